@@ -1,0 +1,222 @@
+//! Building binnings: from values, from universal counts, from category counts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Binning, CategoricalBinning, NumericBinning, category_hash, universal};
+
+/// How fine a binning is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildOptions {
+    /// Quantile bins of a numeric column; deciles and vigintiles are exact unions when it is a multiple of 20.
+    pub resolution: usize,
+    /// Categories with a bin of their own; the rarest beyond it share one.
+    pub max_categories: usize,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self { resolution: 500, max_categories: 1_000 }
+    }
+}
+
+/// Why no binning could be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// Not one finite value.
+    #[error("no finite value to place bins by")]
+    NoValues,
+}
+
+/// A run of equal values (or one universal bucket): where it begins, where it ends, how many.
+struct Run {
+    low: f64,
+    high: f64,
+    count: u64,
+}
+
+/// Quantile bins of a sample: at most `1/resolution` of it in a bin, unless a single value alone holds more;
+/// such an *atom* gets a bin of its own. Non-finite values are ignored.
+///
+/// # Errors
+/// When there is no finite value.
+pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Result<NumericBinning, BuildError> {
+    values.retain(|value| value.is_finite());
+    for value in values.iter_mut() {
+        // Negative zero equals zero and must not be sorted apart from it.
+        if *value == 0.0 {
+            *value = 0.0;
+        }
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let mut runs: Vec<Run> = Vec::new();
+    for value in values.iter() {
+        match runs.last_mut() {
+            Some(run) if run.low == *value => run.count += 1,
+            _ => runs.push(Run { low: *value, high: value.next_up(), count: 1 }),
+        }
+    }
+    from_runs(&runs, options)
+}
+
+/// Quantile bins of counts on universal buckets; every cut is the end of a bucket, so the counts can be
+/// moved to the new bins exactly.
+///
+/// # Errors
+/// When there is no count.
+pub fn numeric_from_universal(
+    counts: &BTreeMap<i32, u64>,
+    options: BuildOptions,
+) -> Result<NumericBinning, BuildError> {
+    let runs: Vec<Run> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(key, count)| Run {
+            low: universal::lower_end(*key).max(f64::MIN),
+            high: universal::lower_end(key.saturating_add(1)).min(f64::MAX),
+            count: *count,
+        })
+        .collect();
+    from_runs(&runs, options)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn from_runs(runs: &[Run], options: BuildOptions) -> Result<NumericBinning, BuildError> {
+    let total: u64 = runs.iter().map(|run| run.count).sum();
+    let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
+        return Err(BuildError::NoValues);
+    };
+    let resolution = options.resolution.max(1) as u64;
+    let mut cuts = vec![first.low];
+    let mut largest: u64 = 0;
+    let mut in_bin: u64 = 0;
+    // Cut k lies where k/resolution of the mass has passed, so coarser quantiles are among the finer ones.
+    let mut before: u64 = 0;
+    let quantile_from = |mass: u64| mass.saturating_mul(resolution) / total;
+    let quantile_to = |mass: u64| (mass.saturating_mul(resolution) - 1) / total;
+    for run in runs {
+        let is_atom = run.count.saturating_mul(resolution) > total;
+        // Cutting before the run that would cross a quantile keeps every bin within one quantile's mass.
+        let crosses = quantile_to(before + run.count) > quantile_from(before - in_bin);
+        if (is_atom || crosses) && in_bin > 0 {
+            push_cut(&mut cuts, run.low);
+            largest = largest.max(in_bin);
+            in_bin = 0;
+        }
+        before += run.count;
+        if is_atom {
+            push_cut(&mut cuts, run.low);
+            push_cut(&mut cuts, run.high);
+            if run.high != run.low.next_up() {
+                // A universal bucket is narrow, but not a single value.
+                largest = largest.max(run.count);
+            }
+        } else {
+            in_bin += run.count;
+        }
+    }
+    largest = largest.max(in_bin);
+    push_cut(&mut cuts, last.high);
+    if cuts.len() < 2 {
+        cuts.push(first.low.next_up());
+    }
+    NumericBinning::new(cuts, largest as f64 / total as f64).ok_or(BuildError::NoValues)
+}
+
+fn push_cut(cuts: &mut Vec<f64>, cut: f64) {
+    if cuts.last().is_none_or(|last| *last < cut) {
+        cuts.push(cut);
+    }
+}
+
+/// Bins for counted categories: the most frequent ones (ties by name) have their own, the rest share one.
+#[must_use]
+pub fn categorical_from_counts(counts: &BTreeMap<String, u64>, options: BuildOptions) -> Binning {
+    let mut ranked: Vec<(&String, u64)> = counts.iter().map(|(category, count)| (category, *count)).collect();
+    ranked.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(right.0)));
+    let (own, rare) = ranked.split_at(options.max_categories.min(ranked.len()));
+    Binning::Categorical(CategoricalBinning::new(
+        own.iter().map(|(category, _)| (*category).clone()).collect(),
+        rare.iter().map(|(category, _)| category_hash(category)).collect(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn options(resolution: usize) -> BuildOptions {
+        BuildOptions { resolution, ..BuildOptions::default() }
+    }
+
+    #[test]
+    fn no_bin_but_an_atom_holds_more_than_its_share() {
+        let mut values: Vec<f64> = (0..10_000).map(|index| f64::from(index % 997).sqrt()).collect();
+        values.extend(std::iter::repeat_n(3.0, 2_000));
+        let binning = numeric_from_values(&mut values, options(100)).unwrap();
+        let mut counts = vec![0u32; binning.bins()];
+        for value in &values {
+            counts[binning.bin(*value)] += 1;
+        }
+        assert_eq!((counts[0], *counts.last().unwrap()), (0, 0), "the open bins hold nothing of the baseline");
+        for (bin, count) in counts.iter().enumerate() {
+            assert!(binning.is_atom(bin) || *count <= 120, "bin {bin} holds {count}");
+        }
+        assert!(binning.is_atom(binning.bin(3.0)));
+        assert!(binning.largest_mass() <= 0.01);
+    }
+
+    #[test]
+    fn distinct_values_fill_exactly_the_asked_number_of_bins() {
+        let mut values: Vec<f64> = (0..10_000).map(f64::from).collect();
+        let binning = numeric_from_values(&mut values, options(500)).unwrap();
+        assert_eq!(binning.bins(), 502);
+        let deciles = numeric_from_values(&mut values, options(10)).unwrap();
+        assert!(deciles.cuts().iter().all(|cut| binning.cuts().contains(cut)));
+    }
+
+    #[test]
+    fn a_constant_is_an_atom_between_open_ends() {
+        let binning = numeric_from_values(&mut vec![7.0; 50], options(500)).unwrap();
+        assert_eq!(binning.bins(), 3);
+        assert!(binning.is_atom(1));
+    }
+
+    #[test]
+    fn one_value_and_none() {
+        assert_eq!(numeric_from_values(&mut vec![1.5], options(500)).unwrap().bins(), 3);
+        assert_eq!(numeric_from_values(&mut vec![f64::NAN, f64::INFINITY], options(500)), Err(BuildError::NoValues));
+    }
+
+    #[test]
+    fn the_rarest_categories_share_a_bin() {
+        let counts: BTreeMap<String, u64> = (0..10).map(|index| (format!("c{index}"), 10 - index)).collect();
+        let Binning::Categorical(binning) =
+            categorical_from_counts(&counts, BuildOptions { max_categories: 3, resolution: 1 })
+        else {
+            panic!("categorical")
+        };
+        assert_eq!(binning.categories(), ["c0", "c1", "c2"]);
+        assert_eq!(binning.bin("c9"), binning.rare_bin());
+        assert_eq!(binning.bin("new"), binning.unseen_bin());
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_from_universal_counts_are_ends_of_buckets(values in prop::collection::vec(-1e6..1e6f64, 1..400)) {
+            let mut counts = BTreeMap::new();
+            for value in &values {
+                *counts.entry(universal::bucket(*value)).or_insert(0u64) += 1;
+            }
+            let binning = numeric_from_universal(&counts, options(20)).unwrap();
+            for key in counts.keys() {
+                // A bucket lies in one bin, whatever value of it is asked for.
+                let low = binning.bin(universal::lower_end(*key));
+                let high = binning.bin(universal::lower_end(key + 1).next_down());
+                prop_assert_eq!(low, high);
+            }
+        }
+    }
+}

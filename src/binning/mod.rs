@@ -1,0 +1,118 @@
+//! Binnings: the fixed bins of one column. Counts on the same binning add up and can be compared.
+
+mod build;
+mod categorical;
+mod numeric;
+pub mod universal;
+
+pub use build::{BuildError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values};
+pub use categorical::{CategoricalBinning, category_hash};
+pub use numeric::NumericBinning;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::record::{ColumnType, ModelSchema};
+
+/// How the values of one column are put into bins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Binning {
+    /// Intervals between cuts, with open ends; for numeric columns with a baseline.
+    Numeric(NumericBinning),
+    /// Sign and log-linear buckets, the same for all data; for numeric columns without a baseline.
+    UniversalNumeric,
+    /// One bin a known category, one for rare known ones, one for unseen ones.
+    Categorical(CategoricalBinning),
+}
+
+impl Binning {
+    /// The binning of a column that has no baseline yet.
+    #[must_use]
+    pub fn universal(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::Numeric => Self::UniversalNumeric,
+            ColumnType::Categorical => Self::Categorical(CategoricalBinning::empty()),
+            ColumnType::Boolean => Self::Categorical(CategoricalBinning::boolean()),
+        }
+    }
+
+    /// Whether distributions on it can be compared with a baseline.
+    #[must_use]
+    pub fn is_universal(&self) -> bool {
+        match self {
+            Self::UniversalNumeric => true,
+            Self::Numeric(_) => false,
+            Self::Categorical(binning) => binning.categories().is_empty(),
+        }
+    }
+}
+
+/// The binnings of all columns of a monitor, with the identity that counts carry along.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BinningSet {
+    id: Uuid,
+    columns: Vec<(String, Binning)>,
+}
+
+impl BinningSet {
+    /// A set of named binnings; its id is derived from its content, so equal sets have equal ids.
+    #[must_use]
+    pub fn new(columns: Vec<(String, Binning)>) -> Self {
+        // Serialising plain data cannot fail; an empty text would only make the id less telling.
+        let text = serde_json::to_vec(&columns).unwrap_or_default();
+        Self { id: Uuid::new_v5(&Uuid::from_u128(NAMESPACE), &xxh3_128(&text).to_be_bytes()), columns }
+    }
+
+    /// The universal set for a schema: what is counted until there is a baseline.
+    #[must_use]
+    pub fn universal(schema: &ModelSchema) -> Self {
+        Self::new(
+            schema
+                .columns()
+                .iter()
+                .map(|column| (column.name.clone(), Binning::universal(column.column_type)))
+                .collect(),
+        )
+    }
+
+    /// Whether this set fits a schema: the same columns in the same order, of the same types.
+    #[must_use]
+    pub fn fits(&self, schema: &ModelSchema) -> bool {
+        self.columns.len() == schema.columns().len()
+            && self.columns.iter().zip(schema.columns()).all(|((name, binning), column)| {
+                *name == column.name
+                    && match binning {
+                        Binning::Numeric(_) | Binning::UniversalNumeric => {
+                            column.column_type == ColumnType::Numeric
+                        }
+                        Binning::Categorical(_) => column.column_type != ColumnType::Numeric,
+                    }
+            })
+    }
+
+    /// Equal for equal content.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Column names and binnings in schema order.
+    #[must_use]
+    pub fn columns(&self) -> &[(String, Binning)] {
+        &self.columns
+    }
+
+    /// Whether no column can be compared with a baseline on this set.
+    #[must_use]
+    pub fn is_universal(&self) -> bool {
+        self.columns.iter().all(|(_, binning)| match binning {
+            Binning::Categorical(binning) if binning.is_boolean() => true,
+            other => other.is_universal(),
+        })
+    }
+}
+
+/// Namespace of binning ids.
+const NAMESPACE: u128 = 0x6472_6966_7464_4269_6e6e_696e_6753_6574;

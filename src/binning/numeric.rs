@@ -1,0 +1,184 @@
+//! Numeric bins: half-open intervals between cuts, open at both ends.
+
+use serde::{Deserialize, Serialize};
+
+/// The intervals between strictly increasing cuts: bin 0 lies below the first cut, bin i is
+/// `[cut[i-1], cut[i])`, the last bin lies at and above the last cut.
+///
+/// An *atom*, a value with a bin of its own, is the pair of cuts `v` and the next larger float: since no
+/// float lies between them, `[v, next(v))` holds `v` alone. In the same way the upper end is open: the last
+/// cut is the float after the baseline's maximum. So one list of cuts says it all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "NumericBinningFile", into = "NumericBinningFile")]
+pub struct NumericBinning {
+    cuts: Vec<f64>,
+    largest_mass: f64,
+}
+
+/// As stored: validated on the way in, since the database is input too.
+#[derive(Clone, Serialize, Deserialize)]
+struct NumericBinningFile {
+    cuts: Vec<f64>,
+    largest_mass: f64,
+}
+
+impl TryFrom<NumericBinningFile> for NumericBinning {
+    type Error = String;
+
+    fn try_from(file: NumericBinningFile) -> Result<Self, String> {
+        Self::new(file.cuts, file.largest_mass).ok_or_else(|| {
+            "the cuts of a numeric binning must be finite and strictly increasing, at least two".to_owned()
+        })
+    }
+}
+
+impl From<NumericBinning> for NumericBinningFile {
+    fn from(binning: NumericBinning) -> Self {
+        Self { cuts: binning.cuts, largest_mass: binning.largest_mass }
+    }
+}
+
+/// Offsets inside a bin are kept in this many steps, so that sums are integers and add up exactly.
+const STEPS: f64 = 16_777_216.0;
+/// A single value beyond the open ends adds at most this many steps.
+const MAX_STEPS: f64 = 68_719_476_736.0;
+
+impl NumericBinning {
+    /// Bins between these cuts. `largest_mass` is the share of the baseline in the fullest inner bin that is
+    /// not an atom: the bound on the error of a Kolmogorov-Smirnov statistic read at the cuts.
+    ///
+    /// `None` unless the cuts are finite, strictly increasing and at least two, and the mass is a share.
+    #[must_use]
+    pub fn new(cuts: Vec<f64>, largest_mass: f64) -> Option<Self> {
+        let increasing = cuts.windows(2).all(|pair| matches!(pair, [low, high] if low < high));
+        let valid = cuts.len() >= 2
+            && increasing
+            && cuts.iter().all(|cut| cut.is_finite())
+            && (0.0..=1.0).contains(&largest_mass);
+        valid.then_some(Self { cuts, largest_mass })
+    }
+
+    /// Every distinct value an atom: the binning that makes statistics from counts equal to those from
+    /// samples. `None` without a finite value.
+    #[must_use]
+    pub fn distinct(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut cuts: Vec<f64> =
+            values.into_iter().filter(|value| value.is_finite()).flat_map(|value| [value, value.next_up()]).collect();
+        cuts.sort_by(f64::total_cmp);
+        cuts.dedup();
+        Self::new(cuts, 0.0)
+    }
+
+    /// The cuts, strictly increasing.
+    #[must_use]
+    pub fn cuts(&self) -> &[f64] {
+        &self.cuts
+    }
+
+    /// The share of the baseline in the fullest bin that is not an atom.
+    #[must_use]
+    pub fn largest_mass(&self) -> f64 {
+        self.largest_mass
+    }
+
+    /// How many bins there are, the two open ones included.
+    #[must_use]
+    pub fn bins(&self) -> usize {
+        self.cuts.len() + 1
+    }
+
+    /// The bin of a finite value.
+    #[must_use]
+    pub fn bin(&self, value: f64) -> usize {
+        self.cuts.partition_point(|cut| *cut <= value)
+    }
+
+    /// Lower and upper end of a bin; `None` where it is open.
+    #[must_use]
+    pub fn ends(&self, bin: usize) -> (Option<f64>, Option<f64>) {
+        (bin.checked_sub(1).and_then(|index| self.cuts.get(index)).copied(), self.cuts.get(bin).copied())
+    }
+
+    /// Whether a bin holds a single value.
+    #[must_use]
+    pub fn is_atom(&self, bin: usize) -> bool {
+        matches!(self.ends(bin), (Some(low), Some(high)) if low.next_up() == high)
+    }
+
+    /// Where offsets of a bin are measured from and the size of one step.
+    fn ruler(&self, bin: usize) -> (f64, f64) {
+        let first = self.cuts.first().copied().unwrap_or(0.0);
+        let last = self.cuts.last().copied().unwrap_or(0.0);
+        let range = last - first;
+        // A constant baseline has no width of its own to measure outliers with.
+        let open = if range > first.abs().max(last.abs()) * 1e-12 { range } else { first.abs().max(1.0) };
+        match self.ends(bin) {
+            (Some(low), Some(high)) => (low, (high - low) / STEPS),
+            (Some(low), None) => (low, open / STEPS),
+            (None, _) => (first, open / STEPS),
+        }
+    }
+
+    /// The offset of a value in its bin, in whole steps; saturates far beyond the open ends.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to well within i64")]
+    pub fn offset(&self, bin: usize, value: f64) -> i64 {
+        if self.is_atom(bin) {
+            return 0;
+        }
+        let (origin, step) = self.ruler(bin);
+        ((value - origin) / step).clamp(-MAX_STEPS, MAX_STEPS).round() as i64
+    }
+
+    /// The sum of values in a bin, from their number and the sum of their offsets.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn sum(&self, bin: usize, count: u64, offsets: i64) -> f64 {
+        let (origin, step) = self.ruler(bin);
+        origin.mul_add(count as f64, step * offsets as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binning() -> NumericBinning {
+        // [0, 5), the atom 5, (5, 10].
+        NumericBinning::new(vec![0.0, 5.0, 5.0_f64.next_up(), 10.0_f64.next_up()], 0.5).unwrap()
+    }
+
+    #[test]
+    fn bins_are_closed_below_and_atoms_hold_one_value() {
+        let binning = binning();
+        let bins: Vec<usize> =
+            [-0.1, -0.0, 4.9, 5.0, 5.0_f64.next_up(), 10.0, 10.1].map(|value| binning.bin(value)).to_vec();
+        assert_eq!(bins, [0, 1, 1, 2, 3, 3, 4]);
+        assert!(binning.is_atom(2) && !binning.is_atom(1) && !binning.is_atom(0) && !binning.is_atom(4));
+    }
+
+    #[test]
+    fn sums_come_back_within_a_step() {
+        let binning = binning();
+        for value in [-3.0, 0.25, 4.999, 5.0, 9.5, 17.0] {
+            let bin = binning.bin(value);
+            let back = binning.sum(bin, 1, binning.offset(bin, value));
+            assert!((back - value).abs() < 1e-5, "{value} came back as {back}");
+        }
+    }
+
+    #[test]
+    fn a_single_outlier_cannot_overflow_the_sum() {
+        let binning = binning();
+        let offset = binning.offset(4, 1e300);
+        assert!(offset > 0 && offset.checked_mul(100_000_000).is_some());
+    }
+
+    #[test]
+    fn disordered_or_infinite_cuts_are_refused() {
+        assert!(NumericBinning::new(vec![1.0, 1.0], 0.0).is_none());
+        assert!(NumericBinning::new(vec![1.0, f64::INFINITY], 0.0).is_none());
+        assert!(NumericBinning::new(vec![1.0], 0.0).is_none());
+        assert!(serde_json::from_str::<NumericBinning>(r#"{"cuts":[2.0,1.0],"largest_mass":0.1}"#).is_err());
+    }
+}

@@ -1,0 +1,316 @@
+//! The counts of one column.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type};
+
+use super::unseen::UnseenCategories;
+use crate::binning::{Binning, BinningSet, NumericBinning, universal};
+use crate::record::Absence;
+
+/// The counts of one column on its binning, and a counter for each way a value can be absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    binnings: Arc<BinningSet>,
+    column: usize,
+    pub(super) bins: Bins,
+    pub(super) absent: [u64; Absence::ALL.len()],
+}
+
+/// The counts, by kind of binning.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Bins {
+    /// A count a bin, and the sum of the values' offsets in it.
+    Numeric { counts: Vec<u64>, offsets: Vec<i64> },
+    /// Counts of the universal buckets met so far.
+    Universal(BTreeMap<i32, u64>),
+    /// A count a bin, and what is known of the unseen categories.
+    Categorical { counts: Vec<u64>, unseen: Box<UnseenCategories> },
+}
+
+impl Distribution {
+    /// Nothing counted yet. `column` is the position of the column in the set.
+    #[must_use]
+    pub fn empty(binnings: Arc<BinningSet>, column: usize) -> Self {
+        let bins = match binnings.columns().get(column) {
+            Some((_, Binning::Numeric(binning))) => {
+                Bins::Numeric { counts: vec![0; binning.bins()], offsets: vec![0; binning.bins()] }
+            }
+            Some((_, Binning::Categorical(binning))) => {
+                Bins::Categorical { counts: vec![0; binning.bins()], unseen: Box::default() }
+            }
+            Some((_, Binning::UniversalNumeric)) | None => Bins::Universal(BTreeMap::new()),
+        };
+        Self { binnings, column, bins, absent: [0; Absence::ALL.len()] }
+    }
+
+    /// The column's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.binnings.columns().get(self.column).map_or("", |(name, _)| name)
+    }
+
+    /// The bins the counts are on.
+    #[must_use]
+    pub fn binning(&self) -> &Binning {
+        // A column outside the set is counted on universal buckets, see `empty`.
+        self.binnings.columns().get(self.column).map_or(&Binning::UniversalNumeric, |(_, binning)| binning)
+    }
+
+    /// Whether two distributions are of one column on one binning, so that their counts can be compared.
+    #[must_use]
+    pub fn is_aligned_with(&self, other: &Self) -> bool {
+        self.column == other.column && self.binnings.id() == other.binnings.id()
+    }
+
+    /// A count for each bin of a numeric or categorical binning; empty on universal buckets.
+    #[must_use]
+    pub fn counts(&self) -> &[u64] {
+        match &self.bins {
+            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts,
+            Bins::Universal(_) => &[],
+        }
+    }
+
+    /// Counts of the universal buckets, when that is what the column is counted on.
+    #[must_use]
+    pub fn universal_counts(&self) -> Option<&BTreeMap<i32, u64>> {
+        match &self.bins {
+            Bins::Universal(counts) => Some(counts),
+            _ => None,
+        }
+    }
+
+    /// What is known of the unseen categories of a categorical column.
+    #[must_use]
+    pub fn unseen(&self) -> Option<&UnseenCategories> {
+        match &self.bins {
+            Bins::Categorical { unseen, .. } => Some(unseen),
+            _ => None,
+        }
+    }
+
+    /// How many values were absent in this way.
+    #[must_use]
+    pub fn absent(&self, absence: Absence) -> u64 {
+        (absence as usize).checked_sub(1).and_then(|index| self.absent.get(index)).copied().unwrap_or(0)
+    }
+
+    /// Values that are there.
+    #[must_use]
+    pub fn present(&self) -> u64 {
+        match &self.bins {
+            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts.iter().sum(),
+            Bins::Universal(counts) => counts.values().sum(),
+        }
+    }
+
+    /// All records counted, with and without a value.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.present() + self.absent.iter().sum::<u64>()
+    }
+
+    /// The sum of the values in one numeric bin, exact to 2^-24 of the bin's width a value; `None` on other binnings.
+    #[must_use]
+    pub fn bin_sum(&self, bin: usize) -> Option<f64> {
+        match (&self.bins, self.binning()) {
+            (Bins::Numeric { counts, offsets }, Binning::Numeric(binning)) => {
+                Some(binning.sum(bin, *counts.get(bin)?, *offsets.get(bin)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// The mean of a numeric column; `None` without a value or on a categorical binning. On universal
+    /// buckets every value stands in the middle of its bucket.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn mean(&self) -> Option<f64> {
+        let present = self.present();
+        if present == 0 {
+            return None;
+        }
+        let sum: f64 = match &self.bins {
+            Bins::Numeric { counts, .. } => (0..counts.len()).filter_map(|bin| self.bin_sum(bin)).sum(),
+            Bins::Universal(counts) => {
+                counts.iter().map(|(bucket, count)| universal::middle(*bucket) * *count as f64).sum()
+            }
+            Bins::Categorical { .. } => return None,
+        };
+        Some(sum / present as f64)
+    }
+
+    /// Counts the given rows of an array of the column's type.
+    pub(super) fn count(&mut self, array: &dyn Array, absences: &[Absence], rows: &[u32]) {
+        let Self { binnings, column, bins, absent } = self;
+        let binning = binnings.columns().get(*column).map(|(_, binning)| binning);
+        let mut miss = |absence: Absence| {
+            if let Some(counter) = (absence as usize).checked_sub(1).and_then(|index| absent.get_mut(index)) {
+                *counter += 1;
+            }
+        };
+        let reason = |row: usize| match absences.get(row) {
+            Some(Absence::Present) | None => Absence::Null,
+            Some(absence) => *absence,
+        };
+        let rows = rows.iter().map(|row| *row as usize).filter(|row| *row < array.len());
+        match (bins, binning, array.data_type()) {
+            (Bins::Numeric { counts, offsets }, Some(Binning::Numeric(binning)), DataType::Float64) => {
+                let values = array.as_primitive::<Float64Type>();
+                for row in rows {
+                    match present(values.is_valid(row).then(|| values.value(row))) {
+                        Ok(value) => add_numeric(binning, counts, offsets, value),
+                        Err(None) => miss(reason(row)),
+                        Err(Some(absence)) => miss(absence),
+                    }
+                }
+            }
+            (Bins::Universal(counts), _, DataType::Float64) => {
+                let values = array.as_primitive::<Float64Type>();
+                for row in rows {
+                    match present(values.is_valid(row).then(|| values.value(row))) {
+                        Ok(value) => *counts.entry(universal::bucket(value)).or_insert(0) += 1,
+                        Err(None) => miss(reason(row)),
+                        Err(Some(absence)) => miss(absence),
+                    }
+                }
+            }
+            (Bins::Categorical { counts, unseen }, Some(Binning::Categorical(binning)), DataType::Utf8) => {
+                let values = array.as_string::<i32>();
+                for row in rows {
+                    if values.is_valid(row) {
+                        let category = values.value(row);
+                        let bin = binning.bin(category);
+                        if let Some(count) = counts.get_mut(bin) {
+                            *count += 1;
+                        }
+                        if bin == binning.unseen_bin() {
+                            unseen.add(category, 1);
+                        }
+                    } else {
+                        miss(reason(row));
+                    }
+                }
+            }
+            (Bins::Categorical { counts, .. }, Some(Binning::Categorical(binning)), DataType::Boolean) => {
+                let values = array.as_boolean();
+                let (no, yes) = (binning.bin("false"), binning.bin("true"));
+                for row in rows {
+                    if values.is_valid(row) {
+                        if let Some(count) = counts.get_mut(if values.value(row) { yes } else { no }) {
+                            *count += 1;
+                        }
+                    } else {
+                        miss(reason(row));
+                    }
+                }
+            }
+            // An array of another type than declared: every value is of the wrong type.
+            _ => rows.for_each(|_| miss(Absence::WrongType)),
+        }
+    }
+
+    /// Adds the counts of an aligned distribution; callers go through [`super::WindowCounts::merge`].
+    pub(super) fn add(&mut self, other: &Self) {
+        debug_assert!(self.is_aligned_with(other), "merging is checked by the window");
+        match (&mut self.bins, &other.bins) {
+            (Bins::Numeric { counts, offsets }, Bins::Numeric { counts: more, offsets: further }) => {
+                add_all(counts, more);
+                for (mine, theirs) in offsets.iter_mut().zip(further) {
+                    *mine = mine.saturating_add(*theirs);
+                }
+            }
+            (Bins::Universal(counts), Bins::Universal(more)) => {
+                for (bucket, count) in more {
+                    *counts.entry(*bucket).or_insert(0) += count;
+                }
+            }
+            (Bins::Categorical { counts, unseen }, Bins::Categorical { counts: more, unseen: further }) => {
+                add_all(counts, more);
+                unseen.merge(further);
+            }
+            _ => debug_assert!(false, "one binning gives one kind of counts"),
+        }
+        add_all(&mut self.absent, &other.absent);
+    }
+
+    /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.
+    /// Every bucket lies in one bin, so nothing is split; values stand in the middle of their bucket.
+    #[must_use]
+    pub fn rebinned(&self, binnings: Arc<BinningSet>, column: usize) -> Self {
+        let mut target = Self::empty(Arc::clone(&binnings), column);
+        target.absent = self.absent;
+        match (&self.bins, binnings.columns().get(column).map(|(_, binning)| binning), &mut target.bins) {
+            (Bins::Universal(buckets), Some(Binning::Numeric(binning)), Bins::Numeric { counts, offsets }) => {
+                for (bucket, count) in buckets {
+                    let value = universal::middle(*bucket);
+                    let bin = binning.bin(universal::lower_end(*bucket));
+                    if let (Some(total), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
+                        *total += count;
+                        let steps = binning.offset(bin, value);
+                        *offset = offset.saturating_add(steps.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)));
+                    }
+                }
+            }
+            (
+                Bins::Categorical { counts: from, unseen: known },
+                Some(Binning::Categorical(binning)),
+                Bins::Categorical { counts, unseen },
+            ) => {
+                if let Binning::Categorical(old) = self.binning() {
+                    for (index, category) in old.categories().iter().enumerate() {
+                        let count = from.get(index).copied().unwrap_or(0);
+                        if let Some(total) = counts.get_mut(binning.bin(category)) {
+                            *total += count;
+                        }
+                    }
+                    let mut placed = 0;
+                    for (category, count) in known.heaviest() {
+                        placed += count;
+                        let bin = binning.bin(&category);
+                        if let Some(total) = counts.get_mut(bin) {
+                            *total += count;
+                        }
+                        if bin == binning.unseen_bin() {
+                            unseen.add(&category, count);
+                        }
+                    }
+                    // What the sketch no longer knows by name stays unseen.
+                    let all = from.get(old.unseen_bin()).copied().unwrap_or(0);
+                    if let Some(total) = counts.get_mut(binning.unseen_bin()) {
+                        *total += all.saturating_sub(placed);
+                    }
+                }
+            }
+            (bins, _, target) => *target = (*bins).clone(),
+        }
+        target
+    }
+}
+
+/// A finite value, an absence seen in the value itself, or `Err(None)` when the array has no value.
+fn present(value: Option<f64>) -> Result<f64, Option<Absence>> {
+    match value {
+        None => Err(None),
+        Some(value) if value.is_nan() => Err(Some(Absence::Nan)),
+        Some(value) if value.is_infinite() => Err(Some(Absence::Infinite)),
+        Some(value) => Ok(value),
+    }
+}
+
+fn add_numeric(binning: &NumericBinning, counts: &mut [u64], offsets: &mut [i64], value: f64) {
+    let bin = binning.bin(value);
+    if let (Some(count), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
+        *count += 1;
+        *offset = offset.saturating_add(binning.offset(bin, value));
+    }
+}
+
+fn add_all(counts: &mut [u64], more: &[u64]) {
+    for (mine, theirs) in counts.iter_mut().zip(more) {
+        *mine += theirs;
+    }
+}

@@ -1,0 +1,259 @@
+//! The stored form: one Arrow IPC stream for the counts of a window, one for its record sample.
+//!
+//! Counts are rows of (column, kind, key, count, offsets, payload), only what is not zero, in a fixed order,
+//! so that equal counts give equal bytes. The schema's metadata names the format version, the binning set
+//! and the number of records. What is read back is checked: a database is input too.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int32Array, Int64Array, RecordBatch, UInt8Array,
+    UInt16Array, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type, UInt64Type};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+
+use super::column::Bins;
+use super::unseen::{UnseenCategories, UnseenState};
+use super::{RecordSample, WindowCounts};
+use crate::binning::BinningSet;
+use crate::record::{Absence, MAX_COLUMNS};
+
+/// Version of the stored form; readers refuse newer ones.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Why stored counts could not be read (or, hardly ever, written).
+#[derive(Debug, thiserror::Error)]
+pub enum IpcError {
+    /// The bytes are not what Arrow IPC looks like.
+    #[error("stored counts are not readable as Arrow IPC: {0}")]
+    Arrow(#[from] ArrowError),
+    /// Written by a newer driftd.
+    #[error("stored counts have format version {found}, this driftd reads up to {FORMAT_VERSION}\nhint: update driftd")]
+    Version {
+        /// The version found; empty when there is none.
+        found: String,
+    },
+    /// Counted on other bins than expected.
+    #[error("stored counts are on binning {found}, expected {expected}")]
+    Binning {
+        /// The binning set the counts name.
+        found: String,
+        /// The binning set given.
+        expected: uuid::Uuid,
+    },
+    /// Readable, but not what was ever written.
+    #[error("stored counts are damaged: {0}")]
+    Damaged(&'static str),
+}
+
+const KIND_BIN: u8 = 0;
+const KIND_UNSEEN_CATEGORY: u8 = 100;
+const KIND_UNSEEN_HEAVY: u8 = 101;
+const KIND_UNSEEN_DISTINCT: u8 = 102;
+
+#[derive(Default)]
+struct Rows {
+    column: Vec<u16>,
+    kind: Vec<u8>,
+    key: Vec<i32>,
+    count: Vec<u64>,
+    offsets: Vec<i64>,
+    payload: BinaryBuilder,
+}
+
+impl Rows {
+    fn push(&mut self, column: u16, kind: u8, key: i32, count: u64, offsets: i64, payload: Option<&[u8]>) {
+        self.column.push(column);
+        self.kind.push(kind);
+        self.key.push(key);
+        self.count.push(count);
+        self.offsets.push(offsets);
+        self.payload.append_option(payload);
+    }
+}
+
+fn key_of(bin: usize) -> i32 {
+    i32::try_from(bin).unwrap_or(i32::MAX)
+}
+
+impl WindowCounts {
+    /// Writes the counts down.
+    ///
+    /// # Errors
+    /// When Arrow cannot write them.
+    pub fn to_ipc(&self) -> Result<Vec<u8>, IpcError> {
+        let mut rows = Rows::default();
+        debug_assert!(self.columns.len() <= MAX_COLUMNS, "the schema bounds the number of columns");
+        for (column, distribution) in (0u16..).zip(&self.columns) {
+            match &distribution.bins {
+                Bins::Numeric { counts, offsets } => {
+                    for (bin, (count, offset)) in counts.iter().zip(offsets).enumerate() {
+                        if *count > 0 {
+                            rows.push(column, KIND_BIN, key_of(bin), *count, *offset, None);
+                        }
+                    }
+                }
+                Bins::Universal(counts) => {
+                    for (bucket, count) in counts {
+                        rows.push(column, KIND_BIN, *bucket, *count, 0, None);
+                    }
+                }
+                Bins::Categorical { counts, unseen } => {
+                    for (bin, count) in counts.iter().enumerate() {
+                        if *count > 0 {
+                            rows.push(column, KIND_BIN, key_of(bin), *count, 0, None);
+                        }
+                    }
+                    match unseen.state() {
+                        UnseenState::Exact(categories) => {
+                            for (category, count) in categories {
+                                rows.push(column, KIND_UNSEEN_CATEGORY, 0, count, 0, Some(category.as_bytes()));
+                            }
+                        }
+                        UnseenState::Sketched(heavy, distinct) => {
+                            rows.push(column, KIND_UNSEEN_HEAVY, 0, 0, 0, Some(&heavy));
+                            rows.push(column, KIND_UNSEEN_DISTINCT, 0, 0, 0, Some(&distinct));
+                        }
+                    }
+                }
+            }
+            for (code, count) in (1u8..).zip(&distribution.absent) {
+                if *count > 0 {
+                    rows.push(column, code, 0, *count, 0, None);
+                }
+            }
+        }
+        let schema = Schema::new_with_metadata(
+            vec![
+                Field::new("column", DataType::UInt16, false),
+                Field::new("kind", DataType::UInt8, false),
+                Field::new("key", DataType::Int32, false),
+                Field::new("count", DataType::UInt64, false),
+                Field::new("offsets", DataType::Int64, false),
+                Field::new("payload", DataType::Binary, true),
+            ],
+            HashMap::from([
+                ("driftd.format".to_owned(), FORMAT_VERSION.to_string()),
+                ("driftd.binning".to_owned(), self.binnings.id().to_string()),
+                ("driftd.rows".to_owned(), self.rows.to_string()),
+            ]),
+        );
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(UInt16Array::from(rows.column)),
+            Arc::new(UInt8Array::from(rows.kind)),
+            Arc::new(Int32Array::from(rows.key)),
+            Arc::new(UInt64Array::from(rows.count)),
+            Arc::new(Int64Array::from(rows.offsets)),
+            Arc::new(rows.payload.finish()),
+        ];
+        write(&RecordBatch::try_new(Arc::new(schema), arrays)?)
+    }
+
+    /// Reads counts back, onto the binning set they were counted on.
+    ///
+    /// # Errors
+    /// When the bytes are damaged, of a newer version, or on other bins.
+    pub fn from_ipc(bytes: &[u8], binnings: Arc<BinningSet>) -> Result<Self, IpcError> {
+        let batch = read(bytes)?;
+        let schema = batch.schema();
+        let metadata = |key: &str| schema.metadata().get(key).cloned().unwrap_or_default();
+        let version = metadata("driftd.format");
+        if version.parse::<u32>().map_or(true, |version| version == 0 || version > FORMAT_VERSION) {
+            return Err(IpcError::Version { found: version });
+        }
+        let binning = metadata("driftd.binning");
+        if binning != binnings.id().to_string() {
+            return Err(IpcError::Binning { found: binning, expected: binnings.id() });
+        }
+        let rows = metadata("driftd.rows").parse().map_err(|_| IpcError::Damaged("no number of records"))?;
+        let mut counts = Self::empty(binnings);
+        counts.rows = rows;
+        let missing = || IpcError::Damaged("a column of the stored form is missing");
+        let columns = batch.column_by_name("column").and_then(|c| c.as_primitive_opt::<UInt16Type>()).ok_or_else(missing)?;
+        let kinds = batch.column_by_name("kind").and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(missing)?;
+        let keys = batch.column_by_name("key").and_then(|c| c.as_primitive_opt::<Int32Type>()).ok_or_else(missing)?;
+        let values = batch.column_by_name("count").and_then(|c| c.as_primitive_opt::<UInt64Type>()).ok_or_else(missing)?;
+        let offsets = batch.column_by_name("offsets").and_then(|c| c.as_primitive_opt::<Int64Type>()).ok_or_else(missing)?;
+        let payloads = batch.column_by_name("payload").and_then(|c| c.as_binary_opt::<i32>()).ok_or_else(missing)?;
+        let mut heavy: Option<&[u8]> = None;
+        for row in 0..batch.num_rows() {
+            let distribution = counts
+                .columns
+                .get_mut(usize::from(columns.value(row)))
+                .ok_or(IpcError::Damaged("a column outside the binning set"))?;
+            let (kind, key, count) = (kinds.value(row), keys.value(row), values.value(row));
+            match (kind, &mut distribution.bins) {
+                (KIND_BIN, Bins::Universal(buckets)) => *buckets.entry(key).or_insert(0) += count,
+                (KIND_BIN, Bins::Numeric { counts, offsets: sums }) => {
+                    let bin = usize::try_from(key).unwrap_or(usize::MAX);
+                    *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
+                    *sums.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += offsets.value(row);
+                }
+                (KIND_BIN, Bins::Categorical { counts, .. }) => {
+                    let bin = usize::try_from(key).unwrap_or(usize::MAX);
+                    *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
+                }
+                (KIND_UNSEEN_CATEGORY, Bins::Categorical { unseen, .. }) => {
+                    let text = std::str::from_utf8(payload(payloads, row)?)
+                        .map_err(|_| IpcError::Damaged("a category that is not text"))?;
+                    unseen.add(text, count);
+                }
+                (KIND_UNSEEN_HEAVY, Bins::Categorical { .. }) => heavy = Some(payload(payloads, row)?),
+                (KIND_UNSEEN_DISTINCT, Bins::Categorical { unseen, .. }) => {
+                    let heavy = heavy.take().ok_or(IpcError::Damaged("half of the unseen categories"))?;
+                    **unseen = UnseenCategories::from_sketches(heavy, payload(payloads, row)?)
+                        .ok_or(IpcError::Damaged("unreadable sketches of unseen categories"))?;
+                }
+                (code, _) if (1..=Absence::ALL.len()).contains(&usize::from(code)) => {
+                    if let Some(counter) = distribution.absent.get_mut(usize::from(code) - 1) {
+                        *counter += count;
+                    }
+                }
+                _ => return Err(IpcError::Damaged("an unknown kind of count")),
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn payload(payloads: &BinaryArray, row: usize) -> Result<&[u8], IpcError> {
+    if payloads.is_valid(row) { Ok(payloads.value(row)) } else { Err(IpcError::Damaged("a payload is missing")) }
+}
+
+impl RecordSample {
+    /// Writes the sample down; `None` when it is empty.
+    ///
+    /// # Errors
+    /// When Arrow cannot write it.
+    pub fn to_ipc(&mut self) -> Result<Option<Vec<u8>>, IpcError> {
+        match self.rows() {
+            Some(rows) if rows.num_rows() > 0 => write(rows).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads a sample back.
+    ///
+    /// # Errors
+    /// When the bytes are damaged.
+    pub fn from_ipc(bytes: &[u8], size: usize) -> Result<Self, IpcError> {
+        Self::from_rows(size, read(bytes)?).ok_or(IpcError::Damaged("not a record sample"))
+    }
+}
+
+fn write(batch: &RecordBatch) -> Result<Vec<u8>, IpcError> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(batch)?;
+    writer.finish()?;
+    Ok(writer.into_inner()?)
+}
+
+fn read(bytes: &[u8]) -> Result<RecordBatch, IpcError> {
+    let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+    reader.next().ok_or(IpcError::Damaged("no batch"))?.map_err(IpcError::from)
+}

@@ -1,0 +1,98 @@
+//! Distributions: the counts of one column on a binning, and the counts of all columns of a window.
+//!
+//! Counts are integers, so adding them is exact, commutative and associative: the order of records, the
+//! number of daemons and restarts in between leave no trace in the sum.
+
+mod column;
+mod ipc;
+mod sample;
+mod unseen;
+
+pub use column::Distribution;
+pub use ipc::{FORMAT_VERSION, IpcError};
+pub use sample::{RecordSample, RowOrigin, sample_hashes};
+pub use unseen::UnseenCategories;
+
+use std::sync::Arc;
+
+use crate::binning::BinningSet;
+use crate::record::DecodedBatch;
+
+/// Two sets of counts that do not add up because they were counted on different binnings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("counts on binning {left} cannot be added to counts on binning {right}")]
+pub struct BinningMismatch {
+    left: uuid::Uuid,
+    right: uuid::Uuid,
+}
+
+/// The distributions of all columns of one window (or baseline), on one binning set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowCounts {
+    binnings: Arc<BinningSet>,
+    rows: u64,
+    columns: Vec<Distribution>,
+}
+
+impl WindowCounts {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn empty(binnings: Arc<BinningSet>) -> Self {
+        let columns = (0..binnings.columns().len())
+            .map(|column| Distribution::empty(Arc::clone(&binnings), column))
+            .collect();
+        Self { binnings, rows: 0, columns }
+    }
+
+    /// The binnings everything is counted on.
+    #[must_use]
+    pub fn binnings(&self) -> &Arc<BinningSet> {
+        &self.binnings
+    }
+
+    /// Records counted.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// One distribution a column, in schema order.
+    #[must_use]
+    pub fn columns(&self) -> &[Distribution] {
+        &self.columns
+    }
+
+    /// The distribution of a named column.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Distribution> {
+        self.columns.iter().find(|distribution| distribution.name() == name)
+    }
+
+    /// Counts the given rows of a batch whose columns are those of the binning set.
+    pub fn count(&mut self, batch: &DecodedBatch, rows: &[u32]) {
+        self.rows += rows.len() as u64;
+        for ((distribution, array), absences) in
+            self.columns.iter_mut().zip(batch.batch.columns()).zip(&batch.absences)
+        {
+            distribution.count(array.as_ref(), absences, rows);
+        }
+    }
+
+    /// Adds other counts to these.
+    ///
+    /// # Errors
+    /// When they were counted on another binning set.
+    pub fn merge(&mut self, other: &Self) -> Result<(), BinningMismatch> {
+        if self.binnings.id() != other.binnings.id() {
+            return Err(BinningMismatch { left: self.binnings.id(), right: other.binnings.id() });
+        }
+        self.rows += other.rows;
+        for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
+            mine.add(theirs);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! What is kept of categories without a bin: the heavy hitters and how many there are, in bounded memory.
+
+use std::fmt;
+
+use datasketches::frequencies::{ErrorType, FrequentItemsSketch};
+use datasketches::hll::{HllSketch, HllType, HllUnion};
+
+/// Slots of the heavy-hitter sketch. Up to three quarters of them it is exact.
+const SLOTS: usize = 1_024;
+/// log2 of the registers of the cardinality sketch: 4 KB, about 1.6 % error.
+const LG_REGISTERS: u8 = 12;
+
+/// The unseen categories of a column.
+///
+/// Up to 768 distinct ones their counts are exact and do not depend on order; beyond that the heavy hitters
+/// are kept with a known error (Misra-Gries counters as in Apache DataSketches) and the number of distinct
+/// ones is estimated by HyperLogLog. The *total* of unseen values is a plain count and always exact.
+#[derive(Clone, Default)]
+pub struct UnseenCategories {
+    sketches: Option<Sketches>,
+}
+
+#[derive(Clone)]
+struct Sketches {
+    heavy: FrequentItemsSketch<String>,
+    distinct: HllSketch,
+}
+
+impl Sketches {
+    fn new() -> Option<Self> {
+        Some(Self {
+            heavy: FrequentItemsSketch::new(SLOTS).ok()?,
+            distinct: HllSketch::new(LG_REGISTERS, HllType::Hll8).ok()?,
+        })
+    }
+}
+
+/// How the state is written down.
+#[derive(Debug)]
+pub(super) enum UnseenState {
+    /// Every category with its count, by name.
+    Exact(Vec<(String, u64)>),
+    /// The serialised sketches: heavy hitters, cardinality.
+    Sketched(Vec<u8>, Vec<u8>),
+}
+
+impl UnseenCategories {
+    /// Counts a category.
+    pub fn add(&mut self, category: &str, count: u64) {
+        if self.sketches.is_none() {
+            self.sketches = Sketches::new();
+        }
+        if let Some(sketches) = &mut self.sketches {
+            sketches.heavy.update_with_count_ref(category, count);
+            sketches.distinct.update(category);
+        }
+    }
+
+    /// Adds other unseen categories.
+    pub fn merge(&mut self, other: &Self) {
+        match (&mut self.sketches, &other.sketches) {
+            (_, None) => {}
+            (None, Some(theirs)) => self.sketches = Some(theirs.clone()),
+            (Some(mine), Some(theirs)) => {
+                mine.heavy.merge(&theirs.heavy);
+                if let Ok(mut union) = HllUnion::new(LG_REGISTERS) {
+                    union.update(&mine.distinct);
+                    union.update(&theirs.distinct);
+                    mine.distinct = union.to_sketch(HllType::Hll8);
+                }
+            }
+        }
+    }
+
+    /// The known categories with their counts, heaviest first (ties by name). Counts are lower bounds, exact
+    /// while [`Self::is_exact`].
+    #[must_use]
+    pub fn heaviest(&self) -> Vec<(String, u64)> {
+        let Some(sketches) = &self.sketches else { return Vec::new() };
+        let mut rows: Vec<(String, u64)> = sketches
+            .heavy
+            .frequent_items(ErrorType::NoFalseNegatives)
+            .into_iter()
+            .map(|row| (row.item().clone(), row.lower_bound()))
+            .collect();
+        rows.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+        rows
+    }
+
+    /// Whether every category is known with its exact count.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.sketches.as_ref().is_none_or(|sketches| sketches.heavy.maximum_error() == 0)
+    }
+
+    /// How many distinct categories there are: exact while [`Self::is_exact`], otherwise an estimate with a
+    /// standard error of 1.6 %.
+    #[must_use]
+    pub fn distinct(&self) -> f64 {
+        match &self.sketches {
+            None => 0.0,
+            #[expect(clippy::cast_precision_loss, reason = "at most 1,024 items")]
+            Some(sketches) if self.is_exact() => sketches.heavy.num_active_items() as f64,
+            Some(sketches) => sketches.distinct.composite_estimate(),
+        }
+    }
+
+    pub(super) fn state(&self) -> UnseenState {
+        match &self.sketches {
+            Some(sketches) if !self.is_exact() => {
+                UnseenState::Sketched(sketches.heavy.serialize(), sketches.distinct.serialize())
+            }
+            _ => {
+                let mut rows = self.heaviest();
+                rows.sort();
+                UnseenState::Exact(rows)
+            }
+        }
+    }
+
+    /// Reads serialised sketches; `None` when they are damaged.
+    pub(super) fn from_sketches(heavy: &[u8], distinct: &[u8]) -> Option<Self> {
+        Some(Self {
+            sketches: Some(Sketches {
+                heavy: FrequentItemsSketch::deserialize(heavy).ok()?,
+                distinct: HllSketch::deserialize(distinct).ok()?,
+            }),
+        })
+    }
+}
+
+impl PartialEq for UnseenCategories {
+    /// Equal when they say the same: the same known categories and counts, and the same number of distinct ones.
+    fn eq(&self, other: &Self) -> bool {
+        self.is_exact() == other.is_exact()
+            && self.heaviest() == other.heaviest()
+            && self.distinct().to_bits() == other.distinct().to_bits()
+    }
+}
+
+impl fmt::Debug for UnseenCategories {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("UnseenCategories")
+            .field("distinct", &self.distinct())
+            .field("exact", &self.is_exact())
+            .finish_non_exhaustive()
+    }
+}

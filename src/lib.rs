@@ -1,0 +1,5 @@
+//! driftd
+pub mod binning;
+pub mod distribution;
+pub mod record;
+pub mod window;

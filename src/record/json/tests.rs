@@ -1,0 +1,162 @@
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Float64Type;
+use proptest::prelude::*;
+
+use super::*;
+use crate::record::{Absence, Column, ColumnType, Role, TimeFormat, TimeUnit};
+
+fn column(name: &str, column_type: ColumnType) -> Column {
+    Column { name: name.to_owned(), path: FieldPath::parse(name).unwrap(), role: Role::Feature, column_type }
+}
+
+fn decoder() -> JsonDecoder {
+    let schema = ModelSchema::new(vec![
+        column("in.age", ColumnType::Numeric),
+        column("in.country", ColumnType::Categorical),
+        column("vip", ColumnType::Boolean),
+    ])
+    .unwrap();
+    let path = |text| FieldPath::parse(text).unwrap();
+    JsonDecoder::new(
+        &schema,
+        RecordLayout {
+            time: Some(path("ts")),
+            time_format: TimeFormat { unit: TimeUnit::Milliseconds },
+            version: Some(path("v")),
+            segments: vec![("country".to_owned(), path("in.country"))],
+            filters: vec![(path("model"), "credit".to_owned())],
+            max_message_bytes: 1024,
+            max_future_skew: 60_000_000,
+        },
+    )
+}
+
+fn decode(decoder: &mut JsonDecoder, text: &str) -> Decoded {
+    decode_bytes(decoder, text.as_bytes())
+}
+
+fn decode_bytes(decoder: &mut JsonDecoder, payload: &[u8]) -> Decoded {
+    decoder.decode(RawMessage { payload: Some(payload), offset: 7, broker_time: EventTime::from_millis(2_000_000) })
+}
+
+#[test]
+fn reads_nested_values_time_version_and_segment() {
+    let mut decoder = decoder();
+    let text = r#"{"model":"credit","ts":1000,"v":"a","in":{"age":41.5,"country":"DE","x":[1,{}]},"vip":true}"#;
+    assert_eq!(decode(&mut decoder, text), Decoded::Row);
+    let batch = decoder.finish();
+    assert_eq!(batch.batch.column(0).as_primitive::<Float64Type>().value(0), 41.5);
+    assert_eq!(batch.batch.column(1).as_string::<i32>().value(0), "DE");
+    assert!(batch.batch.column(2).as_boolean().value(0));
+    assert_eq!(batch.times, vec![EventTime::from_millis(1000).unwrap()]);
+    assert_eq!((batch.versions.name(0), batch.segments[0].name(0)), ("a", "DE"));
+    assert_eq!(batch.offsets, vec![7]);
+    assert_eq!(decoder.rows(), 0);
+}
+
+#[test]
+fn every_kind_of_absence_is_told_apart() {
+    let cases = [
+        (r#""age":null"#, Absence::Null),
+        (r#""other":1"#, Absence::Missing),
+        (r#""age":NaN"#, Absence::Nan),
+        (r#""age":"nan""#, Absence::Nan),
+        (r#""age":-Infinity"#, Absence::Infinite),
+        (r#""age":1e999"#, Absence::Infinite),
+        (r#""age":"41.5""#, Absence::WrongType),
+        (r#""age":true"#, Absence::WrongType),
+        (r#""age":[1]"#, Absence::WrongType),
+        (r#""age":{"x":1}"#, Absence::WrongType),
+        (r#""age":3"#, Absence::Present),
+    ];
+    let mut decoder = decoder();
+    for (fields, expected) in cases {
+        let text = format!(r#"{{"model":"credit","ts":1000,"in":{{{fields}}}}}"#);
+        assert_eq!(decode(&mut decoder, &text), Decoded::Row, "{fields}");
+        let batch = decoder.finish();
+        assert_eq!(batch.absences[0], vec![expected], "{fields}");
+        assert_eq!(batch.batch.column(0).is_null(0), expected != Absence::Present, "{fields}");
+    }
+}
+
+#[test]
+fn a_bad_message_costs_itself_and_nothing_else() {
+    let big = format!(r#"{{"x":"{}"}}"#, "y".repeat(2000));
+    let bad: [(&[u8], RejectReason); 11] = [
+        (b"", RejectReason::Syntax),
+        (b"{", RejectReason::Syntax),
+        (br#"{"model":"credit","ts":1000"#, RejectReason::Syntax),
+        (br#"{"ts":1} {"ts":2}"#, RejectReason::Syntax),
+        (b"\xef\xbb\xbf{}", RejectReason::Syntax),
+        (b"{\"model\":\"cr\xffdit\"}", RejectReason::Syntax),
+        (b"[1,2]", RejectReason::NotAnObject),
+        (b"3", RejectReason::NotAnObject),
+        (big.as_bytes(), RejectReason::TooBig),
+        (br#"{"model":"credit"}"#, RejectReason::BadTimestamp),
+        (br#"{"model":"credit","ts":9000000}"#, RejectReason::FutureTimestamp),
+    ];
+    let good = r#"{"model":"credit","ts":1000,"in":{"age":1}}"#;
+    let mut decoder = decoder();
+    for (payload, reason) in bad {
+        assert_eq!(decode_bytes(&mut decoder, payload), Decoded::Rejected(reason), "{payload:?}");
+        assert_eq!(decode(&mut decoder, good), Decoded::Row);
+    }
+    assert_eq!(decode(&mut decoder, r#"{"model":"fraud","ts":1000}"#), Decoded::Filtered);
+    let tombstone = RawMessage { payload: None, offset: 0, broker_time: None };
+    assert_eq!(decoder.decode(tombstone), Decoded::Rejected(RejectReason::Tombstone));
+    let batch = decoder.finish();
+    assert_eq!(batch.batch.num_rows(), bad.len());
+    assert!(batch.absences[0].iter().all(|absence| *absence == Absence::Present));
+}
+
+#[test]
+fn deep_nesting_costs_no_stack() {
+    let schema = ModelSchema::new(vec![column("a", ColumnType::Numeric)]).unwrap();
+    let mut layout = decoder().layout.clone();
+    layout.filters.clear();
+    layout.time = None;
+    layout.max_message_bytes = usize::MAX;
+    let mut decoder = JsonDecoder::new(&schema, layout);
+    let deep = format!(r#"{{"x":{}1{},"a":{}{}}}"#, r#"{"a":"#.repeat(1_000_000), "}".repeat(1_000_000), "[".repeat(1_000_000), "]".repeat(1_000_000));
+    assert_eq!(decode(&mut decoder, &deep), Decoded::Row);
+    assert_eq!(decoder.finish().absences[0], vec![Absence::WrongType]);
+}
+
+#[test]
+fn numbers_standing_for_categories_have_one_spelling() {
+    let mut decoder = decoder();
+    for value in ["3", "3.0", "\"3\""] {
+        decode(&mut decoder, &format!(r#"{{"model":"credit","ts":1000,"in":{{"country":{value}}}}}"#));
+    }
+    let batch = decoder.finish();
+    let values: Vec<_> = batch.batch.column(1).as_string::<i32>().iter().flatten().collect();
+    assert_eq!(values, ["3", "3", "3"]);
+}
+
+#[test]
+fn an_overlong_category_keeps_a_prefix_and_a_hash() {
+    let mut decoder = decoder();
+    decode(&mut decoder, &format!(r#"{{"model":"credit","ts":1,"in":{{"country":"{}"}}}}"#, "é".repeat(300)));
+    let batch = decoder.finish();
+    let value = batch.batch.column(1).as_string::<i32>().value(0);
+    assert!(value.len() <= crate::record::MAX_CATEGORY_BYTES && value.contains('#'), "{value}");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic_and_give_at_most_one_row(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut decoder = decoder();
+        let outcome = decode_bytes(&mut decoder, &payload);
+        prop_assert_eq!(decoder.rows(), usize::from(outcome == Decoded::Row));
+    }
+
+    #[test]
+    fn mutated_records_never_panic(position in 0usize..90, byte in any::<u8>()) {
+        let mut payload = br#"{"model":"credit","ts":1000,"v":"a","in":{"age":41.5,"country":"DE","x":[1]},"vip":true}"#.to_vec();
+        let index = position % payload.len();
+        payload[index] = byte;
+        let mut decoder = decoder();
+        let outcome = decode_bytes(&mut decoder, &payload);
+        prop_assert_eq!(decoder.finish().batch.num_rows(), usize::from(outcome == Decoded::Row));
+    }
+}

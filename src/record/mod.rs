@@ -1,0 +1,323 @@
+//! Records: the declared schema of a monitored model and the decoders that turn a Kafka message
+//! into one row of an Arrow record batch.
+//!
+//! Decoding is message by message: whatever is wrong with one message costs that message alone.
+
+mod batch;
+mod json;
+mod lenient;
+mod time;
+
+pub(crate) use batch::push_category;
+pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
+pub use json::JsonDecoder;
+pub use time::{EventTime, TimeFormat, TimeUnit};
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The most columns one model may declare.
+pub const MAX_COLUMNS: usize = 2_000;
+/// Category values longer than this many bytes are shortened to a prefix and a hash.
+pub const MAX_CATEGORY_BYTES: usize = 256;
+
+/// What a column is to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// An input of the model.
+    Feature,
+    /// A prediction or score.
+    Output,
+    /// How long the prediction took.
+    Latency,
+}
+
+/// What kind of values a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// Finite 64-bit floats; integers are converted.
+    Numeric,
+    /// Text, or integers that stand for categories.
+    Categorical,
+    /// `true` and `false` (also `1` and `0`).
+    Boolean,
+}
+
+impl Role {
+    /// The name used in configuration, logs and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Output => "output",
+            Self::Latency => "latency",
+        }
+    }
+}
+
+impl ColumnType {
+    /// The name used in configuration, logs and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Numeric => "numeric",
+            Self::Categorical => "categorical",
+            Self::Boolean => "boolean",
+        }
+    }
+}
+
+/// Where a value lies in a JSON record: the keys from the outermost object inwards.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldPath(Vec<String>);
+
+/// The deepest path a record may be read at; it also bounds the decoder's recursion.
+pub const MAX_PATH_DEPTH: usize = 32;
+
+impl FieldPath {
+    /// Parses `a.b.c`; a dot inside a key is written `\.`.
+    ///
+    /// # Errors
+    /// When the path is empty, has an empty step or more than [`MAX_PATH_DEPTH`] of them.
+    pub fn parse(text: &str) -> Result<Self, SchemaError> {
+        let mut steps = vec![String::new()];
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                '\\' => {
+                    if let (Some(escaped), Some(step)) = (characters.next(), steps.last_mut()) {
+                        step.push(escaped);
+                    }
+                }
+                '.' => steps.push(String::new()),
+                other => {
+                    if let Some(step) = steps.last_mut() {
+                        step.push(other);
+                    }
+                }
+            }
+        }
+        if steps.iter().any(String::is_empty) || steps.len() > MAX_PATH_DEPTH {
+            return Err(SchemaError::BadPath { path: text.to_owned() });
+        }
+        Ok(Self(steps))
+    }
+
+    /// The keys, outermost first; never empty.
+    #[must_use]
+    pub fn steps(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped: Vec<String> =
+            self.0.iter().map(|step| step.replace('\\', "\\\\").replace('.', "\\.")).collect();
+        formatter.write_str(&escaped.join("."))
+    }
+}
+
+/// One monitored quantity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The name in findings, tables and messages.
+    pub name: String,
+    /// Where it lies in a record.
+    pub path: FieldPath,
+    /// What it is to the model.
+    pub role: Role,
+    /// What values it holds.
+    pub column_type: ColumnType,
+}
+
+/// The declared shape of a monitored model's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSchema {
+    columns: Vec<Column>,
+}
+
+/// What is wrong with a declared schema.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// A path with an empty step or too many of them.
+    #[error("field path `{path}` is not readable; write at most {MAX_PATH_DEPTH} keys separated by single dots, `\\.` for a dot inside a key")]
+    BadPath {
+        /// The path as written.
+        path: String,
+    },
+    /// No column at all.
+    #[error("a model needs at least one column")]
+    NoColumns,
+    /// More than [`MAX_COLUMNS`].
+    #[error("a model may have at most {MAX_COLUMNS} columns, this one has {count}")]
+    TooManyColumns {
+        /// How many were declared.
+        count: usize,
+    },
+    /// The same name twice.
+    #[error("column `{name}` is declared twice")]
+    DuplicateColumn {
+        /// The name.
+        name: String,
+    },
+}
+
+impl ModelSchema {
+    /// A schema of these columns, in this order.
+    ///
+    /// # Errors
+    /// When there is no column, too many, or two of one name.
+    pub fn new(columns: Vec<Column>) -> Result<Self, SchemaError> {
+        if columns.is_empty() {
+            return Err(SchemaError::NoColumns);
+        }
+        if columns.len() > MAX_COLUMNS {
+            return Err(SchemaError::TooManyColumns { count: columns.len() });
+        }
+        let mut names = HashSet::new();
+        for column in &columns {
+            if !names.insert(column.name.as_str()) {
+                return Err(SchemaError::DuplicateColumn { name: column.name.clone() });
+            }
+        }
+        Ok(Self { columns })
+    }
+
+    /// The columns in declared order.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+}
+
+/// Why a column of a row has no usable value. A closed set: every absent value is counted as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Absence {
+    /// There is a value.
+    Present = 0,
+    /// An explicit null.
+    Null = 1,
+    /// The field was not in the record.
+    Missing = 2,
+    /// Not a number.
+    Nan = 3,
+    /// Positive or negative infinity, or a number too large for 64 bits.
+    Infinite = 4,
+    /// A value of another type than declared.
+    WrongType = 5,
+}
+
+impl Absence {
+    /// Every way to be absent, in the order of their codes from 1.
+    pub const ALL: [Self; 5] =
+        [Self::Null, Self::Missing, Self::Nan, Self::Infinite, Self::WrongType];
+
+    /// The name used in tables and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Null => "null",
+            Self::Missing => "missing",
+            Self::Nan => "nan",
+            Self::Infinite => "infinite",
+            Self::WrongType => "wrong_type",
+        }
+    }
+}
+
+/// Why a message was rejected. A closed set, used in counters, logs and tables alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// Not well-formed JSON, more than one document, or not UTF-8 where text is needed.
+    Syntax,
+    /// Well-formed, but not an object.
+    NotAnObject,
+    /// Larger than the configured limit.
+    TooBig,
+    /// A message without a value.
+    Tombstone,
+    /// No event time, or one that cannot be read.
+    BadTimestamp,
+    /// An event time too far ahead of the broker's clock.
+    FutureTimestamp,
+}
+
+impl RejectReason {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Syntax,
+        Self::NotAnObject,
+        Self::TooBig,
+        Self::Tombstone,
+        Self::BadTimestamp,
+        Self::FutureTimestamp,
+    ];
+
+    /// The name used in counters, logs and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::NotAnObject => "not_an_object",
+            Self::TooBig => "too_big",
+            Self::Tombstone => "tombstone",
+            Self::BadTimestamp => "bad_timestamp",
+            Self::FutureTimestamp => "future_timestamp",
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// What one message became for one monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A row was added to the batch.
+    Row,
+    /// The record belongs to something this monitor does not watch.
+    Filtered,
+    /// The message cannot be used.
+    Rejected(RejectReason),
+}
+
+/// How a monitor reads records: paths beside the columns, and limits.
+#[derive(Clone, Debug)]
+pub struct RecordLayout {
+    /// Path of the event time; the Kafka timestamp when absent.
+    pub time: Option<FieldPath>,
+    /// How the event time is written.
+    pub time_format: TimeFormat,
+    /// Path of the model version; records without it share the empty version.
+    pub version: Option<FieldPath>,
+    /// Declared segment columns: name and path.
+    pub segments: Vec<(String, FieldPath)>,
+    /// Records must have exactly these values to be counted, the rest is filtered.
+    pub filters: Vec<(FieldPath, String)>,
+    /// Messages larger than this are rejected.
+    pub max_message_bytes: usize,
+    /// How far an event time may lie ahead of the broker's timestamp, in microseconds.
+    pub max_future_skew: i64,
+}
+
+/// One Kafka message as the decoders see it.
+#[derive(Clone, Copy, Debug)]
+pub struct RawMessage<'a> {
+    /// The value; `None` is a tombstone.
+    pub payload: Option<&'a [u8]>,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// The timestamp the broker or producer gave the message.
+    pub broker_time: Option<EventTime>,
+}

@@ -1,0 +1,150 @@
+//! Event time: when a prediction was made, as the record says.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+/// A point in event time: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventTime(i64);
+
+/// Years 1900 to 9999, roughly: what PostgreSQL, Arrow and jiff all represent.
+const MIN_MICROS: i64 = -2_208_988_800_000_000;
+const MAX_MICROS: i64 = 253_402_300_799_999_999;
+
+impl EventTime {
+    /// From microseconds since the epoch; `None` outside the years 1900 to 9999.
+    #[must_use]
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        (MIN_MICROS..=MAX_MICROS).contains(&micros).then_some(Self(micros))
+    }
+
+    /// From milliseconds since the epoch, as Kafka stamps messages.
+    #[must_use]
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        Self::from_micros(millis.checked_mul(1_000)?)
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// This many microseconds later (or earlier), kept within the representable years.
+    #[must_use]
+    pub fn shifted(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros).clamp(MIN_MICROS, MAX_MICROS))
+    }
+}
+
+impl fmt::Display for EventTime {
+    /// RFC 3339 in UTC, without a fraction when there is none.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(timestamp) => write!(formatter, "{timestamp}"),
+            Err(_) => write!(formatter, "{} us", self.0),
+        }
+    }
+}
+
+/// The unit of a numeric event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeUnit {
+    /// Seconds, fractions allowed.
+    #[serde(rename = "s")]
+    Seconds,
+    /// Milliseconds.
+    #[serde(rename = "ms")]
+    Milliseconds,
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Microseconds,
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Nanoseconds,
+}
+
+/// How event times are written in records. Text is always read as RFC 3339; without an offset it is taken as UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeFormat {
+    /// What a number means.
+    pub unit: TimeUnit,
+}
+
+impl TimeFormat {
+    /// Reads a numeric event time; `None` when it is not finite or outside the years 1900 to 9999.
+    #[must_use]
+    pub fn number(self, value: f64) -> Option<EventTime> {
+        let micros = match self.unit {
+            TimeUnit::Seconds => value * 1e6,
+            TimeUnit::Milliseconds => value * 1e3,
+            TimeUnit::Microseconds => value,
+            TimeUnit::Nanoseconds => value / 1e3,
+        };
+        if !micros.is_finite() || micros.abs() > 9e18 {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "checked to lie within i64 above")]
+        EventTime::from_micros(micros.round() as i64)
+    }
+
+    /// Reads an integer event time exactly.
+    #[must_use]
+    pub fn integer(self, value: i64) -> Option<EventTime> {
+        let micros = match self.unit {
+            TimeUnit::Seconds => value.checked_mul(1_000_000)?,
+            TimeUnit::Milliseconds => value.checked_mul(1_000)?,
+            TimeUnit::Microseconds => value,
+            TimeUnit::Nanoseconds => value.div_euclid(1_000),
+        };
+        EventTime::from_micros(micros)
+    }
+
+    /// Reads RFC 3339 text, `2026-11-21T15:00:00Z` or `2026-11-21 15:00:00`.
+    #[must_use]
+    pub fn text(self, value: &str) -> Option<EventTime> {
+        let timestamp = match value.parse::<Timestamp>() {
+            Ok(timestamp) => timestamp,
+            Err(_) => value.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+        };
+        EventTime::from_micros(timestamp.as_microsecond())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLIS: TimeFormat = TimeFormat { unit: TimeUnit::Milliseconds };
+
+    #[test]
+    fn text_with_and_without_offset_is_read_as_utc() {
+        let expected = EventTime::from_micros(1_300_000_000_000_000);
+        assert_eq!(MILLIS.text("2011-03-13T07:06:40Z"), expected);
+        assert_eq!(MILLIS.text("2011-03-13T08:06:40+01:00"), expected);
+        assert_eq!(MILLIS.text("2011-03-13 07:06:40"), expected);
+        assert_eq!(MILLIS.text("yesterday"), None);
+    }
+
+    #[test]
+    fn units_agree_and_nonsense_is_refused() {
+        let expected = EventTime::from_micros(1_300_000_000_000_000);
+        assert_eq!(MILLIS.integer(1_300_000_000_000), expected);
+        assert_eq!(TimeFormat { unit: TimeUnit::Seconds }.number(1.3e9), expected);
+        assert_eq!(TimeFormat { unit: TimeUnit::Nanoseconds }.integer(1_300_000_000_000_000_000), expected);
+        // Nanoseconds read as milliseconds lie beyond the year 9999.
+        assert_eq!(MILLIS.integer(1_300_000_000_000_000_000), None);
+        assert_eq!(MILLIS.number(f64::NAN), None);
+    }
+
+    #[test]
+    fn shifting_saturates_instead_of_wrapping() {
+        let last = EventTime(MAX_MICROS);
+        assert_eq!(last.shifted(i64::MAX), last);
+    }
+}

@@ -1,0 +1,225 @@
+//! The counting machine: (binnings, record batches) -> deltas. It reads no clock and no store.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength};
+use crate::binning::BinningSet;
+use crate::distribution::{RecordSample, RowOrigin, WindowCounts, sample_hashes};
+use crate::record::{DecodedBatch, EventTime, RejectReason};
+
+/// How one monitor counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountingSpec {
+    /// The length of its windows.
+    pub length: WindowLength,
+    /// Names of the declared segment columns.
+    pub segments: Vec<String>,
+    /// Records in the sample of a window.
+    pub sample_size: usize,
+    /// Records this many windows behind the newest of their partition are late.
+    pub max_open_windows: u32,
+    /// Versions times segments; beyond it they are counted together as `(other)`.
+    pub max_series: usize,
+}
+
+/// What a window is counted on and will be compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pin {
+    /// The binnings.
+    pub binnings: Arc<BinningSet>,
+    /// The baseline on these binnings, if there is one.
+    pub baseline: Option<Uuid>,
+}
+
+/// Which pin holds for which window: that of the moment it was opened.
+#[derive(Clone, Debug)]
+pub struct BinningPins {
+    /// For windows not opened yet.
+    pub active: Pin,
+    /// Of the open windows.
+    pub open: HashMap<WindowKey, Pin>,
+}
+
+impl BinningPins {
+    fn of(&self, key: &WindowKey) -> &Pin {
+        self.open.get(key).unwrap_or(&self.active)
+    }
+}
+
+/// The label that takes versions and segment values beyond the limit.
+const OTHER: &str = "(other)";
+
+/// Counts the records of one monitor into windows.
+#[derive(Debug)]
+pub struct CountingMachine {
+    spec: CountingSpec,
+    pins: Arc<BinningPins>,
+    windows: HashMap<WindowKey, WindowDelta>,
+    /// Sample thresholds of windows whose earlier parts went out with a delta.
+    thresholds: HashMap<WindowKey, u64>,
+    series: HashSet<(String, String)>,
+    newest: HashMap<Partition, EventTime>,
+    tally: Tally,
+}
+
+impl CountingMachine {
+    /// A machine that has counted nothing.
+    #[must_use]
+    pub fn new(spec: CountingSpec, pins: Arc<BinningPins>) -> Self {
+        Self {
+            spec,
+            pins,
+            windows: HashMap::new(),
+            thresholds: HashMap::new(),
+            series: HashSet::new(),
+            newest: HashMap::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Forgets everything counted since the last delta and starts from stored positions: after a lost
+    /// assignment or a checkpoint that was fenced.
+    pub fn reset(&mut self, pins: Arc<BinningPins>, newest: HashMap<Partition, EventTime>) {
+        self.pins = pins;
+        self.newest = newest;
+        self.windows.clear();
+        self.thresholds.clear();
+        self.tally = Tally::default();
+    }
+
+    /// Uses other pins for windows not touched since the last delta.
+    pub fn repin(&mut self, pins: Arc<BinningPins>) {
+        self.pins = pins;
+    }
+
+    /// The stored newest event time of a partition that was just assigned.
+    pub fn assign(&mut self, partition: Partition, newest: Option<EventTime>) {
+        match newest {
+            Some(newest) => self.newest.insert(partition, newest),
+            None => self.newest.remove(&partition),
+        };
+    }
+
+    /// Counts a message that did not become a row.
+    pub fn reject(&mut self, reason: RejectReason) {
+        *self.tally.rejected.entry(reason).or_insert(0) += 1;
+    }
+
+    /// Counts a record of something this monitor does not watch.
+    pub fn filter(&mut self) {
+        self.tally.filtered += 1;
+    }
+
+    /// Windows touched since the last delta.
+    #[must_use]
+    pub fn touched_windows(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Counts the rows of a batch, all of one partition and in the order of their offsets.
+    pub fn count(&mut self, batch: &DecodedBatch, partition: &Partition) {
+        let groups = self.group(batch, partition);
+        let origin = RowOrigin { topic: &partition.topic, partition: partition.partition };
+        let hashes = if self.spec.sample_size > 0 { sample_hashes(origin, &batch.offsets) } else { Vec::new() };
+        for (key, rows) in groups {
+            let window = self.windows.entry(key).or_insert_with_key(|key| {
+                let pin = self.pins.of(key).clone();
+                let threshold = self.thresholds.get(key).copied().unwrap_or(u64::MAX);
+                WindowDelta {
+                    key: key.clone(),
+                    counts: WindowCounts::empty(Arc::clone(&pin.binnings)),
+                    sample: RecordSample::below(self.spec.sample_size, threshold),
+                    ranges: OffsetRanges::default(),
+                    pin,
+                }
+            });
+            window.counts.count(batch, &rows);
+            window.sample.offer(batch, origin, &hashes, &rows);
+            let offsets = rows.iter().filter_map(|row| batch.offsets.get(*row as usize));
+            if let (Some(first), Some(last)) = (offsets.clone().min(), offsets.max()) {
+                window.ranges.include(partition, *first);
+                window.ranges.include(partition, *last);
+            }
+        }
+    }
+
+    /// Hands over everything counted since the last call and goes on from there.
+    pub fn take_delta(&mut self) -> MonitorDelta {
+        let mut windows: Vec<WindowDelta> = self.windows.drain().map(|(_, window)| window).collect();
+        for window in &mut windows {
+            let _pruned = window.sample.rows();
+            self.thresholds.insert(window.key.clone(), window.sample.threshold());
+        }
+        // Thresholds are only a saving; forgetting them costs some bytes, keeping them all would be a leak.
+        if self.thresholds.len() > 4 * self.spec.max_series.max(1_000) {
+            self.thresholds.clear();
+        }
+        windows.sort_by(|left, right| left.key.cmp(&right.key));
+        MonitorDelta {
+            windows,
+            tally: std::mem::take(&mut self.tally),
+            newest: self.newest.iter().map(|(partition, time)| (partition.clone(), *time)).collect(),
+        }
+    }
+
+    /// Rows of each window the batch touches, each row once in the whole and once in each of its segments.
+    fn group(&mut self, batch: &DecodedBatch, partition: &Partition) -> Vec<(WindowKey, Vec<u32>)> {
+        // Codes instead of names while going through the rows.
+        type Codes = (u32, Option<(usize, u32)>, EventTime);
+        let mut groups: HashMap<Codes, Vec<u32>> = HashMap::new();
+        let mut newest = self.newest.get(partition).copied();
+        let horizon = self.spec.length.micros().saturating_mul(i64::from(self.spec.max_open_windows));
+        let versions = batch.versions.codes();
+        for ((row, time), version) in (0u32..).zip(&batch.times).zip(versions) {
+            let start = self.spec.length.start_of(*time);
+            let latest = newest.map_or(*time, |newest| newest.max(*time));
+            newest = Some(latest);
+            if start < self.spec.length.start_of(latest).shifted(-horizon) {
+                self.tally.late += 1;
+                continue;
+            }
+            self.tally.accepted += 1;
+            groups.entry((*version, None, start)).or_default().push(row);
+            for (segment, labels) in batch.segments.iter().enumerate() {
+                let code = labels.codes().get(row as usize).copied().unwrap_or(0);
+                groups.entry((*version, Some((segment, code)), start)).or_default().push(row);
+            }
+        }
+        if let Some(newest) = newest {
+            self.newest.insert(partition.clone(), newest);
+        }
+        let mut named: HashMap<WindowKey, Vec<u32>> = HashMap::new();
+        for ((version, segment, start), mut rows) in groups {
+            let version = batch.versions.name(version);
+            let (version, segment) = match segment {
+                None => self.series_of(version, WHOLE, WHOLE),
+                Some((column, code)) => {
+                    let column_name = self.spec.segments.get(column).map_or("", String::as_str);
+                    let value = batch.segments.get(column).map_or("", |labels| labels.name(code));
+                    let (name, other) = (format!("{column_name}={value}"), format!("{column_name}={OTHER}"));
+                    self.series_of(version, &name, &other)
+                }
+            };
+            named.entry(WindowKey { version, segment, start }).or_default().append(&mut rows);
+        }
+        let mut groups: Vec<_> = named.into_iter().collect();
+        groups.sort_by(|left, right| left.0.cmp(&right.0));
+        groups
+    }
+
+    /// The series of a version and segment, within the limit on how many there may be.
+    fn series_of(&mut self, version: &str, segment: &str, other: &str) -> (String, String) {
+        let series = (version.to_owned(), segment.to_owned());
+        if self.series.contains(&series) {
+            return series;
+        }
+        if self.series.len() < self.spec.max_series {
+            self.series.insert(series.clone());
+            return series;
+        }
+        if segment == WHOLE { (OTHER.to_owned(), WHOLE.to_owned()) } else { (version.to_owned(), other.to_owned()) }
+    }
+}

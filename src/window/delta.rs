@@ -1,0 +1,141 @@
+//! What was counted since the last checkpoint: additions to windows, to be stored in one transaction.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Partition, Pin, WindowKey};
+use crate::distribution::{RecordSample, WindowCounts};
+use crate::record::{EventTime, RejectReason};
+
+/// Outcomes of records: every message of a monitor's topics adds one to exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Counted in a window.
+    pub accepted: u64,
+    /// For a window that is closed or too far behind.
+    pub late: u64,
+    /// Of something this monitor does not watch.
+    pub filtered: u64,
+    /// Unusable, by reason.
+    pub rejected: BTreeMap<RejectReason, u64>,
+}
+
+impl Tally {
+    /// All messages seen.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.accepted + self.late + self.filtered + self.rejected.values().sum::<u64>()
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.late += other.late;
+        self.filtered += other.filtered;
+        for (reason, count) in &other.rejected {
+            *self.rejected.entry(*reason).or_insert(0) += count;
+        }
+    }
+
+    /// Outcome names and counts, as stored and exported.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        [("accepted", "", self.accepted), ("late", "", self.late), ("filtered", "", self.filtered)]
+            .into_iter()
+            .chain(self.rejected.iter().map(|(reason, count)| ("rejected", reason.as_str(), *count)))
+            .filter(|(_, _, count)| *count > 0)
+    }
+}
+
+/// Which offsets the counted records lie between, a partition each: from the first to past the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OffsetRanges(Vec<(Partition, i64, i64)>);
+
+impl OffsetRanges {
+    /// Takes in one record.
+    pub fn include(&mut self, partition: &Partition, offset: i64) {
+        self.extend(partition, offset, offset + 1);
+    }
+
+    /// Takes in other ranges.
+    pub fn merge(&mut self, other: &Self) {
+        for (partition, from, to) in &other.0 {
+            self.extend(partition, *from, *to);
+        }
+    }
+
+    fn extend(&mut self, partition: &Partition, from: i64, to: i64) {
+        match self.0.iter_mut().find(|(known, _, _)| known == partition) {
+            Some((_, first, end)) => {
+                *first = from.min(*first);
+                *end = to.max(*end);
+            }
+            None => {
+                self.0.push((partition.clone(), from, to));
+                self.0.sort();
+            }
+        }
+    }
+
+    /// Partition, first offset, offset past the last; ordered by partition.
+    #[must_use]
+    pub fn as_slice(&self) -> &[(Partition, i64, i64)] {
+        &self.0
+    }
+}
+
+/// What is added to one window.
+#[derive(Clone, Debug)]
+pub struct WindowDelta {
+    /// Which window.
+    pub key: WindowKey,
+    /// The binnings and baseline it was counted for.
+    pub pin: Pin,
+    /// The counts.
+    pub counts: WindowCounts,
+    /// The part of the record sample.
+    pub sample: RecordSample,
+    /// Where the records came from.
+    pub ranges: OffsetRanges,
+}
+
+/// What is added to all windows of one monitor.
+#[derive(Clone, Debug, Default)]
+pub struct MonitorDelta {
+    /// Additions, at most one a window and pin.
+    pub windows: Vec<WindowDelta>,
+    /// Outcomes of the messages behind them.
+    pub tally: Tally,
+    /// The newest event time of each partition.
+    pub newest: BTreeMap<Partition, EventTime>,
+}
+
+impl MonitorDelta {
+    /// Whether nothing was seen at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tally.total() == 0
+    }
+
+    /// Adds another delta of the same monitor.
+    pub fn merge(&mut self, other: Self) {
+        self.tally.merge(&other.tally);
+        for (partition, time) in other.newest {
+            let newest = self.newest.entry(partition).or_insert(time);
+            *newest = time.max(*newest);
+        }
+        for window in other.windows {
+            let known = self.windows.iter_mut().find(|mine| {
+                mine.key == window.key && mine.counts.binnings().id() == window.counts.binnings().id()
+            });
+            match known.map(|mine| (mine.counts.merge(&window.counts), mine)) {
+                Some((Ok(()), mine)) => {
+                    mine.sample.merge(&window.sample);
+                    mine.ranges.merge(&window.ranges);
+                }
+                _ => self.windows.push(window),
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Windows of event time: which window a record belongs to, what was counted since the last checkpoint
+//! (the counting machine), and when a window may close (the watermark).
+
+mod counting;
+mod delta;
+mod watermark;
+
+pub use counting::{BinningPins, CountingMachine, CountingSpec, Pin};
+pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
+pub use watermark::{CloseDecision, PartitionView, Progress, Timing};
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::EventTime;
+
+/// One partition of one topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Partition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// Tumbling windows: half-open intervals of one length, side by side from the epoch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowLength(i64);
+
+impl WindowLength {
+    /// From microseconds; `None` unless positive.
+    #[must_use]
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        (micros > 0).then_some(Self(micros))
+    }
+
+    /// In microseconds.
+    #[must_use]
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The start of the window that holds a time. Euclidean remainder: times before 1970 belong to the
+    /// window below them, too.
+    #[must_use]
+    pub fn start_of(self, time: EventTime) -> EventTime {
+        time.shifted(-time.micros().rem_euclid(self.0))
+    }
+
+    /// The end of the window that starts here.
+    #[must_use]
+    pub fn end_of(self, start: EventTime) -> EventTime {
+        start.shifted(self.0)
+    }
+}
+
+/// The segment that holds all records.
+pub const WHOLE: &str = "*";
+
+/// Which window of a monitor: model version, segment and start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WindowKey {
+    /// The model version; empty when records name none.
+    pub version: String,
+    /// `*` for the whole, `column=value` for a slice.
+    pub segment: String,
+    /// Where the window starts.
+    pub start: EventTime,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::binning::BinningSet;
+use crate::record::{
+    Column, ColumnType, Decoded, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat,
+    TimeUnit,
+};
+
+const SECOND: i64 = 1_000_000;
+
+fn at(seconds: i64) -> EventTime {
+    EventTime::from_micros(seconds * SECOND).unwrap()
+}
+
+fn part(partition: i32) -> Partition {
+    Partition { topic: "t".into(), partition }
+}
+
+fn view(partition: i32, newest: Option<i64>) -> PartitionView {
+    PartitionView { partition: part(partition), newest: newest.map(at), quiet_for: None, stalled_for: 0 }
+}
+
+const TIMING: Timing = Timing { out_of_orderness: 5 * SECOND, idle_after: 30 * SECOND, max_close_delay: 600 * SECOND };
+
+#[test]
+fn the_watermark_is_held_by_the_slowest_partition_even_one_never_read() {
+    let progress = Progress::new(vec![view(0, Some(100)), view(1, Some(70))], TIMING, at(1_000));
+    assert_eq!(progress.watermark(), Some(at(65)));
+    assert_eq!(progress.decide(at(65), 0), CloseDecision::Complete);
+    assert_eq!(progress.decide(at(66), 0), CloseDecision::Wait { due: true });
+    assert_eq!(progress.decide(at(96), 0), CloseDecision::Wait { due: false });
+    let unread = Progress::new(vec![view(0, Some(100)), view(1, None)], TIMING, at(1_000));
+    assert_eq!(unread.watermark(), None);
+}
+
+#[test]
+fn idle_means_caught_up_and_quiet_and_all_idle_follows_the_wall_clock() {
+    let quiet = |partition, newest, seconds: i64| PartitionView { quiet_for: Some(seconds * SECOND), ..view(partition, newest) };
+    let one = Progress::new(vec![view(0, Some(100)), quiet(1, Some(10), 30)], TIMING, at(1_000));
+    assert_eq!(one.watermark(), Some(at(95)));
+    let not_yet = Progress::new(vec![view(0, Some(100)), quiet(1, Some(10), 29)], TIMING, at(1_000));
+    assert_eq!(not_yet.watermark(), Some(at(5)));
+    let all = Progress::new(vec![quiet(0, Some(100), 30), quiet(1, None, 30)], TIMING, at(1_000));
+    assert_eq!(all.watermark(), Some(at(965)));
+    // A lagging partition is not idle however silent it is.
+    let lagging = PartitionView { stalled_for: 9_000 * SECOND, ..view(1, Some(10)) };
+    assert_eq!(Progress::new(vec![quiet(0, Some(100), 30), lagging], TIMING, at(1_000)).watermark(), Some(at(5)));
+    assert_eq!(Progress::new(vec![], TIMING, at(1_000)).watermark(), None);
+}
+
+#[test]
+fn a_stuck_partition_is_named_and_no_longer_waited_for() {
+    let stuck = PartitionView { stalled_for: 600 * SECOND, ..view(1, Some(10)) };
+    let progress = Progress::new(vec![view(0, Some(100)), stuck], TIMING, at(1_000));
+    assert_eq!(progress.decide(at(60), 599 * SECOND), CloseDecision::Wait { due: true });
+    assert_eq!(progress.decide(at(60), 600 * SECOND), CloseDecision::Incomplete(vec![part(1)]));
+    // One that lags but moves is waited for, however long.
+    let moving = Progress::new(vec![view(0, Some(100)), view(1, Some(10))], TIMING, at(1_000));
+    assert_eq!(moving.decide(at(60), 6_000 * SECOND), CloseDecision::Wait { due: true });
+    // One with a clock that is hours behind, read to its end, is not.
+    let wrong_clock = PartitionView { quiet_for: Some(0), ..view(1, Some(10)) };
+    let progress = Progress::new(vec![view(0, Some(100)), wrong_clock], TIMING, at(1_000));
+    assert_eq!(progress.decide(at(60), 600 * SECOND), CloseDecision::Incomplete(vec![part(1)]));
+}
+
+fn decoder() -> JsonDecoder {
+    let path = |text| FieldPath::parse(text).unwrap();
+    JsonDecoder::new(
+        &schema(),
+        RecordLayout {
+            time: Some(path("t")),
+            time_format: TimeFormat { unit: TimeUnit::Seconds },
+            version: Some(path("v")),
+            segments: vec![("c".to_owned(), path("c"))],
+            filters: vec![],
+            max_message_bytes: 1024,
+            max_future_skew: 0,
+        },
+    )
+}
+
+fn schema() -> ModelSchema {
+    ModelSchema::new(vec![Column {
+        name: "x".to_owned(),
+        path: FieldPath::parse("x").unwrap(),
+        role: Role::Feature,
+        column_type: ColumnType::Numeric,
+    }])
+    .unwrap()
+}
+
+fn machine(max_open_windows: u32, max_series: usize) -> CountingMachine {
+    let active = Pin { binnings: Arc::new(BinningSet::universal(&schema())), baseline: None };
+    CountingMachine::new(
+        CountingSpec {
+            length: WindowLength::from_micros(60 * SECOND).unwrap(),
+            segments: vec!["c".to_owned()],
+            sample_size: 10,
+            max_open_windows,
+            max_series,
+        },
+        Arc::new(BinningPins { active, open: HashMap::new() }),
+    )
+}
+
+/// (seconds, country) rows of one partition, split into batches.
+fn run(machine: &mut CountingMachine, partition: i32, rows: &[(i64, u8)], batch: usize) {
+    let mut decoder = decoder();
+    let mut offset = 0;
+    for chunk in rows.chunks(batch.max(1)) {
+        for (seconds, country) in chunk {
+            let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
+            let message = RawMessage { payload: Some(text.as_bytes()), offset, broker_time: None };
+            assert_eq!(decoder.decode(message), Decoded::Row);
+            offset += 1;
+        }
+        machine.count(&decoder.finish(), &part(partition));
+    }
+}
+
+#[test]
+fn a_record_is_counted_once_in_the_whole_and_once_in_its_segment() {
+    let mut machine = machine(64, 100);
+    run(&mut machine, 0, &[(0, 1), (59, 2), (60, 1), (-1, 1)], 2);
+    let delta = machine.take_delta();
+    let rows: Vec<(String, i64, u64)> = delta
+        .windows
+        .iter()
+        .map(|window| (window.key.segment.clone(), window.key.start.micros() / SECOND, window.counts.rows()))
+        .collect();
+    let row = |segment: &str, start, rows| (segment.to_owned(), start, rows);
+    assert_eq!(
+        rows,
+        [row("*", -60, 1), row("*", 0, 2), row("*", 60, 1), row("c=c1", -60, 1), row("c=c1", 0, 1), row("c=c1", 60, 1), row("c=c2", 0, 1)]
+    );
+    assert_eq!(delta.tally, Tally { accepted: 4, ..Tally::default() });
+    assert_eq!(delta.newest[&part(0)], at(60));
+    assert_eq!(delta.windows[1].ranges.as_slice(), [(part(0), 0, 2)]);
+    assert!(machine.take_delta().is_empty());
+}
+
+#[test]
+fn records_far_behind_their_partition_are_late() {
+    let mut machine = machine(2, 100);
+    run(&mut machine, 0, &[(600, 1), (480, 1), (479, 1)], 10);
+    assert_eq!(machine.take_delta().tally, Tally { accepted: 2, late: 1, ..Tally::default() });
+}
+
+#[test]
+fn segments_beyond_the_limit_are_counted_together() {
+    let mut machine = machine(64, 3);
+    let rows: Vec<(i64, u8)> = (0..50).map(|index| (i64::from(index), index as u8)).collect();
+    run(&mut machine, 0, &rows, 1);
+    let delta = machine.take_delta();
+    let other = delta.windows.iter().find(|window| window.key.segment == "c=(other)").unwrap();
+    assert_eq!(other.counts.rows(), 48);
+    assert_eq!(delta.windows.len(), 4);
+}
+
+proptest! {
+    #[test]
+    fn window_arithmetic_holds_every_time_in_exactly_one_window(micros in -2_000_000_000_000_000i64..4_000_000_000_000_000, length in 1i64..100_000_000_000) {
+        let length = WindowLength::from_micros(length).unwrap();
+        let time = EventTime::from_micros(micros).unwrap();
+        let start = length.start_of(time);
+        prop_assert!(start <= time && time < length.end_of(start));
+        prop_assert_eq!(length.start_of(length.end_of(start)), length.end_of(start));
+    }
+
+    #[test]
+    fn deltas_taken_anywhere_and_workers_in_any_number_add_up_to_the_same(
+        rows in prop::collection::vec((0i64..600, 0u8..4), 1..80), cut in 0usize..80, batch in 1usize..20,
+    ) {
+        let mut single = machine(1_000, 100);
+        run(&mut single, 0, &rows, batch);
+        let whole = single.take_delta();
+        let total: u64 = whole.windows.iter().filter(|window| window.key.segment == WHOLE).map(|window| window.counts.rows()).sum();
+        prop_assert_eq!(total, rows.len() as u64);
+
+        // The same log cut by a checkpoint, each part on a machine of its own.
+        let cut = cut.min(rows.len());
+        let mut decoder = decoder();
+        let mut merged = MonitorDelta::default();
+        for (part_rows, first) in [(&rows[..cut], 0), (&rows[cut..], cut)] {
+            let mut machine = machine(1_000, 100);
+            for (index, (seconds, country)) in part_rows.iter().enumerate() {
+                let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
+                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: (first + index) as i64, broker_time: None });
+            }
+            machine.count(&decoder.finish(), &part(0));
+            merged.merge(machine.take_delta());
+        }
+        merged.windows.sort_by(|left, right| left.key.cmp(&right.key));
+        prop_assert_eq!(&whole.tally, &merged.tally);
+        prop_assert_eq!(&whole.newest, &merged.newest);
+        for (left, right) in whole.windows.iter().zip(&mut merged.windows) {
+            prop_assert_eq!(&left.key, &right.key);
+            prop_assert_eq!(left.counts.to_ipc().unwrap(), right.counts.to_ipc().unwrap());
+            prop_assert_eq!(&left.ranges, &right.ranges);
+            prop_assert_eq!(left.sample.clone().to_ipc().unwrap(), right.sample.to_ipc().unwrap());
+        }
+    }
+}
