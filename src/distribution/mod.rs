@@ -78,6 +78,18 @@ impl WindowCounts {
         }
     }
 
+    /// Moves counts made on universal bins to a binning set built from such counts.
+    #[must_use]
+    pub fn rebinned(&self, binnings: &Arc<BinningSet>) -> Self {
+        let columns = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(column, distribution)| distribution.rebinned(Arc::clone(binnings), column))
+            .collect();
+        Self { binnings: Arc::clone(binnings), rows: self.rows, columns }
+    }
+
     /// Adds other counts to these.
     ///
     /// # Errors

@@ -1,0 +1,236 @@
+//! Baselines: what windows are compared with. Built from training data, or from windows counted before
+//! there was one.
+
+mod convert;
+mod read;
+
+pub use convert::ConvertError;
+pub use read::{ReadError, ReadItem, csv_batches, json_lines_batches, parquet_batches};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type};
+
+use crate::binning::{
+    Binning, BinningSet, BuildOptions, CategoricalBinning, categorical_from_counts, numeric_from_universal,
+    numeric_from_values,
+};
+use crate::distribution::{BinningMismatch, WindowCounts};
+use crate::record::{ColumnType, DecodedBatch, ModelSchema};
+use crate::window::WHOLE;
+
+/// Beyond this many values of a column, bins are placed by a uniform sample of them; counts stay exact.
+const MAX_VALUES: usize = 4_000_000;
+/// Beyond this many distinct categories of a column, new ones are not collected any more.
+const MAX_DISTINCT: usize = 1_000_000;
+
+/// The distributions of a baseline, for the whole and for each segment, on one binning set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// The bins.
+    pub binnings: Arc<BinningSet>,
+    /// Counts by segment; `*` is the whole.
+    pub segments: BTreeMap<String, WindowCounts>,
+}
+
+/// What went into a baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildReport {
+    /// Rows counted.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub rejected: u64,
+    /// Columns without a single usable value: they get no baseline.
+    pub empty_columns: Vec<String>,
+}
+
+/// Why no baseline could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    /// The data could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Nothing to build from.
+    #[error("there is no row to build a baseline from")]
+    Empty,
+    /// Windows that were counted on different bins.
+    #[error(transparent)]
+    Mismatch(#[from] BinningMismatch),
+}
+
+/// Builds a baseline from rows. They are read twice, once to place bins and once to count, so `open` is
+/// called twice; only distributions are held in memory.
+///
+/// # Errors
+/// When the rows cannot be read or there is none.
+pub fn build<I>(
+    schema: &ModelSchema,
+    segments: &[String],
+    options: BuildOptions,
+    mut open: impl FnMut() -> Result<I, ReadError>,
+) -> Result<(Baseline, BuildReport), BaselineError>
+where
+    I: Iterator<Item = ReadItem>,
+{
+    let mut collectors: Vec<Collector> = schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
+    let mut report = BuildReport { rows: 0, rejected: 0, empty_columns: Vec::new() };
+    for item in open()? {
+        let (batch, rejected) = item?;
+        report.rejected += rejected;
+        for (collector, array) in collectors.iter_mut().zip(batch.batch.columns()) {
+            collector.collect(array.as_ref(), report.rows);
+        }
+        report.rows += batch.times.len() as u64;
+    }
+    if report.rows == 0 {
+        return Err(BaselineError::Empty);
+    }
+    let mut columns = Vec::new();
+    for (collector, column) in collectors.into_iter().zip(schema.columns()) {
+        let binning = collector.binning(options);
+        if binning.is_universal() {
+            report.empty_columns.push(column.name.clone());
+        }
+        columns.push((column.name.clone(), binning));
+    }
+    let binnings = Arc::new(BinningSet::new(columns));
+    let mut counted: BTreeMap<String, WindowCounts> = BTreeMap::new();
+    for item in open()? {
+        let (batch, _) = item?;
+        for (segment, rows) in rows_by_segment(&batch, segments) {
+            counted
+                .entry(segment)
+                .or_insert_with(|| WindowCounts::empty(Arc::clone(&binnings)))
+                .count(&batch, &rows);
+        }
+    }
+    Ok((Baseline { binnings, segments: counted }, report))
+}
+
+/// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by
+/// the whole; every universal bucket falls into one bin, so the counts are moved exactly.
+///
+/// # Errors
+/// When there is no window of the whole, or windows do not add up.
+pub fn learn(
+    schema: &ModelSchema,
+    windows: &[(String, WindowCounts)],
+    options: BuildOptions,
+) -> Result<Baseline, BaselineError> {
+    let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
+    for (segment, counts) in windows {
+        match sums.get_mut(segment) {
+            Some(sum) => sum.merge(counts)?,
+            None => {
+                sums.insert(segment.clone(), counts.clone());
+            }
+        }
+    }
+    let whole = sums.get(WHOLE).filter(|whole| whole.rows() > 0).ok_or(BaselineError::Empty)?;
+    let columns = whole
+        .columns()
+        .iter()
+        .zip(schema.columns())
+        .map(|(distribution, column)| {
+            let binning = match (column.column_type, distribution.universal_counts(), distribution.unseen()) {
+                (ColumnType::Numeric, Some(counts), _) => {
+                    numeric_from_universal(counts, options).map_or(Binning::UniversalNumeric, Binning::Numeric)
+                }
+                (ColumnType::Categorical, _, Some(unseen)) => {
+                    categorical_from_counts(&unseen.heaviest().into_iter().collect(), options)
+                }
+                (column_type, _, _) => Binning::universal(column_type),
+            };
+            (column.name.clone(), binning)
+        })
+        .collect();
+    let binnings = Arc::new(BinningSet::new(columns));
+    let segments =
+        sums.into_iter().map(|(segment, counts)| (segment, counts.rebinned(&binnings))).collect();
+    Ok(Baseline { binnings, segments })
+}
+
+fn rows_by_segment(batch: &DecodedBatch, segments: &[String]) -> BTreeMap<String, Vec<u32>> {
+    let mut groups: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    groups.insert(WHOLE.to_owned(), (0u32..).take(batch.times.len()).collect());
+    for (name, labels) in segments.iter().zip(&batch.segments) {
+        for (row, code) in (0u32..).zip(labels.codes()) {
+            groups.entry(format!("{name}={}", labels.name(*code))).or_default().push(row);
+        }
+    }
+    groups
+}
+
+/// What is gathered of a column to place its bins.
+enum Collector {
+    Numeric { values: Vec<f64>, seen: u64, smallest: f64, largest: f64 },
+    Categorical(BTreeMap<String, u64>),
+    Boolean,
+}
+
+impl Collector {
+    fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::Numeric => {
+                Self::Numeric { values: Vec::new(), seen: 0, smallest: f64::INFINITY, largest: f64::NEG_INFINITY }
+            }
+            ColumnType::Categorical => Self::Categorical(BTreeMap::new()),
+            ColumnType::Boolean => Self::Boolean,
+        }
+    }
+
+    fn collect(&mut self, array: &dyn Array, first_row: u64) {
+        match (self, array.data_type()) {
+            (Self::Numeric { values, seen, smallest, largest }, DataType::Float64) => {
+                for (row, value) in (first_row..).zip(array.as_primitive::<Float64Type>().iter()) {
+                    let Some(value) = value.filter(|value| value.is_finite()) else { continue };
+                    *smallest = smallest.min(value);
+                    *largest = largest.max(value);
+                    *seen += 1;
+                    if values.len() < MAX_VALUES {
+                        values.push(value);
+                    } else {
+                        // Reservoir sampling (Vitter's algorithm R) with a hash of the row as its dice, so that
+                        // the same file gives the same bins.
+                        let dice = xxhash_rust::xxh3::xxh3_64(&row.to_le_bytes()) % *seen;
+                        if let Some(slot) = usize::try_from(dice).ok().and_then(|index| values.get_mut(index)) {
+                            *slot = value;
+                        }
+                    }
+                }
+            }
+            (Self::Categorical(counts), DataType::Utf8) => {
+                for category in array.as_string::<i32>().iter().flatten() {
+                    let full = counts.len() >= MAX_DISTINCT;
+                    match counts.get_mut(category) {
+                        Some(count) => *count += 1,
+                        None if !full => {
+                            counts.insert(category.to_owned(), 1);
+                        }
+                        None => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn binning(self, options: BuildOptions) -> Binning {
+        match self {
+            Self::Numeric { mut values, smallest, largest, .. } => {
+                if values.len() >= MAX_VALUES {
+                    // The ends of the range are exact even when the values were sampled.
+                    values.extend([smallest, largest]);
+                }
+                numeric_from_values(&mut values, options).map_or(Binning::UniversalNumeric, Binning::Numeric)
+            }
+            Self::Categorical(counts) => categorical_from_counts(&counts, options),
+            Self::Boolean => Binning::Categorical(CategoricalBinning::boolean()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use std::collections::HashMap;
+use std::io::Cursor;
+
+use super::*;
+use crate::record::{Absence, Column, FieldPath, RecordLayout, Role, TimeFormat, TimeUnit};
+use crate::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
+
+fn schema() -> ModelSchema {
+    let column = |name: &str, column_type| Column {
+        name: name.to_owned(),
+        path: FieldPath::parse(name).unwrap(),
+        role: Role::Feature,
+        column_type,
+    };
+    ModelSchema::new(vec![
+        column("x", ColumnType::Numeric),
+        column("k", ColumnType::Categorical),
+        column("b", ColumnType::Boolean),
+    ])
+    .unwrap()
+}
+
+fn layout() -> RecordLayout {
+    RecordLayout {
+        time: None,
+        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
+        version: None,
+        segments: vec![("k".to_owned(), FieldPath::parse("k").unwrap())],
+        filters: vec![],
+        max_message_bytes: 1 << 20,
+        max_future_skew: 0,
+    }
+}
+
+fn lines() -> String {
+    (0..200).map(|index| format!("{{\"x\":{index},\"k\":\"k{}\",\"b\":{}}}\n", index % 2, index % 4 == 0)).collect()
+}
+
+#[test]
+fn csv_and_json_lines_with_the_same_rows_give_the_same_baseline() {
+    let text = lines();
+    let csv: String = std::iter::once("b,x,k,other\n".to_owned())
+        .chain((0..200).map(|index| format!("{},{index},k{},z\n", index % 4 == 0, index % 2)))
+        .collect();
+    let segments = vec!["k".to_owned()];
+    let (from_json, report) = build(&schema(), &segments, BuildOptions::default(), || {
+        Ok(json_lines_batches(Cursor::new(text.clone()), &schema(), &layout()))
+    })
+    .unwrap();
+    let (from_csv, _) = build(&schema(), &segments, BuildOptions::default(), || {
+        csv_batches(Cursor::new(csv.clone()), schema(), vec![("k".into(), "k".into())])
+    })
+    .unwrap();
+    assert_eq!(report, BuildReport { rows: 200, rejected: 0, empty_columns: vec![] });
+    assert_eq!(from_json, from_csv);
+    assert_eq!(from_json.segments.keys().collect::<Vec<_>>(), ["*", "k=k0", "k=k1"]);
+    assert_eq!(from_json.segments["k=k0"].rows(), 100);
+}
+
+#[test]
+fn bad_lines_and_cells_are_counted_and_missing_columns_named() {
+    let text = format!("{}not json\n\n{{\"x\":NaN,\"k\":null}}\n", lines());
+    let (baseline, report) = build(&schema(), &[], BuildOptions::default(), || {
+        Ok(json_lines_batches(Cursor::new(text.clone()), &schema(), &layout()))
+    })
+    .unwrap();
+    assert_eq!((report.rows, report.rejected), (201, 1));
+    assert_eq!(baseline.segments["*"].columns()[0].absent(Absence::Nan), 1);
+    let cells = "x,k,b\n1,a,true\n,,\noops,a,maybe\ninf,a,0\n";
+    let (baseline, _) = build(&schema(), &[], BuildOptions::default(), || {
+        csv_batches(Cursor::new(cells), schema(), vec![])
+    })
+    .unwrap();
+    let [x, k, b] = baseline.segments["*"].columns() else { panic!("three columns") };
+    assert_eq!([x.present(), x.absent(Absence::Null), x.absent(Absence::WrongType), x.absent(Absence::Infinite)], [1, 1, 1, 1]);
+    assert_eq!((k.absent(Absence::Null), b.absent(Absence::WrongType)), (1, 1));
+    let error = build(&schema(), &[], BuildOptions::default(), || csv_batches(Cursor::new("x,k\n1,a\n"), schema(), vec![]));
+    insta::assert_snapshot!(error.unwrap_err(), @r"
+    column `b` is not in the file, which has: x, k
+    hint: name the column as in the file, or set its `path`
+    ");
+    assert!(matches!(
+        build(&schema(), &[], BuildOptions::default(), || Ok(json_lines_batches(Cursor::new(""), &schema(), &layout()))),
+        Err(BaselineError::Empty)
+    ));
+    assert!(parquet_batches(bytes::Bytes::from_static(b"PAR1 no"), schema(), vec![]).is_err());
+}
+
+#[test]
+fn a_column_without_values_gets_no_baseline_and_takes_nothing_else_down() {
+    let text: String = (0..50).map(|index| format!("{{\"x\":null,\"k\":\"k{index}\",\"b\":true}}\n")).collect();
+    let (_, report) = build(&schema(), &[], BuildOptions::default(), || {
+        Ok(json_lines_batches(Cursor::new(text.clone()), &schema(), &layout()))
+    })
+    .unwrap();
+    assert_eq!(report.empty_columns, ["x"]);
+}
+
+#[test]
+fn learning_from_windows_moves_every_count() {
+    let universal = Arc::new(BinningSet::universal(&schema()));
+    let mut machine = CountingMachine::new(
+        CountingSpec {
+            length: WindowLength::from_micros(1).unwrap(),
+            segments: vec!["k".into()],
+            sample_size: 0,
+            max_open_windows: 10,
+            max_series: 100,
+        },
+        Arc::new(BinningPins {
+            active: Pin { binnings: universal, baseline: None },
+            open: HashMap::new(),
+        }),
+    );
+    for item in json_lines_batches(Cursor::new(lines()), &schema(), &layout()) {
+        machine.count(&item.unwrap().0, &Partition { topic: "t".into(), partition: 0 });
+    }
+    let windows: Vec<_> =
+        machine.take_delta().windows.into_iter().map(|window| (window.key.segment, window.counts)).collect();
+    let baseline = learn(&schema(), &windows, BuildOptions::default()).unwrap();
+    let [x, k, b] = baseline.segments["*"].columns() else { panic!("three columns") };
+    assert_eq!((x.present(), x.counts()[0], *x.counts().last().unwrap()), (200, 0, 0));
+    assert_eq!((k.counts(), b.counts()), (&[100, 100, 0, 0][..], &[150, 50, 0, 0][..]));
+    assert!((x.mean().unwrap() - 99.5).abs() < 1.0, "{:?}", x.mean());
+    assert_eq!(baseline.segments["k=k1"].column("k").unwrap().counts(), [0, 100, 0, 0]);
+}

@@ -1,0 +1,50 @@
+//! Before and after, in the column's own terms.
+
+use serde::{Deserialize, Serialize};
+
+use crate::binning::Binning;
+use crate::distribution::Distribution;
+use crate::record::Absence;
+
+/// How a column moved between baseline and window. Absent numbers are not known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Movement {
+    /// Means of a numeric column.
+    pub mean: Option<(f64, f64)>,
+    /// Shares of null and missing values.
+    pub null_share: Option<(f64, f64)>,
+    /// The category whose share changed most, with its shares.
+    pub category: Option<(String, f64, f64)>,
+}
+
+/// Compares the means, null shares and category shares of two distributions of one column.
+#[must_use]
+pub fn movement(before: Option<&Distribution>, after: Option<&Distribution>) -> Movement {
+    let Some((before, after)) = before.zip(after) else { return Movement::default() };
+    Movement {
+        mean: before.mean().zip(after.mean()),
+        null_share: null_share(before).zip(null_share(after)),
+        category: largest_change(before, after),
+    }
+}
+
+fn null_share(column: &Distribution) -> Option<f64> {
+    share(column.absent(Absence::Null) + column.absent(Absence::Missing), column.rows())
+}
+
+fn largest_change(before: &Distribution, after: &Distribution) -> Option<(String, f64, f64)> {
+    let Binning::Categorical(binning) = before.binning() else { return None };
+    if !before.is_aligned_with(after) {
+        return None;
+    }
+    let (n, m) = (before.present(), after.present());
+    let changes = before.counts().iter().zip(after.counts()).enumerate().filter_map(|(bin, (left, right))| {
+        Some((binning.label(bin).to_owned(), share(*left, n)?, share(*right, m)?))
+    });
+    changes.max_by(|left, right| (left.2 - left.1).abs().total_cmp(&(right.2 - right.1).abs()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn share(count: u64, total: u64) -> Option<f64> {
+    (total > 0).then(|| count as f64 / total as f64)
+}

@@ -1,0 +1,73 @@
+//! What a monitor holds its windows against.
+
+use super::{ColumnJudgement, Verdict};
+use crate::measure::{Measure, Thresholds};
+
+/// A measure with its limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeasureRule {
+    /// What is measured.
+    pub measure: Measure,
+    /// The material limits.
+    pub thresholds: Thresholds,
+}
+
+/// The measures of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnRules {
+    /// The column.
+    pub name: String,
+    /// What is measured.
+    pub measures: Vec<MeasureRule>,
+}
+
+/// How many columns make a window drift.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum WindowRule {
+    /// At least this many.
+    Columns(usize),
+    /// At least this share of them, from 0 to 1.
+    Share(f64),
+}
+
+impl WindowRule {
+    /// Critical when enough columns are critical, warn when enough are warn or critical, otherwise ok;
+    /// undefined when no column could be judged.
+    #[must_use]
+    pub fn verdict(self, columns: &[ColumnJudgement]) -> Verdict {
+        let of = |wanted: &[Verdict]| columns.iter().filter(|column| wanted.contains(&column.verdict)).count();
+        let critical = of(&[Verdict::Critical]);
+        let drifting = critical + of(&[Verdict::Warn]);
+        if self.met(critical, columns.len()) {
+            Verdict::Critical
+        } else if self.met(drifting, columns.len()) {
+            Verdict::Warn
+        } else if drifting + of(&[Verdict::Ok]) == 0 {
+            Verdict::Undefined
+        } else {
+            Verdict::Ok
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand columns at most")]
+    fn met(self, count: usize, all: usize) -> bool {
+        match self {
+            _ if count == 0 => false,
+            Self::Columns(needed) => count >= needed,
+            Self::Share(share) => count as f64 >= share * all as f64,
+        }
+    }
+}
+
+/// All rules of a monitor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeSpec {
+    /// The measures of each column.
+    pub columns: Vec<ColumnRules>,
+    /// A window with fewer records is not judged.
+    pub min_records: u64,
+    /// The chance of a false finding in a window without drift, over all measures of all columns together.
+    pub significance: f64,
+    /// How many columns make a window drift.
+    pub rule: WindowRule,
+}

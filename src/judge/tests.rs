@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::binning::{Binning, BinningSet, BuildOptions, CategoricalBinning, numeric_from_values};
+use crate::record::{
+    Column, ColumnType, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat, TimeUnit,
+};
+
+fn schema() -> ModelSchema {
+    let column = |name: &str, column_type| Column {
+        name: name.to_owned(),
+        path: FieldPath::parse(name).unwrap(),
+        role: Role::Feature,
+        column_type,
+    };
+    ModelSchema::new(vec![column("x", ColumnType::Numeric), column("k", ColumnType::Categorical)]).unwrap()
+}
+
+fn binnings() -> Arc<BinningSet> {
+    let mut values: Vec<f64> = (0..1000).map(f64::from).collect();
+    Arc::new(BinningSet::new(vec![
+        ("x".into(), Binning::Numeric(numeric_from_values(&mut values, BuildOptions::default()).unwrap())),
+        ("k".into(), Binning::Categorical(CategoricalBinning::new(vec!["a".into(), "b".into()], vec![]))),
+    ]))
+}
+
+fn counts(binnings: &Arc<BinningSet>, rows: impl Iterator<Item = String>) -> WindowCounts {
+    let layout = RecordLayout {
+        time: None,
+        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
+        version: None,
+        segments: vec![],
+        filters: vec![],
+        max_message_bytes: 1 << 20,
+        max_future_skew: 0,
+    };
+    let mut decoder = JsonDecoder::new(&schema(), layout);
+    let mut number = 0;
+    for text in rows {
+        let broker_time = crate::record::EventTime::from_millis(0);
+        decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: 0, broker_time });
+        number += 1;
+    }
+    let mut counts = WindowCounts::empty(Arc::clone(binnings));
+    counts.count(&decoder.finish(), &(0..number).collect::<Vec<_>>());
+    counts
+}
+
+fn row(x: u32, k: &str) -> String {
+    format!(r#"{{"x":{x},"k":"{k}"}}"#)
+}
+
+fn spec() -> JudgeSpec {
+    let rules = |name: &str, column_type| ColumnRules {
+        name: name.to_owned(),
+        measures: Measure::defaults_for(column_type)
+            .iter()
+            .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
+            .collect(),
+    };
+    JudgeSpec {
+        columns: vec![rules("x", ColumnType::Numeric), rules("k", ColumnType::Categorical)],
+        min_records: 100,
+        significance: 0.001,
+        rule: WindowRule::Columns(1),
+    }
+}
+
+fn even(index: u32) -> &'static str {
+    if index.is_multiple_of(2) { "a" } else { "b" }
+}
+
+#[test]
+fn the_same_data_is_ok_and_a_shift_is_critical_in_the_column_that_moved() {
+    let binnings = binnings();
+    let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
+    let same = judge(&counts(&binnings, (0..500).map(|index| row(index * 2, even(index)))), Some(&baseline), &spec());
+    assert_eq!(same.verdict, Verdict::Ok);
+    let shifted = judge(&counts(&binnings, (0..500).map(|index| row(400 + index, even(index)))), Some(&baseline), &spec());
+    assert_eq!(shifted.verdict, Verdict::Critical);
+    assert_eq!(shifted.columns[0].column, "x");
+    let (before, after) = shifted.columns[0].movement.mean.unwrap();
+    assert!((before - 499.5).abs() < 1e-3 && (after - 649.5).abs() < 1e-3);
+    assert_eq!(shifted.drifted().count(), 1);
+}
+
+#[test]
+fn too_few_records_and_no_baseline_are_outcomes_of_their_own() {
+    let binnings = binnings();
+    let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
+    let window = counts(&binnings, (0..99).map(|_| row(999, "a")));
+    assert_eq!(judge(&window, Some(&baseline), &spec()).verdict, Verdict::NotEnoughData);
+    assert_eq!(judge(&window, None, &spec()).verdict, Verdict::NoBaseline);
+    let others = Arc::new(BinningSet::universal(&schema()));
+    let elsewhere = counts(&others, (0..200).map(|_| row(999, "a")));
+    assert_eq!(judge(&elsewhere, Some(&baseline), &spec()).verdict, Verdict::Undefined);
+}
+
+#[test]
+fn an_effect_within_the_noise_of_a_small_window_is_ok() {
+    let binnings = binnings();
+    let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
+    // 100 records can have a PSI above 0.1 by chance alone.
+    let window = counts(&binnings, (0..100).map(|index| row((index * 37 + index * index) % 1000, even(index))));
+    let judgement = judge(&window, Some(&baseline), &spec());
+    let psi = judgement.findings.iter().find(|finding| finding.measure == Measure::Psi).unwrap();
+    assert!(psi.noise_floor.unwrap() > 0.25, "{psi:?}");
+    assert_eq!(psi.verdict, Verdict::Ok, "{psi:?}");
+}
+
+#[test]
+fn a_new_category_and_a_jump_of_nulls_are_drift() {
+    let binnings = binnings();
+    let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
+    let window = counts(&binnings, (0..1000).map(|index| {
+        if index < 300 { r#"{"k":"new"}"#.to_owned() } else { row(index, even(index)) }
+    }));
+    let judgement = judge(&window, Some(&baseline), &spec());
+    let verdict = |measure| judgement.findings.iter().find(|finding| finding.measure == measure).unwrap().verdict;
+    assert_eq!(verdict(Measure::NullShare), Verdict::Critical);
+    assert_eq!(verdict(Measure::UnseenShare), Verdict::Critical);
+    let k = judgement.columns.iter().find(|column| column.column == "k").unwrap();
+    assert_eq!(k.movement.category.as_ref().unwrap().0, "(unseen)");
+}
+
+#[test]
+fn the_rule_over_columns_counts_or_takes_a_share() {
+    let column = |verdict| ColumnJudgement { column: String::new(), verdict, strength: 0.0, movement: Movement::default() };
+    let columns = [Verdict::Critical, Verdict::Warn, Verdict::Ok, Verdict::Ok].map(column);
+    assert_eq!(WindowRule::Columns(1).verdict(&columns), Verdict::Critical);
+    assert_eq!(WindowRule::Columns(2).verdict(&columns), Verdict::Warn);
+    assert_eq!(WindowRule::Columns(3).verdict(&columns), Verdict::Ok);
+    assert_eq!(WindowRule::Share(0.5).verdict(&columns), Verdict::Warn);
+    assert_eq!(WindowRule::Share(0.25).verdict(&columns), Verdict::Critical);
+    assert_eq!(WindowRule::Columns(1).verdict(&[Verdict::Undefined].map(column)), Verdict::Undefined);
+}
