@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::{ChangeKind, Severity};
 use crate::judge::{Judgement, Movement, Verdict};
 use crate::measure::Measure;
-use crate::record::EventTime;
 use crate::window::OffsetRanges;
 
 /// The `type` of an event.

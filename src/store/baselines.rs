@@ -1,0 +1,345 @@
+//! Baselines and binnings: versioned, at most one active a monitor; and which windows are pinned to which.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::{Store, StoreError, bigint, count, event_time, failed};
+use crate::baseline::Baseline;
+use crate::binning::BinningSet;
+use crate::distribution::WindowCounts;
+use crate::record::{EventTime, ModelSchema};
+use crate::window::{BinningPins, Pin, WHOLE, WindowKey};
+
+/// A baseline without its counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaselineSummary {
+    /// Its id.
+    pub id: Uuid,
+    /// Its monitor.
+    pub monitor: String,
+    /// Counts up from 1 for each monitor.
+    pub version: i32,
+    /// Where it came from.
+    pub origin: String,
+    /// Records in it.
+    pub rows: u64,
+    /// Whether new windows are compared with it.
+    pub active: bool,
+    /// When it was stored.
+    pub created_at: EventTime,
+}
+
+fn damaged<T, E: std::fmt::Display>(what: &str, result: Result<T, E>) -> Result<T, StoreError> {
+    result.map_err(|error| StoreError::Damaged { what: what.to_owned(), why: error.to_string() })
+}
+
+impl Store {
+    /// Stores a baseline as the next version of its monitor. With `only_first`, nothing happens when the monitor has
+    /// one already (`None`).
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn add_baseline(
+        &self,
+        monitor: &str,
+        baseline: &Baseline,
+        origin: &str,
+        activate: bool,
+        only_first: bool,
+        actor: &str,
+    ) -> Result<Option<BaselineSummary>, StoreError> {
+        let rows = baseline.segments.get(WHOLE).map_or(0, WindowCounts::rows);
+        let mut segments = Vec::new();
+        for (segment, counts) in &baseline.segments {
+            segments.push((segment, bigint(counts.rows()), damaged("a baseline", counts.to_ipc())?));
+        }
+        let mut transaction = self.pool.begin().await.map_err(failed("begin storing a baseline"))?;
+        // Versions count up without gaps: one writer at a time for each monitor.
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended('driftd baseline ' || $1, 0))")
+            .bind(monitor)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("lock the baselines of a monitor"))?;
+        let version: i32 =
+            sqlx::query_scalar("select coalesce(max(version), 0) + 1 from baseline where monitor = $1")
+                .bind(monitor)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed("number a baseline"))?;
+        if only_first && version > 1 {
+            return Ok(None);
+        }
+        put_binning(&mut transaction, &baseline.binnings).await?;
+        let id = Uuid::new_v4();
+        sqlx::query(
+            "insert into baseline (id, monitor, version, origin, binning_id, rows) values ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(id)
+        .bind(monitor)
+        .bind(version)
+        .bind(origin)
+        .bind(baseline.binnings.id())
+        .bind(bigint(rows))
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("store a baseline"))?;
+        for (segment, rows, counts) in segments {
+            sqlx::query("insert into baseline_segment (baseline_id, segment, rows, counts) values ($1, $2, $3, $4)")
+                .bind(id)
+                .bind(segment)
+                .bind(rows)
+                .bind(counts)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("store a baseline"))?;
+        }
+        audit(&mut transaction, actor, "baseline.add", monitor, json!({ "version": version, "origin": origin, "rows": rows })).await?;
+        if activate {
+            switch(&mut transaction, monitor, version, actor).await?;
+        }
+        transaction.commit().await.map_err(failed("commit a baseline"))?;
+        Ok(self.baselines(monitor).await?.into_iter().find(|summary| summary.id == id))
+    }
+
+    /// Makes a version the one that new windows are compared with.
+    ///
+    /// # Errors
+    /// When there is no such version, or the database is away.
+    pub async fn activate_baseline(&self, monitor: &str, version: i32, actor: &str) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin activating a baseline"))?;
+        switch(&mut transaction, monitor, version, actor).await?;
+        transaction.commit().await.map_err(failed("commit the active baseline"))
+    }
+
+    /// All baselines of a monitor, oldest first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn baselines(&self, monitor: &str) -> Result<Vec<BaselineSummary>, StoreError> {
+        let rows = sqlx::query(
+            "select id, monitor, version, origin, rows, active, created_at from baseline where monitor = $1 order by version",
+        )
+        .bind(monitor)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list baselines"))?;
+        rows.iter()
+            .map(|row| {
+                Ok(BaselineSummary {
+                    id: row.try_get("id")?,
+                    monitor: row.try_get("monitor")?,
+                    version: row.try_get("version")?,
+                    origin: row.try_get("origin")?,
+                    rows: count(row.try_get("rows")?),
+                    active: row.try_get("active")?,
+                    created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?),
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(failed("list baselines"))
+    }
+
+    /// The counts of a baseline.
+    ///
+    /// # Errors
+    /// When there is no such version, it is damaged, or the database is away.
+    pub async fn baseline(&self, monitor: &str, version: i32) -> Result<Baseline, StoreError> {
+        let row = sqlx::query(
+            "select b.id, n.columns from baseline b join binning n on n.id = b.binning_id
+             where b.monitor = $1 and b.version = $2",
+        )
+        .bind(monitor)
+        .bind(version)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed("read a baseline"))?
+        .ok_or_else(|| no_version(monitor, version))?;
+        let columns: Value = row.try_get("columns").map_err(failed("read a baseline"))?;
+        let binnings: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
+        let id: Uuid = row.try_get("id").map_err(failed("read a baseline"))?;
+        let rows = sqlx::query("select segment, counts from baseline_segment where baseline_id = $1")
+            .bind(id)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("read a baseline"))?;
+        let mut segments = BTreeMap::new();
+        for row in rows {
+            let bytes: &[u8] = row.try_get("counts").map_err(failed("read a baseline"))?;
+            let counts = damaged("a baseline", WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
+            segments.insert(row.try_get("segment").map_err(failed("read a baseline"))?, counts);
+        }
+        Ok(Baseline { binnings, segments })
+    }
+
+    /// What to count on: the active baseline's binning (universal bins without one, or when it does not fit the
+    /// schema any more), and the pins of all open windows.
+    ///
+    /// # Errors
+    /// When the database is away or a binning is damaged.
+    pub async fn pins(&self, monitor: &str, schema: &ModelSchema) -> Result<BinningPins, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(failed("read pins"))?;
+        let rows = sqlx::query(
+            "with pinned as (
+                 select true as active, id as baseline_id, binning_id, null as model_version, null as segment,
+                        null::timestamptz as starts_at
+                 from baseline where monitor = $1 and active
+                 union all
+                 select false, baseline_id, binning_id, model_version, segment, starts_at
+                 from model_window where monitor = $1 and status = 'open')
+             select * from pinned",
+        )
+        .bind(monitor)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("read pins"))?;
+        let mut binnings: HashMap<Uuid, Arc<BinningSet>> = HashMap::new();
+        let mut active = None;
+        let mut open = HashMap::new();
+        for row in rows {
+            let id: Uuid = row.try_get("binning_id").map_err(failed("read pins"))?;
+            let set = match binnings.get(&id) {
+                Some(set) => Arc::clone(set),
+                None => {
+                    let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
+                        .bind(id)
+                        .fetch_one(&mut *connection)
+                        .await
+                        .map_err(failed("read a binning"))?;
+                    let set: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
+                    binnings.insert(id, Arc::clone(&set));
+                    set
+                }
+            };
+            let pin = Pin { binnings: set, baseline: row.try_get("baseline_id").map_err(failed("read pins"))? };
+            if row.try_get("active").map_err(failed("read pins"))? {
+                active = Some(pin);
+            } else {
+                let read = || -> Result<WindowKey, sqlx::Error> {
+                    Ok(WindowKey {
+                        version: row.try_get("model_version")?,
+                        segment: row.try_get("segment")?,
+                        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?),
+                    })
+                };
+                open.insert(read().map_err(failed("read pins"))?, pin);
+            }
+        }
+        let active = match active.filter(|pin| pin.binnings.fits(schema)) {
+            Some(pin) => pin,
+            None => {
+                let universal = BinningSet::universal(schema);
+                put_binning(&mut connection, &universal).await?;
+                Pin { binnings: Arc::new(universal), baseline: None }
+            }
+        };
+        Ok(BinningPins { active, open })
+    }
+
+    /// The counts of the first closed windows of a monitor that were counted on this binning, once there are
+    /// `windows` of the whole: what a baseline is learned from.
+    ///
+    /// # Errors
+    /// When the database is away or counts are damaged.
+    pub async fn windows_to_learn_from(
+        &self,
+        monitor: &str,
+        binnings: &Arc<BinningSet>,
+        windows: u32,
+    ) -> Result<Option<Vec<(String, WindowCounts)>>, StoreError> {
+        let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(
+            "select distinct starts_at from model_window
+             where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0
+             order by starts_at limit $3",
+        )
+        .bind(monitor)
+        .bind(binnings.id())
+        .bind(i64::from(windows))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("find windows to learn from"))?;
+        if starts.len() < windows as usize {
+            return Ok(None);
+        }
+        let rows = sqlx::query(
+            "select segment, counts from model_window
+             where monitor = $1 and binning_id = $2 and status = 'closed' and starts_at = any($3)",
+        )
+        .bind(monitor)
+        .bind(binnings.id())
+        .bind(starts)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("read windows to learn from"))?;
+        let mut counted = Vec::new();
+        for row in rows {
+            let bytes: &[u8] = row.try_get("counts").map_err(failed("read windows to learn from"))?;
+            let counts = damaged("a window", WindowCounts::from_ipc(bytes, Arc::clone(binnings)))?;
+            counted.push((row.try_get("segment").map_err(failed("read windows to learn from"))?, counts));
+        }
+        Ok(Some(counted))
+    }
+}
+
+fn no_version(monitor: &str, version: i32) -> StoreError {
+    StoreError::NotFound(format!(
+        "monitor `{monitor}` has no baseline version {version}\nhint: `driftd baseline list` shows what there is"
+    ))
+}
+
+async fn put_binning(connection: &mut PgConnection, binnings: &BinningSet) -> Result<(), StoreError> {
+    sqlx::query("insert into binning (id, columns) values ($1, $2) on conflict do nothing")
+        .bind(binnings.id())
+        .bind(damaged("a binning", serde_json::to_value(binnings))?)
+        .execute(connection)
+        .await
+        .map_err(failed("store a binning"))?;
+    Ok(())
+}
+
+async fn switch(
+    connection: &mut PgConnection,
+    monitor: &str,
+    version: i32,
+    actor: &str,
+) -> Result<(), StoreError> {
+    let before: Option<i32> = sqlx::query_scalar(
+        "update baseline set active = false where monitor = $1 and active returning version",
+    )
+    .bind(monitor)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(failed("retire the active baseline"))?;
+    let switched = sqlx::query("update baseline set active = true where monitor = $1 and version = $2")
+        .bind(monitor)
+        .bind(version)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("activate a baseline"))?;
+    if switched.rows_affected() == 0 {
+        return Err(no_version(monitor, version));
+    }
+    audit(connection, actor, "baseline.activate", monitor, json!({ "before": before, "after": version })).await
+}
+
+async fn audit(
+    connection: &mut PgConnection,
+    actor: &str,
+    action: &str,
+    subject: &str,
+    detail: Value,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into audit (actor, action, subject, detail) values ($1, $2, $3, $4)")
+        .bind(actor)
+        .bind(action)
+        .bind(subject)
+        .bind(detail)
+        .execute(connection)
+        .await
+        .map_err(failed("write the audit log"))?;
+    Ok(())
+}

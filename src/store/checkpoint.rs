@@ -1,0 +1,332 @@
+//! The checkpoint: positions and counts in one transaction.
+//!
+//! Every position moves from the value its reader started at, or the whole transaction is undone: whoever
+//! lost a partition without noticing, or counts what somebody else has counted, cannot write. Windows are
+//! locked `for share`, against the `for update` of whoever closes them: a delta is either part of the result
+//! or sees the window closed and is counted as late.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::{Store, StoreError, bigint, failed, timestamp};
+use crate::distribution::IpcError;
+use crate::window::{MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength};
+
+/// How far one partition was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionMove {
+    /// Which partition.
+    pub partition: Partition,
+    /// The stored position reading began at.
+    pub base: i64,
+    /// The next offset to read.
+    pub next: i64,
+    /// Whether that is the end of the log, known lately.
+    pub caught_up: bool,
+}
+
+/// What is stored together.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Every assigned partition, moved or not.
+    pub positions: Vec<PositionMove>,
+    /// The additions of each monitor, with the length of its windows.
+    pub monitors: Vec<(String, WindowLength, MonitorDelta)>,
+    /// Who writes, for people.
+    pub owner: String,
+    /// Which shard of the tallies to add to.
+    pub shard: i16,
+}
+
+/// How it went.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CheckpointOutcome {
+    /// Stored. Records for windows that were closed already, by monitor.
+    Stored {
+        /// How many records came too late.
+        late: BTreeMap<String, u64>,
+    },
+    /// Some position was not where this reader started: nothing was stored, its counts are void.
+    Fenced,
+    /// Some window was opened by another daemon on other bins: nothing was stored, count again.
+    StaleBinning,
+}
+
+impl Store {
+    /// Stores a checkpoint.
+    ///
+    /// # Errors
+    /// When the database is away; nothing was stored, unless [`StoreError::is_disconnect`], when it is unknown.
+    pub async fn checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<CheckpointOutcome, StoreError> {
+        // Everything is serialised before the transaction begins: it holds locks.
+        let mut prepared = Vec::new();
+        for (monitor, length, delta) in &mut checkpoint.monitors {
+            let mut windows = Vec::with_capacity(delta.windows.len());
+            for window in &mut delta.windows {
+                windows.push(prepare(window).map_err(|error| StoreError::Damaged {
+                    what: format!("delta of monitor `{monitor}`"),
+                    why: error.to_string(),
+                })?);
+            }
+            prepared.push((monitor.clone(), *length, windows, delta.tally.clone()));
+        }
+        let mut transaction = self.pool.begin().await.map_err(failed("begin a checkpoint"))?;
+        if !move_positions(&mut transaction, checkpoint).await? {
+            transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
+            return Ok(CheckpointOutcome::Fenced);
+        }
+        let mut late_by_monitor = BTreeMap::new();
+        for ((monitor, _, delta), (_, length, windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
+            advance_watermarks(&mut transaction, monitor, delta).await?;
+            let Some(late) = add_windows(&mut transaction, monitor, length, windows).await? else {
+                transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
+                return Ok(CheckpointOutcome::StaleBinning);
+            };
+            tally.accepted = tally.accepted.saturating_sub(late);
+            tally.late += late;
+            add_tally(&mut transaction, monitor, checkpoint.shard, &tally).await?;
+            if tally.late > 0 {
+                late_by_monitor.insert(monitor.clone(), tally.late);
+            }
+        }
+        #[cfg(debug_assertions)]
+        crate::faults::hit("checkpoint.before_commit");
+        transaction.commit().await.map_err(failed("commit a checkpoint"))?;
+        #[cfg(debug_assertions)]
+        crate::faults::hit("checkpoint.after_commit");
+        Ok(CheckpointOutcome::Stored { late: late_by_monitor })
+    }
+}
+
+/// A delta as it will be stored.
+struct Prepared {
+    key: WindowKey,
+    binning: Uuid,
+    baseline: Option<Uuid>,
+    rows: u64,
+    counts: Vec<u8>,
+    sample: Option<Vec<u8>>,
+    ranges: Value,
+}
+
+fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
+    Ok(Prepared {
+        key: window.key.clone(),
+        binning: window.pin.binnings.id(),
+        baseline: window.pin.baseline,
+        rows: window.counts.rows(),
+        counts: window.counts.to_ipc()?,
+        sample: window.sample.to_ipc()?,
+        ranges: serde_json::to_value(&window.ranges).unwrap_or(Value::Null),
+    })
+}
+
+async fn move_positions(connection: &mut PgConnection, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
+    let mut positions: Vec<&PositionMove> = checkpoint.positions.iter().collect();
+    positions.sort_by(|left, right| left.partition.cmp(&right.partition));
+    let topics: Vec<&str> = positions.iter().map(|position| position.partition.topic.as_ref()).collect();
+    let numbers: Vec<i32> = positions.iter().map(|position| position.partition.partition).collect();
+    let bases: Vec<i64> = positions.iter().map(|position| position.base).collect();
+    let nexts: Vec<i64> = positions.iter().map(|position| position.next).collect();
+    let caught_up: Vec<bool> = positions.iter().map(|position| position.caught_up).collect();
+    let moved = sqlx::query(
+        "update source_partition p set
+             next_offset = m.next,
+             progressed_at = case when m.next <> m.base then now() else p.progressed_at end,
+             quiet_since = case when not m.caught_up then null
+                                when m.next <> m.base then now()
+                                else coalesce(p.quiet_since, now()) end,
+             checked_at = now(),
+             owner = $6
+         from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bool[])
+              as m (topic, partition, base, next, caught_up)
+         where p.topic = m.topic and p.partition = m.partition and p.next_offset = m.base",
+    )
+    .bind(topics)
+    .bind(numbers)
+    .bind(bases)
+    .bind(nexts)
+    .bind(caught_up)
+    .bind(&checkpoint.owner)
+    .execute(connection)
+    .await
+    .map_err(failed("move positions"))?;
+    Ok(moved.rows_affected() == positions.len() as u64)
+}
+
+async fn advance_watermarks(
+    connection: &mut PgConnection,
+    monitor: &str,
+    delta: &MonitorDelta,
+) -> Result<(), StoreError> {
+    let topics: Vec<&str> = delta.newest.keys().map(|partition| partition.topic.as_ref()).collect();
+    let numbers: Vec<i32> = delta.newest.keys().map(|partition| partition.partition).collect();
+    let newest: Vec<DateTime<Utc>> = delta.newest.values().map(|time| timestamp(*time)).collect();
+    sqlx::query(
+        "insert into monitor_partition (monitor, topic, partition, newest)
+         select $1, * from unnest($2::text[], $3::int[], $4::timestamptz[])
+         on conflict (monitor, topic, partition)
+         do update set newest = greatest(monitor_partition.newest, excluded.newest)",
+    )
+    .bind(monitor)
+    .bind(topics)
+    .bind(numbers)
+    .bind(newest)
+    .execute(connection)
+    .await
+    .map_err(failed("advance watermarks"))?;
+    Ok(())
+}
+
+/// Adds deltas to open windows. The number of records (of the whole) for closed ones, `None` when a window
+/// is pinned to other bins.
+async fn add_windows(
+    connection: &mut PgConnection,
+    monitor: &str,
+    length: WindowLength,
+    windows: Vec<Prepared>,
+) -> Result<Option<u64>, StoreError> {
+    if windows.is_empty() {
+        return Ok(Some(0));
+    }
+    let versions: Vec<&str> = windows.iter().map(|window| window.key.version.as_str()).collect();
+    let segments: Vec<&str> = windows.iter().map(|window| window.key.segment.as_str()).collect();
+    let starts: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(window.key.start)).collect();
+    let ends: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(length.end_of(window.key.start))).collect();
+    let binnings: Vec<Uuid> = windows.iter().map(|window| window.binning).collect();
+    let baselines: Vec<Option<Uuid>> = windows.iter().map(|window| window.baseline).collect();
+    sqlx::query(
+        "insert into series (monitor, model_version, segment)
+         select distinct $1, * from unnest($2::text[], $3::text[]) order by 2, 3 on conflict do nothing",
+    )
+    .bind(monitor)
+    .bind(&versions)
+    .bind(&segments)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("open series"))?;
+    sqlx::query(
+        "insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, baseline_id)
+         select $1, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::uuid[])
+         order by 2, 3, 4 on conflict do nothing",
+    )
+    .bind(monitor)
+    .bind(&versions)
+    .bind(&segments)
+    .bind(&starts)
+    .bind(ends)
+    .bind(binnings)
+    .bind(baselines)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("open windows"))?;
+    let rows = sqlx::query(
+        "select w.id, w.status = 'open' as open, w.binning_id, w.model_version, w.segment, w.starts_at
+         from model_window w
+         join unnest($2::text[], $3::text[], $4::timestamptz[]) as wanted (model_version, segment, starts_at)
+              using (model_version, segment, starts_at)
+         where w.monitor = $1
+         order by w.id for share of w",
+    )
+    .bind(monitor)
+    .bind(&versions)
+    .bind(&segments)
+    .bind(&starts)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("lock windows"))?;
+    let mut known = HashMap::new();
+    for row in rows {
+        let read = || -> Result<_, sqlx::Error> {
+            let key = (
+                row.try_get::<String, _>("model_version")?,
+                row.try_get::<String, _>("segment")?,
+                row.try_get::<DateTime<Utc>, _>("starts_at")?,
+            );
+            let open: bool = row.try_get("open")?;
+            Ok((key, (row.try_get::<i64, _>("id")?, open, row.try_get::<Uuid, _>("binning_id")?)))
+        };
+        let (key, window) = read().map_err(failed("lock windows"))?;
+        known.insert(key, window);
+    }
+    let mut late_whole = 0;
+    let (mut late_ids, mut late_rows) = (Vec::new(), Vec::new());
+    let (mut ids, mut counted, mut counts, mut samples, mut ranges) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for window in windows {
+        let key = (window.key.version, window.key.segment, timestamp(window.key.start));
+        let Some((id, open, binning)) = known.get(&key) else {
+            return Err(StoreError::Damaged { what: "a window".to_owned(), why: "it vanished while being locked".to_owned() });
+        };
+        if !open {
+            if key.1 == WHOLE {
+                late_whole += window.rows;
+            }
+            late_ids.push(*id);
+            late_rows.push(bigint(window.rows));
+        } else if *binning == window.binning {
+            ids.push(*id);
+            counted.push(bigint(window.rows));
+            counts.push(window.counts);
+            samples.push(window.sample);
+            ranges.push(window.ranges);
+        } else {
+            return Ok(None);
+        }
+    }
+    sqlx::query(
+        "insert into window_delta (window_id, rows, counts, sample, ranges)
+         select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::jsonb[])",
+    )
+    .bind(ids)
+    .bind(counted)
+    .bind(counts)
+    .bind(samples)
+    .bind(ranges)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("add counts"))?;
+    if !late_ids.is_empty() {
+        sqlx::query("insert into window_late (window_id, rows) select * from unnest($1::bigint[], $2::bigint[])")
+            .bind(late_ids)
+            .bind(late_rows)
+            .execute(&mut *connection)
+            .await
+            .map_err(failed("count late records"))?;
+    }
+    Ok(Some(late_whole))
+}
+
+async fn add_tally(
+    connection: &mut PgConnection,
+    monitor: &str,
+    shard: i16,
+    tally: &Tally,
+) -> Result<(), StoreError> {
+    let (mut outcomes, mut reasons, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for (outcome, reason, count) in tally.outcomes() {
+        outcomes.push(outcome);
+        reasons.push(reason);
+        counts.push(bigint(count));
+    }
+    sqlx::query(
+        "insert into record_tally (monitor, outcome, reason, shard, count)
+         select $1, outcome, reason, $2, count
+         from unnest($3::text[], $4::text[], $5::bigint[]) as t (outcome, reason, count) order by 2, 3
+         on conflict (monitor, outcome, reason, shard)
+         do update set count = record_tally.count + excluded.count",
+    )
+    .bind(monitor)
+    .bind(shard)
+    .bind(outcomes)
+    .bind(reasons)
+    .bind(counts)
+    .execute(connection)
+    .await
+    .map_err(failed("count outcomes"))?;
+    Ok(())
+}

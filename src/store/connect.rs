@@ -1,0 +1,90 @@
+//! Connecting: TLS unless it is local, short timeouts, nothing that waits for ever.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+
+use super::{Store, StoreError};
+
+/// How the connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Verified when the host is remote, none over a socket or loopback.
+    Auto,
+    /// No TLS.
+    Disable,
+    /// TLS, the certificate is not checked.
+    Require,
+    /// TLS, the certificate must be signed by a known authority.
+    VerifyCa,
+    /// TLS, the certificate must be signed by a known authority and name the host.
+    VerifyFull,
+}
+
+/// How to reach the database.
+#[derive(Debug)]
+pub struct StoreOptions {
+    /// `postgres://user@host:port/database`.
+    pub url: String,
+    /// The password, if it is not in the URL.
+    pub password: Option<SecretString>,
+    /// How the connection is protected.
+    pub tls: TlsMode,
+    /// The authority to trust; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// Connections at most.
+    pub max_connections: u32,
+    /// How long to wait for a connection.
+    pub acquire_timeout: Duration,
+    /// What `pg_stat_activity` shows.
+    pub application_name: String,
+    /// Prepared statements kept a connection; 0 for poolers in transaction mode.
+    pub statement_cache: usize,
+}
+
+impl Store {
+    /// A pool that connects when it is first used, so that a database that is away at start is an outage
+    /// like any other.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect_lazily(options: &StoreOptions) -> Result<Self, StoreError> {
+        let mut connect = PgConnectOptions::from_str(&options.url)
+            .map_err(|_| StoreError::Settings("the connection URL cannot be read".to_owned()))?
+            .application_name(&options.application_name)
+            .statement_cache_capacity(options.statement_cache)
+            // A transaction left open by a stopped process must not hold its locks for ever, and no
+            // statement here takes long.
+            .options([
+                ("idle_in_transaction_session_timeout", "15s"),
+                ("statement_timeout", "60s"),
+                ("lock_timeout", "20s"),
+            ]);
+        if let Some(password) = &options.password {
+            connect = connect.password(password.expose_secret());
+        }
+        let host = connect.get_host().to_owned();
+        let is_local = connect.get_socket().is_some()
+            || host.starts_with('/')
+            || host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        connect = connect.ssl_mode(match options.tls {
+            TlsMode::Auto if is_local => PgSslMode::Disable,
+            TlsMode::Auto | TlsMode::VerifyFull => PgSslMode::VerifyFull,
+            TlsMode::Disable => PgSslMode::Disable,
+            TlsMode::Require => PgSslMode::Require,
+            TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        });
+        if let Some(file) = &options.ca_file {
+            connect = connect.ssl_root_cert(file);
+        }
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_lazy_with(connect);
+        Ok(Self { pool })
+    }
+}

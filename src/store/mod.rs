@@ -1,0 +1,150 @@
+//! Postgres: the only authority. All SQL is here, one file an aggregate; `checkpoint` and `close` hold the
+//! two transactions everything hangs on.
+
+mod baselines;
+mod checkpoint;
+mod close;
+mod connect;
+mod outbox;
+mod positions;
+mod status;
+
+pub use baselines::BaselineSummary;
+pub use checkpoint::{Checkpoint, CheckpointOutcome, PositionMove};
+pub use close::OpenWindow;
+pub use connect::{StoreOptions, TlsMode};
+pub use outbox::{AttemptOutcome, Claimed};
+pub use positions::{Claim, PartitionViews};
+pub use status::{AlertStatus, MonitorStatus, OutboxDepth, PartitionStatus, Status, WindowStatus};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::SqlSafeStr as _;
+
+use crate::record::EventTime;
+
+/// A database operation that failed: what was attempted, and why it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database or the way to it.
+    #[error("database: cannot {attempted}: {source}")]
+    Database {
+        /// What was attempted.
+        attempted: &'static str,
+        /// What sqlx says; it names no credentials.
+        source: sqlx::Error,
+    },
+    /// The schema could not be brought up to date.
+    #[error("database: cannot migrate the schema: {0}")]
+    Migrate(sqlx::migrate::MigrateError),
+    /// What is stored cannot be read.
+    #[error("database: {what} cannot be read: {why}")]
+    Damaged {
+        /// Which stored thing.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Something asked for that is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The connection settings cannot be used.
+    #[error("database: {0}")]
+    Settings(String),
+}
+
+impl StoreError {
+    /// Whether trying again later may help: connections, locks, restarts, a read-only replica.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        match source {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                // Connection, transaction rollback (serialization, deadlock), resources, operator
+                // intervention, lock and statement timeouts; 25006 is a server that became read-only.
+                ["08", "40", "53", "57", "55"].iter().any(|class| code.starts_with(class)) || code == "25006"
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether the outcome of a commit is unknown: the connection broke.
+    #[must_use]
+    pub fn is_disconnect(&self) -> bool {
+        matches!(self, Self::Database { source: sqlx::Error::Io(_) | sqlx::Error::Protocol(_), .. })
+            || matches!(self, Self::Database { source: sqlx::Error::Database(error), .. }
+                if error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("08")))
+    }
+}
+
+/// Turns an sqlx error into ours, saying what was attempted.
+pub(super) fn failed(attempted: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { attempted, source }
+}
+
+/// The pool, with everything that can be asked of the database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+/// The schema's history, part of the program.
+fn migrations() -> Migrator {
+    Migrator::with_migrations(vec![Migration::new(
+        1,
+        "spine".into(),
+        MigrationType::Simple,
+        include_str!("../../migrations/0001_spine.sql").into_sql_str(),
+        false,
+    )])
+}
+
+impl Store {
+    /// Brings the schema up to date, under a lock so that daemons starting together do it once.
+    ///
+    /// # Errors
+    /// When the database is away, or its schema is newer than this program.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        migrations().run(&self.pool).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(source) => {
+                StoreError::Database { attempted: "migrate the schema", source }
+            }
+            other => StoreError::Migrate(other),
+        })
+    }
+
+    /// Asks the database for its time: whether it is there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(&self.pool).await.map_err(failed("reach the database")).map(|_| ())
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// An event time as a column of type timestamptz.
+pub(super) fn timestamp(time: EventTime) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(time.micros()).unwrap_or_default()
+}
+
+/// A timestamptz as an event time.
+pub(super) fn event_time(timestamp: DateTime<Utc>) -> EventTime {
+    EventTime::from_micros(timestamp.timestamp_micros()).unwrap_or_default()
+}
+
+/// A count as a bigint.
+pub(super) fn bigint(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A bigint that counts something.
+pub(super) fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,197 @@
+//! Where reading stands in each partition, and what watermarks are made of.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::Row as _;
+
+use super::{Store, StoreError, event_time, failed};
+use crate::record::EventTime;
+use crate::window::{Partition, PartitionView};
+
+/// What is stored of a partition that was just assigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The next offset to read; none before the first assignment ever.
+    pub next_offset: Option<i64>,
+    /// The newest event time of each monitor.
+    pub newest: HashMap<String, EventTime>,
+}
+
+/// All partitions of a monitor's topics, seen at one moment of the database's clock.
+#[derive(Clone, Debug)]
+pub struct PartitionViews {
+    /// The partitions.
+    pub partitions: Vec<PartitionView>,
+    /// The database's clock.
+    pub now: EventTime,
+}
+
+impl Store {
+    /// Makes partitions known, so that windows wait for them even while nobody reads them.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn register_partitions(&self, partitions: &[Partition]) -> Result<(), StoreError> {
+        let (topics, numbers) = columns(partitions);
+        sqlx::query(
+            "insert into source_partition (topic, partition)
+             select * from unnest($1::text[], $2::int[]) order by 1, 2
+             on conflict do nothing",
+        )
+        .bind(topics)
+        .bind(numbers)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("register partitions"))?;
+        Ok(())
+    }
+
+    /// Reads the stored positions of partitions that were just assigned.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn claim(&self, partitions: &[Partition]) -> Result<HashMap<Partition, Claim>, StoreError> {
+        let (topics, numbers) = columns(partitions);
+        let rows = sqlx::query(
+            "select p.topic, p.partition, p.next_offset, m.monitor, m.newest
+             from unnest($1::text[], $2::int[]) as wanted (topic, partition)
+             join source_partition p using (topic, partition)
+             left join monitor_partition m using (topic, partition)",
+        )
+        .bind(topics)
+        .bind(numbers)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("read positions"))?;
+        let mut claims: HashMap<Partition, Claim> = HashMap::new();
+        for row in rows {
+            let partition = Partition {
+                topic: row.try_get::<String, _>("topic").map_err(failed("read positions"))?.into(),
+                partition: row.try_get("partition").map_err(failed("read positions"))?,
+            };
+            let next_offset = row.try_get("next_offset").map_err(failed("read positions"))?;
+            let claim =
+                claims.entry(partition).or_insert_with(|| Claim { next_offset, newest: HashMap::new() });
+            let monitor: Option<String> = row.try_get("monitor").map_err(failed("read positions"))?;
+            let newest: Option<DateTime<Utc>> = row.try_get("newest").map_err(failed("read positions"))?;
+            if let Some((monitor, newest)) = monitor.zip(newest) {
+                claim.newest.insert(monitor, event_time(newest));
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Stores where a partition that was never read begins. Whoever stores first wins; the stored offset is
+    /// returned.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn begin_at(&self, partition: &Partition, offset: i64) -> Result<i64, StoreError> {
+        sqlx::query_scalar(
+            "update source_partition set next_offset = coalesce(next_offset, $3)
+             where topic = $1 and partition = $2 returning next_offset",
+        )
+        .bind(partition.topic.as_ref())
+        .bind(partition.partition)
+        .bind(offset)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(failed("store the first position"))
+    }
+
+    /// Skips offsets that are gone from the log, and remembers that they were never read. `false` when the
+    /// position is not what the caller thinks: somebody else moved it.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn record_gap(&self, partition: &Partition, from: i64, to: i64) -> Result<bool, StoreError> {
+        let moved = sqlx::query(
+            "with moved as (
+                 update source_partition set next_offset = $4, progressed_at = now(), quiet_since = null
+                 where topic = $1 and partition = $2 and next_offset = $3
+                 returning 1
+             )
+             insert into retention_gap (topic, partition, from_offset, to_offset)
+             select $1, $2, $3, $4 from moved",
+        )
+        .bind(partition.topic.as_ref())
+        .bind(partition.partition)
+        .bind(from)
+        .bind(to)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("record a gap"))?;
+        Ok(moved.rows_affected() == 1)
+    }
+
+    /// All topics ever seen.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn topics(&self) -> Result<BTreeSet<String>, StoreError> {
+        let topics: Vec<String> = sqlx::query_scalar("select distinct topic from source_partition")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("list topics"))?;
+        Ok(topics.into_iter().collect())
+    }
+
+    /// What the watermark of a monitor is made of. A reader that has been silent for longer than
+    /// `reader_timeout` microseconds says nothing about its partition any more.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn partition_views(
+        &self,
+        monitor: &str,
+        topics: &[String],
+        reader_timeout: i64,
+    ) -> Result<PartitionViews, StoreError> {
+        let rows = sqlx::query(
+            "select p.topic, p.partition, m.newest,
+                    case when p.checked_at > now() - make_interval(secs => $3) then
+                        (extract(epoch from now() - p.quiet_since) * 1e6)::bigint end as quiet_for,
+                    (extract(epoch from now() - p.progressed_at) * 1e6)::bigint as stalled_for
+             from source_partition p
+             left join monitor_partition m
+                    on m.monitor = $1 and m.topic = p.topic and m.partition = p.partition
+             where p.topic = any($2)
+             order by p.topic, p.partition",
+        )
+        .bind(monitor)
+        .bind(topics)
+        .bind(seconds(reader_timeout))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("read watermarks"))?;
+        let now: DateTime<Utc> =
+            sqlx::query_scalar("select now()").fetch_one(&self.pool).await.map_err(failed("read the clock"))?;
+        let mut partitions = Vec::new();
+        for row in rows {
+            let read = || -> Result<PartitionView, sqlx::Error> {
+                Ok(PartitionView {
+                    partition: Partition {
+                        topic: row.try_get::<String, _>("topic")?.into(),
+                        partition: row.try_get("partition")?,
+                    },
+                    newest: row.try_get::<Option<DateTime<Utc>>, _>("newest")?.map(event_time),
+                    quiet_for: row.try_get("quiet_for")?,
+                    stalled_for: row.try_get("stalled_for")?,
+                })
+            };
+            partitions.push(read().map_err(failed("read watermarks"))?);
+        }
+        Ok(PartitionViews { partitions, now: event_time(now) })
+    }
+}
+
+/// Microseconds as the seconds that `make_interval` takes.
+#[expect(clippy::cast_precision_loss, reason = "durations of configuration, far below 2^53 microseconds")]
+pub(super) fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+fn columns(partitions: &[Partition]) -> (Vec<String>, Vec<i32>) {
+    partitions.iter().map(|partition| (partition.topic.to_string(), partition.partition)).unzip()
+}

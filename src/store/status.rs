@@ -1,0 +1,238 @@
+//! What `driftd status` and the gauges show.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::Row as _;
+
+use super::{Store, StoreError, count, event_time, failed};
+
+/// A summary of everything stored.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Each monitor that ever counted.
+    pub monitors: Vec<MonitorStatus>,
+    /// Each partition ever known.
+    pub partitions: Vec<PartitionStatus>,
+    /// Alerts that fire or are pending, newest first.
+    pub alerts: Vec<AlertStatus>,
+    /// The outbox, by receiver.
+    pub outbox: Vec<OutboxDepth>,
+}
+
+/// A monitor's numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct MonitorStatus {
+    /// Its name.
+    pub monitor: String,
+    /// Outcomes of its records: (outcome, reason, count).
+    pub records: Vec<(String, String, u64)>,
+    /// Windows not closed yet.
+    pub open_windows: u64,
+    /// The last window of the whole that was closed.
+    pub last_window: Option<WindowStatus>,
+    /// The active baseline.
+    pub baseline: Option<String>,
+}
+
+/// A closed window.
+#[derive(Clone, Debug, Serialize)]
+pub struct WindowStatus {
+    /// The model version.
+    pub version: String,
+    /// Its start.
+    pub start: String,
+    /// Its end.
+    pub end: String,
+    /// Records.
+    pub rows: u64,
+    /// What was decided.
+    pub verdict: String,
+    /// Whether every partition had passed its end.
+    pub complete: bool,
+}
+
+/// A partition's position.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionStatus {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next_offset: Option<i64>,
+    /// Who read it last.
+    pub owner: Option<String>,
+    /// Whether it was read to its end when last checked.
+    pub caught_up: bool,
+    /// Offsets that were gone before they could be read.
+    pub lost: u64,
+}
+
+/// An alert that is not over.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlertStatus {
+    /// Its id.
+    pub id: String,
+    /// Its monitor.
+    pub monitor: String,
+    /// The model version.
+    pub version: String,
+    /// The segment.
+    pub segment: String,
+    /// Pending or firing.
+    pub state: String,
+    /// How bad it is.
+    pub severity: String,
+    /// Start of its first drifting window.
+    pub since: String,
+}
+
+/// Notifications of one receiver.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutboxDepth {
+    /// The receiver.
+    pub receiver: String,
+    /// Not sent yet.
+    pub pending: u64,
+    /// Given up.
+    pub dead: u64,
+    /// Seconds the oldest one has been waiting.
+    pub oldest_seconds: f64,
+}
+
+impl Store {
+    /// Gathers the summary.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn status(&self) -> Result<Status, StoreError> {
+        let attempted = "gather the status";
+        Ok(Status {
+            monitors: self.monitor_statuses().await.map_err(failed(attempted))?,
+            partitions: self.partition_statuses().await.map_err(failed(attempted))?,
+            alerts: self.open_alerts().await.map_err(failed(attempted))?,
+            outbox: self.outbox_depths().await.map_err(failed(attempted))?,
+        })
+    }
+
+    async fn monitor_statuses(&self) -> Result<Vec<MonitorStatus>, sqlx::Error> {
+        let names: Vec<String> = sqlx::query_scalar(
+            "select distinct monitor from record_tally union select monitor from baseline order by 1",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut monitors = Vec::new();
+        for monitor in names {
+            let tally = sqlx::query(
+                "select outcome, reason, sum(count)::bigint as count from record_tally
+                 where monitor = $1 group by outcome, reason order by outcome, reason",
+            )
+            .bind(&monitor)
+            .fetch_all(&self.pool)
+            .await?;
+            let mut records = Vec::new();
+            for row in tally {
+                records.push((row.try_get("outcome")?, row.try_get("reason")?, count(row.try_get("count")?)));
+            }
+            let open: i64 = sqlx::query_scalar("select count(*) from model_window where monitor = $1 and status = 'open'")
+                .bind(&monitor)
+                .fetch_one(&self.pool)
+                .await?;
+            let last = sqlx::query(
+                "select model_version, starts_at, ends_at, rows, verdict, complete from model_window
+                 where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",
+            )
+            .bind(&monitor)
+            .fetch_optional(&self.pool)
+            .await?;
+            let last_window = last
+                .map(|row| {
+                    Ok::<_, sqlx::Error>(WindowStatus {
+                        version: row.try_get("model_version")?,
+                        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).to_string(),
+                        end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).to_string(),
+                        rows: count(row.try_get("rows")?),
+                        verdict: row.try_get("verdict")?,
+                        complete: row.try_get("complete")?,
+                    })
+                })
+                .transpose()?;
+            let baseline: Option<String> = sqlx::query_scalar(
+                "select 'version ' || version || ' (' || origin || ')' from baseline where monitor = $1 and active",
+            )
+            .bind(&monitor)
+            .fetch_optional(&self.pool)
+            .await?;
+            monitors.push(MonitorStatus { monitor, records, open_windows: count(open), last_window, baseline });
+        }
+        Ok(monitors)
+    }
+
+    async fn partition_statuses(&self) -> Result<Vec<PartitionStatus>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up,
+                    coalesce((select sum(g.to_offset - g.from_offset) from retention_gap g
+                              where g.topic = p.topic and g.partition = p.partition), 0)::bigint as lost
+             from source_partition p order by topic, partition",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(PartitionStatus {
+                    topic: row.try_get("topic")?,
+                    partition: row.try_get("partition")?,
+                    next_offset: row.try_get("next_offset")?,
+                    owner: row.try_get("owner")?,
+                    caught_up: row.try_get("caught_up")?,
+                    lost: count(row.try_get("lost")?),
+                })
+            })
+            .collect()
+    }
+
+    async fn open_alerts(&self) -> Result<Vec<AlertStatus>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select id::text, monitor, model_version, segment, state, severity, since from alert
+             where state in ('pending', 'firing') order by created_at desc limit 200",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(AlertStatus {
+                    id: row.try_get("id")?,
+                    monitor: row.try_get("monitor")?,
+                    version: row.try_get("model_version")?,
+                    segment: row.try_get("segment")?,
+                    state: row.try_get("state")?,
+                    severity: row.try_get("severity")?,
+                    since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).to_string(),
+                })
+            })
+            .collect()
+    }
+
+    /// How many notifications wait or were given up, by receiver.
+    async fn outbox_depths(&self) -> Result<Vec<OutboxDepth>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select receiver, count(*) filter (where status = 'pending') as pending,
+                    count(*) filter (where status = 'dead') as dead,
+                    coalesce(extract(epoch from now() - min(created_at) filter (where status = 'pending')), 0)::float8
+                        as oldest
+             from notification group by receiver order by receiver",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OutboxDepth {
+                    receiver: row.try_get("receiver")?,
+                    pending: count(row.try_get("pending")?),
+                    dead: count(row.try_get("dead")?),
+                    oldest_seconds: row.try_get("oldest")?,
+                })
+            })
+            .collect()
+    }
+}
