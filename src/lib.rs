@@ -2,6 +2,7 @@
 pub mod alert;
 pub mod baseline;
 pub mod binning;
+pub mod config;
 pub mod decision;
 pub mod distribution;
 #[cfg(debug_assertions)]

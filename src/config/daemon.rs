@@ -1,0 +1,385 @@
+//! `driftd.toml`: the daemon itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::section::Section;
+
+/// How the daemon runs.
+#[derive(Debug)]
+pub struct DaemonSettings {
+    /// What this daemon is called in `driftd status` and Kafka's tools.
+    pub name: String,
+    /// Kafka.
+    pub kafka: KafkaSettings,
+    /// Postgres.
+    pub postgres: PostgresSettings,
+    /// The listener for health and metrics.
+    pub http: HttpSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// Checkpoints and judging.
+    pub checkpoint: CheckpointSettings,
+    /// Limits.
+    pub limits: LimitSettings,
+}
+
+/// Where reading begins in a partition never read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// At the oldest record there is.
+    Earliest,
+    /// At the next record to come.
+    Latest,
+}
+
+/// How to reach Kafka.
+#[derive(Debug)]
+pub struct KafkaSettings {
+    /// Bootstrap servers.
+    pub brokers: String,
+    /// The consumer group that daemons share.
+    pub group: String,
+    /// Where reading begins.
+    pub start: StartAt,
+    /// After this long without a heartbeat the group gives a daemon's partitions to others; microseconds.
+    pub session_timeout: i64,
+    /// TLS and authentication.
+    pub security: KafkaSecurity,
+    /// Further librdkafka properties.
+    pub properties: Vec<(String, String)>,
+}
+
+/// TLS and authentication towards Kafka.
+#[derive(Debug)]
+pub struct KafkaSecurity {
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
+    pub protocol: &'static str,
+    /// The authority to trust; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate.
+    pub cert_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
+    /// The key's password.
+    pub key_password: Option<SecretString>,
+    /// SASL, when the protocol has it.
+    pub sasl: Option<SaslSettings>,
+}
+
+/// How to authenticate.
+#[derive(Debug)]
+pub struct SaslSettings {
+    /// `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
+    pub mechanism: &'static str,
+    /// For PLAIN and SCRAM.
+    pub username: Option<String>,
+    /// For PLAIN and SCRAM.
+    pub password: Option<SecretString>,
+    /// For OAUTHBEARER.
+    pub token: Option<TokenSettings>,
+}
+
+/// Where OAUTHBEARER tokens come from.
+#[derive(Debug)]
+pub enum TokenSettings {
+    /// A file that somebody else keeps fresh.
+    File(PathBuf),
+    /// An OAuth 2 token endpoint, by client credentials.
+    Endpoint(TokenEndpoint),
+}
+
+/// An OAuth 2 token endpoint.
+#[derive(Debug)]
+pub struct TokenEndpoint {
+    /// Its URL.
+    pub url: String,
+    /// The client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+    /// What is asked for.
+    pub scope: Option<String>,
+}
+
+/// Protection of the connection to Postgres.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostgresTls {
+    /// Verified when remote, none when local.
+    Auto,
+    /// None.
+    Disable,
+    /// Encrypted, not verified.
+    Require,
+    /// The authority is verified.
+    VerifyCa,
+    /// Authority and host name are verified.
+    VerifyFull,
+}
+
+/// How to reach Postgres.
+#[derive(Debug)]
+pub struct PostgresSettings {
+    /// `postgres://user@host/database`.
+    pub url: String,
+    /// The password.
+    pub password: Option<SecretString>,
+    /// Protection.
+    pub tls: PostgresTls,
+    /// The authority to trust.
+    pub ca_file: Option<PathBuf>,
+    /// Connections at most.
+    pub max_connections: u32,
+    /// Prepared statements a connection keeps.
+    pub statement_cache: usize,
+}
+
+/// The listener.
+#[derive(Debug)]
+pub struct HttpSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The journal under systemd, otherwise text.
+    Auto,
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// The systemd journal.
+    Journald,
+}
+
+/// Logs.
+#[derive(Debug)]
+pub struct LogSettings {
+    /// How they look.
+    pub format: LogFormat,
+    /// A level, or directives of tracing's `EnvFilter`.
+    pub level: String,
+}
+
+/// Checkpoints and judging; microseconds.
+#[derive(Debug)]
+pub struct CheckpointSettings {
+    /// Between checkpoints.
+    pub interval: i64,
+    /// Between looks for windows to close.
+    pub judge_interval: i64,
+}
+
+/// Limits.
+#[derive(Debug)]
+pub struct LimitSettings {
+    /// Messages larger than this are rejected.
+    pub max_message_bytes: usize,
+    /// Bytes fetched and not counted yet; partitions pause beyond it.
+    pub in_flight_bytes: usize,
+    /// Threads that decode and count; 0 takes one less than there are cores, at least one.
+    pub workers: usize,
+    /// Versions times segments of a monitor.
+    pub max_series: usize,
+}
+
+/// librdkafka properties whose change would break what driftd promises.
+const PROTECTED_PROPERTIES: [&str; 12] = [
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "enable.partition.eof",
+    "group.id",
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "isolation.level",
+    "group.protocol",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+    "statistics.interval.ms",
+];
+
+pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<DaemonSettings> {
+    let section = root.section("daemon");
+    let name = section.string("name").unwrap_or_else(default_name);
+    section.finish();
+    let kafka = kafka(&root.section("kafka"), warnings);
+    let postgres = postgres(&root.section("postgres"), warnings);
+    let http = http(&root.section("http"));
+    let section = root.section("log");
+    let log = LogSettings {
+        format: section.choice(
+            "format",
+            LogFormat::Auto,
+            &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)],
+        ),
+        level: section.string("level").unwrap_or_else(|| "info".to_owned()),
+    };
+    section.finish();
+    let section = root.section("checkpoint");
+    let checkpoint = CheckpointSettings {
+        interval: section.duration("interval", "10s", ("100ms", "5m")),
+        judge_interval: section.duration("judge_interval", "1s", ("100ms", "5m")),
+    };
+    section.finish();
+    let section = root.section("limits");
+    let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(usize::MAX);
+    let limits = LimitSettings {
+        max_message_bytes: size("max_message_bytes", 1_048_576, 1..=268_435_456),
+        in_flight_bytes: size("in_flight_bytes", 67_108_864, 1_048_576..=17_179_869_184),
+        workers: size("workers", 0, 0..=256),
+        max_series: size("max_series", 1_000, 1..=100_000),
+    };
+    section.finish();
+    Some(DaemonSettings { name, kafka: kafka?, postgres: postgres?, http: http?, log, checkpoint, limits })
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("driftd@{}", if host.is_empty() { "localhost" } else { host })
+}
+
+fn kafka(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSettings> {
+    let brokers = section.required("brokers", "the addresses of some brokers, \"host:9092,host:9092\"");
+    let group = section.string("group").unwrap_or_else(|| "driftd".to_owned());
+    let start = section.choice("start", StartAt::Latest, &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)]);
+    let session_timeout = section.duration("session_timeout", "45s", ("1s", "30m"));
+    let security = security(&section.section("security"), warnings);
+    let extra = section.section("properties");
+    let properties = extra.texts();
+    for (name, _) in &properties {
+        if PROTECTED_PROPERTIES.contains(&name.as_str()) {
+            extra.add(extra.problem(name, "is set by driftd: another value would lose or double records"));
+        } else if ["password", "secret", "ssl.key.pem"].iter().any(|word| name.contains(word)) {
+            extra.add(extra.problem(name, "is a secret and has a key of its own under `kafka.security`"));
+        }
+    }
+    section.finish();
+    Some(KafkaSettings { brokers: brokers?, group, start, session_timeout, security: security?, properties })
+}
+
+fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSecurity> {
+    let protocol = section.choice(
+        "protocol",
+        "plaintext",
+        &[("plaintext", "plaintext"), ("ssl", "ssl"), ("sasl_plaintext", "sasl_plaintext"), ("sasl_ssl", "sasl_ssl")],
+    );
+    let path = |key| section.string(key).map(PathBuf::from);
+    let (ca_file, cert_file, key_file) = (path("ca_file"), path("cert_file"), path("key_file"));
+    let key_password = section.secret("key_password", warnings);
+    let mechanism = section.optional_choice(
+        "mechanism",
+        &[
+            ("PLAIN", "PLAIN"),
+            ("SCRAM-SHA-256", "SCRAM-SHA-256"),
+            ("SCRAM-SHA-512", "SCRAM-SHA-512"),
+            ("OAUTHBEARER", "OAUTHBEARER"),
+        ],
+    );
+    let username = section.string("username");
+    let password = section.secret("password", warnings);
+    let token = token(section, warnings);
+    section.finish();
+    let sasl = match (protocol.starts_with("sasl"), mechanism) {
+        (false, None) => None,
+        (false, Some(_)) => {
+            section.add(section.problem("mechanism", format!("has no effect with protocol `{protocol}`")).hint("set `protocol = \"sasl_ssl\"`"));
+            return None;
+        }
+        (true, None) => {
+            if !section.has("mechanism") {
+                section.add(section.problem("mechanism", "is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"));
+            }
+            return None;
+        }
+        (true, Some("OAUTHBEARER")) => {
+            if token.is_none() {
+                section.add(section.problem("token", "is missing: OAUTHBEARER needs `token = { file = ... }` or a `token_endpoint` table"));
+                return None;
+            }
+            Some(SaslSettings { mechanism: "OAUTHBEARER", username: None, password: None, token })
+        }
+        (true, Some(mechanism)) => {
+            if username.is_none() || password.is_none() {
+                if !section.has("username") || !section.has("password") {
+                    section.add(section.problem("mechanism", format!("`{mechanism}` needs `username` and `password`")));
+                }
+                return None;
+            }
+            Some(SaslSettings { mechanism, username, password, token: None })
+        }
+    };
+    if protocol == "sasl_plaintext" {
+        warnings.push("kafka.security: passwords travel unencrypted with protocol `sasl_plaintext`".to_owned());
+    }
+    Some(KafkaSecurity { protocol, ca_file, cert_file, key_file, key_password, sasl })
+}
+
+fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSettings> {
+    let file = section.section("token");
+    let path = file.is_there().then(|| file.required("file", "the file that holds the token")).flatten();
+    file.finish();
+    let endpoint = section.section("token_endpoint");
+    if !endpoint.is_there() {
+        return path.map(|path| TokenSettings::File(PathBuf::from(path)));
+    }
+    let url = endpoint.required("url", "the https URL of the token endpoint");
+    let client_id = endpoint.required("client_id", "the OAuth client");
+    let client_secret = endpoint.secret("client_secret", warnings);
+    if client_secret.is_none() && !endpoint.has("client_secret") {
+        endpoint.add(endpoint.problem("client_secret", "is missing: the OAuth client's secret"));
+    }
+    let scope = endpoint.string("scope");
+    endpoint.finish();
+    Some(TokenSettings::Endpoint(TokenEndpoint { url: url?, client_id: client_id?, client_secret: client_secret?, scope }))
+}
+
+fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<PostgresSettings> {
+    let url = section.required("url", "where the database is, \"postgres://driftd@host/driftd\"");
+    if let Some(url) = &url
+        && !(url.starts_with("postgres://") || url.starts_with("postgresql://"))
+    {
+        section.add(section.problem("url", "must begin with `postgres://`"));
+    }
+    if url.as_deref().and_then(|url| url.split_once("://")?.1.split_once('@')).is_some_and(|(user, _)| user.contains(':')) {
+        warnings.push("postgres: the password is written in the URL\nhint: set `postgres.password = { file = \"/path\" }`".to_owned());
+    }
+    let password = section.secret("password", warnings);
+    let tls = section.choice(
+        "tls",
+        PostgresTls::Auto,
+        &[
+            ("auto", PostgresTls::Auto),
+            ("disable", PostgresTls::Disable),
+            ("require", PostgresTls::Require),
+            ("verify-ca", PostgresTls::VerifyCa),
+            ("verify-full", PostgresTls::VerifyFull),
+        ],
+    );
+    let ca_file = section.string("ca_file").map(PathBuf::from);
+    let max_connections = u32::try_from(section.integer("max_connections", 8, 3..=200)).unwrap_or(8);
+    let statement_cache = usize::try_from(section.integer("statement_cache", 100, 0..=10_000)).unwrap_or(100);
+    section.finish();
+    Some(PostgresSettings { url: url?, password, tls, ca_file, max_connections, statement_cache })
+}
+
+fn http(section: &Section<'_>) -> Option<HttpSettings> {
+    let text = section.string("listen").unwrap_or_else(|| "127.0.0.1:9464".to_owned());
+    let listen = text.parse::<SocketAddr>().ok();
+    match listen {
+        None => section.add(section.problem("listen", format!("`{text}` is not an address and port")).hint("write \"127.0.0.1:9464\"")),
+        Some(address) if !address.ip().is_loopback() => section.add(
+            section
+                .problem("listen", format!("`{text}` is not a loopback address, and the listener has no authentication"))
+                .hint("bind to 127.0.0.1 and put a proxy in front of it"),
+        ),
+        Some(_) => {}
+    }
+    section.finish();
+    Some(HttpSettings { listen: listen? })
+}

@@ -1,0 +1,385 @@
+//! `monitors.d/*.toml`: what is watched, one file a monitor.
+
+use std::collections::BTreeMap;
+
+use super::receivers::{Receiver, check_names};
+use super::section::Section;
+use crate::alert::{AlertPolicy, Severity};
+use crate::binning::BuildOptions;
+use crate::decision::DecisionRules;
+use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::measure::{Measure, Thresholds};
+use crate::record::{Column, ColumnType, FieldPath, ModelSchema, RecordLayout, Role, TimeFormat, TimeUnit};
+use crate::retrain::RetrainPolicy;
+use crate::window::{CountingSpec, Timing, WindowLength};
+
+/// Which topics a monitor reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topics {
+    /// These.
+    Named(Vec<String>),
+    /// All that match a regular expression, which begins with `^`.
+    Pattern(String),
+}
+
+/// A monitor, checked and ready to run.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    /// Its name.
+    pub name: String,
+    /// The file it came from.
+    pub file: String,
+    /// Which topics it reads.
+    pub topics: Topics,
+    /// The columns.
+    pub schema: ModelSchema,
+    /// How records are read.
+    pub layout: RecordLayout,
+    /// How they are counted.
+    pub counting: CountingSpec,
+    /// When windows close.
+    pub timing: Timing,
+    /// How windows are judged and who is told.
+    pub rules: DecisionRules,
+    /// Windows to learn a baseline from, when it is not built from a file.
+    pub learn: Option<u32>,
+    /// How fine baselines are.
+    pub build: BuildOptions,
+}
+
+pub(super) fn read(root: &Section<'_>, receivers: Option<&BTreeMap<String, Receiver>>) -> Option<Monitor> {
+    let name = root.required("name", "what the monitor is called");
+    if let Some(name) = &name
+        && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
+    {
+        root.add(root.problem("name", "may have letters, digits, `-`, `_` and `.` only"));
+    }
+    let segments = segments(root);
+    let (topics, mut layout) = source(&root.section("source"));
+    layout.segments = segments;
+    let (counting, timing) = window(&root.section("window"), &layout);
+    let judge_section = root.section("judge");
+    let thresholds = thresholds(&judge_section.section("thresholds"));
+    let defaults: Vec<(ColumnType, Vec<Measure>)> = TYPES
+        .iter()
+        .map(|(key, column_type)| {
+            (*column_type, measures(&judge_section.section("measures"), key, *column_type)
+                .unwrap_or_else(|| Measure::defaults_for(*column_type).to_vec()))
+        })
+        .collect();
+    unknown_measures(&judge_section.section("measures"));
+    let (schema, columns) = columns(root, &thresholds, &defaults)?;
+    let judge = judge(&judge_section, columns);
+    judge_section.finish();
+    let alert_section = root.section("alert");
+    let (alert, alert_receivers) = alert(&alert_section, receivers);
+    let retrain_section = root.section("retrain");
+    let retrain = retrain_section.is_there().then(|| RetrainPolicy {
+        after_windows: u32::try_from(retrain_section.integer("after", 2, 1..=10_000)).unwrap_or(2),
+        cool_down: retrain_section.duration("cool_down", "1d", ("0s", "3650d")),
+    });
+    let retrain_receivers = check_names(&retrain_section, "receivers", receivers);
+    if retrain.is_some() && retrain_receivers.is_empty() {
+        retrain_section.add(retrain_section.problem("receivers", "needs at least one receiver"));
+    }
+    retrain_section.finish();
+    let (learn, build) = baseline(&root.section("baseline"));
+    root.finish();
+    let name = name?;
+    Some(Monitor {
+        file: root.file.name.clone(),
+        topics: topics?,
+        schema,
+        layout,
+        counting: counting?,
+        timing,
+        rules: DecisionRules {
+            monitor: name.clone(),
+            judge,
+            alert,
+            receivers: alert_receivers,
+            retrain,
+            retrain_receivers,
+        },
+        learn,
+        build,
+        name,
+    })
+}
+
+const TYPES: [(&str, ColumnType); 3] =
+    [("numeric", ColumnType::Numeric), ("categorical", ColumnType::Categorical), ("boolean", ColumnType::Boolean)];
+
+fn path(section: &Section<'_>, key: &'static str) -> Option<FieldPath> {
+    let text = section.string(key)?;
+    match FieldPath::parse(&text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            section.add(section.problem(key, error.to_string()));
+            None
+        }
+    }
+}
+
+fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
+    let names = section.strings("topics").map(|names| names.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+    let pattern = section.string("pattern");
+    let topics = match (names, pattern) {
+        (Some(_), Some(_)) => {
+            section.add(section.problem("pattern", "and `topics` exclude each other"));
+            None
+        }
+        (Some(names), None) if !names.is_empty() => Some(Topics::Named(names)),
+        (None, Some(pattern)) => match (pattern.starts_with('^'), regex_lite::Regex::new(&pattern)) {
+            (true, Ok(_)) => Some(Topics::Pattern(pattern)),
+            (false, _) => {
+                section.add(section.problem("pattern", "must begin with `^`, as Kafka's patterns do"));
+                None
+            }
+            (_, Err(error)) => {
+                section.add(section.problem("pattern", format!("is not a regular expression: {error}")));
+                None
+            }
+        },
+        _ => {
+            section.add(section.problem("topics", "is missing: the Kafka topics to read"));
+            None
+        }
+    };
+    // One format so far; the key is there so that files need not change when more come.
+    let _json = section.choice("format", (), &[("json", ())]);
+    let time = path(section, "time");
+    let unit = section.choice(
+        "time_unit",
+        TimeUnit::Milliseconds,
+        &[
+            ("s", TimeUnit::Seconds),
+            ("ms", TimeUnit::Milliseconds),
+            ("us", TimeUnit::Microseconds),
+            ("ns", TimeUnit::Nanoseconds),
+        ],
+    );
+    let version = path(section, "version");
+    let max_future_skew = section.duration("max_future_skew", "5m", ("0s", "3650d"));
+    let filter = section.section("where");
+    let filters = filter
+        .texts()
+        .into_iter()
+        .filter_map(|(key, value)| match FieldPath::parse(&key) {
+            Ok(path) => Some((path, value)),
+            Err(error) => {
+                filter.add(filter.problem(&key, error.to_string()));
+                None
+            }
+        })
+        .collect();
+    section.finish();
+    let layout = RecordLayout {
+        time,
+        time_format: TimeFormat { unit },
+        version,
+        segments: Vec::new(),
+        filters,
+        max_message_bytes: usize::MAX,
+        max_future_skew,
+    };
+    (topics, layout)
+}
+
+fn segments(root: &Section<'_>) -> Vec<(String, FieldPath)> {
+    root.sections("segments")
+        .into_iter()
+        .filter_map(|section| {
+            let name = section.required("name", "what the segment column is called");
+            let path = if section.has("path") {
+                path(&section, "path")
+            } else {
+                section.value("path");
+                name.as_deref().and_then(|name| FieldPath::parse(name).ok())
+            };
+            section.finish();
+            Some((name?, path?))
+        })
+        .collect()
+}
+
+fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing) {
+    let length = section.duration("length", "1h", ("1s", "366d"));
+    let timing = Timing {
+        out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
+        idle_after: section.duration("idle_after", "1m", ("1s", "30d")),
+        max_close_delay: section.duration("max_close_delay", "10m", ("1s", "30d")),
+    };
+    let sample_size = usize::try_from(section.integer("sample", 2_000, 0..=100_000)).unwrap_or(0);
+    let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
+    section.finish();
+    let counting = WindowLength::from_micros(length).map(|length| CountingSpec {
+        length,
+        segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
+        sample_size,
+        max_open_windows,
+        max_series: 1_000,
+    });
+    (counting, timing)
+}
+
+fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -> Option<Vec<Measure>> {
+    let names = section.strings(key)?;
+    let known: Vec<&str> = Measure::ALL
+        .into_iter()
+        .filter(|measure| measure.applies_to(column_type))
+        .map(Measure::as_str)
+        .collect();
+    let mut measures = Vec::new();
+    for (name, span) in names {
+        let at = |message: String| super::problem::Problem::at(section.file, span.clone(), key, message);
+        match Measure::from_name(&name) {
+            Some(measure) if measure.applies_to(column_type) => {
+                if !measures.contains(&measure) {
+                    measures.push(measure);
+                }
+            }
+            Some(_) => section.add(super::section::suggest(
+                at(format!("`{name}` is not defined for {} columns", column_type.as_str())),
+                "",
+                &known,
+            )),
+            None => section.add(super::section::suggest(at(format!("`{name}` is not a measure")), &name, &known)),
+        }
+    }
+    Some(measures)
+}
+
+fn unknown_measures(section: &Section<'_>) {
+    for (key, _) in TYPES {
+        section.value(key);
+    }
+    section.finish();
+}
+
+fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds> {
+    let mut found = BTreeMap::new();
+    for measure in Measure::ALL {
+        let limits = section.section(measure.as_str());
+        if !limits.is_there() {
+            continue;
+        }
+        let default = measure.default_thresholds();
+        let read = Thresholds {
+            warn: limits.float("warn", 0.0..=1e9).unwrap_or(default.warn),
+            critical: limits.float("critical", 0.0..=1e9).unwrap_or(default.critical),
+        };
+        if read.warn > read.critical {
+            limits.add(limits.problem("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)));
+        }
+        limits.finish();
+        found.insert(measure, read);
+    }
+    section.finish();
+    found
+}
+
+fn columns(
+    root: &Section<'_>,
+    thresholds_for_all: &BTreeMap<Measure, Thresholds>,
+    defaults: &[(ColumnType, Vec<Measure>)],
+) -> Option<(ModelSchema, Vec<ColumnRules>)> {
+    let mut columns = Vec::new();
+    let mut rules = Vec::new();
+    let mut complete = true;
+    for section in root.sections("columns") {
+        let name = section.required("name", "what the column is called");
+        let column_path = if section.has("path") {
+            path(&section, "path")
+        } else {
+            section.value("path");
+            name.as_deref().map(|name| FieldPath::parse(&name.replace('\\', "\\\\").replace('.', "\\.")))
+                .and_then(Result::ok)
+        };
+        let role = section.choice(
+            "role",
+            Role::Feature,
+            &[("feature", Role::Feature), ("output", Role::Output), ("latency", Role::Latency)],
+        );
+        let column_type = section.optional_choice("type", &TYPES);
+        if !section.has("type") {
+            section.add(section.problem("type", "is missing: `numeric`, `categorical` or `boolean`"));
+        }
+        let own = thresholds(&section.section("thresholds"));
+        let chosen = column_type.and_then(|column_type| measures(&section, "measures", column_type));
+        if column_type.is_none() {
+            section.value("measures");
+        }
+        section.finish();
+        let (Some(name), Some(path), Some(column_type)) = (name, column_path, column_type) else {
+            complete = false;
+            continue;
+        };
+        let used = chosen.unwrap_or_else(|| {
+            defaults.iter().find(|(kind, _)| *kind == column_type).map(|(_, list)| list.clone()).unwrap_or_default()
+        });
+        rules.push(ColumnRules {
+            name: name.clone(),
+            measures: used
+                .into_iter()
+                .map(|measure| MeasureRule {
+                    measure,
+                    thresholds: own
+                        .get(&measure)
+                        .or_else(|| thresholds_for_all.get(&measure))
+                        .copied()
+                        .unwrap_or_else(|| measure.default_thresholds()),
+                })
+                .collect(),
+        });
+        columns.push(Column { name, path, role, column_type });
+    }
+    if !complete {
+        return None;
+    }
+    match ModelSchema::new(columns) {
+        Ok(schema) => Some((schema, rules)),
+        Err(error) => {
+            root.add(root.problem("columns", error.to_string()));
+            None
+        }
+    }
+}
+
+fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
+    let min_records = u64::try_from(section.integer("min_records", 200, 1..=1_000_000_000)).unwrap_or(200);
+    let significance = section.float("significance", 1e-12..=0.5).unwrap_or(0.001);
+    let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
+    let drifted_share = section.float("drifted_share", 0.0..=1.0);
+    if section.has("drifted_columns") && drifted_share.is_some() {
+        section.add(section.problem("drifted_share", "and `drifted_columns` exclude each other"));
+    }
+    let rule = match drifted_share {
+        Some(share) => WindowRule::Share(share),
+        None => WindowRule::Columns(usize::try_from(drifted_columns).unwrap_or(1)),
+    };
+    JudgeSpec { columns, min_records, significance, rule }
+}
+
+fn alert(section: &Section<'_>, receivers: Option<&BTreeMap<String, Receiver>>) -> (AlertPolicy, Vec<String>) {
+    let policy = AlertPolicy {
+        severity: section.choice("severity", Severity::Critical, &[("warn", Severity::Warn), ("critical", Severity::Critical)]),
+        for_windows: u32::try_from(section.integer("for", 1, 1..=10_000)).unwrap_or(1),
+        resolve_after: u32::try_from(section.integer("resolve_after", 1, 1..=10_000)).unwrap_or(1),
+    };
+    let names = check_names(section, "receivers", receivers);
+    section.finish();
+    (policy, names)
+}
+
+fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
+    let learn = section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
+    section.value("learn");
+    let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(1);
+    let build = BuildOptions {
+        resolution: size("resolution", 500, 10..=5_000),
+        max_categories: size("max_categories", 1_000, 2..=100_000),
+    };
+    section.finish();
+    (learn, build)
+}

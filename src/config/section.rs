@@ -1,0 +1,365 @@
+//! Reads one table of a file key by key: types, ranges and choices are checked, defaults filled in, every
+//! mistake noted with its place, and whatever was not asked for is an unknown key.
+
+use std::cell::RefCell;
+use std::ops::{Range, RangeInclusive};
+use std::str::FromStr as _;
+
+use jiff::{Span, SpanRelativeTo};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::layer::Layer;
+use super::problem::{File, Problem, Problems};
+
+/// A table being read.
+pub(super) struct Section<'a> {
+    pub(super) file: &'a File,
+    table: Option<&'a DeTable<'a>>,
+    span: Range<usize>,
+    path: String,
+    asked: RefCell<Vec<&'static str>>,
+    problems: &'a Problems,
+    layer: Option<&'a Layer>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(
+        file: &'a File,
+        table: &'a Spanned<DeTable<'a>>,
+        problems: &'a Problems,
+        layer: Option<&'a Layer>,
+    ) -> Self {
+        Self {
+            file,
+            table: Some(table.get_ref()),
+            span: 0..0,
+            path: String::new(),
+            asked: RefCell::default(),
+            problems,
+            layer,
+        }
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn find(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
+        self.asked.borrow_mut().push(key);
+        let value = self.table?.get(key)?;
+        Some((value.get_ref(), value.span()))
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.get(key).is_some())
+    }
+
+    /// Notes a mistake at a key of this table (at the table itself when the key is not there).
+    pub(super) fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        let span = self.table.and_then(|table| table.get(key)).map_or(self.span.clone(), Spanned::span);
+        Problem::at(self.file, span, &self.key(key), message)
+    }
+
+    pub(super) fn add(&self, problem: Problem) {
+        self.problems.add(problem);
+    }
+
+    fn wrong_type(&self, key: &str, wanted: &str, found: &DeValue<'_>) {
+        self.add(self.problem(key, format!("must be {wanted}, not {}", article(found.type_str()))));
+    }
+
+    fn missing(&self, key: &str, what: &str) {
+        self.add(self.problem(key, format!("is missing: {what}")));
+    }
+
+    /// The text of a key: the environment's where it may set it, otherwise the file's.
+    pub(super) fn string(&self, key: &'static str) -> Option<String> {
+        let value = self.find(key);
+        if let Some(text) = self.layer.and_then(|layer| layer.environment(&self.key(key))) {
+            return Some(text);
+        }
+        match value? {
+            (DeValue::String(text), _) => Some(text.to_string()),
+            (other, _) => {
+                self.wrong_type(key, "text in quotes", other);
+                None
+            }
+        }
+    }
+
+    pub(super) fn required(&self, key: &'static str, what: &str) -> Option<String> {
+        let there = self.has(key) || self.layer.is_some_and(|layer| layer.environment(&self.key(key)).is_some());
+        let value = self.string(key);
+        match &value {
+            None if !there => self.missing(key, what),
+            Some(text) if text.trim().is_empty() => {
+                self.add(self.problem(key, format!("is empty: {what}")));
+                return None;
+            }
+            _ => {}
+        }
+        value
+    }
+
+    pub(super) fn integer(&self, key: &'static str, default: i64, range: RangeInclusive<i64>) -> i64 {
+        let value = match self.find(key) {
+            None => return default,
+            Some((DeValue::Integer(value), _)) => i64::from_str_radix(value.as_str(), value.radix()).ok(),
+            Some((other, _)) => {
+                self.wrong_type(key, "a whole number", other);
+                return default;
+            }
+        };
+        match value.filter(|value| range.contains(value)) {
+            Some(value) => value,
+            None => {
+                self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
+                default
+            }
+        }
+    }
+
+    pub(super) fn float(&self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
+        let value = match self.find(key)? {
+            (DeValue::Float(value), _) => value.as_str().replace('_', "").parse().ok(),
+            (DeValue::Integer(value), _) => value.as_str().replace('_', "").parse().ok(),
+            (other, _) => {
+                self.wrong_type(key, "a number", other);
+                return None;
+            }
+        };
+        // A NaN is in no range.
+        let value: Option<f64> = value.filter(|value| range.contains(value));
+        if value.is_none() {
+            self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
+        }
+        value
+    }
+
+    /// A duration in microseconds, written `30s`, `5m`, `1h30m`, `7d`.
+    pub(super) fn duration(&self, key: &'static str, default: &str, range: (&str, &str)) -> i64 {
+        let fallback = micros(default).unwrap_or_default();
+        let Some((value, _)) = self.find(key) else { return fallback };
+        let DeValue::String(text) = value else {
+            self.add(
+                self.problem(key, format!("must be a duration, not {}", article(value.type_str())))
+                    .hint("write it in quotes with a unit: \"30s\", \"5m\", \"1h30m\", \"7d\""),
+            );
+            return fallback;
+        };
+        let Some(duration) = micros(text) else {
+            self.add(
+                self.problem(key, format!("is not a duration: `{text}`"))
+                    .hint("write a number and a unit: \"30s\", \"5m\", \"1h30m\", \"7d\""),
+            );
+            return fallback;
+        };
+        let (least, most) = (micros(range.0).unwrap_or_default(), micros(range.1).unwrap_or(i64::MAX));
+        if !(least..=most).contains(&duration) {
+            self.add(self.problem(key, format!("must lie between {} and {}", range.0, range.1)));
+            return fallback;
+        }
+        duration
+    }
+
+    pub(super) fn choice<T: Copy>(&self, key: &'static str, default: T, choices: &[(&str, T)]) -> T {
+        self.optional_choice(key, choices).unwrap_or(default)
+    }
+
+    pub(super) fn optional_choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.string(key)?;
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.add(suggest(
+                self.problem(key, format!("`{text}` is not one of {}", list(&names))),
+                &text,
+                &names,
+            ));
+        }
+        found
+    }
+
+    /// Texts with their places.
+    pub(super) fn strings(&self, key: &'static str) -> Option<Vec<(String, Range<usize>)>> {
+        match self.find(key)? {
+            (DeValue::Array(values), _) => Some(
+                values
+                    .iter()
+                    .filter_map(|value| {
+                        if let DeValue::String(text) = value.get_ref() {
+                            return Some((text.to_string(), value.span()));
+                        }
+                        self.add(Problem::at(
+                            self.file,
+                            value.span(),
+                            &self.key(key),
+                            format!("must hold texts in quotes, not {}", article(value.get_ref().type_str())),
+                        ));
+                        None
+                    })
+                    .collect(),
+            ),
+            (other, _) => {
+                self.wrong_type(key, "a list of texts in brackets", other);
+                None
+            }
+        }
+    }
+
+    /// A table inside this one; reads as empty when it is not there.
+    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
+        let (table, span) = match self.find(key) {
+            None => (None, self.span.clone()),
+            Some((DeValue::Table(table), span)) => (Some(table), span),
+            Some((other, span)) => {
+                self.wrong_type(key, "a table", other);
+                (None, span)
+            }
+        };
+        self.child(table, span, self.key(key))
+    }
+
+    fn child(&self, table: Option<&'a DeTable<'a>>, span: Range<usize>, path: String) -> Section<'a> {
+        Section {
+            file: self.file,
+            table,
+            span,
+            path,
+            asked: RefCell::default(),
+            problems: self.problems,
+            layer: self.layer,
+        }
+    }
+
+    /// The tables of a list of tables, `[[key]]`.
+    pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
+        match self.find(key) {
+            None => Vec::new(),
+            Some((DeValue::Array(values), _)) => values
+                .iter()
+                .enumerate()
+                .filter_map(|(index, value)| match value.get_ref() {
+                    DeValue::Table(table) => {
+                        Some(self.child(Some(table), value.span(), format!("{}[{index}]", self.key(key))))
+                    }
+                    other => {
+                        self.add(Problem::at(
+                            self.file,
+                            value.span(),
+                            &self.key(key),
+                            format!("must hold tables, not {}", article(other.type_str())),
+                        ));
+                        None
+                    }
+                })
+                .collect(),
+            Some((other, _)) => {
+                self.wrong_type(key, "a list of tables, each under its own `[[...]]` line", other);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The tables below user-chosen names.
+    pub(super) fn named_sections(&self, key: &'static str) -> Vec<(String, Section<'a>)> {
+        let outer = self.section(key);
+        let Some(table) = outer.table else { return Vec::new() };
+        table
+            .iter()
+            .filter_map(|(name, value)| match value.get_ref() {
+                DeValue::Table(inner) => {
+                    let path = outer.key(name.get_ref());
+                    Some((name.get_ref().to_string(), self.child(Some(inner), value.span(), path)))
+                }
+                other => {
+                    outer.add(outer.problem(name.get_ref(), format!("must be a table, not {}", article(other.type_str()))));
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// All texts under user-chosen keys.
+    pub(super) fn texts(&self) -> Vec<(String, String)> {
+        let Some(table) = self.table else { return Vec::new() };
+        table
+            .iter()
+            .filter_map(|(name, value)| {
+                let name = name.get_ref().to_string();
+                match value.get_ref() {
+                    DeValue::String(text) => Some((name, text.to_string())),
+                    DeValue::Integer(number) => Some((name, number.as_str().to_owned())),
+                    DeValue::Float(number) => Some((name, number.as_str().to_owned())),
+                    DeValue::Boolean(value) => Some((name, value.to_string())),
+                    other => {
+                        self.add(self.problem(&name, format!("must be a single value, not {}", article(other.type_str()))));
+                        None
+                    }
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.table.is_some()
+    }
+
+    pub(super) fn value(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
+        self.find(key)
+    }
+
+    /// Reports every key that was never asked for.
+    pub(super) fn finish(&self) {
+        let Some(table) = self.table else { return };
+        let asked = self.asked.borrow();
+        for name in table.keys() {
+            if !asked.iter().any(|key| *key == name.get_ref().as_ref()) {
+                let full = self.key(name.get_ref());
+                let mut known = asked.clone();
+                known.dedup();
+                let problem = Problem::at(self.file, name.span(), &full, "is not a known key");
+                self.add(suggest(problem, name.get_ref(), &known));
+            }
+        }
+    }
+}
+
+/// Adds the nearest allowed word as a hint, or all of them when they are few.
+pub(super) fn suggest(problem: Problem, found: &str, allowed: &[&str]) -> Problem {
+    let nearest = allowed
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(found, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .min();
+    match nearest {
+        Some((_, candidate)) => problem.hint(format!("did you mean `{candidate}`?")),
+        None if problem.message.contains("one of") || allowed.is_empty() => problem,
+        None => problem.hint(format!("known here: {}", list(allowed))),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    let mut unique: Vec<&str> = Vec::new();
+    for name in names {
+        if !unique.contains(name) {
+            unique.push(name);
+        }
+    }
+    unique.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn article(type_name: &str) -> String {
+    match type_name {
+        "integer" | "array" => format!("an {type_name}"),
+        _ => format!("a {type_name}"),
+    }
+}
+
+/// Microseconds of a duration text; days are 24 hours.
+pub(super) fn micros(text: &str) -> Option<i64> {
+    let span = Span::from_str(text).ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    i64::try_from(duration.as_micros()).ok().filter(|micros| *micros >= 0)
+}
