@@ -1,1 +1,7 @@
-fn main() {}
+//! The `driftd` program: arguments, and errors as exit codes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    driftd::cli::main()
+}

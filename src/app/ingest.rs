@@ -1,0 +1,565 @@
+//! From Kafka to checkpoints: the one owner of positions.
+//!
+//! Every assigned partition has a *base*, the stored position reading began at, and a *next*, up to which
+//! messages were handed to the counting threads. A checkpoint moves all bases to nexts and stores the counts in
+//! between, in one transaction. Whenever that cannot be done as thought (fenced, other bins, a lost
+//! assignment) everything counted since is dropped, positions are read again, and reading goes on from
+//! there under a new generation; messages of older generations are void.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::monitors::{RunningMonitor, subscription};
+use super::state::Shared;
+use super::workers::{Deltas, Pins, Workers};
+use crate::kafka::{Source, SourceCommands, SourceEvent};
+use crate::record::EventTime;
+use crate::store::{Checkpoint, CheckpointOutcome, PositionMove, Store, StoreError};
+use crate::window::{MonitorDelta, Partition};
+
+/// What the task is asked from outside.
+pub(super) enum Command {
+    /// Monitors were replaced; answered when the new ones count.
+    MonitorsChanged(oneshot::Sender<()>),
+}
+
+/// How it works.
+pub(super) struct Options {
+    /// Who writes, for people.
+    pub owner: String,
+    /// Between checkpoints.
+    pub interval: Duration,
+    /// Counting threads.
+    pub workers: usize,
+    /// How long a revocation may be held up.
+    pub revoke_budget: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    base: i64,
+    next: i64,
+}
+
+/// What was looked up for assigned partitions.
+struct Claimed {
+    generation: u64,
+    pins: Arc<Pins>,
+    positions: HashMap<Partition, (i64, HashMap<String, EventTime>)>,
+}
+
+/// What became of a checkpoint.
+enum Stored {
+    Done { moved: Vec<PositionMove>, pins: Option<Arc<Pins>> },
+    Void(&'static str),
+}
+
+pub(super) struct Ingest {
+    source: Source,
+    commands: SourceCommands,
+    store: Store,
+    shared: Arc<Shared>,
+    options: Options,
+    shard: i16,
+    monitors: Arc<Vec<Arc<RunningMonitor>>>,
+    /// Counts up whenever counts become void; messages of older generations are not counted.
+    generation: u64,
+    /// Whether the counting threads know their monitors.
+    counting: bool,
+    wanted: HashSet<Partition>,
+    positions: HashMap<Partition, Position>,
+    checkpoint: Option<JoinHandle<Stored>>,
+    claims: (mpsc::UnboundedSender<Claimed>, mpsc::UnboundedReceiver<Claimed>),
+}
+
+impl Ingest {
+    pub(super) fn new(source: Source, store: Store, shared: Arc<Shared>, options: Options) -> Self {
+        let commands = source.commands();
+        let hash = xxhash_rust::xxh3::xxh3_64(options.owner.as_bytes());
+        Self {
+            source,
+            commands,
+            store,
+            monitors: Arc::new(shared.monitors()),
+            shared,
+            shard: i16::try_from(hash % 16).unwrap_or(0),
+            options,
+            generation: 1,
+            counting: false,
+            wanted: HashSet::new(),
+            positions: HashMap::new(),
+            checkpoint: None,
+            claims: mpsc::unbounded_channel(),
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+    ) -> Result<(), String> {
+        let workers = Workers::start(self.options.workers, &self.commands)
+            .map_err(|error| format!("cannot start counting threads: {error}"))?;
+        self.subscribe();
+        let mut ticks = tokio::time::interval(self.options.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Turns even when nothing happens, as a sign of life.
+        let mut heartbeat = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            self.shared.ingest_turned();
+            if !workers.all_alive() {
+                return Err("a counting thread died".to_owned());
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.stop(&workers).await,
+                stored = finished(&mut self.checkpoint) => self.settle(stored, &workers),
+                Some(claimed) = self.claims.1.recv() => self.begin(claimed, &workers),
+                Some(command) = inbox.recv() => self.obey(command, &workers).await,
+                event = self.source.next() => match event {
+                    Some(event) => self.handle(event, &workers).await?,
+                    None => return Err("the polling thread ended".to_owned()),
+                },
+                _ = ticks.tick() => self.start_checkpoint(&workers),
+                _ = heartbeat.tick() => {}
+            }
+            if workers.crowded() {
+                self.start_checkpoint(&workers);
+            }
+        }
+    }
+
+    fn subscribe(&self) {
+        let topics = subscription(&self.monitors);
+        if topics.is_empty() {
+            tracing::warn!("there is no monitor, so no topic to read");
+            self.shared.kafka_ready();
+            return;
+        }
+        tracing::info!(?topics, "subscribing");
+        self.commands.subscribe(topics);
+    }
+
+    async fn handle(&mut self, event: SourceEvent, workers: &Workers) -> Result<(), String> {
+        match event {
+            SourceEvent::Messages(batch) => match self.positions.get_mut(&batch.partition) {
+                Some(position) if batch.generation == self.generation => {
+                    position.next = batch.next_offset().unwrap_or(position.next);
+                    workers.count(batch);
+                }
+                _ => self.commands.done(batch.bytes()),
+            },
+            SourceEvent::Assigned(partitions) => {
+                tracing::info!(partitions = %list(&partitions), "assigned");
+                self.wanted.extend(partitions.iter().cloned());
+                self.claim(partitions);
+            }
+            SourceEvent::Revoked { partitions, lost, done } => {
+                tracing::info!(partitions = %list(&partitions), lost, "revoked");
+                self.give_up(&partitions, lost, workers).await;
+                drop(done);
+            }
+            SourceEvent::Gone { partition, position, low, high } => {
+                self.cross_gap(partition, position, low, high, workers).await;
+            }
+            SourceEvent::Fatal(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Looks positions and pins up in the background; the answer comes as [`Claimed`].
+    fn claim(&self, partitions: Vec<Partition>) {
+        let lookup = Lookup {
+            store: self.store.clone(),
+            commands: self.commands.clone(),
+            shared: Arc::clone(&self.shared),
+            monitors: Arc::clone(&self.monitors),
+        };
+        let (answer, generation) = (self.claims.0.clone(), self.generation);
+        tokio::spawn(async move {
+            let (pins, positions) = lookup.until_it_works(&partitions).await;
+            // The receiver lives as long as the task.
+            let _stopping = answer.send(Claimed { generation, pins: Arc::new(pins), positions });
+        });
+    }
+
+    /// Starts reading claimed partitions.
+    fn begin(&mut self, claimed: Claimed, workers: &Workers) {
+        if claimed.generation != self.generation {
+            return;
+        }
+        if !self.counting {
+            workers.reset(&self.monitors, &claimed.pins);
+            self.counting = true;
+        } else {
+            workers.repin(&claimed.pins);
+        }
+        let mut start = Vec::new();
+        for (partition, (offset, newest)) in claimed.positions {
+            if self.wanted.contains(&partition) {
+                workers.assign(&partition, newest);
+                self.positions.insert(partition.clone(), Position { base: offset, next: offset });
+                start.push((partition, offset));
+            }
+        }
+        start.sort();
+        tracing::info!(positions = ?start.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect::<Vec<_>>(), "reading");
+        self.commands.start(start, self.generation);
+        self.shared.kafka_ready();
+    }
+
+    /// Drops everything counted since the last checkpoint and reads positions again.
+    fn reset(&mut self, reason: &str) {
+        tracing::warn!(reason, "dropping counts since the last checkpoint and reading positions again");
+        if let Some(running) = self.checkpoint.take() {
+            // Whatever became of it: the positions that are read again say so.
+            running.abort();
+        }
+        self.generation += 1;
+        self.counting = false;
+        self.positions.clear();
+        let wanted: Vec<Partition> = self.wanted.iter().cloned().collect();
+        self.claim(wanted);
+    }
+
+    /// Stores what was counted of partitions that go elsewhere, if there is time.
+    async fn give_up(&mut self, partitions: &[Partition], lost: bool, workers: &Workers) {
+        let budget = self.options.revoke_budget;
+        let stored = !lost
+            && matches!(tokio::time::timeout(budget, self.checkpoint_now(workers)).await, Ok(true));
+        for partition in partitions {
+            self.wanted.remove(partition);
+        }
+        if stored {
+            for partition in partitions {
+                self.positions.remove(partition);
+            }
+        } else {
+            // Counts of all partitions are added up, so those of the lost ones cannot be taken out.
+            self.reset(if lost { "partitions were lost" } else { "partitions were revoked before a checkpoint" });
+        }
+    }
+
+    /// Stores a checkpoint and waits for it; `false` when what was counted is void.
+    async fn checkpoint_now(&mut self, workers: &Workers) -> bool {
+        for _ in 0..2 {
+            let generation = self.generation;
+            if self.checkpoint.is_some() {
+                let stored = finished(&mut self.checkpoint).await;
+                self.settle(stored, workers);
+            }
+            if self.generation != generation {
+                return false;
+            }
+            if self.positions.values().all(|position| position.base == position.next) {
+                return true;
+            }
+            self.start_checkpoint(workers);
+        }
+        let generation = self.generation;
+        if self.checkpoint.is_some() {
+            let stored = finished(&mut self.checkpoint).await;
+            self.settle(stored, workers);
+        }
+        self.generation == generation
+    }
+
+    fn start_checkpoint(&mut self, workers: &Workers) {
+        if self.checkpoint.is_some() || self.positions.is_empty() {
+            return;
+        }
+        let positions: Vec<PositionMove> = self
+            .positions
+            .iter()
+            .map(|(partition, position)| {
+                let end = self.commands.log_end(partition);
+                PositionMove {
+                    partition: partition.clone(),
+                    base: position.base,
+                    next: position.next,
+                    // Everything the client handed out has reached the counting threads, and it is at the end.
+                    caught_up: end.is_some_and(|end| end.reached && position.next >= end.position),
+                }
+            })
+            .collect();
+        let writer = Writer {
+            store: self.store.clone(),
+            shared: Arc::clone(&self.shared),
+            commands: self.commands.clone(),
+            monitors: Arc::clone(&self.monitors),
+            owner: self.options.owner.clone(),
+            shard: self.shard,
+        };
+        let deltas = workers.flush();
+        self.checkpoint = Some(tokio::spawn(async move { writer.write(positions, deltas).await }));
+    }
+
+    /// Takes note of how a checkpoint went.
+    fn settle(&mut self, stored: Stored, workers: &Workers) {
+        self.checkpoint = None;
+        match stored {
+            Stored::Done { moved, pins } => {
+                for position in &moved {
+                    if let Some(known) = self.positions.get_mut(&position.partition) {
+                        known.base = position.next;
+                    }
+                }
+                if let Some(pins) = pins {
+                    workers.repin(&pins);
+                }
+                let courtesy = moved.into_iter().filter(|position| position.next != position.base);
+                self.commands.commit(courtesy.map(|position| (position.partition, position.next)).collect());
+                self.shared.stored.notify_one();
+            }
+            Stored::Void(reason) => self.reset(reason),
+        }
+    }
+
+    async fn cross_gap(&mut self, partition: Partition, position: i64, low: i64, high: i64, workers: &Workers) {
+        if position > high {
+            tracing::error!(
+                %partition, position, high,
+                "the stored position lies beyond the end of the log: was the topic deleted and created again, or \
+                 cut off by an unclean election? The partition is not read until this is settled"
+            );
+            return;
+        }
+        if !self.checkpoint_now(workers).await {
+            return;
+        }
+        let Some(known) = self.positions.get(&partition).copied() else { return };
+        tracing::error!(%partition, from = known.base, to = low, "messages were deleted before they could be read");
+        match self.store.record_gap(&partition, known.base, low).await {
+            Ok(true) => {
+                self.positions.insert(partition.clone(), Position { base: low, next: low });
+                self.commands.start(vec![(partition, low)], self.generation);
+            }
+            Ok(false) => self.reset("another daemon moved a position"),
+            Err(error) => {
+                self.shared.database(Err(error.to_string()));
+                self.reset("a gap could not be recorded");
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command, workers: &Workers) {
+        let Command::MonitorsChanged(done) = command;
+        let _void_or_stored = self.checkpoint_now(workers).await;
+        self.monitors = Arc::new(self.shared.monitors());
+        self.subscribe();
+        self.reset("monitors changed");
+        // Whoever asked may have gone.
+        let _asker_gone = done.send(());
+    }
+
+    async fn stop(mut self, workers: &Workers) -> Result<(), String> {
+        let stored = tokio::time::timeout(Duration::from_secs(15), self.checkpoint_now(workers)).await;
+        if !matches!(stored, Ok(true)) {
+            tracing::warn!("stopping without a last checkpoint: its records will be read again");
+        }
+        if !self.source.close(Duration::from_secs(8)).await {
+            tracing::warn!("the consumer did not close in time; the group notices by its session timeout");
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a running checkpoint; for ever when there is none.
+async fn finished(checkpoint: &mut Option<JoinHandle<Stored>>) -> Stored {
+    match checkpoint {
+        Some(running) => running.await.unwrap_or(Stored::Void("a checkpoint was aborted")),
+        None => std::future::pending().await,
+    }
+}
+
+fn list(partitions: &[Partition]) -> String {
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Waits that grow from 0.2 s to 10 s.
+struct Patience(Duration);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Duration::from_millis(200))
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_secs(10));
+    }
+}
+
+/// Stores checkpoints; goes on trying while the database is away.
+struct Writer {
+    store: Store,
+    shared: Arc<Shared>,
+    commands: SourceCommands,
+    monitors: Arc<Vec<Arc<RunningMonitor>>>,
+    owner: String,
+    shard: i16,
+}
+
+impl Writer {
+    async fn write(self, positions: Vec<PositionMove>, deltas: Vec<oneshot::Receiver<Deltas>>) -> Stored {
+        let mut sums: HashMap<String, MonitorDelta> = HashMap::new();
+        for deltas in deltas {
+            let Ok(deltas) = deltas.await else { return Stored::Void("a counting thread did not answer") };
+            for (monitor, delta) in deltas {
+                sums.entry(monitor).or_default().merge(delta);
+            }
+        }
+        let monitors = self
+            .monitors
+            .iter()
+            .filter_map(|running| {
+                let delta = sums.remove(&running.monitor.name).filter(|delta| !delta.is_empty())?;
+                Some((running.monitor.name.clone(), running.monitor.counting.length, delta))
+            })
+            .collect();
+        let mut checkpoint = Checkpoint { positions, monitors, owner: self.owner.clone(), shard: self.shard };
+        let mut patience = Patience::new();
+        loop {
+            let started = Instant::now();
+            let outcome = self.store.checkpoint(&mut checkpoint).await;
+            let seconds = started.elapsed().as_secs_f64();
+            match outcome {
+                Ok(CheckpointOutcome::Stored { late }) => {
+                    self.recovered();
+                    self.shared.metrics.checkpoint("stored", seconds);
+                    for (monitor, _, delta) in &checkpoint.monitors {
+                        let late = late.get(monitor).copied().unwrap_or(0);
+                        self.count(monitor, delta, late);
+                    }
+                    let pins = self.pins().await;
+                    return Stored::Done { moved: checkpoint.positions, pins };
+                }
+                Ok(CheckpointOutcome::Fenced) => {
+                    self.recovered();
+                    self.shared.metrics.checkpoint("fenced", seconds);
+                    return Stored::Void("another daemon moved a position");
+                }
+                Ok(CheckpointOutcome::StaleBinning) => {
+                    self.recovered();
+                    self.shared.metrics.checkpoint("stale_binning", seconds);
+                    return Stored::Void("a window was opened on other bins");
+                }
+                Err(error) => {
+                    self.shared.metrics.checkpoint("failed", seconds);
+                    self.shared.database(Err(error.to_string()));
+                    // Fetching pauses; polling goes on, so the partitions stay ours.
+                    self.commands.hold(true);
+                    patience.wait().await;
+                }
+            }
+        }
+    }
+
+    fn recovered(&self) {
+        self.commands.hold(false);
+        self.shared.database(Ok(()));
+    }
+
+    fn count(&self, monitor: &str, delta: &MonitorDelta, late: u64) {
+        let closed = late.saturating_sub(delta.tally.late);
+        for (outcome, reason, count) in delta.tally.outcomes() {
+            let count = match outcome {
+                "accepted" => count.saturating_sub(closed),
+                "late" => late,
+                _ => count,
+            };
+            self.shared.metrics.records(monitor, outcome, reason, count);
+        }
+        if delta.tally.late == 0 && late > 0 {
+            self.shared.metrics.records(monitor, "late", "", late);
+        }
+    }
+
+    /// Pins may have changed: windows were opened, a baseline activated.
+    async fn pins(&self) -> Option<Arc<Pins>> {
+        match pins(&self.store, &self.monitors).await {
+            Ok(pins) => Some(Arc::new(pins)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot read which baselines are active; the known ones stay in use");
+                None
+            }
+        }
+    }
+}
+
+async fn pins(store: &Store, monitors: &[Arc<RunningMonitor>]) -> Result<Pins, StoreError> {
+    let mut pins = Pins::new();
+    for running in monitors {
+        let monitor = &running.monitor;
+        pins.insert(monitor.name.clone(), Arc::new(store.pins(&monitor.name, &monitor.schema).await?));
+    }
+    Ok(pins)
+}
+
+/// Looks up where to read and what to count on.
+struct Lookup {
+    store: Store,
+    commands: SourceCommands,
+    shared: Arc<Shared>,
+    monitors: Arc<Vec<Arc<RunningMonitor>>>,
+}
+
+type Positions = HashMap<Partition, (i64, HashMap<String, EventTime>)>;
+
+impl Lookup {
+    async fn until_it_works(&self, partitions: &[Partition]) -> (Pins, Positions) {
+        let mut patience = Patience::new();
+        loop {
+            match self.once(partitions).await {
+                Ok(found) => return found,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look positions up yet");
+                    patience.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn once(&self, partitions: &[Partition]) -> Result<(Pins, Positions), String> {
+        let text = |error: StoreError| {
+            self.shared.database(Err(error.to_string()));
+            error.to_string()
+        };
+        // All partitions of the topics: windows wait for those that nobody reads, too.
+        let (commands, monitors) = (self.commands.clone(), Arc::clone(&self.monitors));
+        let mut known = tokio::task::spawn_blocking(move || {
+            commands.partitions(|topic| monitors.iter().any(|running| running.topics.matches(topic)))
+        })
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+        known.extend(partitions.iter().cloned());
+        self.store.register_partitions(&known).await.map_err(text)?;
+        let pins = pins(&self.store, &self.monitors).await.map_err(text)?;
+        let claims = self.store.claim(partitions).await.map_err(text)?;
+        let mut positions = Positions::new();
+        for partition in partitions {
+            let claim = claims.get(partition).ok_or_else(|| format!("partition {partition} was not registered"))?;
+            let offset = match claim.next_offset {
+                Some(offset) => offset,
+                None => {
+                    let (commands, asked) = (self.commands.clone(), partition.clone());
+                    let first = tokio::task::spawn_blocking(move || commands.first_position(&asked))
+                        .await
+                        .map_err(|error| error.to_string())?
+                        .map_err(|error| error.to_string())?;
+                    self.store.begin_at(partition, first).await.map_err(text)?
+                }
+            };
+            positions.insert(partition.clone(), (offset, claim.newest.clone()));
+        }
+        self.shared.database(Ok(()));
+        Ok((pins, positions))
+    }
+}

@@ -1,0 +1,231 @@
+//! The application: builds everything that can fail, then runs. Edges do not know each other; what passes
+//! between them passes here.
+
+mod dispatch;
+mod ingest;
+mod judging;
+mod monitors;
+mod state;
+mod upkeep;
+mod wiring;
+mod workers;
+
+pub use monitors::TopicMatcher;
+pub use wiring::{build_receivers, source_options, store_options};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ConfigError, Settings};
+use crate::http::{Listener, Views};
+use crate::kafka::{Producer, Source};
+use crate::notify::ReceiverError;
+use crate::store::{Store, StoreError};
+use crate::supervisor::Supervisor;
+use state::Shared;
+
+/// How long stopping may take.
+const STOP_GRACE: Duration = Duration::from_secs(25);
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Receivers that cannot be used as configured.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Receivers(Vec<ReceiverError>),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Kafka.
+    #[error(transparent)]
+    Kafka(#[from] crate::kafka::KafkaError),
+    /// Something needed at start is taken or away.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It ran and then could not go on.
+    #[error("{0}")]
+    Stopped(String),
+}
+
+/// Asks a running daemon to reload.
+pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
+
+/// A daemon, built and not yet running.
+pub struct App {
+    settings: Settings,
+    store: Store,
+    listener: Listener,
+    shared: Arc<Shared>,
+}
+
+impl App {
+    /// Builds everything that can fail: receivers, the listener, the schema of the database.
+    ///
+    /// # Errors
+    /// When something is misconfigured, taken or away.
+    pub async fn build(settings: Settings) -> Result<Self, AppError> {
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+        let listener = Listener::bind(settings.daemon.http.listen).await.map_err(AppError::Unavailable)?;
+        store.migrate().await?;
+        let producer = Producer::new(&source_options(&settings.daemon)?)?;
+        let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
+        let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers));
+        Ok(Self { settings, store, listener, shared })
+    }
+
+    /// Where the listener is bound.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.listener.address()
+    }
+
+    /// Runs until the token is cancelled, then stores what was counted, leaves the group and ends.
+    ///
+    /// # Errors
+    /// When a task ends before it is told to.
+    pub async fn run(
+        self,
+        stop: CancellationToken,
+        reloads: mpsc::Receiver<ReloadRequest>,
+    ) -> Result<(), AppError> {
+        let Self { settings, store, listener, shared } = self;
+        let source = Source::start(&source_options(&settings.daemon)?)?;
+        let commands = source.commands();
+        let mut supervisor = Supervisor::default();
+        let token = supervisor.token();
+        let relay = token.clone();
+        // Not a task of the supervisor: it ends when told to, and that is no failure.
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            relay.cancel();
+        });
+        let interval = micros(settings.daemon.checkpoint.interval);
+        let judge_interval = micros(settings.daemon.checkpoint.judge_interval);
+        // A reader that missed several checkpoints says nothing about its partitions any more.
+        let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(3).saturating_add(5_000_000);
+        let (ingest_commands, ingest_inbox) = mpsc::channel(8);
+        let ingest = ingest::Ingest::new(
+            source,
+            store.clone(),
+            Arc::clone(&shared),
+            ingest::Options {
+                owner: settings.daemon.name.clone(),
+                interval,
+                workers: worker_count(settings.daemon.limits.workers),
+                revoke_budget: (micros(settings.daemon.kafka.session_timeout) / 2)
+                    .min(Duration::from_secs(20))
+                    .mul_f64(0.9),
+            },
+        );
+        supervisor.start("ingest", ingest.run(ingest_inbox, token.clone()));
+        supervisor.start(
+            "judge",
+            judging::run(store.clone(), Arc::clone(&shared), judge_interval, reader_timeout, token.clone()),
+        );
+        supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));
+        supervisor.start(
+            "upkeep",
+            upkeep::run(store.clone(), commands.clone(), Arc::clone(&shared), interval, token.clone()),
+        );
+        supervisor.start("http", listener.serve(views(&shared, &commands), token.clone()));
+        supervisor.start(
+            "reload",
+            reload_loop(settings.path.clone(), Arc::clone(&shared), ingest_commands, reloads, token.clone()),
+        );
+        supervisor.start("watchdog", state::watchdog(Arc::clone(&shared), commands, token));
+        tracing::info!(monitors = shared.monitors().len(), "driftd is running");
+        let outcome = supervisor.run(STOP_GRACE).await;
+        store.close().await;
+        outcome.map_err(AppError::Stopped)
+    }
+}
+
+fn micros(value: i64) -> Duration {
+    Duration::from_micros(u64::try_from(value).unwrap_or(0))
+}
+
+fn worker_count(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1),
+        workers => workers,
+    }
+}
+
+fn views(shared: &Arc<Shared>, commands: &crate::kafka::SourceCommands) -> Views {
+    let (health, ready, metrics) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
+    let (for_health, for_metrics) = (commands.clone(), commands.clone());
+    Views {
+        health: Arc::new(move || health.health(&for_health)),
+        ready: Arc::new(move || ready.readiness()),
+        metrics: Arc::new(move || {
+            metrics.metrics.pressure(for_metrics.is_paused(), for_metrics.in_flight());
+            metrics.metrics.encode()
+        }),
+    }
+}
+
+/// Takes reload requests: thresholds, receivers and monitors change at once or not at all.
+async fn reload_loop(
+    path: PathBuf,
+    shared: Arc<Shared>,
+    ingest: mpsc::Sender<ingest::Command>,
+    mut requests: mpsc::Receiver<ReloadRequest>,
+    stop: CancellationToken,
+) -> Result<(), String> {
+    loop {
+        let request = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            request = requests.recv() => request,
+        };
+        let Some(reply) = request else {
+            // Nobody can ask any more; that is no reason to end.
+            stop.cancelled().await;
+            return Ok(());
+        };
+        let outcome = reload(&path, &shared, &ingest).await;
+        shared.metrics.reload(outcome.is_ok());
+        match &outcome {
+            Ok(summary) => tracing::info!("{summary}"),
+            Err(error) => tracing::error!("the old configuration stays: {error}"),
+        }
+        // Whoever asked may have gone.
+        let _asker_gone = reply.send(outcome);
+    }
+}
+
+async fn reload(
+    path: &std::path::Path,
+    shared: &Arc<Shared>,
+    ingest: &mpsc::Sender<ingest::Command>,
+) -> Result<String, String> {
+    let path = path.to_owned();
+    let settings = tokio::task::spawn_blocking(move || crate::config::load(&path))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+    let options = source_options(&settings.daemon).map_err(|error| error.to_string())?;
+    let producer = Producer::new(&options).map_err(|error| error.to_string())?;
+    let receivers = build_receivers(&settings.receivers, Some(&producer))
+        .map_err(|errors| AppError::Receivers(errors).to_string())?;
+    // Nothing below may fail.
+    let monitors = monitors::runtime(&settings);
+    let summary = format!("reloaded: {} monitors, {} receivers", monitors.len(), receivers.len());
+    shared.replace(monitors, receivers);
+    let (done, finished) = oneshot::channel();
+    if ingest.send(ingest::Command::MonitorsChanged(done)).await.is_ok() {
+        // An ingest that is stopping drops the sender.
+        let _stopping = finished.await;
+    }
+    Ok(summary)
+}

@@ -1,0 +1,74 @@
+//! Monitors as they run: with the limits of the daemon, and which topics they read.
+
+use std::sync::Arc;
+
+use regex_lite::Regex;
+
+use crate::config::{Monitor, Settings, Topics};
+
+/// Which topics a monitor reads.
+#[derive(Clone, Debug)]
+pub enum TopicMatcher {
+    /// These.
+    Named(Vec<String>),
+    /// All that match.
+    Pattern(Regex),
+}
+
+impl TopicMatcher {
+    fn new(topics: &Topics) -> Self {
+        match topics {
+            Topics::Named(names) => Self::Named(names.clone()),
+            // The pattern was compiled once when it was checked.
+            Topics::Pattern(pattern) => {
+                Regex::new(pattern).map_or_else(|_| Self::Named(Vec::new()), Self::Pattern)
+            }
+        }
+    }
+
+    /// Whether it reads a topic.
+    #[must_use]
+    pub fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name == topic),
+            Self::Pattern(pattern) => pattern.is_match(topic),
+        }
+    }
+}
+
+/// A monitor with everything it needs to run.
+#[derive(Debug)]
+pub struct RunningMonitor {
+    /// As configured.
+    pub monitor: Monitor,
+    /// Which topics it reads.
+    pub topics: TopicMatcher,
+}
+
+/// Applies the daemon's limits to its monitors.
+pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
+    settings
+        .monitors
+        .iter()
+        .map(|monitor| {
+            let mut monitor = monitor.clone();
+            monitor.layout.max_message_bytes = settings.daemon.limits.max_message_bytes;
+            monitor.counting.max_series = settings.daemon.limits.max_series;
+            Arc::new(RunningMonitor { topics: TopicMatcher::new(&monitor.topics), monitor })
+        })
+        .collect()
+}
+
+/// What to subscribe to: names and patterns of all monitors, each once.
+pub(super) fn subscription(monitors: &[Arc<RunningMonitor>]) -> Vec<String> {
+    let mut topics: Vec<String> = monitors
+        .iter()
+        .flat_map(|running| match &running.monitor.topics {
+            Topics::Named(names) => names.clone(),
+            Topics::Pattern(pattern) => vec![pattern.clone()],
+        })
+        .collect();
+    topics.sort();
+    topics.dedup();
+    topics
+}

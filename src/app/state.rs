@@ -1,0 +1,175 @@
+//! What tasks share: the monitors and receivers in force, signs of life, metrics.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::monitors::RunningMonitor;
+use crate::http::Probe;
+use crate::kafka::SourceCommands;
+use crate::notify::Receiver;
+use crate::telemetry::Metrics;
+
+/// Receivers by name.
+pub type Receivers = BTreeMap<String, Arc<Receiver>>;
+
+/// A loop that has not turned for this long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+/// Shared by all tasks.
+pub struct Shared {
+    monitors: RwLock<Vec<Arc<RunningMonitor>>>,
+    receivers: RwLock<Arc<Receivers>>,
+    /// Counts up with every reload.
+    pub version: AtomicU64,
+    /// Something was stored that may make windows due.
+    pub stored: Notify,
+    /// Something was put into the outbox, or receivers changed.
+    pub outbox: Notify,
+    /// Exported numbers.
+    pub metrics: Metrics,
+    life: Mutex<Life>,
+    ingest_turns: AtomicU64,
+}
+
+struct Life {
+    database_error: Option<String>,
+    kafka_ready: bool,
+    ingest_seen: (u64, Instant),
+    poll_seen: (u64, Instant),
+}
+
+impl Shared {
+    pub(super) fn new(monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers) -> Self {
+        let now = Instant::now();
+        Self {
+            monitors: RwLock::new(monitors),
+            receivers: RwLock::new(Arc::new(receivers)),
+            version: AtomicU64::new(0),
+            stored: Notify::new(),
+            outbox: Notify::new(),
+            metrics: Metrics::default(),
+            life: Mutex::new(Life {
+                database_error: None,
+                kafka_ready: false,
+                ingest_seen: (0, now),
+                poll_seen: (0, now),
+            }),
+            ingest_turns: AtomicU64::new(0),
+        }
+    }
+
+    /// The monitors in force.
+    pub fn monitors(&self) -> Vec<Arc<RunningMonitor>> {
+        self.monitors.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The receivers in force.
+    pub fn receivers(&self) -> Arc<Receivers> {
+        Arc::clone(&self.receivers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn replace(&self, monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers) {
+        *self.monitors.write().unwrap_or_else(PoisonError::into_inner) = monitors;
+        *self.receivers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(receivers);
+        self.version.fetch_add(1, Ordering::SeqCst);
+        self.outbox.notify_waiters();
+    }
+
+    fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The database answered, or did not. Logged when that changes.
+    pub fn database(&self, outcome: Result<(), String>) {
+        let mut life = self.life();
+        match (&outcome, &life.database_error) {
+            (Err(error), None) => tracing::error!(%error, "the database is away: reading pauses until it is back"),
+            (Ok(()), Some(_)) => tracing::info!("the database is back"),
+            _ => {}
+        }
+        self.metrics.database(outcome.is_ok());
+        life.database_error = outcome.err();
+    }
+
+    /// Partitions are assigned and being read (or there are none to read).
+    pub fn kafka_ready(&self) {
+        self.life().kafka_ready = true;
+    }
+
+    /// The ingest task turned once.
+    pub fn ingest_turned(&self) {
+        self.ingest_turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Is the process making progress? A database or broker that is away does not count against it.
+    pub(super) fn health(&self, commands: &SourceCommands) -> Probe {
+        let mut life = self.life();
+        let mut problems = Vec::new();
+        let turns = [("ingest", self.ingest_turns.load(Ordering::Relaxed)), ("poll", commands.turns())];
+        for (name, turns) in turns {
+            let seen = if name == "poll" { &mut life.poll_seen } else { &mut life.ingest_seen };
+            if seen.0 != turns {
+                *seen = (turns, Instant::now());
+            } else if seen.1.elapsed() > STUCK_AFTER {
+                problems.push(format!("the {name} loop has not turned for {} s", seen.1.elapsed().as_secs()));
+            }
+        }
+        Probe::new(problems)
+    }
+
+    /// Can the daemon do its work now?
+    pub(super) fn readiness(&self) -> Probe {
+        let life = self.life();
+        let mut problems = Vec::new();
+        if let Some(error) = &life.database_error {
+            problems.push(error.clone());
+        }
+        if !life.kafka_ready {
+            problems.push("no partition has been assigned yet".to_owned());
+        }
+        Probe::new(problems)
+    }
+}
+
+/// Tells systemd how things are: ready once, a status line, and the watchdog only while loops turn.
+pub(super) async fn watchdog(
+    shared: Arc<Shared>,
+    commands: SourceCommands,
+    stop: CancellationToken,
+) -> Result<(), String> {
+    use sd_notify::NotifyState;
+    // Without a socket these do nothing; a socket that does not answer is systemd's problem to show.
+    let tell = |states: &[NotifyState<'_>]| {
+        if let Err(error) = sd_notify::notify(states) {
+            tracing::debug!(%error, "cannot notify the service manager");
+        }
+    };
+    tell(&[NotifyState::Ready]);
+    let interval = sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |limit| limit / 3);
+    let mut ticks = tokio::time::interval(interval.clamp(Duration::from_millis(200), Duration::from_secs(10)));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => {
+                tell(&[NotifyState::Stopping]);
+                return Ok(());
+            }
+            _ = ticks.tick() => {
+                let health = shared.health(&commands);
+                let ready = shared.readiness();
+                let status = match ready.problems.first().or(health.problems.first()) {
+                    Some(problem) => format!("degraded: {problem}"),
+                    None => format!("{} monitors, {} bytes in flight", shared.monitors().len(), commands.in_flight()),
+                };
+                tell(&[NotifyState::Status(&status)]);
+                if health.ok {
+                    tell(&[NotifyState::Watchdog]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! From checked settings to the options of the edges.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::state::Receivers;
+use crate::config::{
+    self, DaemonSettings, EmailSettings, KafkaSecurity, PostgresTls, SmtpTls, TokenSettings, WebhookSettings,
+};
+use crate::kafka::{Producer, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
+use crate::notify::{
+    EmailOptions, EmailReceiver, EmailTransport, OauthClient, Produce, Receiver, ReceiverError, SmtpOptions,
+    SmtpProtection, WebhookOptions, WebhookReceiver, fetch_token,
+};
+use crate::store::{StoreOptions, TlsMode};
+
+fn copy(secret: &SecretString) -> SecretString {
+    SecretString::from(secret.expose_secret().to_owned())
+}
+
+/// How to reach the database.
+#[must_use]
+pub fn store_options(settings: &DaemonSettings) -> StoreOptions {
+    let postgres = &settings.postgres;
+    StoreOptions {
+        url: postgres.url.clone(),
+        password: postgres.password.as_ref().map(copy),
+        tls: match postgres.tls {
+            PostgresTls::Auto => TlsMode::Auto,
+            PostgresTls::Disable => TlsMode::Disable,
+            PostgresTls::Require => TlsMode::Require,
+            PostgresTls::VerifyCa => TlsMode::VerifyCa,
+            PostgresTls::VerifyFull => TlsMode::VerifyFull,
+        },
+        ca_file: postgres.ca_file.clone(),
+        max_connections: postgres.max_connections,
+        acquire_timeout: Duration::from_secs(10),
+        application_name: settings.name.clone(),
+        statement_cache: postgres.statement_cache,
+    }
+}
+
+/// How to reach Kafka.
+///
+/// # Errors
+/// When tokens are to be fetched outside a runtime.
+pub fn source_options(settings: &DaemonSettings) -> Result<SourceOptions, super::AppError> {
+    let kafka = &settings.kafka;
+    Ok(SourceOptions {
+        brokers: kafka.brokers.clone(),
+        group: kafka.group.clone(),
+        client_id: settings.name.clone(),
+        start: match kafka.start {
+            config::StartAt::Earliest => StartAt::Earliest,
+            config::StartAt::Latest => StartAt::Latest,
+        },
+        session_timeout: super::micros(kafka.session_timeout),
+        security: security(&kafka.security)?,
+        properties: kafka.properties.clone(),
+        in_flight_bytes: settings.limits.in_flight_bytes,
+    })
+}
+
+fn security(settings: &KafkaSecurity) -> Result<Security, super::AppError> {
+    let sasl = match &settings.sasl {
+        None => None,
+        Some(sasl) => Some(Sasl {
+            mechanism: sasl.mechanism,
+            username: sasl.username.clone(),
+            password: sasl.password.as_ref().map(copy),
+            token: sasl.token.as_ref().map(tokens).transpose()?,
+        }),
+    };
+    Ok(Security {
+        protocol: settings.protocol,
+        ca_file: settings.ca_file.clone(),
+        cert_file: settings.cert_file.clone(),
+        key_file: settings.key_file.clone(),
+        key_password: settings.key_password.as_ref().map(copy),
+        sasl,
+    })
+}
+
+/// Called on a thread of librdkafka, so it may block.
+fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
+    let until = |lifetime: Duration| {
+        let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + lifetime;
+        i64::try_from(expires.as_millis()).unwrap_or(i64::MAX)
+    };
+    match settings {
+        TokenSettings::File(path) => {
+            let path = path.clone();
+            Ok(Arc::new(move || {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("cannot read the token in `{}`: {error}", path.display()))?;
+                // Whoever keeps the file fresh does so before the token ends; it is read again soon.
+                let expires_at_ms = until(Duration::from_secs(300));
+                Ok(Token { value: text.trim().to_owned().into(), principal: "driftd".to_owned(), expires_at_ms })
+            }))
+        }
+        TokenSettings::Endpoint(endpoint) => {
+            let client = OauthClient {
+                url: endpoint.url.clone(),
+                client_id: endpoint.client_id.clone(),
+                client_secret: copy(&endpoint.client_secret),
+                scope: endpoint.scope.clone(),
+            };
+            let runtime = tokio::runtime::Handle::try_current()
+                .map_err(|_| super::AppError::Unavailable("tokens need a running runtime".to_owned()))?;
+            Ok(Arc::new(move || {
+                let (value, lifetime) = runtime.block_on(fetch_token(&client))?;
+                Ok(Token { value, principal: client.client_id.clone(), expires_at_ms: until(lifetime) })
+            }))
+        }
+    }
+}
+
+/// Builds every receiver; without a producer those of Kafka are checked only.
+///
+/// # Errors
+/// With every receiver that cannot be used as configured.
+pub fn build_receivers(
+    settings: &BTreeMap<String, config::Receiver>,
+    producer: Option<&Producer>,
+) -> Result<Receivers, Vec<ReceiverError>> {
+    let mut receivers = Receivers::new();
+    let mut errors = Vec::new();
+    for (name, receiver) in settings {
+        let built = match receiver {
+            config::Receiver::Email(email) => {
+                EmailReceiver::new(&email_options(email)).map(|receiver| Receiver::Email(Box::new(receiver)))
+            }
+            config::Receiver::Webhook(webhook) => {
+                WebhookReceiver::new(&webhook_options(webhook)).map(Receiver::Webhook)
+            }
+            config::Receiver::Kafka { topic } => {
+                Ok(Receiver::Kafka { topic: topic.clone(), produce: produce(producer.cloned()) })
+            }
+        };
+        match built {
+            Ok(receiver) => {
+                receivers.insert(name.clone(), Arc::new(receiver));
+            }
+            Err(message) => errors.push(ReceiverError { receiver: name.clone(), message }),
+        }
+    }
+    if errors.is_empty() { Ok(receivers) } else { Err(errors) }
+}
+
+fn produce(producer: Option<Producer>) -> Produce {
+    Arc::new(move |topic, key, payload| {
+        let producer = producer.clone();
+        Box::pin(async move {
+            match producer {
+                Some(producer) => {
+                    producer.produce(&topic, &key, &payload).await.map_err(|error| error.to_string())
+                }
+                None => Err("there is no producer".to_owned()),
+            }
+        })
+    })
+}
+
+fn email_options(settings: &EmailSettings) -> EmailOptions {
+    EmailOptions {
+        from: settings.from.clone(),
+        to: settings.to.clone(),
+        transport: match &settings.transport {
+            config::EmailTransport::Directory(directory) => EmailTransport::Directory(directory.clone()),
+            config::EmailTransport::Smtp(smtp) => EmailTransport::Smtp(SmtpOptions {
+                host: smtp.host.clone(),
+                port: smtp.port,
+                protection: match smtp.tls {
+                    SmtpTls::Tls => SmtpProtection::Tls,
+                    SmtpTls::Starttls => SmtpProtection::Starttls,
+                    SmtpTls::None => SmtpProtection::None,
+                },
+                ca_file: smtp.ca_file.clone(),
+                credentials: smtp.username.clone().zip(smtp.password.as_ref().map(copy)),
+            }),
+        },
+    }
+}
+
+fn webhook_options(settings: &WebhookSettings) -> WebhookOptions {
+    WebhookOptions {
+        url: settings.url.clone(),
+        secrets: settings.secrets.iter().map(copy).collect(),
+        timeout: super::micros(settings.timeout),
+        ca_file: settings.ca_file.clone(),
+    }
+}

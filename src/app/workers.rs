@@ -1,0 +1,201 @@
+//! The counting threads: each owns the decoders and counting machines of all monitors for its share of the
+//! partitions. What they counted is added up at a checkpoint; sums do not care who counted.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::monitors::RunningMonitor;
+use crate::kafka::{MessageBatch, SourceCommands};
+use crate::record::{Decoded, EventTime, JsonDecoder, RawMessage};
+use crate::window::{BinningPins, CountingMachine, MonitorDelta, Partition};
+
+/// Pins by monitor.
+pub(super) type Pins = HashMap<String, Arc<BinningPins>>;
+/// Deltas by monitor.
+pub(super) type Deltas = HashMap<String, MonitorDelta>;
+
+/// Windows in the memory of one thread beyond which a checkpoint is due at once.
+const CROWDED: usize = 2_000;
+
+enum Work {
+    Batch(MessageBatch),
+    Assign(Partition, HashMap<String, EventTime>),
+    Repin(Arc<Pins>),
+    Reset(Arc<Vec<Arc<RunningMonitor>>>, Arc<Pins>),
+    Flush(oneshot::Sender<Deltas>),
+}
+
+/// The threads.
+pub(super) struct Workers {
+    senders: Vec<mpsc::Sender<Work>>,
+    threads: Vec<JoinHandle<()>>,
+    crowded: Arc<AtomicBool>,
+}
+
+impl Workers {
+    pub(super) fn start(number: usize, source: &SourceCommands) -> std::io::Result<Self> {
+        let crowded = Arc::new(AtomicBool::new(false));
+        let mut senders = Vec::new();
+        let mut threads = Vec::new();
+        for index in 0..number.max(1) {
+            let (sender, work) = mpsc::channel();
+            let mut worker = Worker { monitors: Vec::new(), source: source.clone(), crowded: Arc::clone(&crowded) };
+            let name = format!("count-{index}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || {
+                while let Ok(item) = work.recv() {
+                    worker.work(item);
+                }
+            })?);
+            senders.push(sender);
+        }
+        Ok(Self { senders, threads, crowded })
+    }
+
+    /// A thread that panicked took its counts with it: the process must not go on.
+    pub(super) fn all_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    fn send(&self, index: usize, work: Work) {
+        if let Some(sender) = self.senders.get(index) {
+            // A dead thread is found by `all_alive`.
+            let _dead = sender.send(work);
+        }
+    }
+
+    fn of(&self, partition: &Partition) -> usize {
+        let mut hasher = DefaultHasher::new();
+        partition.hash(&mut hasher);
+        usize::try_from(hasher.finish() % self.senders.len().max(1) as u64).unwrap_or(0)
+    }
+
+    pub(super) fn count(&self, batch: MessageBatch) {
+        self.send(self.of(&batch.partition), Work::Batch(batch));
+    }
+
+    pub(super) fn assign(&self, partition: &Partition, newest: HashMap<String, EventTime>) {
+        self.send(self.of(partition), Work::Assign(partition.clone(), newest));
+    }
+
+    pub(super) fn repin(&self, pins: &Arc<Pins>) {
+        for index in 0..self.senders.len() {
+            self.send(index, Work::Repin(Arc::clone(pins)));
+        }
+    }
+
+    /// Forgets everything counted since the last flush.
+    pub(super) fn reset(&self, monitors: &Arc<Vec<Arc<RunningMonitor>>>, pins: &Arc<Pins>) {
+        for index in 0..self.senders.len() {
+            self.send(index, Work::Reset(Arc::clone(monitors), Arc::clone(pins)));
+        }
+    }
+
+    /// Asks every thread for what it counted of the batches sent so far.
+    pub(super) fn flush(&self) -> Vec<oneshot::Receiver<Deltas>> {
+        self.crowded.store(false, Ordering::Relaxed);
+        (0..self.senders.len())
+            .map(|index| {
+                let (reply, deltas) = oneshot::channel();
+                self.send(index, Work::Flush(reply));
+                deltas
+            })
+            .collect()
+    }
+
+    /// Whether some thread holds so many windows that a checkpoint is due.
+    pub(super) fn crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed)
+    }
+}
+
+struct Worker {
+    monitors: Vec<MonitorWorker>,
+    source: SourceCommands,
+    crowded: Arc<AtomicBool>,
+}
+
+struct MonitorWorker {
+    running: Arc<RunningMonitor>,
+    decoder: JsonDecoder,
+    machine: CountingMachine,
+}
+
+impl Worker {
+    fn work(&mut self, work: Work) {
+        match work {
+            Work::Batch(batch) => {
+                let bytes = batch.bytes();
+                self.count(&batch);
+                drop(batch);
+                self.source.done(bytes);
+            }
+            Work::Assign(partition, newest) => {
+                for worker in &mut self.monitors {
+                    let newest = newest.get(&worker.running.monitor.name).copied();
+                    worker.machine.assign(partition.clone(), newest);
+                }
+            }
+            Work::Repin(pins) => {
+                for worker in &mut self.monitors {
+                    if let Some(pins) = pins.get(&worker.running.monitor.name) {
+                        worker.machine.repin(Arc::clone(pins));
+                    }
+                }
+            }
+            Work::Reset(monitors, pins) => {
+                self.monitors = monitors
+                    .iter()
+                    .filter_map(|running| {
+                        let pins = pins.get(&running.monitor.name)?;
+                        Some(MonitorWorker {
+                            decoder: JsonDecoder::new(&running.monitor.schema, running.monitor.layout.clone()),
+                            machine: CountingMachine::new(running.monitor.counting.clone(), Arc::clone(pins)),
+                            running: Arc::clone(running),
+                        })
+                    })
+                    .collect();
+            }
+            Work::Flush(reply) => {
+                let deltas = self
+                    .monitors
+                    .iter_mut()
+                    .map(|worker| (worker.running.monitor.name.clone(), worker.machine.take_delta()))
+                    .collect();
+                // Whoever asked may have been stopped; then everything is read again anyway.
+                let _asker_gone = reply.send(deltas);
+            }
+        }
+    }
+
+    fn count(&mut self, batch: &MessageBatch) {
+        for worker in &mut self.monitors {
+            if !worker.running.topics.matches(&batch.partition.topic) {
+                continue;
+            }
+            for (payload, offset, broker_time) in batch.messages() {
+                match worker.decoder.decode(RawMessage { payload, offset, broker_time }) {
+                    Decoded::Row => {}
+                    Decoded::Filtered => worker.machine.filter(),
+                    Decoded::Rejected(reason) => {
+                        tracing::debug!(
+                            monitor = %worker.running.monitor.name, partition = %batch.partition, offset,
+                            %reason, "a message was rejected"
+                        );
+                        worker.machine.reject(reason);
+                    }
+                }
+            }
+            if worker.decoder.rows() > 0 {
+                worker.machine.count(&worker.decoder.finish(), &batch.partition);
+            }
+            if worker.machine.touched_windows() > CROWDED {
+                self.crowded.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}

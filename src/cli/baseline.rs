@@ -1,0 +1,192 @@
+//! `driftd baseline build|list|show|activate`
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::{CliError, actor, runtime, say, settings};
+use crate::app::store_options;
+use crate::baseline::{
+    Baseline, BaselineError, BuildReport, ReadError, ReadItem, build, csv_batches, json_lines_batches, parquet_batches,
+};
+use crate::binning::Binning;
+use crate::config::{Monitor, load_monitor};
+use crate::record::Absence;
+use crate::store::{BaselineSummary, Store};
+
+/// What to do with baselines.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Build a baseline from training data and store it as the next version.
+    Build {
+        /// The monitor's file.
+        #[arg(long, value_name = "FILE")]
+        monitor: PathBuf,
+        /// Training data: .parquet, .csv or .jsonl.
+        #[arg(long, value_name = "DATA")]
+        from: PathBuf,
+        /// Store it without comparing new windows with it yet.
+        #[arg(long)]
+        inactive: bool,
+    },
+    /// List the versions of a monitor's baseline.
+    List {
+        /// The monitor's name.
+        monitor: String,
+    },
+    /// Show the columns of a version.
+    Show {
+        /// The monitor's name.
+        monitor: String,
+        /// The version; the active one when absent.
+        version: Option<i32>,
+    },
+    /// Compare new windows with a version; open windows keep theirs.
+    Activate {
+        /// The monitor's name.
+        monitor: String,
+        /// The version.
+        version: i32,
+    },
+}
+
+pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
+    let settings = settings(path)?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+        match arguments.action {
+            Action::Build { monitor, from, inactive } => {
+                let monitor = load_monitor(&monitor)?;
+                let (baseline, report) = from_file(&monitor, &from)?;
+                store.migrate().await?;
+                let summary = store_baseline(&store, &monitor, &baseline, &from, !inactive).await?;
+                tell_built(&summary, &report);
+                Ok(())
+            }
+            Action::List { monitor } => {
+                let baselines = store.baselines(&monitor).await?;
+                if baselines.is_empty() {
+                    say(format!("monitor `{monitor}` has no baseline"));
+                }
+                for baseline in baselines {
+                    say(line(&baseline));
+                }
+                Ok(())
+            }
+            Action::Show { monitor, version } => {
+                let baselines = store.baselines(&monitor).await?;
+                let wanted = version.or_else(|| baselines.iter().find(|b| b.active).map(|b| b.version));
+                let version = wanted.ok_or_else(|| {
+                    CliError::Failed(format!("monitor `{monitor}` has no active baseline\nhint: name a version"))
+                })?;
+                let baseline = store.baseline(&monitor, version).await?;
+                if let Some(summary) = baselines.iter().find(|summary| summary.version == version) {
+                    say(line(summary));
+                }
+                show(&baseline);
+                Ok(())
+            }
+            Action::Activate { monitor, version } => {
+                store.activate_baseline(&monitor, version, &actor()).await?;
+                say(format!("windows of `{monitor}` that open from now on are compared with version {version}"));
+                Ok(())
+            }
+        }
+    })
+}
+
+/// Builds a baseline from a file, by its extension.
+pub(super) fn from_file(monitor: &Monitor, path: &Path) -> Result<(Baseline, BuildReport), CliError> {
+    let segments: Vec<(String, String)> =
+        monitor.layout.segments.iter().map(|(name, path)| (name.clone(), path.to_string())).collect();
+    let names: Vec<String> = segments.iter().map(|(name, _)| name.clone()).collect();
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    type Rows = Box<dyn Iterator<Item = ReadItem>>;
+    let open = || -> Result<Rows, ReadError> {
+        let file = File::open(path)?;
+        Ok(match extension.as_str() {
+            "csv" => Box::new(csv_batches(BufReader::new(file), monitor.schema.clone(), segments.clone())?),
+            "jsonl" | "ndjson" | "json" => {
+                Box::new(json_lines_batches(BufReader::new(file), &monitor.schema, &monitor.layout))
+            }
+            _ => Box::new(parquet_batches(file, monitor.schema.clone(), segments.clone())?),
+        })
+    };
+    let failed = |source: BaselineError| CliError::Baseline { path: path.display().to_string(), source };
+    if !["csv", "jsonl", "ndjson", "json", "parquet", "pq"].contains(&extension.as_str()) {
+        return Err(CliError::Failed(format!(
+            "{}: the format is not known by this extension\nhint: name the file .parquet, .csv or .jsonl",
+            path.display()
+        )));
+    }
+    build(&monitor.schema, &names, monitor.build, open).map_err(failed)
+}
+
+/// Stores a baseline under the name of its file.
+pub(super) async fn store_baseline(
+    store: &Store,
+    monitor: &Monitor,
+    baseline: &Baseline,
+    from: &Path,
+    activate: bool,
+) -> Result<BaselineSummary, CliError> {
+    let origin = from.file_name().map_or_else(|| from.display().to_string(), |name| name.to_string_lossy().into_owned());
+    store
+        .add_baseline(&monitor.name, baseline, &origin, activate, false, &actor())
+        .await?
+        .ok_or_else(|| CliError::Failed("the stored baseline was not found again".to_owned()))
+}
+
+fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
+    say(line(summary));
+    if report.rejected > 0 {
+        say(format!("warning: {} rows could not be read", report.rejected));
+    }
+    for column in &report.empty_columns {
+        say(format!("warning: column `{column}` has no value: it gets no baseline"));
+    }
+}
+
+fn line(baseline: &BaselineSummary) -> String {
+    format!(
+        "{} version {}{}: {} records from {}, stored {}",
+        baseline.monitor,
+        baseline.version,
+        if baseline.active { " (active)" } else { "" },
+        baseline.rows,
+        baseline.origin,
+        baseline.created_at,
+    )
+}
+
+fn show(baseline: &Baseline) {
+    for (segment, counts) in &baseline.segments {
+        say(format!("segment {segment}: {} records", counts.rows()));
+    }
+    let Some(whole) = baseline.segments.get(crate::window::WHOLE) else { return };
+    for column in whole.columns() {
+        let absent: u64 = Absence::ALL.iter().map(|absence| column.absent(*absence)).sum();
+        let values = match column.binning() {
+            Binning::Numeric(binning) => {
+                let range = match (binning.cuts().first(), binning.cuts().last()) {
+                    (Some(first), Some(last)) => format!("{first} to {}", last.next_down()),
+                    _ => String::new(),
+                };
+                let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
+                format!("numeric, {} bins, {range}{mean}", binning.bins())
+            }
+            Binning::UniversalNumeric => "numeric, no value: no baseline".to_owned(),
+            Binning::Categorical(binning) => format!("{} categories", binning.categories().len()),
+        };
+        say(format!("  {:<24} {values}{}", column.name(), if absent > 0 { format!(", {absent} absent") } else { String::new() }));
+    }
+}

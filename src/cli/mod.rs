@@ -1,0 +1,153 @@
+//! The command line: one file a subcommand.
+
+mod baseline;
+mod check;
+mod demo;
+mod migrate;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::AppError;
+use crate::config::{self, ConfigError, DEFAULT_PATH, Settings};
+use crate::store::StoreError;
+
+/// Watches models in production for drift: Kafka prediction logs in, calibrated alerts out.
+#[derive(Debug, Parser)]
+#[command(name = "driftd", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The configuration file; monitors are read from `monitors.d` beside it.
+    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "DRIFTD_CONFIG")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Run,
+    /// Check the configuration; every mistake is reported at once.
+    Check(check::Arguments),
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Show monitors, partitions, alerts and deliveries.
+    Status(status::Arguments),
+    /// Build, list, show and activate baselines.
+    Baseline(baseline::Arguments),
+    /// See it work: real data, drift, mails, webhooks, on services of its own.
+    Demo(demo::Arguments),
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The daemon.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The training data.
+    #[error("{path}: {source}")]
+    Baseline {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: crate::baseline::BaselineError,
+    },
+    /// Findings of `check --online`.
+    #[error("{0}")]
+    Findings(String),
+    /// Something needed is missing or away.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    /// 1 failure, 3 findings, 69 unavailable, 78 configuration; 2 is clap's, for usage.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::App(AppError::Config(_) | AppError::Receivers(_)) => 78,
+            Self::App(AppError::Unavailable(_) | AppError::Store(_) | AppError::Kafka(_))
+            | Self::Store(StoreError::Database { .. })
+            | Self::Unavailable(_) => 69,
+            Self::Findings(_) => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Run => run::run(&arguments.config),
+        Command::Check(check) => check::run(&arguments.config, &check),
+        Command::Migrate => migrate::run(&arguments.config),
+        Command::Status(status) => status::run(&arguments.config, &status),
+        Command::Baseline(baseline) => baseline::run(&arguments.config, baseline),
+        Command::Demo(demo) => demo::run(demo),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            match &error {
+                // Says "error:" before each mistake itself.
+                CliError::Config(error) => say_error(&error.to_string()),
+                other => say_error(&format!("error: {other}")),
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line's own output")]
+fn say_error(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Writes a line to standard output; a reader that went away is no error.
+pub(crate) fn say(text: impl AsRef<str>) {
+    use std::io::Write as _;
+    let mut output = std::io::stdout().lock();
+    let _reader_gone = writeln!(output, "{}", text.as_ref());
+    let _reader_gone = output.flush();
+}
+
+fn settings(path: &std::path::Path) -> Result<Settings, CliError> {
+    Ok(config::load(path)?)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))
+}
+
+/// Who uses the command line, for the audit log.
+fn actor() -> String {
+    format!("cli:{}", std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

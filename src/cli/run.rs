@@ -1,0 +1,74 @@
+//! `driftd run`
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, runtime, settings};
+use crate::app::App;
+use crate::config;
+use crate::telemetry::{LogFormat, start_logging};
+
+pub(super) fn run(path: &Path) -> Result<(), CliError> {
+    let settings = settings(path)?;
+    let format = match settings.daemon.log.format {
+        config::LogFormat::Auto => LogFormat::Auto,
+        config::LogFormat::Text => LogFormat::Text,
+        config::LogFormat::Json => LogFormat::Json,
+        config::LogFormat::Journald => LogFormat::Journald,
+    };
+    start_logging(format, &settings.daemon.log.level).map_err(CliError::Failed)?;
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        let app = App::build(settings).await?;
+        let stop = CancellationToken::new();
+        let (reload, requests) = mpsc::channel(1);
+        tokio::spawn(listen(stop.clone(), reload));
+        app.run(stop, requests).await?;
+        Ok(())
+    });
+    // A consumer that hangs on a dead broker must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    outcome
+}
+
+/// SIGTERM and SIGINT stop, a second one at once; SIGHUP reloads.
+async fn listen(stop: CancellationToken, reload: mpsc::Sender<oneshot::Sender<Result<String, String>>>) {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("cannot listen for signals");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                notify_reloading();
+                let (reply, answer) = oneshot::channel();
+                if reload.send(reply).await.is_ok() {
+                    // The outcome is logged where it is known.
+                    let _logged = answer.await;
+                }
+                let _no_manager = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                continue;
+            }
+        }
+        if stop.is_cancelled() {
+            tracing::warn!("second signal: stopping at once");
+            std::process::exit(1);
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    }
+}
+
+fn notify_reloading() {
+    // Without the clock newer systemd versions take the reload for a failure.
+    if let Ok(clock) = sd_notify::NotifyState::monotonic_usec_now() {
+        let _no_manager = sd_notify::notify(&[sd_notify::NotifyState::Reloading, clock]);
+    }
+}

@@ -1,0 +1,75 @@
+//! `driftd status`
+
+use std::path::Path;
+
+use super::{CliError, runtime, say, settings};
+use crate::app::store_options;
+use crate::store::{Status, Store};
+
+/// How to show it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
+    let settings = settings(path)?;
+    let status = runtime()?.block_on(async {
+        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+        store.status().await.map_err(CliError::from)
+    })?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&status).map_err(|error| CliError::Failed(error.to_string()))?;
+        say(text);
+    } else {
+        show(&status);
+    }
+    Ok(())
+}
+
+pub(super) fn show(status: &Status) {
+    if status.monitors.is_empty() {
+        say("nothing was counted yet");
+    }
+    for monitor in &status.monitors {
+        say(format!("monitor {}", monitor.monitor));
+        say(format!("  baseline      {}", monitor.baseline.as_deref().unwrap_or("none: windows are counted, not judged")));
+        for (outcome, reason, count) in &monitor.records {
+            let label = if reason.is_empty() { outcome.clone() } else { format!("{outcome} ({reason})") };
+            say(format!("  records       {count:>12}  {label}"));
+        }
+        say(format!("  open windows  {:>12}", monitor.open_windows));
+        if let Some(window) = &monitor.last_window {
+            let incomplete = if window.complete { "" } else { ", incomplete" };
+            say(format!("  last window   {} to {}: {} records, {}{incomplete}", window.start, window.end, window.rows, window.verdict));
+        }
+    }
+    for alert in &status.alerts {
+        say(format!(
+            "alert    {} {} {} since {}  {}{}",
+            alert.state,
+            alert.severity,
+            alert.monitor,
+            alert.since,
+            if alert.segment == "*" { String::new() } else { format!("{} ", alert.segment) },
+            alert.id,
+        ));
+    }
+    for partition in &status.partitions {
+        let lost = if partition.lost > 0 { format!(", {} messages lost to retention", partition.lost) } else { String::new() };
+        say(format!(
+            "position {}/{} at {}{}{lost}",
+            partition.topic,
+            partition.partition,
+            partition.next_offset.map_or("-".to_owned(), |offset| offset.to_string()),
+            if partition.caught_up { ", at the end" } else { "" },
+        ));
+    }
+    for outbox in &status.outbox {
+        if outbox.pending + outbox.dead > 0 {
+            say(format!("receiver {}: {} waiting, {} given up", outbox.receiver, outbox.pending, outbox.dead));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Kafka: one OS thread polls the consumer group and turns everything, rebalances included, into events.
+//!
+//! What librdkafka does behind one's back is switched off: no automatic commits, no automatic resets, no stored
+//! offsets. Partitions are read from the positions the caller names, after it has looked them up; a partition
+//! that was assigned but not started is simply not fetched.
+
+mod client;
+mod context;
+mod poll;
+mod producer;
+
+pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
+pub use poll::{Source, SourceCommands};
+pub use producer::Producer;
+
+use std::sync::Arc;
+
+use rdkafka::error::KafkaError as ClientError;
+
+use crate::record::EventTime;
+use crate::window::Partition;
+
+/// A Kafka operation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// The client could not be built or used; librdkafka's words name no secrets.
+    #[error("kafka: cannot {attempted}: {source}")]
+    Client {
+        /// What was attempted.
+        attempted: String,
+        /// What librdkafka says.
+        source: ClientError,
+    },
+    /// The polling thread could not be started.
+    #[error("kafka: cannot start the polling thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The source was closed.
+    #[error("kafka: the source is closed")]
+    Closed,
+}
+
+pub(super) fn failed(attempted: impl Into<String>) -> impl FnOnce(ClientError) -> KafkaError {
+    let attempted = attempted.into();
+    move |source| KafkaError::Client { attempted, source }
+}
+
+/// Messages of one partition, in order, in one buffer.
+#[derive(Debug)]
+pub struct MessageBatch {
+    /// Which partition.
+    pub partition: Partition,
+    /// The start of the partition these were read after; older ones are void.
+    pub generation: u64,
+    buffer: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// End of the payload in the buffer; `None` is a tombstone.
+    end: Option<usize>,
+    offset: i64,
+    time: Option<EventTime>,
+}
+
+/// What a message costs in memory beside its payload, for the budget.
+const ENTRY_BYTES: usize = 48;
+
+impl MessageBatch {
+    fn new(partition: Partition, generation: u64) -> Self {
+        Self { partition, generation, buffer: Vec::new(), entries: Vec::new() }
+    }
+
+    fn push(&mut self, payload: Option<&[u8]>, offset: i64, time: Option<EventTime>) {
+        let end = payload.map(|payload| {
+            self.buffer.extend_from_slice(payload);
+            self.buffer.len()
+        });
+        self.entries.push(Entry { end, offset, time });
+    }
+
+    /// How many messages.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buffer.len() + self.entries.len() * ENTRY_BYTES
+    }
+
+    /// The offset after the last message.
+    #[must_use]
+    pub fn next_offset(&self) -> Option<i64> {
+        self.entries.last().map(|entry| entry.offset + 1)
+    }
+
+    /// Payload, offset and timestamp of each message.
+    pub fn messages(&self) -> impl Iterator<Item = (Option<&[u8]>, i64, Option<EventTime>)> {
+        let mut start = 0;
+        self.entries.iter().map(move |entry| {
+            let payload = entry.end.map(|end| {
+                let payload = self.buffer.get(start..end).unwrap_or_default();
+                start = end;
+                payload
+            });
+            (payload, entry.offset, entry.time)
+        })
+    }
+}
+
+/// What happens to a source.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// Messages arrived.
+    Messages(MessageBatch),
+    /// The group assigned partitions; nothing is read until they are started.
+    Assigned(Vec<Partition>),
+    /// The group takes partitions back. The polling thread waits, within its budget, until the sender is
+    /// dropped: the time to store what was counted.
+    Revoked {
+        /// Which.
+        partitions: Vec<Partition>,
+        /// They are gone already: nothing can be stored for them any more.
+        lost: bool,
+        /// Drop it when done.
+        done: std::sync::mpsc::Sender<()>,
+    },
+    /// The position asked for is no longer in the log, which begins later.
+    Gone {
+        /// Which partition.
+        partition: Partition,
+        /// The position.
+        position: i64,
+        /// Where the log begins.
+        low: i64,
+        /// Where it ends.
+        high: i64,
+    },
+    /// The client cannot go on.
+    Fatal(String),
+}
+
+/// What is known of the end of a partition's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEnd {
+    /// The offset after the last message, as the broker last said.
+    pub high: i64,
+    /// The client has read to the end, from a leader it is connected to.
+    pub reached: bool,
+    /// The next offset the client will hand out.
+    pub position: i64,
+}
+
+/// Shares a topic's name between the partitions of it.
+#[derive(Debug, Default)]
+pub(super) struct TopicNames(Vec<Arc<str>>);
+
+impl TopicNames {
+    pub(super) fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| known.as_ref() == name) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = name.into();
+        self.0.push(Arc::clone(&shared));
+        shared
+    }
+}

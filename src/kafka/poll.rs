@@ -1,0 +1,410 @@
+//! The polling thread.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::client::{SourceOptions, StartAt};
+use super::context::Context;
+use super::{KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed};
+use crate::record::EventTime;
+use crate::window::Partition;
+
+/// Messages of a partition handed over at once, at most.
+const BATCH_MESSAGES: usize = 1_000;
+/// How long a poll waits for a message.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long metadata and watermarks may take.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+enum Command {
+    Subscribe(Vec<String>),
+    /// (Re)start partitions at offsets, under a generation.
+    Start(Vec<(Partition, i64)>, u64),
+    Commit(Vec<(Partition, i64)>),
+}
+
+/// The polling thread, and what can be asked of it.
+pub struct Source {
+    commands: SourceCommands,
+    events: UnboundedReceiver<SourceEvent>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Talks to the polling thread; cheap to clone.
+#[derive(Clone)]
+pub struct SourceCommands {
+    consumer: std::sync::Weak<BaseConsumer<Context>>,
+    sender: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+    start: StartAt,
+}
+
+struct Shared {
+    in_flight: AtomicUsize,
+    limit: usize,
+    hold: AtomicBool,
+    paused: AtomicBool,
+    stop: AtomicBool,
+    /// Turns of the poll loop: the sign of life the watchdog looks at.
+    turns: AtomicU64,
+}
+
+impl Source {
+    /// Connects (in the background; a broker that is away is an outage, not an error) and starts polling.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the configuration.
+    pub fn start(options: &SourceOptions) -> Result<Self, KafkaError> {
+        let (events, receiver) = unbounded_channel();
+        let budget = (options.session_timeout / 2).min(Duration::from_secs(20));
+        let context = Context::new(events.clone(), budget, options.token_provider());
+        let consumer: BaseConsumer<Context> = options
+            .consumer()
+            .create_with_context(context)
+            .map_err(failed(format!("create a consumer for `{}`", options.brokers)))?;
+        let consumer = Arc::new(consumer);
+        let (sender, commands) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            in_flight: AtomicUsize::new(0),
+            limit: options.in_flight_bytes,
+            hold: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
+        });
+        let handle = SourceCommands {
+            consumer: Arc::downgrade(&consumer),
+            sender,
+            shared: Arc::clone(&shared),
+            start: options.start,
+        };
+        let thread = std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || {
+            let mut poller = Poller {
+                consumer: &consumer,
+                events,
+                shared,
+                topics: TopicNames::default(),
+                open: HashMap::new(),
+                generations: HashMap::new(),
+                positions: HashMap::new(),
+                last_complaint: None,
+            };
+            poller.run(&commands);
+            consumer.context().close();
+            // Dropping the last reference leaves the group.
+        })?;
+        Ok(Self { commands: handle, events: receiver, thread: Some(thread) })
+    }
+
+    /// What can be asked of the polling thread.
+    #[must_use]
+    pub fn commands(&self) -> SourceCommands {
+        self.commands.clone()
+    }
+
+    /// The next event; none when the thread has ended.
+    pub async fn next(&mut self) -> Option<SourceEvent> {
+        self.events.recv().await
+    }
+
+    /// Stops polling and leaves the group; `false` when that takes longer than the deadline (closing has hung on
+    /// dead brokers), and the thread is left behind.
+    pub async fn close(mut self, deadline: Duration) -> bool {
+        self.commands.shared.stop.store(true, Ordering::SeqCst);
+        let Some(thread) = self.thread.take() else { return true };
+        let joined = tokio::task::spawn_blocking(move || thread.join().is_ok());
+        matches!(tokio::time::timeout(deadline, joined).await, Ok(Ok(true)))
+    }
+}
+
+impl SourceCommands {
+    /// Subscribes to topics; names that begin with `^` are patterns.
+    pub fn subscribe(&self, topics: Vec<String>) {
+        self.send(Command::Subscribe(topics));
+    }
+
+    /// Starts (or restarts) reading partitions at these offsets. Messages read before carry another generation.
+    pub fn start(&self, positions: Vec<(Partition, i64)>, generation: u64) {
+        self.send(Command::Start(positions, generation));
+    }
+
+    /// Commits offsets to Kafka, for lag tools only.
+    pub fn commit(&self, positions: Vec<(Partition, i64)>) {
+        self.send(Command::Commit(positions));
+    }
+
+    fn send(&self, command: Command) {
+        if self.sender.send(command).is_err() {
+            tracing::debug!("a command to a source that is closed");
+        }
+    }
+
+    /// Messages of this many bytes have been dealt with.
+    pub fn done(&self, bytes: usize) {
+        self.shared.in_flight.fetch_sub(bytes, Ordering::SeqCst);
+    }
+
+    /// Bytes handed out and not dealt with yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Pauses all partitions (polling goes on) until called again with `false`.
+    pub fn hold(&self, hold: bool) {
+        self.shared.hold.store(hold, Ordering::SeqCst);
+    }
+
+    /// Whether partitions are paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::SeqCst)
+    }
+
+    /// Turns of the poll loop so far.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.shared.turns.load(Ordering::Relaxed)
+    }
+
+    /// What is known of the end of a partition's log.
+    #[must_use]
+    pub fn log_end(&self, partition: &Partition) -> Option<LogEnd> {
+        self.consumer.upgrade()?.context().log_end(partition)
+    }
+
+    /// All partitions of the topics a filter accepts, as the brokers know them. Blocks for up to 10 s.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub fn partitions(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Partition>, KafkaError> {
+        let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
+        let metadata = consumer.fetch_metadata(None, ASK_TIMEOUT).map_err(failed("read the metadata of topics"))?;
+        let mut names = TopicNames::default();
+        let mut partitions = Vec::new();
+        for topic in metadata.topics().iter().filter(|topic| topic.error().is_none() && wanted(topic.name())) {
+            let name = names.get(topic.name());
+            partitions.extend(
+                topic.partitions().iter().map(|partition| Partition { topic: Arc::clone(&name), partition: partition.id() }),
+            );
+        }
+        Ok(partitions)
+    }
+
+    /// Where a partition never read before begins. Blocks for up to 10 s.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub fn first_position(&self, partition: &Partition) -> Result<i64, KafkaError> {
+        let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
+        let (low, high) = consumer
+            .fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT)
+            .map_err(failed(format!("read the watermarks of {partition}")))?;
+        Ok(match self.start {
+            StartAt::Earliest => low,
+            StartAt::Latest => high,
+        })
+    }
+}
+
+struct Poller<'a> {
+    consumer: &'a BaseConsumer<Context>,
+    events: tokio::sync::mpsc::UnboundedSender<SourceEvent>,
+    shared: Arc<Shared>,
+    topics: TopicNames,
+    open: HashMap<Partition, MessageBatch>,
+    generations: HashMap<Partition, u64>,
+    positions: HashMap<Partition, i64>,
+    last_complaint: Option<(String, Instant)>,
+}
+
+impl Poller<'_> {
+    fn run(&mut self, commands: &mpsc::Receiver<Command>) {
+        while !self.shared.stop.load(Ordering::SeqCst) {
+            self.shared.turns.fetch_add(1, Ordering::Relaxed);
+            while let Ok(command) = commands.try_recv() {
+                self.obey(command);
+            }
+            self.balance_pressure();
+            match self.consumer.poll(POLL_WAIT) {
+                None => self.flush(),
+                Some(Ok(message)) => self.take(&message),
+                Some(Err(error)) => {
+                    self.flush();
+                    if !self.handle(error) {
+                        return;
+                    }
+                }
+            }
+        }
+        self.flush();
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Subscribe(topics) => {
+                let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+                if let Err(error) = self.consumer.subscribe(&names) {
+                    tracing::error!(%error, ?names, "cannot subscribe");
+                }
+            }
+            Command::Start(positions, generation) => self.start(positions, generation),
+            Command::Commit(positions) => {
+                let mut list = TopicPartitionList::new();
+                for (partition, offset) in positions {
+                    if self.is_started(&partition) {
+                        // Only an offset out of range fails, and this one comes from the log.
+                        let _valid = list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset));
+                    }
+                }
+                if list.count() > 0
+                    && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
+                {
+                    tracing::debug!(%error, "cannot commit offsets to Kafka; they are a courtesy only");
+                }
+            }
+        }
+    }
+
+    fn is_started(&self, partition: &Partition) -> bool {
+        self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).contains(partition)
+    }
+
+    /// Starts partitions, those that are being read already from another position.
+    fn start(&mut self, positions: Vec<(Partition, i64)>, generation: u64) {
+        let mut stop = TopicPartitionList::new();
+        let mut start = TopicPartitionList::new();
+        let mut started = self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, offset) in positions {
+            if !started.insert(partition.clone()) {
+                stop.add_partition(&partition.topic, partition.partition);
+            }
+            let _valid = start.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset));
+            self.open.remove(&partition);
+            self.generations.insert(partition.clone(), generation);
+            self.positions.insert(partition, offset);
+        }
+        drop(started);
+        let stopped = if stop.count() > 0 { self.consumer.incremental_unassign(&stop) } else { Ok(()) };
+        if let Err(error) = stopped.and_then(|()| self.consumer.incremental_assign(&start)) {
+            tracing::error!(%error, "cannot start partitions");
+        }
+        // What was assigned while everything is paused begins unpaused.
+        if self.shared.paused.swap(false, Ordering::SeqCst) {
+            self.balance_pressure();
+        }
+    }
+
+    /// Pauses when too much is in flight, resumes at half of it. Polling goes on, so the group stays.
+    fn balance_pressure(&mut self) {
+        let in_flight = self.shared.in_flight.load(Ordering::SeqCst);
+        let hold = self.shared.hold.load(Ordering::SeqCst);
+        let paused = self.shared.paused.load(Ordering::SeqCst);
+        let pause = hold || in_flight > self.shared.limit;
+        // A partition that is not paused must never be resumed: librdkafka would read it again.
+        if pause == paused || (paused && in_flight > self.shared.limit / 2) {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for partition in self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        let outcome = if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        match outcome {
+            Ok(()) => {
+                self.shared.paused.store(pause, Ordering::SeqCst);
+                tracing::debug!(pause, in_flight, hold, "back-pressure");
+            }
+            Err(error) => tracing::warn!(%error, pause, "cannot pause or resume partitions"),
+        }
+    }
+
+    fn take(&mut self, message: &BorrowedMessage<'_>) {
+        let partition = Partition { topic: self.topics.get(message.topic()), partition: message.partition() };
+        let Some(generation) = self.generations.get(&partition).copied() else { return };
+        let time = message.timestamp().to_millis().and_then(EventTime::from_millis);
+        let batch = self
+            .open
+            .entry(partition)
+            .or_insert_with_key(|partition| MessageBatch::new(partition.clone(), generation));
+        batch.push(message.payload(), message.offset(), time);
+        if batch.len() >= BATCH_MESSAGES || batch.bytes() > self.shared.limit / 8 {
+            let partition = batch.partition.clone();
+            if let Some(batch) = self.open.remove(&partition) {
+                self.hand_over(batch);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let batches: Vec<MessageBatch> = self.open.drain().map(|(_, batch)| batch).collect();
+        for batch in batches {
+            self.hand_over(batch);
+        }
+    }
+
+    fn hand_over(&mut self, batch: MessageBatch) {
+        if let Some(next) = batch.next_offset() {
+            self.positions.insert(batch.partition.clone(), next);
+        }
+        self.shared.in_flight.fetch_add(batch.bytes(), Ordering::SeqCst);
+        if self.events.send(SourceEvent::Messages(batch)).is_err() {
+            self.shared.stop.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// `false` when the client cannot go on.
+    fn handle(&mut self, error: ClientError) -> bool {
+        match error {
+            // The statistics say more about the end of a log than this, which does not even name the topic.
+            ClientError::PartitionEOF(_) => {}
+            ClientError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+            ) => self.find_gone(),
+            ClientError::MessageConsumptionFatal(code) => {
+                // The receiver is gone only when everything stops anyway.
+                let _stopping = self.events.send(SourceEvent::Fatal(format!("kafka: {code}")));
+                return false;
+            }
+            other => {
+                let text = other.to_string();
+                let repeated = self
+                    .last_complaint
+                    .as_ref()
+                    .is_some_and(|(last, at)| *last == text && at.elapsed() < Duration::from_secs(30));
+                if !repeated {
+                    tracing::warn!(error = %text, "kafka: polling goes on");
+                    self.last_complaint = Some((text, Instant::now()));
+                }
+            }
+        }
+        true
+    }
+
+    /// Some position is outside its log; the error does not say whose.
+    fn find_gone(&mut self) {
+        let started: Vec<Partition> =
+            self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        for partition in started {
+            let Some(position) = self.positions.get(&partition).copied() else { continue };
+            match self.consumer.fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT) {
+                Ok((low, high)) if position < low || position > high => {
+                    // One report is enough; a new start brings the position back.
+                    self.positions.remove(&partition);
+                    let _stopping = self.events.send(SourceEvent::Gone { partition, position, low, high });
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, %partition, "cannot read the watermarks of a partition"),
+            }
+        }
+    }
+}

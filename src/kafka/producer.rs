@@ -1,0 +1,45 @@
+//! Producing events to a topic.
+
+use std::time::Duration;
+
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::util::Timeout;
+
+use super::client::SourceOptions;
+use super::context::Context;
+use super::{KafkaError, failed};
+
+/// An idempotent producer.
+#[derive(Clone)]
+pub struct Producer {
+    inner: FutureProducer<Context>,
+}
+
+impl Producer {
+    /// Connects in the background.
+    ///
+    /// # Errors
+    /// When librdkafka refuses the configuration.
+    pub fn new(options: &SourceOptions) -> Result<Self, KafkaError> {
+        // Nobody listens to a producer's events: there are no rebalances.
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        let context = Context::new(events, Duration::ZERO, options.token_provider());
+        let inner = options
+            .producer()
+            .create_with_context(context)
+            .map_err(failed(format!("create a producer for `{}`", options.brokers)))?;
+        Ok(Self { inner })
+    }
+
+    /// Produces a message and waits until the brokers have it.
+    ///
+    /// # Errors
+    /// When they do not take it in time.
+    pub async fn produce(&self, topic: &str, key: &str, payload: &[u8]) -> Result<(), KafkaError> {
+        let record = FutureRecord::to(topic).key(key).payload(payload);
+        match self.inner.send(record, Timeout::After(Duration::from_secs(30))).await {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(failed(format!("produce to topic `{topic}`"))(error)),
+        }
+    }
+}

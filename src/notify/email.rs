@@ -1,0 +1,230 @@
+//! Mail through lettre: TLS unless it is switched off in as many words, text and HTML, one thread an alert.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lettre::address::Address;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Attempt, Outgoing, Reason, plain, render_mail};
+
+/// Protection of SMTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SmtpProtection {
+    /// TLS from the first byte.
+    Tls,
+    /// STARTTLS, required.
+    Starttls,
+    /// None.
+    None,
+}
+
+/// A mail server.
+#[derive(Debug)]
+pub struct SmtpOptions {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Protection.
+    pub protection: SmtpProtection,
+    /// The authority to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Who logs in, with what.
+    pub credentials: Option<(String, SecretString)>,
+}
+
+/// How mail leaves.
+#[derive(Debug)]
+pub enum EmailTransport {
+    /// By SMTP.
+    Smtp(SmtpOptions),
+    /// As files in a folder.
+    Directory(PathBuf),
+}
+
+/// Sender, recipients, transport.
+#[derive(Debug)]
+pub struct EmailOptions {
+    /// The sender.
+    pub from: String,
+    /// The recipients.
+    pub to: Vec<String>,
+    /// How it leaves.
+    pub transport: EmailTransport,
+}
+
+enum Sender {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Directory(PathBuf),
+}
+
+/// People, told by mail.
+pub struct EmailReceiver {
+    from: Mailbox,
+    to: Vec<Mailbox>,
+    sender: Sender,
+}
+
+impl EmailReceiver {
+    /// Reads the addresses and builds the transport.
+    ///
+    /// # Errors
+    /// In words, without the password.
+    pub fn new(options: &EmailOptions) -> Result<Self, String> {
+        super::choose_crypto();
+        let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|error| format!("`{text}` is not a mail address: {error}"));
+        let sender = match &options.transport {
+            EmailTransport::Directory(directory) => Sender::Directory(directory.clone()),
+            EmailTransport::Smtp(smtp) => Sender::Smtp(transport(smtp)?),
+        };
+        Ok(Self { from: mailbox(&options.from)?, to: options.to.iter().map(mailbox).collect::<Result<_, _>>()?, sender })
+    }
+
+    /// Tries once.
+    pub async fn deliver(&self, outgoing: &Outgoing) -> Attempt {
+        let message = match self.message(outgoing) {
+            Ok(message) => message,
+            Err(error) => return Attempt::failed(Reason::Invalid, error),
+        };
+        match &self.sender {
+            Sender::Smtp(transport) => match transport.send(message).await {
+                Ok(_) => Attempt::Delivered,
+                Err(error) => classify(&error),
+            },
+            Sender::Directory(directory) => {
+                let path = directory.join(format!("{}.eml", outgoing.id));
+                let part = directory.join(format!(".{}.part", outgoing.id));
+                let written = async {
+                    tokio::fs::create_dir_all(directory).await?;
+                    tokio::fs::write(&part, message.formatted()).await?;
+                    tokio::fs::rename(&part, &path).await
+                };
+                match written.await {
+                    Ok(()) => Attempt::Delivered,
+                    Err(error) => Attempt::retry(Reason::Connect, format!("cannot write the mail: {error}")),
+                }
+            }
+        }
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        match &self.sender {
+            Sender::Directory(_) => Ok(()),
+            Sender::Smtp(transport) => match transport.test_connection().await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("the mail server does not answer".to_owned()),
+                Err(error) => Err(with_causes(&error)),
+            },
+        }
+    }
+
+    fn message(&self, outgoing: &Outgoing) -> Result<Message, String> {
+        let mail = render_mail(&outgoing.body).ok_or("the event cannot be rendered as mail")?;
+        let domain = self.from.email.domain();
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .subject(plain(&mail.subject))
+            // The same over all attempts: a repetition is recognised. All mails of an alert refer to one
+            // (never sent) root, which makes them one thread.
+            .message_id(Some(format!("<{}@{domain}>", outgoing.id)))
+            .in_reply_to(format!("<{}@{domain}>", outgoing.subject))
+            .references(format!("<{}@{domain}>", outgoing.subject))
+            .header(AutoSubmitted);
+        for to in &self.to {
+            builder = builder.to(to.clone());
+        }
+        builder
+            .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
+            .map_err(|error| format!("the mail cannot be built: {error}"))
+    }
+
+    /// Whom it tells, for people.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<&Address> {
+        self.to.iter().map(|mailbox| &mailbox.email).collect()
+    }
+}
+
+/// `Auto-Submitted: auto-generated`: no out-of-office answers, please (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
+    let tls = || -> Result<TlsParameters, String> {
+        let mut builder = TlsParameters::builder(options.host.clone());
+        if let Some(file) = &options.ca_file {
+            let pem = std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
+            let certificate = Certificate::from_pem(&pem)
+                .map_err(|error| format!("`{}` holds no certificate: {error}", file.display()))?;
+            builder = builder.add_root_certificate(certificate);
+        }
+        builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
+    };
+    let protection = match options.protection {
+        SmtpProtection::Tls => Tls::Wrapper(tls()?),
+        SmtpProtection::Starttls => Tls::Required(tls()?),
+        SmtpProtection::None => Tls::None,
+    };
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.host)
+        .port(options.port)
+        .tls(protection)
+        .timeout(Some(Duration::from_secs(30)));
+    if let Some((username, password)) = &options.credentials {
+        builder = builder.credentials(Credentials::new(username.clone(), password.expose_secret().to_owned()));
+    }
+    Ok(builder.build())
+}
+
+/// 4xx is tried again, 5xx is final, everything below SMTP is weather.
+fn classify(error: &lettre::transport::smtp::Error) -> Attempt {
+    let detail = with_causes(error);
+    let code = error.status().map(|code| code.to_string());
+    if error.is_permanent() {
+        let reason = match code.as_deref() {
+            Some("530" | "534" | "535" | "538") => Reason::Unauthorized,
+            _ => Reason::Refused,
+        };
+        Attempt::failed(reason, detail)
+    } else if error.is_transient() {
+        Attempt::retry(Reason::ServerError, detail)
+    } else if error.is_timeout() {
+        Attempt::retry(Reason::Timeout, detail)
+    } else if error.is_tls() {
+        Attempt::retry(Reason::Tls, detail)
+    } else {
+        Attempt::retry(Reason::Connect, detail)
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    plain(&text)
+}

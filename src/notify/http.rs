@@ -1,0 +1,106 @@
+//! The HTTP client: no redirects, no proxies, bounded in time, and never to a forbidden address. The check is
+//! made on the address that is used, after resolving; literals do not pass the resolver and are checked before.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client, Url, redirect};
+
+use super::Reason;
+use super::address::is_forbidden;
+
+/// A client for one destination.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client,
+    url: Url,
+}
+
+struct GuardedResolver;
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<_> = found.filter(|address| !is_forbidden(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err("the name resolves to forbidden addresses only".into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl HttpClient {
+    /// A client for a URL.
+    ///
+    /// # Errors
+    /// In words: an unreadable URL or certificate, a forbidden address.
+    pub fn new(url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
+        super::choose_crypto();
+        let url = Url::parse(url).map_err(|error| format!("the URL cannot be read: {error}"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("the URL must not hold credentials".to_owned());
+        }
+        let host = url.host_str().ok_or("the URL names no host")?;
+        // The parser has brought decimal, octal and mapped spellings into one form.
+        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        if literal.is_ok_and(is_forbidden) {
+            return Err(format!("`{host}` is an address that is never connected to"));
+        }
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(timeout)
+            .connect_timeout(timeout.min(Duration::from_secs(10)))
+            .dns_resolver(GuardedResolver)
+            .user_agent(concat!("driftd/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = ca_file {
+            let pem = std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
+            let certificates = Certificate::from_pem_bundle(&pem)
+                .map_err(|error| format!("`{}` holds no certificate: {error}", file.display()))?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let client = builder.build().map_err(|error| format!("no HTTP client can be built: {error}"))?;
+        Ok(Self { client, url })
+    }
+
+    pub(super) fn post(&self) -> reqwest::RequestBuilder {
+        self.client.post(self.url.clone())
+    }
+
+    /// Whether a connection to the host can be made.
+    pub(super) async fn connects(&self) -> Result<(), String> {
+        let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        let connecting = tokio::net::TcpStream::connect((host, port));
+        match tokio::time::timeout(Duration::from_secs(10), connecting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(format!("cannot connect to {host}:{port}: {error}")),
+            Err(_) => Err(format!("cannot connect to {host}:{port}: no answer in 10 s")),
+        }
+    }
+}
+
+/// What a failed exchange means, in words without the URL: it may hold a token.
+pub(super) fn explain(error: reqwest::Error) -> (Reason, String) {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    let reason = if error.is_timeout() {
+        Reason::Timeout
+    } else if text.contains("forbidden addresses") {
+        Reason::Forbidden
+    } else if text.contains("certificate") || text.contains("tls") {
+        Reason::Tls
+    } else {
+        Reason::Connect
+    };
+    (reason, text)
+}

@@ -1,0 +1,54 @@
+//! Tokens for Kafka's OAUTHBEARER, from an OAuth 2 endpoint by client credentials (RFC 6749, 4.4).
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::http::{HttpClient, explain};
+
+/// Who asks for a token.
+#[derive(Debug)]
+pub struct OauthClient {
+    /// The endpoint.
+    pub url: String,
+    /// The client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+    /// What is asked for.
+    pub scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    access_token: SecretString,
+    #[serde(default)]
+    expires_in: Option<u64>,
+}
+
+/// Asks for a token: the token and for how long it is valid.
+///
+/// # Errors
+/// In words, without secrets.
+pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration), String> {
+    let http = HttpClient::new(&client.url, Duration::from_secs(20), None)?;
+    let mut form = vec![("grant_type", "client_credentials")];
+    if let Some(scope) = &client.scope {
+        form.push(("scope", scope));
+    }
+    let response = http
+        .post()
+        .basic_auth(&client.client_id, Some(client.client_secret.expose_secret()))
+        .form(&form)
+        .send()
+        .await
+        .map_err(|error| format!("cannot ask for a token: {}", explain(error).1))?;
+    if !response.status().is_success() {
+        return Err(format!("the token endpoint answers HTTP {}", response.status().as_u16()));
+    }
+    let body = response.bytes().await.map_err(|error| format!("cannot read the token: {}", explain(error).1))?;
+    let answer: Answer =
+        serde_json::from_slice(&body).map_err(|_| "the token endpoint's answer holds no token".to_owned())?;
+    Ok((answer.access_token, Duration::from_secs(answer.expires_in.unwrap_or(300))))
+}

@@ -1,0 +1,25 @@
+//! When to try again: the table of Standard Webhooks, with jitter, over three days.
+
+/// Delays after the first, second, ... attempt, in seconds.
+const DELAYS: [i64; 10] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 50_400, 50_400, 50_400];
+
+/// What follows from a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Again in this many microseconds.
+    Retry(i64),
+    /// That was the last one.
+    GiveUp,
+}
+
+/// What follows from the failure of attempt number `attempt` (from 1). What the receiver asked for wins when it is
+/// longer. `jitter` lies between 0 and 1 and stretches the delay by up to a tenth.
+#[must_use]
+pub fn next_step(attempt: i32, asked: Option<i64>, jitter: f64) -> Step {
+    let index = usize::try_from(attempt.max(1) - 1).unwrap_or(usize::MAX);
+    let Some(delay) = DELAYS.get(index) else { return Step::GiveUp };
+    let micros = delay * 1_000_000;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a tenth of some hours")]
+    let stretch = (micros as f64 * 0.1 * jitter.clamp(0.0, 1.0)) as i64;
+    Step::Retry((micros + stretch).max(asked.unwrap_or(0)))
+}

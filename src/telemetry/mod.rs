@@ -1,0 +1,61 @@
+//! Logs and metrics.
+
+mod metrics;
+
+pub use metrics::Metrics;
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The journal under systemd, otherwise text.
+    Auto,
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// The systemd journal.
+    Journald,
+}
+
+/// Starts logging to standard error or the journal. Later calls have no effect.
+///
+/// # Errors
+/// When the filter cannot be read or there is no journal.
+pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(level)
+        .map_err(|error| format!("`{level}` is not a level or filter: {error}\nhint: write `info`, or `info,driftd::kafka=debug`"))?;
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    let registry = tracing_subscriber::registry();
+    let outcome = match format {
+        LogFormat::Journald => {
+            let journal = tracing_journald::layer().map_err(|error| format!("cannot reach the journal: {error}"))?;
+            registry.with(journal.with_filter(filter)).try_init()
+        }
+        LogFormat::Auto if under_systemd => match tracing_journald::layer() {
+            Ok(journal) => registry.with(journal.with_filter(filter)).try_init(),
+            Err(_) => registry.with(text_layer().with_filter(filter)).try_init(),
+        },
+        LogFormat::Json => {
+            let json = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+            registry.with(json.with_filter(filter)).try_init()
+        }
+        LogFormat::Auto | LogFormat::Text => registry.with(text_layer().with_filter(filter)).try_init(),
+    };
+    // Already started: tests run several daemons in one process.
+    let _already_started = outcome;
+    Ok(())
+}
+
+fn text_layer<S>() -> tracing_subscriber::fmt::Layer<S, tracing_subscriber::fmt::format::DefaultFields, tracing_subscriber::fmt::format::Format, fn() -> std::io::Stderr>
+where
+    S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
+{
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr as fn() -> std::io::Stderr)
+}
