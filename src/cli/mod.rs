@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
         Command::Migrate => migrate::run(&arguments.config),
         Command::Status(status) => status::run(&arguments.config, &status),
         Command::Baseline(baseline) => baseline::run(&arguments.config, baseline),
-        Command::Demo(demo) => demo::run(demo),
+        Command::Demo(demo) => demo::run(&demo),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

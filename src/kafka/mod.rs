@@ -6,10 +6,12 @@
 
 mod client;
 mod context;
+mod local;
 mod poll;
 mod producer;
 
 pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
+pub use local::LocalBroker;
 pub use poll::{Source, SourceCommands};
 pub use producer::Producer;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 
 use super::client::SourceOptions;
@@ -29,6 +29,26 @@ impl Producer {
             .create_with_context(context)
             .map_err(failed(format!("create a producer for `{}`", options.brokers)))?;
         Ok(Self { inner })
+    }
+
+    /// Puts a message into the queue towards a partition; it is delivered in the background, in order.
+    ///
+    /// # Errors
+    /// When the queue is full.
+    pub fn enqueue(&self, topic: &str, partition: i32, payload: &[u8]) -> Result<(), KafkaError> {
+        let record: FutureRecord<'_, str, [u8]> = FutureRecord::to(topic).partition(partition).payload(payload);
+        match self.inner.send_result(record) {
+            Ok(_delivered_later) => Ok(()),
+            Err((error, _)) => Err(failed(format!("queue a message for topic `{topic}`"))(error)),
+        }
+    }
+
+    /// Waits until everything queued was delivered. Blocks.
+    ///
+    /// # Errors
+    /// When it was not in time.
+    pub fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
+        self.inner.flush(Timeout::After(timeout)).map_err(failed("deliver queued messages"))
     }
 
     /// Produces a message and waits until the brokers have it.

@@ -15,7 +15,7 @@ pub use close::OpenWindow;
 pub use connect::{StoreOptions, TlsMode};
 pub use outbox::{AttemptOutcome, Claimed};
 pub use positions::{Claim, PartitionViews};
-pub use status::{AlertStatus, MonitorStatus, OutboxDepth, PartitionStatus, Status, WindowStatus};
+pub use status::{AlertStatus, ClosedWindow, MonitorStatus, OutboxDepth, PartitionStatus, Status, WindowStatus};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;

@@ -100,7 +100,62 @@ pub struct OutboxDepth {
     pub oldest_seconds: f64,
 }
 
+/// A closed window of the whole with the columns that drifted in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClosedWindow {
+    /// Its row: counts up.
+    pub id: i64,
+    /// What was decided.
+    pub window: WindowStatus,
+    /// Columns at warn or critical, the strongest first: name, verdict, measure, effect.
+    pub drifted: Vec<(String, String, String, f64)>,
+}
+
 impl Store {
+    /// The closed windows of the whole of a monitor, in the order of their start.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn closed_windows(&self, monitor: &str) -> Result<Vec<ClosedWindow>, StoreError> {
+        self.windows_with_drift(monitor).await.map_err(failed("list closed windows"))
+    }
+
+    async fn windows_with_drift(&self, monitor: &str) -> Result<Vec<ClosedWindow>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select id, model_version, starts_at, ends_at, rows, verdict, complete from model_window
+             where monitor = $1 and segment = '*' and status = 'closed' order by starts_at, id",
+        )
+        .bind(monitor)
+        .fetch_all(&self.pool)
+        .await?;
+        let mut windows = Vec::new();
+        for row in rows {
+            let id: i64 = row.try_get("id")?;
+            let findings = sqlx::query(
+                "select distinct on (column_name) column_name, verdict, measure, effect from finding
+                 where window_id = $1 and verdict in ('warn', 'critical')
+                 order by column_name, verdict, effect / nullif(critical, 0) desc",
+            )
+            .bind(id)
+            .fetch_all(&self.pool)
+            .await?;
+            let mut drifted = Vec::new();
+            for finding in findings {
+                drifted.push((
+                    finding.try_get("column_name")?,
+                    finding.try_get("verdict")?,
+                    finding.try_get("measure")?,
+                    finding.try_get("effect")?,
+                ));
+            }
+            drifted.sort_by(|left: &(String, String, String, f64), right| {
+                left.1.cmp(&right.1).then_with(|| right.3.total_cmp(&left.3))
+            });
+            windows.push(ClosedWindow { id, window: window_status(&row)?, drifted });
+        }
+        Ok(windows)
+    }
+
     /// Gathers the summary.
     ///
     /// # Errors
@@ -145,18 +200,7 @@ impl Store {
             .bind(&monitor)
             .fetch_optional(&self.pool)
             .await?;
-            let last_window = last
-                .map(|row| {
-                    Ok::<_, sqlx::Error>(WindowStatus {
-                        version: row.try_get("model_version")?,
-                        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).to_string(),
-                        end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).to_string(),
-                        rows: count(row.try_get("rows")?),
-                        verdict: row.try_get("verdict")?,
-                        complete: row.try_get("complete")?,
-                    })
-                })
-                .transpose()?;
+            let last_window = last.as_ref().map(window_status).transpose()?;
             let baseline: Option<String> = sqlx::query_scalar(
                 "select 'version ' || version || ' (' || origin || ')' from baseline where monitor = $1 and active",
             )
@@ -235,4 +279,15 @@ impl Store {
             })
             .collect()
     }
+}
+
+fn window_status(row: &sqlx::postgres::PgRow) -> Result<WindowStatus, sqlx::Error> {
+    Ok(WindowStatus {
+        version: row.try_get("model_version")?,
+        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).to_string(),
+        end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).to_string(),
+        rows: count(row.try_get("rows")?),
+        verdict: row.try_get("verdict")?,
+        complete: row.try_get("complete")?,
+    })
 }

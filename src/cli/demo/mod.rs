@@ -1,6 +1,317 @@
-//! `driftd demo`
-use super::CliError;
+//! `driftd demo`: the real daemon on services of its own, fed with real data that really drifts.
+
+mod data;
+mod listener;
+mod postgres;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, baseline, runtime, say};
+use crate::app::{App, source_options, store_options};
+use crate::config;
+use crate::kafka::{LocalBroker, Producer};
+use crate::store::{ClosedWindow, Status, Store};
+use crate::telemetry::{LogFormat, start_logging};
+use listener::{Listener, Received};
+use postgres::Cluster;
+
 /// What the demo uses.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
-pub(super) fn run(_: Arguments) -> Result<(), CliError> { Ok(()) }
+pub(super) struct Arguments {
+    /// Use this database instead of a private PostgreSQL; its tables stay afterwards.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Use these Kafka brokers instead of one inside the process; the topics `bike-predictions` and `retraining` must exist.
+    #[arg(long, value_name = "HOST:PORT,...")]
+    brokers: Option<String>,
+    /// Go on running when the data has been replayed, until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+    /// Show the daemon's log, too.
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+const TOPIC: &str = "bike-predictions";
+const PARTITIONS: i32 = 4;
+const MONITOR: &str = "bike-demand";
+/// Records a second: well below what the broker inside the process can keep.
+const PACE: usize = 1_000;
+/// A demo that takes longer than this has failed.
+const DEADLINE: Duration = Duration::from_secs(110);
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
+    start_logging(LogFormat::Text, if arguments.verbose { "info" } else { "off" }).map_err(CliError::Failed)?;
+    let directory = std::env::temp_dir().join(format!("driftd-demo-{}", std::process::id()));
+    make_directory(&directory)?;
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(play(arguments, &directory));
+    runtime.shutdown_timeout(Duration::from_secs(3));
+    outcome
+}
+
+/// PostgreSQL's socket has to be reachable for the user it runs as.
+fn make_directory(directory: &Path) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::Failed(format!("cannot create {}: {error}", directory.display()));
+    std::fs::create_dir_all(directory.join("monitors.d")).map_err(failed)?;
+    std::fs::create_dir_all(directory.join("mails")).map_err(failed)
+}
+
+async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
+    say("driftd demo: a model predicts the demand for rental bikes. It was trained on January to June 2011;");
+    say("its predictions of the following 18 months are replayed through Kafka.\n");
+
+    // Declared in this order so that the services outlive what uses them.
+    let cluster = match &arguments.database_url {
+        Some(_) => None,
+        None => Some(Cluster::start(&directory.join("postgres"))?),
+    };
+    let broker = match &arguments.brokers {
+        Some(_) => None,
+        None => Some(LocalBroker::start(&[(TOPIC, PARTITIONS), ("retraining", 1)]).map_err(crate::app::AppError::from)?),
+    };
+    let database = arguments.database_url.clone().or(cluster.as_ref().map(Cluster::url)).unwrap_or_default();
+    let brokers = arguments.brokers.clone().or(broker.as_ref().map(LocalBroker::brokers)).unwrap_or_default();
+    say(format!("  database   {}", if cluster.is_some() { "a private PostgreSQL, on a Unix socket" } else { "as given" }));
+    say(format!("  kafka      {}", if broker.is_some() { format!("a broker inside this process, {brokers}") } else { brokers.clone() }));
+
+    let secret = format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(uuid::Uuid::new_v4().as_bytes()));
+    let listener = Listener::start(secret.clone().into()).await?;
+    let path = write_files(directory, &secret, &[
+        ("@BROKERS@", &brokers),
+        ("@DATABASE@", &database),
+        ("@LISTENER@", &listener.address.to_string()),
+        ("@DIRECTORY@", &directory.display().to_string()),
+    ])?;
+    let settings = config::load(&path)?;
+
+    let records = data::records()?;
+    let (training, live) = records.split_at(data::TRAINING_ROWS.min(records.len()));
+    let training_file = directory.join("training.jsonl");
+    std::fs::write(&training_file, training.join("\n"))
+        .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", training_file.display())))?;
+    let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+    store.migrate().await?;
+    let monitor = settings.monitors.first().ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
+    let (built, _) = baseline::from_file(monitor, &training_file)?;
+    let summary = baseline::store_baseline(&store, monitor, &built, &training_file, true).await?;
+    say(format!("  baseline   version {} from {} training records", summary.version, summary.rows));
+
+    let producer = Producer::new(&source_options(&settings.daemon)?).map_err(crate::app::AppError::from)?;
+    let app = App::build(settings).await?;
+    let http = app.http_address();
+    let stop = CancellationToken::new();
+    let (_reload, requests) = mpsc::channel(1);
+    let daemon = tokio::spawn(app.run(stop.clone(), requests));
+    if let Some(address) = http {
+        say(format!("  daemon     running, http://{address}/metrics"));
+    }
+    say(format!("  files      {}\n", directory.display()));
+
+    let outcome = tokio::select! {
+        outcome = watch(&store, producer, live, &listener, directory) => outcome,
+        () = interrupted() => Err(CliError::Failed("interrupted".to_owned())),
+    };
+    if outcome.is_ok() {
+        next_steps(directory, arguments.keep, http);
+        if arguments.keep {
+            interrupted().await;
+        }
+    }
+    stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(20), daemon).await;
+    store.close().await;
+    outcome?;
+    match ended {
+        Ok(Ok(ended)) => ended.map_err(CliError::from),
+        _ => Err(CliError::Failed("the daemon did not stop in time".to_owned())),
+    }
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn write_files(directory: &Path, secret: &str, values: &[(&str, &str)]) -> Result<PathBuf, CliError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let failed = |error: std::io::Error| CliError::Failed(format!("cannot write the demo's files: {error}"));
+    let mut text = include_str!("driftd.toml").to_owned();
+    for (key, value) in values {
+        text = text.replace(key, value);
+    }
+    let path = directory.join("driftd.toml");
+    std::fs::write(&path, text).map_err(failed)?;
+    std::fs::write(directory.join("monitors.d/bike-demand.toml"), include_str!("bike-demand.toml")).map_err(failed)?;
+    let secret_file = directory.join("webhook.secret");
+    std::fs::write(&secret_file, secret).map_err(failed)?;
+    std::fs::set_permissions(&secret_file, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(path)
+}
+
+/// Replays the log and shows what the daemon makes of it, until every record is in a closed window and every
+/// notification delivered.
+async fn watch(
+    store: &Store,
+    producer: Producer,
+    live: &[String],
+    listener: &Listener,
+    directory: &Path,
+) -> Result<(), CliError> {
+    let started = Instant::now();
+    let records: Arc<Vec<String>> = Arc::new(live.to_vec());
+    let total = records.len();
+    let replay = tokio::task::spawn_blocking(move || replay(&producer, &records));
+    say("window (30 days from)   records  verdict          columns that moved, strongest first");
+    let mut shown = 0;
+    let mut replay = Some(replay);
+    loop {
+        if replay.as_ref().is_some_and(tokio::task::JoinHandle::is_finished)
+            && let Some(finished) = replay.take()
+        {
+            finished.await.map_err(|error| CliError::Failed(error.to_string()))?.map_err(CliError::Failed)?;
+        }
+        let windows = store.closed_windows(MONITOR).await?;
+        for window in windows.iter().skip(shown) {
+            say(line(window));
+        }
+        shown = windows.len();
+        let status = store.status().await?;
+        let counted: u64 = windows.iter().map(|window| window.window.rows).sum();
+        let told = status.outbox.iter().all(|outbox| outbox.pending == 0);
+        let open = status.monitors.iter().map(|monitor| monitor.open_windows).sum::<u64>();
+        if counted >= total as u64 && open == 0 && told && replay.is_none() {
+            show_outcome(store, &status, &listener.received(), directory, counted, started.elapsed()).await?;
+            return Ok(());
+        }
+        if started.elapsed() > DEADLINE {
+            return Err(CliError::Failed(format!(
+                "the demo is not done after {} s: {counted} of {total} records in closed windows, {open} windows open",
+                DEADLINE.as_secs()
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Produces the log in its order, spread over the partitions, at an even pace.
+fn replay(producer: &Producer, records: &[String]) -> Result<(), String> {
+    let started = Instant::now();
+    for (index, record) in records.iter().enumerate() {
+        let partition = i32::try_from(index).unwrap_or(0) % PARTITIONS;
+        producer.enqueue(TOPIC, partition, record.as_bytes()).map_err(|error| error.to_string())?;
+        if index % 50 == 0 {
+            let due = Duration::from_secs_f64(f64::from(u32::try_from(index).unwrap_or(0)) / PACE as f64);
+            std::thread::sleep(due.saturating_sub(started.elapsed()));
+        }
+    }
+    producer.flush(Duration::from_secs(20)).map_err(|error| error.to_string())
+}
+
+fn line(window: &ClosedWindow) -> String {
+    let columns: Vec<String> =
+        window.drifted.iter().take(4).map(|(column, _, measure, effect)| format!("{column} ({measure} {effect:.2})")).collect();
+    format!(
+        "{:<22} {:>8}  {:<15}  {}",
+        window.window.start.get(..10).unwrap_or_default(),
+        window.window.rows,
+        window.window.verdict,
+        columns.join(", ")
+    )
+}
+
+async fn show_outcome(
+    store: &Store,
+    status: &Status,
+    received: &[Received],
+    directory: &Path,
+    counted: u64,
+    elapsed: Duration,
+) -> Result<(), CliError> {
+    let windows = store.closed_windows(MONITOR).await?;
+    say(format!(
+        "\n{counted} records in {} windows, each counted exactly once, in {:.0} s.\n",
+        windows.len(),
+        elapsed.as_secs_f64()
+    ));
+    let mut mails: Vec<PathBuf> = std::fs::read_dir(directory.join("mails"))
+        .map_err(|error| CliError::Failed(format!("cannot list the mails: {error}")))?
+        .filter_map(|entry| Some(entry.ok()?.path()).filter(|path| path.extension().is_some_and(|kind| kind == "eml")))
+        .collect();
+    mails.sort_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
+    say(format!("{} mails were written to {}; the first one:", mails.len(), directory.join("mails").display()));
+    if let Some(first) = mails.first() {
+        show_mail(first)?;
+    }
+    say("\nwebhooks received on the demo's own listener:");
+    for webhook in received {
+        let at = |path: &str| webhook.body.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let window = match at("/data/window/start") {
+            start if start.is_empty() => at("/data/reason"),
+            start => format!("window from {}", start.get(..10).unwrap_or_default()),
+        };
+        say(format!(
+            "  {:<28} {window}  id {}, signature {}",
+            at("/type"),
+            webhook.id.get(..8).unwrap_or_default(),
+            if webhook.verified { "verified" } else { "WRONG" },
+        ));
+    }
+    if let Some(request) = received.iter().find(|webhook| webhook.body.get("type") == Some(&"drift.retraining.requested".into())) {
+        let evidence = request.body.pointer("/data/windows").and_then(Value::as_array).map_or(0, Vec::len);
+        let offsets = request.body.pointer("/data/windows/0/offsets").map(ToString::to_string).unwrap_or_default();
+        say(format!("\nthe retraining request names {evidence} drifting windows; the first is made of these offsets:\n  {offsets}"));
+        say("  (it was produced to the topic `retraining`, too)");
+    }
+    say("\nwhat `driftd status` shows:");
+    super::status::show(status);
+    Ok(())
+}
+
+/// The headers people look at, and the plain text.
+fn show_mail(path: &Path) -> Result<(), CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CliError::Failed(format!("cannot read {}: {error}", path.display())))?;
+    let (headers, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    say("  ----------------------------------------------------------------");
+    for header in headers.lines().filter(|line| ["Subject:", "From:", "To:", "Date:"].iter().any(|name| line.starts_with(name))) {
+        say(format!("  {header}"));
+    }
+    // The plain part comes first and ends with the boundary of the next.
+    let plain = body.split_once("\r\n\r\n").map_or(body, |(_, rest)| rest);
+    say("");
+    for line in unfold(plain).lines().take_while(|line| !line.starts_with("--")) {
+        say(format!("  {line}"));
+    }
+    say("  ----------------------------------------------------------------");
+    Ok(())
+}
+
+/// Undoes the quoted-printable encoding of plain ASCII text.
+fn unfold(text: &str) -> String {
+    text.replace("=\r\n", "").replace("=3D", "=").replace("\r\n", "\n")
+}
+
+fn next_steps(directory: &Path, keep: bool, http: Option<std::net::SocketAddr>) {
+    say("\nnext:");
+    say(format!("  less {}/mails/*.eml", directory.display()));
+    say(format!("  less {}/monitors.d/bike-demand.toml   # the whole monitor, in one file", directory.display()));
+    if keep {
+        if let Some(address) = http {
+            say(format!("  curl http://{address}/metrics"));
+        }
+        say(format!("  driftd --config {}/driftd.toml status", directory.display()));
+        say("\nrunning until Ctrl-C");
+    } else {
+        say("  driftd demo --keep                    # the same, and leave it running");
+        say("  config/driftd.toml, config/monitors.d/example.toml   # every key, with its consequence");
+    }
+}
