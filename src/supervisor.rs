@@ -33,7 +33,11 @@ impl Supervisor {
         let mut failure = None;
         tokio::select! {
             () = self.stop.cancelled() => {}
-            ended = self.tasks.join_next() => failure = Some(described(ended)),
+            ended = self.tasks.join_next() => {
+                // Tasks that end because they were told to may be seen before the token is.
+                let told = self.stop.is_cancelled() && matches!(ended, Some(Ok((_, Ok(())))));
+                failure = (!told).then(|| described(ended));
+            }
         }
         self.stop.cancel();
         let drained = tokio::time::timeout(grace, async {

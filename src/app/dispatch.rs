@@ -12,10 +12,8 @@ use super::state::Shared;
 use crate::notify::{Attempt, Outgoing, Reason, Receiver, Step, next_step};
 use crate::store::{AttemptOutcome, Claimed, Store, StoreError};
 
-/// How long a leased notification is left to its holder, in microseconds; longer than any attempt.
-const LEASE: i64 = 150_000_000;
-/// Notifications leased at once.
-const BATCH: i64 = 4;
+/// Added to the time an attempt may take: how long a leased notification is left to its holder.
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// How long to wait when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -65,9 +63,11 @@ async fn deliver_all(
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) {
+    let limit = receiver.attempt_limit();
+    let lease = i64::try_from((limit + LEASE_MARGIN).as_micros()).unwrap_or(i64::MAX);
     while !stop.is_cancelled() {
         let woken = shared.outbox.notified();
-        match store.claim_notifications(&name, BATCH, LEASE).await {
+        match store.claim_notifications(&name, 1, lease).await {
             Ok(claimed) if claimed.is_empty() => {
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -101,7 +101,9 @@ async fn deliver(
     claimed: Claimed,
 ) -> Result<(), StoreError> {
     let outgoing = Outgoing { id: claimed.id, subject: claimed.subject, body: claimed.body.clone() };
-    let attempt = receiver.deliver(&outgoing).await;
+    let attempt = tokio::time::timeout(receiver.attempt_limit(), receiver.deliver(&outgoing)).await.unwrap_or_else(|_| {
+        Attempt::Retry { reason: Reason::Timeout, detail: "the attempt took too long".to_owned(), after: None }
+    });
     #[cfg(debug_assertions)]
     crate::faults::hit("dispatch.after_send");
     let (outcome, reason, detail) = match attempt {

@@ -113,6 +113,14 @@ impl EmailReceiver {
         }
     }
 
+    pub(super) fn attempt_limit(&self) -> Duration {
+        match self.sender {
+            Sender::Directory(_) => Duration::from_secs(5),
+            // Every command of the conversation has 30 s of its own.
+            Sender::Smtp(_) => Duration::from_secs(120),
+        }
+    }
+
     pub(super) async fn probe(&self) -> Result<(), String> {
         match &self.sender {
             Sender::Directory(_) => Ok(()),

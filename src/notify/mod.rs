@@ -18,6 +18,7 @@ pub use webhook::{WebhookOptions, WebhookReceiver, sign};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -143,6 +144,16 @@ pub enum Receiver {
 }
 
 impl Receiver {
+    /// How long an attempt may take in all.
+    #[must_use]
+    pub fn attempt_limit(&self) -> Duration {
+        match self {
+            Self::Email(receiver) => receiver.attempt_limit(),
+            Self::Webhook(receiver) => receiver.attempt_limit(),
+            Self::Kafka { .. } => Duration::from_secs(40),
+        }
+    }
+
     /// Tries once.
     pub async fn deliver(&self, message: &Outgoing) -> Attempt {
         match self {

@@ -29,6 +29,7 @@ pub struct WebhookOptions {
 pub struct WebhookReceiver {
     http: HttpClient,
     keys: Vec<Key>,
+    timeout: Duration,
 }
 
 /// A signing key, decoded; it has no `Debug`.
@@ -49,7 +50,7 @@ impl WebhookReceiver {
     pub fn new(options: &WebhookOptions) -> Result<Self, String> {
         let http = HttpClient::new(&options.url, options.timeout, options.ca_file.as_deref())?;
         let keys = options.secrets.iter().map(decode).collect::<Result<_, _>>()?;
-        Ok(Self { http, keys })
+        Ok(Self { http, keys, timeout: options.timeout })
     }
 
     /// Tries once. 2xx is success; redirects are not followed; 410 is final, as are other 4xx but 408, 425 and 429.
@@ -74,6 +75,10 @@ impl WebhookReceiver {
             }
             Ok(response) => judge(&response),
         }
+    }
+
+    pub(super) fn attempt_limit(&self) -> Duration {
+        self.timeout + Duration::from_secs(1)
     }
 
     pub(super) async fn probe(&self) -> Result<(), String> {

@@ -1,0 +1,18 @@
+.PHONY: demo test lint bench help
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+demo: ## See driftd work on real data (installs PostgreSQL's server through apt when it is missing)
+	@tests/services/demo-needs.sh
+	cargo run --locked --quiet -- demo $(ARGS)
+
+test: ## Run all tests against a real Kafka and a real PostgreSQL, started for the purpose
+	tests/run.sh
+
+lint: ## Formatting, lints and documentation
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+bench: ## Decode, count and merge, per record and per value
+	cargo bench --locked --bench counting

@@ -1,0 +1,92 @@
+//! The architecture, as a scan of the sources: what the core never names, and which edge owns which library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const CORE: [&str; 9] =
+    ["record", "binning", "distribution", "window", "measure", "judge", "alert", "retrain", "baseline"];
+const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Every file with its code: comments and tests left out.
+fn code() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources(&root)
+        .into_iter()
+        .filter(|path| path.file_name().is_some_and(|name| name != "tests.rs"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            (path.strip_prefix(&root).unwrap().display().to_string(), lines.join("\n"))
+        })
+        .collect()
+}
+
+fn is_in(file: &str, module: &str) -> bool {
+    file == format!("{module}.rs") || file.starts_with(&format!("{module}/"))
+}
+
+#[test]
+fn the_core_reads_no_clock_socket_file_or_database() {
+    let banned = [
+        "tokio", "rdkafka", "sqlx", "lettre", "reqwest", "axum", "std::env", "std::fs", "std::net", "::now()", "SystemTime",
+        "Instant", "rand::", "fastrand", "tracing::", "crate::store", "crate::kafka", "crate::notify", "crate::http",
+        "crate::app", "crate::config", "crate::cli",
+    ];
+    for (file, text) in code() {
+        if CORE.iter().any(|module| is_in(&file, module)) || file == "decision.rs" {
+            for word in banned {
+                assert!(!text.contains(word), "src/{file} is core and names `{word}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_library_has_one_owner() {
+    let owners = [("sqlx", "store"), ("rdkafka", "kafka"), ("lettre", "notify"), ("reqwest", "notify"), ("toml::", "config")];
+    for (file, text) in code() {
+        for (library, owner) in owners {
+            let names = text.contains(&format!("{library}::")) || text.contains(&format!("use {library}"));
+            let names = names || (library.ends_with("::") && text.contains(library));
+            assert!(!names || is_in(&file, owner), "src/{file} names `{library}`, which belongs to `{owner}`");
+        }
+    }
+}
+
+#[test]
+fn edges_do_not_import_each_other_and_configuration_does_not_leak_into_them() {
+    for (file, text) in code() {
+        for edge in EDGES.iter().filter(|edge| is_in(&file, edge)) {
+            for other in EDGES.iter().filter(|other| *other != edge) {
+                assert!(!text.contains(&format!("crate::{other}")), "src/{file} imports `{other}`");
+            }
+            for above in ["crate::config", "crate::app", "crate::cli"] {
+                assert!(!text.contains(above), "src/{file} imports `{above}`");
+            }
+        }
+    }
+}
+
+#[test]
+fn sql_is_never_spliced_and_input_never_indexed_blindly() {
+    for (file, text) in code() {
+        assert!(!text.contains("AssertSqlSafe"), "src/{file} builds SQL from text");
+        if is_in(&file, "record") || is_in(&file, "store") {
+            assert!(!text.contains(".unwrap()") && !text.contains(".expect("), "src/{file} unwraps outside data");
+        }
+    }
+}

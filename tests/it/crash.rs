@@ -1,0 +1,117 @@
+//! Dying anywhere loses nothing and doubles nothing.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
+    bike_records, number, services,
+};
+
+/// Kills at moments of chance.
+const RANDOM_KILLS: u32 = 50;
+
+fn world(test: &str, session_timeout: &str) -> Option<World> {
+    let services = services(test)?;
+    let window = "out_of_orderness = \"2d\"\nidle_after = \"3s\"";
+    Some(World::new(&services, &Options { owner: None, session_timeout, window }))
+}
+
+fn produce(world: &World, records: &[String], first: usize) {
+    for (index, record) in records.iter().enumerate() {
+        world.produce(((first + index) % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
+    }
+    world.flush();
+}
+
+/// Webhooks may be repeated after a crash, but only under one id with one content, and none is missing.
+fn assert_told_under_one_id(world: &World) {
+    let mut by_id: BTreeMap<String, String> = BTreeMap::new();
+    for (id, event) in world.webhooks.received() {
+        let text = event.to_string();
+        assert_eq!(by_id.entry(id).or_insert_with(|| text.clone()), &text, "a repetition is identical");
+    }
+    let sent = world.runtime.block_on(number(&world.pool, "select count(*) from notification where receiver = 'webhook'"));
+    assert_eq!(by_id.len() as i64, sent.unwrap(), "nothing decided is untold");
+}
+
+#[test]
+fn dying_at_the_commit_points_and_at_random_moments_leaves_the_counts_true() {
+    let Some(world) = world("crash", "1s") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+
+    // Before the transaction, after it and before anybody knows, around closing, after a send and before its record.
+    let points = [
+        "checkpoint.before_commit:1",
+        "checkpoint.after_commit:1",
+        "checkpoint.before_commit:3",
+        "checkpoint.after_commit:3",
+        "close.before_commit:1",
+        "close.after_commit:2",
+        "dispatch.after_send:1",
+        "dispatch.after_send:2",
+    ];
+    let mut produced = 0;
+    let share = live.len() / 2 / points.len();
+    for point in points {
+        // Enough for windows to close and alerts to fire, so that every point is passed.
+        produce(&world, &live[produced..produced + share], produced);
+        produced += share;
+        let mut daemon = world.start_daemon("a", Some(point));
+        let status = daemon.wait(60);
+        assert!(!status.success() && status.code().is_none(), "{point}: it died of the fault: {status}");
+    }
+
+    let mut dice = Dice(7);
+    for round in 0..RANDOM_KILLS {
+        let part = (live.len() - produced) / (RANDOM_KILLS - round) as usize;
+        produce(&world, &live[produced..produced + part], produced);
+        produced += part;
+        let daemon = world.start_daemon("a", None);
+        let until = Instant::now() + Duration::from_millis(300 + dice.below(1_700));
+        std::thread::sleep(until - Instant::now());
+        daemon.kill();
+    }
+    assert_eq!(produced, live.len());
+    let daemon = world.start_daemon("a", None);
+    world.wait_until_done(live.len() as u64, 90);
+    assert_windows_are_true(&world, live);
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), live.len() as u64)]));
+    assert_everything_was_told(&world);
+    assert_told_under_one_id(&world);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued() {
+    let Some(world) = world("zombie", "2s") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    let half = live.len() / 2;
+    let zombie = world.start_daemon("a", None);
+    produce(&world, &live[..half], 0);
+    world.wait_for("the first daemon to count", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted > 100 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    // More arrives, so that it is stopped in the middle of something.
+    produce(&world, &live[half..half + 2_000], half);
+    zombie.signal("STOP");
+    let other = world.start_daemon("b", None);
+    produce(&world, &live[half + 2_000..], half + 2_000);
+    world.wait_for("the second daemon to own everything", 60, async |pool| {
+        let others = number(pool, "select count(*) from source_partition where owner is distinct from 'b'").await?;
+        if others == 0 { Ok(()) } else { Err(format!("{others} partitions of the other")) }
+    });
+    zombie.signal("CONT");
+    world.wait_until_done(live.len() as u64, 90);
+    assert_windows_are_true(&world, live);
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), live.len() as u64)]));
+    assert_everything_was_told(&world);
+    assert_told_under_one_id(&world);
+    assert_eq!(zombie.stop(), Some(0));
+    assert_eq!(other.stop(), Some(0));
+}

@@ -1,0 +1,572 @@
+//! What the tests with services share: a world of its own for each (database, topics, folder, receivers), the
+//! real program as child processes, and the truth computed from the records themselves.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use arrow::json::LineDelimitedWriter;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use driftd::binning::{Binning, BinningSet};
+use driftd::distribution::WindowCounts;
+use driftd::record::{Absence, EventTime};
+use driftd::window::WindowLength;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+pub const TOPIC_PARTITIONS: i32 = 6;
+pub const TRAINING_ROWS: usize = 4_250;
+pub const WINDOW_DAYS: i64 = 30;
+
+/// The services given to the tests; none (and a word about it) without them.
+pub struct Services {
+    pub database_url: String,
+    pub kafka: String,
+}
+
+pub fn services(test: &str) -> Option<Services> {
+    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) {
+        (Some(database_url), Some(kafka)) => Some(Services { database_url, kafka }),
+        _ => {
+            eprintln!("SKIPPED {test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them");
+            None
+        }
+    }
+}
+
+/// A database, topics and a folder for one test.
+pub struct World {
+    pub runtime: Runtime,
+    pub folder: tempfile::TempDir,
+    pub pool: PgPool,
+    pub topic: String,
+    pub retraining_topic: String,
+    pub webhooks: Webhooks,
+    kafka: String,
+    admin_url: String,
+    database: String,
+    producer: BaseProducer,
+}
+
+pub struct Options<'a> {
+    /// `[receivers.owner]`, or a folder for mails when absent.
+    pub owner: Option<&'a str>,
+    pub session_timeout: &'a str,
+    /// Lines added to the monitor's `[window]`.
+    pub window: &'a str,
+}
+
+impl World {
+    pub fn new(services: &Services, options: &Options<'_>) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let id = Uuid::new_v4().simple().to_string();
+        let database = format!("driftd_{id}");
+        let (topic, retraining_topic) = (format!("predictions-{id}"), format!("retraining-{id}"));
+        let url = services.database_url.rsplit_once('/').map(|(server, _)| format!("{server}/{database}")).unwrap();
+        let pool = runtime.block_on(async {
+            let mut admin = PgConnection::connect(&services.database_url).await.unwrap();
+            sqlx::query(AssertSqlSafe(format!("create database {database}"))).execute(&mut admin).await.unwrap();
+            create_topics(&services.kafka, &[(&topic, TOPIC_PARTITIONS), (&retraining_topic, 1)]).await;
+            PgPool::connect(&url).await.unwrap()
+        });
+        let webhooks = Webhooks::start(&runtime);
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &services.kafka)
+            .set("queue.buffering.max.messages", "200000")
+            .create()
+            .unwrap();
+        let world = Self {
+            runtime,
+            folder,
+            pool,
+            topic,
+            retraining_topic,
+            webhooks,
+            kafka: services.kafka.clone(),
+            admin_url: services.database_url.clone(),
+            database,
+            producer,
+        };
+        world.configure(&url, options);
+        world
+    }
+
+    fn configure(&self, database: &str, options: &Options<'_>) {
+        let folder = self.folder.path();
+        fs::create_dir_all(folder.join("monitors.d")).unwrap();
+        let secret = folder.join("webhook.secret");
+        fs::write(&secret, &self.webhooks.secret).unwrap();
+        private(&secret);
+        let owner = options.owner.map_or_else(
+            || {
+                format!(
+                    "[receivers.owner]\ntype = \"email\"\nfrom = \"driftd@test.example\"\nto = [\"owner@test.example\"]\ndirectory = \"{}\"\n",
+                    folder.join("mails").display()
+                )
+            },
+            str::to_owned,
+        );
+        for name in ["a", "b"] {
+            let text = format!(
+                "[daemon]\nname = \"{name}\"\n[kafka]\nbrokers = \"{kafka}\"\ngroup = \"{group}\"\nstart = \"earliest\"\nsession_timeout = \"{session}\"\n\
+                 [postgres]\nurl = \"{database}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"info\"\n\
+                 [checkpoint]\ninterval = \"200ms\"\njudge_interval = \"200ms\"\n{owner}\n\
+                 [receivers.webhook]\ntype = \"webhook\"\nurl = \"http://{webhook}/\"\nsecret = {{ file = \"{secret}\" }}\ntimeout = \"2s\"\n\
+                 [receivers.training]\ntype = \"kafka\"\ntopic = \"{training}\"\n",
+                kafka = self.kafka,
+                group = self.topic,
+                session = options.session_timeout,
+                webhook = self.webhooks.address,
+                secret = secret.display(),
+                training = self.retraining_topic,
+            );
+            fs::write(folder.join(format!("{name}.toml")), text).unwrap();
+        }
+        let monitor = format!(
+            "name = \"bike-demand\"\n[source]\ntopics = [\"{topic}\"]\ntime = \"ts\"\n[window]\nlength = \"{WINDOW_DAYS}d\"\n{window}\n\
+             [[segments]]\nname = \"workingday\"\n{columns}\
+             [judge]\nmin_records = 300\ndrifted_columns = 2\n[alert]\nfor = 2\nreceivers = [\"owner\", \"webhook\"]\n\
+             [retrain]\nafter = 3\ncool_down = \"180d\"\nreceivers = [\"webhook\", \"training\"]\n",
+            topic = self.topic,
+            window = options.window,
+            columns = [("temp", "numeric"), ("hum", "numeric"), ("windspeed", "numeric"), ("cnt", "numeric"), ("hr", "categorical"), ("weathersit", "categorical")]
+                .map(|(name, kind)| format!("[[columns]]\nname = \"{name}\"\ntype = \"{kind}\"\n"))
+                .concat(),
+        );
+        fs::write(self.monitor_file(), monitor).unwrap();
+    }
+
+    pub fn monitor_file(&self) -> PathBuf {
+        self.folder.path().join("monitors.d/bike-demand.toml")
+    }
+
+    /// Runs a command of the program to its end.
+    pub fn driftd(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+            .arg("--config")
+            .arg(self.folder.path().join("a.toml"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    /// Builds the baseline from the training rows.
+    pub fn build_baseline(&self, training: &[String]) {
+        let file = self.folder.path().join("training.jsonl");
+        fs::write(&file, training.join("\n")).unwrap();
+        let (monitor, file) = (self.monitor_file(), file.display().to_string());
+        self.driftd(&["baseline", "build", "--monitor", monitor.to_str().unwrap(), "--from", &file]);
+    }
+
+    pub fn start_daemon(&self, name: &str, fault: Option<&str>) -> Daemon {
+        let log = self.folder.path().join(format!("{name}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_driftd"));
+        command.arg("--config").arg(self.folder.path().join(format!("{name}.toml"))).arg("run");
+        if let Some(fault) = fault {
+            command.env("DRIFTD_FAULT", fault);
+        }
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        command.stdout(Stdio::null()).stderr(file);
+        Daemon { child: command.spawn().unwrap(), log }
+    }
+
+    pub fn produce(&self, partition: i32, payload: &[u8]) {
+        let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition).payload(payload);
+        while let Err((_, again)) = self.producer.send(record) {
+            self.producer.poll(Duration::from_millis(20));
+            record = again;
+        }
+        self.producer.poll(Duration::ZERO);
+    }
+
+    pub fn flush(&self) {
+        self.producer.flush(Duration::from_secs(30)).unwrap();
+    }
+
+    /// Asks the database until the answer is right; prints the last state when time is up.
+    pub fn wait_for<T>(&self, what: &str, seconds: u64, mut ask: impl AsyncFnMut(&PgPool) -> Result<T, String>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            match self.runtime.block_on(ask(&self.pool)) {
+                Ok(answer) => return answer,
+                Err(state) if Instant::now() > deadline => {
+                    for name in ["a", "b"] {
+                        let log = fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
+                        let tail: Vec<&str> = log.lines().rev().take(30).collect();
+                        eprintln!("--- log of {name}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+                    }
+                    panic!("{what}: not within {seconds} s; last state: {state}");
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
+    /// Waits until this many messages were dealt with, every window is closed and the outbox is empty.
+    pub fn wait_until_done(&self, messages: u64, seconds: u64) {
+        self.wait_for("everything counted, closed and told", seconds, async |pool| {
+            let tally: i64 = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+            let open = number(pool, "select count(*) from model_window where status = 'open'").await?;
+            let pending = number(pool, "select count(*) from notification where status = 'pending'").await?;
+            if tally as u64 == messages && open == 0 && pending == 0 {
+                Ok(())
+            } else {
+                Err(format!("{tally} of {messages} messages, {open} windows open, {pending} notifications pending"))
+            }
+        });
+    }
+
+    /// Outcomes and reasons with their counts.
+    pub fn tally(&self) -> BTreeMap<String, u64> {
+        let rows = self.runtime.block_on(
+            sqlx::query("select outcome, reason, sum(count)::bigint as count from record_tally group by outcome, reason")
+                .fetch_all(&self.pool),
+        );
+        rows.unwrap()
+            .iter()
+            .map(|row| {
+                let (outcome, reason): (String, String) = (row.get("outcome"), row.get("reason"));
+                (format!("{outcome} {reason}").trim().to_owned(), row.get::<i64, _>("count") as u64)
+            })
+            .collect()
+    }
+
+    /// The closed windows: (segment, start in micros) to counts and verdict.
+    pub fn windows(&self) -> BTreeMap<(String, i64), (WindowCounts, String)> {
+        let rows = self.runtime.block_on(
+            sqlx::query(
+                "select segment, (extract(epoch from starts_at) * 1e6)::bigint as start, counts, verdict, columns
+                 from model_window join binning on binning.id = binning_id where status = 'closed'",
+            )
+            .fetch_all(&self.pool),
+        );
+        rows.unwrap()
+            .iter()
+            .map(|row| {
+                let binnings: BinningSet = serde_json::from_value(row.get("columns")).unwrap();
+                let counts = WindowCounts::from_ipc(row.get("counts"), Arc::new(binnings)).unwrap();
+                ((row.get("segment"), row.get("start")), (counts, row.get("verdict")))
+            })
+            .collect()
+    }
+
+    /// Everything in the retraining topic.
+    pub fn retraining_messages(&self) -> Vec<(String, Value)> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.kafka)
+            .set("group.id", Uuid::new_v4().to_string())
+            .set("auto.offset.reset", "earliest")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        consumer.subscribe(&[&self.retraining_topic]).unwrap();
+        let mut messages = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            match consumer.poll(Duration::from_millis(200)) {
+                Some(Ok(message)) => {
+                    let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+                    messages.push((key, serde_json::from_slice(message.payload().unwrap()).unwrap()));
+                }
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => break,
+                _ => {}
+            }
+        }
+        messages
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let (admin, database) = (self.admin_url.clone(), self.database.clone());
+        self.runtime.block_on(async {
+            self.pool.close().await;
+            if let Ok(mut connection) = PgConnection::connect(&admin).await {
+                let text = format!("drop database if exists {database} with (force)");
+                let _cluster_goes_anyway = sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await;
+            }
+        });
+    }
+}
+
+pub async fn number(pool: &PgPool, query: &'static str) -> Result<i64, String> {
+    sqlx::query_scalar(query).fetch_one(pool).await.map_err(|error| error.to_string())
+}
+
+async fn create_topics(kafka: &str, topics: &[(&str, i32)]) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", kafka).create().unwrap();
+    let topics: Vec<NewTopic<'_>> =
+        topics.iter().map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1))).collect();
+    for outcome in admin.create_topics(&topics, &AdminOptions::new()).await.unwrap() {
+        outcome.unwrap();
+    }
+}
+
+pub fn private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The program as a child process; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("TERM");
+        let status = self.wait(30);
+        status.code()
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self, seconds: u64) -> std::process::ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("the daemon did not end within {seconds} s\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// A receiver of webhooks.
+pub struct Webhooks {
+    pub address: std::net::SocketAddr,
+    pub secret: String,
+    received: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+}
+
+impl Webhooks {
+    fn start(runtime: &Runtime) -> Self {
+        let received: Arc<Mutex<Vec<(HeaderMap, String)>>> = Arc::default();
+        let router = Router::new().route("/", post(take)).with_state(Arc::clone(&received));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        let secret = format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
+        Self { address, secret, received }
+    }
+
+    /// What came: id and event. Signatures are verified with the reference implementation.
+    pub fn received(&self) -> Vec<(String, Value)> {
+        let verifier = standardwebhooks::Webhook::new(&self.secret).unwrap();
+        let received = self.received.lock().unwrap();
+        received
+            .iter()
+            .map(|(headers, body)| {
+                let id = headers["webhook-id"].to_str().unwrap().to_owned();
+                let mut own = standardwebhooks_headers(headers);
+                verifier.verify(body.as_bytes(), &own).expect("the signature is right");
+                own.clear();
+                (id, serde_json::from_str(body).unwrap())
+            })
+            .collect()
+    }
+}
+
+/// The verifier wants the map of its own version of the `http` crate, which is the same as axum's.
+fn standardwebhooks_headers(headers: &HeaderMap) -> HeaderMap {
+    headers.clone()
+}
+
+async fn take(State(received): State<Arc<Mutex<Vec<(HeaderMap, String)>>>>, headers: HeaderMap, body: String) -> StatusCode {
+    received.lock().unwrap().push((headers, body));
+    StatusCode::NO_CONTENT
+}
+
+/// A real SMTP server that demands STARTTLS and AUTH.
+pub struct Smtp {
+    server: Child,
+    pub port: u16,
+    pub mails: PathBuf,
+    pub authority: PathBuf,
+    pub password: PathBuf,
+}
+
+impl Smtp {
+    /// `None` when aiosmtpd is not installed.
+    pub fn start(folder: &Path) -> Option<Self> {
+        let available = Command::new("/usr/bin/python3").args(["-c", "import aiosmtpd"]).output();
+        if !available.is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED the mail server: python3-aiosmtpd is not installed");
+            return None;
+        }
+        let mails = folder.join("smtp");
+        fs::create_dir_all(&mails).unwrap();
+        let openssl = |arguments: &[&str]| {
+            let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+        openssl(&[&["req", "-x509"], &new[..], &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]].concat());
+        openssl(&[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]].concat());
+        fs::write(folder.join("smtp.ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
+        openssl(&["x509", "-req", "-in", "smtp.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "smtp.ext", "-out", "smtp.pem"]);
+        let password = folder.join("smtp.password");
+        fs::write(&password, "correct horse").unwrap();
+        private(&password);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services/smtp.py");
+        let mut server = Command::new("/usr/bin/python3")
+            .arg(script)
+            .args([&mails, &folder.join("smtp.pem"), &folder.join("smtp.key")])
+            .args(["driftd", "correct horse"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Some(Self { server, port: line.trim().parse().unwrap(), mails, authority: folder.join("ca.pem"), password })
+    }
+
+    /// The mails that came, unfolded.
+    pub fn received(&self) -> Vec<String> {
+        let mut files: Vec<PathBuf> = fs::read_dir(&self.mails).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
+        files.sort();
+        files.iter().map(|path| fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("\r\n ", " ")).collect()
+    }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        let _ended_already = self.server.kill();
+        let _reaped = self.server.wait();
+    }
+}
+
+/// The bike sharing records as JSON lines, in the order of time.
+pub fn bike_records() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/bike_hour.parquet");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap().build().unwrap();
+    let mut writer = LineDelimitedWriter::new(Vec::new());
+    for batch in reader {
+        writer.write(&batch.unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+    String::from_utf8(writer.into_inner()).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// A fixed sequence of numbers below a bound (a linear congruential generator).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// The records of each window, computed directly: (segment, start in micros) to records.
+pub fn truth(records: &[String]) -> BTreeMap<(String, i64), Vec<Value>> {
+    let length = WindowLength::from_micros(WINDOW_DAYS * 86_400_000_000).unwrap();
+    let mut windows: BTreeMap<(String, i64), Vec<Value>> = BTreeMap::new();
+    for text in records {
+        let record: Value = serde_json::from_str(text).unwrap();
+        let time = format!("{}Z", record["ts"].as_str().unwrap());
+        let time = EventTime::from_micros(time.parse::<jiff::Timestamp>().unwrap().as_microsecond()).unwrap();
+        let start = length.start_of(time).micros();
+        let segment = format!("workingday={}", record["workingday"].as_str().unwrap());
+        windows.entry(("*".to_owned(), start)).or_default().push(record.clone());
+        windows.entry((segment, start)).or_default().push(record);
+    }
+    windows
+}
+
+/// Every window's counts equal those computed from its records one by one.
+pub fn assert_windows_are_true(world: &World, records: &[String]) {
+    let truth = truth(records);
+    let windows = world.windows();
+    assert_eq!(
+        windows.keys().collect::<Vec<_>>(),
+        truth.keys().collect::<Vec<_>>(),
+        "the windows are those of the records"
+    );
+    for (key, (counts, _)) in &windows {
+        let records = &truth[key];
+        assert_eq!(counts.rows(), records.len() as u64, "{key:?}");
+        for column in counts.columns() {
+            let values = || records.iter().map(|record| &record[column.name()]);
+            match column.binning() {
+                Binning::Numeric(binning) => {
+                    for bin in 0..binning.bins() {
+                        let (low, high) = binning.ends(bin);
+                        let inside = |value: f64| low.is_none_or(|low| low <= value) && high.is_none_or(|high| value < high);
+                        let expected = values().filter_map(Value::as_f64).filter(|value| inside(*value)).count();
+                        assert_eq!(column.counts()[bin], expected as u64, "{key:?} {} bin {bin}", column.name());
+                    }
+                }
+                Binning::Categorical(binning) => {
+                    for (bin, category) in binning.categories().iter().enumerate() {
+                        let expected = values().filter(|value| value.as_str() == Some(category)).count();
+                        assert_eq!(column.counts()[bin], expected as u64, "{key:?} {} {category}", column.name());
+                    }
+                }
+                Binning::UniversalNumeric => panic!("{} has a baseline", column.name()),
+            }
+            assert!(Absence::ALL.iter().all(|absence| column.absent(*absence) == 0), "{key:?} {}", column.name());
+        }
+    }
+}
+
+/// Every told change of an alert, and every request, has one notification for each receiver, all delivered.
+pub fn assert_everything_was_told(world: &World) {
+    let (changes, requests, notifications, undelivered) = world.runtime.block_on(async {
+        let pool = &world.pool;
+        (
+            number(pool, "select count(*) from alert_change where kind in ('firing', 'worsened', 'resolved')").await.unwrap(),
+            number(pool, "select count(*) from retraining_request").await.unwrap(),
+            number(pool, "select count(*) from notification").await.unwrap(),
+            number(pool, "select count(*) from notification where status <> 'sent'").await.unwrap(),
+        )
+    });
+    assert!(changes >= 3 && requests >= 1, "{changes} changes, {requests} requests");
+    assert_eq!(notifications, changes * 2 + requests * 2, "owner and webhook for changes; webhook and training for requests");
+    assert_eq!(undelivered, 0);
+}
