@@ -1,4 +1,52 @@
-//! driftd
+//! driftd watches machine-learning models in production: it reads the Kafka topics where models log their
+//! predictions, keeps windowed distributions of every feature and output, compares them with versioned
+//! baselines in Postgres, and tells people (and training systems) when they drift.
+//!
+//! # The map
+//!
+//! ```text
+//!  Kafka ──> kafka ──> record ──> window ──────────> store (checkpoint) ──> Postgres
+//!            poll      JSON to    counts on fixed    offsets and counts         │
+//!            thread    Arrow      bins, by event     in one transaction         │
+//!                                 time                                          v
+//!  people <── notify <── outbox <── decision <── store (close) <── due windows, merged
+//!             mail, webhook,        judge, alert,   findings, alerts and
+//!             Kafka                 retrain         messages in one transaction
+//! ```
+//!
+//! Two pure machines, and edges around them. *Counting* ([`window`]): (binnings, record batches) to deltas.
+//! *Judging* ([`decision`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert state) to
+//! findings, changes, messages. Neither reads a clock, a socket, a file or a database.
+//!
+//! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`judge`], [`alert`],
+//!   [`retrain`], [`baseline`], [`decision`];
+//! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
+//! * around them: [`config`] (files to checked settings), [`app`] (wiring and tasks), [`supervisor`],
+//!   [`telemetry`], [`cli`].
+//!
+//! # What holds, always
+//!
+//! * Counts are integers on fixed bins: adding them is exact, commutative and associative. The order of records,
+//!   the number of daemons and crashes leave no trace in a window.
+//! * A position in Kafka is stored only in the transaction that stores the counts of every record before it, and
+//!   only from the value its reader started at. A daemon that lost its partitions cannot write.
+//! * Every message ends in exactly one counter of each monitor that reads its topic: accepted, late,
+//!   filtered, or rejected by reason.
+//! * Time is event time. A window closes when every partition known from metadata has passed its end, is idle
+//!   (read to its end *and* quiet), or is stuck for longer than the monitor is patient, which the window says.
+//! * What is decided about a window and what is told about it are stored together; ids are derived from what
+//!   they name, so nothing is decided twice and nothing decided goes untold. No transaction is open while
+//!   anything is sent.
+//! * "No baseline", "not enough data" and "undefined" are outcomes of their own: never NaN, never green.
+//!
+//! A test scans the sources for who may name what.
+//!
+//! # Words
+//!
+//! What Evidently calls *reference* and *current*, and NannyML *reference* and *analysis chunk*, are a
+//! *baseline* and a *window* here. A *binning* is the bins of a column, a *distribution* counts on it, a *measure*
+//! a number for how far two distributions are apart, a *finding* one measure of one column in one window.
+
 pub mod alert;
 pub mod app;
 pub mod baseline;

@@ -55,7 +55,10 @@ impl Supervisor {
     }
 }
 
-fn described(ended: Option<Result<(&'static str, Result<(), String>), tokio::task::JoinError>>) -> String {
+/// A task's name and how it ended, or that it panicked.
+type Ended = Result<(&'static str, Result<(), String>), tokio::task::JoinError>;
+
+fn described(ended: Option<Ended>) -> String {
     match ended {
         None => "there was no task".to_owned(),
         Some(Ok((name, Ok(())))) => format!("task {name} ended by itself"),

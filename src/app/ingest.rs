@@ -194,11 +194,11 @@ impl Ingest {
         if claimed.generation != self.generation {
             return;
         }
-        if !self.counting {
+        if self.counting {
+            workers.repin(&claimed.pins);
+        } else {
             workers.reset(&self.monitors, &claimed.pins);
             self.counting = true;
-        } else {
-            workers.repin(&claimed.pins);
         }
         let mut start = Vec::new();
         for (partition, (offset, newest)) in claimed.positions {
@@ -546,16 +546,13 @@ impl Lookup {
         let mut positions = Positions::new();
         for partition in partitions {
             let claim = claims.get(partition).ok_or_else(|| format!("partition {partition} was not registered"))?;
-            let offset = match claim.next_offset {
-                Some(offset) => offset,
-                None => {
-                    let (commands, asked) = (self.commands.clone(), partition.clone());
-                    let first = tokio::task::spawn_blocking(move || commands.first_position(&asked))
-                        .await
-                        .map_err(|error| error.to_string())?
-                        .map_err(|error| error.to_string())?;
-                    self.store.begin_at(partition, first).await.map_err(text)?
-                }
+            let offset = if let Some(offset) = claim.next_offset { offset } else {
+                let (commands, asked) = (self.commands.clone(), partition.clone());
+                let first = tokio::task::spawn_blocking(move || commands.first_position(&asked))
+                    .await
+                    .map_err(|error| error.to_string())?
+                    .map_err(|error| error.to_string())?;
+                self.store.begin_at(partition, first).await.map_err(text)?
             };
             positions.insert(partition.clone(), (offset, claim.newest.clone()));
         }

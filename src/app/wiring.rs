@@ -97,7 +97,7 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
                 let text = std::fs::read_to_string(&path)
                     .map_err(|error| format!("cannot read the token in `{}`: {error}", path.display()))?;
                 // Whoever keeps the file fresh does so before the token ends; it is read again soon.
-                let expires_at_ms = until(Duration::from_secs(300));
+                let expires_at_ms = until(Duration::from_mins(5));
                 Ok(Token { value: text.trim().to_owned().into(), principal: "driftd".to_owned(), expires_at_ms })
             }))
         }

@@ -9,7 +9,6 @@ const SHIFT: u32 = 52 - 6;
 /// The bucket of a finite value: 0 for zero, positive keys for positive values, negative for negative ones;
 /// the order of keys is the order of values.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "17 bits remain after the shift")]
 pub fn bucket(value: f64) -> i32 {
     let magnitude = (value.abs().to_bits() >> SHIFT) as i32 + 1;
     if value > 0.0 {

@@ -104,13 +104,15 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
     })
 }
 
+/// Rows of any format.
+type Rows = Box<dyn Iterator<Item = ReadItem>>;
+
 /// Builds a baseline from a file, by its extension.
 pub(super) fn from_file(monitor: &Monitor, path: &Path) -> Result<(Baseline, BuildReport), CliError> {
     let segments: Vec<(String, String)> =
         monitor.layout.segments.iter().map(|(name, path)| (name.clone(), path.to_string())).collect();
     let names: Vec<String> = segments.iter().map(|(name, _)| name.clone()).collect();
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-    type Rows = Box<dyn Iterator<Item = ReadItem>>;
     let open = || -> Result<Rows, ReadError> {
         let file = File::open(path)?;
         Ok(match extension.as_str() {

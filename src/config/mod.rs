@@ -57,6 +57,7 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 ///
 /// # Errors
 /// With every mistake found.
+#[expect(clippy::implicit_hasher, reason = "the environment comes as the standard map")]
 pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<Settings, ConfigError> {
     let problems = Problems::default();
     let mut warnings = Vec::new();
@@ -167,5 +168,3 @@ fn with_table<T>(file: &File, problems: &Problems, use_table: impl FnOnce(&toml:
     None
 }
 
-#[cfg(test)]
-mod tests;

@@ -68,8 +68,9 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&BTreeMap<String, Recei
         })
         .collect();
     unknown_measures(&judge_section.section("measures"));
-    let (schema, columns) = columns(root, &thresholds, &defaults)?;
-    let judge = judge(&judge_section, columns);
+    let columns = columns(root, &thresholds, &defaults);
+    let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
+    let judge = judge(&judge_section, rules);
     judge_section.finish();
     let alert_section = root.section("alert");
     let (alert, alert_receivers) = alert(&alert_section, receivers);
@@ -89,7 +90,7 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&BTreeMap<String, Recei
     Some(Monitor {
         file: root.file.name.clone(),
         topics: topics?,
-        schema,
+        schema: schema?,
         layout,
         counting: counting?,
         timing,
@@ -147,7 +148,7 @@ fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
         }
     };
     // One format so far; the key is there so that files need not change when more come.
-    let _json = section.choice("format", (), &[("json", ())]);
+    section.choice("format", (), &[("json", ())]);
     let time = path(section, "time");
     let unit = section.choice(
         "time_unit",
@@ -232,7 +233,7 @@ fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -
         .collect();
     let mut measures = Vec::new();
     for (name, span) in names {
-        let at = |message: String| super::problem::Problem::at(section.file, span.clone(), key, message);
+        let at = |message: String| super::problem::Problem::at(section.file, span.clone(), &section.key(key), message);
         match Measure::from_name(&name) {
             Some(measure) if measure.applies_to(column_type) => {
                 if !measures.contains(&measure) {
@@ -311,6 +312,12 @@ fn columns(
             section.value("measures");
         }
         section.finish();
+        if let Some(name) = &name
+            && columns.iter().any(|known: &Column| known.name == *name)
+        {
+            section.add(section.problem("name", format!("`{name}` is the name of another column, too")));
+            complete = false;
+        }
         let (Some(name), Some(path), Some(column_type)) = (name, column_path, column_type) else {
             complete = false;
             continue;

@@ -46,7 +46,7 @@ impl Problem {
             key: key.to_owned(),
             message: message.into(),
             hint: None,
-            place: Place::Line { file: file.name.clone(), line, column, width: width.clamp(1, rest.max(1)), text },
+            place: Place::Line { file: file.name.clone(), line, column, width: width.clamp(1, rest.max(1)), text: masked(&text) },
         }
     }
 
@@ -85,6 +85,50 @@ impl fmt::Display for Problem {
             None => Ok(()),
         }
     }
+}
+
+/// A line of a file with its secrets starred out, character for character: the caret stays in place.
+fn masked(line: &str) -> String {
+    let characters: Vec<char> = line.chars().collect();
+    let lower = line.to_ascii_lowercase();
+    let is_secret = ["password", "secret", "token", "ssl.key"].iter().any(|word| lower.contains(word));
+    let mut shown = String::new();
+    let mut quoted = None;
+    // Inside a value in quotes: everything when the line speaks of secrets, otherwise what follows a colon in
+    // the user part of a URL.
+    for (index, character) in characters.iter().enumerate() {
+        let hidden = match (quoted, character) {
+            (None, '"' | '\'') => {
+                quoted = Some((*character, index));
+                false
+            }
+            (Some((quote, _)), character) if *character == quote => {
+                quoted = None;
+                false
+            }
+            (Some((_, start)), _) => (is_secret && is_value(&characters, start)) || in_user_info(&characters, start, index),
+            (None, _) => false,
+        };
+        shown.push(if hidden { '*' } else { *character });
+    }
+    shown
+}
+
+/// Whether the quotes that open here hold a value written in the open, not a key and not the name of a source.
+fn is_value(characters: &[char], quote: usize) -> bool {
+    let before: String = characters.iter().take(quote).collect();
+    let Some(key) = before.trim_end().strip_suffix('=') else { return false };
+    let key = key.trim_end().trim_end_matches(['"', '\'']);
+    !["file", "credential", "env"].iter().any(|source| {
+        key.strip_suffix(source).is_some_and(|rest| rest.trim_end().ends_with(['{', ',']))
+    })
+}
+
+/// Whether a character lies between `://user:` and `@`.
+fn in_user_info(characters: &[char], start: usize, index: usize) -> bool {
+    let before: String = characters.iter().take(index).skip(start).collect();
+    let after: String = characters.iter().skip(index).take_while(|character| !"\"'/".contains(**character)).collect();
+    before.split_once("://").is_some_and(|(_, rest)| rest.contains(':') && !rest.contains(['@', '/'])) && after.chars().skip(1).any(|character| character == '@')
 }
 
 /// Every mistake found.
@@ -127,5 +171,27 @@ impl Problems {
 
     pub(super) fn is_empty(&self) -> bool {
         self.found.borrow().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_shown_without_their_secrets() {
+        let cases = [
+            ("password = \"hunter2\"", "password = \"*******\""),
+            ("password = \"hunter2", "password = \"*******"),
+            ("\"sasl.password\" = 'hunter2' # x", "\"sasl.password\" = '*******' # x"),
+            ("password = { file = \"/run/p\" }", "password = { file = \"/run/p\" }"),
+            ("secret = { vault = \"x\" }", "secret = { vault = \"*\" }"),
+            ("url = \"postgres://u:pw@h/d\"", "url = \"postgres://u:**@h/d\""),
+            ("url = \"postgres://u@h:5432/d\"", "url = \"postgres://u@h:5432/d\""),
+            ("brokers = \"a:1\"", "brokers = \"a:1\""),
+        ];
+        for (line, shown) in cases {
+            assert_eq!(masked(line), shown);
+        }
     }
 }

@@ -202,7 +202,7 @@ pub(super) fn check_names(
                 let problem = super::problem::Problem::at(
                     section.file,
                     span.clone(),
-                    key,
+                    &section.key(key),
                     format!("`{name}` is not a receiver of driftd.toml"),
                 );
                 section.add(suggest(problem, name, &known));

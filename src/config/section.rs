@@ -41,7 +41,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn key(&self, key: &str) -> String {
+    /// The whole path of a key.
+    pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
@@ -111,12 +112,9 @@ impl<'a> Section<'a> {
                 return default;
             }
         };
-        match value.filter(|value| range.contains(value)) {
-            Some(value) => value,
-            None => {
-                self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
-                default
-            }
+        if let Some(value) = value.filter(|value| range.contains(value)) { value } else {
+            self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
+            default
         }
     }
 

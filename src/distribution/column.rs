@@ -240,8 +240,8 @@ impl Distribution {
     /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.
     /// Every bucket lies in one bin, so nothing is split; values stand in the middle of their bucket.
     #[must_use]
-    pub fn rebinned(&self, binnings: Arc<BinningSet>, column: usize) -> Self {
-        let mut target = Self::empty(Arc::clone(&binnings), column);
+    pub fn rebinned(&self, binnings: &Arc<BinningSet>, column: usize) -> Self {
+        let mut target = Self::empty(Arc::clone(binnings), column);
         target.absent = self.absent;
         match (&self.bins, binnings.columns().get(column).map(|(_, binning)| binning), &mut target.bins) {
             (Bins::Universal(buckets), Some(Binning::Numeric(binning)), Bins::Numeric { counts, offsets }) => {

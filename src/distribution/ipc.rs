@@ -242,7 +242,7 @@ impl RecordSample {
     /// # Errors
     /// When the bytes are damaged.
     pub fn from_ipc(bytes: &[u8], size: usize) -> Result<Self, IpcError> {
-        Self::from_rows(size, read(bytes)?).ok_or(IpcError::Damaged("not a record sample"))
+        Self::from_rows(size, &read(bytes)?).ok_or(IpcError::Damaged("not a record sample"))
     }
 }
 

@@ -85,7 +85,7 @@ impl WindowCounts {
             .columns
             .iter()
             .enumerate()
-            .map(|(column, distribution)| distribution.rebinned(Arc::clone(binnings), column))
+            .map(|(column, distribution)| distribution.rebinned(binnings, column))
             .collect();
         Self { binnings: Arc::clone(binnings), rows: self.rows, columns }
     }

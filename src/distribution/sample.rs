@@ -138,12 +138,12 @@ impl RecordSample {
     }
 
     /// A sample read back from storage.
-    pub(super) fn from_rows(size: usize, rows: RecordBatch) -> Option<Self> {
+    pub(super) fn from_rows(size: usize, rows: &RecordBatch) -> Option<Self> {
         if rows.num_columns() < LEADING || rows.column(0).data_type() != &DataType::UInt64 {
             return None;
         }
         let mut sample = Self::new(size);
-        sample.append(&rows);
+        sample.append(rows);
         sample.prune();
         Some(sample)
     }

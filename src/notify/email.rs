@@ -117,7 +117,7 @@ impl EmailReceiver {
         match self.sender {
             Sender::Directory(_) => Duration::from_secs(5),
             // Every command of the conversation has 30 s of its own.
-            Sender::Smtp(_) => Duration::from_secs(120),
+            Sender::Smtp(_) => Duration::from_mins(2),
         }
     }
 

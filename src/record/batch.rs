@@ -123,12 +123,9 @@ impl Cell {
     }
 
     pub(super) fn category_is(&self, expected: &str) -> bool {
-        match self.kind {
-            CellKind::Text => self.text == expected,
-            _ => {
-                let mut text = String::new();
-                self.category(&mut text).is_ok() && text == expected
-            }
+        if self.kind == CellKind::Text { self.text == expected } else {
+            let mut text = String::new();
+            self.category(&mut text).is_ok() && text == expected
         }
     }
 

@@ -202,18 +202,15 @@ impl Store {
         let mut open = HashMap::new();
         for row in rows {
             let id: Uuid = row.try_get("binning_id").map_err(failed("read pins"))?;
-            let set = match binnings.get(&id) {
-                Some(set) => Arc::clone(set),
-                None => {
-                    let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
-                        .bind(id)
-                        .fetch_one(&mut *connection)
-                        .await
-                        .map_err(failed("read a binning"))?;
-                    let set: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
-                    binnings.insert(id, Arc::clone(&set));
-                    set
-                }
+            let set = if let Some(set) = binnings.get(&id) { Arc::clone(set) } else {
+                let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
+                    .bind(id)
+                    .fetch_one(&mut *connection)
+                    .await
+                    .map_err(failed("read a binning"))?;
+                let set: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
+                binnings.insert(id, Arc::clone(&set));
+                set
             };
             let pin = Pin { binnings: set, baseline: row.try_get("baseline_id").map_err(failed("read pins"))? };
             if row.try_get("active").map_err(failed("read pins"))? {
@@ -229,13 +226,10 @@ impl Store {
                 open.insert(read().map_err(failed("read pins"))?, pin);
             }
         }
-        let active = match active.filter(|pin| pin.binnings.fits(schema)) {
-            Some(pin) => pin,
-            None => {
-                let universal = BinningSet::universal(schema);
-                put_binning(&mut connection, &universal).await?;
-                Pin { binnings: Arc::new(universal), baseline: None }
-            }
+        let active = if let Some(pin) = active.filter(|pin| pin.binnings.fits(schema)) { pin } else {
+            let universal = BinningSet::universal(schema);
+            put_binning(&mut connection, &universal).await?;
+            Pin { binnings: Arc::new(universal), baseline: None }
         };
         Ok(BinningPins { active, open })
     }

@@ -66,15 +66,12 @@ impl OffsetRanges {
     }
 
     fn extend(&mut self, partition: &Partition, from: i64, to: i64) {
-        match self.0.iter_mut().find(|(known, _, _)| known == partition) {
-            Some((_, first, end)) => {
-                *first = from.min(*first);
-                *end = to.max(*end);
-            }
-            None => {
-                self.0.push((partition.clone(), from, to));
-                self.0.sort();
-            }
+        if let Some((_, first, end)) = self.0.iter_mut().find(|(known, _, _)| known == partition) {
+            *first = from.min(*first);
+            *end = to.max(*end);
+        } else {
+            self.0.push((partition.clone(), from, to));
+            self.0.sort();
         }
     }
 

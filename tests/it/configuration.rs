@@ -1,0 +1,170 @@
+//! Mistakes are reported all at once and exactly so; the shipped examples are true.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use driftd::config::{self, Monitor};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// What `driftd check` prints about a folder, with the folder's name taken out, and its exit code.
+fn check(folder: &Path) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .arg("--config")
+        .arg(folder.join("driftd.toml"))
+        .arg("check")
+        .env_remove("DRIFTD_KAFKA__BROKERS")
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (text.replace(&folder.display().to_string(), "/etc/driftd"), output.status.code())
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_file_line_caret_and_hint() {
+    let (text, code) = check(&file("tests/it/bad/mistakes"));
+    assert_eq!(code, Some(78));
+    insta::assert_snapshot!("mistakes", text);
+    assert!(!text.contains("hunter2"), "secrets are not repeated");
+}
+
+#[test]
+fn syntax_errors_are_shown_with_their_place() {
+    let (text, code) = check(&file("tests/it/bad/syntax"));
+    assert_eq!(code, Some(78));
+    insta::assert_snapshot!("syntax", text);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let (text, code) = check(&file("tests/it/bad/missing"));
+    assert_eq!(code, Some(78));
+    insta::assert_snapshot!("missing", text);
+    let (text, code) = check(Path::new("/nonexistent"));
+    assert_eq!(code, Some(78));
+    assert!(text.contains("cannot read the file") && text.contains("hint:"), "{text}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_for_its_fixed_keys_only() {
+    let settings = config::load_with(
+        &file("config/driftd.toml"),
+        &[("DRIFTD_KAFKA__BROKERS", "other:9092"), ("DRIFTD_KAFKA__START", "earliest"), ("DRIFTD_LOG__LEVEL", "debug")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    )
+    .unwrap();
+    assert_eq!(settings.daemon.kafka.brokers, "other:9092");
+    assert_eq!(settings.daemon.log.level, "debug");
+    assert_eq!(settings.daemon.kafka.start, config::StartAt::Latest);
+}
+
+#[test]
+fn a_secret_that_everybody_can_read_is_refused_and_one_in_the_open_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "x").unwrap();
+    let text = |password: &str| format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\npassword = {password}\n");
+    let path = folder.path().join("driftd.toml");
+    fs::write(&path, text(&format!("{{ file = \"{}\" }}", secret.display()))).unwrap();
+    let error = config::load(&path).unwrap_err().to_string();
+    assert!(error.contains("can be read by everybody") && error.contains("chmod o-rwx"), "{error}");
+    crate::support::private(&secret);
+    assert!(config::load(&path).unwrap().daemon.postgres.password.is_some());
+    fs::write(&path, text("\"swordfish\"")).unwrap();
+    let settings = config::load(&path).unwrap();
+    assert!(settings.warnings.iter().any(|warning| warning.contains("written in the open")));
+    assert!(!format!("{settings:?}").contains("swordfish"), "settings never show a secret");
+}
+
+/// Takes the comment sign off every line that is a key or a table, but for paragraphs that begin with one of `skip`.
+fn uncommented(text: &str, skip: &[&str]) -> String {
+    let mut lines = Vec::new();
+    let mut skipping = false;
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            skipping = false;
+        }
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let is_table = bare.starts_with('[') && bare.ends_with(']');
+        let is_key = bare.split_once(" = ").is_some_and(|(key, _)| {
+            !key.contains(' ') && key.chars().all(|c| c.is_ascii_lowercase() || "_.\"".contains(c))
+        });
+        if skip.iter().any(|word| bare.starts_with(word)) {
+            skipping |= is_table;
+            lines.push("");
+        } else {
+            lines.push(if !skipping && (is_table || is_key) { bare } else { line });
+        }
+    }
+    lines.join("\n")
+}
+
+fn load_monitor(text: &str) -> Monitor {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("example.toml");
+    fs::write(&path, text).unwrap();
+    let mut monitor = config::load_monitor(&path).unwrap_or_else(|error| panic!("{error}"));
+    monitor.file.clear();
+    monitor
+}
+
+#[test]
+fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
+    let text = fs::read_to_string(file("config/monitors.d/example.toml")).unwrap();
+    let optional = ["pattern", "version", "[source.where]", "[[segments]]", "learn", "drifted_share", "[retrain]"];
+    let spelled_out = uncommented(&text, &optional);
+    assert_eq!(format!("{:?}", load_monitor(&text)), format!("{:?}", load_monitor(&spelled_out)));
+    // And with everything optional, too, it is still valid.
+    let everything = uncommented(&text, &["pattern", "drifted_columns"]);
+    let monitor = load_monitor(&everything);
+    assert!(monitor.learn.is_some() && monitor.rules.retrain.is_some() && monitor.layout.segments.len() == 1);
+}
+
+#[test]
+fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
+    let text = fs::read_to_string(file("config/driftd.toml")).unwrap();
+    let load = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("driftd.toml");
+        fs::write(&path, text).unwrap();
+        let settings = config::load_with(&path, &std::collections::HashMap::new()).unwrap_or_else(|error| panic!("{error}"));
+        format!("{:?}{:?}", settings.daemon, settings.receivers)
+    };
+    let optional = [
+        "name", "ca_file", "cert_file", "key_file", "key_password", "mechanism", "username", "password", "token",
+        "[kafka.security.token_endpoint]", "[kafka.properties]", "[receivers",
+    ];
+    assert_eq!(load(&text), load(&uncommented(&text, &optional)));
+}
+
+#[test]
+fn every_key_the_code_asks_for_stands_in_an_example() {
+    let examples = format!(
+        "{}{}",
+        fs::read_to_string(file("config/driftd.toml")).unwrap(),
+        fs::read_to_string(file("config/monitors.d/example.toml")).unwrap()
+    );
+    let readers = [
+        ".string(\"", ".required(\"", ".integer(\"", ".duration(\"", ".choice(\"", ".optional_choice(\"", ".strings(\"",
+        ".section(\"", ".sections(\"", ".named_sections(\"", ".float(\"", ".secret(\"", ".value(\"", "path(&section, \"",
+        "path(section, \"", "size(\"", "path(\"", ".optional_choice(\n        \"", ".choice(\n        \"", "check_names(&section, \"",
+    ];
+    let mut keys = 0;
+    for source in ["daemon", "receivers", "monitor"] {
+        let code = fs::read_to_string(file(&format!("src/config/{source}.rs"))).unwrap();
+        for reader in readers {
+            for (position, _) in code.match_indices(reader) {
+                let rest = &code[position + reader.len()..];
+                let key = rest.split('"').next().unwrap();
+                let shown = examples.contains(&format!("{key} = ")) || examples.contains(&format!("{key}]")) || examples.contains(&format!("{key}.")) || examples.contains(&format!("\n[{key}"));
+                assert!(shown, "key `{key}` of src/config/{source}.rs is in no example");
+                keys += 1;
+            }
+        }
+    }
+    assert!(keys > 70, "{keys}");
+}

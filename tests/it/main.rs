@@ -1,6 +1,19 @@
 //! The one integration binary. What needs services says plainly that it was skipped when they are not given;
 //! `make test` gives them.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "tests say what is wrong by panicking"
+)]
+
 mod architecture;
 mod configuration;
 mod crash;

@@ -42,12 +42,9 @@ pub struct Services {
 
 pub fn services(test: &str) -> Option<Services> {
     let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) {
-        (Some(database_url), Some(kafka)) => Some(Services { database_url, kafka }),
-        _ => {
-            eprintln!("SKIPPED {test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them");
-            None
-        }
+    if let (Some(database_url), Some(kafka)) = (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) { Some(Services { database_url, kafka }) } else {
+        eprintln!("SKIPPED {test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them");
+        None
     }
 }
 
@@ -376,16 +373,18 @@ impl Drop for Daemon {
     }
 }
 
+type Inbox = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+
 /// A receiver of webhooks.
 pub struct Webhooks {
     pub address: std::net::SocketAddr,
     pub secret: String,
-    received: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    received: Inbox,
 }
 
 impl Webhooks {
     fn start(runtime: &Runtime) -> Self {
-        let received: Arc<Mutex<Vec<(HeaderMap, String)>>> = Arc::default();
+        let received = Inbox::default();
         let router = Router::new().route("/", post(take)).with_state(Arc::clone(&received));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
@@ -402,21 +401,14 @@ impl Webhooks {
             .iter()
             .map(|(headers, body)| {
                 let id = headers["webhook-id"].to_str().unwrap().to_owned();
-                let mut own = standardwebhooks_headers(headers);
-                verifier.verify(body.as_bytes(), &own).expect("the signature is right");
-                own.clear();
+                verifier.verify(body.as_bytes(), headers).expect("the signature is right");
                 (id, serde_json::from_str(body).unwrap())
             })
             .collect()
     }
 }
 
-/// The verifier wants the map of its own version of the `http` crate, which is the same as axum's.
-fn standardwebhooks_headers(headers: &HeaderMap) -> HeaderMap {
-    headers.clone()
-}
-
-async fn take(State(received): State<Arc<Mutex<Vec<(HeaderMap, String)>>>>, headers: HeaderMap, body: String) -> StatusCode {
+async fn take(State(received): State<Inbox>, headers: HeaderMap, body: String) -> StatusCode {
     received.lock().unwrap().push((headers, body));
     StatusCode::NO_CONTENT
 }

@@ -43,7 +43,7 @@ const TOPIC: &str = "bike-predictions";
 const PARTITIONS: i32 = 4;
 const MONITOR: &str = "bike-demand";
 /// Records a second: well below what the broker inside the process can keep.
-const PACE: usize = 1_000;
+const PACE: f64 = 1_000.0;
 /// A demo that takes longer than this has failed.
 const DEADLINE: Duration = Duration::from_secs(110);
 
@@ -209,7 +209,7 @@ fn replay(producer: &Producer, records: &[String]) -> Result<(), String> {
         let partition = i32::try_from(index).unwrap_or(0) % PARTITIONS;
         producer.enqueue(TOPIC, partition, record.as_bytes()).map_err(|error| error.to_string())?;
         if index % 50 == 0 {
-            let due = Duration::from_secs_f64(f64::from(u32::try_from(index).unwrap_or(0)) / PACE as f64);
+            let due = Duration::from_secs_f64(f64::from(u32::try_from(index).unwrap_or(0)) / PACE);
             std::thread::sleep(due.saturating_sub(started.elapsed()));
         }
     }

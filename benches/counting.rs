@@ -1,0 +1,153 @@
+//! Decode, count, merge and judge, on one core: 30 columns (25 numeric, 5 categorical) in about 670 bytes of JSON.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use driftd::baseline::{build, json_lines_batches};
+use driftd::binning::BuildOptions;
+use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
+use driftd::measure::Measure;
+use driftd::record::{
+    Column, ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role,
+    TimeFormat, TimeUnit,
+};
+use driftd::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
+
+const ROWS: usize = 10_000;
+const NUMERIC: usize = 25;
+const CATEGORICAL: usize = 5;
+
+fn schema() -> ModelSchema {
+    let column = |name: String, column_type| Column {
+        path: FieldPath::parse(&name).unwrap(),
+        name,
+        role: Role::Feature,
+        column_type,
+    };
+    let numeric = (0..NUMERIC).map(|index| column(format!("feature_{index}"), ColumnType::Numeric));
+    let categorical = (0..CATEGORICAL).map(|index| column(format!("category_{index}"), ColumnType::Categorical));
+    ModelSchema::new(numeric.chain(categorical).collect()).unwrap()
+}
+
+fn layout() -> RecordLayout {
+    RecordLayout {
+        time: Some(FieldPath::parse("ts").unwrap()),
+        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
+        version: None,
+        segments: vec![],
+        filters: vec![],
+        max_message_bytes: 1 << 20,
+        max_future_skew: 0,
+    }
+}
+
+fn records() -> Vec<String> {
+    let mut state = 1u64;
+    let mut uniform = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from(u32::try_from(state >> 33).unwrap()) / f64::from(1u32 << 31)
+    };
+    (0..ROWS)
+        .map(|row| {
+            let mut text = format!("{{\"ts\":{}", 1_700_000_000_000u64 + row as u64);
+            for index in 0..NUMERIC {
+                write!(text, ",\"feature_{index}\":{:.4}", uniform() * 100.0).unwrap();
+            }
+            for index in 0..CATEGORICAL {
+                write!(text, ",\"category_{index}\":\"value_{:.0}\"", uniform() * 20.0).unwrap();
+            }
+            text.push('}');
+            text
+        })
+        .collect()
+}
+
+fn decode(decoder: &mut JsonDecoder, records: &[String]) {
+    for (offset, record) in (0i64..).zip(records) {
+        let message = RawMessage { payload: Some(record.as_bytes()), offset, broker_time: None };
+        assert_eq!(decoder.decode(message), Decoded::Row);
+    }
+}
+
+fn counting(criterion: &mut Criterion) {
+    let (schema, records) = (schema(), records());
+    let text = records.join("\n");
+    let (baseline, _) = build(&schema, &[], BuildOptions::default(), || {
+        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema, &layout()))
+    })
+    .unwrap();
+    let spec = CountingSpec {
+        length: WindowLength::from_micros(3_600_000_000).unwrap(),
+        segments: vec![],
+        sample_size: 2_000,
+        max_open_windows: 64,
+        max_series: 100,
+    };
+    let active = Pin { binnings: Arc::clone(&baseline.binnings), baseline: None };
+    let pins = Arc::new(BinningPins { active, open: HashMap::new() });
+    let partition = Partition { topic: "predictions".into(), partition: 0 };
+    let mut decoder = JsonDecoder::new(&schema, layout());
+    decode(&mut decoder, &records);
+    let batch = decoder.finish();
+
+    let mut group = criterion.benchmark_group("per_record");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| {
+            decode(&mut decoder, &records);
+            black_box(decoder.finish())
+        });
+    });
+    group.bench_function("count", |bencher| {
+        let mut machine = CountingMachine::new(spec.clone(), Arc::clone(&pins));
+        bencher.iter(|| machine.count(black_box(&batch), &partition));
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("per_window");
+    let mut machine = CountingMachine::new(spec, pins);
+    machine.count(&batch, &partition);
+    let window = machine.take_delta().windows.remove(0);
+    group.bench_function("merge", |bencher| {
+        bencher.iter_batched_ref(
+            || window.counts.clone(),
+            |counts| counts.merge(black_box(&window.counts)).unwrap(),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("write_ipc", |bencher| bencher.iter(|| black_box(window.counts.to_ipc().unwrap())));
+    let bytes = window.counts.to_ipc().unwrap();
+    eprintln!("stored form: {} bytes for {} columns", bytes.len(), NUMERIC + CATEGORICAL);
+    group.bench_function("read_ipc", |bencher| {
+        bencher.iter(|| driftd::distribution::WindowCounts::from_ipc(&bytes, Arc::clone(&baseline.binnings)).unwrap());
+    });
+    let rules = JudgeSpec {
+        columns: schema
+            .columns()
+            .iter()
+            .map(|column| ColumnRules {
+                name: column.name.clone(),
+                measures: Measure::defaults_for(column.column_type)
+                    .iter()
+                    .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
+                    .collect(),
+            })
+            .collect(),
+        min_records: 100,
+        significance: 0.001,
+        rule: WindowRule::Columns(1),
+    };
+    group.bench_function("judge", |bencher| {
+        bencher.iter(|| black_box(judge(&window.counts, baseline.segments.get("*"), &rules)));
+    });
+    group.finish();
+    // The time of records is not in the way: all lie in one hour.
+    assert_eq!(window.key.start, EventTime::from_millis(1_699_999_200_000).unwrap());
+}
+
+criterion_group!(benches, counting);
+criterion_main!(benches);
