@@ -125,6 +125,14 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
 }
 
 #[test]
+fn the_monitor_in_the_readme_is_valid() {
+    let readme = fs::read_to_string(file("README.md")).unwrap();
+    let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let monitor = load_monitor(block);
+    assert_eq!((monitor.name.as_str(), monitor.learn, monitor.schema.columns().len()), ("credit-score", Some(168), 3));
+}
+
+#[test]
 fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
     let text = fs::read_to_string(file("config/driftd.toml")).unwrap();
     let load = |text: &str| {

@@ -13,8 +13,7 @@ const RANDOM_KILLS: u32 = 50;
 
 fn world(test: &str, session_timeout: &str) -> Option<World> {
     let services = services(test)?;
-    let window = "out_of_orderness = \"2d\"\nidle_after = \"3s\"";
-    Some(World::new(&services, &Options { owner: None, session_timeout, window }))
+    Some(World::new(&services, &Options { session_timeout, ..Options::default() }))
 }
 
 fn produce(world: &World, records: &[String], first: usize) {

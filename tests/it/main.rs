@@ -19,5 +19,6 @@ mod configuration;
 mod crash;
 mod end_to_end;
 mod golden;
+mod operations;
 mod support;
 mod unit_file;

@@ -56,7 +56,10 @@ pub struct World {
     pub topic: String,
     pub retraining_topic: String,
     pub webhooks: Webhooks,
-    kafka: String,
+    /// The port of each daemon's listener.
+    pub ports: BTreeMap<&'static str, u16>,
+    pub kafka: String,
+    pub database_url: String,
     admin_url: String,
     database: String,
     producer: BaseProducer,
@@ -68,6 +71,12 @@ pub struct Options<'a> {
     pub session_timeout: &'a str,
     /// Lines added to the monitor's `[window]`.
     pub window: &'a str,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { owner: None, session_timeout: "6s", window: "out_of_orderness = \"2d\"\nidle_after = \"3s\"" }
+    }
 }
 
 impl World {
@@ -97,16 +106,19 @@ impl World {
             topic,
             retraining_topic,
             webhooks,
+            ports: ["a", "b"].map(|name| (name, free_port())).into(),
             kafka: services.kafka.clone(),
+            database_url: url.clone(),
             admin_url: services.database_url.clone(),
             database,
             producer,
         };
-        world.configure(&url, options);
+        world.configure(options);
         world
     }
 
-    fn configure(&self, database: &str, options: &Options<'_>) {
+    fn configure(&self, options: &Options<'_>) {
+        let database = &self.database_url;
         let folder = self.folder.path();
         fs::create_dir_all(folder.join("monitors.d")).unwrap();
         let secret = folder.join("webhook.secret");
@@ -124,11 +136,12 @@ impl World {
         for name in ["a", "b"] {
             let text = format!(
                 "[daemon]\nname = \"{name}\"\n[kafka]\nbrokers = \"{kafka}\"\ngroup = \"{group}\"\nstart = \"earliest\"\nsession_timeout = \"{session}\"\n\
-                 [postgres]\nurl = \"{database}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"info\"\n\
+                 [postgres]\nurl = \"{database}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n\
                  [checkpoint]\ninterval = \"200ms\"\njudge_interval = \"200ms\"\n{owner}\n\
                  [receivers.webhook]\ntype = \"webhook\"\nurl = \"http://{webhook}/\"\nsecret = {{ file = \"{secret}\" }}\ntimeout = \"2s\"\n\
                  [receivers.training]\ntype = \"kafka\"\ntopic = \"{training}\"\n",
                 kafka = self.kafka,
+                port = self.ports[name],
                 group = self.topic,
                 session = options.session_timeout,
                 webhook = self.webhooks.address,
@@ -149,6 +162,28 @@ impl World {
                 .concat(),
         );
         fs::write(self.monitor_file(), monitor).unwrap();
+    }
+
+    /// Replaces a text in a daemon's configuration.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.folder.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    }
+
+    /// Status and body of a GET to a daemon's listener; 0 when nobody answers.
+    pub fn get(&self, daemon: &str, path: &str) -> (u16, String) {
+        use std::io::{Read as _, Write as _};
+        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.ports[daemon])) else {
+            return (0, String::new());
+        };
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let _cut_short = stream.read_to_string(&mut answer);
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        (status, answer)
     }
 
     pub fn monitor_file(&self) -> PathBuf {
@@ -321,6 +356,10 @@ async fn create_topics(kafka: &str, topics: &[(&str, i32)]) {
     }
 }
 
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 pub fn private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -348,6 +387,16 @@ impl Daemon {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for it to end by itself.

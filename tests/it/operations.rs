@@ -1,0 +1,264 @@
+//! What operators do and what happens to them: outages, reloads, restarts, retention, learning.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use sqlx::postgres::PgConnectOptions;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::support::{
+    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true, bike_records,
+    number, services,
+};
+
+fn produce(world: &World, records: &[String]) {
+    for (index, record) in records.iter().enumerate() {
+        world.produce((index % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
+    }
+    world.flush();
+}
+
+fn wait_for_count(world: &World, records: i64, seconds: u64) {
+    world.wait_for("records counted", seconds, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted >= records { Ok(()) } else { Err(format!("{counted} of {records}")) }
+    });
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// A proxy in front of the database that can cut every connection and refuse new ones.
+struct Proxy {
+    address: std::net::SocketAddr,
+    up: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    fn start(world: &World) -> Self {
+        let options: PgConnectOptions = world.database_url.parse().unwrap();
+        let up = Arc::new(AtomicBool::new(true));
+        let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::clone(&up);
+        world.runtime.spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let (options, state) = (options.clone(), Arc::clone(&state));
+                tokio::spawn(async move {
+                    let connect = async {
+                        let server: Box<dyn Stream> = match options.get_socket() {
+                            Some(folder) => Box::new(UnixStream::connect(folder.join(".s.PGSQL.5432")).await?),
+                            None if options.get_host().starts_with('/') => {
+                                let path = std::path::Path::new(options.get_host()).join(".s.PGSQL.5432");
+                                Box::new(UnixStream::connect(path).await?)
+                            }
+                            None => Box::new(TcpStream::connect((options.get_host(), options.get_port())).await?),
+                        };
+                        Ok::<_, std::io::Error>(server)
+                    };
+                    let Ok(mut server) = connect.await else { return };
+                    let cut = async {
+                        while state.load(Ordering::SeqCst) {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
+                    };
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        () = cut => {}
+                    }
+                });
+            }
+        });
+        Self { address, up }
+    }
+
+    fn set(&self, up: bool) {
+        self.up.store(up, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_database_outage_pauses_reading_is_visible_and_loses_nothing() {
+    let Some(services) = services("database outage") else { return };
+    let world = World::new(&services, &Options::default());
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    let proxy = Proxy::start(&world);
+    let database = world.database_url.rsplit_once('/').unwrap().1;
+    world.edit("a.toml", &world.database_url, &format!("postgres://driftd@{}/{database}", proxy.address));
+    let mut daemon = world.start_daemon("a", None);
+    let half = live.len() / 2;
+    produce(&world, &live[..half]);
+    wait_for_count(&world, half as i64 / 2, 60);
+    assert_eq!(world.get("a", "/readyz").0, 200);
+
+    proxy.set(false);
+    produce(&world, &live[half..]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while world.get("a", "/readyz").0 != 503 {
+        assert!(Instant::now() < deadline, "{:?}", world.get("a", "/readyz"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (status, body) = world.get("a", "/healthz");
+    assert_eq!(status, 200, "an outage is not a crash: {body}");
+    let metrics = world.get("a", "/metrics").1;
+    assert!(metrics.contains("driftd_database_up 0"), "{metrics}");
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(daemon.is_running());
+
+    proxy.set(true);
+    world.wait_until_done(live.len() as u64, 90);
+    assert_windows_are_true(&world, live);
+    assert_everything_was_told(&world);
+    assert_eq!(world.get("a", "/readyz").0, 200);
+    let metrics = world.get("a", "/metrics").1;
+    assert!(metrics.contains("driftd_database_up 1") && metrics.contains("outcome=\"accepted\""), "{metrics}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
+    let Some(services) = services("learned baseline") else { return };
+    let world = World::new(&services, &Options::default());
+    let text = std::fs::read_to_string(world.monitor_file()).unwrap();
+    std::fs::write(world.monitor_file(), format!("{text}[baseline]\nlearn = 4\n")).unwrap();
+    let live = &bike_records()[TRAINING_ROWS..];
+    let daemon = world.start_daemon("a", None);
+    produce(&world, &live[..4_000]);
+    world.wait_for("a learned baseline", 60, async |pool| {
+        let baselines = number(pool, "select count(*) from baseline where active").await?;
+        if baselines == 1 { Ok(()) } else { Err(format!("{baselines} baselines")) }
+    });
+    let unjudged = world.windows().values().filter(|(_, verdict)| verdict == "no_baseline").count();
+    assert!(unjudged >= 4, "windows without a baseline are counted, not judged");
+    produce(&world, &live[4_000..]);
+    world.wait_until_done(live.len() as u64, 60);
+    let windows = world.windows();
+    let whole: u64 = windows.iter().filter(|((segment, _), _)| segment == "*").map(|(_, (counts, _))| counts.rows()).sum();
+    assert_eq!(whole, live.len() as u64);
+    let judged = windows.values().filter(|(_, verdict)| ["ok", "warn", "critical"].contains(&verdict.as_str())).count();
+    assert!(judged >= 10, "later windows are judged: {:?}", windows.values().map(|(_, v)| v).collect::<Vec<_>>());
+    let shown = world.driftd(&["baseline", "show", "bike-demand"]);
+    assert!(shown.contains("learned from the first 4 windows") && shown.contains("temp"), "{shown}");
+    let listed = world.driftd(&["baseline", "list", "bike-demand"]);
+    assert!(listed.contains("version 1 (active)"), "{listed}");
+    let status = world.driftd(&["status"]);
+    assert!(status.contains("monitor bike-demand") && status.contains("accepted"), "{status}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_reload_takes_all_changes_or_none() {
+    let Some(services) = services("reload") else { return };
+    let world = World::new(&services, &Options::default());
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    let mut daemon = world.start_daemon("a", None);
+    produce(&world, &live[..3_000]);
+    wait_for_count(&world, 3_000, 60);
+
+    // A broken file: the old configuration stays, and the process.
+    let second = world.folder.path().join("monitors.d/second.toml");
+    std::fs::write(&second, "name = \"second\"\n[source]\ntopics = []\n").unwrap();
+    daemon.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !daemon.log().contains("the old configuration stays") {
+        assert!(Instant::now() < deadline, "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(daemon.is_running());
+    assert!(world.get("a", "/metrics").1.contains("driftd_config_last_reload_successful 0"));
+
+    // A second monitor of the same topic counts from here on; the first goes on where it was.
+    let text = std::fs::read_to_string(world.monitor_file()).unwrap();
+    std::fs::write(&second, text.replace("name = \"bike-demand\"", "name = \"second\"")).unwrap();
+    daemon.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !daemon.log().contains("reloaded: 2 monitors") {
+        assert!(Instant::now() < deadline, "{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    produce(&world, &live[3_000..]);
+    world.wait_until_done(live.len() as u64 + (live.len() as u64 - 3_000), 90);
+    let counted = world.runtime.block_on(number(
+        &world.pool,
+        "select sum(rows)::bigint from model_window where monitor = 'second' and segment = '*'",
+    ));
+    assert_eq!(counted, Ok(live.len() as i64 - 3_000));
+    let counted = world.runtime.block_on(number(
+        &world.pool,
+        "select sum(rows)::bigint from model_window where monitor = 'bike-demand' and segment = '*'",
+    ));
+    assert_eq!(counted, Ok(live.len() as i64));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn stopping_leaves_the_group_so_that_the_next_daemon_need_not_wait_for_the_session_timeout() {
+    let Some(services) = services("leaving the group") else { return };
+    let world = World::new(&services, &Options { session_timeout: "45s", ..Options::default() });
+    let live = &bike_records()[TRAINING_ROWS..];
+    let first = world.start_daemon("a", None);
+    produce(&world, &live[..1_000]);
+    wait_for_count(&world, 1_000, 60);
+    assert_eq!(first.stop(), Some(0));
+    produce(&world, &live[1_000..2_000]);
+    let second = world.start_daemon("b", None);
+    wait_for_count(&world, 2_000, 20);
+    assert_eq!(second.stop(), Some(0));
+}
+
+#[test]
+fn messages_deleted_before_they_were_read_are_a_gap_that_is_recorded() {
+    let Some(services) = services("retention gap") else { return };
+    let world = World::new(&services, &Options::default());
+    let live = &bike_records()[TRAINING_ROWS..];
+    let first = world.start_daemon("a", None);
+    produce(&world, &live[..600]);
+    wait_for_count(&world, 600, 60);
+    assert_eq!(first.stop(), Some(0));
+    // Each partition has 100 messages that were read; of the next 100, the first 60 are deleted in one partition.
+    produce(&world, &live[600..1_200]);
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", &world.kafka).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&world.topic, 2, Offset::Offset(160)).unwrap();
+    world.runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
+    let second = world.start_daemon("a", None);
+    wait_for_count(&world, 1_140, 60);
+    let gap = world.runtime.block_on(
+        sqlx::query_as::<_, (i32, i64, i64)>("select partition, from_offset, to_offset from retention_gap").fetch_all(&world.pool),
+    );
+    assert_eq!(gap.unwrap(), [(2, 100, 160)]);
+    let counted = world.tally();
+    assert_eq!(counted["accepted"], 1_140, "{counted:?}");
+    assert!(world.driftd(&["status"]).contains("60 messages lost to retention"));
+    assert_eq!(second.stop(), Some(0));
+}
+
+#[test]
+fn checking_online_tries_every_connection() {
+    let Some(services) = services("check --online") else { return };
+    let world = World::new(&services, &Options::default());
+    let text = world.driftd(&["check", "--online"]);
+    for what in ["postgres", "kafka", "topic", "receiver `owner`", "receiver `webhook`"] {
+        assert!(text.lines().any(|line| line.starts_with("ok") && line.contains(what)), "{what}: {text}");
+    }
+    world.edit("a.toml", &world.database_url, "postgres://nobody@127.0.0.1:1/none");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .arg("--config")
+        .arg(world.folder.path().join("a.toml"))
+        .args(["check", "--online"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("failed  postgres: database: cannot reach the database"));
+}
