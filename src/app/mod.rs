@@ -113,7 +113,7 @@ impl App {
         let interval = micros(settings.daemon.checkpoint.interval);
         let judge_interval = micros(settings.daemon.checkpoint.judge_interval);
         // A reader that missed several checkpoints says nothing about its partitions any more.
-        let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(3).saturating_add(5_000_000);
+        let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(2).saturating_add(2_000_000);
         let (ingest_commands, ingest_inbox) = mpsc::channel(8);
         let ingest = ingest::Ingest::new(
             source,

@@ -15,7 +15,8 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type, UInt64Type};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use super::column::Bins;
 use super::unseen::{UnseenCategories, UnseenState};
@@ -247,7 +248,9 @@ impl RecordSample {
 }
 
 fn write(batch: &RecordBatch) -> Result<Vec<u8>, IpcError> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+    // Counts are small numbers in wide columns: compression takes most of them away.
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))?;
+    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
     writer.write(batch)?;
     writer.finish()?;
     Ok(writer.into_inner()?)

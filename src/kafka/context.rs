@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError as ClientError;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::TopicPartitionList;
@@ -100,6 +100,10 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: ClientError, reason: &str) {
+        // Reaching the end of a log is reported as an error; it is none.
+        if matches!(error, ClientError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            return;
+        }
         tracing::warn!(target: "driftd::kafka::client", %error, "{reason}");
     }
 

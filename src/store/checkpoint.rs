@@ -74,6 +74,8 @@ impl Store {
             }
             prepared.push((monitor.clone(), *length, windows, delta.tally.clone()));
         }
+        #[cfg(debug_assertions)]
+        crate::faults::hit("checkpoint.before_begin");
         let mut transaction = self.pool.begin().await.map_err(failed("begin a checkpoint"))?;
         if !move_positions(&mut transaction, checkpoint).await? {
             transaction.rollback().await.map_err(failed("undo a checkpoint"))?;

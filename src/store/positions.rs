@@ -47,17 +47,21 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the stored positions of partitions that were just assigned.
+    /// Takes partitions that were just assigned: their stored positions.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn claim(&self, partitions: &[Partition]) -> Result<HashMap<Partition, Claim>, StoreError> {
         let (topics, numbers) = columns(partitions);
+        // What the last reader knew of the end of the log is not known any more.
         let rows = sqlx::query(
-            "select p.topic, p.partition, p.next_offset, m.monitor, m.newest
-             from unnest($1::text[], $2::int[]) as wanted (topic, partition)
-             join source_partition p using (topic, partition)
-             left join monitor_partition m using (topic, partition)",
+            "with claimed as (
+                 update source_partition p set quiet_since = null, checked_at = null
+                 from unnest($1::text[], $2::int[]) as wanted (topic, partition)
+                 where p.topic = wanted.topic and p.partition = wanted.partition
+                 returning p.topic, p.partition, p.next_offset)
+             select c.topic, c.partition, c.next_offset, m.monitor, m.newest
+             from claimed c left join monitor_partition m using (topic, partition)",
         )
         .bind(topics)
         .bind(numbers)
@@ -151,7 +155,7 @@ impl Store {
         let rows = sqlx::query(
             "select p.topic, p.partition, m.newest,
                     case when p.checked_at > now() - make_interval(secs => $3) then
-                        (extract(epoch from now() - p.quiet_since) * 1e6)::bigint end as quiet_for,
+                        (extract(epoch from p.checked_at - p.quiet_since) * 1e6)::bigint end as quiet_for,
                     (extract(epoch from now() - p.progressed_at) * 1e6)::bigint as stalled_for
              from source_partition p
              left join monitor_partition m

@@ -21,8 +21,8 @@ pub struct PartitionView {
     pub partition: Partition,
     /// The newest event time counted; none before the first record.
     pub newest: Option<EventTime>,
-    /// For how long its reader has been at the end of it without a new record, confirmed lately;
-    /// `None` when it lags, is unassigned or its reader is silent.
+    /// For how long its reader has been at the end of it without a new record, as it last confirmed, which
+    /// was lately; `None` when it lags, is unassigned or its reader is silent.
     pub quiet_for: Option<i64>,
     /// For how long nothing was read from it.
     pub stalled_for: i64,

@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::format_collect,
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
@@ -20,5 +21,6 @@ mod crash;
 mod end_to_end;
 mod golden;
 mod operations;
+mod store;
 mod support;
 mod unit_file;

@@ -75,7 +75,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { owner: None, session_timeout: "6s", window: "out_of_orderness = \"2d\"\nidle_after = \"3s\"" }
+        Self { owner: None, session_timeout: "6s", window: "out_of_orderness = \"2d\"\nidle_after = \"8s\"" }
     }
 }
 
@@ -392,6 +392,12 @@ impl Daemon {
     /// What it logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether it is stopped, as by SIGSTOP.
+    pub fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
     }
 
     /// Whether it still runs.

@@ -1,0 +1,186 @@
+//! The two transactions everything hangs on, called directly on a real PostgreSQL.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use driftd::baseline::{build, json_lines_batches};
+use driftd::binning::{BinningSet, BuildOptions};
+use driftd::record::{
+    Column, ColumnType, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat,
+    TimeUnit,
+};
+use driftd::store::{Checkpoint, CheckpointOutcome, PositionMove, Store, StoreOptions, TlsMode};
+use driftd::window::{
+    BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition, Pin, WindowKey, WindowLength,
+};
+
+use crate::support::{Options, World, number, services};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn length() -> WindowLength {
+    WindowLength::from_micros(HOUR).unwrap()
+}
+
+fn schema() -> ModelSchema {
+    let path = FieldPath::parse("x").unwrap();
+    let column = Column { name: "x".into(), path, role: Role::Feature, column_type: ColumnType::Numeric };
+    ModelSchema::new(vec![column]).unwrap()
+}
+
+fn layout() -> RecordLayout {
+    RecordLayout {
+        time: None,
+        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
+        version: None,
+        segments: vec![],
+        filters: vec![],
+        max_message_bytes: 1 << 20,
+        max_future_skew: 0,
+    }
+}
+
+fn partition() -> Partition {
+    Partition { topic: "t".into(), partition: 0 }
+}
+
+fn universal() -> Pin {
+    Pin { binnings: Arc::new(BinningSet::universal(&schema())), baseline: None }
+}
+
+/// What counting these many records of the first hour gives.
+fn delta(pin: Pin, records: i64) -> MonitorDelta {
+    let spec = CountingSpec {
+        length: length(),
+        segments: vec![],
+        sample_size: 100,
+        max_open_windows: 10,
+        max_series: 10,
+    };
+    let mut machine = CountingMachine::new(spec, Arc::new(BinningPins { active: pin, open: HashMap::new() }));
+    let mut decoder = JsonDecoder::new(&schema(), layout());
+    for offset in 0..records {
+        let text = format!("{{\"x\":{offset}}}");
+        let message =
+            RawMessage { payload: Some(text.as_bytes()), offset, broker_time: EventTime::from_millis(offset) };
+        decoder.decode(message);
+    }
+    machine.count(&decoder.finish(), &partition());
+    machine.take_delta()
+}
+
+fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
+    Checkpoint {
+        positions: vec![PositionMove { partition: partition(), base, next, caught_up: false }],
+        monitors: vec![("m".to_owned(), length(), delta)],
+        owner: "test".to_owned(),
+        shard: 0,
+    }
+}
+
+fn store(world: &World) -> Store {
+    let _runtime = world.runtime.enter();
+    let options = StoreOptions {
+        url: world.database_url.clone(),
+        password: None,
+        tls: TlsMode::Auto,
+        ca_file: None,
+        max_connections: 5,
+        acquire_timeout: Duration::from_secs(10),
+        application_name: "test".to_owned(),
+        statement_cache: 100,
+    };
+    let store = Store::connect_lazily(&options).unwrap();
+    world.runtime.block_on(async {
+        store.migrate().await.unwrap();
+        store.migrate().await.unwrap();
+        store.register_partitions(&[partition()]).await.unwrap();
+        assert_eq!(store.begin_at(&partition(), 100).await.unwrap(), 100);
+        assert_eq!(store.begin_at(&partition(), 999).await.unwrap(), 100, "the first one stays");
+        // Makes the universal bins known.
+        store.pins("m", &schema()).await.unwrap();
+    });
+    store
+}
+
+fn counted(world: &World) -> (i64, i64) {
+    world.runtime.block_on(async {
+        let rows = number(&world.pool, "select coalesce(sum(rows), 0)::bigint from window_delta").await.unwrap();
+        let tally = number(&world.pool, "select coalesce(sum(count), 0)::bigint from record_tally").await.unwrap();
+        (rows, tally)
+    })
+}
+
+#[test]
+fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
+    let Some(services) = services("fence") else { return };
+    let world = World::new(&services, &Options::default());
+    let store = store(&world);
+    let run = |mut checkpoint: Checkpoint| world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
+    assert!(matches!(run(checkpoint(100, 150, delta(universal(), 50))), CheckpointOutcome::Stored { .. }));
+    assert_eq!(counted(&world), (50, 50));
+    // A zombie that began at the same position, an unknown one, and one that is ahead.
+    for base in [100, 0, 151] {
+        assert_eq!(run(checkpoint(base, base + 60, delta(universal(), 60))), CheckpointOutcome::Fenced);
+        assert_eq!(counted(&world), (50, 50), "from {base}");
+    }
+    assert!(matches!(run(checkpoint(150, 160, delta(universal(), 10))), CheckpointOutcome::Stored { .. }));
+    assert_eq!(counted(&world), (60, 60));
+    let position = world.runtime.block_on(number(&world.pool, "select next_offset from source_partition"));
+    assert_eq!(position, Ok(160));
+}
+
+#[test]
+fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
+    let Some(services) = services("stale bins") else { return };
+    let world = World::new(&services, &Options::default());
+    let store = store(&world);
+    let run = |mut checkpoint: Checkpoint| world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
+    run(checkpoint(100, 150, delta(universal(), 50)));
+    let text: String = (0..50).map(|index| format!("{{\"x\":{index}}}\n")).collect();
+    let (baseline, _) = build(&schema(), &[], BuildOptions::default(), || {
+        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema(), &layout()))
+    })
+    .unwrap();
+    let summary = world
+        .runtime
+        .block_on(store.add_baseline("m", &baseline, "test", true, false, "test"))
+        .unwrap()
+        .unwrap();
+    let newer = Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(summary.id) };
+    assert_eq!(run(checkpoint(150, 160, delta(newer.clone(), 10))), CheckpointOutcome::StaleBinning);
+    assert_eq!(counted(&world), (50, 50));
+    // The pins say what to count on instead: the open window's bins there, the new ones elsewhere.
+    let pins = world.runtime.block_on(store.pins("m", &schema())).unwrap();
+    assert_eq!(pins.active, newer);
+    let key = WindowKey { version: String::new(), segment: "*".to_owned(), start: EventTime::default() };
+    assert_eq!(pins.open[&key].binnings.id(), universal().binnings.id());
+}
+
+#[test]
+fn only_one_of_two_daemons_can_store_the_same_records() {
+    let Some(services) = services("race") else { return };
+    let world = World::new(&services, &Options::default());
+    let store = store(&world);
+    for round in 0..20 {
+        let base = 100 + round * 10;
+        let outcomes = world.runtime.block_on(async {
+            let contenders: Vec<_> = (0..4)
+                .map(|_| {
+                    let store = store.clone();
+                    let mut checkpoint = checkpoint(base, base + 10, delta(universal(), 10));
+                    tokio::spawn(async move { store.checkpoint(&mut checkpoint).await })
+                })
+                .collect();
+            let mut outcomes = Vec::new();
+            for contender in contenders {
+                outcomes.push(contender.await.unwrap().unwrap());
+            }
+            outcomes
+        });
+        let stored = outcomes.iter().filter(|outcome| matches!(outcome, CheckpointOutcome::Stored { .. })).count();
+        assert_eq!(stored, 1, "{outcomes:?}");
+    }
+    assert_eq!(counted(&world), (200, 200));
+}
