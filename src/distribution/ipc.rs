@@ -2,7 +2,8 @@
 //!
 //! Counts are rows of (column, kind, key, count, offsets, payload), only what is not zero, in a fixed order,
 //! so that equal counts give equal bytes. The schema's metadata names the format version, the binning set
-//! and the number of records. What is read back is checked: a database is input too.
+//! and the number of records. A checksum follows the stream (readers of Arrow stop before it): what is read back
+//! is checked, a database is input too.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -17,6 +18,8 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::column::Bins;
 use super::unseen::{UnseenCategories, UnseenState};
@@ -253,10 +256,19 @@ fn write(batch: &RecordBatch) -> Result<Vec<u8>, IpcError> {
     let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options)?;
     writer.write(batch)?;
     writer.finish()?;
-    Ok(writer.into_inner()?)
+    let mut bytes = writer.into_inner()?;
+    let checksum = xxh3_64(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    Ok(bytes)
 }
 
 fn read(bytes: &[u8]) -> Result<RecordBatch, IpcError> {
-    let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
+    // Arrow's reader panics on some damaged metadata, so damage is looked for before.
+    let (stream, checksum) =
+        bytes.split_last_chunk::<8>().ok_or(IpcError::Damaged("shorter than its checksum"))?;
+    if xxh3_64(stream) != u64::from_le_bytes(*checksum) {
+        return Err(IpcError::Damaged("the checksum is wrong"));
+    }
+    let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
     reader.next().ok_or(IpcError::Damaged("no batch"))?.map_err(IpcError::from)
 }

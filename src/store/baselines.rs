@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::{Store, StoreError, bigint, count, event_time, failed};
+use super::{Store, StoreError, bigint, count, damaged, event_time, failed};
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
@@ -32,10 +32,6 @@ pub struct BaselineSummary {
     pub active: bool,
     /// When it was stored.
     pub created_at: EventTime,
-}
-
-fn damaged<T, E: std::fmt::Display>(what: &str, result: Result<T, E>) -> Result<T, StoreError> {
-    result.map_err(|error| StoreError::Damaged { what: what.to_owned(), why: error.to_string() })
 }
 
 impl Store {

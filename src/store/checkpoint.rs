@@ -12,7 +12,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::{Store, StoreError, bigint, failed, timestamp};
+use super::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::distribution::IpcError;
 use crate::window::{MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength};
 
@@ -67,10 +67,7 @@ impl Store {
         for (monitor, length, delta) in &mut checkpoint.monitors {
             let mut windows = Vec::with_capacity(delta.windows.len());
             for window in &mut delta.windows {
-                windows.push(prepare(window).map_err(|error| StoreError::Damaged {
-                    what: format!("delta of monitor `{monitor}`"),
-                    why: error.to_string(),
-                })?);
+                windows.push(damaged(&format!("a delta of monitor `{monitor}`"), prepare(window))?);
             }
             prepared.push((monitor.clone(), *length, windows, delta.tally.clone()));
         }

@@ -84,6 +84,11 @@ pub(super) fn failed(attempted: &'static str) -> impl Fn(sqlx::Error) -> StoreEr
     move |source| StoreError::Database { attempted, source }
 }
 
+/// Turns a failure to read something stored into ours.
+pub(super) fn damaged<T, E: std::fmt::Display>(what: &str, result: Result<T, E>) -> Result<T, StoreError> {
+    result.map_err(|error| StoreError::Damaged { what: what.to_owned(), why: error.to_string() })
+}
+
 /// The pool, with everything that can be asked of the database.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -6,9 +6,12 @@
 //! assignment) everything counted since is dropped, positions are read again, and reading goes on from
 //! there under a new generation; messages of older generations are void.
 
+mod lookup;
+mod writer;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -17,11 +20,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::monitors::{RunningMonitor, subscription};
 use super::state::Shared;
-use super::workers::{Deltas, Pins, Workers};
+use super::workers::{Pins, Workers};
 use crate::kafka::{Source, SourceCommands, SourceEvent};
-use crate::record::EventTime;
-use crate::store::{Checkpoint, CheckpointOutcome, PositionMove, Store, StoreError};
-use crate::window::{MonitorDelta, Partition};
+use crate::store::{PositionMove, Store};
+use crate::window::Partition;
+use lookup::{Lookup, Positions};
+use writer::{Stored, Writer};
 
 /// What the task is asked from outside.
 pub(super) enum Command {
@@ -51,13 +55,7 @@ struct Position {
 struct Claimed {
     generation: u64,
     pins: Arc<Pins>,
-    positions: HashMap<Partition, (i64, HashMap<String, EventTime>)>,
-}
-
-/// What became of a checkpoint.
-enum Stored {
-    Done { moved: Vec<PositionMove>, pins: Option<Arc<Pins>> },
-    Void(&'static str),
+    positions: Positions,
 }
 
 pub(super) struct Ingest {
@@ -380,183 +378,4 @@ async fn finished(checkpoint: &mut Option<JoinHandle<Stored>>) -> Stored {
 
 fn list(partitions: &[Partition]) -> String {
     partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Waits that grow from 0.2 s to 10 s.
-struct Patience(Duration);
-
-impl Patience {
-    fn new() -> Self {
-        Self(Duration::from_millis(200))
-    }
-
-    async fn wait(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_secs(10));
-    }
-}
-
-/// Stores checkpoints; goes on trying while the database is away.
-struct Writer {
-    store: Store,
-    shared: Arc<Shared>,
-    commands: SourceCommands,
-    monitors: Arc<Vec<Arc<RunningMonitor>>>,
-    owner: String,
-    shard: i16,
-}
-
-impl Writer {
-    async fn write(self, positions: Vec<PositionMove>, deltas: Vec<oneshot::Receiver<Deltas>>) -> Stored {
-        let mut sums: HashMap<String, MonitorDelta> = HashMap::new();
-        for deltas in deltas {
-            let Ok(deltas) = deltas.await else { return Stored::Void("a counting thread did not answer") };
-            for (monitor, delta) in deltas {
-                sums.entry(monitor).or_default().merge(delta);
-            }
-        }
-        let monitors = self
-            .monitors
-            .iter()
-            .filter_map(|running| {
-                let delta = sums.remove(&running.monitor.name).filter(|delta| !delta.is_empty())?;
-                Some((running.monitor.name.clone(), running.monitor.counting.length, delta))
-            })
-            .collect();
-        let mut checkpoint = Checkpoint { positions, monitors, owner: self.owner.clone(), shard: self.shard };
-        let mut patience = Patience::new();
-        loop {
-            let started = Instant::now();
-            let outcome = self.store.checkpoint(&mut checkpoint).await;
-            let seconds = started.elapsed().as_secs_f64();
-            match outcome {
-                Ok(CheckpointOutcome::Stored { late }) => {
-                    self.recovered();
-                    self.shared.metrics.checkpoint("stored", seconds);
-                    for (monitor, _, delta) in &checkpoint.monitors {
-                        let late = late.get(monitor).copied().unwrap_or(0);
-                        self.count(monitor, delta, late);
-                    }
-                    let pins = self.pins().await;
-                    return Stored::Done { moved: checkpoint.positions, pins };
-                }
-                Ok(CheckpointOutcome::Fenced) => {
-                    self.recovered();
-                    self.shared.metrics.checkpoint("fenced", seconds);
-                    return Stored::Void("another daemon moved a position");
-                }
-                Ok(CheckpointOutcome::StaleBinning) => {
-                    self.recovered();
-                    self.shared.metrics.checkpoint("stale_binning", seconds);
-                    return Stored::Void("a window was opened on other bins");
-                }
-                Err(error) => {
-                    self.shared.metrics.checkpoint("failed", seconds);
-                    self.shared.database(Err(error.to_string()));
-                    // Fetching pauses; polling goes on, so the partitions stay ours.
-                    self.commands.hold(true);
-                    patience.wait().await;
-                }
-            }
-        }
-    }
-
-    fn recovered(&self) {
-        self.commands.hold(false);
-        self.shared.database(Ok(()));
-    }
-
-    fn count(&self, monitor: &str, delta: &MonitorDelta, late: u64) {
-        let closed = late.saturating_sub(delta.tally.late);
-        for (outcome, reason, count) in delta.tally.outcomes() {
-            let count = match outcome {
-                "accepted" => count.saturating_sub(closed),
-                "late" => late,
-                _ => count,
-            };
-            self.shared.metrics.records(monitor, outcome, reason, count);
-        }
-        if delta.tally.late == 0 && late > 0 {
-            self.shared.metrics.records(monitor, "late", "", late);
-        }
-    }
-
-    /// Pins may have changed: windows were opened, a baseline activated.
-    async fn pins(&self) -> Option<Arc<Pins>> {
-        match pins(&self.store, &self.monitors).await {
-            Ok(pins) => Some(Arc::new(pins)),
-            Err(error) => {
-                tracing::warn!(%error, "cannot read which baselines are active; the known ones stay in use");
-                None
-            }
-        }
-    }
-}
-
-async fn pins(store: &Store, monitors: &[Arc<RunningMonitor>]) -> Result<Pins, StoreError> {
-    let mut pins = Pins::new();
-    for running in monitors {
-        let monitor = &running.monitor;
-        pins.insert(monitor.name.clone(), Arc::new(store.pins(&monitor.name, &monitor.schema).await?));
-    }
-    Ok(pins)
-}
-
-/// Looks up where to read and what to count on.
-struct Lookup {
-    store: Store,
-    commands: SourceCommands,
-    shared: Arc<Shared>,
-    monitors: Arc<Vec<Arc<RunningMonitor>>>,
-}
-
-type Positions = HashMap<Partition, (i64, HashMap<String, EventTime>)>;
-
-impl Lookup {
-    async fn until_it_works(&self, partitions: &[Partition]) -> (Pins, Positions) {
-        let mut patience = Patience::new();
-        loop {
-            match self.once(partitions).await {
-                Ok(found) => return found,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot look positions up yet");
-                    patience.wait().await;
-                }
-            }
-        }
-    }
-
-    async fn once(&self, partitions: &[Partition]) -> Result<(Pins, Positions), String> {
-        let text = |error: StoreError| {
-            self.shared.database(Err(error.to_string()));
-            error.to_string()
-        };
-        // All partitions of the topics: windows wait for those that nobody reads, too.
-        let (commands, monitors) = (self.commands.clone(), Arc::clone(&self.monitors));
-        let mut known = tokio::task::spawn_blocking(move || {
-            commands.partitions(|topic| monitors.iter().any(|running| running.topics.matches(topic)))
-        })
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
-        known.extend(partitions.iter().cloned());
-        self.store.register_partitions(&known).await.map_err(text)?;
-        let pins = pins(&self.store, &self.monitors).await.map_err(text)?;
-        let claims = self.store.claim(partitions).await.map_err(text)?;
-        let mut positions = Positions::new();
-        for partition in partitions {
-            let claim = claims.get(partition).ok_or_else(|| format!("partition {partition} was not registered"))?;
-            let offset = if let Some(offset) = claim.next_offset { offset } else {
-                let (commands, asked) = (self.commands.clone(), partition.clone());
-                let first = tokio::task::spawn_blocking(move || commands.first_position(&asked))
-                    .await
-                    .map_err(|error| error.to_string())?
-                    .map_err(|error| error.to_string())?;
-                self.store.begin_at(partition, first).await.map_err(text)?
-            };
-            positions.insert(partition.clone(), (offset, claim.newest.clone()));
-        }
-        self.shared.database(Ok(()));
-        Ok((pins, positions))
-    }
 }

@@ -1,0 +1,189 @@
+//! Closing a window: merge, judge, tell, in one transaction. Any daemon may do it; no leader is needed.
+//!
+//! The row of the series is locked first (`skip locked`: somebody else at it is as good), so the windows of a
+//! series are judged one after the other, in order. Then the window itself: that waits for checkpoints which
+//! are adding to it, and makes later ones see it closed.
+
+mod read;
+mod write;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::Row as _;
+
+use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
+use crate::alert::WindowEvidence;
+use crate::decision::{ClosingWindow, Decision};
+use crate::record::EventTime;
+use crate::window::{Partition, WindowKey};
+use read::{baseline_of, binning, evidence_since, lock_series, lock_window, merge_deltas, requests_of};
+use write::{write_alert, write_findings, write_outbox, write_window};
+
+/// A window that may be due.
+#[derive(Clone, Debug)]
+pub struct OpenWindow {
+    /// Its row.
+    pub id: i64,
+    /// Version, segment, start.
+    pub key: WindowKey,
+    /// Its end.
+    pub end: EventTime,
+    /// For how long it has been due, in microseconds; none when not marked yet.
+    pub due_for: Option<i64>,
+}
+
+impl Store {
+    /// The oldest open windows of a monitor that end by a time, oldest first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn open_windows(
+        &self,
+        monitor: &str,
+        up_to: EventTime,
+        limit: i64,
+    ) -> Result<Vec<OpenWindow>, StoreError> {
+        let rows = sqlx::query(
+            "select id, model_version, segment, starts_at, ends_at,
+                    (extract(epoch from now() - due_since) * 1e6)::bigint as due_for
+             from model_window
+             where monitor = $1 and status = 'open' and ends_at <= $2
+             order by ends_at, model_version, segment limit $3",
+        )
+        .bind(monitor)
+        .bind(timestamp(up_to))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list open windows"))?;
+        rows.iter()
+            .map(|row| {
+                let key = WindowKey {
+                    version: row.try_get("model_version")?,
+                    segment: row.try_get("segment")?,
+                    start: event_time(row.try_get("starts_at")?),
+                };
+                let end = event_time(row.try_get("ends_at")?);
+                Ok(OpenWindow { id: row.try_get("id")?, key, end, due_for: row.try_get("due_for")? })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(failed("list open windows"))
+    }
+
+    /// Starts the patience of windows some partition has passed.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn mark_due(&self, windows: &[i64]) -> Result<(), StoreError> {
+        sqlx::query("update model_window set due_since = now() where id = any($1) and due_since is null and status = 'open'")
+            .bind(windows)
+            .execute(&self.pool)
+            .await
+            .map_err(failed("mark due windows"))?;
+        Ok(())
+    }
+
+    /// Closes a window: `decide` is called with everything counted in it and the clock of the database. `None`
+    /// when another daemon is at this series, or has closed the window, or an older one is still open.
+    ///
+    /// # Errors
+    /// When the database is away or stored counts are damaged; nothing changed then.
+    pub async fn close_window(
+        &self,
+        monitor: &str,
+        window: &OpenWindow,
+        missing: &[Partition],
+        sample_size: usize,
+        decide: impl FnOnce(&ClosingWindow, EventTime) -> Decision,
+    ) -> Result<Option<Decision>, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin closing a window"))?;
+        let Some(alert) = lock_series(&mut transaction, monitor, &window.key).await? else {
+            return Ok(None);
+        };
+        let Some(pinned) = lock_window(&mut transaction, monitor, window).await? else {
+            return Ok(None);
+        };
+        let merged = merge_deltas(&mut transaction, window.id, &pinned.binnings, sample_size).await?;
+        let evidence = WindowEvidence {
+            start: window.key.start.to_string(),
+            end: window.end.to_string(),
+            records: merged.counts.rows(),
+            late_records: 0,
+            complete: missing.is_empty(),
+            offsets: merged.ranges.clone(),
+        };
+        let baseline = baseline_of(&mut transaction, pinned.baseline, &window.key.segment, &pinned.binnings).await?;
+        let (requested, last_request) = requests_of(&mut transaction, monitor).await?;
+        let earlier = evidence_since(&mut transaction, monitor, &window.key, &alert).await?;
+        let closing = ClosingWindow {
+            key: window.key.clone(),
+            end: window.end,
+            counts: merged.counts,
+            evidence,
+            baseline,
+            alert,
+            requested,
+            last_request,
+            earlier,
+        };
+        let now: DateTime<Utc> =
+            sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await.map_err(failed("read the clock"))?;
+        let decision = decide(&closing, event_time(now));
+        write_window(&mut transaction, window, &closing, merged.sample, missing, &decision).await?;
+        write_findings(&mut transaction, window.id, &decision).await?;
+        write_alert(&mut transaction, monitor, window, &decision).await?;
+        write_outbox(&mut transaction, &decision).await?;
+        #[cfg(debug_assertions)]
+        crate::faults::hit("close.before_commit");
+        transaction.commit().await.map_err(failed("commit a closed window"))?;
+        #[cfg(debug_assertions)]
+        crate::faults::hit("close.after_commit");
+        Ok(Some(decision))
+    }
+
+    /// Replaces the deltas of open windows that have gathered more than `many` by their sum. How many
+    /// windows were tidied.
+    ///
+    /// # Errors
+    /// When the database is away or stored counts are damaged.
+    pub async fn merge_many_deltas(&self, monitor: &str, many: i64, sample_size: usize) -> Result<u64, StoreError> {
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "select w.id from model_window w join window_delta d on d.window_id = w.id
+             where w.monitor = $2 and w.status = 'open' group by w.id having count(*) > $1 limit 100",
+        )
+        .bind(many)
+        .bind(monitor)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("find windows to tidy"))?;
+        let mut tidied = 0;
+        for id in ids {
+            let mut transaction = self.pool.begin().await.map_err(failed("begin tidying"))?;
+            let row = sqlx::query("select binning_id from model_window where id = $1 and status = 'open' for update skip locked")
+                .bind(id)
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(failed("lock a window"))?;
+            let Some(row) = row else { continue };
+            let binnings = binning(&mut transaction, row.try_get("binning_id").map_err(failed("lock a window"))?).await?;
+            let mut merged = merge_deltas(&mut transaction, id, &binnings, sample_size).await?;
+            sqlx::query("delete from window_delta where window_id = $1")
+                .bind(id)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("tidy deltas"))?;
+            sqlx::query("insert into window_delta (window_id, rows, counts, sample, ranges) values ($1, $2, $3, $4, $5)")
+                .bind(id)
+                .bind(bigint(merged.counts.rows()))
+                .bind(damaged("counts", merged.counts.to_ipc())?)
+                .bind(damaged("sample", merged.sample.to_ipc())?)
+                .bind(serde_json::to_value(&merged.ranges).unwrap_or(Value::Null))
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("tidy deltas"))?;
+            transaction.commit().await.map_err(failed("commit tidied deltas"))?;
+            tidied += 1;
+        }
+        Ok(tidied)
+    }
+}

@@ -1,0 +1,202 @@
+//! What closing needs to know: locks, the merged deltas, the baseline, the history.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::OpenWindow;
+use crate::alert::{AlertState, WindowEvidence};
+use crate::binning::BinningSet;
+use crate::distribution::{RecordSample, WindowCounts};
+use crate::record::EventTime;
+use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
+use crate::window::{OffsetRanges, WindowKey};
+
+/// Drifting windows of an episode that evidence names at most.
+const EVIDENCE_WINDOWS: i64 = 48;
+
+pub(super) async fn lock_series(
+    connection: &mut PgConnection,
+    monitor: &str,
+    key: &WindowKey,
+) -> Result<Option<AlertState>, StoreError> {
+    let state: Option<Value> = sqlx::query_scalar(
+        "select alert_state from series where monitor = $1 and model_version = $2 and segment = $3
+         for no key update skip locked",
+    )
+    .bind(monitor)
+    .bind(&key.version)
+    .bind(&key.segment)
+    .fetch_optional(connection)
+    .await
+    .map_err(failed("lock a series"))?;
+    state.map(|state| damaged("the state of an alert", serde_json::from_value(state))).transpose()
+}
+
+pub(super) struct Pinned {
+    pub(super) binnings: Arc<BinningSet>,
+    pub(super) baseline: Option<Uuid>,
+}
+
+pub(super) async fn lock_window(
+    connection: &mut PgConnection,
+    monitor: &str,
+    window: &OpenWindow,
+) -> Result<Option<Pinned>, StoreError> {
+    let row = sqlx::query(
+        "select binning_id, baseline_id from model_window w where id = $1 and status = 'open'
+         and not exists (select from model_window older
+                         where older.monitor = $2 and older.model_version = $3 and older.segment = $4
+                           and older.status = 'open' and older.starts_at < $5)
+         for update",
+    )
+    .bind(window.id)
+    .bind(monitor)
+    .bind(&window.key.version)
+    .bind(&window.key.segment)
+    .bind(timestamp(window.key.start))
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(failed("lock a window"))?;
+    let Some(row) = row else { return Ok(None) };
+    let id = row.try_get("binning_id").map_err(failed("lock a window"))?;
+    let baseline = row.try_get("baseline_id").map_err(failed("lock a window"))?;
+    Ok(Some(Pinned { binnings: binning(connection, id).await?, baseline }))
+}
+
+pub(super) async fn binning(connection: &mut PgConnection, id: Uuid) -> Result<Arc<BinningSet>, StoreError> {
+    let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
+        .bind(id)
+        .fetch_one(connection)
+        .await
+        .map_err(failed("read a binning"))?;
+    damaged("a binning", serde_json::from_value(columns)).map(Arc::new)
+}
+
+pub(super) struct Merged {
+    pub(super) counts: WindowCounts,
+    pub(super) sample: RecordSample,
+    pub(super) ranges: OffsetRanges,
+}
+
+pub(super) async fn merge_deltas(
+    connection: &mut PgConnection,
+    window: i64,
+    binnings: &Arc<BinningSet>,
+    sample_size: usize,
+) -> Result<Merged, StoreError> {
+    let rows = sqlx::query("select counts, sample, ranges from window_delta where window_id = $1 order by id")
+        .bind(window)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read deltas"))?;
+    let mut merged = Merged {
+        counts: WindowCounts::empty(Arc::clone(binnings)),
+        sample: RecordSample::new(sample_size),
+        ranges: OffsetRanges::default(),
+    };
+    for row in rows {
+        let counts: &[u8] = row.try_get("counts").map_err(failed("read deltas"))?;
+        let delta = damaged("a delta", WindowCounts::from_ipc(counts, Arc::clone(binnings)))?;
+        damaged("a delta", merged.counts.merge(&delta))?;
+        let ranges: Value = row.try_get("ranges").map_err(failed("read deltas"))?;
+        merged.ranges.merge(&damaged("the offsets of a delta", serde_json::from_value(ranges))?);
+        let sample: Option<&[u8]> = row.try_get("sample").map_err(failed("read deltas"))?;
+        if let Some(bytes) = sample {
+            merged.sample.merge(&damaged("a sample", RecordSample::from_ipc(bytes, sample_size))?);
+        }
+    }
+    Ok(merged)
+}
+
+pub(super) async fn baseline_of(
+    connection: &mut PgConnection,
+    id: Option<Uuid>,
+    segment: &str,
+    binnings: &Arc<BinningSet>,
+) -> Result<Option<(String, Option<WindowCounts>)>, StoreError> {
+    let Some(id) = id else { return Ok(None) };
+    let row = sqlx::query(
+        "select b.version, b.origin, b.rows, s.counts from baseline b
+         left join baseline_segment s on s.baseline_id = b.id and s.segment = $2 where b.id = $1",
+    )
+    .bind(id)
+    .bind(segment)
+    .fetch_one(connection)
+    .await
+    .map_err(failed("read a baseline"))?;
+    let version: i32 = row.try_get("version").map_err(failed("read a baseline"))?;
+    let origin: String = row.try_get("origin").map_err(failed("read a baseline"))?;
+    let counts: Option<&[u8]> = row.try_get("counts").map_err(failed("read a baseline"))?;
+    let counts = counts
+        .map(|bytes| damaged("a baseline", WindowCounts::from_ipc(bytes, Arc::clone(binnings))))
+        .transpose()?;
+    Ok(Some((format!("version {version} ({origin})"), counts)))
+}
+
+pub(super) async fn requests_of(
+    connection: &mut PgConnection,
+    monitor: &str,
+) -> Result<(Vec<Uuid>, Option<EventTime>), StoreError> {
+    let rows = sqlx::query("select alert_id, window_end from retraining_request where monitor = $1")
+        .bind(monitor)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read retraining requests"))?;
+    let mut alerts = Vec::new();
+    let mut last = None;
+    for row in rows {
+        alerts.push(row.try_get("alert_id").map_err(failed("read retraining requests"))?);
+        let end: DateTime<Utc> = row.try_get("window_end").map_err(failed("read retraining requests"))?;
+        last = last.max(Some(event_time(end)));
+    }
+    Ok((alerts, last))
+}
+
+/// The closed drifting windows of the running episode.
+pub(super) async fn evidence_since(
+    connection: &mut PgConnection,
+    monitor: &str,
+    key: &WindowKey,
+    alert: &AlertState,
+) -> Result<Vec<WindowEvidence>, StoreError> {
+    let (AlertState::Pending { since, .. } | AlertState::Firing { since, .. }) = alert else {
+        return Ok(Vec::new());
+    };
+    let rows = sqlx::query(
+        "select * from (
+             select starts_at, ends_at, rows, complete, ranges,
+                    coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+             from model_window w
+             where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed'
+               and verdict in ('warn', 'critical') and starts_at >= $4 and starts_at < $5
+             order by starts_at desc limit $6) newest
+         order by starts_at",
+    )
+    .bind(monitor)
+    .bind(&key.version)
+    .bind(&key.segment)
+    .bind(timestamp(*since))
+    .bind(timestamp(key.start))
+    .bind(EVIDENCE_WINDOWS)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read earlier windows"))?;
+    rows.iter()
+        .map(|row| {
+            let ranges: Value = row.try_get("ranges")?;
+            Ok(WindowEvidence {
+                start: event_time(row.try_get("starts_at")?).to_string(),
+                end: event_time(row.try_get("ends_at")?).to_string(),
+                records: count(row.try_get("rows")?),
+                late_records: count(row.try_get("late")?),
+                complete: row.try_get("complete")?,
+                offsets: serde_json::from_value(ranges).unwrap_or_default(),
+            })
+        })
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(failed("read earlier windows"))
+}

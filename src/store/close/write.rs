@@ -1,0 +1,177 @@
+//! What closing leaves behind: the window, its findings, the alert, the outbox.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::OpenWindow;
+use crate::alert::{AlertChange, ChangeKind};
+use crate::decision::{ClosingWindow, Decision, RetrainingRequest};
+use crate::distribution::RecordSample;
+use crate::store::{StoreError, bigint, damaged, failed, timestamp};
+use crate::window::Partition;
+
+pub(super) async fn write_window(
+    connection: &mut PgConnection,
+    window: &OpenWindow,
+    closing: &ClosingWindow,
+    mut sample: RecordSample,
+    missing: &[Partition],
+    decision: &Decision,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
+                ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9 where id = $1",
+    )
+    .bind(window.id)
+    .bind(bigint(closing.counts.rows()))
+    .bind(damaged("counts", closing.counts.to_ipc())?)
+    .bind(damaged("sample", sample.to_ipc())?)
+    .bind(serde_json::to_value(&closing.evidence.offsets).unwrap_or(Value::Null))
+    .bind(missing.is_empty())
+    .bind(serde_json::to_value(missing).unwrap_or(Value::Null))
+    .bind(decision.judgement.verdict.as_str())
+    .bind(decision.retrain.map(crate::retrain::RetrainDecision::as_str))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("close a window"))?;
+    sqlx::query("delete from window_delta where window_id = $1")
+        .bind(window.id)
+        .execute(connection)
+        .await
+        .map_err(failed("close a window"))?;
+    Ok(())
+}
+
+pub(super) async fn write_findings(connection: &mut PgConnection, window: i64, decision: &Decision) -> Result<(), StoreError> {
+    let findings = &decision.judgement.findings;
+    let score = |field: fn(&crate::measure::Score) -> Option<f64>| -> Vec<Option<f64>> {
+        findings.iter().map(|finding| finding.score.as_ref().and_then(field)).collect()
+    };
+    let size = |field: fn(&crate::measure::Score) -> u64| -> Vec<Option<i64>> {
+        findings.iter().map(|finding| finding.score.as_ref().map(|score| bigint(field(score)))).collect()
+    };
+    sqlx::query(
+        "insert into finding (window_id, column_name, measure, verdict, warn, critical, noise_floor, statistic,
+                              p_value, effect, bound, n_baseline, n_window)
+         select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::float8[],
+                                  $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::bigint[], $13::bigint[])",
+    )
+    .bind(window)
+    .bind(findings.iter().map(|finding| finding.column.as_str()).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.measure.as_str()).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.verdict.as_str()).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.warn).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.critical).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.noise_floor).collect::<Vec<_>>())
+    .bind(score(|score| Some(score.statistic)))
+    .bind(score(|score| score.p_value))
+    .bind(score(|score| Some(score.effect)))
+    .bind(score(|score| score.bound))
+    .bind(size(|score| score.n_baseline))
+    .bind(size(|score| score.n_window))
+    .execute(connection)
+    .await
+    .map_err(failed("store findings"))?;
+    Ok(())
+}
+
+pub(super) async fn write_alert(
+    connection: &mut PgConnection,
+    monitor: &str,
+    window: &OpenWindow,
+    decision: &Decision,
+) -> Result<(), StoreError> {
+    sqlx::query("update series set alert_state = $4 where monitor = $1 and model_version = $2 and segment = $3")
+        .bind(monitor)
+        .bind(&window.key.version)
+        .bind(&window.key.segment)
+        .bind(damaged("the state of an alert", serde_json::to_value(&decision.alert))?)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("store the state of an alert"))?;
+    if let Some(change) = &decision.change {
+        write_change(connection, monitor, window, change).await?;
+    }
+    if let Some(request) = &decision.request {
+        write_request(connection, monitor, window, request).await?;
+    }
+    Ok(())
+}
+
+async fn write_change(
+    connection: &mut PgConnection,
+    monitor: &str,
+    window: &OpenWindow,
+    change: &AlertChange,
+) -> Result<(), StoreError> {
+    let state = match change.kind {
+        ChangeKind::Firing | ChangeKind::Worsened => "firing",
+        other => other.as_str(),
+    };
+    sqlx::query(
+        "insert into alert (id, monitor, model_version, segment, state, severity, since)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (id) do update set state = excluded.state, severity = excluded.severity, updated_at = now()",
+    )
+    .bind(change.id)
+    .bind(monitor)
+    .bind(&window.key.version)
+    .bind(&window.key.segment)
+    .bind(state)
+    .bind(change.severity.as_str())
+    .bind(timestamp(change.since))
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("store an alert"))?;
+    sqlx::query("insert into alert_change (alert_id, window_id, kind, severity) values ($1, $2, $3, $4)")
+        .bind(change.id)
+        .bind(window.id)
+        .bind(change.kind.as_str())
+        .bind(change.severity.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("store the change of an alert"))?;
+    Ok(())
+}
+
+async fn write_request(
+    connection: &mut PgConnection,
+    monitor: &str,
+    window: &OpenWindow,
+    request: &RetrainingRequest,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into retraining_request (id, monitor, model_version, segment, alert_id, window_id, window_end, body)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+    )
+    .bind(request.id)
+    .bind(monitor)
+    .bind(&window.key.version)
+    .bind(&window.key.segment)
+    .bind(request.alert)
+    .bind(window.id)
+    .bind(timestamp(window.end))
+    .bind(&request.body)
+    .execute(connection)
+    .await
+    .map_err(failed("store a retraining request"))?;
+    Ok(())
+}
+
+pub(super) async fn write_outbox(connection: &mut PgConnection, decision: &Decision) -> Result<(), StoreError> {
+    for notification in &decision.notifications {
+        sqlx::query(
+            "insert into notification (id, subject_id, receiver, event_type, body)
+             values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
+        )
+        .bind(notification.id)
+        .bind(notification.subject)
+        .bind(&notification.receiver)
+        .bind(&notification.event_type)
+        .bind(&notification.body)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("fill the outbox"))?;
+    }
+    Ok(())
+}
