@@ -99,6 +99,12 @@ impl MessageBatch {
         self.buffer.len() + self.entries.len() * ENTRY_BYTES
     }
 
+    /// The offset of the first message.
+    #[must_use]
+    pub fn first_offset(&self) -> Option<i64> {
+        self.entries.first().map(|entry| entry.offset)
+    }
+
     /// The offset after the last message.
     #[must_use]
     pub fn next_offset(&self) -> Option<i64> {

@@ -281,6 +281,11 @@ impl Poller<'_> {
 
     /// Starts partitions, those that are being read already from another position.
     fn start(&mut self, positions: Vec<(Partition, i64)>, generation: u64) {
+        // What is started begins unpaused, so nothing may stay paused beside it; if need be everything is paused
+        // again at the next turn.
+        if self.shared.paused.load(Ordering::SeqCst) {
+            self.pause_all(false);
+        }
         let mut stop = TopicPartitionList::new();
         let mut start = TopicPartitionList::new();
         let mut started = self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,10 +303,6 @@ impl Poller<'_> {
         if let Err(error) = stopped.and_then(|()| self.consumer.incremental_assign(&start)) {
             tracing::error!(%error, "cannot start partitions");
         }
-        // What was assigned while everything is paused begins unpaused.
-        if self.shared.paused.swap(false, Ordering::SeqCst) {
-            self.balance_pressure();
-        }
     }
 
     /// Pauses when too much is in flight, resumes at half of it. Polling goes on, so the group stays.
@@ -314,16 +315,18 @@ impl Poller<'_> {
         if pause == paused || (paused && in_flight > self.shared.limit / 2) {
             return;
         }
+        tracing::debug!(pause, in_flight, hold, "back-pressure");
+        self.pause_all(pause);
+    }
+
+    fn pause_all(&mut self, pause: bool) {
         let mut list = TopicPartitionList::new();
         for partition in self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             list.add_partition(&partition.topic, partition.partition);
         }
         let outcome = if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
         match outcome {
-            Ok(()) => {
-                self.shared.paused.store(pause, Ordering::SeqCst);
-                tracing::debug!(pause, in_flight, hold, "back-pressure");
-            }
+            Ok(()) => self.shared.paused.store(pause, Ordering::SeqCst),
             Err(error) => tracing::warn!(%error, pause, "cannot pause or resume partitions"),
         }
     }

@@ -16,8 +16,10 @@
 )]
 
 mod architecture;
+mod compiled_in;
 mod configuration;
 mod crash;
+mod demo;
 mod end_to_end;
 mod golden;
 mod operations;

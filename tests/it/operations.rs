@@ -110,6 +110,7 @@ fn a_database_outage_pauses_reading_is_visible_and_loses_nothing() {
     assert_eq!(status, 200, "an outage is not a crash: {body}");
     let metrics = world.get("a", "/metrics").1;
     assert!(metrics.contains("driftd_database_up 0"), "{metrics}");
+    assert!(metrics.contains("driftd_paused 1"), "fetching is paused: {metrics}");
     std::thread::sleep(Duration::from_secs(3));
     assert!(daemon.is_running());
 

@@ -43,9 +43,15 @@ pub struct Services {
 pub fn services(test: &str) -> Option<Services> {
     let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let (Some(database_url), Some(kafka)) = (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) { Some(Services { database_url, kafka }) } else {
-        eprintln!("SKIPPED {test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them");
+        skipped(&format!("{test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them"));
         None
     }
+}
+
+/// Says what was not tested, past the test runner's capture of output.
+pub fn skipped(what: &str) {
+    use std::io::Write as _;
+    let _nobody_listens = writeln!(std::io::stderr(), "SKIPPED {what}");
 }
 
 /// A database, topics and a folder for one test.
@@ -482,7 +488,7 @@ impl Smtp {
     pub fn start(folder: &Path) -> Option<Self> {
         let available = Command::new("/usr/bin/python3").args(["-c", "import aiosmtpd"]).output();
         if !available.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED the mail server: python3-aiosmtpd is not installed");
+            skipped("the mail server: python3-aiosmtpd is not installed");
             return None;
         }
         let mails = folder.join("smtp");

@@ -10,7 +10,7 @@ fn unit() -> std::path::PathBuf {
 fn analyze(arguments: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("systemd-analyze").args(arguments).output();
     let Ok(output) = output else {
-        eprintln!("skipped: systemd-analyze is not installed");
+        crate::support::skipped("the systemd unit: systemd-analyze is not installed");
         return None;
     };
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

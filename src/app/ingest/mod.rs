@@ -148,6 +148,12 @@ impl Ingest {
         match event {
             SourceEvent::Messages(batch) => match self.positions.get_mut(&batch.partition) {
                 Some(position) if batch.generation == self.generation => {
+                    if batch.first_offset().is_some_and(|first| first < position.next) {
+                        // Must not happen; if it does, these are messages that were counted before.
+                        self.commands.done(batch.bytes());
+                        self.reset("messages came twice");
+                        return Ok(());
+                    }
                     position.next = batch.next_offset().unwrap_or(position.next);
                     workers.count(batch);
                 }
@@ -200,7 +206,8 @@ impl Ingest {
         }
         let mut start = Vec::new();
         for (partition, (offset, newest)) in claimed.positions {
-            if self.wanted.contains(&partition) {
+            // One that is being read already was claimed twice in a row; reading it again would count it twice.
+            if self.wanted.contains(&partition) && !self.positions.contains_key(&partition) {
                 workers.assign(&partition, newest);
                 self.positions.insert(partition.clone(), Position { base: offset, next: offset });
                 start.push((partition, offset));
@@ -208,6 +215,8 @@ impl Ingest {
         }
         start.sort();
         tracing::info!(positions = ?start.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect::<Vec<_>>(), "reading");
+        // The database answers: an aborted checkpoint may have left everything on hold.
+        self.commands.hold(false);
         self.commands.start(start, self.generation);
         self.shared.kafka_ready();
     }

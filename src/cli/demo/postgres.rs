@@ -88,13 +88,14 @@ impl Drop for Cluster {
         let deadline = Instant::now() + Duration::from_secs(5);
         while asked.is_ok() && Instant::now() < deadline {
             if !matches!(self.server.try_wait(), Ok(None)) {
-                return;
+                break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        // It is going away in either case.
+        // It is going away in either case, and its files with it.
         let _killed = self.server.kill();
         let _reaped = self.server.wait();
+        let _left_behind = std::fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -1,0 +1,27 @@
+//! The demo is the first thing a newcomer runs: it works, and says what it should.
+
+use std::process::Command;
+
+use crate::support::services;
+
+#[test]
+fn the_demo_detects_the_drift_that_is_in_its_data_and_tells() {
+    if services("demo").is_none() {
+        return;
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd")).arg("demo").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for part in [
+        "13129 records in 19 windows, each counted exactly once",
+        "critical         temp (psi",
+        "Subject: [critical] bike-demand drifted",
+        "drift.retraining.requested",
+        "signature verified",
+        "13129  accepted",
+        "next:",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing: {text}");
+    }
+    assert!(!text.contains("WRONG"), "{text}");
+}
