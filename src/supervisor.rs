@@ -66,3 +66,46 @@ fn described(ended: Option<Ended>) -> String {
         Some(Err(error)) => format!("a task died: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_task_to_fail_stops_the_others_and_is_named() {
+        let mut supervisor = Supervisor::default();
+        let token = supervisor.token();
+        supervisor.start("steady", async move {
+            token.cancelled().await;
+            Ok(())
+        });
+        supervisor.start("broken", async { Err("it broke".to_owned()) });
+        assert_eq!(supervisor.run(Duration::from_secs(5)).await, Err("task broken: it broke".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn stopping_is_clean_when_all_stop_and_bounded_when_one_does_not() {
+        let mut supervisor = Supervisor::default();
+        let token = supervisor.token();
+        let told = token.clone();
+        supervisor.start("steady", async move {
+            told.cancelled().await;
+            Ok(())
+        });
+        token.cancel();
+        assert_eq!(supervisor.run(Duration::from_secs(5)).await, Ok(()));
+
+        let mut supervisor = Supervisor::default();
+        supervisor.token().cancel();
+        supervisor.start("stubborn", std::future::pending());
+        let outcome = supervisor.run(Duration::from_millis(20)).await;
+        assert!(outcome.is_err_and(|error| error.contains("did not stop")));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_by_itself_is_a_failure() {
+        let mut supervisor = Supervisor::default();
+        supervisor.start("lazy", async { Ok(()) });
+        assert_eq!(supervisor.run(Duration::from_secs(1)).await, Err("task lazy ended by itself".to_owned()));
+    }
+}

@@ -72,10 +72,10 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
         })
     });
     let directory = path.parent().unwrap_or(Path::new(".")).join("monitors.d");
-    let receivers = main.as_ref().map(|(_, receivers)| receivers);
-    let monitors = read_monitors(&directory, receivers, &problems, &mut warnings);
+    let declared = main.as_ref().map(|(_, (_, declared))| declared.as_slice());
+    let monitors = read_monitors(&directory, declared, &problems, &mut warnings);
     let settings = match main {
-        Some((Some(daemon), receivers)) => {
+        Some((Some(daemon), (receivers, _))) => {
             Some(Settings { daemon, receivers, monitors, warnings, path: path.to_owned() })
         }
         _ => None,
@@ -102,7 +102,7 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
 
 fn read_monitors(
     directory: &Path,
-    receivers: Option<&BTreeMap<String, Receiver>>,
+    receivers: Option<&[String]>,
     problems: &Problems,
     warnings: &mut Vec<String>,
 ) -> Vec<Monitor> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::receivers::{Receiver, check_names};
+use super::receivers::check_names;
 use super::section::Section;
 use crate::alert::{AlertPolicy, Severity};
 use crate::binning::BuildOptions;
@@ -47,7 +47,7 @@ pub struct Monitor {
     pub build: BuildOptions,
 }
 
-pub(super) fn read(root: &Section<'_>, receivers: Option<&BTreeMap<String, Receiver>>) -> Option<Monitor> {
+pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<Monitor> {
     let name = root.required("name", "what the monitor is called");
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
@@ -368,7 +368,7 @@ fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
     JudgeSpec { columns, min_records, significance, rule }
 }
 
-fn alert(section: &Section<'_>, receivers: Option<&BTreeMap<String, Receiver>>) -> (AlertPolicy, Vec<String>) {
+fn alert(section: &Section<'_>, receivers: Option<&[String]>) -> (AlertPolicy, Vec<String>) {
     let policy = AlertPolicy {
         severity: section.choice("severity", Severity::Critical, &[("warn", Severity::Warn), ("critical", Severity::Critical)]),
         for_windows: u32::try_from(section.integer("for", 1, 1..=10_000)).unwrap_or(1),

@@ -89,9 +89,12 @@ enum Kind {
     Kafka,
 }
 
-pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> BTreeMap<String, Receiver> {
+/// The receivers, and the names of all that were declared: one with a mistake is still known where it is used.
+pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<String, Receiver>, Vec<String>) {
     let mut receivers = BTreeMap::new();
+    let mut declared = Vec::new();
     for (name, section) in root.named_sections("receivers") {
+        declared.push(name.clone());
         let kinds = [("email", Kind::Email), ("webhook", Kind::Webhook), ("kafka", Kind::Kafka)];
         let kind = section.optional_choice("type", &kinds);
         if !section.has("type") {
@@ -110,7 +113,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> BTreeMap<S
             receivers.insert(name, receiver);
         }
     }
-    receivers
+    (receivers, declared)
 }
 
 fn email(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<EmailSettings> {
@@ -192,13 +195,13 @@ fn webhook(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<WebhookS
 pub(super) fn check_names(
     section: &Section<'_>,
     key: &'static str,
-    receivers: Option<&BTreeMap<String, Receiver>>,
+    receivers: Option<&[String]>,
 ) -> Vec<String> {
     let names = section.strings(key).unwrap_or_default();
     if let Some(receivers) = receivers {
-        let known: Vec<&str> = receivers.keys().map(String::as_str).collect();
+        let known: Vec<&str> = receivers.iter().map(String::as_str).collect();
         for (name, span) in &names {
-            if !receivers.contains_key(name) {
+            if !receivers.contains(name) {
                 let problem = super::problem::Problem::at(
                     section.file,
                     span.clone(),

@@ -213,6 +213,13 @@ impl Distribution {
         }
     }
 
+    /// Counts rows that do not have this column at all.
+    pub(super) fn count_missing(&mut self, rows: u64) {
+        if let Some(counter) = self.absent.get_mut(Absence::Missing as usize - 1) {
+            *counter += rows;
+        }
+    }
+
     /// Adds the counts of an aligned distribution; callers go through [`super::WindowCounts::merge`].
     pub(super) fn add(&mut self, other: &Self) {
         debug_assert!(self.is_aligned_with(other), "merging is checked by the window");

@@ -68,13 +68,21 @@ impl WindowCounts {
         self.columns.iter().find(|distribution| distribution.name() == name)
     }
 
-    /// Counts the given rows of a batch whose columns are those of the binning set.
+    /// Counts the given rows of a batch. Columns are matched by name: a window that was opened before the
+    /// monitor's columns changed keeps its own, and what records no longer have is missing in it.
     pub fn count(&mut self, batch: &DecodedBatch, rows: &[u32]) {
         self.rows += rows.len() as u64;
-        for ((distribution, array), absences) in
-            self.columns.iter_mut().zip(batch.batch.columns()).zip(&batch.absences)
-        {
-            distribution.count(array.as_ref(), absences, rows);
+        let fields = batch.batch.schema_ref().fields();
+        for (position, distribution) in self.columns.iter_mut().enumerate() {
+            let is_here = |field: &arrow::datatypes::FieldRef| field.name() == distribution.name();
+            let index = match fields.get(position) {
+                Some(field) if is_here(field) => Some(position),
+                _ => fields.iter().position(is_here),
+            };
+            match index.and_then(|index| Some((batch.batch.columns().get(index)?, batch.absences.get(index)?))) {
+                Some((array, absences)) => distribution.count(array.as_ref(), absences, rows),
+                None => distribution.count_missing(rows.len() as u64),
+            }
         }
     }
 

@@ -148,6 +148,20 @@ proptest! {
 }
 
 #[test]
+fn a_window_opened_before_the_columns_changed_keeps_its_own() {
+    let older = Arc::new(BinningSet::new(vec![
+        ("b".into(), Binning::Categorical(CategoricalBinning::boolean())),
+        ("gone".into(), Binning::UniversalNumeric),
+        ("x".into(), Binning::UniversalNumeric),
+    ]));
+    let counts = counted(&older, &batch(&[(1.0, 1), (2.0, 2), (3.0, 7)]), &[0, 1, 2]);
+    let [b, gone, x] = counts.columns() else { panic!("three columns") };
+    assert_eq!((b.counts()[0], b.counts()[1], b.absent(Absence::Missing)), (1, 1, 1));
+    assert_eq!((gone.present(), gone.absent(Absence::Missing)), (0, 3));
+    assert_eq!((x.present(), x.absent(Absence::Null)), (2, 1));
+}
+
+#[test]
 fn counts_on_different_binnings_do_not_add_up() {
     let mut left = WindowCounts::empty(binnings());
     let right = WindowCounts::empty(Arc::new(BinningSet::universal(&schema())));

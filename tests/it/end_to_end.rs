@@ -30,7 +30,7 @@ fn shuffled_poisoned_partitioned_records_are_counted_once_and_decisions_told_onc
         &Options {
             owner: owner.as_deref(),
             session_timeout: "6s",
-            window: "out_of_orderness = \"6d\"\nidle_after = \"8s\"",
+            window: "out_of_orderness = \"6d\"\nidle_after = \"15s\"",
         },
     );
     let all = bike_records();
