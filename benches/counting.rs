@@ -12,8 +12,7 @@ use driftd::binning::BuildOptions;
 use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
 use driftd::measure::Measure;
 use driftd::record::{
-    Column, ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role,
-    TimeFormat, TimeUnit,
+    ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
 };
 use driftd::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
 
@@ -22,27 +21,16 @@ const NUMERIC: usize = 25;
 const CATEGORICAL: usize = 5;
 
 fn schema() -> ModelSchema {
-    let column = |name: String, column_type| Column {
-        path: FieldPath::parse(&name).unwrap(),
-        name,
-        role: Role::Feature,
-        column_type,
-    };
-    let numeric = (0..NUMERIC).map(|index| column(format!("feature_{index}"), ColumnType::Numeric));
-    let categorical = (0..CATEGORICAL).map(|index| column(format!("category_{index}"), ColumnType::Categorical));
-    ModelSchema::new(numeric.chain(categorical).collect()).unwrap()
+    let names: Vec<(String, ColumnType)> = (0..NUMERIC)
+        .map(|index| (format!("feature_{index}"), ColumnType::Numeric))
+        .chain((0..CATEGORICAL).map(|index| (format!("category_{index}"), ColumnType::Categorical)))
+        .collect();
+    let features: Vec<(&str, ColumnType)> = names.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+    ModelSchema::of_features(&features).unwrap()
 }
 
 fn layout() -> RecordLayout {
-    RecordLayout {
-        time: Some(FieldPath::parse("ts").unwrap()),
-        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-        version: None,
-        segments: vec![],
-        filters: vec![],
-        max_message_bytes: 1 << 20,
-        max_future_skew: 0,
-    }
+    RecordLayout { time: Some(FieldPath::parse("ts").unwrap()), ..RecordLayout::default() }
 }
 
 fn records() -> Vec<String> {

@@ -11,34 +11,20 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use super::*;
-use crate::record::{Absence, Column, FieldPath, RecordLayout, Role, TimeFormat, TimeUnit};
+use crate::record::{Absence, FieldPath, RecordLayout};
 use crate::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
 
 fn schema() -> ModelSchema {
-    let column = |name: &str, column_type| Column {
-        name: name.to_owned(),
-        path: FieldPath::parse(name).unwrap(),
-        role: Role::Feature,
-        column_type,
-    };
-    ModelSchema::new(vec![
-        column("x", ColumnType::Numeric),
-        column("k", ColumnType::Categorical),
-        column("b", ColumnType::Boolean),
+    ModelSchema::of_features(&[
+        ("x", ColumnType::Numeric),
+        ("k", ColumnType::Categorical),
+        ("b", ColumnType::Boolean),
     ])
     .unwrap()
 }
 
 fn layout() -> RecordLayout {
-    RecordLayout {
-        time: None,
-        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-        version: None,
-        segments: vec![("k".to_owned(), FieldPath::parse("k").unwrap())],
-        filters: vec![],
-        max_message_bytes: 1 << 20,
-        max_future_skew: 0,
-    }
+    RecordLayout { segments: vec![("k".to_owned(), FieldPath::parse("k").unwrap())], ..RecordLayout::default() }
 }
 
 fn lines() -> String {

@@ -179,10 +179,9 @@ fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
         time,
         time_format: TimeFormat { unit },
         version,
-        segments: Vec::new(),
         filters,
-        max_message_bytes: usize::MAX,
         max_future_skew,
+        ..RecordLayout::default()
     };
     (topics, layout)
 }

@@ -13,51 +13,26 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::binning::{Binning, BuildOptions, CategoricalBinning, category_hash, numeric_from_values};
-use crate::record::{
-    Absence, Column, ColumnType, Decoded, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role,
-    TimeFormat, TimeUnit,
-};
+use crate::record::{Absence, ColumnType, ModelSchema, batch_of};
 
 fn schema() -> ModelSchema {
-    let column = |name: &str, column_type| Column {
-        name: name.to_owned(),
-        path: FieldPath::parse(name).unwrap(),
-        role: Role::Feature,
-        column_type,
-    };
-    ModelSchema::new(vec![
-        column("x", ColumnType::Numeric),
-        column("k", ColumnType::Categorical),
-        column("b", ColumnType::Boolean),
+    ModelSchema::of_features(&[
+        ("x", ColumnType::Numeric),
+        ("k", ColumnType::Categorical),
+        ("b", ColumnType::Boolean),
     ])
     .unwrap()
 }
 
 fn batch(rows: &[(f64, u8)]) -> DecodedBatch {
-    let layout = RecordLayout {
-        time: None,
-        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-        version: None,
-        segments: vec![],
-        filters: vec![],
-        max_message_bytes: 1 << 20,
-        max_future_skew: 0,
-    };
-    let mut decoder = JsonDecoder::new(&schema(), layout);
-    for (offset, (value, category)) in (0i64..).zip(rows) {
-        let text = if category % 7 == 0 {
+    let record = |(value, category): &(f64, u8)| {
+        if category % 7 == 0 {
             format!(r#"{{"x":null,"k":"k{category}"}}"#)
         } else {
             format!(r#"{{"x":{value:?},"k":"k{category}","b":{}}}"#, category % 2 == 0)
-        };
-        let message = RawMessage {
-            payload: Some(text.as_bytes()),
-            offset,
-            broker_time: crate::record::EventTime::from_millis(0),
-        };
-        assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
-    }
-    decoder.finish()
+        }
+    };
+    batch_of(&schema(), rows.iter().map(record))
 }
 
 fn binnings() -> Arc<BinningSet> {

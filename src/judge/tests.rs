@@ -11,18 +11,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::binning::{Binning, BinningSet, BuildOptions, CategoricalBinning, numeric_from_values};
-use crate::record::{
-    Column, ColumnType, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat, TimeUnit,
-};
+use crate::record::{ColumnType, ModelSchema, batch_of};
 
 fn schema() -> ModelSchema {
-    let column = |name: &str, column_type| Column {
-        name: name.to_owned(),
-        path: FieldPath::parse(name).unwrap(),
-        role: Role::Feature,
-        column_type,
-    };
-    ModelSchema::new(vec![column("x", ColumnType::Numeric), column("k", ColumnType::Categorical)]).unwrap()
+    ModelSchema::of_features(&[("x", ColumnType::Numeric), ("k", ColumnType::Categorical)]).unwrap()
 }
 
 fn binnings() -> Arc<BinningSet> {
@@ -34,24 +26,9 @@ fn binnings() -> Arc<BinningSet> {
 }
 
 fn counts(binnings: &Arc<BinningSet>, rows: impl Iterator<Item = String>) -> WindowCounts {
-    let layout = RecordLayout {
-        time: None,
-        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-        version: None,
-        segments: vec![],
-        filters: vec![],
-        max_message_bytes: 1 << 20,
-        max_future_skew: 0,
-    };
-    let mut decoder = JsonDecoder::new(&schema(), layout);
-    let mut number = 0;
-    for text in rows {
-        let broker_time = crate::record::EventTime::from_millis(0);
-        decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: 0, broker_time });
-        number += 1;
-    }
+    let batch = batch_of(&schema(), rows);
     let mut counts = WindowCounts::empty(Arc::clone(binnings));
-    counts.count(&decoder.finish(), &(0..number).collect::<Vec<_>>());
+    counts.count(&batch, &(0..batch.times.len() as u32).collect::<Vec<_>>());
     counts
 }
 

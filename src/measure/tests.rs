@@ -14,32 +14,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::binning::{Binning, BinningSet, BuildOptions, NumericBinning, numeric_from_values};
 use crate::distribution::WindowCounts;
-use crate::record::{Column, ColumnType, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat, TimeUnit};
+use crate::record::{ColumnType, ModelSchema, batch_of};
 
 fn numeric_counts(binnings: &Arc<BinningSet>, values: &[f64]) -> WindowCounts {
-    let schema = ModelSchema::new(vec![Column {
-        name: "x".into(),
-        path: FieldPath::parse("x").unwrap(),
-        role: Role::Feature,
-        column_type: ColumnType::Numeric,
-    }])
-    .unwrap();
-    let layout = RecordLayout {
-        time: None,
-        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-        version: None,
-        segments: vec![],
-        filters: vec![],
-        max_message_bytes: 1 << 20,
-        max_future_skew: 0,
-    };
-    let mut decoder = JsonDecoder::new(&schema, layout);
-    for value in values {
-        let text = if value.is_nan() { r#"{"x":null}"#.to_owned() } else { format!(r#"{{"x":{value:?}}}"#) };
-        decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: 0, broker_time: crate::record::EventTime::from_millis(0) });
-    }
+    let schema = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
+    let record = |value: &f64| if value.is_nan() { r#"{"x":null}"#.to_owned() } else { format!(r#"{{"x":{value:?}}}"#) };
+    let batch = batch_of(&schema, values.iter().map(record));
     let mut counts = WindowCounts::empty(Arc::clone(binnings));
-    counts.count(&decoder.finish(), &(0..values.len() as u32).collect::<Vec<_>>());
+    counts.count(&batch, &(0..values.len() as u32).collect::<Vec<_>>());
     counts
 }
 

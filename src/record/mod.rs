@@ -188,6 +188,18 @@ impl ModelSchema {
         Ok(Self { columns })
     }
 
+    /// Features whose names are their paths.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when a name is not a path.
+    pub fn of_features(features: &[(&str, ColumnType)]) -> Result<Self, SchemaError> {
+        let column = |(name, column_type): &(&str, ColumnType)| {
+            let path = FieldPath::parse(name)?;
+            Ok(Column { name: (*name).to_owned(), path, role: Role::Feature, column_type: *column_type })
+        };
+        Self::new(features.iter().map(column).collect::<Result<_, _>>()?)
+    }
+
     /// The columns in declared order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
@@ -311,6 +323,21 @@ pub struct RecordLayout {
     pub max_future_skew: i64,
 }
 
+impl Default for RecordLayout {
+    /// Columns only: the time of the message, one version, no segments, nothing filtered.
+    fn default() -> Self {
+        Self {
+            time: None,
+            time_format: TimeFormat { unit: TimeUnit::Milliseconds },
+            version: None,
+            segments: Vec::new(),
+            filters: Vec::new(),
+            max_message_bytes: 1_048_576,
+            max_future_skew: 300_000_000,
+        }
+    }
+}
+
 /// One Kafka message as the decoders see it.
 #[derive(Clone, Copy, Debug)]
 pub struct RawMessage<'a> {
@@ -320,4 +347,16 @@ pub struct RawMessage<'a> {
     pub offset: i64,
     /// The timestamp the broker or producer gave the message.
     pub broker_time: Option<EventTime>,
+}
+
+/// A batch of JSON records with offsets from 0, for the tests of other modules.
+#[cfg(test)]
+pub(crate) fn batch_of(schema: &ModelSchema, records: impl IntoIterator<Item = String>) -> DecodedBatch {
+    let mut decoder = JsonDecoder::new(schema, RecordLayout::default());
+    for (offset, text) in (0i64..).zip(records) {
+        let message =
+            RawMessage { payload: Some(text.as_bytes()), offset, broker_time: Some(EventTime::default()) };
+        assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
+    }
+    decoder.finish()
 }

@@ -14,8 +14,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::binning::BinningSet;
 use crate::record::{
-    Column, ColumnType, Decoded, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat,
-    TimeUnit,
+    ColumnType, Decoded, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeUnit,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -77,28 +76,18 @@ fn a_stuck_partition_is_named_and_no_longer_waited_for() {
 
 fn decoder() -> JsonDecoder {
     let path = |text| FieldPath::parse(text).unwrap();
-    JsonDecoder::new(
-        &schema(),
-        RecordLayout {
-            time: Some(path("t")),
-            time_format: TimeFormat { unit: TimeUnit::Seconds },
-            version: Some(path("v")),
-            segments: vec![("c".to_owned(), path("c"))],
-            filters: vec![],
-            max_message_bytes: 1024,
-            max_future_skew: 0,
-        },
-    )
+    let layout = RecordLayout {
+        time: Some(path("t")),
+        time_format: TimeFormat { unit: TimeUnit::Seconds },
+        version: Some(path("v")),
+        segments: vec![("c".to_owned(), path("c"))],
+        ..RecordLayout::default()
+    };
+    JsonDecoder::new(&schema(), layout)
 }
 
 fn schema() -> ModelSchema {
-    ModelSchema::new(vec![Column {
-        name: "x".to_owned(),
-        path: FieldPath::parse("x").unwrap(),
-        role: Role::Feature,
-        column_type: ColumnType::Numeric,
-    }])
-    .unwrap()
+    ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap()
 }
 
 fn machine(max_open_windows: u32, max_series: usize) -> CountingMachine {

@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use driftd::baseline::{build, json_lines_batches};
 use driftd::binning::{BinningSet, BuildOptions};
-use driftd::record::{
-    Column, ColumnType, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, Role, TimeFormat,
-    TimeUnit,
-};
+use driftd::record::{ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout};
 use driftd::store::{Checkpoint, CheckpointOutcome, PositionMove, Store, StoreOptions, TlsMode};
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition, Pin, WindowKey, WindowLength,
@@ -24,21 +21,7 @@ fn length() -> WindowLength {
 }
 
 fn schema() -> ModelSchema {
-    let path = FieldPath::parse("x").unwrap();
-    let column = Column { name: "x".into(), path, role: Role::Feature, column_type: ColumnType::Numeric };
-    ModelSchema::new(vec![column]).unwrap()
-}
-
-fn layout() -> RecordLayout {
-    RecordLayout {
-        time: None,
-        time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-        version: None,
-        segments: vec![],
-        filters: vec![],
-        max_message_bytes: 1 << 20,
-        max_future_skew: 0,
-    }
+    ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap()
 }
 
 fn partition() -> Partition {
@@ -59,7 +42,7 @@ fn delta(pin: Pin, records: i64) -> MonitorDelta {
         max_series: 10,
     };
     let mut machine = CountingMachine::new(spec, Arc::new(BinningPins { active: pin, open: HashMap::new() }));
-    let mut decoder = JsonDecoder::new(&schema(), layout());
+    let mut decoder = JsonDecoder::new(&schema(), RecordLayout::default());
     for offset in 0..records {
         let text = format!("{{\"x\":{offset}}}");
         let message =
@@ -140,7 +123,7 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     run(checkpoint(100, 150, delta(universal(), 50)));
     let text: String = (0..50).map(|index| format!("{{\"x\":{index}}}\n")).collect();
     let (baseline, _) = build(&schema(), &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema(), &layout()))
+        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema(), &RecordLayout::default()))
     })
     .unwrap();
     let summary = world

@@ -3,32 +3,26 @@ use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Absence, Column, ColumnType, Role, TimeFormat, TimeUnit};
-
-fn column(name: &str, column_type: ColumnType) -> Column {
-    Column { name: name.to_owned(), path: FieldPath::parse(name).unwrap(), role: Role::Feature, column_type }
-}
+use crate::record::{Absence, ColumnType};
 
 fn decoder() -> JsonDecoder {
-    let schema = ModelSchema::new(vec![
-        column("in.age", ColumnType::Numeric),
-        column("in.country", ColumnType::Categorical),
-        column("vip", ColumnType::Boolean),
+    let schema = ModelSchema::of_features(&[
+        ("in.age", ColumnType::Numeric),
+        ("in.country", ColumnType::Categorical),
+        ("vip", ColumnType::Boolean),
     ])
     .unwrap();
     let path = |text| FieldPath::parse(text).unwrap();
-    JsonDecoder::new(
-        &schema,
-        RecordLayout {
-            time: Some(path("ts")),
-            time_format: TimeFormat { unit: TimeUnit::Milliseconds },
-            version: Some(path("v")),
-            segments: vec![("country".to_owned(), path("in.country"))],
-            filters: vec![(path("model"), "credit".to_owned())],
-            max_message_bytes: 1024,
-            max_future_skew: 60_000_000,
-        },
-    )
+    let layout = RecordLayout {
+        time: Some(path("ts")),
+        version: Some(path("v")),
+        segments: vec![("country".to_owned(), path("in.country"))],
+        filters: vec![(path("model"), "credit".to_owned())],
+        max_message_bytes: 1024,
+        max_future_skew: 60_000_000,
+        ..RecordLayout::default()
+    };
+    JsonDecoder::new(&schema, layout)
 }
 
 fn decode(decoder: &mut JsonDecoder, text: &str) -> Decoded {
@@ -111,11 +105,8 @@ fn a_bad_message_costs_itself_and_nothing_else() {
 
 #[test]
 fn deep_nesting_costs_no_stack() {
-    let schema = ModelSchema::new(vec![column("a", ColumnType::Numeric)]).unwrap();
-    let mut layout = decoder().layout.clone();
-    layout.filters.clear();
-    layout.time = None;
-    layout.max_message_bytes = usize::MAX;
+    let schema = ModelSchema::of_features(&[("a", ColumnType::Numeric)]).unwrap();
+    let layout = RecordLayout { max_message_bytes: usize::MAX, ..RecordLayout::default() };
     let mut decoder = JsonDecoder::new(&schema, layout);
     let deep = format!(r#"{{"x":{}1{},"a":{}{}}}"#, r#"{"a":"#.repeat(1_000_000), "}".repeat(1_000_000), "[".repeat(1_000_000), "]".repeat(1_000_000));
     assert_eq!(decode(&mut decoder, &deep), Decoded::Row);

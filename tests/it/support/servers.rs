@@ -1,0 +1,180 @@
+//! The program as a child process, and the servers it talks to.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::{private, skipped};
+
+/// The program as a child process; killed when dropped.
+pub struct Daemon {
+    pub(super) child: Child,
+    pub(super) log: PathBuf,
+}
+
+impl Daemon {
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("TERM");
+        let status = self.wait(30);
+        status.code()
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether it is stopped, as by SIGSTOP.
+    pub fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self, seconds: u64) -> std::process::ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("the daemon did not end within {seconds} s\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+type Inbox = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+
+/// A receiver of webhooks.
+pub struct Webhooks {
+    pub address: std::net::SocketAddr,
+    pub secret: String,
+    received: Inbox,
+}
+
+impl Webhooks {
+    pub(super) fn start(runtime: &Runtime) -> Self {
+        let received = Inbox::default();
+        let router = Router::new().route("/", post(take)).with_state(Arc::clone(&received));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        let secret = format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
+        Self { address, secret, received }
+    }
+
+    /// What came: id and event. Signatures are verified with the reference implementation.
+    pub fn received(&self) -> Vec<(String, Value)> {
+        let verifier = standardwebhooks::Webhook::new(&self.secret).unwrap();
+        let received = self.received.lock().unwrap();
+        received
+            .iter()
+            .map(|(headers, body)| {
+                let id = headers["webhook-id"].to_str().unwrap().to_owned();
+                verifier.verify(body.as_bytes(), headers).expect("the signature is right");
+                (id, serde_json::from_str(body).unwrap())
+            })
+            .collect()
+    }
+}
+
+async fn take(State(received): State<Inbox>, headers: HeaderMap, body: String) -> StatusCode {
+    received.lock().unwrap().push((headers, body));
+    StatusCode::NO_CONTENT
+}
+
+/// A real SMTP server that demands STARTTLS and AUTH.
+pub struct Smtp {
+    server: Child,
+    pub port: u16,
+    pub mails: PathBuf,
+    pub authority: PathBuf,
+    pub password: PathBuf,
+}
+
+impl Smtp {
+    /// `None` when aiosmtpd is not installed.
+    pub fn start(folder: &Path) -> Option<Self> {
+        let available = Command::new("/usr/bin/python3").args(["-c", "import aiosmtpd"]).output();
+        if !available.is_ok_and(|output| output.status.success()) {
+            skipped("the mail server: python3-aiosmtpd is not installed");
+            return None;
+        }
+        let mails = folder.join("smtp");
+        fs::create_dir_all(&mails).unwrap();
+        let openssl = |arguments: &[&str]| {
+            let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+        openssl(&[&["req", "-x509"], &new[..], &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]].concat());
+        openssl(&[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]].concat());
+        fs::write(folder.join("smtp.ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
+        openssl(&["x509", "-req", "-in", "smtp.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "smtp.ext", "-out", "smtp.pem"]);
+        let password = folder.join("smtp.password");
+        fs::write(&password, "correct horse").unwrap();
+        private(&password);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services/smtp.py");
+        let mut server = Command::new("/usr/bin/python3")
+            .arg(script)
+            .args([&mails, &folder.join("smtp.pem"), &folder.join("smtp.key")])
+            .args(["driftd", "correct horse"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Some(Self { server, port: line.trim().parse().unwrap(), mails, authority: folder.join("ca.pem"), password })
+    }
+
+    /// The mails that came, unfolded.
+    pub fn received(&self) -> Vec<String> {
+        let mut files: Vec<PathBuf> = fs::read_dir(&self.mails).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
+        files.sort();
+        files.iter().map(|path| fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("\r\n ", " ")).collect()
+    }
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        let _ended_already = self.server.kill();
+        let _reaped = self.server.wait();
+    }
+}
