@@ -11,6 +11,7 @@ test: ## Run all tests against a real Kafka and a real PostgreSQL, started for t
 	tests/run.sh
 
 lint: ## Formatting, lints and documentation
+	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 

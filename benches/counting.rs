@@ -111,7 +111,9 @@ fn counting(criterion: &mut Criterion) {
     let bytes = window.counts.to_ipc().unwrap();
     eprintln!("stored form: {} bytes for {} columns", bytes.len(), NUMERIC + CATEGORICAL);
     group.bench_function("read_ipc", |bencher| {
-        bencher.iter(|| driftd::distribution::WindowCounts::from_ipc(&bytes, Arc::clone(&baseline.binnings)).unwrap());
+        bencher.iter(|| {
+            driftd::distribution::WindowCounts::from_ipc(&bytes, Arc::clone(&baseline.binnings)).unwrap()
+        });
     });
     let rules = JudgeSpec {
         columns: schema

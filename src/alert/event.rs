@@ -91,8 +91,7 @@ impl DriftedColumn {
                         ratio(left).total_cmp(&ratio(right))
                     });
                 let (finding, score) = strongest?;
-                let threshold =
-                    if finding.verdict == Verdict::Critical { finding.critical } else { finding.warn };
+                let threshold = if finding.verdict == Verdict::Critical { finding.critical } else { finding.warn };
                 Some(Self {
                     column: column.column.clone(),
                     verdict: column.verdict,
@@ -159,4 +158,3 @@ pub struct RetrainingEvent {
     /// The columns that drifted in the last of them, most moved first.
     pub drifted: Vec<DriftedColumn>,
 }
-

@@ -195,8 +195,13 @@ pub fn advance(
             begin(*id, *since, windows.saturating_add(1), now.max(*severity), policy)
         }
         (AlertState::Pending { id, since, windows, severity }, None) => {
-            let change =
-                AlertChange { id: *id, kind: ChangeKind::Cleared, severity: *severity, since: *since, windows: *windows };
+            let change = AlertChange {
+                id: *id,
+                kind: ChangeKind::Cleared,
+                severity: *severity,
+                since: *since,
+                windows: *windows,
+            };
             (AlertState::Inactive, Some(change))
         }
         (AlertState::Firing { id, since, windows, severity, .. }, Some(now)) => {
@@ -224,8 +229,7 @@ pub fn advance(
                 };
                 (AlertState::Inactive, Some(change))
             } else {
-                let next =
-                    AlertState::Firing { id: *id, since: *since, windows: 0, quiet, severity: *severity };
+                let next = AlertState::Firing { id: *id, since: *since, windows: 0, quiet, severity: *severity };
                 (next, None)
             }
         }
@@ -257,12 +261,16 @@ mod tests {
         let mut told = Vec::new();
         for (index, verdict) in (0i64..).zip(verdicts) {
             let start = EventTime::from_micros(index).unwrap();
-            let observation =
-                Observation { monitor: "m", version: "1", segment: "*", start, verdict: *verdict };
+            let observation = Observation { monitor: "m", version: "1", segment: "*", start, verdict: *verdict };
             let (next, change) = advance(&state, observation, policy);
             state = next;
             if let Some(change) = change {
-                told.push(format!("{index} {} {} since {}", change.kind.as_str(), change.severity.as_str(), change.since.micros()));
+                told.push(format!(
+                    "{index} {} {} since {}",
+                    change.kind.as_str(),
+                    change.severity.as_str(),
+                    change.since.micros()
+                ));
             }
         }
         told
@@ -285,7 +293,12 @@ mod tests {
         let policy = AlertPolicy { for_windows: 3, ..ONE };
         assert_eq!(
             run(policy, &[C, C, O, C, C, C, C]),
-            ["0 pending critical since 0", "2 cleared critical since 0", "3 pending critical since 3", "5 firing critical since 3"]
+            [
+                "0 pending critical since 0",
+                "2 cleared critical since 0",
+                "3 pending critical since 3",
+                "5 firing critical since 3"
+            ]
         );
     }
 

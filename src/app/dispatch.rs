@@ -101,9 +101,10 @@ async fn deliver(
     claimed: Claimed,
 ) -> Result<(), StoreError> {
     let outgoing = Outgoing { id: claimed.id, subject: claimed.subject, body: claimed.body.clone() };
-    let attempt = tokio::time::timeout(receiver.attempt_limit(), receiver.deliver(&outgoing)).await.unwrap_or_else(|_| {
-        Attempt::Retry { reason: Reason::Timeout, detail: "the attempt took too long".to_owned(), after: None }
-    });
+    let attempt =
+        tokio::time::timeout(receiver.attempt_limit(), receiver.deliver(&outgoing)).await.unwrap_or_else(|_| {
+            Attempt::Retry { reason: Reason::Timeout, detail: "the attempt took too long".to_owned(), after: None }
+        });
     #[cfg(debug_assertions)]
     crate::faults::hit("dispatch.after_send");
     let (outcome, reason, detail) = match attempt {

@@ -34,7 +34,9 @@ pub(super) async fn run(
         }
         for running in shared.monitors() {
             let monitor = &running.monitor;
-            if let Err(error) = store.merge_many_deltas(&monitor.name, MANY_DELTAS, monitor.counting.sample_size).await {
+            if let Err(error) =
+                store.merge_many_deltas(&monitor.name, MANY_DELTAS, monitor.counting.sample_size).await
+            {
                 tracing::warn!(monitor = %monitor.name, %error, "cannot merge deltas");
             }
         }
@@ -49,9 +51,14 @@ async fn gauges(store: &Store, commands: &SourceCommands, shared: &Shared) -> Re
     let metrics = &shared.metrics;
     for running in shared.monitors() {
         let name = &running.monitor.name;
-        let open = status.monitors.iter().find(|monitor| monitor.monitor == *name).map_or(0, |monitor| monitor.open_windows);
+        let open = status
+            .monitors
+            .iter()
+            .find(|monitor| monitor.monitor == *name)
+            .map_or(0, |monitor| monitor.open_windows);
         metrics.open_windows(name, open);
-        let firing = status.alerts.iter().filter(|alert| alert.monitor == *name && alert.state == "firing").count();
+        let firing =
+            status.alerts.iter().filter(|alert| alert.monitor == *name && alert.state == "firing").count();
         metrics.alerts_firing(name, firing);
     }
     for depth in &status.outbox {

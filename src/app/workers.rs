@@ -44,7 +44,8 @@ impl Workers {
         let mut threads = Vec::new();
         for index in 0..number.max(1) {
             let (sender, work) = mpsc::channel();
-            let mut worker = Worker { monitors: Vec::new(), source: source.clone(), crowded: Arc::clone(&crowded) };
+            let mut worker =
+                Worker { monitors: Vec::new(), source: source.clone(), crowded: Arc::clone(&crowded) };
             let name = format!("count-{index}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || {
                 while let Ok(item) = work.recv() {

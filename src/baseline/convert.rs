@@ -14,7 +14,9 @@ use crate::record::{
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// A declared column is not in the file.
-    #[error("column `{column}` is not in the file, which has: {available}\nhint: name the column as in the file, or set its `path`")]
+    #[error(
+        "column `{column}` is not in the file, which has: {available}\nhint: name the column as in the file, or set its `path`"
+    )]
     MissingColumn {
         /// The declared column.
         column: String,
@@ -86,7 +88,13 @@ pub(super) fn decoded(
 fn find<'a>(batch: &'a RecordBatch, name: &str, path: &str) -> Result<&'a ArrayRef, ConvertError> {
     batch.column_by_name(name).or_else(|| batch.column_by_name(path)).ok_or_else(|| ConvertError::MissingColumn {
         column: name.to_owned(),
-        available: batch.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", "),
+        available: batch
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
     })
 }
 
@@ -96,7 +104,8 @@ fn typed(column: &Column, array: &ArrayRef, text: TextIs) -> Result<(ArrayRef, V
         found: array.data_type().clone(),
         declared: column.column_type.as_str(),
     };
-    let is_text = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null);
+    let is_text =
+        matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null);
     match column.column_type {
         ColumnType::Numeric if is_text && text == TextIs::Anything => Ok(parsed(array, parse_number)?),
         ColumnType::Numeric if array.data_type().is_numeric() => {
@@ -115,7 +124,8 @@ fn typed(column: &Column, array: &ArrayRef, text: TextIs) -> Result<(ArrayRef, V
             let values = categories(array)?;
             let mut absences = nulls(&values);
             if text == TextIs::Anything {
-                let emptied: StringArray = values.iter().map(|value| value.filter(|text| !text.is_empty())).collect();
+                let emptied: StringArray =
+                    values.iter().map(|value| value.filter(|text| !text.is_empty())).collect();
                 absences = nulls(&emptied);
                 return Ok((Arc::new(emptied), absences));
             }

@@ -74,7 +74,8 @@ pub fn build<I>(
 where
     I: Iterator<Item = ReadItem>,
 {
-    let mut collectors: Vec<Collector> = schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
+    let mut collectors: Vec<Collector> =
+        schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
     let mut report = BuildReport { rows: 0, rejected: 0, empty_columns: Vec::new() };
     for item in open()? {
         let (batch, rejected) = item?;
@@ -147,8 +148,7 @@ pub fn learn(
         })
         .collect();
     let binnings = Arc::new(BinningSet::new(columns));
-    let segments =
-        sums.into_iter().map(|(segment, counts)| (segment, counts.rebinned(&binnings))).collect();
+    let segments = sums.into_iter().map(|(segment, counts)| (segment, counts.rebinned(&binnings))).collect();
     Ok(Baseline { binnings, segments })
 }
 

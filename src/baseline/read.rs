@@ -69,8 +69,7 @@ pub fn csv_batches<R: Read>(
     let (names, _) = Format::default().with_header(true).infer_schema(header.as_slice(), Some(0))?;
     let texts: Vec<Field> =
         names.fields().iter().map(|field| Field::new(field.name(), DataType::Utf8, true)).collect();
-    let batches =
-        ReaderBuilder::new(Arc::new(Schema::new(texts))).with_batch_size(BATCH_ROWS).build(reader)?;
+    let batches = ReaderBuilder::new(Arc::new(Schema::new(texts))).with_batch_size(BATCH_ROWS).build(reader)?;
     Ok(batches.map(move |batch| Ok((decoded(&schema, &segments, &batch?, TextIs::Anything)?, 0))))
 }
 
@@ -104,11 +103,8 @@ pub fn json_lines_batches<R: BufRead>(
                     if line.iter().all(u8::is_ascii_whitespace) {
                         continue;
                     }
-                    let message = RawMessage {
-                        payload: Some(&line),
-                        offset: 0,
-                        broker_time: Some(EventTime::default()),
-                    };
+                    let message =
+                        RawMessage { payload: Some(&line), offset: 0, broker_time: Some(EventTime::default()) };
                     if let Decoded::Rejected(_) = decoder.decode(message) {
                         rejected += 1;
                     }

@@ -28,7 +28,9 @@ fn layout() -> RecordLayout {
 }
 
 fn lines() -> String {
-    (0..200).map(|index| format!("{{\"x\":{index},\"k\":\"k{}\",\"b\":{}}}\n", index % 2, index % 4 == 0)).collect()
+    (0..200)
+        .map(|index| format!("{{\"x\":{index},\"k\":\"k{}\",\"b\":{}}}\n", index % 2, index % 4 == 0))
+        .collect()
 }
 
 #[test]
@@ -62,20 +64,28 @@ fn bad_lines_and_cells_are_counted_and_missing_columns_named() {
     assert_eq!((report.rows, report.rejected), (201, 1));
     assert_eq!(baseline.segments["*"].columns()[0].absent(Absence::Nan), 1);
     let cells = "x,k,b\n1,a,true\n,,\noops,a,maybe\ninf,a,0\n";
-    let (baseline, _) = build(&schema(), &[], BuildOptions::default(), || {
-        csv_batches(Cursor::new(cells), schema(), vec![])
-    })
-    .unwrap();
+    let (baseline, _) =
+        build(&schema(), &[], BuildOptions::default(), || csv_batches(Cursor::new(cells), schema(), vec![]))
+            .unwrap();
     let [x, k, b] = baseline.segments["*"].columns() else { panic!("three columns") };
-    assert_eq!([x.present(), x.absent(Absence::Null), x.absent(Absence::WrongType), x.absent(Absence::Infinite)], [1, 1, 1, 1]);
+    assert_eq!(
+        [x.present(), x.absent(Absence::Null), x.absent(Absence::WrongType), x.absent(Absence::Infinite)],
+        [1, 1, 1, 1]
+    );
     assert_eq!((k.absent(Absence::Null), b.absent(Absence::WrongType)), (1, 1));
-    let error = build(&schema(), &[], BuildOptions::default(), || csv_batches(Cursor::new("x,k\n1,a\n"), schema(), vec![]));
+    let error = build(&schema(), &[], BuildOptions::default(), || {
+        csv_batches(Cursor::new("x,k\n1,a\n"), schema(), vec![])
+    });
     insta::assert_snapshot!(error.unwrap_err(), @r"
     column `b` is not in the file, which has: x, k
     hint: name the column as in the file, or set its `path`
     ");
     assert!(matches!(
-        build(&schema(), &[], BuildOptions::default(), || Ok(json_lines_batches(Cursor::new(""), &schema(), &layout()))),
+        build(&schema(), &[], BuildOptions::default(), || Ok(json_lines_batches(
+            Cursor::new(""),
+            &schema(),
+            &layout()
+        ))),
         Err(BaselineError::Empty)
     ));
     assert!(parquet_batches(bytes::Bytes::from_static(b"PAR1 no"), schema(), vec![]).is_err());
@@ -102,10 +112,7 @@ fn learning_from_windows_moves_every_count() {
             max_open_windows: 10,
             max_series: 100,
         },
-        Arc::new(BinningPins {
-            active: Pin { binnings: universal, baseline: None },
-            open: HashMap::new(),
-        }),
+        Arc::new(BinningPins { active: Pin { binnings: universal, baseline: None }, open: HashMap::new() }),
     );
     for item in json_lines_batches(Cursor::new(lines()), &schema(), &layout()) {
         machine.count(&item.unwrap().0, &Partition { topic: "t".into(), partition: 0 });

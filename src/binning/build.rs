@@ -187,7 +187,10 @@ mod tests {
     #[test]
     fn one_value_and_none() {
         assert_eq!(numeric_from_values(&mut vec![1.5], options(500)).unwrap().bins(), 3);
-        assert_eq!(numeric_from_values(&mut vec![f64::NAN, f64::INFINITY], options(500)), Err(BuildError::NoValues));
+        assert_eq!(
+            numeric_from_values(&mut vec![f64::NAN, f64::INFINITY], options(500)),
+            Err(BuildError::NoValues)
+        );
     }
 
     #[test]

@@ -133,8 +133,7 @@ mod tests {
 
     #[test]
     fn known_rare_and_unseen_categories_have_their_bins() {
-        let binning =
-            CategoricalBinning::new(vec!["a".into(), "b".into(), "a".into()], vec![category_hash("z")]);
+        let binning = CategoricalBinning::new(vec!["a".into(), "b".into(), "a".into()], vec![category_hash("z")]);
         assert_eq!(["a", "b", "z", "q"].map(|category| binning.bin(category)), [0, 1, 2, 3]);
         assert_eq!(binning.bins(), 4);
         assert_eq!(binning.label(2), "(rare)");

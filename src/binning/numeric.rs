@@ -62,8 +62,11 @@ impl NumericBinning {
     /// samples. `None` without a finite value.
     #[must_use]
     pub fn distinct(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut cuts: Vec<f64> =
-            values.into_iter().filter(|value| value.is_finite()).flat_map(|value| [value, value.next_up()]).collect();
+        let mut cuts: Vec<f64> = values
+            .into_iter()
+            .filter(|value| value.is_finite())
+            .flat_map(|value| [value, value.next_up()])
+            .collect();
         cuts.sort_by(f64::total_cmp);
         cuts.dedup();
         Self::new(cuts, 0.0)

@@ -42,7 +42,11 @@ fn magnitude(index: i32) -> f64 {
 pub fn middle(bucket: i32) -> f64 {
     let low = lower_end(bucket);
     let high = lower_end(bucket.saturating_add(1));
-    if bucket == 0 || !high.is_finite() || !low.is_finite() { if low.is_finite() { low } else { f64::MIN } } else { low + (high - low) / 2.0 }
+    if bucket == 0 || !high.is_finite() || !low.is_finite() {
+        if low.is_finite() { low } else { f64::MIN }
+    } else {
+        low + (high - low) / 2.0
+    }
 }
 
 #[cfg(test)]

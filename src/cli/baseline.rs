@@ -9,7 +9,8 @@ use clap::Subcommand;
 use super::{CliError, actor, runtime, say, settings};
 use crate::app::store_options;
 use crate::baseline::{
-    Baseline, BaselineError, BuildReport, ReadError, ReadItem, build, csv_batches, json_lines_batches, parquet_batches,
+    Baseline, BaselineError, BuildReport, ReadError, ReadItem, build, csv_batches, json_lines_batches,
+    parquet_batches,
 };
 use crate::binning::Binning;
 use crate::config::{Monitor, load_monitor};
@@ -112,7 +113,8 @@ pub(super) fn from_file(monitor: &Monitor, path: &Path) -> Result<(Baseline, Bui
     let segments: Vec<(String, String)> =
         monitor.layout.segments.iter().map(|(name, path)| (name.clone(), path.to_string())).collect();
     let names: Vec<String> = segments.iter().map(|(name, _)| name.clone()).collect();
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension =
+        path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
     let open = || -> Result<Rows, ReadError> {
         let file = File::open(path)?;
         Ok(match extension.as_str() {
@@ -141,7 +143,8 @@ pub(super) async fn store_baseline(
     from: &Path,
     activate: bool,
 ) -> Result<BaselineSummary, CliError> {
-    let origin = from.file_name().map_or_else(|| from.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let origin =
+        from.file_name().map_or_else(|| from.display().to_string(), |name| name.to_string_lossy().into_owned());
     store
         .add_baseline(&monitor.name, baseline, &origin, activate, false, &actor())
         .await?
@@ -189,6 +192,10 @@ fn show(baseline: &Baseline) {
             Binning::UniversalNumeric => "numeric, no value: no baseline".to_owned(),
             Binning::Categorical(binning) => format!("{} categories", binning.categories().len()),
         };
-        say(format!("  {:<24} {values}{}", column.name(), if absent > 0 { format!(", {absent} absent") } else { String::new() }));
+        say(format!(
+            "  {:<24} {values}{}",
+            column.name(),
+            if absent > 0 { format!(", {absent} absent") } else { String::new() }
+        ));
     }
 }

@@ -67,9 +67,10 @@ async fn database(settings: &Settings) -> Result<String, String> {
 }
 
 async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {
-    let source = match source_options(&settings.daemon).map_err(|error| error.to_string()).and_then(|options| {
-        Source::start(&options).map_err(|error| error.to_string())
-    }) {
+    let source = match source_options(&settings.daemon)
+        .map_err(|error| error.to_string())
+        .and_then(|options| Source::start(&options).map_err(|error| error.to_string()))
+    {
         Ok(source) => source,
         Err(error) => return vec![("kafka".to_owned(), Err(error))],
     };

@@ -35,7 +35,10 @@ pub(super) fn show(status: &Status) {
     }
     for monitor in &status.monitors {
         say(format!("monitor {}", monitor.monitor));
-        say(format!("  baseline      {}", monitor.baseline.as_deref().unwrap_or("none: windows are counted, not judged")));
+        say(format!(
+            "  baseline      {}",
+            monitor.baseline.as_deref().unwrap_or("none: windows are counted, not judged")
+        ));
         for (outcome, reason, count) in &monitor.records {
             let label = if reason.is_empty() { outcome.clone() } else { format!("{outcome} ({reason})") };
             say(format!("  records       {count:>12}  {label}"));
@@ -43,7 +46,10 @@ pub(super) fn show(status: &Status) {
         say(format!("  open windows  {:>12}", monitor.open_windows));
         if let Some(window) = &monitor.last_window {
             let incomplete = if window.complete { "" } else { ", incomplete" };
-            say(format!("  last window   {} to {}: {} records, {}{incomplete}", window.start, window.end, window.rows, window.verdict));
+            say(format!(
+                "  last window   {} to {}: {} records, {}{incomplete}",
+                window.start, window.end, window.rows, window.verdict
+            ));
         }
     }
     for alert in &status.alerts {
@@ -58,7 +64,11 @@ pub(super) fn show(status: &Status) {
         ));
     }
     for partition in &status.partitions {
-        let lost = if partition.lost > 0 { format!(", {} messages lost to retention", partition.lost) } else { String::new() };
+        let lost = if partition.lost > 0 {
+            format!(", {} messages lost to retention", partition.lost)
+        } else {
+            String::new()
+        };
         say(format!(
             "position {}/{} at {}{}{lost}",
             partition.topic,

@@ -215,7 +215,12 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
         format: section.choice(
             "format",
             LogFormat::Auto,
-            &[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json), ("journald", LogFormat::Journald)],
+            &[
+                ("auto", LogFormat::Auto),
+                ("text", LogFormat::Text),
+                ("json", LogFormat::Json),
+                ("journald", LogFormat::Journald),
+            ],
         ),
         level: section.string("level").unwrap_or_else(|| "info".to_owned()),
     };
@@ -247,7 +252,8 @@ fn default_name() -> String {
 fn kafka(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSettings> {
     let brokers = section.required("brokers", "the addresses of some brokers, \"host:9092,host:9092\"");
     let group = section.string("group").unwrap_or_else(|| "driftd".to_owned());
-    let start = section.choice("start", StartAt::Latest, &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)]);
+    let start =
+        section.choice("start", StartAt::Latest, &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)]);
     let session_timeout = section.duration("session_timeout", "45s", ("1s", "30m"));
     let security = security(&section.section("security"), warnings);
     let extra = section.section("properties");
@@ -267,7 +273,12 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
     let protocol = section.choice(
         "protocol",
         "plaintext",
-        &[("plaintext", "plaintext"), ("ssl", "ssl"), ("sasl_plaintext", "sasl_plaintext"), ("sasl_ssl", "sasl_ssl")],
+        &[
+            ("plaintext", "plaintext"),
+            ("ssl", "ssl"),
+            ("sasl_plaintext", "sasl_plaintext"),
+            ("sasl_ssl", "sasl_ssl"),
+        ],
     );
     let path = |key| section.string(key).map(PathBuf::from);
     let (ca_file, cert_file, key_file) = (path("ca_file"), path("cert_file"), path("key_file"));
@@ -288,18 +299,27 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
     let sasl = match (protocol.starts_with("sasl"), mechanism) {
         (false, None) => None,
         (false, Some(_)) => {
-            section.add(section.problem("mechanism", format!("has no effect with protocol `{protocol}`")).hint("set `protocol = \"sasl_ssl\"`"));
+            section.add(
+                section
+                    .problem("mechanism", format!("has no effect with protocol `{protocol}`"))
+                    .hint("set `protocol = \"sasl_ssl\"`"),
+            );
             return None;
         }
         (true, None) => {
             if !section.has("mechanism") {
-                section.add(section.problem("mechanism", "is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"));
+                section.add(
+                    section.problem("mechanism", "is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
+                );
             }
             return None;
         }
         (true, Some("OAUTHBEARER")) => {
             if token.is_none() {
-                section.add(section.problem("token", "is missing: OAUTHBEARER needs `token = { file = ... }` or a `token_endpoint` table"));
+                section.add(section.problem(
+                    "token",
+                    "is missing: OAUTHBEARER needs `token = { file = ... }` or a `token_endpoint` table",
+                ));
                 return None;
             }
             Some(SaslSettings { mechanism: "OAUTHBEARER", username: None, password: None, token })
@@ -307,7 +327,9 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
         (true, Some(mechanism)) => {
             if username.is_none() || password.is_none() {
                 if !section.has("username") || !section.has("password") {
-                    section.add(section.problem("mechanism", format!("`{mechanism}` needs `username` and `password`")));
+                    section.add(
+                        section.problem("mechanism", format!("`{mechanism}` needs `username` and `password`")),
+                    );
                 }
                 return None;
             }
@@ -336,7 +358,12 @@ fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSetti
     }
     let scope = endpoint.string("scope");
     endpoint.finish();
-    Some(TokenSettings::Endpoint(TokenEndpoint { url: url?, client_id: client_id?, client_secret: client_secret?, scope }))
+    Some(TokenSettings::Endpoint(TokenEndpoint {
+        url: url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        scope,
+    }))
 }
 
 fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<PostgresSettings> {
@@ -346,8 +373,15 @@ fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<Postgre
     {
         section.add(section.problem("url", "must begin with `postgres://`"));
     }
-    if url.as_deref().and_then(|url| url.split_once("://")?.1.split_once('@')).is_some_and(|(user, _)| user.contains(':')) {
-        warnings.push("postgres: the password is written in the URL\nhint: set `postgres.password = { file = \"/path\" }`".to_owned());
+    if url
+        .as_deref()
+        .and_then(|url| url.split_once("://")?.1.split_once('@'))
+        .is_some_and(|(user, _)| user.contains(':'))
+    {
+        warnings.push(
+            "postgres: the password is written in the URL\nhint: set `postgres.password = { file = \"/path\" }`"
+                .to_owned(),
+        );
     }
     let password = section.secret("password", warnings);
     let tls = section.choice(
@@ -372,10 +406,17 @@ fn http(section: &Section<'_>) -> Option<HttpSettings> {
     let text = section.string("listen").unwrap_or_else(|| "127.0.0.1:9464".to_owned());
     let listen = text.parse::<SocketAddr>().ok();
     match listen {
-        None => section.add(section.problem("listen", format!("`{text}` is not an address and port")).hint("write \"127.0.0.1:9464\"")),
+        None => section.add(
+            section
+                .problem("listen", format!("`{text}` is not an address and port"))
+                .hint("write \"127.0.0.1:9464\""),
+        ),
         Some(address) if !address.ip().is_loopback() => section.add(
             section
-                .problem("listen", format!("`{text}` is not a loopback address, and the listener has no authentication"))
+                .problem(
+                    "listen",
+                    format!("`{text}` is not a loopback address, and the listener has no authentication"),
+                )
                 .hint("bind to 127.0.0.1 and put a proxy in front of it"),
         ),
         Some(_) => {}

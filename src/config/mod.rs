@@ -50,7 +50,12 @@ pub struct Settings {
 /// # Errors
 /// With every mistake found in any of them.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
-    load_with(path, &std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect())
+    load_with(
+        path,
+        &std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    )
 }
 
 /// Like [`load`], with the given environment.
@@ -123,7 +128,8 @@ fn read_monitors(
     };
     files.sort();
     if files.is_empty() && problems.is_empty() {
-        warnings.push(format!("no monitor is configured\nhint: put one file a monitor into {}", directory.display()));
+        warnings
+            .push(format!("no monitor is configured\nhint: put one file a monitor into {}", directory.display()));
     }
     let mut monitors: Vec<Monitor> = Vec::new();
     for path in files {
@@ -157,14 +163,22 @@ fn read(path: &Path, problems: &Problems) -> Option<File> {
 }
 
 /// Parses a file and hands its table on; syntax errors are noted with their places.
-fn with_table<T>(file: &File, problems: &Problems, use_table: impl FnOnce(&toml::Spanned<DeTable<'_>>) -> T) -> Option<T> {
+fn with_table<T>(
+    file: &File,
+    problems: &Problems,
+    use_table: impl FnOnce(&toml::Spanned<DeTable<'_>>) -> T,
+) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
     if errors.is_empty() {
         return Some(use_table(&table));
     }
     for error in errors {
-        problems.add(Problem::at(file, error.span().unwrap_or(0..0), "", format!("not valid TOML: {}", error.message())));
+        problems.add(Problem::at(
+            file,
+            error.span().unwrap_or(0..0),
+            "",
+            format!("not valid TOML: {}", error.message()),
+        ));
     }
     None
 }
-

@@ -63,8 +63,11 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<M
     let defaults: Vec<(ColumnType, Vec<Measure>)> = TYPES
         .iter()
         .map(|(key, column_type)| {
-            (*column_type, measures(&judge_section.section("measures"), key, *column_type)
-                .unwrap_or_else(|| Measure::defaults_for(*column_type).to_vec()))
+            (
+                *column_type,
+                measures(&judge_section.section("measures"), key, *column_type)
+                    .unwrap_or_else(|| Measure::defaults_for(*column_type).to_vec()),
+            )
         })
         .collect();
     unknown_measures(&judge_section.section("measures"));
@@ -225,14 +228,12 @@ fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>
 
 fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -> Option<Vec<Measure>> {
     let names = section.strings(key)?;
-    let known: Vec<&str> = Measure::ALL
-        .into_iter()
-        .filter(|measure| measure.applies_to(column_type))
-        .map(Measure::as_str)
-        .collect();
+    let known: Vec<&str> =
+        Measure::ALL.into_iter().filter(|measure| measure.applies_to(column_type)).map(Measure::as_str).collect();
     let mut measures = Vec::new();
     for (name, span) in names {
-        let at = |message: String| super::problem::Problem::at(section.file, span.clone(), &section.key(key), message);
+        let at =
+            |message: String| super::problem::Problem::at(section.file, span.clone(), &section.key(key), message);
         match Measure::from_name(&name) {
             Some(measure) if measure.applies_to(column_type) => {
                 if !measures.contains(&measure) {
@@ -270,7 +271,9 @@ fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds> {
             critical: limits.float("critical", 0.0..=1e9).unwrap_or(default.critical),
         };
         if read.warn > read.critical {
-            limits.add(limits.problem("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)));
+            limits.add(
+                limits.problem("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)),
+            );
         }
         limits.finish();
         found.insert(measure, read);
@@ -293,7 +296,8 @@ fn columns(
             path(&section, "path")
         } else {
             section.value("path");
-            name.as_deref().map(|name| FieldPath::parse(&name.replace('\\', "\\\\").replace('.', "\\.")))
+            name.as_deref()
+                .map(|name| FieldPath::parse(&name.replace('\\', "\\\\").replace('.', "\\.")))
                 .and_then(Result::ok)
         };
         let role = section.choice(
@@ -322,7 +326,11 @@ fn columns(
             continue;
         };
         let used = chosen.unwrap_or_else(|| {
-            defaults.iter().find(|(kind, _)| *kind == column_type).map(|(_, list)| list.clone()).unwrap_or_default()
+            defaults
+                .iter()
+                .find(|(kind, _)| *kind == column_type)
+                .map(|(_, list)| list.clone())
+                .unwrap_or_default()
         });
         rules.push(ColumnRules {
             name: name.clone(),
@@ -369,7 +377,11 @@ fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
 
 fn alert(section: &Section<'_>, receivers: Option<&[String]>) -> (AlertPolicy, Vec<String>) {
     let policy = AlertPolicy {
-        severity: section.choice("severity", Severity::Critical, &[("warn", Severity::Warn), ("critical", Severity::Critical)]),
+        severity: section.choice(
+            "severity",
+            Severity::Critical,
+            &[("warn", Severity::Warn), ("critical", Severity::Critical)],
+        ),
         for_windows: u32::try_from(section.integer("for", 1, 1..=10_000)).unwrap_or(1),
         resolve_after: u32::try_from(section.integer("resolve_after", 1, 1..=10_000)).unwrap_or(1),
     };
@@ -379,7 +391,8 @@ fn alert(section: &Section<'_>, receivers: Option<&[String]>) -> (AlertPolicy, V
 }
 
 fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
-    let learn = section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
+    let learn =
+        section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
     section.value("learn");
     let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(1);
     let build = BuildOptions {

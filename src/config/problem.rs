@@ -46,7 +46,13 @@ impl Problem {
             key: key.to_owned(),
             message: message.into(),
             hint: None,
-            place: Place::Line { file: file.name.clone(), line, column, width: width.clamp(1, rest.max(1)), text: masked(&text) },
+            place: Place::Line {
+                file: file.name.clone(),
+                line,
+                column,
+                width: width.clamp(1, rest.max(1)),
+                text: masked(&text),
+            },
         }
     }
 
@@ -106,7 +112,9 @@ fn masked(line: &str) -> String {
                 quoted = None;
                 false
             }
-            (Some((_, start)), _) => (is_secret && is_value(&characters, start)) || in_user_info(&characters, start, index),
+            (Some((_, start)), _) => {
+                (is_secret && is_value(&characters, start)) || in_user_info(&characters, start, index)
+            }
             (None, _) => false,
         };
         shown.push(if hidden { '*' } else { *character });
@@ -119,16 +127,18 @@ fn is_value(characters: &[char], quote: usize) -> bool {
     let before: String = characters.iter().take(quote).collect();
     let Some(key) = before.trim_end().strip_suffix('=') else { return false };
     let key = key.trim_end().trim_end_matches(['"', '\'']);
-    !["file", "credential", "env"].iter().any(|source| {
-        key.strip_suffix(source).is_some_and(|rest| rest.trim_end().ends_with(['{', ',']))
-    })
+    !["file", "credential", "env"]
+        .iter()
+        .any(|source| key.strip_suffix(source).is_some_and(|rest| rest.trim_end().ends_with(['{', ','])))
 }
 
 /// Whether a character lies between `://user:` and `@`.
 fn in_user_info(characters: &[char], start: usize, index: usize) -> bool {
     let before: String = characters.iter().take(index).skip(start).collect();
-    let after: String = characters.iter().skip(index).take_while(|character| !"\"'/".contains(**character)).collect();
-    before.split_once("://").is_some_and(|(_, rest)| rest.contains(':') && !rest.contains(['@', '/'])) && after.chars().skip(1).any(|character| character == '@')
+    let after: String =
+        characters.iter().skip(index).take_while(|character| !"\"'/".contains(**character)).collect();
+    before.split_once("://").is_some_and(|(_, rest)| rest.contains(':') && !rest.contains(['@', '/']))
+        && after.chars().skip(1).any(|character| character == '@')
 }
 
 /// Every mistake found.

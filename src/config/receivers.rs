@@ -124,7 +124,10 @@ fn email(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<EmailSetti
     }
     for address in from.iter().chain(&to) {
         if !address.contains('@') || address.chars().any(char::is_control) {
-            section.add(section.problem(if from.as_ref() == Some(address) { "from" } else { "to" }, format!("`{address}` is not a mail address")));
+            section.add(section.problem(
+                if from.as_ref() == Some(address) { "from" } else { "to" },
+                format!("`{address}` is not a mail address"),
+            ));
         }
     }
     let directory = section.string("directory");
@@ -136,7 +139,8 @@ fn email(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<EmailSetti
         }
         (Some(directory), false) => Some(EmailTransport::Directory(PathBuf::from(directory))),
         (None, false) => {
-            section.add(section.problem("smtp", "is missing: the mail server, or a `directory` for mails as files"));
+            section
+                .add(section.problem("smtp", "is missing: the mail server, or a `directory` for mails as files"));
             None
         }
         (None, true) => server(&smtp, warnings).map(EmailTransport::Smtp),
@@ -164,7 +168,9 @@ fn server(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<SmtpSetti
         section.add(section.problem("username", "and `password` go together"));
     }
     if tls == SmtpTls::None && username.is_some() {
-        section.add(section.problem("tls", "`none` would send the password unencrypted").hint("use `tls = \"starttls\"`"));
+        section.add(
+            section.problem("tls", "`none` would send the password unencrypted").hint("use `tls = \"starttls\"`"),
+        );
     }
     section.finish();
     Some(SmtpSettings { host: host?, port, tls, ca_file, username, password })
@@ -192,11 +198,7 @@ fn webhook(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<WebhookS
 }
 
 /// Checks names of receivers where they are used.
-pub(super) fn check_names(
-    section: &Section<'_>,
-    key: &'static str,
-    receivers: Option<&[String]>,
-) -> Vec<String> {
+pub(super) fn check_names(section: &Section<'_>, key: &'static str, receivers: Option<&[String]>) -> Vec<String> {
     let names = section.strings(key).unwrap_or_default();
     if let Some(receivers) = receivers {
         let known: Vec<&str> = receivers.iter().map(String::as_str).collect();

@@ -30,10 +30,14 @@ impl Section<'_> {
                 match kind.get_ref().as_ref() {
                     "file" => self.read_file(key, Path::new(name.as_ref())),
                     "credential" => self.read_credential(key, name),
-                    "env" => if let Ok(value) = std::env::var(name.as_ref()) { Some(SecretString::from(value)) } else {
-                        self.add(self.problem(key, format!("environment variable `{name}` is not set")));
-                        None
-                    },
+                    "env" => {
+                        if let Ok(value) = std::env::var(name.as_ref()) {
+                            Some(SecretString::from(value))
+                        } else {
+                            self.add(self.problem(key, format!("environment variable `{name}` is not set")));
+                            None
+                        }
+                    }
                     other => {
                         self.add(self.problem(key, format!("`{other}` is not a source of secrets")).hint(HINT));
                         None

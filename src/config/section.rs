@@ -112,7 +112,9 @@ impl<'a> Section<'a> {
                 return default;
             }
         };
-        if let Some(value) = value.filter(|value| range.contains(value)) { value } else {
+        if let Some(value) = value.filter(|value| range.contains(value)) {
+            value
+        } else {
             self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
             default
         }
@@ -272,7 +274,12 @@ impl<'a> Section<'a> {
                     Some((name.get_ref().to_string(), self.child(Some(inner), value.span(), path)))
                 }
                 other => {
-                    outer.add(outer.problem(name.get_ref(), format!("must be a table, not {}", article(other.type_str()))));
+                    outer.add(
+                        outer.problem(
+                            name.get_ref(),
+                            format!("must be a table, not {}", article(other.type_str())),
+                        ),
+                    );
                     None
                 }
             })
@@ -292,7 +299,12 @@ impl<'a> Section<'a> {
                     DeValue::Float(number) => Some((name, number.as_str().to_owned())),
                     DeValue::Boolean(value) => Some((name, value.to_string())),
                     other => {
-                        self.add(self.problem(&name, format!("must be a single value, not {}", article(other.type_str()))));
+                        self.add(
+                            self.problem(
+                                &name,
+                                format!("must be a single value, not {}", article(other.type_str())),
+                            ),
+                        );
                         None
                     }
                 }

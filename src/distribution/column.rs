@@ -258,7 +258,8 @@ impl Distribution {
                     if let (Some(total), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
                         *total += count;
                         let steps = binning.offset(bin, value);
-                        *offset = offset.saturating_add(steps.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)));
+                        *offset =
+                            offset.saturating_add(steps.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)));
                     }
                 }
             }

@@ -15,8 +15,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type, UInt64Type};
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
 use arrow::ipc::CompressionType;
+use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -37,7 +37,9 @@ pub enum IpcError {
     #[error("stored counts are not readable as Arrow IPC: {0}")]
     Arrow(#[from] ArrowError),
     /// Written by a newer driftd.
-    #[error("stored counts have format version {found}, this driftd reads up to {FORMAT_VERSION}\nhint: update driftd")]
+    #[error(
+        "stored counts have format version {found}, this driftd reads up to {FORMAT_VERSION}\nhint: update driftd"
+    )]
     Version {
         /// The version found; empty when there is none.
         found: String,
@@ -178,12 +180,18 @@ impl WindowCounts {
         let mut counts = Self::empty(binnings);
         counts.rows = rows;
         let missing = || IpcError::Damaged("a column of the stored form is missing");
-        let columns = batch.column_by_name("column").and_then(|c| c.as_primitive_opt::<UInt16Type>()).ok_or_else(missing)?;
-        let kinds = batch.column_by_name("kind").and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(missing)?;
-        let keys = batch.column_by_name("key").and_then(|c| c.as_primitive_opt::<Int32Type>()).ok_or_else(missing)?;
-        let values = batch.column_by_name("count").and_then(|c| c.as_primitive_opt::<UInt64Type>()).ok_or_else(missing)?;
-        let offsets = batch.column_by_name("offsets").and_then(|c| c.as_primitive_opt::<Int64Type>()).ok_or_else(missing)?;
-        let payloads = batch.column_by_name("payload").and_then(|c| c.as_binary_opt::<i32>()).ok_or_else(missing)?;
+        let columns =
+            batch.column_by_name("column").and_then(|c| c.as_primitive_opt::<UInt16Type>()).ok_or_else(missing)?;
+        let kinds =
+            batch.column_by_name("kind").and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(missing)?;
+        let keys =
+            batch.column_by_name("key").and_then(|c| c.as_primitive_opt::<Int32Type>()).ok_or_else(missing)?;
+        let values =
+            batch.column_by_name("count").and_then(|c| c.as_primitive_opt::<UInt64Type>()).ok_or_else(missing)?;
+        let offsets =
+            batch.column_by_name("offsets").and_then(|c| c.as_primitive_opt::<Int64Type>()).ok_or_else(missing)?;
+        let payloads =
+            batch.column_by_name("payload").and_then(|c| c.as_binary_opt::<i32>()).ok_or_else(missing)?;
         let mut heavy: Option<&[u8]> = None;
         for row in 0..batch.num_rows() {
             let distribution = counts
@@ -196,7 +204,8 @@ impl WindowCounts {
                 (KIND_BIN, Bins::Numeric { counts, offsets: sums }) => {
                     let bin = usize::try_from(key).unwrap_or(usize::MAX);
                     *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
-                    *sums.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += offsets.value(row);
+                    *sums.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? +=
+                        offsets.value(row);
                 }
                 (KIND_BIN, Bins::Categorical { counts, .. }) => {
                     let bin = usize::try_from(key).unwrap_or(usize::MAX);

@@ -173,7 +173,8 @@ impl RecordSample {
         {
             self.threshold = self.threshold.min(key(last).saturating_add(1));
         }
-        let unchanged = order.len() == rows.num_rows() && order.iter().zip(0u32..).all(|(index, place)| *index == place);
+        let unchanged =
+            order.len() == rows.num_rows() && order.iter().zip(0u32..).all(|(index, place)| *index == place);
         if !unchanged && let Ok(kept) = take_record_batch(rows, &UInt32Array::from(order)) {
             self.rows = Some(kept);
         }

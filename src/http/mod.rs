@@ -51,10 +51,9 @@ impl Listener {
     /// # Errors
     /// In words, when the address is taken.
     pub async fn bind(address: SocketAddr) -> Result<Self, String> {
-        TcpListener::bind(address)
-            .await
-            .map(|inner| Self { inner })
-            .map_err(|error| format!("cannot listen on {address}: {error}\nhint: set `http.listen` to another address"))
+        TcpListener::bind(address).await.map(|inner| Self { inner }).map_err(|error| {
+            format!("cannot listen on {address}: {error}\nhint: set `http.listen` to another address")
+        })
     }
 
     /// The address it is bound to.

@@ -209,7 +209,9 @@ fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
 /// The effect as a multiple of its critical threshold; 0 for a finding that does not drift.
 fn strength(finding: &Finding) -> f64 {
     match (finding.verdict, finding.score) {
-        (Verdict::Warn | Verdict::Critical, Some(score)) if finding.critical > 0.0 => score.effect / finding.critical,
+        (Verdict::Warn | Verdict::Critical, Some(score)) if finding.critical > 0.0 => {
+            score.effect / finding.critical
+        }
         _ => 0.0,
     }
 }

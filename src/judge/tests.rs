@@ -60,9 +60,11 @@ fn even(index: u32) -> &'static str {
 fn the_same_data_is_ok_and_a_shift_is_critical_in_the_column_that_moved() {
     let binnings = binnings();
     let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
-    let same = judge(&counts(&binnings, (0..500).map(|index| row(index * 2, even(index)))), Some(&baseline), &spec());
+    let same =
+        judge(&counts(&binnings, (0..500).map(|index| row(index * 2, even(index)))), Some(&baseline), &spec());
     assert_eq!(same.verdict, Verdict::Ok);
-    let shifted = judge(&counts(&binnings, (0..500).map(|index| row(400 + index, even(index)))), Some(&baseline), &spec());
+    let shifted =
+        judge(&counts(&binnings, (0..500).map(|index| row(400 + index, even(index)))), Some(&baseline), &spec());
     assert_eq!(shifted.verdict, Verdict::Critical);
     assert_eq!(shifted.columns[0].column, "x");
     let (before, after) = shifted.columns[0].movement.mean.unwrap();
@@ -98,9 +100,10 @@ fn an_effect_within_the_noise_of_a_small_window_is_ok() {
 fn a_new_category_and_a_jump_of_nulls_are_drift() {
     let binnings = binnings();
     let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
-    let window = counts(&binnings, (0..1000).map(|index| {
-        if index < 300 { r#"{"k":"new"}"#.to_owned() } else { row(index, even(index)) }
-    }));
+    let window = counts(
+        &binnings,
+        (0..1000).map(|index| if index < 300 { r#"{"k":"new"}"#.to_owned() } else { row(index, even(index)) }),
+    );
     let judgement = judge(&window, Some(&baseline), &spec());
     let verdict = |measure| judgement.findings.iter().find(|finding| finding.measure == measure).unwrap().verdict;
     assert_eq!(verdict(Measure::NullShare), Verdict::Critical);
@@ -111,7 +114,8 @@ fn a_new_category_and_a_jump_of_nulls_are_drift() {
 
 #[test]
 fn the_rule_over_columns_counts_or_takes_a_share() {
-    let column = |verdict| ColumnJudgement { column: String::new(), verdict, strength: 0.0, movement: Movement::default() };
+    let column =
+        |verdict| ColumnJudgement { column: String::new(), verdict, strength: 0.0, movement: Movement::default() };
     let columns = [Verdict::Critical, Verdict::Warn, Verdict::Ok, Verdict::Ok].map(column);
     assert_eq!(WindowRule::Columns(1).verdict(&columns), Verdict::Critical);
     assert_eq!(WindowRule::Columns(2).verdict(&columns), Verdict::Warn);

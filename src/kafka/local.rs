@@ -1,8 +1,8 @@
 //! A broker inside the process, for the demo: librdkafka's own mock. It speaks the real protocol over real
 //! sockets, but keeps only the last 5 MiB of a partition.
 
-use rdkafka::producer::DefaultProducerContext;
 use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
 
 use super::{KafkaError, failed};
 

@@ -188,13 +188,17 @@ impl SourceCommands {
     /// When no broker answers.
     pub fn partitions(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Partition>, KafkaError> {
         let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
-        let metadata = consumer.fetch_metadata(None, ASK_TIMEOUT).map_err(failed("read the metadata of topics"))?;
+        let metadata =
+            consumer.fetch_metadata(None, ASK_TIMEOUT).map_err(failed("read the metadata of topics"))?;
         let mut names = TopicNames::default();
         let mut partitions = Vec::new();
         for topic in metadata.topics().iter().filter(|topic| topic.error().is_none() && wanted(topic.name())) {
             let name = names.get(topic.name());
             partitions.extend(
-                topic.partitions().iter().map(|partition| Partition { topic: Arc::clone(&name), partition: partition.id() }),
+                topic
+                    .partitions()
+                    .iter()
+                    .map(|partition| Partition { topic: Arc::clone(&name), partition: partition.id() }),
             );
         }
         Ok(partitions)
@@ -263,7 +267,11 @@ impl Poller<'_> {
                 for (partition, offset) in positions {
                     if self.is_started(&partition) {
                         // Only an offset out of range fails, and this one comes from the log.
-                        let _valid = list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset));
+                        let _valid = list.add_partition_offset(
+                            &partition.topic,
+                            partition.partition,
+                            Offset::Offset(offset),
+                        );
                     }
                 }
                 if list.count() > 0
@@ -395,8 +403,15 @@ impl Poller<'_> {
 
     /// Some position is outside its log; the error does not say whose.
     fn find_gone(&mut self) {
-        let started: Vec<Partition> =
-            self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let started: Vec<Partition> = self
+            .consumer
+            .context()
+            .started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect();
         for partition in started {
             let Some(position) = self.positions.get(&partition).copied() else { continue };
             match self.consumer.fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT) {

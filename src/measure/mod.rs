@@ -180,12 +180,17 @@ impl Measure {
                 let statistic = wasserstein(pair)? / deviation.max(0.001);
                 Some(pair.score_of_values(statistic))
             }
-            Self::NullShare => share::score(pair, |column| {
-                Some(column.absent(Absence::Null) + column.absent(Absence::Missing))
-            })
-            .map(|score| Score { effect: score.effect.abs(), ..score }),
+            Self::NullShare => {
+                share::score(pair, |column| Some(column.absent(Absence::Null) + column.absent(Absence::Missing)))
+                    .map(|score| Score { effect: score.effect.abs(), ..score })
+            }
             Self::InvalidShare => share::score(pair, |column| {
-                Some([Absence::Nan, Absence::Infinite, Absence::WrongType].map(|kind| column.absent(kind)).iter().sum())
+                Some(
+                    [Absence::Nan, Absence::Infinite, Absence::WrongType]
+                        .map(|kind| column.absent(kind))
+                        .iter()
+                        .sum(),
+                )
             })
             .map(share::rise),
             Self::UnseenShare => share::score(pair, share::unseen).map(share::rise),

@@ -18,7 +18,8 @@ use crate::record::{ColumnType, ModelSchema, batch_of};
 
 fn numeric_counts(binnings: &Arc<BinningSet>, values: &[f64]) -> WindowCounts {
     let schema = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
-    let record = |value: &f64| if value.is_nan() { r#"{"x":null}"#.to_owned() } else { format!(r#"{{"x":{value:?}}}"#) };
+    let record =
+        |value: &f64| if value.is_nan() { r#"{"x":null}"#.to_owned() } else { format!(r#"{{"x":{value:?}}}"#) };
     let batch = batch_of(&schema, values.iter().map(record));
     let mut counts = WindowCounts::empty(Arc::clone(binnings));
     counts.count(&batch, &(0..values.len() as u32).collect::<Vec<_>>());
@@ -38,7 +39,8 @@ fn score(measure: Measure, baseline: &[f64], window: &[f64], binnings: &Arc<Binn
 
 /// The statistic by definition, over all distinct values.
 fn exact_ks(baseline: &[f64], window: &[f64]) -> f64 {
-    let share = |values: &[f64], at: f64| values.iter().filter(|value| **value <= at).count() as f64 / values.len() as f64;
+    let share =
+        |values: &[f64], at: f64| values.iter().filter(|value| **value <= at).count() as f64 / values.len() as f64;
     baseline.iter().chain(window).map(|at| (share(baseline, *at) - share(window, *at)).abs()).fold(0.0, f64::max)
 }
 
@@ -83,7 +85,9 @@ proptest! {
 fn equal_distributions_score_zero_and_do_not_hang() {
     let values = vec![3.0; 50];
     let binnings = binned(&values, 500);
-    for measure in [Measure::Psi, Measure::JensenShannon, Measure::Ks, Measure::WassersteinNormed, Measure::ChiSquare] {
+    for measure in
+        [Measure::Psi, Measure::JensenShannon, Measure::Ks, Measure::WassersteinNormed, Measure::ChiSquare]
+    {
         let score = score(measure, &values, &values, &binnings).unwrap();
         assert!(score.effect.abs() < 1e-12, "{measure:?}: {score:?}");
         assert!(score.p_value.is_none_or(|p| p == 1.0), "{measure:?}: {score:?}");
@@ -95,7 +99,9 @@ fn a_constant_baseline_that_starts_to_vary_is_seen() {
     let baseline = vec![3.0; 500];
     let window: Vec<f64> = (0..500).map(|index| 3.0 + f64::from(index) / 2_000.0).collect();
     let binnings = binned(&baseline, 500);
-    for measure in [Measure::Psi, Measure::JensenShannon, Measure::Ks, Measure::WassersteinNormed, Measure::OutOfRangeShare] {
+    for measure in
+        [Measure::Psi, Measure::JensenShannon, Measure::Ks, Measure::WassersteinNormed, Measure::OutOfRangeShare]
+    {
         let score = score(measure, &baseline, &window, &binnings).unwrap();
         assert!(score.effect > measure.default_thresholds().critical, "{measure:?}: {score:?}");
     }
@@ -141,7 +147,14 @@ fn noise_stays_below_the_floor_in_nearly_every_window() {
     let binnings = binned(&baseline, 500);
     let left = numeric_counts(&binnings, &baseline);
     let repetitions = 200;
-    let measures = [Measure::Psi, Measure::JensenShannon, Measure::Ks, Measure::WassersteinNormed, Measure::ChiSquare, Measure::OutOfRangeShare];
+    let measures = [
+        Measure::Psi,
+        Measure::JensenShannon,
+        Measure::Ks,
+        Measure::WassersteinNormed,
+        Measure::ChiSquare,
+        Measure::OutOfRangeShare,
+    ];
     let mut above = [0; 6];
     for _ in 0..repetitions {
         let window: Vec<f64> = (0..300).map(|_| normal()).collect();

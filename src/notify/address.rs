@@ -13,7 +13,10 @@ pub(super) fn is_forbidden(address: IpAddr) -> bool {
 }
 
 fn forbidden_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address.is_multicast() || address.is_broadcast() || address.octets().first() == Some(&0)
+    address.is_link_local()
+        || address.is_multicast()
+        || address.is_broadcast()
+        || address.octets().first() == Some(&0)
 }
 
 fn forbidden_v6(address: Ipv6Addr) -> bool {
@@ -27,7 +30,18 @@ mod tests {
 
     #[test]
     fn metadata_and_non_hosts_are_forbidden_in_every_spelling() {
-        for text in ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254", "0.0.0.0", "0.1.2.3", "::", "224.0.0.1", "ff02::1", "255.255.255.255"] {
+        for text in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "fd00:ec2::254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+        ] {
             assert!(is_forbidden(text.parse().unwrap()), "{text}");
         }
         for text in ["127.0.0.1", "10.1.2.3", "192.168.0.1", "8.8.8.8", "::1", "fd12::1", "2001:db8::1"] {

@@ -78,12 +78,18 @@ impl EmailReceiver {
     /// In words, without the password.
     pub fn new(options: &EmailOptions) -> Result<Self, String> {
         super::choose_crypto();
-        let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|error| format!("`{text}` is not a mail address: {error}"));
+        let mailbox = |text: &String| {
+            text.parse::<Mailbox>().map_err(|error| format!("`{text}` is not a mail address: {error}"))
+        };
         let sender = match &options.transport {
             EmailTransport::Directory(directory) => Sender::Directory(directory.clone()),
             EmailTransport::Smtp(smtp) => Sender::Smtp(transport(smtp)?),
         };
-        Ok(Self { from: mailbox(&options.from)?, to: options.to.iter().map(mailbox).collect::<Result<_, _>>()?, sender })
+        Ok(Self {
+            from: mailbox(&options.from)?,
+            to: options.to.iter().map(mailbox).collect::<Result<_, _>>()?,
+            sender,
+        })
     }
 
     /// Tries once.

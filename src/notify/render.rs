@@ -96,7 +96,14 @@ fn alert_mail(alert: &AlertEvent) -> Mail {
 fn retraining_mail(request: &RetrainingEvent) -> Mail {
     let whose = whose(&request.monitor, &request.version, &request.segment);
     let facts = [
-        ("Windows", format!("{} drifting, the last one {}", request.windows.len(), request.windows.last().map(window).unwrap_or_default())),
+        (
+            "Windows",
+            format!(
+                "{} drifting, the last one {}",
+                request.windows.len(),
+                request.windows.last().map(window).unwrap_or_default()
+            ),
+        ),
         ("Baseline", plain(&request.baseline)),
         ("Request", request.request_id.to_string()),
         ("Alert", request.alert_id.to_string()),
@@ -153,10 +160,20 @@ fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-fn mail(subject: String, sentence: &str, drifted: &[DriftedColumn], facts: &[(&str, String)], advice: &str) -> Mail {
+fn mail(
+    subject: String,
+    sentence: &str,
+    drifted: &[DriftedColumn],
+    facts: &[(&str, String)],
+    advice: &str,
+) -> Mail {
     let mut text = format!("{sentence}\n");
     if !drifted.is_empty() {
-        let _infallible = writeln!(text, "\n{:<24} {:<9} {:<20} {:>9} {:>10}  moved", "column", "verdict", "measure", "effect", "threshold");
+        let _infallible = writeln!(
+            text,
+            "\n{:<24} {:<9} {:<20} {:>9} {:>10}  moved",
+            "column", "verdict", "measure", "effect", "threshold"
+        );
         for column in drifted.iter().take(MAX_COLUMNS) {
             let _infallible = writeln!(
                 text,

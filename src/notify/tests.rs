@@ -85,7 +85,8 @@ fn retries_go_on_for_three_days_and_then_end() {
 
 #[test]
 fn signatures_satisfy_the_reference_implementation() {
-    let secret = format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7u8; 24]));
+    let secret =
+        format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7u8; 24]));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let signature = sign(&secret.clone().into(), "msg_1", now, r#"{"a":1}"#).unwrap();
     let reference = standardwebhooks::Webhook::new(&secret).unwrap();
@@ -96,7 +97,13 @@ fn signatures_satisfy_the_reference_implementation() {
 
 #[test]
 fn forbidden_addresses_and_credentials_in_urls_are_refused_before_anything_is_sent() {
-    for url in ["http://169.254.169.254/latest", "http://2852039166/", "http://0251.0376.0251.0376/", "http://[::ffff:169.254.169.254]/", "http://user:secret@example.org/"] {
+    for url in [
+        "http://169.254.169.254/latest",
+        "http://2852039166/",
+        "http://0251.0376.0251.0376/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://user:secret@example.org/",
+    ] {
         let error = HttpClient::new(url, std::time::Duration::from_secs(1), None).unwrap_err();
         assert!(!error.contains("secret@"), "{error}");
     }

@@ -123,7 +123,9 @@ impl Cell {
     }
 
     pub(super) fn category_is(&self, expected: &str) -> bool {
-        if self.kind == CellKind::Text { self.text == expected } else {
+        if self.kind == CellKind::Text {
+            self.text == expected
+        } else {
             let mut text = String::new();
             self.category(&mut text).is_ok() && text == expected
         }

@@ -145,7 +145,9 @@ pub struct ModelSchema {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// A path with an empty step or too many of them.
-    #[error("field path `{path}` is not readable; write at most {MAX_PATH_DEPTH} keys separated by single dots, `\\.` for a dot inside a key")]
+    #[error(
+        "field path `{path}` is not readable; write at most {MAX_PATH_DEPTH} keys separated by single dots, `\\.` for a dot inside a key"
+    )]
     BadPath {
         /// The path as written.
         path: String,
@@ -227,8 +229,7 @@ pub enum Absence {
 
 impl Absence {
     /// Every way to be absent, in the order of their codes from 1.
-    pub const ALL: [Self; 5] =
-        [Self::Null, Self::Missing, Self::Nan, Self::Infinite, Self::WrongType];
+    pub const ALL: [Self; 5] = [Self::Null, Self::Missing, Self::Nan, Self::Infinite, Self::WrongType];
 
     /// The name used in tables and messages.
     #[must_use]

@@ -85,16 +85,25 @@ impl Store {
         .await
         .map_err(failed("store a baseline"))?;
         for (segment, rows, counts) in segments {
-            sqlx::query("insert into baseline_segment (baseline_id, segment, rows, counts) values ($1, $2, $3, $4)")
-                .bind(id)
-                .bind(segment)
-                .bind(rows)
-                .bind(counts)
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("store a baseline"))?;
+            sqlx::query(
+                "insert into baseline_segment (baseline_id, segment, rows, counts) values ($1, $2, $3, $4)",
+            )
+            .bind(id)
+            .bind(segment)
+            .bind(rows)
+            .bind(counts)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("store a baseline"))?;
         }
-        audit(&mut transaction, actor, "baseline.add", monitor, json!({ "version": version, "origin": origin, "rows": rows })).await?;
+        audit(
+            &mut transaction,
+            actor,
+            "baseline.add",
+            monitor,
+            json!({ "version": version, "origin": origin, "rows": rows }),
+        )
+        .await?;
         if activate {
             switch(&mut transaction, monitor, version, actor).await?;
         }
@@ -198,7 +207,9 @@ impl Store {
         let mut open = HashMap::new();
         for row in rows {
             let id: Uuid = row.try_get("binning_id").map_err(failed("read pins"))?;
-            let set = if let Some(set) = binnings.get(&id) { Arc::clone(set) } else {
+            let set = if let Some(set) = binnings.get(&id) {
+                Arc::clone(set)
+            } else {
                 let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
                     .bind(id)
                     .fetch_one(&mut *connection)
@@ -222,7 +233,9 @@ impl Store {
                 open.insert(read().map_err(failed("read pins"))?, pin);
             }
         }
-        let active = if let Some(pin) = active.filter(|pin| pin.binnings.fits(schema)) { pin } else {
+        let active = if let Some(pin) = active.filter(|pin| pin.binnings.fits(schema)) {
+            pin
+        } else {
             let universal = BinningSet::universal(schema);
             put_binning(&mut connection, &universal).await?;
             Pin { binnings: Arc::new(universal), baseline: None }
@@ -297,13 +310,12 @@ async fn switch(
     version: i32,
     actor: &str,
 ) -> Result<(), StoreError> {
-    let before: Option<i32> = sqlx::query_scalar(
-        "update baseline set active = false where monitor = $1 and active returning version",
-    )
-    .bind(monitor)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed("retire the active baseline"))?;
+    let before: Option<i32> =
+        sqlx::query_scalar("update baseline set active = false where monitor = $1 and active returning version")
+            .bind(monitor)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failed("retire the active baseline"))?;
     let switched = sqlx::query("update baseline set active = true where monitor = $1 and version = $2")
         .bind(monitor)
         .bind(version)

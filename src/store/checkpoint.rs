@@ -195,7 +195,8 @@ async fn add_windows(
     let versions: Vec<&str> = windows.iter().map(|window| window.key.version.as_str()).collect();
     let segments: Vec<&str> = windows.iter().map(|window| window.key.segment.as_str()).collect();
     let starts: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(window.key.start)).collect();
-    let ends: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(length.end_of(window.key.start))).collect();
+    let ends: Vec<DateTime<Utc>> =
+        windows.iter().map(|window| timestamp(length.end_of(window.key.start))).collect();
     let binnings: Vec<Uuid> = windows.iter().map(|window| window.binning).collect();
     let baselines: Vec<Option<Uuid>> = windows.iter().map(|window| window.baseline).collect();
     sqlx::query(
@@ -259,7 +260,10 @@ async fn add_windows(
     for window in windows {
         let key = (window.key.version, window.key.segment, timestamp(window.key.start));
         let Some((id, open, binning)) = known.get(&key) else {
-            return Err(StoreError::Damaged { what: "a window".to_owned(), why: "it vanished while being locked".to_owned() });
+            return Err(StoreError::Damaged {
+                what: "a window".to_owned(),
+                why: "it vanished while being locked".to_owned(),
+            });
         };
         if !open {
             if key.1 == WHOLE {

@@ -19,8 +19,8 @@ pub use status::{AlertStatus, ClosedWindow, MonitorStatus, OutboxDepth, Partitio
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::record::EventTime;
 
@@ -60,7 +60,9 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         let Self::Database { source, .. } = self else { return false };
         match source {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => {
+                true
+            }
             sqlx::Error::Database(error) => error.code().is_some_and(|code| {
                 // Connection, transaction rollback (serialization, deadlock), resources, operator
                 // intervention, lock and statement timeouts; 25006 is a server that became read-only.

@@ -75,8 +75,7 @@ impl Store {
                 partition: row.try_get("partition").map_err(failed("read positions"))?,
             };
             let next_offset = row.try_get("next_offset").map_err(failed("read positions"))?;
-            let claim =
-                claims.entry(partition).or_insert_with(|| Claim { next_offset, newest: HashMap::new() });
+            let claim = claims.entry(partition).or_insert_with(|| Claim { next_offset, newest: HashMap::new() });
             let monitor: Option<String> = row.try_get("monitor").map_err(failed("read positions"))?;
             let newest: Option<DateTime<Utc>> = row.try_get("newest").map_err(failed("read positions"))?;
             if let Some((monitor, newest)) = monitor.zip(newest) {

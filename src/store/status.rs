@@ -189,10 +189,11 @@ impl Store {
             for row in tally {
                 records.push((row.try_get("outcome")?, row.try_get("reason")?, count(row.try_get("count")?)));
             }
-            let open: i64 = sqlx::query_scalar("select count(*) from model_window where monitor = $1 and status = 'open'")
-                .bind(&monitor)
-                .fetch_one(&self.pool)
-                .await?;
+            let open: i64 =
+                sqlx::query_scalar("select count(*) from model_window where monitor = $1 and status = 'open'")
+                    .bind(&monitor)
+                    .fetch_one(&self.pool)
+                    .await?;
             let last = sqlx::query(
                 "select model_version, starts_at, ends_at, rows, verdict, complete from model_window
                  where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",

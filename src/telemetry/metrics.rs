@@ -96,22 +96,46 @@ impl Default for Metrics {
             reload_success: Gauge::default(),
             registry: Registry::default(),
         };
-        registry.register("build", "Version of this driftd", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(
+            "build",
+            "Version of this driftd",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
         registry.register("records", "Messages by what became of them", metrics.records.clone());
-        registry.register("windows_closed", "Windows closed by this daemon, by verdict", metrics.windows_closed.clone());
+        registry.register(
+            "windows_closed",
+            "Windows closed by this daemon, by verdict",
+            metrics.windows_closed.clone(),
+        );
         registry.register("open_windows", "Windows not closed yet", metrics.open_windows.clone());
         registry.register("alerts_firing", "Alerts that fire", metrics.alerts_firing.clone());
-        registry.register("partition_lag_messages", "Messages between the stored position and the end of the log", metrics.lag.clone());
+        registry.register(
+            "partition_lag_messages",
+            "Messages between the stored position and the end of the log",
+            metrics.lag.clone(),
+        );
         registry.register("checkpoints", "Checkpoints by outcome", metrics.checkpoints.clone());
-        registry.register("checkpoint_duration_seconds", "How long storing a checkpoint takes", metrics.checkpoint_seconds.clone());
+        registry.register(
+            "checkpoint_duration_seconds",
+            "How long storing a checkpoint takes",
+            metrics.checkpoint_seconds.clone(),
+        );
         registry.register("deliveries", "Delivery attempts by how they ended", metrics.deliveries.clone());
         registry.register("outbox_pending", "Notifications not delivered yet", metrics.outbox_pending.clone());
         registry.register("outbox_dead", "Notifications given up", metrics.outbox_dead.clone());
-        registry.register("outbox_oldest_seconds", "Age of the oldest notification not delivered yet", metrics.outbox_oldest.clone());
+        registry.register(
+            "outbox_oldest_seconds",
+            "Age of the oldest notification not delivered yet",
+            metrics.outbox_oldest.clone(),
+        );
         registry.register("database_up", "1 while the database answers", metrics.database_up.clone());
         registry.register("paused", "1 while partitions are paused", metrics.paused.clone());
         registry.register("in_flight_bytes", "Bytes fetched and not counted yet", metrics.in_flight.clone());
-        registry.register("config_last_reload_successful", "1 when the last reload worked", metrics.reload_success.clone());
+        registry.register(
+            "config_last_reload_successful",
+            "1 when the last reload worked",
+            metrics.reload_success.clone(),
+        );
         metrics.reload_success.set(1);
         metrics.database_up.set(1);
         Self { registry, ..metrics }

@@ -28,13 +28,15 @@ pub enum LogFormat {
 /// # Errors
 /// When the filter cannot be read or there is no journal.
 pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|error| format!("`{level}` is not a level or filter: {error}\nhint: write `info`, or `info,driftd::kafka=debug`"))?;
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        format!("`{level}` is not a level or filter: {error}\nhint: write `info`, or `info,driftd::kafka=debug`")
+    })?;
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let registry = tracing_subscriber::registry();
     let outcome = match format {
         LogFormat::Journald => {
-            let journal = tracing_journald::layer().map_err(|error| format!("cannot reach the journal: {error}"))?;
+            let journal =
+                tracing_journald::layer().map_err(|error| format!("cannot reach the journal: {error}"))?;
             registry.with(journal.with_filter(filter)).try_init()
         }
         LogFormat::Auto if under_systemd => match tracing_journald::layer() {
@@ -52,7 +54,12 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn text_layer<S>() -> tracing_subscriber::fmt::Layer<S, tracing_subscriber::fmt::format::DefaultFields, tracing_subscriber::fmt::format::Format, fn() -> std::io::Stderr>
+fn text_layer<S>() -> tracing_subscriber::fmt::Layer<
+    S,
+    tracing_subscriber::fmt::format::DefaultFields,
+    tracing_subscriber::fmt::format::Format,
+    fn() -> std::io::Stderr,
+>
 where
     S: tracing::Subscriber + for<'span> tracing_subscriber::registry::LookupSpan<'span>,
 {

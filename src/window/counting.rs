@@ -220,6 +220,10 @@ impl CountingMachine {
             self.series.insert(series.clone());
             return series;
         }
-        if segment == WHOLE { (OTHER.to_owned(), WHOLE.to_owned()) } else { (version.to_owned(), other.to_owned()) }
+        if segment == WHOLE {
+            (OTHER.to_owned(), WHOLE.to_owned())
+        } else {
+            (version.to_owned(), other.to_owned())
+        }
     }
 }

@@ -31,7 +31,8 @@ fn view(partition: i32, newest: Option<i64>) -> PartitionView {
     PartitionView { partition: part(partition), newest: newest.map(at), quiet_for: None, stalled_for: 0 }
 }
 
-const TIMING: Timing = Timing { out_of_orderness: 5 * SECOND, idle_after: 30 * SECOND, max_close_delay: 600 * SECOND };
+const TIMING: Timing =
+    Timing { out_of_orderness: 5 * SECOND, idle_after: 30 * SECOND, max_close_delay: 600 * SECOND };
 
 #[test]
 fn the_watermark_is_held_by_the_slowest_partition_even_one_never_read() {
@@ -46,7 +47,10 @@ fn the_watermark_is_held_by_the_slowest_partition_even_one_never_read() {
 
 #[test]
 fn idle_means_caught_up_and_quiet_and_all_idle_follows_the_wall_clock() {
-    let quiet = |partition, newest, seconds: i64| PartitionView { quiet_for: Some(seconds * SECOND), ..view(partition, newest) };
+    let quiet = |partition, newest, seconds: i64| PartitionView {
+        quiet_for: Some(seconds * SECOND),
+        ..view(partition, newest)
+    };
     let one = Progress::new(vec![view(0, Some(100)), quiet(1, Some(10), 30)], TIMING, at(1_000));
     assert_eq!(one.watermark(), Some(at(95)));
     let not_yet = Progress::new(vec![view(0, Some(100)), quiet(1, Some(10), 29)], TIMING, at(1_000));
@@ -132,7 +136,15 @@ fn a_record_is_counted_once_in_the_whole_and_once_in_its_segment() {
     let row = |segment: &str, start, rows| (segment.to_owned(), start, rows);
     assert_eq!(
         rows,
-        [row("*", -60, 1), row("*", 0, 2), row("*", 60, 1), row("c=c1", -60, 1), row("c=c1", 0, 1), row("c=c1", 60, 1), row("c=c2", 0, 1)]
+        [
+            row("*", -60, 1),
+            row("*", 0, 2),
+            row("*", 60, 1),
+            row("c=c1", -60, 1),
+            row("c=c1", 0, 1),
+            row("c=c1", 60, 1),
+            row("c=c2", 0, 1)
+        ]
     );
     assert_eq!(delta.tally, Tally { accepted: 4, ..Tally::default() });
     assert_eq!(delta.newest[&part(0)], at(60));

@@ -42,9 +42,28 @@ fn is_in(file: &str, module: &str) -> bool {
 #[test]
 fn the_core_reads_no_clock_socket_file_or_database() {
     let banned = [
-        "tokio", "rdkafka", "sqlx", "lettre", "reqwest", "axum", "std::env", "std::fs", "std::net", "::now()", "SystemTime",
-        "Instant", "rand::", "fastrand", "tracing::", "crate::store", "crate::kafka", "crate::notify", "crate::http",
-        "crate::app", "crate::config", "crate::cli",
+        "tokio",
+        "rdkafka",
+        "sqlx",
+        "lettre",
+        "reqwest",
+        "axum",
+        "std::env",
+        "std::fs",
+        "std::net",
+        "::now()",
+        "SystemTime",
+        "Instant",
+        "rand::",
+        "fastrand",
+        "tracing::",
+        "crate::store",
+        "crate::kafka",
+        "crate::notify",
+        "crate::http",
+        "crate::app",
+        "crate::config",
+        "crate::cli",
     ];
     for (file, text) in code() {
         if CORE.iter().any(|module| is_in(&file, module)) || file == "decision.rs" {
@@ -57,7 +76,13 @@ fn the_core_reads_no_clock_socket_file_or_database() {
 
 #[test]
 fn each_library_has_one_owner() {
-    let owners = [("sqlx", "store"), ("rdkafka", "kafka"), ("lettre", "notify"), ("reqwest", "notify"), ("toml::", "config")];
+    let owners = [
+        ("sqlx", "store"),
+        ("rdkafka", "kafka"),
+        ("lettre", "notify"),
+        ("reqwest", "notify"),
+        ("toml::", "config"),
+    ];
     for (file, text) in code() {
         for (library, owner) in owners {
             let names = text.contains(&format!("{library}::")) || text.contains(&format!("use {library}"));

@@ -41,9 +41,14 @@ fn every_protocol_and_mechanism_makes_a_client_and_a_dead_broker_does_not_hang_i
                 Ok(Token { value: "t".to_owned().into(), principal: "p".to_owned(), expires_at_ms: i64::MAX })
             })),
         });
-        let security = Security { protocol, ca_file: None, cert_file: None, key_file: None, key_password: None, sasl };
-        let source = Source::start(&options(security)).unwrap_or_else(|error| panic!("{protocol} {mechanism:?}: {error}"));
-        assert!(runtime.block_on(source.close(Duration::from_secs(10))), "{protocol} {mechanism:?} does not close");
+        let security =
+            Security { protocol, ca_file: None, cert_file: None, key_file: None, key_password: None, sasl };
+        let source =
+            Source::start(&options(security)).unwrap_or_else(|error| panic!("{protocol} {mechanism:?}: {error}"));
+        assert!(
+            runtime.block_on(source.close(Duration::from_secs(10))),
+            "{protocol} {mechanism:?} does not close"
+        );
     }
 }
 
@@ -65,7 +70,9 @@ fn messages_of_every_codec_are_counted() {
             .unwrap();
         for record in &live[sent..sent + 200] {
             let partition = sent as i32 % TOPIC_PARTITIONS;
-            producer.send(BaseRecord::<(), [u8]>::to(&world.topic).partition(partition).payload(record.as_bytes())).unwrap();
+            producer
+                .send(BaseRecord::<(), [u8]>::to(&world.topic).partition(partition).payload(record.as_bytes()))
+                .unwrap();
             sent += 1;
         }
         producer.flush(Duration::from_secs(20)).unwrap();

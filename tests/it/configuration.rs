@@ -52,9 +52,13 @@ fn what_is_missing_is_named() {
 fn the_environment_wins_over_the_file_for_its_fixed_keys_only() {
     let settings = config::load_with(
         &file("config/driftd.toml"),
-        &[("DRIFTD_KAFKA__BROKERS", "other:9092"), ("DRIFTD_KAFKA__START", "earliest"), ("DRIFTD_LOG__LEVEL", "debug")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
+        &[
+            ("DRIFTD_KAFKA__BROKERS", "other:9092"),
+            ("DRIFTD_KAFKA__START", "earliest"),
+            ("DRIFTD_LOG__LEVEL", "debug"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into(),
     )
     .unwrap();
     assert_eq!(settings.daemon.kafka.brokers, "other:9092");
@@ -67,7 +71,9 @@ fn a_secret_that_everybody_can_read_is_refused_and_one_in_the_open_is_warned_abo
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, "x").unwrap();
-    let text = |password: &str| format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\npassword = {password}\n");
+    let text = |password: &str| {
+        format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\npassword = {password}\n")
+    };
     let path = folder.path().join("driftd.toml");
     fs::write(&path, text(&format!("{{ file = \"{}\" }}", secret.display()))).unwrap();
     let error = config::load(&path).unwrap_err().to_string();
@@ -129,7 +135,10 @@ fn the_monitor_in_the_readme_is_valid() {
     let readme = fs::read_to_string(file("README.md")).unwrap();
     let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let monitor = load_monitor(block);
-    assert_eq!((monitor.name.as_str(), monitor.learn, monitor.schema.columns().len()), ("credit-score", Some(168), 3));
+    assert_eq!(
+        (monitor.name.as_str(), monitor.learn, monitor.schema.columns().len()),
+        ("credit-score", Some(168), 3)
+    );
 }
 
 #[test]
@@ -139,12 +148,23 @@ fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("driftd.toml");
         fs::write(&path, text).unwrap();
-        let settings = config::load_with(&path, &std::collections::HashMap::new()).unwrap_or_else(|error| panic!("{error}"));
+        let settings =
+            config::load_with(&path, &std::collections::HashMap::new()).unwrap_or_else(|error| panic!("{error}"));
         format!("{:?}{:?}", settings.daemon, settings.receivers)
     };
     let optional = [
-        "name", "ca_file", "cert_file", "key_file", "key_password", "mechanism", "username", "password", "token",
-        "[kafka.security.token_endpoint]", "[kafka.properties]", "[receivers",
+        "name",
+        "ca_file",
+        "cert_file",
+        "key_file",
+        "key_password",
+        "mechanism",
+        "username",
+        "password",
+        "token",
+        "[kafka.security.token_endpoint]",
+        "[kafka.properties]",
+        "[receivers",
     ];
     assert_eq!(load(&text), load(&uncommented(&text, &optional)));
 }
@@ -157,9 +177,26 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
         fs::read_to_string(file("config/monitors.d/example.toml")).unwrap()
     );
     let readers = [
-        ".string(\"", ".required(\"", ".integer(\"", ".duration(\"", ".choice(\"", ".optional_choice(\"", ".strings(\"",
-        ".section(\"", ".sections(\"", ".named_sections(\"", ".float(\"", ".secret(\"", ".value(\"", "path(&section, \"",
-        "path(section, \"", "size(\"", "path(\"", ".optional_choice(\n        \"", ".choice(\n        \"", "check_names(&section, \"",
+        ".string(\"",
+        ".required(\"",
+        ".integer(\"",
+        ".duration(\"",
+        ".choice(\"",
+        ".optional_choice(\"",
+        ".strings(\"",
+        ".section(\"",
+        ".sections(\"",
+        ".named_sections(\"",
+        ".float(\"",
+        ".secret(\"",
+        ".value(\"",
+        "path(&section, \"",
+        "path(section, \"",
+        "size(\"",
+        "path(\"",
+        ".optional_choice(\n        \"",
+        ".choice(\n        \"",
+        "check_names(&section, \"",
     ];
     let mut keys = 0;
     for source in ["daemon", "receivers", "monitor"] {
@@ -168,7 +205,10 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
             for (position, _) in code.match_indices(reader) {
                 let rest = &code[position + reader.len()..];
                 let key = rest.split('"').next().unwrap();
-                let shown = examples.contains(&format!("{key} = ")) || examples.contains(&format!("{key}]")) || examples.contains(&format!("{key}.")) || examples.contains(&format!("\n[{key}"));
+                let shown = examples.contains(&format!("{key} = "))
+                    || examples.contains(&format!("{key}]"))
+                    || examples.contains(&format!("{key}."))
+                    || examples.contains(&format!("\n[{key}"));
                 assert!(shown, "key `{key}` of src/config/{source}.rs is in no example");
                 keys += 1;
             }

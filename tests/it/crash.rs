@@ -30,7 +30,9 @@ fn assert_told_under_one_id(world: &World) {
         let text = event.to_string();
         assert_eq!(by_id.entry(id).or_insert_with(|| text.clone()), &text, "a repetition is identical");
     }
-    let sent = world.runtime.block_on(number(&world.pool, "select count(*) from notification where receiver = 'webhook'"));
+    let sent = world
+        .runtime
+        .block_on(number(&world.pool, "select count(*) from notification where receiver = 'webhook'"));
     assert_eq!(by_id.len() as i64, sent.unwrap(), "nothing decided is untold");
 }
 
@@ -103,7 +105,8 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
         assert!(Instant::now() < deadline, "{}", zombie.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    let stored = world.runtime.block_on(number(&world.pool, "select sum(count)::bigint from record_tally")).unwrap();
+    let stored =
+        world.runtime.block_on(number(&world.pool, "select sum(count)::bigint from record_tally")).unwrap();
     assert!(stored < 6_000, "it was stopped with counts in memory: {stored}");
     let other = world.start_daemon("b", None);
     world.wait_for("the second daemon to count what the first had counted", 60, async |pool| {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::support::{
-    Dice, Options, Smtp, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
-    bike_records, number, services,
+    Dice, Options, Smtp, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told,
+    assert_windows_are_true, bike_records, number, services,
 };
 
-const POISON: [&[u8]; 5] = [b"", b"{\"ts\":", b"[1,2,3]", b"\xff\xfe\x00garbage", b"{\"ts\":\"no time\",\"temp\":1}"];
+const POISON: [&[u8]; 5] =
+    [b"", b"{\"ts\":", b"[1,2,3]", b"\xff\xfe\x00garbage", b"{\"ts\":\"no time\",\"temp\":1}"];
 
 #[test]
 fn shuffled_poisoned_partitioned_records_are_counted_once_and_decisions_told_once() {
@@ -39,14 +40,16 @@ fn shuffled_poisoned_partitioned_records_are_counted_once_and_decisions_told_onc
 
     // Out of order by up to 100 hours, spread over the partitions by chance, with 1 % poison in between.
     let mut dice = Dice(42);
-    let mut order: Vec<(u64, usize)> = (0..live.len()).map(|index| (index as u64 + dice.below(100), index)).collect();
+    let mut order: Vec<(u64, usize)> =
+        (0..live.len()).map(|index| (index as u64 + dice.below(100), index)).collect();
     order.sort_unstable();
     let mut poisoned = 0u64;
     let mut produce = |part: &[(u64, usize)]| {
         for (_, index) in part {
             world.produce(dice.below(TOPIC_PARTITIONS as u64) as i32, live[*index].as_bytes());
             if dice.below(100) == 0 {
-                world.produce(dice.below(TOPIC_PARTITIONS as u64) as i32, POISON[poisoned as usize % POISON.len()]);
+                world
+                    .produce(dice.below(TOPIC_PARTITIONS as u64) as i32, POISON[poisoned as usize % POISON.len()]);
                 poisoned += 1;
             }
         }
@@ -71,7 +74,8 @@ fn shuffled_poisoned_partitioned_records_are_counted_once_and_decisions_told_onc
     assert_windows_are_true(&world, live);
     let tally = world.tally();
     assert_eq!(tally["accepted"], live.len() as u64);
-    let rejected: u64 = tally.iter().filter(|(outcome, _)| outcome.starts_with("rejected")).map(|(_, count)| count).sum();
+    let rejected: u64 =
+        tally.iter().filter(|(outcome, _)| outcome.starts_with("rejected")).map(|(_, count)| count).sum();
     assert_eq!(rejected, poisoned);
     for reason in ["syntax", "not_an_object", "bad_timestamp"] {
         assert!(tally.contains_key(&format!("rejected {reason}")), "{tally:?}");
@@ -113,8 +117,10 @@ fn wait_for_progress(world: &World, records: i64) {
 
 fn wait_for_owners(world: &World, wanted: &[&str]) {
     world.wait_for("both daemons to own partitions", 60, async |pool| {
-        let owners: Vec<Option<String>> =
-            sqlx::query_scalar("select distinct owner from source_partition").fetch_all(pool).await.map_err(|e| e.to_string())?;
+        let owners: Vec<Option<String>> = sqlx::query_scalar("select distinct owner from source_partition")
+            .fetch_all(pool)
+            .await
+            .map_err(|e| e.to_string())?;
         let owners: BTreeSet<String> = owners.into_iter().flatten().collect();
         if wanted.iter().all(|name| owners.contains(*name)) { Ok(()) } else { Err(format!("{owners:?}")) }
     });
@@ -125,7 +131,9 @@ fn assert_webhooks(world: &World) {
     let received = world.webhooks.received();
     let ids: BTreeSet<&String> = received.iter().map(|(id, _)| id).collect();
     assert_eq!(ids.len(), received.len(), "each webhook arrives once");
-    let sent = world.runtime.block_on(number(&world.pool, "select count(*) from notification where receiver = 'webhook'"));
+    let sent = world
+        .runtime
+        .block_on(number(&world.pool, "select count(*) from notification where receiver = 'webhook'"));
     assert_eq!(received.len() as i64, sent.unwrap());
     for (_, event) in &received {
         let data = &event["data"];
@@ -140,7 +148,9 @@ fn assert_webhooks(world: &World) {
             }
             "drift.alert.resolved" => {
                 let id = &data["alert_id"];
-                let fired = received.iter().position(|(_, event)| event["type"] == "drift.alert.firing" && event["data"]["alert_id"] == *id);
+                let fired = received.iter().position(|(_, event)| {
+                    event["type"] == "drift.alert.firing" && event["data"]["alert_id"] == *id
+                });
                 let resolved = received.iter().position(|(_, other)| other == event);
                 assert!(fired.unwrap() < resolved.unwrap(), "an alert fires before it resolves");
             }
@@ -154,7 +164,9 @@ fn assert_mails(world: &World, smtp: &Smtp) {
     let mails = smtp.received();
     let told: Vec<Value> = world
         .runtime
-        .block_on(sqlx::query_scalar("select body from notification where receiver = 'owner'").fetch_all(&world.pool))
+        .block_on(
+            sqlx::query_scalar("select body from notification where receiver = 'owner'").fetch_all(&world.pool),
+        )
         .unwrap();
     assert_eq!(mails.len(), told.len(), "each mail arrives once");
     for mail in &mails {

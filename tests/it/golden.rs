@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Float64Type};
 use driftd::binning::{Binning, BinningSet, NumericBinning};
 use driftd::distribution::WindowCounts;
 use driftd::measure::{
-    LogBase, Pair, Smoothing, chi_square, jensen_shannon_distance, ks_statistic, psi, standard_deviation, wasserstein,
+    LogBase, Pair, Smoothing, chi_square, jensen_shannon_distance, ks_statistic, psi, standard_deviation,
+    wasserstein,
 };
 use driftd::record::{Absence, DecodedBatch, EventTime, Labels};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -153,7 +154,8 @@ fn slices(data: &RecordBatch) -> (RecordBatch, BTreeMap<String, RecordBatch>) {
     };
     let reference = slice(&windows["reference"][0], &windows["reference"][1]);
     let named = windows["windows"].as_array().unwrap().iter();
-    let named = named.map(|window| (window["id"].as_str().unwrap().to_owned(), slice(&window["start"], &window["end"])));
+    let named =
+        named.map(|window| (window["id"].as_str().unwrap().to_owned(), slice(&window["start"], &window["end"])));
     (reference, named.collect())
 }
 
@@ -206,7 +208,10 @@ fn chi_square_and_jensen_shannon_of_categories_are_scipys() {
             categories.sort();
             categories.dedup();
             let count = |values: &[String]| -> Vec<u64> {
-                categories.iter().map(|category| values.iter().filter(|value| value == category).count() as u64).collect()
+                categories
+                    .iter()
+                    .map(|category| values.iter().filter(|value| value == category).count() as u64)
+                    .collect()
             };
             let (baseline, window) = (count(&before), count(&after));
             let test = chi_square(&baseline, &window).unwrap();

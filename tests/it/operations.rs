@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::support::{
-    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true, bike_records,
-    number, services,
+    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
+    bike_records, number, services,
 };
 
 fn produce(world: &World, records: &[String]) {
@@ -142,9 +142,11 @@ fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
     produce(&world, &live[4_000..]);
     world.wait_until_done(live.len() as u64, 60);
     let windows = world.windows();
-    let whole: u64 = windows.iter().filter(|((segment, _), _)| segment == "*").map(|(_, (counts, _))| counts.rows()).sum();
+    let whole: u64 =
+        windows.iter().filter(|((segment, _), _)| segment == "*").map(|(_, (counts, _))| counts.rows()).sum();
     assert_eq!(whole, live.len() as u64);
-    let judged = windows.values().filter(|(_, verdict)| ["ok", "warn", "critical"].contains(&verdict.as_str())).count();
+    let judged =
+        windows.values().filter(|(_, verdict)| ["ok", "warn", "critical"].contains(&verdict.as_str())).count();
     assert!(judged >= 10, "later windows are judged: {:?}", windows.values().map(|(_, v)| v).collect::<Vec<_>>());
     let shown = world.driftd(&["baseline", "show", "bike-demand"]);
     assert!(shown.contains("learned from the first 4 windows") && shown.contains("temp"), "{shown}");
@@ -236,7 +238,8 @@ fn messages_deleted_before_they_were_read_are_a_gap_that_is_recorded() {
     let second = world.start_daemon("a", None);
     wait_for_count(&world, 1_140, 60);
     let gap = world.runtime.block_on(
-        sqlx::query_as::<_, (i32, i64, i64)>("select partition, from_offset, to_offset from retention_gap").fetch_all(&world.pool),
+        sqlx::query_as::<_, (i32, i64, i64)>("select partition, from_offset, to_offset from retention_gap")
+            .fetch_all(&world.pool),
     );
     assert_eq!(gap.unwrap(), [(2, 100, 160)]);
     let counted = world.tally();
@@ -261,5 +264,7 @@ fn checking_online_tries_every_connection() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("failed  postgres: database: cannot reach the database"));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("failed  postgres: database: cannot reach the database")
+    );
 }

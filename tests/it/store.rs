@@ -126,11 +126,8 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
         Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema(), &RecordLayout::default()))
     })
     .unwrap();
-    let summary = world
-        .runtime
-        .block_on(store.add_baseline("m", &baseline, "test", true, false, "test"))
-        .unwrap()
-        .unwrap();
+    let summary =
+        world.runtime.block_on(store.add_baseline("m", &baseline, "test", true, false, "test")).unwrap().unwrap();
     let newer = Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(summary.id) };
     assert_eq!(run(checkpoint(150, 160, delta(newer.clone(), 10))), CheckpointOutcome::StaleBinning);
     assert_eq!(counted(&world), (50, 50));

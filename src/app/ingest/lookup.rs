@@ -56,8 +56,11 @@ impl Lookup {
         let claims = self.store.claim(partitions).await.map_err(text)?;
         let mut positions = Positions::new();
         for partition in partitions {
-            let claim = claims.get(partition).ok_or_else(|| format!("partition {partition} was not registered"))?;
-            let offset = if let Some(offset) = claim.next_offset { offset } else {
+            let claim =
+                claims.get(partition).ok_or_else(|| format!("partition {partition} was not registered"))?;
+            let offset = if let Some(offset) = claim.next_offset {
+                offset
+            } else {
                 let (commands, asked) = (self.commands.clone(), partition.clone());
                 let first = tokio::task::spawn_blocking(move || commands.first_position(&asked))
                     .await

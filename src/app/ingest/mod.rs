@@ -238,8 +238,7 @@ impl Ingest {
     /// Stores what was counted of partitions that go elsewhere, if there is time.
     async fn give_up(&mut self, partitions: &[Partition], lost: bool, workers: &Workers) {
         let budget = self.options.revoke_budget;
-        let stored = !lost
-            && matches!(tokio::time::timeout(budget, self.checkpoint_now(workers)).await, Ok(true));
+        let stored = !lost && matches!(tokio::time::timeout(budget, self.checkpoint_now(workers)).await, Ok(true));
         for partition in partitions {
             self.wanted.remove(partition);
         }

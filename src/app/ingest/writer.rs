@@ -31,7 +31,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn write(self, positions: Vec<PositionMove>, deltas: Vec<oneshot::Receiver<Deltas>>) -> Stored {
+    pub(super) async fn write(
+        self,
+        positions: Vec<PositionMove>,
+        deltas: Vec<oneshot::Receiver<Deltas>>,
+    ) -> Stored {
         let mut sums: HashMap<String, MonitorDelta> = HashMap::new();
         for deltas in deltas {
             let Ok(deltas) = deltas.await else { return Stored::Void("a counting thread did not answer") };

@@ -61,12 +61,12 @@ impl Listener {
 }
 
 async fn take(State(inbox): State<Inbox>, headers: HeaderMap, body: String) -> StatusCode {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let header =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let id = header("webhook-id");
     let timestamp = header("webhook-timestamp").parse().unwrap_or(0);
-    let verified = sign(&inbox.secret, &id, timestamp, &body).is_ok_and(|expected| {
-        header("webhook-signature").split(' ').any(|signature| signature == expected)
-    });
+    let verified = sign(&inbox.secret, &id, timestamp, &body)
+        .is_ok_and(|expected| header("webhook-signature").split(' ').any(|signature| signature == expected));
     let Ok(event) = serde_json::from_str(&body) else { return StatusCode::BAD_REQUEST };
     let received = Received { id, verified, body: event };
     inbox.received.lock().unwrap_or_else(PoisonError::into_inner).push(received);

@@ -59,7 +59,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
 
 /// PostgreSQL's socket has to be reachable for the user it runs as.
 fn make_directory(directory: &Path) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::Failed(format!("cannot create {}: {error}", directory.display()));
+    let failed =
+        |error: std::io::Error| CliError::Failed(format!("cannot create {}: {error}", directory.display()));
     std::fs::create_dir_all(directory.join("monitors.d")).map_err(failed)?;
     std::fs::create_dir_all(directory.join("mails")).map_err(failed)
 }
@@ -75,21 +76,34 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     };
     let broker = match &arguments.brokers {
         Some(_) => None,
-        None => Some(LocalBroker::start(&[(TOPIC, PARTITIONS), ("retraining", 1)]).map_err(crate::app::AppError::from)?),
+        None => Some(
+            LocalBroker::start(&[(TOPIC, PARTITIONS), ("retraining", 1)]).map_err(crate::app::AppError::from)?,
+        ),
     };
     let database = arguments.database_url.clone().or(cluster.as_ref().map(Cluster::url)).unwrap_or_default();
     let brokers = arguments.brokers.clone().or(broker.as_ref().map(LocalBroker::brokers)).unwrap_or_default();
-    say(format!("  database   {}", if cluster.is_some() { "a private PostgreSQL, on a Unix socket" } else { "as given" }));
-    say(format!("  kafka      {}", if broker.is_some() { format!("a broker inside this process, {brokers}") } else { brokers.clone() }));
+    say(format!(
+        "  database   {}",
+        if cluster.is_some() { "a private PostgreSQL, on a Unix socket" } else { "as given" }
+    ));
+    say(format!(
+        "  kafka      {}",
+        if broker.is_some() { format!("a broker inside this process, {brokers}") } else { brokers.clone() }
+    ));
 
-    let secret = format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(uuid::Uuid::new_v4().as_bytes()));
+    let secret =
+        format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(uuid::Uuid::new_v4().as_bytes()));
     let listener = Listener::start(secret.clone().into()).await?;
-    let path = write_files(directory, &secret, &[
-        ("@BROKERS@", &brokers),
-        ("@DATABASE@", &database),
-        ("@LISTENER@", &listener.address.to_string()),
-        ("@DIRECTORY@", &directory.display().to_string()),
-    ])?;
+    let path = write_files(
+        directory,
+        &secret,
+        &[
+            ("@BROKERS@", &brokers),
+            ("@DATABASE@", &database),
+            ("@LISTENER@", &listener.address.to_string()),
+            ("@DIRECTORY@", &directory.display().to_string()),
+        ],
+    )?;
     let settings = config::load(&path)?;
 
     let records = data::records()?;
@@ -99,7 +113,8 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", training_file.display())))?;
     let store = Store::connect_lazily(&store_options(&settings.daemon))?;
     store.migrate().await?;
-    let monitor = settings.monitors.first().ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
+    let monitor =
+        settings.monitors.first().ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
     let (built, _) = baseline::from_file(monitor, &training_file)?;
     let summary = baseline::store_baseline(&store, monitor, &built, &training_file, true).await?;
     say(format!("  baseline   version {} from {} training records", summary.version, summary.rows));
@@ -150,7 +165,8 @@ fn write_files(directory: &Path, secret: &str, values: &[(&str, &str)]) -> Resul
     }
     let path = directory.join("driftd.toml");
     std::fs::write(&path, text).map_err(failed)?;
-    std::fs::write(directory.join("monitors.d/bike-demand.toml"), include_str!("bike-demand.toml")).map_err(failed)?;
+    std::fs::write(directory.join("monitors.d/bike-demand.toml"), include_str!("bike-demand.toml"))
+        .map_err(failed)?;
     let secret_file = directory.join("webhook.secret");
     std::fs::write(&secret_file, secret).map_err(failed)?;
     std::fs::set_permissions(&secret_file, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
@@ -217,8 +233,12 @@ fn replay(producer: &Producer, records: &[String]) -> Result<(), String> {
 }
 
 fn line(window: &ClosedWindow) -> String {
-    let columns: Vec<String> =
-        window.drifted.iter().take(4).map(|(column, _, measure, effect)| format!("{column} ({measure} {effect:.2})")).collect();
+    let columns: Vec<String> = window
+        .drifted
+        .iter()
+        .take(4)
+        .map(|(column, _, measure, effect)| format!("{column} ({measure} {effect:.2})"))
+        .collect();
     format!(
         "{:<22} {:>8}  {:<15}  {}",
         window.window.start.get(..10).unwrap_or_default(),
@@ -244,7 +264,9 @@ async fn show_outcome(
     ));
     let mut mails: Vec<PathBuf> = std::fs::read_dir(directory.join("mails"))
         .map_err(|error| CliError::Failed(format!("cannot list the mails: {error}")))?
-        .filter_map(|entry| Some(entry.ok()?.path()).filter(|path| path.extension().is_some_and(|kind| kind == "eml")))
+        .filter_map(|entry| {
+            Some(entry.ok()?.path()).filter(|path| path.extension().is_some_and(|kind| kind == "eml"))
+        })
         .collect();
     mails.sort_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
     say(format!("{} mails were written to {}; the first one:", mails.len(), directory.join("mails").display()));
@@ -265,10 +287,14 @@ async fn show_outcome(
             if webhook.verified { "verified" } else { "WRONG" },
         ));
     }
-    if let Some(request) = received.iter().find(|webhook| webhook.body.get("type") == Some(&"drift.retraining.requested".into())) {
+    if let Some(request) =
+        received.iter().find(|webhook| webhook.body.get("type") == Some(&"drift.retraining.requested".into()))
+    {
         let evidence = request.body.pointer("/data/windows").and_then(Value::as_array).map_or(0, Vec::len);
         let offsets = request.body.pointer("/data/windows/0/offsets").map(ToString::to_string).unwrap_or_default();
-        say(format!("\nthe retraining request names {evidence} drifting windows; the first is made of these offsets:\n  {offsets}"));
+        say(format!(
+            "\nthe retraining request names {evidence} drifting windows; the first is made of these offsets:\n  {offsets}"
+        ));
         say("  (it was produced to the topic `retraining`, too)");
     }
     say("\nwhat `driftd status` shows:");
@@ -282,7 +308,10 @@ fn show_mail(path: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::Failed(format!("cannot read {}: {error}", path.display())))?;
     let (headers, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     say("  ----------------------------------------------------------------");
-    for header in headers.lines().filter(|line| ["Subject:", "From:", "To:", "Date:"].iter().any(|name| line.starts_with(name))) {
+    for header in headers
+        .lines()
+        .filter(|line| ["Subject:", "From:", "To:", "Date:"].iter().any(|name| line.starts_with(name)))
+    {
         say(format!("  {header}"));
     }
     // The plain part comes first and ends with the boundary of the next.

@@ -45,9 +45,13 @@ impl Cluster {
             .output()
             .map_err(|error| CliError::Unavailable(format!("cannot run initdb: {error}")))?;
         if !initialised.status.success() {
-            return Err(CliError::Unavailable(format!("initdb failed: {}", String::from_utf8_lossy(&initialised.stderr))));
+            return Err(CliError::Unavailable(format!(
+                "initdb failed: {}",
+                String::from_utf8_lossy(&initialised.stderr)
+            )));
         }
-        let log = std::fs::File::create(directory.with_extension("log")).map_err(|error| failed(directory, &error))?;
+        let log =
+            std::fs::File::create(directory.with_extension("log")).map_err(|error| failed(directory, &error))?;
         let server = command(&binaries.join("postgres"), owner)
             .arg("-D")
             .arg(&data)
@@ -113,7 +117,8 @@ fn command(program: &Path, owner: Option<Owner>) -> Command {
 
 /// In PATH, in Debian's versioned folders (the newest first), or where `pg_config` says.
 fn find_binaries() -> Option<PathBuf> {
-    let complete = |directory: &PathBuf| directory.join("initdb").is_file() && directory.join("postgres").is_file();
+    let complete =
+        |directory: &PathBuf| directory.join("initdb").is_file() && directory.join("postgres").is_file();
     let from_path = std::env::var_os("PATH").and_then(|path| std::env::split_paths(&path).find(complete));
     let versioned = || {
         let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
@@ -143,9 +148,12 @@ fn unprivileged() -> Result<Option<Owner>, CliError> {
     ["postgres", "nobody"]
         .iter()
         .find_map(|wanted| {
-            let mut fields = users.lines().find(|line| line.starts_with(&format!("{wanted}:")))?.split(':').skip(2);
+            let mut fields =
+                users.lines().find(|line| line.starts_with(&format!("{wanted}:")))?.split(':').skip(2);
             Some(Owner { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
         })
         .map(Some)
-        .ok_or_else(|| CliError::Unavailable("PostgreSQL refuses to run as root, and there is no other user".to_owned()))
+        .ok_or_else(|| {
+            CliError::Unavailable("PostgreSQL refuses to run as root, and there is no other user".to_owned())
+        })
 }

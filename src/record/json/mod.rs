@@ -165,7 +165,9 @@ impl Plan {
         for step in path.steps() {
             let next = self.nodes.len();
             let Some(node) = self.nodes.get_mut(current) else { return };
-            current = if let Some(position) = node.by_key.get(step) { node.children.get(*position).map_or(ROOT, |(_, child)| *child) } else {
+            current = if let Some(position) = node.by_key.get(step) {
+                node.children.get(*position).map_or(ROOT, |(_, child)| *child)
+            } else {
                 node.by_key.insert(step.clone(), node.children.len());
                 node.children.push((step.clone(), next));
                 self.nodes.push(Node::default());

@@ -30,7 +30,11 @@ fn decode(decoder: &mut JsonDecoder, text: &str) -> Decoded {
 }
 
 fn decode_bytes(decoder: &mut JsonDecoder, payload: &[u8]) -> Decoded {
-    decoder.decode(RawMessage { payload: Some(payload), offset: 7, broker_time: EventTime::from_millis(2_000_000) })
+    decoder.decode(RawMessage {
+        payload: Some(payload),
+        offset: 7,
+        broker_time: EventTime::from_millis(2_000_000),
+    })
 }
 
 #[test]
@@ -108,7 +112,13 @@ fn deep_nesting_costs_no_stack() {
     let schema = ModelSchema::of_features(&[("a", ColumnType::Numeric)]).unwrap();
     let layout = RecordLayout { max_message_bytes: usize::MAX, ..RecordLayout::default() };
     let mut decoder = JsonDecoder::new(&schema, layout);
-    let deep = format!(r#"{{"x":{}1{},"a":{}{}}}"#, r#"{"a":"#.repeat(1_000_000), "}".repeat(1_000_000), "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let deep = format!(
+        r#"{{"x":{}1{},"a":{}{}}}"#,
+        r#"{"a":"#.repeat(1_000_000),
+        "}".repeat(1_000_000),
+        "[".repeat(1_000_000),
+        "]".repeat(1_000_000)
+    );
     assert_eq!(decode(&mut decoder, &deep), Decoded::Row);
     assert_eq!(decoder.finish().absences[0], vec![Absence::WrongType]);
 }

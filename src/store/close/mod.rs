@@ -112,7 +112,8 @@ impl Store {
             complete: missing.is_empty(),
             offsets: merged.ranges.clone(),
         };
-        let baseline = baseline_of(&mut transaction, pinned.baseline, &window.key.segment, &pinned.binnings).await?;
+        let baseline =
+            baseline_of(&mut transaction, pinned.baseline, &window.key.segment, &pinned.binnings).await?;
         let (requested, last_request) = requests_of(&mut transaction, monitor).await?;
         let earlier = evidence_since(&mut transaction, monitor, &window.key, &alert).await?;
         let closing = ClosingWindow {
@@ -126,8 +127,10 @@ impl Store {
             last_request,
             earlier,
         };
-        let now: DateTime<Utc> =
-            sqlx::query_scalar("select now()").fetch_one(&mut *transaction).await.map_err(failed("read the clock"))?;
+        let now: DateTime<Utc> = sqlx::query_scalar("select now()")
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed("read the clock"))?;
         let decision = decide(&closing, event_time(now));
         write_window(&mut transaction, window, &closing, merged.sample, missing, &decision).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
@@ -146,7 +149,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away or stored counts are damaged.
-    pub async fn merge_many_deltas(&self, monitor: &str, many: i64, sample_size: usize) -> Result<u64, StoreError> {
+    pub async fn merge_many_deltas(
+        &self,
+        monitor: &str,
+        many: i64,
+        sample_size: usize,
+    ) -> Result<u64, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(
             "select w.id from model_window w join window_delta d on d.window_id = w.id
              where w.monitor = $2 and w.status = 'open' group by w.id having count(*) > $1 limit 100",
@@ -159,28 +167,33 @@ impl Store {
         let mut tidied = 0;
         for id in ids {
             let mut transaction = self.pool.begin().await.map_err(failed("begin tidying"))?;
-            let row = sqlx::query("select binning_id from model_window where id = $1 and status = 'open' for update skip locked")
-                .bind(id)
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(failed("lock a window"))?;
+            let row = sqlx::query(
+                "select binning_id from model_window where id = $1 and status = 'open' for update skip locked",
+            )
+            .bind(id)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed("lock a window"))?;
             let Some(row) = row else { continue };
-            let binnings = binning(&mut transaction, row.try_get("binning_id").map_err(failed("lock a window"))?).await?;
+            let binnings =
+                binning(&mut transaction, row.try_get("binning_id").map_err(failed("lock a window"))?).await?;
             let mut merged = merge_deltas(&mut transaction, id, &binnings, sample_size).await?;
             sqlx::query("delete from window_delta where window_id = $1")
                 .bind(id)
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed("tidy deltas"))?;
-            sqlx::query("insert into window_delta (window_id, rows, counts, sample, ranges) values ($1, $2, $3, $4, $5)")
-                .bind(id)
-                .bind(bigint(merged.counts.rows()))
-                .bind(damaged("counts", merged.counts.to_ipc())?)
-                .bind(damaged("sample", merged.sample.to_ipc())?)
-                .bind(serde_json::to_value(&merged.ranges).unwrap_or(Value::Null))
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("tidy deltas"))?;
+            sqlx::query(
+                "insert into window_delta (window_id, rows, counts, sample, ranges) values ($1, $2, $3, $4, $5)",
+            )
+            .bind(id)
+            .bind(bigint(merged.counts.rows()))
+            .bind(damaged("counts", merged.counts.to_ipc())?)
+            .bind(damaged("sample", merged.sample.to_ipc())?)
+            .bind(serde_json::to_value(&merged.ranges).unwrap_or(Value::Null))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("tidy deltas"))?;
             transaction.commit().await.map_err(failed("commit tidied deltas"))?;
             tidied += 1;
         }

@@ -42,7 +42,11 @@ pub(super) async fn write_window(
     Ok(())
 }
 
-pub(super) async fn write_findings(connection: &mut PgConnection, window: i64, decision: &Decision) -> Result<(), StoreError> {
+pub(super) async fn write_findings(
+    connection: &mut PgConnection,
+    window: i64,
+    decision: &Decision,
+) -> Result<(), StoreError> {
     let findings = &decision.judgement.findings;
     let score = |field: fn(&crate::measure::Score) -> Option<f64>| -> Vec<Option<f64>> {
         findings.iter().map(|finding| finding.score.as_ref().and_then(field)).collect()

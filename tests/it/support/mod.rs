@@ -39,8 +39,12 @@ pub struct Services {
 
 pub fn services(test: &str) -> Option<Services> {
     let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let (Some(database_url), Some(kafka)) = (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) { Some(Services { database_url, kafka }) } else {
-        skipped(&format!("{test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them"));
+    if let (Some(database_url), Some(kafka)) = (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) {
+        Some(Services { database_url, kafka })
+    } else {
+        skipped(&format!(
+            "{test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them"
+        ));
         None
     }
 }
@@ -89,7 +93,8 @@ impl World {
         let id = Uuid::new_v4().simple().to_string();
         let database = format!("driftd_{id}");
         let (topic, retraining_topic) = (format!("predictions-{id}"), format!("retraining-{id}"));
-        let url = services.database_url.rsplit_once('/').map(|(server, _)| format!("{server}/{database}")).unwrap();
+        let url =
+            services.database_url.rsplit_once('/').map(|(server, _)| format!("{server}/{database}")).unwrap();
         let pool = runtime.block_on(async {
             let mut admin = PgConnection::connect(&services.database_url).await.unwrap();
             sqlx::query(AssertSqlSafe(format!("create database {database}"))).execute(&mut admin).await.unwrap();
@@ -160,9 +165,16 @@ impl World {
              [retrain]\nafter = 3\ncool_down = \"180d\"\nreceivers = [\"webhook\", \"training\"]\n",
             topic = self.topic,
             window = options.window,
-            columns = [("temp", "numeric"), ("hum", "numeric"), ("windspeed", "numeric"), ("cnt", "numeric"), ("hr", "categorical"), ("weathersit", "categorical")]
-                .map(|(name, kind)| format!("[[columns]]\nname = \"{name}\"\ntype = \"{kind}\"\n"))
-                .concat(),
+            columns = [
+                ("temp", "numeric"),
+                ("hum", "numeric"),
+                ("windspeed", "numeric"),
+                ("cnt", "numeric"),
+                ("hr", "categorical"),
+                ("weathersit", "categorical")
+            ]
+            .map(|(name, kind)| format!("[[columns]]\nname = \"{name}\"\ntype = \"{kind}\"\n"))
+            .concat(),
         );
         fs::write(self.monitor_file(), monitor).unwrap();
     }
@@ -240,14 +252,20 @@ impl World {
     }
 
     /// Asks the database until the answer is right; prints the last state when time is up.
-    pub fn wait_for<T>(&self, what: &str, seconds: u64, mut ask: impl AsyncFnMut(&PgPool) -> Result<T, String>) -> T {
+    pub fn wait_for<T>(
+        &self,
+        what: &str,
+        seconds: u64,
+        mut ask: impl AsyncFnMut(&PgPool) -> Result<T, String>,
+    ) -> T {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         loop {
             match self.runtime.block_on(ask(&self.pool)) {
                 Ok(answer) => return answer,
                 Err(state) if Instant::now() > deadline => {
                     for name in ["a", "b"] {
-                        let log = fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
+                        let log =
+                            fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
                         let tail: Vec<&str> = log.lines().rev().take(30).collect();
                         eprintln!("--- log of {name}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
                     }
@@ -267,7 +285,9 @@ impl World {
             if tally as u64 == messages && open == 0 && pending == 0 {
                 Ok(())
             } else {
-                Err(format!("{tally} of {messages} messages, {open} windows open, {pending} notifications pending"))
+                Err(format!(
+                    "{tally} of {messages} messages, {open} windows open, {pending} notifications pending"
+                ))
             }
         });
     }
@@ -275,8 +295,10 @@ impl World {
     /// Outcomes and reasons with their counts.
     pub fn tally(&self) -> BTreeMap<String, u64> {
         let rows = self.runtime.block_on(
-            sqlx::query("select outcome, reason, sum(count)::bigint as count from record_tally group by outcome, reason")
-                .fetch_all(&self.pool),
+            sqlx::query(
+                "select outcome, reason, sum(count)::bigint as count from record_tally group by outcome, reason",
+            )
+            .fetch_all(&self.pool),
         );
         rows.unwrap()
             .iter()
@@ -352,8 +374,10 @@ pub async fn number(pool: &PgPool, query: &'static str) -> Result<i64, String> {
 async fn create_topics(kafka: &str, topics: &[(&str, i32)]) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", kafka).create().unwrap();
-    let topics: Vec<NewTopic<'_>> =
-        topics.iter().map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1))).collect();
+    let topics: Vec<NewTopic<'_>> = topics
+        .iter()
+        .map(|(name, partitions)| NewTopic::new(name, *partitions, TopicReplication::Fixed(1)))
+        .collect();
     for outcome in admin.create_topics(&topics, &AdminOptions::new()).await.unwrap() {
         outcome.unwrap();
     }
@@ -367,4 +391,3 @@ pub fn private(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
-

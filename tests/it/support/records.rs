@@ -69,7 +69,9 @@ pub fn assert_windows_are_true(world: &World, records: &[String]) {
                 Binning::Numeric(binning) => {
                     for bin in 0..binning.bins() {
                         let (low, high) = binning.ends(bin);
-                        let inside = |value: f64| low.is_none_or(|low| low <= value) && high.is_none_or(|high| value < high);
+                        let inside = |value: f64| {
+                            low.is_none_or(|low| low <= value) && high.is_none_or(|high| value < high)
+                        };
                         let expected = values().filter_map(Value::as_f64).filter(|value| inside(*value)).count();
                         assert_eq!(column.counts()[bin], expected as u64, "{key:?} {} bin {bin}", column.name());
                     }
@@ -92,13 +94,19 @@ pub fn assert_everything_was_told(world: &World) {
     let (changes, requests, notifications, undelivered) = world.runtime.block_on(async {
         let pool = &world.pool;
         (
-            number(pool, "select count(*) from alert_change where kind in ('firing', 'worsened', 'resolved')").await.unwrap(),
+            number(pool, "select count(*) from alert_change where kind in ('firing', 'worsened', 'resolved')")
+                .await
+                .unwrap(),
             number(pool, "select count(*) from retraining_request").await.unwrap(),
             number(pool, "select count(*) from notification").await.unwrap(),
             number(pool, "select count(*) from notification where status <> 'sent'").await.unwrap(),
         )
     });
     assert!(changes >= 3 && requests >= 1, "{changes} changes, {requests} requests");
-    assert_eq!(notifications, changes * 2 + requests * 2, "owner and webhook for changes; webhook and training for requests");
+    assert_eq!(
+        notifications,
+        changes * 2 + requests * 2,
+        "owner and webhook for changes; webhook and training for requests"
+    );
     assert_eq!(undelivered, 0);
 }

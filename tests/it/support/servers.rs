@@ -24,7 +24,8 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success());
     }
 
@@ -95,7 +96,8 @@ impl Webhooks {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await });
-        let secret = format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
+        let secret =
+            format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
         Self { address, secret, received }
     }
 
@@ -143,10 +145,36 @@ impl Smtp {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         };
         let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-        openssl(&[&["req", "-x509"], &new[..], &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]].concat());
-        openssl(&[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]].concat());
+        openssl(
+            &[
+                &["req", "-x509"],
+                &new[..],
+                &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"],
+            ]
+            .concat(),
+        );
+        openssl(
+            &[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]]
+                .concat(),
+        );
         fs::write(folder.join("smtp.ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
-        openssl(&["x509", "-req", "-in", "smtp.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "smtp.ext", "-out", "smtp.pem"]);
+        openssl(&[
+            "x509",
+            "-req",
+            "-in",
+            "smtp.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "smtp.ext",
+            "-out",
+            "smtp.pem",
+        ]);
         let password = folder.join("smtp.password");
         fs::write(&password, "correct horse").unwrap();
         private(&password);
@@ -160,15 +188,25 @@ impl Smtp {
             .unwrap();
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Some(Self { server, port: line.trim().parse().unwrap(), mails, authority: folder.join("ca.pem"), password })
+        Some(Self {
+            server,
+            port: line.trim().parse().unwrap(),
+            mails,
+            authority: folder.join("ca.pem"),
+            password,
+        })
     }
 
     /// The mails that came, unfolded.
     pub fn received(&self) -> Vec<String> {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.mails).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&self.mails).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
         files.sort();
-        files.iter().map(|path| fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("\r\n ", " ")).collect()
+        files
+            .iter()
+            .map(|path| fs::read_to_string(path).unwrap().replace("=\r\n", "").replace("\r\n ", " "))
+            .collect()
     }
 }
 
