@@ -97,6 +97,7 @@ impl Source {
                 generations: HashMap::new(),
                 positions: HashMap::new(),
                 last_complaint: None,
+                last_search: None,
             };
             poller.run(&commands);
             consumer.context().close();
@@ -229,6 +230,7 @@ struct Poller<'a> {
     generations: HashMap<Partition, u64>,
     positions: HashMap<Partition, i64>,
     last_complaint: Option<(String, Instant)>,
+    last_search: Option<Instant>,
 }
 
 impl Poller<'_> {
@@ -380,7 +382,13 @@ impl Poller<'_> {
             ClientError::PartitionEOF(_) => {}
             ClientError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
-            ) => self.find_gone(),
+            ) => {
+                // The error comes with every poll until the partition is started elsewhere.
+                if self.last_search.is_none_or(|at| at.elapsed() > Duration::from_secs(2)) {
+                    self.last_search = Some(Instant::now());
+                    self.find_gone();
+                }
+            }
             ClientError::MessageConsumptionFatal(code) => {
                 // The receiver is gone only when everything stops anyway.
                 let _stopping = self.events.send(SourceEvent::Fatal(format!("kafka: {code}")));

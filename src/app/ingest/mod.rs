@@ -27,6 +27,10 @@ use crate::window::Partition;
 use lookup::{Lookup, Positions};
 use writer::{Stored, Writer};
 
+/// How long the task waits for a checkpoint when it has to have one before it goes on; well below the patience of
+/// the watchdog.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// What the task is asked from outside.
 pub(super) enum Command {
     /// Monitors were replaced; answered when the new ones count.
@@ -120,12 +124,13 @@ impl Ingest {
                 stored = finished(&mut self.checkpoint) => self.settle(stored, &workers),
                 Some(claimed) = self.claims.1.recv() => self.begin(claimed, &workers),
                 Some(command) = inbox.recv() => self.obey(command, &workers).await,
+                _ = ticks.tick() => self.start_checkpoint(&workers),
+                _ = heartbeat.tick() => {}
+                // Last: there may always be another message, and checkpoints must not wait for that to end.
                 event = self.source.next() => match event {
                     Some(event) => self.handle(event, &workers).await?,
                     None => return Err("the polling thread ended".to_owned()),
                 },
-                _ = ticks.tick() => self.start_checkpoint(&workers),
-                _ = heartbeat.tick() => {}
             }
             if workers.crowded() {
                 self.start_checkpoint(&workers);
@@ -336,7 +341,8 @@ impl Ingest {
             );
             return;
         }
-        if !self.checkpoint_now(workers).await {
+        if !matches!(tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await, Ok(true)) {
+            self.reset("a gap was met before a checkpoint");
             return;
         }
         let Some(known) = self.positions.get(&partition).copied() else { return };
@@ -356,7 +362,8 @@ impl Ingest {
 
     async fn obey(&mut self, command: Command, workers: &Workers) {
         let Command::MonitorsChanged(done) = command;
-        let _void_or_stored = self.checkpoint_now(workers).await;
+        // Without a checkpoint in time its records are read again, for the new monitors.
+        let _void_or_stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         self.monitors = Arc::new(self.shared.monitors());
         self.subscribe();
         self.reset("monitors changed");
@@ -365,7 +372,7 @@ impl Ingest {
     }
 
     async fn stop(mut self, workers: &Workers) -> Result<(), String> {
-        let stored = tokio::time::timeout(Duration::from_secs(15), self.checkpoint_now(workers)).await;
+        let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         if !matches!(stored, Ok(true)) {
             tracing::warn!("stopping without a last checkpoint: its records will be read again");
         }
