@@ -25,6 +25,8 @@ pub(super) struct Context {
     events: UnboundedSender<SourceEvent>,
     /// Partitions that are being fetched: assigned *and* started.
     pub(super) started: Mutex<HashSet<Partition>>,
+    /// Partitions the group has assigned, started or not.
+    owned: Mutex<HashSet<Partition>>,
     ends: Mutex<(Option<Instant>, HashMap<Partition, LogEnd>)>,
     revoke_budget: Duration,
     closing: AtomicBool,
@@ -40,6 +42,7 @@ impl Context {
         Self {
             events,
             started: Mutex::default(),
+            owned: Mutex::default(),
             ends: Mutex::default(),
             revoke_budget,
             closing: AtomicBool::new(false),
@@ -52,6 +55,11 @@ impl Context {
         self.closing.store(true, Ordering::SeqCst);
     }
 
+    /// Whether the group has assigned a partition to this member.
+    pub(super) fn owns(&self, partition: &Partition) -> bool {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner).contains(partition)
+    }
+
     /// What the statistics of the last seconds say about the end of a partition.
     pub(super) fn log_end(&self, partition: &Partition) -> Option<LogEnd> {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,6 +70,7 @@ impl Context {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: Vec<Partition>) {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner).retain(|owned| !partitions.contains(owned));
         if !self.closing.load(Ordering::SeqCst) && !partitions.is_empty() {
             let (done, finished) = mpsc::channel();
             let lost = consumer.assignment_lost();
@@ -159,6 +168,7 @@ impl ConsumerContext for Context {
         };
         match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.owned.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions.iter().cloned());
                 // Fetching starts when the positions are known: a slow database does not block the group.
                 if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
                     tracing::warn!(%error, "cannot accept partitions");

@@ -22,6 +22,8 @@ use crate::window::Partition;
 const BATCH_MESSAGES: usize = 1_000;
 /// How long a poll waits for a message.
 const POLL_WAIT: Duration = Duration::from_millis(50);
+/// A message waits no longer than this for others of its partition.
+const FLUSH_AFTER: Duration = Duration::from_millis(100);
 /// How long metadata and watermarks may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -94,6 +96,7 @@ impl Source {
                 shared,
                 topics: TopicNames::default(),
                 open: HashMap::new(),
+                last_flush: Instant::now(),
                 generations: HashMap::new(),
                 positions: HashMap::new(),
                 last_complaint: None,
@@ -227,6 +230,7 @@ struct Poller<'a> {
     shared: Arc<Shared>,
     topics: TopicNames,
     open: HashMap<Partition, MessageBatch>,
+    last_flush: Instant,
     generations: HashMap<Partition, u64>,
     positions: HashMap<Partition, i64>,
     last_complaint: Option<(String, Instant)>,
@@ -243,7 +247,13 @@ impl Poller<'_> {
             self.balance_pressure();
             match self.consumer.poll(POLL_WAIT) {
                 None => self.flush(),
-                Some(Ok(message)) => self.take(&message),
+                Some(Ok(message)) => {
+                    self.take(&message);
+                    // While one partition never pauses, the quiet ones must not wait for it to.
+                    if self.last_flush.elapsed() > FLUSH_AFTER {
+                        self.flush();
+                    }
+                }
                 Some(Err(error)) => {
                     self.flush();
                     if !self.handle(error) {
@@ -300,6 +310,10 @@ impl Poller<'_> {
         let mut start = TopicPartitionList::new();
         let mut started = self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner);
         for (partition, offset) in positions {
+            // The group may have taken it back while its position was looked up.
+            if !self.consumer.context().owns(&partition) {
+                continue;
+            }
             if !started.insert(partition.clone()) {
                 stop.add_partition(&partition.topic, partition.partition);
             }
@@ -359,6 +373,7 @@ impl Poller<'_> {
     }
 
     fn flush(&mut self) {
+        self.last_flush = Instant::now();
         let batches: Vec<MessageBatch> = self.open.drain().map(|(_, batch)| batch).collect();
         for batch in batches {
             self.hand_over(batch);
