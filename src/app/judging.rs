@@ -83,11 +83,22 @@ async fn judge_monitor(
                 "closing a window although partitions are missing"
             );
         }
-        let decision = store
+        let outcome = store
             .close_window(&monitor.name, &window, &missing, monitor.counting.sample_size, |closing, now| {
                 decide_window(closing, &monitor.rules, now)
             })
-            .await?;
+            .await;
+        let decision = match outcome {
+            Err(error) if !error.is_transient() => {
+                // What is wrong with one window must not keep the others from being judged.
+                tracing::error!(
+                    monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
+                    start = %window.key.start, %error, "cannot judge a window"
+                );
+                continue;
+            }
+            outcome => outcome?,
+        };
         let Some(decision) = decision else { continue };
         closed += 1;
         let verdict = decision.judgement.verdict.as_str();
