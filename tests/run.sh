@@ -36,6 +36,9 @@ fi
 command -v cargo >/dev/null 2>&1 || fail "a Rust toolchain is needed
 hint: https://rustup.rs"
 
+say "building"
+cargo test --locked --no-run
+
 work=$(mktemp -d -t driftd-tests-XXXXXX)
 chmod 755 "$work"
 pids=()

@@ -59,10 +59,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
 
 /// PostgreSQL's socket has to be reachable for the user it runs as.
 fn make_directory(directory: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::PermissionsExt as _;
     let failed =
         |error: std::io::Error| CliError::Failed(format!("cannot create {}: {error}", directory.display()));
     std::fs::create_dir_all(directory.join("monitors.d")).map_err(failed)?;
-    std::fs::create_dir_all(directory.join("mails")).map_err(failed)
+    std::fs::create_dir_all(directory.join("mails")).map_err(failed)?;
+    // Whatever the umask: the server's user has to get at its folder. Secrets have files of their own rights.
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).map_err(failed)
 }
 
 async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
