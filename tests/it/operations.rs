@@ -137,6 +137,15 @@ fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
         let baselines = number(pool, "select count(*) from baseline where active").await?;
         if baselines == 1 { Ok(()) } else { Err(format!("{baselines} baselines")) }
     });
+    // Daemons take note of it with their next checkpoints.
+    world.wait_for("checkpoints after that", 30, async |pool| {
+        let before = number(
+            pool,
+            "select count(*) from source_partition, baseline where checked_at < baseline.created_at + interval '1 second'",
+        )
+        .await?;
+        if before == 0 { Ok(()) } else { Err(format!("{before} partitions without one")) }
+    });
     let unjudged = world.windows().values().filter(|(_, verdict)| verdict == "no_baseline").count();
     assert!(unjudged >= 4, "windows without a baseline are counted, not judged");
     produce(&world, &live[4_000..]);
