@@ -47,6 +47,18 @@
 //! *baseline* and a *window* here. A *binning* is the bins of a column, a *distribution* counts on it, a *measure*
 //! a number for how far two distributions are apart, a *finding* one measure of one column in one window.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        clippy::format_collect,
+        reason = "tests convert small numbers"
+    )
+)]
+
 pub mod alert;
 pub mod app;
 pub mod baseline;

@@ -106,12 +106,6 @@ impl ChangeKind {
             Self::Cleared => "cleared",
         }
     }
-
-    /// Whether receivers are told.
-    #[must_use]
-    pub fn is_told(self) -> bool {
-        matches!(self, Self::Firing | Self::Worsened | Self::Resolved)
-    }
 }
 
 /// One change of an alert.

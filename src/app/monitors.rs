@@ -5,6 +5,8 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use crate::config::{Monitor, Settings, Topics};
+use crate::kafka::SourceCommands;
+use crate::window::Partition;
 
 /// Which topics a monitor reads.
 #[derive(Clone, Debug)]
@@ -57,6 +59,20 @@ pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
             Arc::new(RunningMonitor { topics: TopicMatcher::new(&monitor.topics), monitor })
         })
         .collect()
+}
+
+/// Every partition of every topic the monitors read, as the brokers know them.
+pub(super) async fn known_partitions(
+    commands: &SourceCommands,
+    monitors: Vec<Arc<RunningMonitor>>,
+) -> Result<Vec<Partition>, String> {
+    let commands = commands.clone();
+    tokio::task::spawn_blocking(move || {
+        commands.partitions(|topic| monitors.iter().any(|running| running.topics.matches(topic)))
+    })
+    .await
+    .map_err(|error| error.to_string())?
+    .map_err(|error| error.to_string())
 }
 
 /// What to subscribe to: names and patterns of all monitors, each once.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::monitors::known_partitions;
 use super::state::Shared;
 use crate::kafka::SourceCommands;
 use crate::store::{Store, StoreError};
@@ -76,13 +77,7 @@ async fn gauges(store: &Store, commands: &SourceCommands, shared: &Shared) -> Re
 }
 
 /// Makes partitions known that appeared since.
-async fn register(store: &Store, commands: &SourceCommands, shared: &Arc<Shared>) -> Result<(), String> {
-    let (commands, monitors) = (commands.clone(), shared.monitors());
-    let partitions = tokio::task::spawn_blocking(move || {
-        commands.partitions(|topic| monitors.iter().any(|running| running.topics.matches(topic)))
-    })
-    .await
-    .map_err(|error| error.to_string())?
-    .map_err(|error| error.to_string())?;
+async fn register(store: &Store, commands: &SourceCommands, shared: &Shared) -> Result<(), String> {
+    let partitions = known_partitions(commands, shared.monitors()).await?;
     store.register_partitions(&partitions).await.map_err(|error| error.to_string())
 }

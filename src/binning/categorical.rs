@@ -73,13 +73,6 @@ impl CategoricalBinning {
         Self::new(vec!["false".to_owned(), "true".to_owned()], Vec::new())
     }
 
-    /// Whether these are the bins of a boolean column.
-    #[must_use]
-    pub fn is_boolean(&self) -> bool {
-        matches!(self.categories.as_slice(), [first, second] if first == "false" && second == "true")
-            && self.rare.is_empty()
-    }
-
     /// The known categories that have a bin of their own.
     #[must_use]
     pub fn categories(&self) -> &[String] {

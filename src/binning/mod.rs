@@ -103,15 +103,6 @@ impl BinningSet {
     pub fn columns(&self) -> &[(String, Binning)] {
         &self.columns
     }
-
-    /// Whether no column can be compared with a baseline on this set.
-    #[must_use]
-    pub fn is_universal(&self) -> bool {
-        self.columns.iter().all(|(_, binning)| match binning {
-            Binning::Categorical(binning) if binning.is_boolean() => true,
-            other => other.is_universal(),
-        })
-    }
 }
 
 /// Namespace of binning ids.

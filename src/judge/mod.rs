@@ -48,14 +48,6 @@ impl Verdict {
         }
     }
 
-    /// The verdict of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Ok, Self::Warn, Self::Critical, Self::NotEnoughData, Self::NoBaseline, Self::Undefined]
-            .into_iter()
-            .find(|verdict| verdict.as_str() == name)
-    }
-
     /// How loud it is when several are combined.
     fn rank(self) -> u8 {
         match self {

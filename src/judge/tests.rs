@@ -1,12 +1,3 @@
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::format_collect,
-    reason = "small numbers of tests"
-)]
-
 use std::sync::Arc;
 
 use super::*;

@@ -56,16 +56,11 @@ impl<'a> Pair<'a> {
     }
 
     pub(super) fn score_of_rows(&self, statistic: f64) -> Score {
-        self.sized(statistic, self.baseline.rows(), self.window.rows())
+        sized(statistic, self.baseline.rows(), self.window.rows())
     }
 
     pub(super) fn score_of_values(&self, statistic: f64) -> Score {
-        self.sized(statistic, self.baseline.present(), self.window.present())
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as one family with its callers")]
-    fn sized(&self, statistic: f64, n_baseline: u64, n_window: u64) -> Score {
-        Score { statistic, p_value: None, effect: statistic, n_baseline, n_window, bound: None }
+        sized(statistic, self.baseline.present(), self.window.present())
     }
 
     /// Counts on few bins: categories as they are; numeric columns on about ten groups of equal baseline
@@ -114,4 +109,8 @@ impl<'a> Pair<'a> {
         }
         groups
     }
+}
+
+fn sized(statistic: f64, n_baseline: u64, n_window: u64) -> Score {
+    Score { statistic, p_value: None, effect: statistic, n_baseline, n_window, bound: None }
 }

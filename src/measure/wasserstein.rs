@@ -18,10 +18,8 @@ pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {
     if n == 0.0 || m == 0.0 {
         return None;
     }
-    let cuts = binning.cuts();
     let mut gap = 0.0;
     let mut area = 0.0;
-    let last = cuts.len();
     for (bin, (left, right)) in baseline.counts().iter().zip(window.counts()).enumerate() {
         let before = gap;
         gap += *left as f64 / n - *right as f64 / m;
@@ -35,9 +33,6 @@ pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {
                 area += (beyond(baseline, *left, n) - beyond(window, *right, m)).abs();
             }
             (None, None) => {}
-        }
-        if bin == last {
-            break;
         }
     }
     Some(area)

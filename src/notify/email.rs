@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lettre::address::Address;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -156,12 +155,6 @@ impl EmailReceiver {
         builder
             .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
             .map_err(|error| format!("the mail cannot be built: {error}"))
-    }
-
-    /// Whom it tells, for people.
-    #[must_use]
-    pub fn recipients(&self) -> Vec<&Address> {
-        self.to.iter().map(|mailbox| &mailbox.email).collect()
     }
 }
 

@@ -45,10 +45,10 @@ pub struct Checkpoint {
 /// How it went.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CheckpointOutcome {
-    /// Stored. Records for windows that were closed already, by monitor.
+    /// Stored.
     Stored {
-        /// How many records came too late.
-        late: BTreeMap<String, u64>,
+        /// What became of each monitor's messages, those for windows that were closed already among the late ones.
+        tallies: BTreeMap<String, Tally>,
     },
     /// Some position was not where this reader started: nothing was stored, its counts are void.
     Fenced,
@@ -78,7 +78,7 @@ impl Store {
             transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
             return Ok(CheckpointOutcome::Fenced);
         }
-        let mut late_by_monitor = BTreeMap::new();
+        let mut tallies = BTreeMap::new();
         for ((monitor, _, delta), (_, length, windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
             advance_watermarks(&mut transaction, monitor, delta).await?;
             let Some(late) = add_windows(&mut transaction, monitor, length, windows).await? else {
@@ -88,16 +88,14 @@ impl Store {
             tally.accepted = tally.accepted.saturating_sub(late);
             tally.late += late;
             add_tally(&mut transaction, monitor, checkpoint.shard, &tally).await?;
-            if tally.late > 0 {
-                late_by_monitor.insert(monitor.clone(), tally.late);
-            }
+            tallies.insert(monitor.clone(), tally);
         }
         #[cfg(debug_assertions)]
         crate::faults::hit("checkpoint.before_commit");
         transaction.commit().await.map_err(failed("commit a checkpoint"))?;
         #[cfg(debug_assertions)]
         crate::faults::hit("checkpoint.after_commit");
-        Ok(CheckpointOutcome::Stored { late: late_by_monitor })
+        Ok(CheckpointOutcome::Stored { tallies })
     }
 }
 

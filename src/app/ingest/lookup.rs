@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::monitors::RunningMonitor;
+use crate::app::monitors::{RunningMonitor, known_partitions};
 use crate::app::state::Shared;
 use crate::app::workers::Pins;
 use crate::kafka::SourceCommands;
@@ -43,13 +43,7 @@ impl Lookup {
             error.to_string()
         };
         // All partitions of the topics: windows wait for those that nobody reads, too.
-        let (commands, monitors) = (self.commands.clone(), Arc::clone(&self.monitors));
-        let mut known = tokio::task::spawn_blocking(move || {
-            commands.partitions(|topic| monitors.iter().any(|running| running.topics.matches(topic)))
-        })
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
+        let mut known = known_partitions(&self.commands, self.monitors.to_vec()).await?;
         known.extend(partitions.iter().cloned());
         self.store.register_partitions(&known).await.map_err(text)?;
         let pins = pins(&self.store, &self.monitors).await.map_err(text)?;

@@ -259,8 +259,10 @@ impl Ingest {
 
     /// Stores a checkpoint and waits for it; `false` when what was counted is void.
     async fn checkpoint_now(&mut self, workers: &Workers) -> bool {
-        for _ in 0..2 {
-            let generation = self.generation;
+        let generation = self.generation;
+        // First the one that is under way, if any, then one for what was counted since; no event is handled
+        // in between, so there is nothing left after that.
+        loop {
             if self.checkpoint.is_some() {
                 let stored = finished(&mut self.checkpoint).await;
                 self.settle(stored, workers);
@@ -273,12 +275,6 @@ impl Ingest {
             }
             self.start_checkpoint(workers);
         }
-        let generation = self.generation;
-        if self.checkpoint.is_some() {
-            let stored = finished(&mut self.checkpoint).await;
-            self.settle(stored, workers);
-        }
-        self.generation == generation
     }
 
     fn start_checkpoint(&mut self, workers: &Workers) {

@@ -58,12 +58,13 @@ impl Writer {
             let outcome = self.store.checkpoint(&mut checkpoint).await;
             let seconds = started.elapsed().as_secs_f64();
             match outcome {
-                Ok(CheckpointOutcome::Stored { late }) => {
+                Ok(CheckpointOutcome::Stored { tallies }) => {
                     self.recovered();
                     self.shared.metrics.checkpoint("stored", seconds);
-                    for (monitor, _, delta) in &checkpoint.monitors {
-                        let late = late.get(monitor).copied().unwrap_or(0);
-                        self.count(monitor, delta, late);
+                    for (monitor, tally) in &tallies {
+                        for (outcome, reason, count) in tally.outcomes() {
+                            self.shared.metrics.records(monitor, outcome, reason, count);
+                        }
                     }
                     let pins = self.pins().await;
                     return Stored::Done { moved: checkpoint.positions, pins };
@@ -92,21 +93,6 @@ impl Writer {
     fn recovered(&self) {
         self.commands.hold(false);
         self.shared.database(Ok(()));
-    }
-
-    fn count(&self, monitor: &str, delta: &MonitorDelta, late: u64) {
-        let closed = late.saturating_sub(delta.tally.late);
-        for (outcome, reason, count) in delta.tally.outcomes() {
-            let count = match outcome {
-                "accepted" => count.saturating_sub(closed),
-                "late" => late,
-                _ => count,
-            };
-            self.shared.metrics.records(monitor, outcome, reason, count);
-        }
-        if delta.tally.late == 0 && late > 0 {
-            self.shared.metrics.records(monitor, "late", "", late);
-        }
     }
 
     /// Pins may have changed: windows were opened, a baseline activated.
