@@ -74,6 +74,7 @@ pub mod judge;
 pub mod kafka;
 pub mod measure;
 pub mod notify;
+pub mod preset;
 pub mod record;
 pub mod retrain;
 pub mod store;

@@ -79,6 +79,12 @@ impl CategoricalBinning {
         &self.categories
     }
 
+    /// How many rare known categories share a bin.
+    #[must_use]
+    pub fn rare(&self) -> usize {
+        self.rare.len()
+    }
+
     /// How many bins there are: known categories, rare, unseen.
     #[must_use]
     pub fn bins(&self) -> usize {

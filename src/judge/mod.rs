@@ -183,7 +183,8 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
         return unscored(rules, rule, Verdict::Undefined);
     };
     let floor = noise_floor(rule.measure, pair, &score, significance);
-    let significant = score.effect > floor && score.p_value.is_none_or(|p_value| p_value <= significance);
+    let significant =
+        score.effect > floor && score.p_value.is_none_or(|p_value| rule.measure.passes(p_value, significance));
     let verdict = if !significant || score.effect < rule.thresholds.warn {
         Verdict::Ok
     } else if score.effect < rule.thresholds.critical {

@@ -1,5 +1,7 @@
 //! Jensen-Shannon distance.
 
+use super::pair::shares;
+
 /// The base of the logarithm, which sets the scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogBase {
@@ -9,24 +11,34 @@ pub enum LogBase {
     Natural,
 }
 
-/// The Jensen-Shannon *distance*, the square root of the divergence (Endres and Schindelin 2003), of two
-/// sets of counts. It needs no smoothing: empty bins add nothing. `None` when one side has no value.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-pub fn jensen_shannon_distance(baseline: &[u64], window: &[u64], base: LogBase) -> Option<f64> {
-    let n: u64 = baseline.iter().sum();
-    let m: u64 = window.iter().sum();
-    if n == 0 || m == 0 {
-        return None;
+impl LogBase {
+    /// How it is said beside a score.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Two => "log base 2",
+            Self::Natural => "natural log",
+        }
     }
+}
+
+/// The Jensen-Shannon *divergence* of two sets of counts; it needs no smoothing: empty bins add nothing.
+/// `None` when one side has no value.
+#[must_use]
+pub fn jensen_shannon_divergence(baseline: &[u64], window: &[u64], base: LogBase) -> Option<f64> {
+    Some(divergence_of_shares(&shares(baseline)?, &shares(window)?, base))
+}
+
+/// The Jensen-Shannon divergence of shares that sum to 1.
+#[must_use]
+pub fn divergence_of_shares(baseline: &[f64], window: &[f64], base: LogBase) -> f64 {
     let half_kl = |share: f64, middle: f64| if share > 0.0 { share * (share / middle).ln() / 2.0 } else { 0.0 };
     let divergence: f64 = baseline
         .iter()
         .zip(window)
-        .map(|(left, right)| {
-            let (p, q) = (*left as f64 / n as f64, *right as f64 / m as f64);
-            let middle = f64::midpoint(p, q);
-            half_kl(p, middle) + half_kl(q, middle)
+        .map(|(p, q)| {
+            let middle = f64::midpoint(*p, *q);
+            half_kl(*p, middle) + half_kl(*q, middle)
         })
         .sum();
     let scale = match base {
@@ -34,5 +46,12 @@ pub fn jensen_shannon_distance(baseline: &[u64], window: &[u64], base: LogBase) 
         LogBase::Natural => 1.0,
     };
     // Rounding can leave a tiny negative number for equal shares.
-    Some((divergence / scale).max(0.0).sqrt())
+    (divergence / scale).max(0.0)
+}
+
+/// The Jensen-Shannon *distance*, the square root of the divergence (Endres and Schindelin 2003), from 0 to 1
+/// with log base 2; symmetric, a metric. `None` when one side has no value.
+#[must_use]
+pub fn jensen_shannon_distance(baseline: &[u64], window: &[u64], base: LogBase) -> Option<f64> {
+    Some(jensen_shannon_divergence(baseline, window, base)?.sqrt())
 }

@@ -1,21 +1,26 @@
 //! How large an effect chance alone produces, given both sizes.
 
-use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
+use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::{Measure, Pair, Score, wasserstein::standard_deviation};
+use super::law::normal_quantile_two_sided;
+use super::shift::SMALLEST_DEVIATION;
+use super::{Groups, Measure, Pair, Score, wasserstein::standard_deviation};
 
 /// The effect that two samples of one distribution exceed with a chance of about `significance`: below it an
 /// effect is noise, whatever the material thresholds say.
 ///
-/// * PSI: the chi-square quantile times `1/n + 1/m` (Yurdakul 2018).
-/// * Jensen-Shannon distance: its square in nats is a chi-square variable times `(1/n + 1/m)/8` (second-order
-///   expansion), here in bits.
-/// * Chi-square: the chi-square quantile, as Cramér's V.
-/// * Kolmogorov-Smirnov: `sqrt(-ln(significance/2)/2) * sqrt(1/n + 1/m)` (Smirnov 1948).
-/// * Wasserstein: the normal quantile times `sqrt(1/n + 1/m)` times the integral of `sqrt(F (1 - F))`, an upper
+/// With X the chi-square quantile at the bins' degrees of freedom and s = `1/n + 1/m`:
+/// * PSI: `X s` (Yurdakul 2018); KL: half of that (second-order expansion).
+/// * Jensen-Shannon distance: its square in nats is a chi-square variable times `s/8` (second-order expansion),
+///   here in bits; Hellinger: the same in nats.
+/// * Total variation: `sqrt(X s)/2`, which bounds it (Cauchy-Schwarz). L-infinity: the normal quantile, corrected for
+///   the number of bins, at the fullest bin's standard error.
+/// * Kolmogorov-Smirnov: `sqrt(-ln(significance/2)/2) * sqrt(s)` (Smirnov 1948).
+/// * Wasserstein: the normal quantile times `sqrt(s)` times the integral of `sqrt(F (1 - F))`, an upper
 ///   bound of the standard error (Bobkov and Ledoux 2019), in baseline deviations.
-/// * Shares: the pooled two-proportion normal quantile, with one event added to each side so that a baseline
-///   without any does not make the first one significant.
+/// * Energy: its square is a weighted sum of chi-square variables, whose quantile is at most that of one variable
+///   with the same mean (Székely and Bakirov 2003).
+/// * The others are tests: their p-value says it, and the floor is 0.
 ///
 /// Infinite when a size is 0.
 #[must_use]
@@ -26,39 +31,49 @@ pub fn noise_floor(measure: Measure, pair: &Pair<'_>, score: &Score, significanc
         return f64::INFINITY;
     }
     let spread = 1.0 / n + 1.0 / m;
+    let chi_square = || chi_square_quantile(&pair.grouped(), significance);
     match measure {
-        Measure::Psi => chi_square_quantile(pair, significance) * spread,
-        Measure::JensenShannon => {
-            (chi_square_quantile(pair, significance) * spread / (8.0 * std::f64::consts::LN_2)).sqrt()
-        }
-        Measure::ChiSquare => (chi_square_quantile(pair, significance) / (n + m)).sqrt(),
+        Measure::Psi => chi_square() * spread,
+        Measure::Kl => chi_square() * spread / 2.0,
+        Measure::JensenShannon => (chi_square() * spread / (8.0 * std::f64::consts::LN_2)).sqrt(),
+        Measure::Hellinger => (chi_square() * spread / 8.0).sqrt(),
+        Measure::TotalVariation => (chi_square() * spread).sqrt() / 2.0,
+        Measure::LInfinity => largest_bin_error(&pair.grouped(), significance, n + m) * spread.sqrt(),
         Measure::Ks => (-(significance / 2.0).ln() / 2.0).sqrt() * spread.sqrt(),
-        Measure::WassersteinNormed => {
-            let deviation = standard_deviation(pair.baseline()).unwrap_or(0.0).max(0.001);
-            normal_quantile(significance) * spread.sqrt() * root_integral(pair) / deviation
+        Measure::Wasserstein | Measure::WassersteinNormed => {
+            normal_quantile_two_sided(significance) * spread.sqrt() * integral(pair, f64::sqrt) / deviation(pair)
         }
-        Measure::NullShare | Measure::InvalidShare | Measure::UnseenShare | Measure::OutOfRangeShare => {
-            let before = score.statistic - score.effect;
-            let pooled = ((before * n).abs() + score.statistic * m + 2.0) / (n + m + 4.0);
-            normal_quantile(significance) * (pooled * (1.0 - pooled) * spread).max(0.0).sqrt()
+        Measure::Energy => {
+            let mean = 2.0 * spread * integral(pair, |product| product);
+            (normal_quantile_two_sided(significance).powi(2) * mean / deviation(pair)).sqrt()
         }
+        _ => 0.0,
     }
 }
 
-fn chi_square_quantile(pair: &Pair<'_>, significance: f64) -> f64 {
-    let (baseline, window) = pair.grouped();
-    let bins = baseline.iter().zip(&window).filter(|(left, right)| **left + **right > 0).count();
-    let degrees = u32::try_from(bins.saturating_sub(1)).unwrap_or(u32::MAX).max(1);
+fn deviation(pair: &Pair<'_>) -> f64 {
+    standard_deviation(pair.baseline()).unwrap_or(0.0).max(SMALLEST_DEVIATION)
+}
+
+fn chi_square_quantile(groups: &Groups, significance: f64) -> f64 {
+    let degrees = u32::try_from(groups.filled().saturating_sub(1)).unwrap_or(u32::MAX).max(1);
     ChiSquared::new(f64::from(degrees)).map_or(f64::INFINITY, |law| law.inverse_cdf(1.0 - significance))
 }
 
-fn normal_quantile(significance: f64) -> f64 {
-    Normal::new(0.0, 1.0).map_or(f64::INFINITY, |law| law.inverse_cdf(1.0 - significance / 2.0))
+/// The normal quantile times the largest standard error of a bin, for one value on each side.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn largest_bin_error(groups: &Groups, significance: f64, total: f64) -> f64 {
+    let quantile = normal_quantile_two_sided(significance / groups.filled().max(1) as f64);
+    let errors = groups.baseline.iter().zip(&groups.window).map(|(before, after)| {
+        let pooled = (before + after) as f64 / total;
+        (pooled * (1.0 - pooled)).max(0.0).sqrt()
+    });
+    quantile * errors.fold(0.0, f64::max)
 }
 
-/// The integral of sqrt(F (1 - F)) over the baseline's range.
+/// The integral of f(F (1 - F)) over the baseline's range.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn root_integral(pair: &Pair<'_>) -> f64 {
+fn integral(pair: &Pair<'_>, of: impl Fn(f64) -> f64) -> f64 {
     let Some(binning) = pair.numeric_binning() else { return 0.0 };
     let total = pair.baseline().present() as f64;
     let mut below = 0.0;
@@ -67,7 +82,7 @@ fn root_integral(pair: &Pair<'_>) -> f64 {
         let middle = (below + *count as f64 / 2.0) / total;
         below += *count as f64;
         if let (Some(low), Some(high)) = binning.ends(bin) {
-            integral += (middle * (1.0 - middle)).max(0.0).sqrt() * (high - low);
+            integral += of((middle * (1.0 - middle)).max(0.0)) * (high - low);
         }
     }
     integral

@@ -1,10 +1,10 @@
 //! Two distributions of one column on one binning, ready to be compared.
 
-use super::Score;
-use crate::binning::{Binning, NumericBinning};
+use super::{Points, Score};
+use crate::binning::{Binning, CategoricalBinning, NumericBinning};
 use crate::distribution::Distribution;
 
-/// Groups of equal baseline mass that a numeric column is compared on by PSI, Jensen-Shannon and chi-square.
+/// Groups of equal baseline mass that a numeric column is compared on by measures of few bins.
 const GROUPS: u64 = 10;
 
 /// Distributions that are of different columns or on different bins.
@@ -19,6 +19,27 @@ pub struct NotAligned {
 pub struct Pair<'a> {
     baseline: &'a Distribution,
     window: &'a Distribution,
+    values_only: bool,
+}
+
+/// Counts of both sides on the few bins that divergences are computed on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    /// Counts of the baseline.
+    pub baseline: Vec<u64>,
+    /// Counts of the window.
+    pub window: Vec<u64>,
+    /// What each group holds.
+    pub spans: Vec<Span>,
+}
+
+/// What a group of bins holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// The bins from the first to the last, both included.
+    Bins(usize, usize),
+    /// Values that are null, missing, invalid or infinite.
+    Absent,
 }
 
 impl<'a> Pair<'a> {
@@ -28,10 +49,16 @@ impl<'a> Pair<'a> {
     /// When they are of different columns or on different bins.
     pub fn new(baseline: &'a Distribution, window: &'a Distribution) -> Result<Self, NotAligned> {
         if baseline.is_aligned_with(window) {
-            Ok(Self { baseline, window })
+            Ok(Self { baseline, window, values_only: false })
         } else {
             Err(NotAligned { column: window.name().to_owned() })
         }
+    }
+
+    /// Leaves missing, invalid and unseen values out of the scores of values; the shares of them stay what they are.
+    #[must_use]
+    pub fn values_only(self, values_only: bool) -> Self {
+        Self { values_only, ..self }
     }
 
     /// What the window is compared with.
@@ -55,6 +82,15 @@ impl<'a> Pair<'a> {
         }
     }
 
+    /// The binning, if it is one of categories.
+    #[must_use]
+    pub fn categorical_binning(&self) -> Option<&'a CategoricalBinning> {
+        match self.baseline.binning() {
+            Binning::Categorical(binning) => Some(binning),
+            _ => None,
+        }
+    }
+
     pub(super) fn score_of_rows(&self, statistic: f64) -> Score {
         sized(statistic, self.baseline.rows(), self.window.rows())
     }
@@ -63,46 +99,82 @@ impl<'a> Pair<'a> {
         sized(statistic, self.baseline.present(), self.window.present())
     }
 
-    /// Counts on few bins: categories as they are; numeric columns on about ten groups of equal baseline
-    /// mass, large atoms and the two open ends apart. Absent values are a bin of their own when there are
-    /// any, so a jump of the null share moves the score.
-    #[must_use]
-    pub fn grouped(&self) -> (Vec<u64>, Vec<u64>) {
-        let (mut baseline, mut window) = match self.numeric_binning() {
-            Some(_) => self.numeric_groups(),
-            None => (self.baseline.counts().to_vec(), self.window.counts().to_vec()),
-        };
-        let absent = |column: &Distribution| column.rows() - column.present();
-        if absent(self.baseline) + absent(self.window) > 0 {
-            baseline.push(absent(self.baseline));
-            window.push(absent(self.window));
-        }
-        (baseline, window)
+    /// A score of what [`Self::grouped`] counts.
+    pub(super) fn score_of_groups(&self, groups: &Groups, statistic: f64) -> Score {
+        sized(statistic, groups.baseline.iter().sum(), groups.window.iter().sum())
     }
 
-    fn numeric_groups(&self) -> (Vec<u64>, Vec<u64>) {
+    /// Counts on few bins: categories as they are; numeric columns on about ten groups of equal baseline
+    /// mass, large atoms and the two open ends apart. Absent values are a bin of their own when there are
+    /// any, so a jump of the null share moves the score, unless only values count.
+    #[must_use]
+    pub fn grouped(&self) -> Groups {
+        let mut groups = match self.categorical_binning() {
+            None => self.numeric_groups(),
+            Some(binning) => {
+                let kept = if self.values_only { binning.unseen_bin() } else { binning.bins() };
+                let take = |column: &Distribution| column.counts().iter().copied().take(kept).collect();
+                let spans = (0..kept).map(|bin| Span::Bins(bin, bin)).collect();
+                Groups { baseline: take(self.baseline), window: take(self.window), spans }
+            }
+        };
+        let absent = |column: &Distribution| column.rows() - column.present();
+        if !self.values_only && absent(self.baseline) + absent(self.window) > 0 {
+            groups.push(absent(self.baseline), absent(self.window), Span::Absent);
+        }
+        groups
+    }
+
+    /// The column as increasing values: each bin stands at the mean of what both sides have in it, which is the value
+    /// itself when bins hold one value each. `None` without cuts.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn points(&self) -> Option<Points> {
+        let binning = self.numeric_binning()?;
+        let counts = self.baseline.counts().iter().zip(self.window.counts()).enumerate();
+        Some(Points::from_counts(counts.filter(|(_, (before, after))| **before + **after > 0).map(
+            |(bin, (before, after))| {
+                let value = match binning.ends(bin) {
+                    (Some(low), Some(_)) if binning.is_atom(bin) => low,
+                    _ => {
+                        let sum =
+                            self.baseline.bin_sum(bin).unwrap_or(0.0) + self.window.bin_sum(bin).unwrap_or(0.0);
+                        sum / (before + after) as f64
+                    }
+                };
+                (value, *before, *after)
+            },
+        )))
+    }
+
+    /// Whether every bin holds one value, so that statistics are those of the samples.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        let Some(binning) = self.numeric_binning() else { return true };
+        let filled = |bin: &usize| {
+            let count = |column: &Distribution| column.counts().get(*bin).copied().unwrap_or(0);
+            count(self.baseline) + count(self.window) > 0
+        };
+        (0..binning.bins()).filter(filled).all(|bin| binning.is_atom(bin))
+    }
+
+    fn numeric_groups(&self) -> Groups {
         let counts = self.baseline.counts();
-        let others = self.window.counts();
         let total = self.baseline.present();
-        let mut groups: (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
+        let mut groups = Groups::default();
         let last = counts.len().saturating_sub(1);
         let mut before: u64 = 0;
         let mut current: Option<u64> = None;
-        for (bin, (count, other)) in counts.iter().zip(others).enumerate() {
+        for (bin, (count, other)) in counts.iter().zip(self.window.counts()).enumerate() {
             let open = bin == 0 || bin == last;
             let large = count.saturating_mul(GROUPS) > total;
-            // The decile in which the bin's mass begins, as the builder cuts them.
-            let decile = (before * GROUPS).checked_div(total).unwrap_or(0);
+            // The decile in which the bin's mass begins, as the builder cuts them; what lies below all of the
+            // baseline is not of the first.
+            let below = before == 0 && *count == 0;
+            let decile = if below { u64::MAX } else { (before * GROUPS).checked_div(total).unwrap_or(0) };
             let alone = open || large;
-            match (groups.0.last_mut(), groups.1.last_mut()) {
-                (Some(baseline), Some(window)) if !alone && current == Some(decile) => {
-                    *baseline += count;
-                    *window += other;
-                }
-                _ => {
-                    groups.0.push(*count);
-                    groups.1.push(*other);
-                }
+            if alone || current != Some(decile) || !groups.extend(*count, *other, bin) {
+                groups.push(*count, *other, Span::Bins(bin, bin));
             }
             current = if alone { None } else { Some(decile) };
             before += count;
@@ -111,6 +183,40 @@ impl<'a> Pair<'a> {
     }
 }
 
+impl Groups {
+    fn push(&mut self, baseline: u64, window: u64, span: Span) {
+        self.baseline.push(baseline);
+        self.window.push(window);
+        self.spans.push(span);
+    }
+
+    /// Adds a bin to the last group; false when there is none to add to.
+    fn extend(&mut self, baseline: u64, window: u64, bin: usize) -> bool {
+        match (self.baseline.last_mut(), self.window.last_mut(), self.spans.last_mut()) {
+            (Some(before), Some(after), Some(Span::Bins(_, last))) => {
+                *before += baseline;
+                *after += window;
+                *last = bin;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// How many groups are not empty on both sides.
+    #[must_use]
+    pub fn filled(&self) -> usize {
+        self.baseline.iter().zip(&self.window).filter(|(before, after)| **before + **after > 0).count()
+    }
+}
+
 fn sized(statistic: f64, n_baseline: u64, n_window: u64) -> Score {
     Score { statistic, p_value: None, effect: statistic, n_baseline, n_window, bound: None }
+}
+
+/// Counts as shares; `None` when there is no count.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(super) fn shares(counts: &[u64]) -> Option<Vec<f64>> {
+    let total: u64 = counts.iter().sum();
+    (total > 0).then(|| counts.iter().map(|count| *count as f64 / total as f64).collect())
 }

@@ -125,36 +125,138 @@ fn names_lead_back_to_measures() {
     }
 }
 
+/// A fixed linear congruential generator, so that a failure comes back.
+struct Dice(u64);
+
+impl Dice {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
 #[test]
-fn noise_stays_below_the_floor_in_nearly_every_window() {
-    // A fixed linear congruential generator: two samples of one law, many times.
-    let mut state = 7u64;
-    let mut uniform = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
-    let mut normal = move || (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
-    let baseline: Vec<f64> = (0..2_000).map(|_| normal()).collect();
+fn noise_is_taken_for_drift_about_as_often_as_promised() {
+    let mut dice = Dice(10);
+    let baseline: Vec<f64> = (0..2_000).map(|_| dice.normal()).collect();
     let binnings = binned(&baseline, 500);
     let left = numeric_counts(&binnings, &baseline);
     let repetitions = 200;
-    let measures = [
-        Measure::Psi,
-        Measure::JensenShannon,
-        Measure::Ks,
-        Measure::WassersteinNormed,
-        Measure::ChiSquare,
-        Measure::OutOfRangeShare,
-    ];
-    let mut above = [0; 6];
+    let measures: Vec<Measure> =
+        Measure::ALL.into_iter().filter(|measure| measure.applies_to(ColumnType::Numeric)).collect();
+    let mut significant = vec![0; measures.len()];
     for _ in 0..repetitions {
-        let window: Vec<f64> = (0..300).map(|_| normal()).collect();
+        let window: Vec<f64> = (0..300).map(|_| dice.normal()).collect();
         let right = numeric_counts(&binnings, &window);
         let pair = Pair::new(&left.columns()[0], &right.columns()[0]).unwrap();
-        for (measure, count) in measures.iter().zip(&mut above) {
+        for (measure, count) in measures.iter().zip(&mut significant) {
             let score = measure.score(&pair).unwrap();
-            *count += usize::from(score.effect > noise_floor(*measure, &pair, &score, 0.01));
+            let passes = score.p_value.is_none_or(|p| measure.passes(p, 0.01));
+            *count += usize::from(passes && score.effect > noise_floor(*measure, &pair, &score, 0.01));
         }
     }
-    assert!(above.iter().all(|count| *count <= repetitions * 4 / 100), "at 1 %: {above:?} of {repetitions}");
+    let named: Vec<_> = measures.iter().map(|measure| measure.as_str()).zip(&significant).collect();
+    assert!(significant.iter().all(|count| *count <= repetitions * 4 / 100), "at 1 %: {named:?} of {repetitions}");
+}
+
+#[test]
+fn unseen_categories_of_a_long_tail_are_no_surprise() {
+    // Zipf's law: every window has categories that the baseline happened not to draw.
+    let mut dice = Dice(11);
+    let mut draw = |size: usize| -> Vec<String> {
+        (0..size).map(|_| format!("c{}", (1.0 / dice.uniform().max(1e-6)) as u64)).collect()
+    };
+    let baseline = draw(2_000);
+    let mut counted = std::collections::BTreeMap::new();
+    baseline.iter().for_each(|category| *counted.entry(category.clone()).or_insert(0) += 1);
+    let binning = crate::binning::categorical_from_counts(&counted, BuildOptions::default());
+    let binnings = Arc::new(BinningSet::new(vec![("x".into(), binning)]));
+    let schema = ModelSchema::of_features(&[("x", ColumnType::Categorical)]).unwrap();
+    let count = |values: &[String]| {
+        let batch = batch_of(&schema, values.iter().map(|value| format!(r#"{{"x":"{value}"}}"#)));
+        let mut counts = WindowCounts::empty(Arc::clone(&binnings));
+        counts.count(&batch, &(0..values.len() as u32).collect::<Vec<_>>());
+        counts
+    };
+    let left = count(&baseline);
+    let (mut alarms, mut with_some) = (0, 0);
+    for _ in 0..100 {
+        let right = count(&draw(300));
+        let score =
+            Measure::UnseenShare.score(&Pair::new(&left.columns()[0], &right.columns()[0]).unwrap()).unwrap();
+        with_some += usize::from(score.statistic > 0.0);
+        alarms += usize::from(score.p_value.unwrap() < 0.01);
+    }
+    assert!(with_some > 50, "nearly every window has some: {with_some}");
+    assert!(alarms <= 4, "{alarms} of 100 at 1 %");
+}
+
+proptest! {
+    #[test]
+    fn measures_are_what_their_registry_says(
+        left in prop::collection::vec(-30i32..30, 1..120),
+        right in prop::collection::vec(-40i32..40, 1..120),
+        nulls in 0usize..20,
+    ) {
+        let numbers = |values: &[i32], nulls: usize| -> Vec<f64> {
+            values.iter().map(|value| f64::from(*value) / 4.0).chain(vec![f64::NAN; nulls]).collect()
+        };
+        let (left, right) = (numbers(&left, 0), numbers(&right, nulls));
+        let all = NumericBinning::distinct(left.iter().chain(&right).copied()).unwrap();
+        let binnings = Arc::new(BinningSet::new(vec![("x".into(), Binning::Numeric(all))]));
+        let (before, after) = (numeric_counts(&binnings, &left), numeric_counts(&binnings, &right));
+        let (before, after) = (&before.columns()[0], &after.columns()[0]);
+        for measure in Measure::ALL {
+            let there = measure.score(&Pair::new(before, after).unwrap());
+            if let Some(score) = there {
+                prop_assert!(score.effect >= 0.0 && score.effect.is_finite(), "{measure:?} {score:?}");
+                prop_assert!(score.p_value.is_none_or(|p| (0.0..=1.0).contains(&p)), "{measure:?} {score:?}");
+            }
+            // Groups are of equal *baseline* mass, so exchanging the sides exchanges the groups: those are tested below.
+            if measure.is_symmetric() && measure.reads() != Reads::Groups
+                && !matches!(measure, Measure::Wasserstein | Measure::Energy)
+            {
+                let back = measure.score(&Pair::new(after, before).unwrap());
+                prop_assert_eq!(there.is_some(), back.is_some());
+                if let Some((there, back)) = there.zip(back) {
+                    prop_assert!((there.effect - back.effect).abs() < 1e-9, "{:?}: {:?} {:?}", measure, there, back);
+                }
+            }
+            if let Some(same) = measure.score(&Pair::new(before, before).unwrap()) {
+                prop_assert!(same.effect < 1e-7, "{measure:?} of equal sides: {same:?}");
+                prop_assert!(same.p_value.is_none_or(|p| p > 0.2), "{measure:?} of equal sides: {same:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn divergences_are_symmetric_bounded_and_grow_with_the_change(
+        counts in prop::collection::vec((1u64..200, 1u64..200), 2..12),
+    ) {
+        let (left, right): (Vec<u64>, Vec<u64>) = counts.into_iter().unzip();
+        let both: [(&str, fn(&[u64], &[u64]) -> Option<f64>, f64); 6] = [
+            ("psi", |p, q| psi(p, q, Smoothing::HALF), f64::INFINITY),
+            ("jensen_shannon", |p, q| jensen_shannon_distance(p, q, LogBase::Two), 1.0),
+            ("hellinger", hellinger, 1.0),
+            ("total_variation", total_variation, 1.0),
+            ("l_infinity", l_infinity, 1.0),
+            ("cramers_v", |p, q| Some(chi_square(p, q, false)?.effect), 1.0),
+        ];
+        // Halfway from one side to the other, of the same total shares.
+        let (n, m) = (left.iter().sum::<u64>(), right.iter().sum::<u64>());
+        let halfway: Vec<u64> = left.iter().zip(&right).map(|(p, q)| p * m + q * n).collect();
+        for (name, measure, most) in both {
+            let there = measure(&left, &right).unwrap();
+            prop_assert!((there - measure(&right, &left).unwrap()).abs() < 1e-9, "{name}");
+            prop_assert!((0.0..=most + 1e-12).contains(&there), "{name}: {there}");
+            if name != "psi" && name != "cramers_v" {
+                // Sizes matter to those two, and halfway has others.
+                prop_assert!(measure(&left, &halfway).unwrap() <= there + 1e-9, "{name} grows with the change");
+            }
+        }
+    }
 }

@@ -1,10 +1,25 @@
-//! Wasserstein-1 distance (earth mover's distance) of binned values.
+//! Wasserstein-1 distance (earth mover's distance).
 
-use super::Pair;
+use super::{Pair, Points};
 use crate::binning::Binning;
 use crate::distribution::Distribution;
 
-/// The area between the two cumulative distributions, in the unit of the column.
+/// The area between the two cumulative distributions of samples, in the unit of the column. `None` when one side has
+/// no value.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub fn wasserstein_of_points(points: &Points) -> Option<f64> {
+    let (n, m) = points.sizes()?;
+    let (mut left, mut right) = (0u64, 0u64);
+    let area = points.gaps().map(|(width, more, further)| {
+        left += more;
+        right += further;
+        (left as f64 / n - right as f64 / m).abs() * width
+    });
+    Some(area.sum())
+}
+
+/// The area between the two cumulative distributions of binned values, in the unit of the column.
 ///
 /// Between two cuts both are taken as straight lines; beyond the open ends the sums of the values, which
 /// are kept exactly, give the area. With one bin a distinct value the result equals the sample formula. `None`
@@ -18,11 +33,14 @@ pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {
     if n == 0.0 || m == 0.0 {
         return None;
     }
+    let (mut left_sum, mut right_sum) = (0u64, 0u64);
     let mut gap = 0.0;
     let mut area = 0.0;
     for (bin, (left, right)) in baseline.counts().iter().zip(window.counts()).enumerate() {
         let before = gap;
-        gap += *left as f64 / n - *right as f64 / m;
+        left_sum += left;
+        right_sum += right;
+        gap = left_sum as f64 / n - right_sum as f64 / m;
         match binning.ends(bin) {
             (Some(low), Some(high)) => area += between(before, gap, high - low),
             (None, Some(end)) | (Some(end), None) => {

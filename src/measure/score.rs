@@ -1,0 +1,195 @@
+//! From a pair of distributions to the number of a measure.
+
+use super::shift::SMALLEST_DEVIATION;
+use super::{
+    LogBase, Measure, Pair, Points, Proportions, Reads, Score, Side, Smoothing, anderson_darling, chi_square,
+    cramer_von_mises, energy, epps_singleton, g_test, hellinger, jensen_shannon_distance, kl, ks_p_value,
+    ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_shift, psi, quantile_shift, share,
+    standard_deviation, student_t, total_variation, wasserstein, welch_t,
+};
+
+impl Measure {
+    /// Computes it. `None` when it is undefined: not a measure for this kind of column, or too few values on one
+    /// side.
+    #[must_use]
+    pub fn score(self, pair: &Pair<'_>) -> Option<Score> {
+        let score = match self {
+            Self::Psi
+            | Self::Kl
+            | Self::JensenShannon
+            | Self::Hellinger
+            | Self::TotalVariation
+            | Self::LInfinity
+            | Self::ChiSquare
+            | Self::GTest
+            | Self::CramersV => of_groups(self, pair),
+            Self::ZProportions | Self::FisherExact => of_two_values(self, pair),
+            Self::Ks => of_ks(pair),
+            Self::Wasserstein | Self::WassersteinNormed => {
+                let distance = wasserstein(pair)?;
+                let normed = distance / standard_deviation(pair.baseline())?.max(SMALLEST_DEVIATION);
+                let statistic = if self == Self::Wasserstein { distance } else { normed };
+                Some(Score { effect: normed, ..pair.score_of_values(statistic) })
+            }
+            Self::NullShare => share::score(pair, share::Share::Null),
+            Self::InvalidShare => share::score(pair, share::Share::Invalid),
+            Self::UnseenShare => share::score(pair, share::Share::Unseen),
+            Self::OutOfRangeShare => share::score(pair, share::Share::OutOfRange),
+            _ => of_points(self, pair),
+        };
+        score.filter(|score| score.effect.is_finite() && !score.statistic.is_nan())
+    }
+
+    /// What the number was computed on: bins, smoothing, base of the logarithm, exact or from bins.
+    #[must_use]
+    pub fn detail(self, pair: &Pair<'_>) -> String {
+        let groups = || {
+            let filled = pair.grouped().filled();
+            format!("{filled} {}", if filled == 1 { "bin" } else { "bins" })
+        };
+        match self {
+            Self::Psi | Self::Kl => {
+                format!("{}, {}, {}", groups(), Smoothing::HALF.describe(), LogBase::Natural.describe())
+            }
+            Self::JensenShannon => format!("{}, no smoothing, {}", groups(), LogBase::Two.describe()),
+            Self::GTest => format!("{}, no smoothing, {}", groups(), LogBase::Natural.describe()),
+            _ => match self.reads() {
+                Reads::Groups => format!("{}, no smoothing", groups()),
+                Reads::TwoValues => "two values".to_owned(),
+                Reads::Counters => "share of all rows".to_owned(),
+                Reads::Values if pair.is_exact() => "every distinct value".to_owned(),
+                Reads::Values => {
+                    let bins = pair.numeric_binning().map_or(0, |binning| binning.bins());
+                    let bound = pair.numeric_binning().map_or(0.0, |binning| binning.largest_mass());
+                    match self {
+                        Self::Ks => format!("{bins} bins, exact to {bound:.2e}"),
+                        _ => format!("{bins} bins"),
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn of_groups(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
+    let groups = pair.grouped();
+    let (baseline, window) = (&groups.baseline, &groups.window);
+    let score = |statistic| pair.score_of_groups(&groups, statistic);
+    Some(match measure {
+        Measure::Psi => score(psi(baseline, window, Smoothing::HALF)?),
+        Measure::Kl => score(kl(baseline, window, Smoothing::HALF)?),
+        Measure::JensenShannon => score(jensen_shannon_distance(baseline, window, LogBase::Two)?),
+        Measure::Hellinger => score(hellinger(baseline, window)?),
+        Measure::TotalVariation => score(total_variation(baseline, window)?),
+        Measure::LInfinity => score(l_infinity(baseline, window)?),
+        Measure::GTest => {
+            let test = g_test(baseline, window)?;
+            Score { p_value: Some(test.p_value), effect: test.effect, ..score(test.statistic) }
+        }
+        _ => {
+            let test = chi_square(baseline, window, false)?;
+            let statistic = if measure == Measure::CramersV { test.effect } else { test.statistic };
+            Score { p_value: Some(test.p_value), effect: test.effect, ..score(statistic) }
+        }
+    })
+}
+
+fn of_two_values(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
+    let binning = pair.categorical_binning()?;
+    let counts = pair.baseline().counts().iter().zip(pair.window().counts());
+    let mut filled: Vec<(&str, u64, u64)> = counts
+        .enumerate()
+        .filter(|(_, (before, after))| **before + **after > 0)
+        .map(|(bin, (before, after))| (binning.label(bin), *before, *after))
+        .collect();
+    filled.sort_unstable();
+    let [(_, first, first_after), (_, second, second_after)] = filled.as_slice() else { return None };
+    let proportions =
+        Proportions { baseline: (*second, first + second), window: (*second_after, first_after + second_after) };
+    let (statistic, p_value) = match measure {
+        Measure::FisherExact => {
+            // Of the first value, which is how scipy reads a table with values in order.
+            let of_first = Proportions {
+                baseline: (*first, first + second),
+                window: (*first_after, first_after + second_after),
+            };
+            of_first.fisher()?
+        }
+        _ => proportions.z()?,
+    };
+    let effect = proportions.change()?.abs();
+    Some(Score { effect, p_value: Some(p_value), ..pair.score_of_values(statistic) })
+}
+
+fn of_ks(pair: &Pair<'_>) -> Option<Score> {
+    let binning = pair.numeric_binning()?;
+    let statistic = ks_statistic(pair.baseline().counts(), pair.window().counts())?;
+    let score = pair.score_of_values(statistic);
+    let exact = binning.largest_mass() == 0.0 && pair.is_exact();
+    let law = if exact { ks_p_value } else { ks_p_value_fast };
+    let p_value = law(statistic, score.n_baseline, score.n_window);
+    Some(Score { p_value: Some(p_value), bound: Some(binning.largest_mass()), ..score })
+}
+
+fn of_points(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
+    let points = pair.points()?;
+    let (n, m) = points.sizes()?;
+    let score = |statistic| pair.score_of_values(statistic);
+    // What turns a statistic that grows with the sizes into an effect that does not.
+    let per_size = |statistic: f64| (statistic * (n + m) / (n * m)).max(0.0).sqrt();
+    Some(match measure {
+        Measure::CramerVonMises => {
+            let (statistic, p_value) = cramer_von_mises(&points)?;
+            Score { p_value: Some(p_value), effect: per_size(statistic), ..score(statistic) }
+        }
+        Measure::AndersonDarling => {
+            let test = anderson_darling(&points)?;
+            Score { p_value: Some(test.p_value), effect: per_size(test.raw), ..score(test.statistic) }
+        }
+        Measure::Energy => {
+            let statistic = energy(&points)?;
+            let deviation = points.deviation(Side::Baseline, 0)?.max(SMALLEST_DEVIATION);
+            Score { effect: statistic / deviation.sqrt(), ..score(statistic) }
+        }
+        Measure::MannWhitney => {
+            let test = mann_whitney(&points)?;
+            Score { p_value: Some(test.p_value), effect: test.effect.abs(), ..score(test.statistic) }
+        }
+        Measure::StudentT | Measure::WelchT => {
+            let test = if measure == Measure::StudentT { student_t(&points)? } else { welch_t(&points)? };
+            Score { p_value: Some(test.p_value), effect: bounded(test.effect), ..score(test.statistic) }
+        }
+        Measure::Levene => {
+            let (statistic, p_value, ratio) = levene(&points)?;
+            Score { p_value: Some(p_value), effect: bounded(ratio), ..score(statistic) }
+        }
+        Measure::EppsSingleton => {
+            let (statistic, p_value) = epps_singleton(&points)?;
+            let effect = (statistic / (n + m)).max(0.0).sqrt();
+            Score { p_value: Some(p_value), effect, ..score(statistic) }
+        }
+        Measure::MeanShift => {
+            let statistic = mean_shift(&points)?;
+            // The same question as Welch's test asks; two constant sides that differ are certain.
+            let p_value = welch_t(&points).map_or(f64::from(u8::from(statistic == 0.0)), |test| test.p_value);
+            Score { p_value: Some(p_value), effect: statistic.abs(), ..score(statistic) }
+        }
+        Measure::QuantileShift => {
+            let (statistic, p_value) = quantile_shift(&points)?;
+            Score { p_value: Some(p_value), effect: statistic.abs(), ..score(statistic) }
+        }
+        _ => return None,
+    })
+}
+
+/// An effect of two constant sides is infinite; a large number says the same and can be written.
+fn bounded(effect: f64) -> f64 {
+    effect.abs().min(1e9)
+}
+
+/// The points of a pair, for those who compute on them directly.
+impl From<&Pair<'_>> for Points {
+    fn from(pair: &Pair<'_>) -> Self {
+        pair.points().unwrap_or_default()
+    }
+}
