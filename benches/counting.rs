@@ -7,10 +7,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use driftd::baseline::{build, json_lines_batches};
+use driftd::baseline::build;
 use driftd::binning::BuildOptions;
 use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
 use driftd::measure::Measure;
+use driftd::record::table::{TableRows, json_lines_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
 };
@@ -64,8 +65,9 @@ fn decode(decoder: &mut JsonDecoder, records: &[String]) {
 fn counting(criterion: &mut Criterion) {
     let (schema, records) = (schema(), records());
     let text = records.join("\n");
+    let rows = TableRows { schema: schema.clone(), layout: layout(), timed: false, strict: true };
     let (baseline, _) = build(&schema, &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema, &layout()))
+        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &rows))
     })
     .unwrap();
     let spec = CountingSpec {

@@ -1,12 +1,6 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
-mod convert;
-mod read;
-
-pub use convert::ConvertError;
-pub use read::{ReadError, ReadItem, csv_batches, json_lines_batches, parquet_batches};
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +12,7 @@ use crate::binning::{
     numeric_from_values,
 };
 use crate::distribution::{BinningMismatch, WindowCounts};
+use crate::record::table::{ReadBatch, ReadError, ReadItem};
 use crate::record::{ColumnType, DecodedBatch, ModelSchema};
 use crate::window::WHOLE;
 
@@ -78,7 +73,7 @@ where
         schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
     let mut report = BuildReport { rows: 0, rejected: 0, empty_columns: Vec::new() };
     for item in open()? {
-        let (batch, rejected) = item?;
+        let ReadBatch { batch, rejected, .. } = item?;
         report.rejected += rejected;
         for (collector, array) in collectors.iter_mut().zip(batch.batch.columns()) {
             collector.collect(array.as_ref(), report.rows);
@@ -99,7 +94,7 @@ where
     let binnings = Arc::new(BinningSet::new(columns));
     let mut counted: BTreeMap<String, WindowCounts> = BTreeMap::new();
     for item in open()? {
-        let (batch, _) = item?;
+        let batch = item?.batch;
         for (segment, rows) in rows_by_segment(&batch, segments) {
             counted
                 .entry(segment)

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::io::Cursor;
 
 use super::*;
+use crate::record::table::{TableRows, csv_batches, json_lines_batches, parquet_batches};
 use crate::record::{Absence, FieldPath, RecordLayout};
 use crate::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
 
@@ -18,6 +19,10 @@ fn layout() -> RecordLayout {
     RecordLayout { segments: vec![("k".to_owned(), FieldPath::parse("k").unwrap())], ..RecordLayout::default() }
 }
 
+fn rows() -> TableRows {
+    TableRows { schema: schema(), layout: layout(), timed: false, strict: true }
+}
+
 fn lines() -> String {
     (0..200)
         .map(|index| format!("{{\"x\":{index},\"k\":\"k{}\",\"b\":{}}}\n", index % 2, index % 4 == 0))
@@ -32,13 +37,12 @@ fn csv_and_json_lines_with_the_same_rows_give_the_same_baseline() {
         .collect();
     let segments = vec!["k".to_owned()];
     let (from_json, report) = build(&schema(), &segments, BuildOptions::default(), || {
-        Ok(json_lines_batches(Cursor::new(text.clone()), &schema(), &layout()))
+        Ok(json_lines_batches(Cursor::new(text.clone()), &rows()))
     })
     .unwrap();
-    let (from_csv, _) = build(&schema(), &segments, BuildOptions::default(), || {
-        csv_batches(Cursor::new(csv.clone()), schema(), vec![("k".into(), "k".into())])
-    })
-    .unwrap();
+    let (from_csv, _) =
+        build(&schema(), &segments, BuildOptions::default(), || csv_batches(Cursor::new(csv.clone()), rows()))
+            .unwrap();
     assert_eq!(report, BuildReport { rows: 200, rejected: 0, empty_columns: vec![] });
     assert_eq!(from_json, from_csv);
     assert_eq!(from_json.segments.keys().collect::<Vec<_>>(), ["*", "k=k0", "k=k1"]);
@@ -49,44 +53,37 @@ fn csv_and_json_lines_with_the_same_rows_give_the_same_baseline() {
 fn bad_lines_and_cells_are_counted_and_missing_columns_named() {
     let text = format!("{}not json\n\n{{\"x\":NaN,\"k\":null}}\n", lines());
     let (baseline, report) = build(&schema(), &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(Cursor::new(text.clone()), &schema(), &layout()))
+        Ok(json_lines_batches(Cursor::new(text.clone()), &rows()))
     })
     .unwrap();
     assert_eq!((report.rows, report.rejected), (201, 1));
     assert_eq!(baseline.segments["*"].columns()[0].absent(Absence::Nan), 1);
     let cells = "x,k,b\n1,a,true\n,,\noops,a,maybe\ninf,a,0\n";
     let (baseline, _) =
-        build(&schema(), &[], BuildOptions::default(), || csv_batches(Cursor::new(cells), schema(), vec![]))
-            .unwrap();
+        build(&schema(), &[], BuildOptions::default(), || csv_batches(Cursor::new(cells), rows())).unwrap();
     let [x, k, b] = baseline.segments["*"].columns() else { panic!("three columns") };
     assert_eq!(
         [x.present(), x.absent(Absence::Null), x.absent(Absence::WrongType), x.absent(Absence::Infinite)],
         [1, 1, 1, 1]
     );
     assert_eq!((k.absent(Absence::Null), b.absent(Absence::WrongType)), (1, 1));
-    let error = build(&schema(), &[], BuildOptions::default(), || {
-        csv_batches(Cursor::new("x,k\n1,a\n"), schema(), vec![])
-    });
+    let error = build(&schema(), &[], BuildOptions::default(), || csv_batches(Cursor::new("x,k\n1,a\n"), rows()));
     insta::assert_snapshot!(error.unwrap_err(), @r"
     column `b` is not in the file, which has: x, k
     hint: name the column as in the file, or set its `path`
     ");
     assert!(matches!(
-        build(&schema(), &[], BuildOptions::default(), || Ok(json_lines_batches(
-            Cursor::new(""),
-            &schema(),
-            &layout()
-        ))),
+        build(&schema(), &[], BuildOptions::default(), || Ok(json_lines_batches(Cursor::new(""), &rows()))),
         Err(BaselineError::Empty)
     ));
-    assert!(parquet_batches(bytes::Bytes::from_static(b"PAR1 no"), schema(), vec![]).is_err());
+    assert!(parquet_batches(bytes::Bytes::from_static(b"PAR1 no"), rows()).is_err());
 }
 
 #[test]
 fn a_column_without_values_gets_no_baseline_and_takes_nothing_else_down() {
     let text: String = (0..50).map(|index| format!("{{\"x\":null,\"k\":\"k{index}\",\"b\":true}}\n")).collect();
     let (_, report) = build(&schema(), &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(Cursor::new(text.clone()), &schema(), &layout()))
+        Ok(json_lines_batches(Cursor::new(text.clone()), &rows()))
     })
     .unwrap();
     assert_eq!(report.empty_columns, ["x"]);
@@ -105,8 +102,8 @@ fn learning_from_windows_moves_every_count() {
         },
         Arc::new(BinningPins { active: Pin { binnings: universal, baseline: None }, open: HashMap::new() }),
     );
-    for item in json_lines_batches(Cursor::new(lines()), &schema(), &layout()) {
-        machine.count(&item.unwrap().0, &Partition { topic: "t".into(), partition: 0 });
+    for item in json_lines_batches(Cursor::new(lines()), &rows()) {
+        machine.count(&item.unwrap().batch, &Partition { topic: "t".into(), partition: 0 });
     }
     let windows: Vec<_> =
         machine.take_delta().windows.into_iter().map(|window| (window.key.segment, window.counts)).collect();

@@ -1,20 +1,17 @@
 //! `driftd baseline build|list|show|activate`
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use super::files::DataFile;
 use super::{CliError, actor, runtime, say, settings};
 use crate::app::store_options;
-use crate::baseline::{
-    Baseline, BaselineError, BuildReport, ReadError, ReadItem, build, csv_batches, json_lines_batches,
-    parquet_batches,
-};
+use crate::baseline::{Baseline, BaselineError, BuildReport, build};
 use crate::binning::Binning;
 use crate::config::{Monitor, load_monitor};
 use crate::record::Absence;
+use crate::record::table::TableRows;
 use crate::store::{BaselineSummary, Store};
 
 /// What to do with baselines.
@@ -31,7 +28,7 @@ enum Action {
         /// The monitor's file.
         #[arg(long, value_name = "FILE")]
         monitor: PathBuf,
-        /// Training data: .parquet, .csv or .jsonl.
+        /// Training data: .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
         #[arg(long, value_name = "DATA")]
         from: PathBuf,
         /// Store it without comparing new windows with it yet.
@@ -105,34 +102,14 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
     })
 }
 
-/// Rows of any format.
-type Rows = Box<dyn Iterator<Item = ReadItem>>;
-
 /// Builds a baseline from a file, by its extension.
 pub(super) fn from_file(monitor: &Monitor, path: &Path) -> Result<(Baseline, BuildReport), CliError> {
-    let segments: Vec<(String, String)> =
-        monitor.layout.segments.iter().map(|(name, path)| (name.clone(), path.to_string())).collect();
-    let names: Vec<String> = segments.iter().map(|(name, _)| name.clone()).collect();
-    let extension =
-        path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let open = || -> Result<Rows, ReadError> {
-        let file = File::open(path)?;
-        Ok(match extension.as_str() {
-            "csv" => Box::new(csv_batches(BufReader::new(file), monitor.schema.clone(), segments.clone())?),
-            "jsonl" | "ndjson" | "json" => {
-                Box::new(json_lines_batches(BufReader::new(file), &monitor.schema, &monitor.layout))
-            }
-            _ => Box::new(parquet_batches(file, monitor.schema.clone(), segments.clone())?),
-        })
-    };
-    let failed = |source: BaselineError| CliError::Baseline { path: path.display().to_string(), source };
-    if !["csv", "jsonl", "ndjson", "json", "parquet", "pq"].contains(&extension.as_str()) {
-        return Err(CliError::Failed(format!(
-            "{}: the format is not known by this extension\nhint: name the file .parquet, .csv or .jsonl",
-            path.display()
-        )));
-    }
-    build(&monitor.schema, &names, monitor.build, open).map_err(failed)
+    let file = DataFile::new(path)?;
+    let names: Vec<String> = monitor.layout.segments.iter().map(|(name, _)| name.clone()).collect();
+    let rows =
+        TableRows { schema: monitor.schema.clone(), layout: monitor.layout.clone(), timed: false, strict: true };
+    let failed = |source: BaselineError| CliError::Baseline { path: file.name(), source };
+    build(&monitor.schema, &names, monitor.build, || file.rows(&rows)).map_err(failed)
 }
 
 /// Stores a baseline under the name of its file.

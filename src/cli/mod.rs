@@ -3,6 +3,7 @@
 mod baseline;
 mod check;
 mod demo;
+mod files;
 mod migrate;
 mod run;
 mod status;

@@ -6,6 +6,7 @@
 
 mod movement;
 mod rules;
+pub mod why;
 
 pub use movement::{Movement, movement};
 pub use rules::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};

@@ -28,6 +28,7 @@ mod share;
 mod shift;
 mod t_test;
 mod total_variation;
+mod values;
 mod wasserstein;
 
 pub use anderson_darling::{AndersonDarling, anderson_darling};
@@ -50,6 +51,7 @@ pub use registry::{Measure, Reads, Thresholds};
 pub use shift::{LEVELS, mean_shift, quantile_shift};
 pub use t_test::{TTest, student_t, welch_t};
 pub use total_variation::{l_infinity, total_variation};
+pub use values::{Categories, Values};
 pub use wasserstein::{standard_deviation, wasserstein, wasserstein_of_points};
 
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,10 @@
 //! Azure Machine Learning model monitoring (`azureml-assets`, `model_monitoring/components`).
 
 use super::histogram::{both_between, equal_edges, range};
-use super::{ToolScore, Values, unknown};
+use super::{ToolScore, unknown};
 use crate::measure::law::chi_square_tail;
 use crate::measure::{
-    LogBase, Measure, Side, Smoothing, jensen_shannon_distance, ks_p_value, ks_statistic, psi,
+    LogBase, Measure, Side, Smoothing, Values, jensen_shannon_distance, ks_p_value, ks_statistic, psi,
     wasserstein_of_points,
 };
 

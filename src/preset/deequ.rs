@@ -1,9 +1,9 @@
 //! Deequ 2 (`analyzers/Distance.scala`), the engine of SageMaker Model Monitor; exact distributions in place of its
 //! KLL sketch.
 
-use super::{ToolScore, Values, unknown};
+use super::{ToolScore, unknown};
 use crate::measure::law::chi_square_tail;
-use crate::measure::{Measure, Side, ks_statistic, l_infinity};
+use crate::measure::{Measure, Side, Values, ks_statistic, l_infinity};
 
 /// `comparison_threshold` of a baseline that SageMaker suggests.
 const THRESHOLD: f64 = 0.1;

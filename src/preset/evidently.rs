@@ -1,10 +1,10 @@
 //! Evidently 0.7 (`legacy/calculations/stattests`, which the new interface calls, too).
 
 use super::histogram::{both_between, numpy_sturges, range};
-use super::{ToolScore, Values, unknown};
+use super::{ToolScore, unknown};
 use crate::measure::law::chi_square_tail;
 use crate::measure::{
-    LogBase, Measure, Points, Proportions, Side, Smoothing, anderson_darling, cramer_von_mises, energy,
+    LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling, cramer_von_mises, energy,
     epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic, mann_whitney, psi, student_t,
     total_variation, wasserstein_of_points,
 };

@@ -1,8 +1,8 @@
 //! MLRun 1.7 (`model_monitoring/metrics/histogram_distance.py`).
 
 use super::histogram::{counts_between, equal_edges, range};
-use super::{ToolScore, Values, unknown};
-use crate::measure::{Measure, Points, Side};
+use super::{ToolScore, unknown};
+use crate::measure::{Measure, Points, Side, Values};
 
 const BINS: usize = 20;
 /// `detected`; from 0.5 on it is a potential detection.

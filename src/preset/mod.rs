@@ -12,14 +12,12 @@ mod mlrun;
 mod nannyml;
 mod scouter;
 mod tfdv;
-mod values;
 mod whylabs;
 
 pub use histogram::{counts_between, equal_edges, numpy_doane, numpy_sturges};
 pub use nannyml::threshold as nannyml_threshold;
-pub use values::{Categories, Values};
 
-use crate::measure::Measure;
+use crate::measure::{Measure, Values};
 
 /// A tool whose numbers are reproduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! NannyML 0.13 (`drift/univariate/methods.py`, `thresholds.py`).
 
 use super::histogram::{both_between, counts_between, equal_edges, numpy_doane, range};
-use super::{ToolScore, Values, unknown};
+use super::{ToolScore, unknown};
 use crate::measure::{
-    LogBase, Measure, Points, Side, chi_square, hellinger, jensen_shannon_distance, ks_statistic, l_infinity,
-    wasserstein_of_points,
+    LogBase, Measure, Points, Side, Values, chi_square, hellinger, jensen_shannon_distance, ks_statistic,
+    l_infinity, wasserstein_of_points,
 };
 
 /// From this many reference values on, Kolmogorov-Smirnov and Wasserstein are read off a grid of as many bins.

@@ -2,8 +2,8 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::{ToolScore, Values, unknown};
-use crate::measure::{Measure, Side, Smoothing, psi};
+use super::{ToolScore, unknown};
+use crate::measure::{Measure, Side, Smoothing, Values, psi};
 
 const BINS: u64 = 10;
 

@@ -3,7 +3,7 @@
 //! categories a500 b300 c200 against a90 b150 c60 (first) and a90 b150 c50 d10 (second).
 
 use super::*;
-use crate::measure::Points;
+use crate::measure::{Categories, Points};
 
 fn reference(size: u64) -> Vec<f64> {
     (0..size).map(|index| ((index * 7919 % 1000) as f64 / 1000.0).powi(2) * 10.0).collect()

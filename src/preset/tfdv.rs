@@ -1,9 +1,9 @@
 //! TensorFlow Data Validation 1.2x (`anomalies/metrics.cc`), exact histograms in place of its approximate quantiles.
 
 use super::histogram::{counts_between, equal_edges, range};
-use super::{ToolScore, Values, unknown};
+use super::{ToolScore, unknown};
 use crate::measure::{
-    LogBase, Measure, Points, Side, divergence_of_shares, jensen_shannon_divergence, l_infinity,
+    LogBase, Measure, Points, Side, Values, divergence_of_shares, jensen_shannon_divergence, l_infinity,
 };
 
 const BUCKETS: usize = 10;

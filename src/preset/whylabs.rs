@@ -1,8 +1,8 @@
 //! The WhyLabs platform (`calculations/math/Distance.java`), exact distributions in place of its KLL sketch.
 
 use super::histogram::range;
-use super::{ToolScore, Values, unknown};
-use crate::measure::{LogBase, Measure, Points, Side, Smoothing, hellinger, jensen_shannon_distance, psi};
+use super::{ToolScore, unknown};
+use crate::measure::{LogBase, Measure, Points, Side, Smoothing, Values, hellinger, jensen_shannon_distance, psi};
 
 const EDGES: usize = 30;
 /// Shares are held within this and 1.

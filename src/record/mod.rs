@@ -6,6 +6,7 @@
 mod batch;
 mod json;
 mod lenient;
+pub mod table;
 mod time;
 
 pub(crate) use batch::push_category;
@@ -105,6 +106,12 @@ impl FieldPath {
             return Err(SchemaError::BadPath { path: text.to_owned() });
         }
         Ok(Self(steps))
+    }
+
+    /// From keys, outermost first, which may hold any characters.
+    #[must_use]
+    pub fn of_steps(steps: impl IntoIterator<Item = String>) -> Self {
+        Self(steps.into_iter().collect())
     }
 
     /// The keys, outermost first; never empty.

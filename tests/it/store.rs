@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftd::baseline::{build, json_lines_batches};
+use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
+use driftd::record::table::{TableRows, json_lines_batches};
 use driftd::record::{ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout};
 use driftd::store::{Checkpoint, CheckpointOutcome, PositionMove, Store, StoreOptions, TlsMode};
 use driftd::window::{
@@ -122,8 +123,9 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     let run = |mut checkpoint: Checkpoint| world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
     run(checkpoint(100, 150, delta(universal(), 50)));
     let text: String = (0..50).map(|index| format!("{{\"x\":{index}}}\n")).collect();
+    let rows = TableRows { schema: schema(), layout: RecordLayout::default(), timed: false, strict: true };
     let (baseline, _) = build(&schema(), &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &schema(), &RecordLayout::default()))
+        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &rows))
     })
     .unwrap();
     let summary =

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use arrow::array::Array;
-use driftd::measure::{Measure, Points};
-use driftd::preset::{Categories, Preset, Values, nannyml_threshold};
+use driftd::measure::{Categories, Measure, Points, Values};
+use driftd::preset::{Preset, nannyml_threshold};
 
 use super::tables::{Dataset, Line, Tally, datasets, file, lines, numbers, texts};
 

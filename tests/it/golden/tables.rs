@@ -10,7 +10,9 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Float64Type};
 use driftd::binning::{Binning, BinningSet, CategoricalBinning, NumericBinning};
 use driftd::distribution::{Distribution, WindowCounts};
-use driftd::record::{Absence, DecodedBatch, EventTime, Labels};
+use driftd::record::{
+    Absence, Decoded, DecodedBatch, EventTime, JsonDecoder, Labels, ModelSchema, RawMessage, RecordLayout,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
@@ -54,6 +56,7 @@ pub fn lines(dataset: &str, library: &str) -> Vec<Line> {
 pub struct Dataset {
     pub name: String,
     pub continuous: Vec<String>,
+    categorical: Vec<String>,
     pub reference: RecordBatch,
     pub windows: Vec<(String, RecordBatch)>,
 }
@@ -80,6 +83,7 @@ fn dataset(name: &str, about: &Value) -> Dataset {
     Dataset {
         name: name.to_owned(),
         continuous: names("continuous"),
+        categorical: names("categorical"),
         reference: slice(&about["reference"][0], &about["reference"][1]),
         windows: windows
             .iter()
@@ -95,6 +99,11 @@ impl Dataset {
 
     pub fn is_continuous(&self, column: &str) -> bool {
         self.continuous.iter().any(|name| name == column)
+    }
+
+    /// Whether the column is one of those that the tables are about.
+    pub fn is_known(&self, column: &str) -> bool {
+        self.is_continuous(column) || self.categorical.iter().any(|name| name == column)
     }
 
     /// Baseline and window of a column on one bin a distinct value of both.
@@ -129,6 +138,17 @@ pub fn numbers(rows: &RecordBatch, column: &str) -> Vec<Option<f64>> {
 pub fn texts(rows: &RecordBatch, column: &str) -> Vec<Option<String>> {
     let array = cast(rows.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
     array.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect()
+}
+
+/// Records of JSON text.
+pub fn records(schema: &ModelSchema, lines: impl Iterator<Item = String>) -> DecodedBatch {
+    let mut decoder = JsonDecoder::new(schema, RecordLayout::default());
+    for (offset, text) in (0i64..).zip(lines) {
+        let message =
+            RawMessage { payload: Some(text.as_bytes()), offset, broker_time: Some(EventTime::default()) };
+        assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
+    }
+    decoder.finish()
 }
 
 fn decoded(rows: &RecordBatch, column: &str, continuous: bool) -> DecodedBatch {

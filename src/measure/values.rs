@@ -1,8 +1,8 @@
-//! What presets read: all values of a column on both sides.
+//! All values of a column on both sides, as counts of distinct values.
 
 use std::collections::BTreeMap;
 
-use crate::measure::{Points, Side};
+use super::{Pair, Points, Side};
 
 /// The values of a column in baseline and window.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,19 @@ impl Categories {
 }
 
 impl Values {
+    /// The values behind a pair of distributions: exact when bins hold one value each, otherwise each bin stands at the
+    /// mean of what it holds. `integers` as above.
+    #[must_use]
+    pub fn of_pair(pair: &Pair<'_>, integers: bool) -> Self {
+        let Some(binning) = pair.categorical_binning() else {
+            return Self::Numeric { points: pair.points().unwrap_or_default(), integers };
+        };
+        let counts = pair.baseline().counts().iter().zip(pair.window().counts()).enumerate();
+        Self::Categorical(Categories::from_counts(
+            counts.map(|(bin, (before, after))| (binning.label(bin).to_owned(), (*before, *after))).collect(),
+        ))
+    }
+
     /// Whether the column is numeric.
     #[must_use]
     pub fn is_numeric(&self) -> bool {

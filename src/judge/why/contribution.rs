@@ -1,0 +1,92 @@
+//! Which bins carry the score.
+
+use super::{Cause, Reason, number};
+use crate::measure::{Pair, Span};
+
+/// A group of bins and what it does for the score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contribution {
+    /// What the group holds, in words.
+    pub label: String,
+    /// Its share in the baseline.
+    pub before: f64,
+    /// Its share in the window.
+    pub after: f64,
+    /// Its share of the Jensen-Shannon divergence, from 0 to 1.
+    pub share: f64,
+}
+
+/// The groups a column is compared on with their shares of the Jensen-Shannon divergence, whose terms are never negative,
+/// largest first. Empty when a side has no value or nothing differs.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub fn contributions(pair: &Pair<'_>) -> Vec<Contribution> {
+    let groups = pair.grouped();
+    let (n, m) = (groups.baseline.iter().sum::<u64>() as f64, groups.window.iter().sum::<u64>() as f64);
+    if n == 0.0 || m == 0.0 {
+        return Vec::new();
+    }
+    let term = |share: f64, middle: f64| if share > 0.0 { share * (share / middle).ln() } else { 0.0 };
+    let mut found: Vec<Contribution> = groups
+        .baseline
+        .iter()
+        .zip(&groups.window)
+        .zip(&groups.spans)
+        .map(|((before, after), span)| {
+            let (p, q) = (*before as f64 / n, *after as f64 / m);
+            let middle = f64::midpoint(p, q);
+            Contribution {
+                label: label(pair, span),
+                before: p,
+                after: q,
+                share: (term(p, middle) + term(q, middle)).max(0.0),
+            }
+        })
+        .collect();
+    let all: f64 = found.iter().map(|group| group.share).sum();
+    if all <= 0.0 {
+        return Vec::new();
+    }
+    for group in &mut found {
+        group.share /= all;
+    }
+    found.sort_by(|left, right| right.share.total_cmp(&left.share));
+    found
+}
+
+/// What a group of bins holds, in words.
+fn label(pair: &Pair<'_>, span: &Span) -> String {
+    let Span::Bins(first, last) = span else { return "no valid value".to_owned() };
+    if let Some(binning) = pair.categorical_binning() {
+        return format!("`{}`", binning.label(*first));
+    }
+    let Some(binning) = pair.numeric_binning() else { return "all values".to_owned() };
+    if first == last && binning.is_atom(*first) {
+        return binning.ends(*first).0.map_or_else(String::new, |value| format!("exactly {}", number(value)));
+    }
+    match (binning.ends(*first).0, binning.ends(*last).1) {
+        (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
+        (None, Some(high)) => format!("below {}", number(high)),
+        (Some(low), None) => format!("{} and above", number(low)),
+        (None, None) => "all values".to_owned(),
+    }
+}
+
+pub(super) fn reason(pair: &Pair<'_>) -> Option<Reason> {
+    let found = contributions(pair);
+    let leading: Vec<String> = found
+        .iter()
+        .take(3)
+        .filter(|group| group.share >= 0.1)
+        .map(|group| {
+            format!(
+                "{}: {:.1} % to {:.1} % ({:.0} % of the difference)",
+                group.label,
+                group.before * 100.0,
+                group.after * 100.0,
+                group.share * 100.0
+            )
+        })
+        .collect();
+    (!leading.is_empty()).then(|| Reason::new(Cause::Bins, leading.join("; ")))
+}

@@ -1,0 +1,209 @@
+//! The *why* of a drifting column: which bins carry the score, which way it moved, and signatures of common faults of
+//! pipelines, each with its evidence.
+//!
+//! Signatures are looked for in all distinct values with their counts, or in a sample of them. A signature is only given when undoing the fault makes the two
+//! sides indistinguishable, or when counts can hardly be explained otherwise: a wrong one costs an owner more time than
+//! none.
+
+mod categories;
+mod contribution;
+mod hours;
+mod numbers;
+
+pub use contribution::{Contribution, contributions};
+
+use serde::Serialize;
+
+use super::movement::movement;
+use crate::distribution::Distribution;
+use crate::measure::{Pair, Proportions, Values};
+use crate::record::Absence;
+
+/// What kind of reason it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The column is not in the window's records at all.
+    ColumnMissing,
+    /// Every value of the window is null.
+    AllNull,
+    /// Values of another type, such as numbers in quotes.
+    WrongType,
+    /// The share of nulls changed.
+    NullShare,
+    /// Nulls became one value.
+    NullsReplaced,
+    /// One value only.
+    Constant,
+    /// One value took a large part of the window.
+    StuckValue,
+    /// All values multiplied by a constant, as by a change of unit.
+    Scale,
+    /// A constant added to all values.
+    Offset,
+    /// All values negated.
+    SignFlip,
+    /// Values beyond a limit were set to it.
+    Clipping,
+    /// Values lost digits.
+    Rounding,
+    /// A category has another name.
+    Renamed,
+    /// Texts were cut at a length.
+    Truncated,
+    /// Hours of the day were moved, as by another time zone.
+    TimeZone,
+    /// The bins that carry the score.
+    Bins,
+    /// How the values moved as a whole.
+    Direction,
+}
+
+/// A reason with its evidence in words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// What kind it is.
+    pub cause: Cause,
+    /// The evidence, a sentence.
+    pub text: String,
+}
+
+impl Reason {
+    fn new(cause: Cause, text: impl Into<String>) -> Self {
+        Self { cause, text: text.into() }
+    }
+}
+
+impl Cause {
+    /// Whether it is the signature of a fault, rather than a description.
+    #[must_use]
+    pub fn is_signature(self) -> bool {
+        !matches!(self, Self::Bins | Self::Direction | Self::NullShare)
+    }
+}
+
+/// All that can be said about why a column drifted, signatures first. `values` are the column's values on both sides, all
+/// or a sample; without them only counts on bins are looked at.
+#[must_use]
+pub fn explain(pair: &Pair<'_>, values: Option<&Values>) -> Vec<Reason> {
+    let mut reasons = signatures(pair, values);
+    if !reasons.iter().any(|reason| matches!(reason.cause, Cause::AllNull | Cause::ColumnMissing)) {
+        reasons.extend(null_share(pair));
+        reasons.extend(contribution::reason(pair));
+    }
+    reasons.extend(direction(pair));
+    reasons
+}
+
+/// The signatures of faults alone; none when nothing points to one.
+#[must_use]
+pub fn signatures(pair: &Pair<'_>, values: Option<&Values>) -> Vec<Reason> {
+    let mut reasons = gone(pair.baseline(), pair.window());
+    if !reasons.is_empty() {
+        return reasons;
+    }
+    reasons.extend(wrong_type(pair));
+    reasons.extend(match values {
+        Some(Values::Numeric { points, .. }) => numbers::signatures(pair, points),
+        Some(Values::Categorical(categories)) => categories::signatures(pair, categories),
+        None => Vec::new(),
+    });
+    reasons
+}
+
+fn gone(before: &Distribution, after: &Distribution) -> Vec<Reason> {
+    let rows = after.rows();
+    if rows == 0 || after.present() > 0 || before.present() == 0 {
+        return Vec::new();
+    }
+    if after.absent(Absence::Missing) == rows {
+        vec![Reason::new(Cause::ColumnMissing, "the column is missing from all records of the window")]
+    } else if after.absent(Absence::Null) + after.absent(Absence::Missing) == rows {
+        vec![Reason::new(Cause::AllNull, "every value of the window is null")]
+    } else {
+        Vec::new()
+    }
+}
+
+fn wrong_type(pair: &Pair<'_>) -> Option<Reason> {
+    let (before, after) = (pair.baseline(), pair.window());
+    let wrong = |column: &Distribution| column.absent(Absence::WrongType);
+    let change = Proportions { baseline: (wrong(before), before.rows()), window: (wrong(after), after.rows()) };
+    (change.change()? > 0.0 && change.p_value()? < 1e-4).then(|| {
+        Reason::new(
+            Cause::WrongType,
+            format!(
+                "{} of the values are of another type than in the baseline ({} before)",
+                percent(wrong(after), after.rows()),
+                percent(wrong(before), before.rows()),
+            ),
+        )
+    })
+}
+
+pub(super) fn nulls(column: &Distribution) -> u64 {
+    column.absent(Absence::Null) + column.absent(Absence::Missing)
+}
+
+fn null_share(pair: &Pair<'_>) -> Option<Reason> {
+    let (before, after) = (pair.baseline(), pair.window());
+    let change = Proportions { baseline: (nulls(before), before.rows()), window: (nulls(after), after.rows()) };
+    (change.p_value()? < 1e-4).then(|| {
+        let word = if change.change().unwrap_or(0.0) > 0.0 { "rose" } else { "fell" };
+        Reason::new(
+            Cause::NullShare,
+            format!(
+                "the share of null values {word} from {} to {}",
+                percent(nulls(before), before.rows()),
+                percent(nulls(after), after.rows()),
+            ),
+        )
+    })
+}
+
+fn direction(pair: &Pair<'_>) -> Option<Reason> {
+    let moved = movement(Some(pair.baseline()), Some(pair.window()));
+    if let Some((before, after)) = moved.mean {
+        let deviation = crate::measure::standard_deviation(pair.baseline()).filter(|deviation| *deviation > 0.0);
+        let spread = crate::measure::standard_deviation(pair.window());
+        let by = deviation.map_or(String::new(), |deviation| {
+            format!(", {:+.2} baseline standard deviations", (after - before) / deviation)
+        });
+        let spread = deviation.zip(spread).map_or(String::new(), |(before, after)| {
+            format!("; standard deviation {} to {}", number(before), number(after))
+        });
+        return Some(Reason::new(
+            Cause::Direction,
+            format!("mean {} to {}{by}{spread}", number(before), number(after)),
+        ));
+    }
+    let (category, before, after) = moved.category?;
+    Some(Reason::new(
+        Cause::Direction,
+        format!("`{category}` changed most: {:.1} % to {:.1} %", before * 100.0, after * 100.0),
+    ))
+}
+
+/// A number as a person would write it: four significant digits or so.
+#[must_use]
+pub fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let size = value.abs();
+    if !(1e-4..1e7).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between -4 and 7")]
+    let decimals = (3 - size.log10().floor() as i32).max(0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn percent(count: u64, all: u64) -> String {
+    if all == 0 { "0 %".to_owned() } else { format!("{:.1} %", count as f64 / all as f64 * 100.0) }
+}
+
+#[cfg(test)]
+mod tests;
