@@ -131,6 +131,7 @@ fn counting(criterion: &mut Criterion) {
             .collect(),
         min_records: 100,
         significance: 0.001,
+        values_only: false,
         rule: WindowRule::Columns(1),
     };
     group.bench_function("judge", |bencher| {

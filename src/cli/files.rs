@@ -58,9 +58,23 @@ impl DataFile {
         self.path.file_name().map_or_else(|| self.name(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// Its size in bytes, where it is known.
-    pub(super) fn size(&self) -> Option<u64> {
-        self.open().ok()?.metadata().ok().map(|about| about.len())
+    /// About how many rows it has: what Parquet says, otherwise its size over that of its first rows.
+    pub(super) fn row_estimate(&self) -> Option<u64> {
+        let file = self.open().ok()?;
+        let size = file.metadata().ok()?.len();
+        match self.format {
+            FileFormat::Parquet => {
+                let builder = ParquetRecordBatchReaderBuilder::try_new(file).ok()?;
+                u64::try_from(builder.metadata().file_metadata().num_rows()).ok()
+            }
+            FileFormat::Arrow => None,
+            FileFormat::Csv | FileFormat::JsonLines => {
+                let lines: Vec<Vec<u8>> =
+                    BufReader::new(file).split(b'\n').take(1_000).collect::<Result<_, _>>().ok()?;
+                let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
+                Some(size * lines.len() as u64 / bytes.max(1))
+            }
+        }
     }
 
     fn open(&self) -> Result<File, ReadError> {

@@ -2,9 +2,12 @@
 
 mod baseline;
 mod check;
+mod compare;
 mod demo;
 mod files;
+mod measures;
 mod migrate;
+mod replay;
 mod run;
 mod status;
 
@@ -40,6 +43,13 @@ enum Command {
     Status(status::Arguments),
     /// Build, list, show and activate baselines.
     Baseline(baseline::Arguments),
+    /// Compare two files, without any service: which columns moved, how much, and why. Exits with 3 on drift.
+    Compare(compare::Arguments),
+    /// Run monitors over log files, without any service: which windows would have drifted, which alerts fired. Exits with
+    /// 3 when any would have.
+    Replay(replay::Arguments),
+    /// List the measures with their default limits.
+    Measures,
     /// See it work: real data, drift, mails, webhooks, on services of its own.
     Demo(demo::Arguments),
 }
@@ -100,9 +110,20 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status::run(&arguments.config, &status),
         Command::Baseline(baseline) => baseline::run(&arguments.config, baseline),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Compare(files) => return finish(compare::run(&files)),
+        Command::Replay(logs) => return finish(replay::run(&logs)),
+        Command::Measures => {
+            measures::run();
+            Ok(())
+        }
     };
+    finish(outcome.map(|()| 0))
+}
+
+/// The exit code of a command, after saying why it failed.
+fn finish(outcome: Result<u8, CliError>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             match &error {
                 // Says "error:" before each mistake itself.

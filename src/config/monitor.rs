@@ -372,7 +372,8 @@ fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
         Some(share) => WindowRule::Share(share),
         None => WindowRule::Columns(usize::try_from(drifted_columns).unwrap_or(1)),
     };
-    JudgeSpec { columns, min_records, significance, rule }
+    let values_only = section.choice("absent", false, &[("count", false), ("leave_out", true)]);
+    JudgeSpec { columns, min_records, significance, values_only, rule }
 }
 
 fn alert(section: &Section<'_>, receivers: Option<&[String]>) -> (AlertPolicy, Vec<String>) {

@@ -13,7 +13,7 @@ pub use rules::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 
 use serde::{Deserialize, Serialize};
 
-use crate::distribution::WindowCounts;
+use crate::distribution::{Distribution, WindowCounts};
 use crate::measure::{Measure, Pair, Score, noise_floor};
 
 /// What was decided. Only the first three say anything about drift; the others are outcomes of their own,
@@ -132,6 +132,7 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
         let after = window.column(&rules.name);
         let before = baseline.and_then(|baseline| baseline.column(&rules.name));
         let pair = before.zip(after).and_then(|(before, after)| Pair::new(before, after).ok());
+        let pair = pair.map(|pair| pair.values_only(spec.values_only));
         let first = findings.len();
         for rule in &rules.measures {
             findings.push(match (blanket, &pair) {
@@ -144,7 +145,7 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
         let own = findings.get(first..).unwrap_or_default();
         columns.push(ColumnJudgement {
             column: rules.name.clone(),
-            verdict: worst(own.iter().map(|finding| finding.verdict)),
+            verdict: column_verdict(own, before, after),
             strength: own.iter().map(strength).fold(0.0, f64::max),
             movement: movement(before, after),
         });
@@ -198,6 +199,13 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
 
 fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     verdicts.max_by_key(|verdict| verdict.rank()).unwrap_or(Verdict::Undefined)
+}
+
+/// The worst verdict of the findings; a column without a value on one side is never found in order.
+fn column_verdict(findings: &[Finding], before: Option<&Distribution>, after: Option<&Distribution>) -> Verdict {
+    let verdict = worst(findings.iter().map(|finding| finding.verdict));
+    let empty = |column: Option<&Distribution>| column.is_none_or(|column| column.present() == 0);
+    if verdict == Verdict::Ok && (empty(before) || empty(after)) { Verdict::Undefined } else { verdict }
 }
 
 /// The effect as a multiple of its critical threshold; 0 for a finding that does not drift.

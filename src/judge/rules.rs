@@ -68,6 +68,8 @@ pub struct JudgeSpec {
     pub min_records: u64,
     /// The chance of a false finding in a window without drift, over all measures of all columns together.
     pub significance: f64,
+    /// Leaves null, invalid and unseen values out of the scores of values; by default they are bins that count.
+    pub values_only: bool,
     /// How many columns make a window drift.
     pub rule: WindowRule,
 }

@@ -39,6 +39,7 @@ fn spec() -> JudgeSpec {
         columns: vec![rules("x", ColumnType::Numeric), rules("k", ColumnType::Categorical)],
         min_records: 100,
         significance: 0.001,
+        values_only: false,
         rule: WindowRule::Columns(1),
     }
 }

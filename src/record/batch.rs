@@ -193,6 +193,13 @@ impl Labels {
         self.names.get(code as usize).map_or("", String::as_str)
     }
 
+    /// The labels of some rows.
+    #[must_use]
+    fn slice(&self, first: usize, rows: usize) -> Self {
+        let codes = self.codes.iter().skip(first).take(rows).copied().collect();
+        Self { codes, ..self.clone() }
+    }
+
     /// One code a row.
     #[must_use]
     pub fn codes(&self) -> &[u32] {
@@ -215,6 +222,24 @@ pub struct DecodedBatch {
     pub versions: Labels,
     /// Segment value of each row, for each declared segment column.
     pub segments: Vec<Labels>,
+}
+
+impl DecodedBatch {
+    /// Some of its rows, from one on; `first` and `rows` must lie inside of it.
+    #[must_use]
+    pub fn slice(&self, first: usize, rows: usize) -> Self {
+        fn part<T: Clone>(values: &[T], first: usize, rows: usize) -> Vec<T> {
+            values.iter().skip(first).take(rows).cloned().collect()
+        }
+        Self {
+            batch: self.batch.slice(first, rows),
+            absences: self.absences.iter().map(|codes| part(codes, first, rows)).collect(),
+            times: part(&self.times, first, rows),
+            offsets: part(&self.offsets, first, rows),
+            versions: self.versions.slice(first, rows),
+            segments: self.segments.iter().map(|labels| labels.slice(first, rows)).collect(),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -43,7 +43,13 @@ pub fn infer_fields(fields: &Fields, sample: Option<&RecordBatch>) -> Vec<FileCo
         .iter()
         .map(|field| {
             let kind = field.data_type();
+            let numbers = || {
+                let array = sample.and_then(|rows| rows.column_by_name(field.name()))?;
+                let values = cast(array, &DataType::Int64).ok()?;
+                Some(only_grow(values.as_primitive::<arrow::datatypes::Int64Type>().iter().flatten()))
+            };
             let (column_type, found) = match kind {
+                _ if kind.is_integer() && numbers().unwrap_or(false) => (None, ROW_NUMBERS.to_owned()),
                 DataType::Boolean => (Some(ColumnType::Boolean), "boolean".to_owned()),
                 _ if kind.is_numeric() => (Some(ColumnType::Numeric), kind.to_string()),
                 _ if is_text(kind) => {
@@ -86,8 +92,11 @@ pub fn infer_rows(sample: &RecordBatch) -> Vec<FileColumn> {
             let share =
                 |test: fn(&str) -> bool| share_of(values.iter().filter(|text| test(text)).count(), values.len());
             let is_boolean = |text: &str| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+            let whole: Vec<i64> = values.iter().map_while(|text| text.parse().ok()).collect();
             let (column_type, found, integers) = if values.is_empty() {
                 (Some(ColumnType::Numeric), "empty".to_owned(), false)
+            } else if whole.len() == values.len() && only_grow(whole.iter().copied()) {
+                (None, ROW_NUMBERS.to_owned(), true)
             } else if share(|text| text.parse::<f64>().is_ok()) >= MOST {
                 (Some(ColumnType::Numeric), "numbers".to_owned(), share(|text| text.parse::<i64>().is_ok()) >= 1.0)
             } else if share(is_boolean) >= MOST {
@@ -167,6 +176,14 @@ fn text_type<'a>(values: impl Iterator<Item = &'a str>) -> (Option<ColumnType>, 
         return (None, "text with nearly as many values as rows".to_owned());
     }
     (Some(ColumnType::Categorical), "text".to_owned())
+}
+
+const ROW_NUMBERS: &str = "integers that grow from row to row";
+
+/// Row numbers and timestamps: each value larger than the one before.
+fn only_grow(values: impl Iterator<Item = i64>) -> bool {
+    let values: Vec<i64> = values.collect();
+    values.len() >= FEW && values.windows(2).all(|pair| matches!(pair, [before, after] if before < after))
 }
 
 /// `2024-05-01`, with or without a time of day.

@@ -1,0 +1,90 @@
+//! Scores over time with their thresholds.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::at;
+
+/// A line of scores over windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What it is called.
+    pub name: String,
+    /// One value a window, none where there is none.
+    pub values: Vec<Option<f64>>,
+    /// The limits: warn and drift.
+    pub limits: (f64, f64),
+}
+
+/// What happened at a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeMark {
+    /// Nothing.
+    None,
+    /// It was judged incomplete, or not at all.
+    Unjudged,
+    /// An alert was firing.
+    Alert,
+}
+
+/// The chart of one line: the band between the thresholds, the values, firing windows shaded. `labels` are the first
+/// and the last window's.
+#[must_use]
+pub fn timeline(id: &str, series: &Series, marks: &[TimeMark], labels: (&str, &str), sentence: &str) -> Markup {
+    let (width, height, top) = (420.0, 90.0, 8.0);
+    let bottom = top + height;
+    let most = series.values.iter().flatten().copied().fold(series.limits.1 * 1.1, f64::max).max(1e-12);
+    #[expect(clippy::cast_precision_loss, reason = "some thousand windows")]
+    let slot = width / series.values.len().max(1) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "some thousand windows")]
+    let x = |index: usize| index as f64 * slot + slot / 2.0;
+    let y = |value: f64| bottom - (value / most).clamp(0.0, 1.0) * height;
+    let mut line = String::new();
+    let mut dots = String::new();
+    let mut drawing = false;
+    for (index, value) in series.values.iter().enumerate() {
+        match value {
+            Some(value) => {
+                let step = if drawing { 'L' } else { 'M' };
+                let _infallible = write!(line, "{step}{} {}", at(x(index)), at(y(*value)));
+                let _infallible = write!(dots, "M{} {}h0", at(x(index)), at(y(*value)));
+                drawing = true;
+            }
+            None => drawing = false,
+        }
+    }
+    let shade = |wanted: TimeMark| {
+        let mut path = String::new();
+        for (index, _) in marks.iter().enumerate().filter(|(_, mark)| **mark == wanted) {
+            super::rectangle(&mut path, x(index) - slot / 2.0, top, slot, height);
+        }
+        path
+    };
+    let title = format!("{id}-title");
+    html! {
+        svg.chart viewBox="-46 0 472 120" role="img" aria-labelledby=(title) {
+            title id=(title) { (sentence) }
+            path.firing d=(shade(TimeMark::Alert)) {}
+            path.unjudged d=(shade(TimeMark::Unjudged)) {}
+            path.band d=(format!("M0 {}h{}V{}h-{}z", at(y(series.limits.0)), at(width), at(y(series.limits.1)), at(width))) {}
+            path.limit d=(format!("M0 {}h{}", at(y(series.limits.1)), at(width))) {}
+            g.axis {
+                path d=(format!("M0 {}h{}", at(bottom), at(width))) {}
+                @if y(series.limits.1) - top > 14.0 { text x="-6" y=(at(top + 8.0)) text-anchor="end" { (short(most)) } }
+                text x="-6" y=(at(y(series.limits.1) + 4.0)) text-anchor="end" { (short(series.limits.1)) }
+                @if bottom - y(series.limits.1) > 12.0 { text x="-6" y=(at(bottom + 2.0)) text-anchor="end" { "0" } }
+            }
+            path.line d=(line) {}
+            path.dots d=(dots) {}
+            g.labels {
+                text x="0" y=(at(bottom + 16.0)) { (labels.0) }
+                text x=(at(width)) y=(at(bottom + 16.0)) text-anchor="end" { (labels.1) }
+            }
+        }
+    }
+}
+
+fn short(value: f64) -> String {
+    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}

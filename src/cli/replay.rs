@@ -1,0 +1,168 @@
+//! `driftd replay`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::CliError;
+use super::baseline::from_file;
+use super::compare::{Format, colours, json, write};
+use super::files::DataFile;
+use crate::baseline::{Baseline, BaselineError};
+use crate::config::{Monitor, load_monitor};
+use crate::record::table::TableRows;
+use crate::replay::{Inputs, Next, Replay, ReplaySpec, Replayed};
+use crate::report::{Outcome, replay_html, replay_report, replay_text};
+use crate::window::Partition;
+
+/// What to replay.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A monitor's file. Twice: both side by side, the way to tune thresholds on last month.
+    #[arg(long = "monitor", value_name = "FILE", required = true)]
+    monitors: Vec<PathBuf>,
+    /// Logs: .jsonl as on Kafka, .parquet, .csv or .arrow with an event time. Each is read as one partition.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Data to build the baseline from. Without it the monitor's `learn` decides how many windows it is learnt from.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// What to write; by the extension of --output when absent, else text.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Replays; the exit code says what was found: 0 no alert, 3 alerts would have fired, 1 nothing could be judged.
+pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
+    let inputs: Vec<DataFile> =
+        arguments.inputs.iter().map(|path| DataFile::new(path)).collect::<Result<_, _>>()?;
+    let mut monitors = Vec::new();
+    for path in &arguments.monitors {
+        let monitor = load_monitor(path)?;
+        let baseline = baseline(&monitor, path, arguments.baseline.as_deref())?;
+        monitors.push((path, monitor, baseline));
+    }
+    let mut replayed = Vec::new();
+    let passes = monitors.len();
+    for (pass, (path, monitor, baseline)) in monitors.into_iter().enumerate() {
+        let progress = progress_bar(&inputs, pass, passes);
+        let (outcome, rejected, filtered) = replay(&monitor, baseline, &inputs, &progress)?;
+        progress.finish_and_clear();
+        let file = path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        replayed.push((file, rejected, filtered, outcome));
+    }
+    let report = replay_report(inputs.iter().map(DataFile::short_name).collect(), replayed);
+    let output = arguments.output.as_deref();
+    write(
+        output,
+        &match Format::of(arguments.format, output) {
+            Format::Text => replay_text(&report, output.is_none() && colours()),
+            Format::Json => json(&report)?,
+            Format::Html => replay_html(&report),
+        },
+    )?;
+    let verdicts: Vec<Outcome> = report.monitors.iter().map(|monitor| monitor.verdict).collect();
+    Ok(if verdicts.contains(&Outcome::Drift) {
+        3
+    } else if verdicts.contains(&Outcome::Undefined) {
+        1
+    } else {
+        0
+    })
+}
+
+fn baseline(monitor: &Monitor, path: &Path, data: Option<&Path>) -> Result<Option<(String, Baseline)>, CliError> {
+    match data {
+        Some(data) => {
+            let (baseline, _) = from_file(monitor, data)?;
+            let name = data
+                .file_name()
+                .map_or_else(|| data.display().to_string(), |name| name.to_string_lossy().into_owned());
+            Ok(Some((name, baseline)))
+        }
+        None if monitor.learn.is_some() => Ok(None),
+        None => Err(CliError::Failed(format!(
+            "{}: there is no baseline to compare with\nhint: name data to build it from with --baseline, or let the monitor learn it with `learn` in [baseline]",
+            path.display()
+        ))),
+    }
+}
+
+/// Runs one monitor over all inputs; also how many rows were rejected and filtered while reading.
+fn replay(
+    monitor: &Monitor,
+    baseline: Option<(String, Baseline)>,
+    inputs: &[DataFile],
+    progress: &ProgressBar,
+) -> Result<(Replayed, u64, u64), CliError> {
+    if monitor.layout.time.is_none() {
+        return Err(CliError::Failed(format!(
+            "{}: without `time` in [source] records have the time of their Kafka message, which files do not have\nhint: say where the event time lies",
+            monitor.file
+        )));
+    }
+    let rows =
+        TableRows { schema: monitor.schema.clone(), layout: monitor.layout.clone(), timed: true, strict: false };
+    let spec = ReplaySpec {
+        schema: monitor.schema.clone(),
+        counting: monitor.counting.clone(),
+        timing: monitor.timing,
+        rules: monitor.rules.clone(),
+        learn: monitor.learn.filter(|_| baseline.is_none()),
+        build: monitor.build,
+    };
+    let learning = |error: BaselineError| {
+        CliError::Failed(format!("cannot learn the baseline of `{}`: {error}", monitor.name))
+    };
+    let mut names = BTreeMap::new();
+    let mut opened = Vec::new();
+    for (number, input) in (0i32..).zip(inputs) {
+        let partition = Partition { topic: Arc::from("files"), partition: number };
+        let rows = input.rows(&rows).map_err(|error| CliError::Failed(format!("{}: {error}", input.name())))?;
+        names.insert(partition.clone(), input);
+        opened.push((partition, rows));
+    }
+    let mut machine = Replay::new(spec, baseline);
+    machine.announce(names.keys().cloned());
+    let (mut rejected, mut filtered) = (0, 0);
+    for next in Inputs::new(opened) {
+        match next {
+            Next::Batch(partition, batch) => {
+                rejected += batch.rejected;
+                filtered += batch.filtered;
+                progress.inc(batch.batch.times.len() as u64 + batch.rejected + batch.filtered);
+                machine.feed(&partition, &batch.batch).map_err(learning)?;
+            }
+            Next::End(partition) => machine.end_of(&partition).map_err(learning)?,
+            Next::Failed(partition, error) => {
+                // What was read before is not lost, but nobody shall take it for the whole.
+                let name = names.get(&partition).map_or_else(String::new, |input| input.name());
+                return Err(CliError::Failed(format!("{name}: {error}")));
+            }
+        }
+    }
+    Ok((machine.finish().map_err(learning)?, rejected, filtered))
+}
+
+/// How far it has come, on a terminal; the number of rows is a guess where files do not say it.
+fn progress_bar(inputs: &[DataFile], pass: usize, passes: usize) -> ProgressBar {
+    let rows = inputs.iter().map(DataFile::row_estimate).sum::<Option<u64>>();
+    // Hidden unless standard error is a terminal.
+    let bar = rows.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    let style =
+        ProgressStyle::with_template("{prefix}{bar:40} {percent} % {human_pos} records, {per_sec}, {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    if passes > 1 {
+        bar.set_prefix(format!("monitor {} of {passes} ", pass + 1));
+    }
+    bar
+}

@@ -1,0 +1,144 @@
+//! Both files as counts on the same bins.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type};
+
+use super::{CompareError, CompareSpec, FileRows, Open};
+use crate::baseline::{BaselineError, build};
+use crate::binning::{Binning, BinningSet, CategoricalBinning, NumericBinning};
+use crate::distribution::WindowCounts;
+use crate::record::{ColumnType, ModelSchema};
+use crate::window::WHOLE;
+
+/// Both sides, counted.
+pub(super) struct Counted {
+    pub(super) baseline: WindowCounts,
+    pub(super) window: WindowCounts,
+    pub(super) baseline_rows: FileRows,
+    pub(super) window_rows: FileRows,
+}
+
+pub(super) fn count(
+    spec: &CompareSpec,
+    exact: bool,
+    baseline: &impl Open,
+    window: &impl Open,
+) -> Result<Counted, CompareError> {
+    let (baseline_counts, baseline_rows) = if exact {
+        let mut distinct: Vec<Distinct> =
+            spec.schema.columns().iter().map(|column| Distinct::new(column.column_type)).collect();
+        gather(&mut distinct, &spec.schema, baseline).map_err(CompareError::Baseline)?;
+        gather(&mut distinct, &spec.schema, window).map_err(CompareError::Window)?;
+        let columns = spec.schema.columns().iter().zip(distinct);
+        let binnings = columns.map(|(column, distinct)| (column.name.clone(), distinct.binning())).collect();
+        let (counts, rows) = counted(&Arc::new(BinningSet::new(binnings)), &spec.schema, baseline)
+            .map_err(CompareError::Baseline)?;
+        if counts.rows() == 0 {
+            return Err(CompareError::Baseline(BaselineError::Empty));
+        }
+        (counts, rows)
+    } else {
+        let (mut built, report) = build(&spec.schema, &[], spec.build, || baseline.open(&spec.schema))
+            .map_err(CompareError::Baseline)?;
+        let counts = built.segments.remove(WHOLE).ok_or(CompareError::Baseline(BaselineError::Empty))?;
+        (counts, FileRows { counted: report.rows, rejected: report.rejected })
+    };
+    let (window_counts, window_rows) =
+        counted(baseline_counts.binnings(), &spec.schema, window).map_err(CompareError::Window)?;
+    Ok(Counted { baseline: baseline_counts, window: window_counts, baseline_rows, window_rows })
+}
+
+fn counted(
+    binnings: &Arc<BinningSet>,
+    schema: &ModelSchema,
+    file: &impl Open,
+) -> Result<(WindowCounts, FileRows), BaselineError> {
+    let mut counts = WindowCounts::empty(Arc::clone(binnings));
+    let mut rows = FileRows::default();
+    for item in file.open(schema)? {
+        let item = item?;
+        let all: Vec<u32> = (0u32..).take(item.batch.times.len()).collect();
+        counts.count(&item.batch, &all);
+        rows.counted += all.len() as u64;
+        rows.rejected += item.rejected;
+    }
+    Ok((counts, rows))
+}
+
+/// The distinct values of a column on both sides.
+enum Distinct {
+    /// Sorted and without repetitions up to `settled`; beyond that as they came.
+    Numbers {
+        values: Vec<f64>,
+        settled: usize,
+    },
+    Categories(BTreeSet<String>),
+    Boolean,
+}
+
+/// Values collected before repetitions are dropped for the first time.
+const BATCH: usize = 1 << 16;
+
+impl Distinct {
+    fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::Numeric => Self::Numbers { values: Vec::new(), settled: 0 },
+            ColumnType::Categorical => Self::Categories(BTreeSet::new()),
+            ColumnType::Boolean => Self::Boolean,
+        }
+    }
+
+    fn add(&mut self, array: &dyn Array) {
+        match (self, array.data_type()) {
+            (Self::Numbers { values, settled }, DataType::Float64) => {
+                let finite =
+                    array.as_primitive::<Float64Type>().iter().flatten().filter(|value| value.is_finite());
+                values.extend(finite);
+                // Dropping them each time the list has doubled costs no more than sorting it once.
+                if values.len() > (2 * *settled).max(BATCH) {
+                    settle(values);
+                    *settled = values.len();
+                }
+            }
+            (Self::Categories(names), DataType::Utf8) => {
+                for name in array.as_string::<i32>().iter().flatten() {
+                    if !names.contains(name) {
+                        names.insert(name.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn binning(self) -> Binning {
+        match self {
+            Self::Numbers { mut values, .. } => {
+                settle(&mut values);
+                NumericBinning::distinct(values).map_or(Binning::UniversalNumeric, Binning::Numeric)
+            }
+            Self::Categories(names) => {
+                Binning::Categorical(CategoricalBinning::new(names.into_iter().collect(), Vec::new()))
+            }
+            Self::Boolean => Binning::Categorical(CategoricalBinning::boolean()),
+        }
+    }
+}
+
+fn settle(values: &mut Vec<f64>) {
+    values.sort_unstable_by(f64::total_cmp);
+    // Negative zero equals zero.
+    values.dedup();
+}
+
+fn gather(distinct: &mut [Distinct], schema: &ModelSchema, file: &impl Open) -> Result<(), BaselineError> {
+    for item in file.open(schema)? {
+        for (distinct, array) in distinct.iter_mut().zip(item?.batch.batch.columns()) {
+            distinct.add(array.as_ref());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Comparing two files: the same counting and judging as the daemon's, without any service. Only distributions are held
+//! in memory, so files may be larger than it; exact comparison holds every distinct value.
+
+mod counting;
+mod drifting;
+mod tool;
+
+pub use tool::{ToolColumn, ToolJudgement};
+
+use std::collections::BTreeMap;
+
+use crate::baseline::BaselineError;
+use crate::binning::BuildOptions;
+use crate::distribution::WindowCounts;
+use crate::judge::why::{Reason, explain};
+use crate::judge::{JudgeSpec, Judgement, Verdict, judge};
+use crate::measure::{Measure, Pair, Values};
+use crate::preset::Preset;
+use crate::record::ModelSchema;
+use crate::record::table::{ReadError, ReadItem};
+
+/// What is compared, and how.
+#[derive(Clone, Debug)]
+pub struct CompareSpec {
+    /// The columns.
+    pub schema: ModelSchema,
+    /// Which of them both files store as integers, in the order of the schema.
+    pub integers: Vec<bool>,
+    /// Measures and limits of our own.
+    pub judge: JudgeSpec,
+    /// How fine the bins of the baseline are.
+    pub build: BuildOptions,
+    /// One bin a distinct value instead.
+    pub exact: bool,
+    /// Another tool's numbers and verdicts instead, of these measures or, when there are none, of those it chooses.
+    pub preset: Option<(Preset, Vec<Measure>)>,
+}
+
+/// How rows of a file became counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileRows {
+    /// Rows counted.
+    pub counted: u64,
+    /// Rows that could not be read.
+    pub rejected: u64,
+}
+
+/// Two files, compared.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The counts of the baseline.
+    pub baseline: WindowCounts,
+    /// The counts of the window, on the same bins.
+    pub window: WindowCounts,
+    /// What became of the rows of the baseline's file.
+    pub baseline_rows: FileRows,
+    /// What became of the rows of the window's file.
+    pub window_rows: FileRows,
+    /// What driftd finds.
+    pub judgement: Judgement,
+    /// What the preset's tool finds, when one is asked for.
+    pub tool: Option<ToolJudgement>,
+    /// Why columns drift.
+    pub why: BTreeMap<String, Vec<Reason>>,
+}
+
+/// Opens a file for the columns of a schema; called once a pass.
+pub trait Open {
+    /// Its rows.
+    type Rows: Iterator<Item = ReadItem>;
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn open(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError>;
+}
+
+/// Why two files could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// The baseline's file.
+    #[error("{0}")]
+    Baseline(#[source] BaselineError),
+    /// The window's file.
+    #[error("{0}")]
+    Window(#[source] BaselineError),
+}
+
+/// Compares two files. The baseline is read twice and the window once; the columns that drift once more on both sides, to
+/// say why; for exact comparison both are read twice.
+///
+/// # Errors
+/// When a file cannot be read, or the baseline has no row. An empty window is an outcome, not an error.
+pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> Result<Comparison, CompareError> {
+    let exact = spec.exact || spec.preset.is_some();
+    let counted = counting::count(spec, exact, baseline, window)?;
+    let judgement = judge(&counted.window, Some(&counted.baseline), &spec.judge);
+    let tool = match &spec.preset {
+        None => None,
+        Some((preset, measures)) => Some(tool::judge(*preset, measures, spec, &counted, baseline)?),
+    };
+    let drifting: Vec<&str> = match &tool {
+        Some(tool) => tool
+            .columns
+            .iter()
+            .filter(|column| column.drift == Some(true))
+            .map(|column| column.name.as_str())
+            .collect(),
+        None => judgement.drifted().map(|column| column.column.as_str()).collect(),
+    };
+    let why = if exact {
+        reasons(&counted, &drifting, |pair, _| Some(Values::of_pair(pair, false)))
+    } else {
+        let values = drifting::values(&spec.schema, &drifting, baseline, window)?;
+        reasons(&counted, &drifting, |_, name| values.get(name).cloned())
+    };
+    Ok(Comparison {
+        baseline: counted.baseline,
+        window: counted.window,
+        baseline_rows: counted.baseline_rows,
+        window_rows: counted.window_rows,
+        judgement,
+        tool,
+        why,
+    })
+}
+
+fn reasons(
+    counted: &counting::Counted,
+    drifting: &[&str],
+    values: impl Fn(&Pair<'_>, &str) -> Option<Values>,
+) -> BTreeMap<String, Vec<Reason>> {
+    let of = |name: &&str| {
+        let (before, after) = counted.baseline.column(name).zip(counted.window.column(name))?;
+        let pair = Pair::new(before, after).ok()?;
+        Some(((*name).to_owned(), explain(&pair, values(&pair, name).as_ref())))
+    };
+    drifting.iter().filter_map(of).collect()
+}
+
+impl Comparison {
+    /// The verdict on the two files: the tool's when one was asked for.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match &self.tool {
+            None => self.judgement.verdict,
+            Some(tool) => match tool.drift {
+                Some(true) => Verdict::Critical,
+                Some(false) => Verdict::Ok,
+                None => Verdict::Undefined,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! Replaying logs: the daemon's own counting and judging over files instead of Kafka, window by window, without any
+//! service. What other thresholds would have done last month is a second monitor over the same files.
+//!
+//! Each file is read as one partition, and windows close as they do in the daemon: when every file that is not at its end
+//! has passed them. So files that follow one another and files that run side by side both work.
+
+mod inputs;
+
+pub use inputs::{Inputs, Next};
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::alert::{AlertState, ChangeKind, Severity, WindowEvidence};
+use crate::baseline::{Baseline, BaselineError, learn};
+use crate::binning::{BinningSet, BuildOptions};
+use crate::decision::{ClosingWindow, Decision, DecisionRules, decide_window};
+use crate::distribution::WindowCounts;
+use crate::judge::why::{Reason, explain};
+use crate::judge::{Judgement, Verdict};
+use crate::measure::Pair;
+use crate::record::{DecodedBatch, EventTime, ModelSchema};
+use crate::retrain::RetrainDecision;
+use crate::window::{
+    BinningPins, CloseDecision, CountingMachine, CountingSpec, OffsetRanges, Partition, PartitionView, Pin,
+    Progress, Tally, Timing, WHOLE, WindowKey,
+};
+
+/// A monitor, as far as a replay needs it.
+#[derive(Clone, Debug)]
+pub struct ReplaySpec {
+    /// The columns.
+    pub schema: ModelSchema,
+    /// How records are counted.
+    pub counting: CountingSpec,
+    /// When windows close.
+    pub timing: Timing,
+    /// How windows are judged.
+    pub rules: DecisionRules,
+    /// How many windows a baseline is learnt from, when none is given.
+    pub learn: Option<u32>,
+    /// How fine a learnt baseline is.
+    pub build: BuildOptions,
+}
+
+/// A closed window and what was decided about it.
+#[derive(Clone, Debug)]
+pub struct ReplayedWindow {
+    /// Version, segment, start.
+    pub key: WindowKey,
+    /// Its end.
+    pub end: EventTime,
+    /// Findings and verdict.
+    pub judgement: Judgement,
+    /// The alert's state after it.
+    pub alert: AlertState,
+    /// What happened to the alert.
+    pub change: Option<(ChangeKind, Severity)>,
+    /// Whether a retraining was asked for.
+    pub retraining: Option<RetrainDecision>,
+    /// Why columns drift, in windows that made an alert fire or worse.
+    pub why: BTreeMap<String, Vec<Reason>>,
+}
+
+/// One series of windows: a version and a segment.
+type Series = (String, String);
+
+/// What the daemon would remember of a series.
+#[derive(Default)]
+struct Memory {
+    alert: AlertState,
+    earlier: Vec<WindowEvidence>,
+}
+
+/// A window that is still open.
+struct Open {
+    counts: WindowCounts,
+    ranges: OffsetRanges,
+}
+
+/// The machine: batches in, closed windows out.
+pub struct Replay {
+    spec: ReplaySpec,
+    machine: CountingMachine,
+    baseline: Option<(String, Baseline)>,
+    /// Whole windows counted before there was a baseline, with their segments.
+    learning: BTreeMap<EventTime, Vec<(String, WindowCounts)>>,
+    open: BTreeMap<(EventTime, String, String), Open>,
+    closed_until: Option<EventTime>,
+    memories: HashMap<Series, Memory>,
+    requested: Vec<Uuid>,
+    last_request: Option<EventTime>,
+    newest: BTreeMap<Partition, Option<EventTime>>,
+    done: Vec<ReplayedWindow>,
+    tally: Tally,
+}
+
+/// The id of a given baseline; there is only one in a replay.
+const GIVEN: Uuid = Uuid::from_u128(1);
+
+impl Replay {
+    /// A replay with a baseline and what it is called, or one that learns it.
+    #[must_use]
+    pub fn new(spec: ReplaySpec, baseline: Option<(String, Baseline)>) -> Self {
+        let pins = Arc::new(pins(&spec.schema, baseline.as_ref()));
+        Self {
+            machine: CountingMachine::new(spec.counting.clone(), pins),
+            spec,
+            baseline,
+            learning: BTreeMap::new(),
+            open: BTreeMap::new(),
+            closed_until: None,
+            memories: HashMap::new(),
+            requested: Vec::new(),
+            last_request: None,
+            newest: BTreeMap::new(),
+            done: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Announces the files that there are: windows wait for all of them.
+    pub fn announce(&mut self, partitions: impl IntoIterator<Item = Partition>) {
+        self.newest.extend(partitions.into_iter().map(|partition| (partition, None)));
+    }
+
+    /// Counts a batch of one file, in the order of its rows, and closes what is due.
+    ///
+    /// # Errors
+    /// When no baseline can be learnt from the first windows.
+    pub fn feed(&mut self, partition: &Partition, batch: &DecodedBatch) -> Result<(), BaselineError> {
+        // A batch of a file can span many windows, and what follows from one window, such as a baseline, is for the next
+        // ones: so it is counted up to each row that begins a new one.
+        let length = self.spec.counting.length;
+        let mut latest = self.newest.get(partition).copied().flatten().map(|newest| length.start_of(newest));
+        let mut first = 0;
+        for (row, time) in batch.times.iter().enumerate() {
+            let start = length.start_of(*time);
+            if latest.is_none_or(|latest| start > latest) {
+                if row > first {
+                    self.feed_part(partition, &batch.slice(first, row - first))?;
+                    first = row;
+                }
+                latest = Some(start);
+            }
+        }
+        self.feed_part(partition, &batch.slice(first, batch.times.len() - first))
+    }
+
+    fn feed_part(&mut self, partition: &Partition, batch: &DecodedBatch) -> Result<(), BaselineError> {
+        self.machine.count(batch, partition);
+        if let Some(newest) = batch.times.iter().max() {
+            let known = self.newest.entry(partition.clone()).or_default();
+            *known = Some(known.map_or(*newest, |known| known.max(*newest)));
+        }
+        self.take();
+        self.close(false)
+    }
+
+    /// Says that a file is at its end: nothing waits for it any more.
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn end_of(&mut self, partition: &Partition) -> Result<(), BaselineError> {
+        self.newest.remove(partition);
+        self.close(false)
+    }
+
+    /// Closes all that is left, in the order of time.
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn finish(mut self) -> Result<Replayed, BaselineError> {
+        self.close(true)?;
+        let learnt = self.spec.learn.is_some() && self.baseline.is_none();
+        Ok(Replayed {
+            monitor: self.spec.rules.monitor.clone(),
+            baseline: self.baseline.map(|(name, _)| name),
+            learning: learnt,
+            windows: self.done,
+            tally: self.tally,
+        })
+    }
+
+    /// Moves what was counted into the open windows; rows of closed ones are late.
+    fn take(&mut self) {
+        let delta = self.machine.take_delta();
+        self.tally.merge(&delta.tally);
+        for window in delta.windows {
+            if self.closed_until.is_some_and(|until| window.key.start < until) {
+                if window.key.segment == WHOLE {
+                    let rows = window.counts.rows();
+                    self.tally.late += rows;
+                    self.tally.accepted = self.tally.accepted.saturating_sub(rows);
+                }
+                continue;
+            }
+            let key = (window.key.start, window.key.version, window.key.segment);
+            match self.open.get_mut(&key) {
+                // One window has one pin, so the counts add up; a window that was opened on other bins keeps its own.
+                Some(open) => {
+                    if open.counts.merge(&window.counts).is_ok() {
+                        open.ranges.merge(&window.ranges);
+                    }
+                }
+                None => {
+                    self.open.insert(key, Open { counts: window.counts, ranges: window.ranges });
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, all: bool) -> Result<(), BaselineError> {
+        let views = self.newest.iter().map(|(partition, newest)| PartitionView {
+            partition: partition.clone(),
+            newest: *newest,
+            quiet_for: None,
+            stalled_for: 0,
+        });
+        let progress = Progress::new(views.collect(), self.spec.timing, EventTime::default());
+        while let Some(entry) = self.open.first_entry() {
+            let (start, ..) = entry.key();
+            let end = self.spec.counting.length.end_of(*start);
+            if !all && progress.decide(end, 0) != CloseDecision::Complete {
+                break;
+            }
+            let ((start, version, segment), open) = entry.remove_entry();
+            self.closed_until = Some(self.closed_until.map_or(end, |until| until.max(end)));
+            let key = WindowKey { version, segment, start };
+            self.learn_from(&key, &open.counts)?;
+            self.decide(key, end, open);
+        }
+        Ok(())
+    }
+
+    /// Takes a window into account for a baseline that is still to be learnt.
+    fn learn_from(&mut self, key: &WindowKey, counts: &WindowCounts) -> Result<(), BaselineError> {
+        let Some(wanted) = self.spec.learn.filter(|_| self.baseline.is_none()) else { return Ok(()) };
+        // As the daemon: the first windows that closed, once there are enough, when the next one begins.
+        if self.learning.len() >= wanted as usize && !self.learning.contains_key(&key.start) {
+            let counted: Vec<(String, WindowCounts)> = self.learning.values().flatten().cloned().collect();
+            let baseline = learn(&self.spec.schema, &counted, self.spec.build)?;
+            self.baseline = Some((format!("learnt from the first {wanted} windows"), baseline));
+            self.learning.clear();
+            let mut active = pins(&self.spec.schema, self.baseline.as_ref());
+            // Windows that are open keep their bins.
+            let universal = pins(&self.spec.schema, None).active;
+            for (start, version, segment) in self.open.keys() {
+                let key = WindowKey { version: version.clone(), segment: segment.clone(), start: *start };
+                active.open.insert(key, universal.clone());
+            }
+            self.machine.repin(Arc::new(active));
+        } else if counts.rows() > 0 {
+            self.learning.entry(key.start).or_default().push((key.segment.clone(), counts.clone()));
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, key: WindowKey, end: EventTime, open: Open) {
+        let memory = self.memories.entry((key.version.clone(), key.segment.clone())).or_default();
+        let evidence = WindowEvidence {
+            start: key.start.to_string(),
+            end: end.to_string(),
+            records: open.counts.rows(),
+            late_records: 0,
+            complete: true,
+            offsets: open.ranges,
+        };
+        let baseline = self.baseline.as_ref().map(|(name, baseline)| {
+            // A window counted before the baseline was learnt has other bins and nothing to compare with.
+            let counts = baseline.segments.get(&key.segment);
+            (name.clone(), counts.filter(|counts| counts.binnings().id() == open.counts.binnings().id()).cloned())
+        });
+        let window = ClosingWindow {
+            key: key.clone(),
+            end,
+            counts: open.counts,
+            evidence: evidence.clone(),
+            baseline,
+            alert: memory.alert.clone(),
+            requested: self.requested.clone(),
+            last_request: self.last_request,
+            earlier: memory.earlier.clone(),
+        };
+        let Decision { judgement, alert, change, retrain, request, .. } =
+            decide_window(&window, &self.spec.rules, end);
+        if alert == AlertState::Inactive {
+            memory.earlier.clear();
+        } else if matches!(judgement.verdict, Verdict::Warn | Verdict::Critical) {
+            memory.earlier.push(evidence);
+        }
+        memory.alert = alert.clone();
+        if let (Some(request), Some(RetrainDecision::Request)) = (&request, retrain) {
+            self.requested.push(request.alert);
+            self.last_request = Some(end);
+        }
+        let told =
+            change.as_ref().is_some_and(|change| matches!(change.kind, ChangeKind::Firing | ChangeKind::Worsened));
+        let why = if told { reasons(&judgement, &window) } else { BTreeMap::new() };
+        self.done.push(ReplayedWindow {
+            key,
+            end,
+            judgement,
+            alert,
+            change: change.map(|change| (change.kind, change.severity)),
+            retraining: retrain,
+            why,
+        });
+    }
+}
+
+fn reasons(judgement: &Judgement, window: &ClosingWindow) -> BTreeMap<String, Vec<Reason>> {
+    let Some((_, Some(baseline))) = &window.baseline else { return BTreeMap::new() };
+    let of = |name: &str| {
+        let (before, after) = baseline.column(name).zip(window.counts.column(name))?;
+        Some((name.to_owned(), explain(&Pair::new(before, after).ok()?, None)))
+    };
+    judgement.drifted().filter_map(|column| of(&column.column)).collect()
+}
+
+fn pins(schema: &ModelSchema, baseline: Option<&(String, Baseline)>) -> BinningPins {
+    let active = match baseline {
+        Some((_, baseline)) => Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(GIVEN) },
+        None => Pin { binnings: Arc::new(BinningSet::universal(schema)), baseline: None },
+    };
+    BinningPins { active, open: HashMap::new() }
+}
+
+/// What one monitor would have done.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The monitor's name.
+    pub monitor: String,
+    /// What windows were compared with; none when there never was a baseline.
+    pub baseline: Option<String>,
+    /// Whether the log ended while a baseline was still being learnt.
+    pub learning: bool,
+    /// The windows in the order they closed.
+    pub windows: Vec<ReplayedWindow>,
+    /// What became of the records.
+    pub tally: Tally,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The parts of a column's report: measures and bars.
+
+use crate::binning::CategoricalBinning;
+use crate::chart::{Bar, BarKind};
+use crate::distribution::Distribution;
+use crate::judge::Finding;
+use crate::judge::why::number;
+use crate::measure::{Pair, Points, Side};
+use crate::preset::ToolScore;
+use crate::record::Absence;
+
+use super::{MeasureReport, Outcome};
+
+/// Bars for the values of a numeric column.
+const NUMERIC_BARS: usize = 24;
+/// Bars for categories; the others share one.
+const CATEGORY_BARS: usize = 24;
+
+/// How much a measure says: its effect or statistic as a multiple of its limit; for p-values, the ratio of orders of
+/// magnitude.
+pub(super) fn strength(measure: &MeasureReport) -> f64 {
+    let ratio = match (measure.effect.or(measure.statistic), measure.p_value, measure.threshold) {
+        (_, Some(p_value), Some(level)) if measure.effect.is_none() => {
+            p_value.max(1e-300).ln() / level.clamp(1e-300, 0.999).ln()
+        }
+        (Some(size), _, Some(limit)) if limit > 0.0 => size / limit,
+        _ => 0.0,
+    };
+    if ratio.is_finite() { ratio } else { 0.0 }
+}
+
+pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureReport {
+    let score = finding.score;
+    MeasureReport {
+        measure: finding.measure.as_str(),
+        statistic: score.map(|score| score.statistic).filter(|value| value.is_finite()),
+        p_value: score.and_then(|score| score.p_value),
+        effect: score.map(|score| score.effect),
+        warn: Some(finding.warn),
+        threshold: Some(finding.critical),
+        noise_floor: finding.noise_floor.filter(|floor| floor.is_finite()),
+        verdict: finding.verdict.into(),
+        detail: pair.map_or_else(String::new, |pair| finding.measure.detail(pair)),
+    }
+}
+
+pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
+    MeasureReport {
+        measure: score.measure.as_str(),
+        statistic: score.statistic,
+        p_value: score.p_value,
+        effect: None,
+        warn: None,
+        threshold: score.threshold,
+        noise_floor: None,
+        verdict: match score.drift {
+            Some(true) => Outcome::Drift,
+            Some(false) => Outcome::Ok,
+            None => Outcome::Undefined,
+        },
+        detail: score.detail.clone(),
+    }
+}
+
+/// Both distributions as bars: shares of all rows.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>) -> Vec<Bar> {
+    let (before, after) = (pair.baseline(), pair.window());
+    let (n, m) = (before.rows().max(1) as f64, after.rows().max(1) as f64);
+    let bar = |label: String, kind: BarKind, baseline: u64, window: u64| Bar {
+        label,
+        kind,
+        baseline: baseline as f64 / n,
+        window: window as f64 / m,
+    };
+    let mut bars = match (pair.categorical_binning(), points) {
+        (Some(binning), _) => categories(pair, binning, &bar),
+        (None, Some(points)) => values(pair, points, &bar),
+        (None, None) => Vec::new(),
+    };
+    let nulls = |column: &Distribution| column.absent(Absence::Null) + column.absent(Absence::Missing);
+    let invalid = |column: &Distribution| column.rows() - column.present() - nulls(column);
+    for (label, kind, of) in
+        [("null", BarKind::Null, &nulls as &dyn Fn(&Distribution) -> u64), ("invalid", BarKind::Invalid, &invalid)]
+    {
+        if of(before) + of(after) > 0 {
+            bars.push(bar(label.to_owned(), kind, of(before), of(after)));
+        }
+    }
+    bars
+}
+
+type MakeBar<'a> = dyn Fn(String, BarKind, u64, u64) -> Bar + 'a;
+
+fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_>) -> Vec<Bar> {
+    let (before, after) = (pair.baseline().counts(), pair.window().counts());
+    let (n, m) = (pair.baseline().present().max(1), pair.window().present().max(1));
+    let mut all: Vec<(usize, u64, u64)> = before
+        .iter()
+        .zip(after)
+        .enumerate()
+        .map(|(bin, (before, after))| (bin, *before, *after))
+        .filter(|(_, before, after)| before + after > 0)
+        .collect();
+    // What the baseline does not have is unseen, whether it has a bin of its own or not.
+    let unseen: u64 = all.iter().filter(|(_, before, _)| *before == 0).map(|(_, _, after)| after).sum();
+    all.retain(|(_, before, _)| *before > 0);
+    // By the larger of both shares, then in the order of the bins.
+    all.sort_by_key(|(bin, before, after)| {
+        (std::cmp::Reverse((u128::from(*before) * u128::from(m)).max(u128::from(*after) * u128::from(n))), *bin)
+    });
+    let rest: (u64, u64) =
+        all.iter().skip(CATEGORY_BARS).fold((0, 0), |sum, (_, before, after)| (sum.0 + before, sum.1 + after));
+    let others = all.len().saturating_sub(CATEGORY_BARS);
+    let mut bars: Vec<Bar> = all
+        .iter()
+        .take(CATEGORY_BARS)
+        .map(|(bin, before, after)| bar(binning.label(*bin).to_owned(), BarKind::Value, *before, *after))
+        .collect();
+    if others > 0 {
+        bars.push(bar(format!("{others} others"), BarKind::Other, rest.0, rest.1));
+    }
+    if unseen > 0 {
+        bars.push(bar("unseen".to_owned(), BarKind::Unseen, 0, unseen));
+    }
+    bars
+}
+
+/// Equal bars over where nearly all values of both sides lie; what is out of the baseline's range stands apart.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "some dozen bars"
+)]
+fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_>) -> Vec<Bar> {
+    let ends = points.of(Side::Baseline).next().zip(points.of(Side::Baseline).next_back());
+    let Some(((first, _), (last, _))) = ends else { return Vec::new() };
+    // The cuts know the ends of the range better than the means of the bins at its ends.
+    let (first, last) = pair.numeric_binning().map_or((first, last), |binning| {
+        let cuts = binning.cuts();
+        let known = |cut: Option<&f64>, value: f64| cut.copied().filter(|_| !pair.is_exact()).unwrap_or(value);
+        (known(cuts.first(), first), known(cuts.last(), last))
+    });
+    let (low, high) = {
+        let at = |level| points.quantile(Side::Baseline, level).unwrap_or(first);
+        let (low, high) = (at(0.005), at(0.995));
+        let spread = high - low;
+        // Long tails are cut, unless they are short.
+        (
+            if low - first < spread / 4.0 { first } else { low },
+            if last - high < spread / 4.0 { last } else { high },
+        )
+    };
+    let distinct = points.of(Side::Baseline).count();
+    let width = (high - low) / NUMERIC_BARS as f64;
+    let place = |value: f64| {
+        if width > 0.0 { (((value - low) / width).max(0.0) as usize).min(NUMERIC_BARS - 1) } else { 0 }
+    };
+    let (mut below, mut above) = ((0, 0), (0, 0));
+    let mut counts = vec![(0u64, 0u64); if width > 0.0 { NUMERIC_BARS } else { 1 }];
+    let mut single: Vec<(f64, u64, u64)> = Vec::new();
+    for (value, before, after) in points.iter() {
+        let target = if value < first {
+            &mut below
+        } else if value > last {
+            &mut above
+        } else {
+            if distinct <= NUMERIC_BARS {
+                single.push((value, before, after));
+            }
+            match counts.get_mut(place(value)) {
+                Some(target) => target,
+                None => continue,
+            }
+        };
+        target.0 += before;
+        target.1 += after;
+    }
+    let mut bars: Vec<Bar> = if distinct <= NUMERIC_BARS && single.len() <= 2 * NUMERIC_BARS {
+        single
+            .into_iter()
+            .map(|(value, before, after)| bar(number(value), BarKind::Value, before, after))
+            .collect()
+    } else {
+        counts
+            .into_iter()
+            .enumerate()
+            .map(|(index, (before, after))| bar(number(low + width * index as f64), BarKind::Value, before, after))
+            .collect()
+    };
+    for (label, kind, (before, after)) in [("below", BarKind::Below, below), ("above", BarKind::Above, above)] {
+        if before + after > 0 {
+            bars.push(bar(label.to_owned(), kind, before, after));
+        }
+    }
+    bars
+}

@@ -1,0 +1,134 @@
+//! From a comparison to its report.
+
+use super::columns::{bars, of_finding, of_tool, strength};
+use super::{Both, ColumnReport, CompareReport, FORMAT, Outcome, Summary};
+use crate::compare::{CompareSpec, Comparison};
+use crate::measure::{Pair, Side};
+use crate::preset::DatasetRule;
+
+/// The report of a comparison. `notes` are remarks of the caller, such as columns that were not compared.
+#[must_use]
+pub fn compare_report(
+    comparison: &Comparison,
+    spec: &CompareSpec,
+    files: Both<String>,
+    notes: Vec<String>,
+) -> CompareReport {
+    let mut columns: Vec<ColumnReport> =
+        spec.schema.columns().iter().filter_map(|column| column_report(comparison, spec, &column.name)).collect();
+    columns.sort_by(|left, right| {
+        left.verdict
+            .order()
+            .cmp(&right.verdict.order())
+            .then(right.moved.total_cmp(&left.moved))
+            .then_with(|| left.name.cmp(&right.name))
+    });
+    let verdict = Outcome::from(comparison.verdict());
+    let mut notes = notes;
+    if let Some(tool) = &comparison.tool {
+        notes.push(match tool.preset.dataset_rule() {
+            DatasetRule::Share(share) => format!(
+                "{}'s rule: the data set drifts when {:.0} % of its columns do",
+                tool.preset.as_str(),
+                share * 100.0
+            ),
+            DatasetRule::AnyColumn => format!("{}'s rule: any column", tool.preset.as_str()),
+            DatasetRule::MeanAtLeast(limit) => format!(
+                "{}'s rule: the mean over columns of (total variation + Hellinger)/2 is at least {limit}",
+                tool.preset.as_str()
+            ),
+        });
+    }
+    CompareReport {
+        driftd: env!("CARGO_PKG_VERSION"),
+        format: FORMAT,
+        verdict,
+        summary: sentence(verdict, &columns, comparison, spec),
+        method: method(spec),
+        files,
+        rows: Both { baseline: comparison.baseline_rows.counted, window: comparison.window_rows.counted },
+        rejected: Both { baseline: comparison.baseline_rows.rejected, window: comparison.window_rows.rejected },
+        columns,
+        notes,
+    }
+}
+
+fn method(spec: &CompareSpec) -> String {
+    match &spec.preset {
+        Some((preset, _)) => format!("as {} does it, on every distinct value", preset.as_str()),
+        None if spec.exact => "on every distinct value".to_owned(),
+        None => format!("on at most {} bins of equal baseline mass", spec.build.resolution),
+    }
+}
+
+fn column_report(comparison: &Comparison, spec: &CompareSpec, name: &str) -> Option<ColumnReport> {
+    let (before, after) = comparison.baseline.column(name).zip(comparison.window.column(name))?;
+    let column = spec.schema.columns().iter().find(|column| column.name == name)?;
+    let pair = Pair::new(before, after).ok()?;
+    let scored = pair.values_only(spec.judge.values_only);
+    let points = pair.points();
+    let (verdict, measures) = match &comparison.tool {
+        Some(tool) => {
+            let found = tool.columns.iter().find(|column| column.name == name)?;
+            let verdict = match found.drift {
+                Some(true) => Outcome::Drift,
+                Some(false) => Outcome::Ok,
+                None => Outcome::Undefined,
+            };
+            (verdict, found.scores.iter().map(of_tool).collect::<Vec<_>>())
+        }
+        None => {
+            let judged = comparison.judgement.columns.iter().find(|column| column.column == name)?;
+            let findings = comparison.judgement.findings.iter().filter(|finding| finding.column == name);
+            (judged.verdict.into(), findings.map(|finding| of_finding(finding, Some(&scored))).collect())
+        }
+    };
+    Some(ColumnReport {
+        name: name.to_owned(),
+        column_type: column.column_type.as_str(),
+        verdict,
+        moved: measures.iter().map(strength).fold(0.0, f64::max),
+        baseline: Summary::of(before, points.as_ref(), Side::Baseline),
+        window: Summary::of(after, points.as_ref(), Side::Window),
+        measures,
+        distribution: bars(&pair, points.as_ref()),
+        why: comparison.why.get(name).cloned().unwrap_or_default(),
+    })
+}
+
+fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison, spec: &CompareSpec) -> String {
+    let of = |wanted: Outcome| columns.iter().filter(|column| column.verdict == wanted).count();
+    let (drifting, warned, unclear) = (of(Outcome::Drift), of(Outcome::Warn), of(Outcome::Undefined));
+    let all = columns.len();
+    let plural = |count: usize| if count == 1 { "column" } else { "columns" };
+    let mut text = match verdict {
+        Outcome::NotEnoughData => {
+            return format!(
+                "Nothing is said: the window has {} rows, fewer than the {} that a verdict needs.",
+                comparison.window.rows(),
+                spec.judge.min_records
+            );
+        }
+        Outcome::Undefined if drifting + warned == 0 => {
+            "Nothing is said: there is no verdict on any column.".to_owned()
+        }
+        _ if drifting > 0 => {
+            let names: Vec<&str> =
+                columns.iter().take(drifting.min(3)).map(|column| column.name.as_str()).collect();
+            let listed = names.join(", ");
+            let more = if drifting > 3 { format!(" and {} more", drifting - 3) } else { String::new() };
+            let whole = match (verdict, comparison.tool.is_some()) {
+                (Outcome::Drift, _) => "Drift",
+                (_, true) => "No drift of the data set by the tool's rule",
+                (_, false) => "No drift",
+            };
+            format!("{whole}: {drifting} of {all} {} moved: {listed}{more}.", plural(all))
+        }
+        _ if warned > 0 => format!("No drift, but {warned} of {all} {} moved a little.", plural(all)),
+        _ => format!("No drift in {all} {}.", plural(all)),
+    };
+    if unclear > 0 && verdict != Outcome::Undefined {
+        text.push_str(&format!(" No verdict on {unclear} of them."));
+    }
+    text
+}

@@ -1,0 +1,240 @@
+//! The report of a comparison as one HTML file.
+
+use maud::{Markup, html};
+
+use super::page::{badge, key, page};
+use super::text::{grouped, within_noise};
+use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
+use crate::chart::{distribution, thumbnail};
+use crate::judge::why::number;
+
+/// Columns without drift get no chart of their own beyond this many, so that the file stays small.
+const MAX_CHARTS: usize = 60;
+
+/// The report as a document of its own.
+#[must_use]
+pub fn compare_html(report: &CompareReport) -> String {
+    let title = format!("{} compared with {}", report.files.window, report.files.baseline);
+    page(&title, &content(report))
+}
+
+fn content(report: &CompareReport) -> Markup {
+    html! {
+        h1 { (report.files.window) " compared with " (report.files.baseline) }
+        p.status.(report.verdict.as_str()) { (report.summary) }
+        p.soft {
+            (grouped(report.rows.window)) " rows against " (grouped(report.rows.baseline)) " rows of the baseline, "
+            (report.method) "."
+            @for (side, count) in [("baseline", report.rejected.baseline), ("window", report.rejected.window)] {
+                @if count > 0 { " " (grouped(count)) " rows of the " (side) " could not be read." }
+            }
+        }
+        @for note in &report.notes { p.soft { (note) } }
+        h2 { "Columns, those that moved most first" }
+        (key())
+        (ranking(report))
+        h2 { "Column by column" }
+        @for (index, column) in report.columns.iter().take(MAX_CHARTS).enumerate() { (section(index, column)) }
+        @if report.columns.len() > MAX_CHARTS {
+            p.soft { "The other " (report.columns.len() - MAX_CHARTS) " columns are in the table above." }
+        }
+    }
+}
+
+fn ranking(report: &CompareReport) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Columns" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Column" }
+                        th scope="col" { "Verdict" }
+                        th scope="col" { "Distributions" }
+                        th.number.wide scope="col" { "Baseline" }
+                        th.number.wide scope="col" { "Window" }
+                        th scope="col" { "Measure" }
+                    }
+                }
+                tbody {
+                    @for (index, column) in report.columns.iter().enumerate() {
+                        tr {
+                            td.name {
+                                @if index < MAX_CHARTS { a href=(format!("#c{index}")) { (column.name) } } @else { (column.name) }
+                            }
+                            td { (badge(column.verdict)) }
+                            td { (thumbnail(&column.distribution)) }
+                            td.number.wide { (place(&column.baseline)) }
+                            td.number.wide { (place(&column.window)) }
+                            td.measure { @if let Some(measure) = column.leading() { (short(measure)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn short(measure: &MeasureReport) -> Markup {
+    html! {
+        // Long names may break at their underscores.
+        @for (index, part) in measure.measure.split('_').enumerate() { @if index > 0 { "_" wbr; } (part) }
+        " "
+        @match (measure.statistic, measure.p_value) {
+            (Some(statistic), _) => { (number(statistic)) }
+            (None, Some(p_value)) => { "p " (number(p_value)) }
+            (None, None) => { "has no value" }
+        }
+    }
+}
+
+/// Where a column lies: its mean, or its most frequent category.
+fn place(summary: &Summary) -> String {
+    match (summary.mean, summary.top.first()) {
+        (Some(mean), _) => format!("mean {}", number(mean)),
+        (None, Some((name, share))) => {
+            let short: String = name.chars().take(14).collect();
+            format!("{short} {:.0} %", share * 100.0)
+        }
+        (None, None) => "no value".to_owned(),
+    }
+}
+
+fn section(index: usize, column: &ColumnReport) -> Markup {
+    let id = format!("c{index}");
+    html! {
+        section.column id=(id) aria-labelledby=(format!("{id}-name")) {
+            header {
+                h3 id=(format!("{id}-name")) { (column.name) }
+                (badge(column.verdict))
+                span.soft { (column.column_type) }
+            }
+            @if column.distribution.is_empty() {
+                p.soft { "There is no value to draw." }
+            } @else {
+                (distribution(&id, &column.distribution, &sentence(column)))
+            }
+            @if !column.why.is_empty() {
+                h4 { "Why" }
+                ul {
+                    @for reason in &column.why {
+                        li.signature[reason.cause.is_signature()] { (reason.text) }
+                    }
+                }
+            }
+            h4 { "Measures" }
+            (measures(column))
+            details {
+                summary { "All numbers of " (column.name) }
+                (summaries(column))
+                (bars(column))
+            }
+        }
+    }
+}
+
+/// What is to be seen in the chart.
+fn sentence(column: &ColumnReport) -> String {
+    let moved = column.distribution.iter().max_by(|left, right| {
+        (left.window - left.baseline).abs().total_cmp(&(right.window - right.baseline).abs())
+    });
+    let largest = moved.map_or(String::new(), |bar| {
+        format!(
+            " The largest change is at {}: {:.1} % of the baseline, {:.1} % of the window.",
+            bar.label,
+            bar.baseline * 100.0,
+            bar.window * 100.0
+        )
+    });
+    format!("Distribution of {} in baseline and window: {}.{largest}", column.name, column.verdict.words())
+}
+
+fn measures(column: &ColumnReport) -> Markup {
+    let value = |number: Option<f64>| number.map_or("–".to_owned(), crate::judge::why::number);
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(format!("Measures of {}", column.name)) {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Measure" }
+                        th.number scope="col" { "Value" }
+                        th.number scope="col" { "p" }
+                        th.number scope="col" { "Limit" }
+                        th scope="col" { "Verdict" }
+                        th.wide scope="col" { "Computed on" }
+                    }
+                }
+                tbody {
+                    @for measure in &column.measures {
+                        tr {
+                            th scope="row" { (measure.measure) }
+                            td.number {
+                                (value(measure.statistic))
+                                @if let Some(effect) = measure.effect.filter(|effect| measure.statistic.is_some_and(|statistic| (statistic - effect).abs() > 1e-12)) {
+                                    br; span.soft { "effect " (number(effect)) }
+                                }
+                            }
+                            td.number { (value(measure.p_value)) }
+                            td.number { (value(measure.threshold)) }
+                            td {
+                                @if measure.verdict == Outcome::Ok { "ok" } @else { (badge(measure.verdict)) }
+                                @if let Some(floor) = within_noise(measure) { br; span.soft { "noise up to " (number(floor)) } }
+                            }
+                            td.wide.soft { (measure.detail) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn summaries(column: &ColumnReport) -> Markup {
+    let (before, after) = (&column.baseline, &column.window);
+    let counts: [(&str, fn(&Summary) -> u64); 5] = [
+        ("rows", |side| side.rows),
+        ("valid values", |side| side.values),
+        ("null or missing", Summary::nulls),
+        ("NaN or infinite", |side| side.nan + side.infinite),
+        ("of the wrong type", |side| side.wrong_type),
+    ];
+    html! {
+        table {
+            caption { "What is in the column" }
+            thead { tr { th scope="col" { "" } th.number scope="col" { "Baseline" } th.number scope="col" { "Window" } } }
+            tbody {
+                @for (name, count) in counts {
+                    tr { th scope="row" { (name) } td.number { (grouped(count(before))) } td.number { (grouped(count(after))) } }
+                }
+                @if let Some((before, after)) = before.mean.zip(after.mean) {
+                    tr { th scope="row" { "mean" } td.number { (number(before)) } td.number { (number(after)) } }
+                }
+                @if let Some((before, after)) = before.sd.zip(after.sd) {
+                    tr { th scope="row" { "standard deviation" } td.number { (number(before)) } td.number { (number(after)) } }
+                }
+                @if let Some((before, after)) = before.quantiles.zip(after.quantiles) {
+                    @for (name, (before, after)) in ["5 %", "25 %", "median", "75 %", "95 %"].into_iter().zip(before.into_iter().zip(after)) {
+                        tr { th scope="row" { (name) } td.number { (number(before)) } td.number { (number(after)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn bars(column: &ColumnReport) -> Markup {
+    html! {
+        table {
+            caption { "The bars of the chart, from the label on, as shares of all rows" }
+            thead { tr { th scope="col" { "Bar" } th.number scope="col" { "Baseline" } th.number scope="col" { "Window" } } }
+            tbody {
+                @for bar in &column.distribution {
+                    tr {
+                        th scope="row" { (bar.label) }
+                        td.number { (format!("{:.2} %", bar.baseline * 100.0)) }
+                        td.number { (format!("{:.2} %", bar.window * 100.0)) }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reports: what a comparison (or a replay) found, as data, as text for a terminal and as one HTML file.
+
+mod columns;
+mod compared;
+mod html;
+mod page;
+mod replay_html;
+mod replay_text;
+mod replayed;
+mod summary;
+mod text;
+
+pub use compared::compare_report;
+pub use html::compare_html;
+pub use page::page;
+pub use replay_html::replay_html;
+pub use replay_text::replay_text;
+pub use replayed::{AlertReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report};
+pub use text::compare_text;
+
+use serde::Serialize;
+
+use crate::chart::Bar;
+use crate::judge::Verdict;
+use crate::judge::why::Reason;
+pub use summary::Summary;
+
+/// The version of the JSON form of reports: it changes when a field changes its meaning or goes.
+pub const FORMAT: u32 = 1;
+
+/// What is said of a column or of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Compared, and nothing to report.
+    Ok,
+    /// Moved a little.
+    Warn,
+    /// Moved.
+    Drift,
+    /// Too few rows to say anything.
+    NotEnoughData,
+    /// There is no value to compare.
+    Undefined,
+}
+
+impl Outcome {
+    /// The word in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Drift => "drift",
+            Self::NotEnoughData => "not_enough_data",
+            Self::Undefined => "undefined",
+        }
+    }
+
+    /// The word for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotEnoughData => "too few rows",
+            other => other.as_str(),
+        }
+    }
+
+    /// The loudest first.
+    fn order(self) -> u8 {
+        match self {
+            Self::Drift => 0,
+            Self::Warn => 1,
+            Self::Undefined => 2,
+            Self::NotEnoughData => 3,
+            Self::Ok => 4,
+        }
+    }
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Ok => Self::Ok,
+            Verdict::Warn => Self::Warn,
+            Verdict::Critical => Self::Drift,
+            Verdict::NotEnoughData => Self::NotEnoughData,
+            Verdict::NoBaseline | Verdict::Undefined => Self::Undefined,
+        }
+    }
+}
+
+/// A number for each of the two files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Both<T> {
+    /// Of the baseline.
+    pub baseline: T,
+    /// Of the window.
+    pub window: T,
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CompareReport {
+    /// The version of driftd.
+    pub driftd: &'static str,
+    /// The version of this form, see [`FORMAT`].
+    pub format: u32,
+    /// The verdict on the two files.
+    pub verdict: Outcome,
+    /// The same in a sentence.
+    pub summary: String,
+    /// How values were compared.
+    pub method: String,
+    /// The files.
+    pub files: Both<String>,
+    /// Rows compared.
+    pub rows: Both<u64>,
+    /// Rows that could not be read.
+    pub rejected: Both<u64>,
+    /// The columns, those that moved most first.
+    pub columns: Vec<ColumnReport>,
+    /// What was not compared, and other remarks.
+    pub notes: Vec<String>,
+}
+
+/// What was found of one column.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnReport {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub column_type: &'static str,
+    /// The worst verdict of its measures.
+    pub verdict: Outcome,
+    /// The largest effect as a multiple of its limit.
+    pub moved: f64,
+    /// What is in the baseline.
+    pub baseline: Summary,
+    /// What is in the window.
+    pub window: Summary,
+    /// Its measures.
+    pub measures: Vec<MeasureReport>,
+    /// The two distributions as bars, shares of all rows.
+    pub distribution: Vec<Bar>,
+    /// Why it drifts.
+    pub why: Vec<Reason>,
+}
+
+/// One measure of one column.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MeasureReport {
+    /// Its name.
+    pub measure: &'static str,
+    /// Its number; none where it has none.
+    pub statistic: Option<f64>,
+    /// Its p-value, where it is a test.
+    pub p_value: Option<f64>,
+    /// The size without unit that limits hold; absent for another tool's numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<f64>,
+    /// The limit of a warning; absent for another tool's numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warn: Option<f64>,
+    /// The limit of drift.
+    pub threshold: Option<f64>,
+    /// What chance alone may give at these sizes; absent for another tool's numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_floor: Option<f64>,
+    /// Its verdict.
+    pub verdict: Outcome,
+    /// What it was computed on: bins, smoothing, base of the logarithm.
+    pub detail: String,
+}
+
+impl ColumnReport {
+    /// The measure that says most about the verdict.
+    #[must_use]
+    pub fn leading(&self) -> Option<&MeasureReport> {
+        self.measures.iter().min_by(|left, right| {
+            let strength = |measure: &MeasureReport| columns::strength(measure);
+            left.verdict.order().cmp(&right.verdict.order()).then(strength(right).total_cmp(&strength(left)))
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! The frame of a report in HTML: one file, no script, nothing from elsewhere.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Outcome;
+
+const STYLE: &str = include_str!("report.css");
+
+/// A whole document around its content.
+#[must_use]
+pub fn page(title: &str, content: &Markup) -> String {
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(crate::chart::STYLE)) }
+            }
+            body {
+                main { (content) }
+                footer { "driftd " (env!("CARGO_PKG_VERSION")) }
+            }
+        }
+    };
+    document.into_string()
+}
+
+/// A verdict as a badge: a word, not only a colour.
+pub(super) fn badge(outcome: Outcome) -> Markup {
+    html! { span class=(format!("badge {}", outcome.as_str())) { (outcome.words()) } }
+}
+
+/// The key to the colours of charts.
+pub(super) fn key() -> Markup {
+    html! {
+        p.key {
+            span.swatch.base {} " baseline "
+            span.swatch.win {} " window. "
+            "Heights are shares of all rows; null, invalid, unseen and out-of-range values stand apart on the right."
+        }
+    }
+}

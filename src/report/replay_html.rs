@@ -1,0 +1,183 @@
+//! The report of a replay as one HTML file.
+
+use maud::{Markup, html};
+
+use super::Outcome;
+use super::page::{badge, page};
+use super::replayed::{AlertReport, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name};
+use super::text::grouped;
+use crate::chart::{Series, TimeMark, timeline};
+use crate::judge::why::number;
+
+/// Columns with a chart in each series.
+const CHARTS: usize = 12;
+/// Series with charts.
+const SERIES: usize = 12;
+
+/// The report as a document of its own.
+#[must_use]
+pub fn replay_html(report: &ReplayReport) -> String {
+    let names: Vec<&str> = report.monitors.iter().map(|monitor| monitor.monitor.as_str()).collect();
+    let title = format!("Replay of {}", names.join(" and "));
+    let content = html! {
+        h1 { (title) }
+        p.soft { "Over " (report.inputs.join(", ")) "." }
+        div.pair.two[report.monitors.len() > 1] {
+            @for monitor in &report.monitors { div { (status(monitor)) } }
+        }
+        h2 { "Alerts that would have fired" }
+        div.pair.two[report.monitors.len() > 1] {
+            @for monitor in &report.monitors { div { (alerts(monitor)) } }
+        }
+        h2 { "Scores over time" }
+        p.soft {
+            "Dashed: the limit of drift; the band under it begins at the limit of a warning. Shaded: windows in which an alert fires; grey: windows without a verdict."
+        }
+        div.pair.two[report.monitors.len() > 1] {
+            @for (index, monitor) in report.monitors.iter().enumerate() { div { (charts(index, monitor)) } }
+        }
+        h2 { "Window by window" }
+        @for monitor in &report.monitors { (table(monitor)) }
+    };
+    page(&title, &content)
+}
+
+fn status(monitor: &MonitorReport) -> Markup {
+    let records = monitor.records;
+    html! {
+        h3 { (monitor.monitor) " " span.soft { (monitor.file) } }
+        p.status.(monitor.verdict.as_str()) { (monitor.summary) }
+        p.soft {
+            "Baseline: " (monitor.baseline.as_deref().unwrap_or("none")) ". "
+            (grouped(records.counted)) " records counted, " (grouped(records.late)) " late, "
+            (grouped(records.filtered)) " filtered, " (grouped(records.rejected)) " rejected."
+        }
+    }
+}
+
+fn alerts(monitor: &MonitorReport) -> Markup {
+    html! {
+        h3 { (monitor.file) }
+        @if monitor.alerts.is_empty() { p.soft { "None." } }
+        @for alert in &monitor.alerts { (one_alert(alert)) }
+    }
+}
+
+fn one_alert(alert: &AlertReport) -> Markup {
+    html! {
+        section.column {
+            header {
+                h3 { (alert.fired) }
+                span class=(format!("badge {}", if alert.severity == "warn" { "warn" } else { "drift" })) { (alert.severity) }
+                span.soft { (series_name(&alert.version, &alert.segment)) }
+            }
+            p {
+                "Drifting since " (alert.since) ", "
+                @match &alert.resolved {
+                    Some(end) => { "resolved at " (end) "." }
+                    None => { "firing to the end of the log." }
+                }
+                @if alert.retraining { " It would have asked for a retraining." }
+            }
+            p { "Columns: " (alert.columns.join(", ")) "." }
+            @for (column, reasons) in &alert.why {
+                h4 { (column) }
+                ul { @for reason in reasons { li { (reason.text) } } }
+            }
+        }
+    }
+}
+
+fn charts(index: usize, monitor: &MonitorReport) -> Markup {
+    let groups = by_series(monitor);
+    html! {
+        @for (place, ((version, segment), windows)) in groups.iter().take(SERIES).enumerate() {
+            h3 { (series_name(version, segment)) }
+            @for (number, line) in series(windows).into_iter().take(CHARTS).enumerate() {
+                h4 { (line.column) " " span.soft { (line.measure) } }
+                @let sentence = sentence(line.column, line.measure, &line.values, line.limits.1);
+                (timeline(
+                    &format!("t{index}-{place}-{number}"),
+                    &Series { name: line.column.to_owned(), values: line.values, limits: line.limits },
+                    &marks(windows),
+                    ends(windows),
+                    &sentence,
+                ))
+            }
+        }
+        @if groups.len() > SERIES { p.soft { "The other " (groups.len() - SERIES) " series are in the table below." } }
+    }
+}
+
+fn sentence(column: &str, measure: &str, values: &[Option<f64>], limit: f64) -> String {
+    let above = values.iter().flatten().filter(|value| **value >= limit).count();
+    let most = values.iter().flatten().copied().fold(0.0, f64::max);
+    format!(
+        "{measure} of {column} over {} windows: at most {}, at or above the limit of {} in {above} of them.",
+        values.len(),
+        number(most),
+        number(limit)
+    )
+}
+
+fn ends<'a>(windows: &[&'a WindowReport]) -> (&'a str, &'a str) {
+    let first = windows.first().map_or("", |window| window.start.as_str());
+    let last = windows.last().map_or("", |window| window.end.as_str());
+    (first, last)
+}
+
+fn marks(windows: &[&WindowReport]) -> Vec<TimeMark> {
+    windows
+        .iter()
+        .map(|window| match (window.alert, window.verdict) {
+            ("firing", _) => TimeMark::Alert,
+            (_, Outcome::NotEnoughData | Outcome::Undefined) => TimeMark::Unjudged,
+            _ => TimeMark::None,
+        })
+        .collect()
+}
+
+/// Windows in the table.
+const ROWS: usize = 1_000;
+
+fn table(monitor: &MonitorReport) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(format!("Windows of {}", monitor.file)) {
+            table {
+                caption { (monitor.monitor) ", " (monitor.file) @if monitor.windows.len() > ROWS { ", the last " (ROWS) " of " (monitor.windows.len()) } }
+                thead {
+                    tr {
+                        th scope="col" { "Window from" }
+                        th scope="col" { "Of" }
+                        th.number scope="col" { "Records" }
+                        th scope="col" { "Verdict" }
+                        th scope="col" { "Alert" }
+                        th scope="col" { "Columns that drifted" }
+                    }
+                }
+                tbody {
+                    @for window in monitor.windows.iter().skip(monitor.windows.len().saturating_sub(ROWS)) {
+                        tr {
+                            th scope="row" { (window.start) }
+                            td { (series_name(&window.version, &window.segment)) }
+                            td.number { (grouped(window.rows)) }
+                            td { (badge(window.verdict)) }
+                            td { (window.change.unwrap_or(if window.alert == "inactive" { "" } else { window.alert })) }
+                            td.name { (drifted(window)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn drifted(window: &WindowReport) -> String {
+    let names: Vec<&str> = window
+        .columns
+        .iter()
+        .filter(|column| column.verdict == Outcome::Drift)
+        .map(|column| column.name.as_str())
+        .collect();
+    names.join(", ")
+}

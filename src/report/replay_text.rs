@@ -1,0 +1,197 @@
+//! The report of a replay for a terminal.
+
+use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name};
+use super::text::{Colours, grouped, plain, wrapped};
+use super::{Outcome, columns};
+use crate::judge::why::number;
+
+const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Windows of a line of scores.
+const LINE: usize = 60;
+/// Columns with a line of scores.
+const COLUMNS: usize = 12;
+
+/// The report as text, in 100 columns.
+#[must_use]
+pub fn replay_text(report: &ReplayReport, colours: bool) -> String {
+    let colours = Colours(colours);
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _infallible = (|| {
+        for (index, monitor) in report.monitors.iter().enumerate() {
+            if index > 0 {
+                writeln!(text)?;
+            }
+            one(&mut text, monitor, colours)?;
+        }
+        if report.monitors.len() > 1 {
+            writeln!(text)?;
+            side_by_side(&mut text, report, colours)?;
+        }
+        Ok::<(), std::fmt::Error>(())
+    })();
+    text
+}
+
+use std::fmt::Write as _;
+
+fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt::Result {
+    let title = format!("{} ({})", plain(&monitor.monitor), plain(&monitor.file));
+    writeln!(text, "{}", colours.paint("1", &title))?;
+    wrapped(text, "", &colours.outcome(monitor.verdict, &plain(&monitor.summary)))?;
+    let records = monitor.records;
+    let baseline = monitor.baseline.as_deref().unwrap_or("none");
+    let line = format!(
+        "baseline: {}. {} records counted, {} late, {} filtered, {} rejected.",
+        plain(baseline),
+        grouped(records.counted),
+        grouped(records.late),
+        grouped(records.filtered),
+        grouped(records.rejected)
+    );
+    wrapped(text, "", &line)?;
+    for alert in &monitor.alerts {
+        let until = alert.resolved.as_deref().unwrap_or("the end of the log");
+        let whose = series_name(&plain(&alert.version), &plain(&alert.segment));
+        let listed: Vec<String> = alert.columns.iter().take(5).map(|name| plain(name)).collect();
+        let more =
+            if alert.columns.len() > 5 { format!(" and {} more", alert.columns.len() - 5) } else { String::new() };
+        let retraining = if alert.retraining { "; asks for a retraining" } else { "" };
+        writeln!(text)?;
+        wrapped(
+            text,
+            "! ",
+            &format!(
+                "{} alert at {} ({whose}), drifting since {}, until {until}: {}{more}{retraining}",
+                alert.severity,
+                alert.fired,
+                alert.since,
+                listed.join(", ")
+            ),
+        )?;
+        for (column, reasons) in &alert.why {
+            for reason in reasons {
+                wrapped(text, "    - ", &format!("{}: {}", plain(column), plain(&reason.text)))?;
+            }
+        }
+    }
+    for ((version, segment), windows) in by_series(monitor) {
+        writeln!(text)?;
+        scores(text, &series_name(&plain(version), &plain(segment)), &windows, colours)?;
+    }
+    Ok(())
+}
+
+/// Verdicts and scores over time, the last windows of a series.
+fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Colours) -> std::fmt::Result {
+    let shown = windows.get(windows.len().saturating_sub(LINE)..).unwrap_or_default();
+    let range = match (shown.first(), shown.last()) {
+        (Some(first), Some(last)) => format!("{} to {}", first.start, last.end),
+        _ => String::new(),
+    };
+    let cut = if shown.len() < windows.len() {
+        format!(" (the last {} of {})", shown.len(), windows.len())
+    } else {
+        String::new()
+    };
+    writeln!(text, "{name}: {range}{cut}")?;
+    let verdicts: String = shown
+        .iter()
+        .map(|window| {
+            let letter = match window.verdict {
+                Outcome::Ok => "·",
+                Outcome::Warn => "w",
+                Outcome::Drift => "D",
+                Outcome::NotEnoughData | Outcome::Undefined => "?",
+            };
+            colours.outcome(window.verdict, letter)
+        })
+        .collect();
+    writeln!(text, "  {:<28} {verdicts}", "verdict (· ok, ? not judged)")?;
+    if shown.iter().any(|window| window.alert != "inactive") {
+        let alerts: String = shown
+            .iter()
+            .map(|window| match window.alert {
+                "firing" => '!',
+                "pending" => '-',
+                _ => ' ',
+            })
+            .collect();
+        writeln!(text, "  {:<28} {alerts}", "alert (! firing, - pending)")?;
+    }
+    for line in series(shown).into_iter().take(COLUMNS) {
+        // Full height is twice the limit of drift.
+        let bars: String = line
+            .values
+            .iter()
+            .map(|value| match value {
+                None => ' ',
+                Some(value) => {
+                    let level = if line.limits.1 > 0.0 { value / line.limits.1 * 4.0 } else { 0.0 };
+                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 7")]
+                    let level = level.clamp(0.0, 7.0) as usize;
+                    BLOCKS.get(level).copied().unwrap_or(' ')
+                }
+            })
+            .collect();
+        let most = line.values.iter().flatten().copied().fold(0.0, f64::max);
+        let label = format!("{} {}", plain(line.column), line.measure);
+        let label: String = label.chars().take(28).collect();
+        writeln!(text, "  {label:<28} {bars} up to {} (limit {})", number(most), number(line.limits.1))?;
+    }
+    Ok(())
+}
+
+/// The verdicts of all monitors, window by window, where they differ.
+fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> std::fmt::Result {
+    let names: Vec<String> = report.monitors.iter().map(|monitor| plain(&monitor.file)).collect();
+    writeln!(text, "{}", colours.paint("1", "Side by side"))?;
+    let head: String = names.iter().map(|name| format!(" {name:<24}")).collect();
+    writeln!(text, "{:<22}{head}", "window from")?;
+    let mut starts: Vec<(&str, &str, &str)> = report
+        .monitors
+        .iter()
+        .flat_map(|monitor| &monitor.windows)
+        .map(|window| (window.start.as_str(), window.version.as_str(), window.segment.as_str()))
+        .collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let mut alike = 0;
+    for (start, version, segment) in starts {
+        let cells: Vec<Option<&WindowReport>> = report
+            .monitors
+            .iter()
+            .map(|monitor| {
+                monitor.windows.iter().find(|window| {
+                    (window.start.as_str(), window.version.as_str(), window.segment.as_str())
+                        == (start, version, segment)
+                })
+            })
+            .collect();
+        let said = |cell: &Option<&WindowReport>| cell.map(|window| (window.verdict, window.alert));
+        if cells.windows(2).all(|pair| matches!(pair, [left, right] if said(left) == said(right))) {
+            alike += 1;
+            continue;
+        }
+        let row: String = cells
+            .iter()
+            .map(|cell| match cell {
+                None => format!(" {:<24}", "no window"),
+                Some(window) => {
+                    let strongest = window
+                        .columns
+                        .iter()
+                        .flat_map(|column| &column.measures)
+                        .map(columns::strength)
+                        .fold(0.0, f64::max);
+                    let alert = if window.alert == "inactive" { "" } else { window.alert };
+                    let said = format!("{} {strongest:.1}x {alert}", window.verdict.words());
+                    format!(" {}", colours.outcome(window.verdict, &format!("{said:<24}")))
+                }
+            })
+            .collect();
+        let place = if segment == crate::window::WHOLE { String::new() } else { format!(" {}", plain(segment)) };
+        writeln!(text, "{:<22}{row}{place}", start)?;
+    }
+    writeln!(text, "{alike} windows have the same verdict and alert (numbers are multiples of the limit).")
+}

@@ -1,0 +1,345 @@
+//! The report of a replay: windows, scores over time, alerts that would have fired; several monitors side by side.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::columns::strength;
+use super::{FORMAT, MeasureReport, Outcome, columns};
+use crate::alert::{AlertState, ChangeKind};
+use crate::judge::why::Reason;
+use crate::replay::{Replayed, ReplayedWindow};
+use crate::retrain::RetrainDecision;
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReplayReport {
+    /// The version of driftd.
+    pub driftd: &'static str,
+    /// The version of this form, see [`FORMAT`].
+    pub format: u32,
+    /// The files that were replayed.
+    pub inputs: Vec<String>,
+    /// One entry a monitor, in the order they were given.
+    pub monitors: Vec<MonitorReport>,
+}
+
+/// What one monitor would have done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MonitorReport {
+    /// Its name.
+    pub monitor: String,
+    /// The file it was read from.
+    pub file: String,
+    /// What windows were compared with; none without a baseline.
+    pub baseline: Option<String>,
+    /// The verdict on the whole log: drift when an alert fired.
+    pub verdict: Outcome,
+    /// The same in a sentence.
+    pub summary: String,
+    /// What became of the records.
+    pub records: Records,
+    /// The alerts that would have fired.
+    pub alerts: Vec<AlertReport>,
+    /// The windows in the order they closed.
+    pub windows: Vec<WindowReport>,
+}
+
+/// What became of the records of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Counted in windows.
+    pub counted: u64,
+    /// Too late for their window.
+    pub late: u64,
+    /// Of something else.
+    pub filtered: u64,
+    /// Unusable.
+    pub rejected: u64,
+}
+
+/// An alert that would have fired.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlertReport {
+    /// The model version; empty when records name none.
+    pub version: String,
+    /// `*` for the whole.
+    pub segment: String,
+    /// The start of its first drifting window.
+    pub since: String,
+    /// When it would have fired: the end of that window.
+    pub fired: String,
+    /// When it would have been resolved; none when it still fires.
+    pub resolved: Option<String>,
+    /// The worst severity.
+    pub severity: &'static str,
+    /// Whether a retraining would have been asked for.
+    pub retraining: bool,
+    /// The columns that drifted when it fired, most moved first.
+    pub columns: Vec<String>,
+    /// Why the first three of them did.
+    pub why: BTreeMap<String, Vec<Reason>>,
+}
+
+/// A window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowReport {
+    /// The model version; empty when records name none.
+    pub version: String,
+    /// `*` for the whole.
+    pub segment: String,
+    /// Its start.
+    pub start: String,
+    /// Its end.
+    pub end: String,
+    /// Records in it.
+    pub rows: u64,
+    /// The verdict.
+    pub verdict: Outcome,
+    /// The alert after it: `inactive`, `pending` or `firing`.
+    pub alert: &'static str,
+    /// What happened to the alert.
+    pub change: Option<&'static str>,
+    /// The columns in the order of the monitor's findings.
+    pub columns: Vec<WindowColumn>,
+}
+
+/// A column of a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowColumn {
+    /// Its name.
+    pub name: String,
+    /// The worst verdict of its measures.
+    pub verdict: Outcome,
+    /// Its measures.
+    pub measures: Vec<MeasureReport>,
+}
+
+/// The report of what monitors would have done. Each comes with its file and the rows that could not be read.
+#[must_use]
+pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, u64, u64, Replayed)>) -> ReplayReport {
+    ReplayReport {
+        driftd: env!("CARGO_PKG_VERSION"),
+        format: FORMAT,
+        inputs,
+        monitors: monitors
+            .into_iter()
+            .map(|(file, rejected, filtered, replayed)| monitor_report(file, rejected, filtered, &replayed))
+            .collect(),
+    }
+}
+
+fn monitor_report(file: String, rejected: u64, filtered: u64, replayed: &Replayed) -> MonitorReport {
+    let windows: Vec<WindowReport> = replayed.windows.iter().map(window_report).collect();
+    let alerts = alerts(replayed);
+    let (verdict, summary) = verdict(replayed, &windows, &alerts);
+    MonitorReport {
+        monitor: replayed.monitor.clone(),
+        file,
+        baseline: replayed.baseline.clone(),
+        verdict,
+        summary,
+        records: Records {
+            counted: replayed.tally.accepted,
+            late: replayed.tally.late,
+            filtered: filtered + replayed.tally.filtered,
+            rejected: rejected + replayed.tally.rejected.values().sum::<u64>(),
+        },
+        alerts,
+        windows,
+    }
+}
+
+fn verdict(replayed: &Replayed, windows: &[WindowReport], alerts: &[AlertReport]) -> (Outcome, String) {
+    let judged =
+        windows.iter().filter(|window| matches!(window.verdict, Outcome::Ok | Outcome::Warn | Outcome::Drift));
+    let judged = judged.count();
+    let all = windows.len();
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    if all == 0 {
+        return (Outcome::Undefined, "There is no window: no record could be counted.".to_owned());
+    }
+    if judged == 0 {
+        let why = if replayed.learning {
+            "the log ended while the baseline was being learnt"
+        } else if replayed.baseline.is_none() {
+            "there is no baseline"
+        } else {
+            "each has too few records or nothing to compare"
+        };
+        return (Outcome::Undefined, format!("None of {} was judged: {why}.", plural(all, "window")));
+    }
+    let drifting = windows.iter().filter(|window| window.verdict == Outcome::Drift).count();
+    let warned = windows.iter().filter(|window| window.verdict == Outcome::Warn).count();
+    let verdict = match (alerts.len(), warned + drifting) {
+        (0, 0) => Outcome::Ok,
+        (0, _) => Outcome::Warn,
+        _ => Outcome::Drift,
+    };
+    let fired = match alerts.len() {
+        0 => "No alert would have fired".to_owned(),
+        count => format!("{} would have fired", plural(count, "alert")),
+    };
+    let asked = alerts.iter().filter(|alert| alert.retraining).count();
+    let retraining = match asked {
+        0 => String::new(),
+        count => format!("; {} would have been asked for", plural(count, "retraining")),
+    };
+    let unjudged = match all - judged {
+        0 => String::new(),
+        count => format!(", {count} of them not judged"),
+    };
+    (
+        verdict,
+        format!(
+            "{fired}{retraining}: {} drifted and {} moved a little, of {}{unjudged}.",
+            plural(drifting, "window"),
+            warned,
+            plural(all, "window"),
+        ),
+    )
+}
+
+fn window_report(window: &ReplayedWindow) -> WindowReport {
+    let mut by_column: Vec<WindowColumn> = Vec::new();
+    for finding in &window.judgement.findings {
+        let measure = columns::of_finding(finding, None);
+        match by_column.last_mut() {
+            Some(column) if column.name == finding.column => column.measures.push(measure),
+            _ => {
+                let judged = window.judgement.columns.iter().find(|column| column.column == finding.column);
+                by_column.push(WindowColumn {
+                    name: finding.column.clone(),
+                    verdict: judged.map_or(Outcome::Undefined, |column| column.verdict.into()),
+                    measures: vec![measure],
+                });
+            }
+        }
+    }
+    WindowReport {
+        version: window.key.version.clone(),
+        segment: window.key.segment.clone(),
+        start: window.key.start.to_string(),
+        end: window.end.to_string(),
+        rows: window.judgement.n_window,
+        verdict: window.judgement.verdict.into(),
+        alert: match window.alert {
+            AlertState::Inactive => "inactive",
+            AlertState::Pending { .. } => "pending",
+            AlertState::Firing { .. } => "firing",
+        },
+        change: window.change.map(|(kind, _)| kind.as_str()),
+        columns: by_column,
+    }
+}
+
+fn alerts(replayed: &Replayed) -> Vec<AlertReport> {
+    let mut found: Vec<AlertReport> = Vec::new();
+    // The alert that is firing in each series, by its place in the list.
+    let mut firing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for window in &replayed.windows {
+        let series = (window.key.version.clone(), window.key.segment.clone());
+        match window.change {
+            Some((ChangeKind::Firing, severity)) => {
+                let since = match &window.alert {
+                    AlertState::Firing { since, .. } => since.to_string(),
+                    _ => window.key.start.to_string(),
+                };
+                firing.insert(series.clone(), found.len());
+                found.push(AlertReport {
+                    version: series.0.clone(),
+                    segment: series.1.clone(),
+                    since,
+                    fired: window.end.to_string(),
+                    resolved: None,
+                    severity: severity.as_str(),
+                    retraining: false,
+                    columns: window.judgement.drifted().map(|column| column.column.clone()).collect(),
+                    why: window
+                        .judgement
+                        .drifted()
+                        .take(3)
+                        .filter_map(|column| {
+                            Some((column.column.clone(), window.why.get(&column.column)?.clone()))
+                        })
+                        .collect(),
+                });
+            }
+            Some((ChangeKind::Worsened, severity)) => {
+                if let Some(alert) = firing.get(&series).and_then(|place| found.get_mut(*place)) {
+                    alert.severity = severity.as_str();
+                }
+            }
+            Some((ChangeKind::Resolved, _)) => {
+                if let Some(alert) = firing.remove(&series).and_then(|place| found.get_mut(place)) {
+                    alert.resolved = Some(window.end.to_string());
+                }
+            }
+            _ => {}
+        }
+        if window.retraining == Some(RetrainDecision::Request)
+            && let Some(alert) = firing.get(&series).and_then(|place| found.get_mut(*place))
+        {
+            alert.retraining = true;
+        }
+    }
+    found
+}
+
+/// The scores of one measure of one column over the windows of a series.
+pub(super) struct ColumnSeries<'a> {
+    pub(super) column: &'a str,
+    pub(super) measure: &'static str,
+    /// The largest effect as a multiple of its limit.
+    pub(super) moved: f64,
+    pub(super) values: Vec<Option<f64>>,
+    pub(super) limits: (f64, f64),
+}
+
+/// For each column the measure that went furthest beyond its limit, over the windows of one series; the columns that
+/// moved most first.
+pub(super) fn series<'a>(windows: &[&'a WindowReport]) -> Vec<ColumnSeries<'a>> {
+    let mut best: BTreeMap<&str, (f64, &'static str)> = BTreeMap::new();
+    for column in windows.iter().flat_map(|window| &window.columns) {
+        for measure in &column.measures {
+            let moved = strength(measure);
+            let entry = best.entry(&column.name).or_insert((-1.0, measure.measure));
+            if moved > entry.0 {
+                *entry = (moved, measure.measure);
+            }
+        }
+    }
+    let mut found: Vec<ColumnSeries<'a>> = best
+        .into_iter()
+        .map(|(column, (moved, measure))| {
+            let of = |window: &&'a WindowReport| {
+                let column = window.columns.iter().find(|other| other.name == column)?;
+                column.measures.iter().find(|other| other.measure == measure)
+            };
+            let limits = windows
+                .iter()
+                .find_map(of)
+                .map_or((0.0, 0.0), |measure| (measure.warn.unwrap_or(0.0), measure.threshold.unwrap_or(0.0)));
+            let values = windows.iter().map(|window| of(window).and_then(|measure| measure.effect)).collect();
+            ColumnSeries { column, measure, moved, values, limits }
+        })
+        .collect();
+    found.sort_by(|left, right| right.moved.total_cmp(&left.moved).then(left.column.cmp(right.column)));
+    found
+}
+
+/// The series of a monitor's windows: (version, segment) with their windows, the whole before its segments.
+pub(super) fn by_series(monitor: &MonitorReport) -> Vec<((&str, &str), Vec<&WindowReport>)> {
+    let mut groups: BTreeMap<(&str, bool, &str), Vec<&WindowReport>> = BTreeMap::new();
+    for window in &monitor.windows {
+        let key = (window.version.as_str(), window.segment != crate::window::WHOLE, window.segment.as_str());
+        groups.entry(key).or_default().push(window);
+    }
+    groups.into_iter().map(|((version, _, segment), windows)| ((version, segment), windows)).collect()
+}
+
+/// A series in words.
+pub(super) fn series_name(version: &str, segment: &str) -> String {
+    let version = if version.is_empty() { "all versions".to_owned() } else { format!("version {version}") };
+    if segment == crate::window::WHOLE { version } else { format!("{version}, {segment}") }
+}

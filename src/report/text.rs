@@ -1,0 +1,219 @@
+//! The report for a terminal, in 100 columns.
+
+use std::fmt::Write as _;
+
+use super::{ColumnReport, CompareReport, MeasureReport, Outcome};
+use crate::chart::sparkline;
+use crate::judge::why::number;
+
+const WIDTH: usize = 100;
+const NAME: usize = 24;
+const SPARK: usize = 16;
+
+/// Colours of a terminal, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Colours(pub(super) bool);
+
+impl Colours {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    pub(super) fn outcome(self, outcome: Outcome, text: &str) -> String {
+        let code = match outcome {
+            Outcome::Drift => "1;31",
+            Outcome::Warn => "33",
+            Outcome::Ok => "32",
+            Outcome::NotEnoughData | Outcome::Undefined => "35",
+        };
+        self.paint(code, text)
+    }
+}
+
+/// The report as text. Names from files have no control characters in it.
+#[must_use]
+pub fn compare_text(report: &CompareReport, colours: bool) -> String {
+    let colours = Colours(colours);
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _infallible = (|| {
+        let head = format!(
+            "{} ({} rows) compared with baseline {} ({} rows), {}",
+            plain(&report.files.window),
+            grouped(report.rows.window),
+            plain(&report.files.baseline),
+            grouped(report.rows.baseline),
+            report.method,
+        );
+        wrapped(&mut text, "", &head)?;
+        writeln!(text, "{}", colours.outcome(report.verdict, &plain(&report.summary)))?;
+        writeln!(text)?;
+        let head = format!(
+            "{:<9} {:<NAME$} {:<SPARK$} {:<SPARK$} baseline to window",
+            "", "column", "baseline", "window"
+        );
+        writeln!(text, "{}", colours.paint("2", &head))?;
+        for column in &report.columns {
+            row(&mut text, column, colours)?;
+        }
+        for column in report.columns.iter().filter(|column| !column.why.is_empty()) {
+            writeln!(text)?;
+            writeln!(text, "{}", colours.paint("1", &format!("Why {}", plain(&column.name))))?;
+            for reason in &column.why {
+                wrapped(&mut text, "  - ", &plain(&reason.text))?;
+            }
+        }
+        let rejected = [("baseline", report.rejected.baseline), ("window", report.rejected.window)];
+        if !report.notes.is_empty() || rejected.iter().any(|(_, count)| *count > 0) {
+            writeln!(text)?;
+        }
+        for (side, count) in rejected.iter().filter(|(_, count)| *count > 0) {
+            writeln!(text, "note: {} rows of the {side} could not be read", grouped(*count))?;
+        }
+        for note in &report.notes {
+            wrapped(&mut text, "note: ", &plain(note))?;
+        }
+        Ok::<(), std::fmt::Error>(())
+    })();
+    text
+}
+
+fn row(text: &mut String, column: &ColumnReport, colours: Colours) -> std::fmt::Result {
+    let spark = |side: fn(&crate::chart::Bar) -> f64| sparkline(&column.distribution, SPARK, side);
+    let verdict = format!("{:<9}", shortened(column.verdict.words(), 9));
+    writeln!(
+        text,
+        "{} {:<NAME$} {:<SPARK$} {:<SPARK$} {}",
+        colours.outcome(column.verdict, &verdict),
+        shortened(&plain(&column.name), NAME),
+        spark(|bar| bar.baseline),
+        spark(|bar| bar.window),
+        movement(column),
+    )?;
+    // A column that drifts says all that is wrong with it, the others the one measure that says most.
+    let shown: Vec<&MeasureReport> = match column.verdict {
+        Outcome::Drift | Outcome::Warn => column
+            .measures
+            .iter()
+            .filter(|measure| matches!(measure.verdict, Outcome::Drift | Outcome::Warn))
+            .collect(),
+        _ => column.leading().into_iter().collect(),
+    };
+    for measure in shown {
+        let mut lines = String::new();
+        wrapped(&mut lines, &" ".repeat(10), &said(measure))?;
+        for line in lines.lines() {
+            writeln!(text, "{}", colours.paint("2", line))?;
+        }
+    }
+    Ok(())
+}
+
+/// A measure in words: its number, its limit, how it was computed.
+pub(super) fn said(measure: &MeasureReport) -> String {
+    let mut text = measure.measure.to_owned();
+    // Writing to a String cannot fail.
+    match (measure.statistic, measure.effect) {
+        (Some(statistic), Some(effect)) if (statistic - effect).abs() > 1e-12 => {
+            let _infallible = write!(text, " {}, effect {}", number(statistic), number(effect));
+        }
+        (Some(statistic), _) => {
+            let _infallible = write!(text, " {}", number(statistic));
+        }
+        (None, _) => text.push_str(" has no value"),
+    }
+    match measure.p_value {
+        Some(p_value) if p_value < 1e-300 => text.push_str(", p < 1e-300"),
+        Some(p_value) => {
+            let _infallible = write!(text, ", p {}", number(p_value));
+        }
+        None => {}
+    }
+    if let Some(limit) = measure.threshold {
+        let _infallible = write!(text, ", limit {}", number(limit));
+    }
+    if let Some(floor) = within_noise(measure) {
+        let _infallible = write!(text, ", within the noise (up to {})", number(floor));
+    }
+    if !measure.detail.is_empty() {
+        let _infallible = write!(text, " ({})", measure.detail);
+    }
+    text
+}
+
+/// What chance may give, where an effect above its limit is no more than that.
+pub(super) fn within_noise(measure: &MeasureReport) -> Option<f64> {
+    let (effect, warn, floor) = (measure.effect?, measure.warn?, measure.noise_floor?);
+    (measure.verdict == Outcome::Ok && effect >= warn && effect <= floor).then_some(floor)
+}
+
+fn movement(column: &ColumnReport) -> String {
+    let (before, after) = (&column.baseline, &column.window);
+    if after.rows > 0 && after.values == 0 {
+        return "no value in the window".to_owned();
+    }
+    let nulls = |summary: &super::Summary| percent(summary.nulls(), summary.rows);
+    let mut text = match (before.mean.zip(after.mean), before.top.first()) {
+        (Some((before, after)), _) => format!("mean {} to {}", number(before), number(after)),
+        (None, Some((name, share))) => {
+            let now = after.top.iter().find(|(other, _)| other == name).map_or(0.0, |(_, share)| *share);
+            format!("{} {:.0} % to {:.0} %", shortened(&plain(name), 10), share * 100.0, now * 100.0)
+        }
+        (None, None) => String::new(),
+    };
+    if before.nulls() * after.rows.max(1) != after.nulls() * before.rows.max(1) {
+        let _infallible = write!(text, ", null {} to {}", nulls(before), nulls(after));
+    }
+    shortened(&text, WIDTH - 12 - NAME - 2 * SPARK)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn percent(count: u64, all: u64) -> String {
+    format!("{:.0} %", count as f64 / all.max(1) as f64 * 100.0)
+}
+
+/// Without control characters, which a terminal would obey.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// 12,345.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+pub(super) fn wrapped(text: &mut String, lead: &str, words: &str) -> std::fmt::Result {
+    let indent = " ".repeat(lead.len());
+    let mut line = lead.to_owned();
+    let mut empty = true;
+    for word in words.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(text, "{line}")?;
+            line.clone_from(&indent);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    writeln!(text, "{line}")
+}
