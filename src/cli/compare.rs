@@ -195,7 +195,10 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
         |file: &DataFile| file.columns().map_err(|error| CliError::Failed(format!("{}: {error}", file.name())));
     let (before, after) = (read(baseline)?, read(window)?);
     if before.is_empty() {
-        return Err(CliError::Failed(format!("{}: there is no column to compare", baseline.name())));
+        return Err(CliError::Failed(format!(
+            "{}: there is no column to compare\nhint: is it empty?",
+            baseline.name()
+        )));
     }
     let of = |columns: &[FileColumn], name: &str| columns.iter().find(|column| column.name == name).cloned();
     let mut notes = Vec::new();

@@ -2,9 +2,11 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
+use super::energy::energy_parts;
 use super::law::normal_quantile_two_sided;
 use super::shift::SMALLEST_DEVIATION;
-use super::{Groups, Measure, Pair, Score, wasserstein::standard_deviation};
+use super::wasserstein::{standard_deviation, wasserstein_parts};
+use super::{Groups, Measure, Pair, Score};
 
 /// The effect that two samples of one distribution exceed with a chance of about `significance`: below it an
 /// effect is noise, whatever the material thresholds say.
@@ -17,9 +19,10 @@ use super::{Groups, Measure, Pair, Score, wasserstein::standard_deviation};
 ///   the number of bins, at the fullest bin's standard error.
 /// * Kolmogorov-Smirnov: `sqrt(-ln(significance/2)/2) * sqrt(s)` (Smirnov 1948).
 /// * Wasserstein: the normal quantile times `sqrt(s)` times the integral of `sqrt(F (1 - F))`, an upper
-///   bound of the standard error (Bobkov and Ledoux 2019), in baseline deviations.
+///   bound of the standard error (Bobkov and Ledoux 2019), in baseline deviations; and what values out of range
+///   contribute, unless there are significantly many of them.
 /// * Energy: its square is a weighted sum of chi-square variables, whose quantile is at most that of one variable
-///   with the same mean (Székely and Bakirov 2003).
+///   with the same mean (Székely and Bakirov 2003); the tail as for Wasserstein.
 /// * The others are tests: their p-value says it, and the floor is 0.
 ///
 /// Infinite when a size is 0.
@@ -41,14 +44,33 @@ pub fn noise_floor(measure: Measure, pair: &Pair<'_>, score: &Score, significanc
         Measure::LInfinity => largest_bin_error(&pair.grouped(), significance, n + m) * spread.sqrt(),
         Measure::Ks => (-(significance / 2.0).ln() / 2.0).sqrt() * spread.sqrt(),
         Measure::Wasserstein | Measure::WassersteinNormed => {
-            normal_quantile_two_sided(significance) * spread.sqrt() * integral(pair, f64::sqrt) / deviation(pair)
+            let chance = normal_quantile_two_sided(significance) * spread.sqrt() * integral(pair, f64::sqrt);
+            (chance + insignificant_tail(pair, significance)) / deviation(pair)
         }
         Measure::Energy => {
             let mean = 2.0 * spread * integral(pair, |product| product);
-            (normal_quantile_two_sided(significance).powi(2) * mean / deviation(pair)).sqrt()
+            let chance = normal_quantile_two_sided(significance).powi(2) * mean;
+            let tail =
+                || pair.points().and_then(|points| energy_parts(&points)).map_or(0.0, |(_, outside)| outside);
+            let tail = if few_out_of_range(pair, significance) { tail() } else { 0.0 };
+            ((chance + tail) / deviation(pair)).sqrt()
         }
         _ => 0.0,
     }
+}
+
+/// What values beyond the baseline's range contribute to the distance while they are no more than chance may give: one
+/// value of 1e12 moves the mean of a thousand, and means nothing.
+fn insignificant_tail(pair: &Pair<'_>, significance: f64) -> f64 {
+    if !few_out_of_range(pair, significance) {
+        return 0.0;
+    }
+    wasserstein_parts(pair).map_or(0.0, |(_, outside)| outside)
+}
+
+fn few_out_of_range(pair: &Pair<'_>, significance: f64) -> bool {
+    let share = Measure::OutOfRangeShare.score(pair);
+    share.is_none_or(|score| score.p_value.is_none_or(|p_value| p_value > significance))
 }
 
 fn deviation(pair: &Pair<'_>) -> f64 {

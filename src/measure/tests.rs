@@ -116,6 +116,14 @@ fn one_huge_value_does_not_make_drift_of_a_thousand() {
     window[0] = 1e12;
     let binnings = binned(&baseline, 500);
     assert!(score(Measure::Psi, &baseline, &window, &binnings).unwrap().effect < 0.1);
+    let (before, after) = (numeric_counts(&binnings, &baseline), numeric_counts(&binnings, &window));
+    let pair = Pair::new(&before.columns()[0], &after.columns()[0]).unwrap();
+    for measure in Measure::ALL.into_iter().filter(|measure| measure.applies_to(ColumnType::Numeric)) {
+        let score = measure.score(&pair).unwrap();
+        let significant = score.effect > noise_floor(measure, &pair, &score, 1e-4)
+            && score.p_value.is_none_or(|p_value| measure.passes(p_value, 1e-4));
+        assert!(!significant, "{measure:?}: {score:?}");
+    }
 }
 
 #[test]

@@ -25,8 +25,13 @@ pub fn wasserstein_of_points(points: &Points) -> Option<f64> {
 /// are kept exactly, give the area. With one bin a distinct value the result equals the sample formula. `None`
 /// when one side has no value or the column has no cuts.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {
+    wasserstein_parts(pair).map(|(inside, outside)| inside + outside)
+}
+
+/// The area within the baseline's range, and the area beyond it: what few values far out contribute.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
     let binning = pair.numeric_binning()?;
     let (baseline, window) = (pair.baseline(), pair.window());
     let (n, m) = (baseline.present() as f64, window.present() as f64);
@@ -34,26 +39,30 @@ pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {
         return None;
     }
     let (mut left_sum, mut right_sum) = (0u64, 0u64);
+    let filled = |count: &u64| *count > 0;
+    let first = baseline.counts().iter().position(filled)?;
+    let last = baseline.counts().iter().rposition(filled)?;
     let mut gap = 0.0;
-    let mut area = 0.0;
+    let (mut inside, mut outside) = (0.0, 0.0);
     for (bin, (left, right)) in baseline.counts().iter().zip(window.counts()).enumerate() {
         let before = gap;
         left_sum += left;
         right_sum += right;
         gap = left_sum as f64 / n - right_sum as f64 / m;
         match binning.ends(bin) {
-            (Some(low), Some(high)) => area += between(before, gap, high - low),
+            (Some(low), Some(high)) if (first..=last).contains(&bin) => inside += between(before, gap, high - low),
+            (Some(low), Some(high)) => outside += between(before, gap, high - low),
             (None, Some(end)) | (Some(end), None) => {
                 // The mean distance of what lies beyond, each side over its own size.
                 let beyond = |column: &Distribution, count: u64, size: f64| {
                     column.bin_sum(bin).map_or(0.0, |sum| (sum - end * count as f64).abs() / size)
                 };
-                area += (beyond(baseline, *left, n) - beyond(window, *right, m)).abs();
+                outside += (beyond(baseline, *left, n) - beyond(window, *right, m)).abs();
             }
             (None, None) => {}
         }
     }
-    Some(area)
+    Some((inside, outside))
 }
 
 /// The area under |f| where f runs straight from one value to another.

@@ -104,8 +104,12 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
     let mut text = match verdict {
         Outcome::NotEnoughData => {
             return format!(
-                "Nothing is said: the window has {} rows, fewer than the {} that a verdict needs.",
-                comparison.window.rows(),
+                "Nothing is said: the window has {}, fewer than the {} that a verdict needs.",
+                match comparison.window.rows() {
+                    0 => "no row".to_owned(),
+                    1 => "one row".to_owned(),
+                    rows => format!("{rows} rows"),
+                },
                 spec.judge.min_records
             );
         }

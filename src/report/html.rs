@@ -194,13 +194,13 @@ fn summaries(column: &ColumnReport) -> Markup {
         ("rows", |side| side.rows),
         ("valid values", |side| side.values),
         ("null or missing", Summary::nulls),
-        ("NaN or infinite", |side| side.nan + side.infinite),
+        ("infinite or not a number", |side| side.nan + side.infinite),
         ("of the wrong type", |side| side.wrong_type),
     ];
     html! {
         table {
             caption { "What is in the column" }
-            thead { tr { th scope="col" { "" } th.number scope="col" { "Baseline" } th.number scope="col" { "Window" } } }
+            thead { tr { th scope="col" { "What" } th.number scope="col" { "Baseline" } th.number scope="col" { "Window" } } }
             tbody {
                 @for (name, count) in counts {
                     tr { th scope="row" { (name) } td.number { (grouped(count(before))) } td.number { (grouped(count(after))) } }

@@ -61,7 +61,7 @@ impl Outcome {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::NotEnoughData => "too few rows",
+            Self::NotEnoughData => "too few",
             other => other.as_str(),
         }
     }

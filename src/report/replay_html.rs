@@ -22,6 +22,7 @@ pub fn replay_html(report: &ReplayReport) -> String {
     let content = html! {
         h1 { (title) }
         p.soft { "Over " (report.inputs.join(", ")) "." }
+        h2 { "What would have happened" }
         div.pair.two[report.monitors.len() > 1] {
             @for monitor in &report.monitors { div { (status(monitor)) } }
         }

@@ -173,19 +173,20 @@ fn transformed(points: &Points) -> Option<Reason> {
             return told(Cause::Scale, format!("values changed from {what}"), p_value);
         }
     }
-    for offset in offsets(points) {
-        if let Some(left) = fits(1.0, offset) {
-            return told(
-                Cause::Offset,
-                format!("a constant of about {} is added to all values", number(offset)),
-                left,
-            );
-        }
+    // Of several guesses the one that leaves least.
+    let best = |guesses: Vec<f64>, fits: &dyn Fn(f64) -> Option<f64>| {
+        let fitting = guesses.into_iter().filter_map(|guess| Some((guess, fits(guess)?)));
+        fitting.min_by(|left, right| left.1.total_cmp(&right.1))
+    };
+    if let Some((offset, left)) = best(offsets(points), &|offset| fits(1.0, offset)) {
+        return told(
+            Cause::Offset,
+            format!("a constant of about {} is added to all values", number(offset)),
+            left,
+        );
     }
-    for factor in factors(points) {
-        if let Some(left) = fits(factor, 0.0) {
-            return told(Cause::Scale, format!("all values are multiplied by about {}", number(factor)), left);
-        }
+    if let Some((factor, left)) = best(factors(points), &|factor| fits(factor, 0.0)) {
+        return told(Cause::Scale, format!("all values are multiplied by about {}", number(factor)), left);
     }
     None
 }

@@ -30,7 +30,7 @@ pub struct FileColumn {
 }
 
 /// The share of values that must be of a type for the column to be of it; the others are of the wrong type then.
-const MOST: f64 = 0.9;
+const MOST: f64 = 0.5;
 /// Text with more distinct values than this share names rows, not kinds of rows.
 const NAMES_ROWS: f64 = 0.5;
 /// With fewer values nothing is said about that.
@@ -169,7 +169,7 @@ fn text_type<'a>(values: impl Iterator<Item = &'a str>) -> (Option<ColumnType>, 
         times += usize::from(looks_like_time(value));
         distinct.insert(value);
     }
-    if all > 0 && share_of(times, all) >= MOST {
+    if all > 0 && share_of(times, all) >= 0.9 {
         return (None, "a time".to_owned());
     }
     if all >= FEW && share_of(distinct.len(), all) > NAMES_ROWS {
