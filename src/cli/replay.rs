@@ -69,13 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         },
     )?;
     let verdicts: Vec<Outcome> = report.monitors.iter().map(|monitor| monitor.verdict).collect();
-    Ok(if verdicts.contains(&Outcome::Drift) {
-        3
-    } else if verdicts.contains(&Outcome::Undefined) {
-        1
-    } else {
-        0
-    })
+    Ok(if verdicts.contains(&Outcome::Drift) { 3 } else { u8::from(verdicts.contains(&Outcome::Undefined)) })
 }
 
 fn baseline(monitor: &Monitor, path: &Path, data: Option<&Path>) -> Result<Option<(String, Baseline)>, CliError> {

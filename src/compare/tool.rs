@@ -1,6 +1,7 @@
 //! What another tool says of the two files.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::concat;
@@ -138,9 +139,11 @@ fn learn_limits(
             if let Some((limit, statistic)) = nannyml_threshold(chunks).zip(measured.statistic) {
                 measured.threshold = Some(limit);
                 measured.drift = Some(statistic > limit);
-                measured
-                    .detail
-                    .push_str(&format!("; limit: mean + 3 sd of {} chunks of {size} baseline rows", chunks.len()));
+                let _infallible = write!(
+                    measured.detail,
+                    "; limit: mean + 3 sd of {} chunks of {size} baseline rows",
+                    chunks.len()
+                );
             }
         }
     }

@@ -90,7 +90,7 @@ fn p_value(statistic: f64) -> f64 {
         return SMALLEST_P;
     }
     // Normal equations about the middle of the table.
-    let origin = (lowest + highest) / 2.0;
+    let origin = f64::midpoint(lowest, highest);
     let mut moments = [0.0; 5];
     let mut sums = [0.0; 3];
     for (critical, level) in CRITICAL {

@@ -95,8 +95,8 @@ fn inverse_form(mut matrix: Matrix, vector: Vector) -> (f64, u8) {
                 for row in &mut matrix {
                     (row[p], row[q]) = (cosine * row[p] - sine * row[q], sine * row[p] + cosine * row[q]);
                 }
-                for index in 0..4 {
-                    let (upper, lower) = (matrix[p][index], matrix[q][index]);
+                let (upper, lower) = (matrix[p], matrix[q]);
+                for (index, (upper, lower)) in upper.into_iter().zip(lower).enumerate() {
                     matrix[p][index] = cosine * upper - sine * lower;
                     matrix[q][index] = sine * upper + cosine * lower;
                 }

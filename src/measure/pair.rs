@@ -99,11 +99,6 @@ impl<'a> Pair<'a> {
         sized(statistic, self.baseline.present(), self.window.present())
     }
 
-    /// A score of what [`Self::grouped`] counts.
-    pub(super) fn score_of_groups(&self, groups: &Groups, statistic: f64) -> Score {
-        sized(statistic, groups.baseline.iter().sum(), groups.window.iter().sum())
-    }
-
     /// Counts on few bins: categories as they are; numeric columns on about ten groups of equal baseline
     /// mass, large atoms and the two open ends apart. Absent values are a bin of their own when there are
     /// any, so a jump of the null share moves the score, unless only values count.
@@ -201,6 +196,11 @@ impl Groups {
             }
             _ => false,
         }
+    }
+
+    /// A score of what is counted here.
+    pub(super) fn score(&self, statistic: f64) -> Score {
+        sized(statistic, self.baseline.iter().sum(), self.window.iter().sum())
     }
 
     /// How many groups are not empty on both sides.

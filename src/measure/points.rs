@@ -80,6 +80,7 @@ impl Points {
     }
 
     /// (value, count in the baseline, count in the window), by increasing value.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (f64, u64, u64)> + '_ {
         self.values
             .iter()
@@ -98,6 +99,7 @@ impl Points {
     }
 
     /// (value, count) of one side, entries it does not hold left out.
+    #[must_use]
     pub fn of(&self, side: Side) -> impl DoubleEndedIterator<Item = (f64, u64)> + '_ {
         self.values.iter().copied().zip(self.counts(side).iter().copied()).filter(|(_, count)| *count > 0)
     }

@@ -90,6 +90,6 @@ impl Proportions {
     /// The same table with the rarer outcome as hits, which leaves fewer tables to sum.
     fn rarer(self) -> Self {
         let ((a, n), (b, m)) = (self.baseline, self.window);
-        if a + b <= (n + m) / 2 { self } else { Self { baseline: (n - a, n), window: (m - b, m) } }
+        if 2 * (a + b) <= n + m { self } else { Self { baseline: (n - a, n), window: (m - b, m) } }
     }
 }

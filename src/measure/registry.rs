@@ -357,6 +357,7 @@ const REGISTRY: [Entry; 28] = [
 
 impl Measure {
     /// Every measure, in the order of documentation.
+    #[expect(clippy::indexing_slicing, reason = "computed while compiling, where it would not compile")]
     pub const ALL: [Self; 28] = {
         let mut all = [Self::Psi; 28];
         let mut index = 0;

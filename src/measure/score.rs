@@ -59,8 +59,8 @@ impl Measure {
                 Reads::Counters => "share of all rows".to_owned(),
                 Reads::Values if pair.is_exact() => "every distinct value".to_owned(),
                 Reads::Values => {
-                    let bins = pair.numeric_binning().map_or(0, |binning| binning.bins());
-                    let bound = pair.numeric_binning().map_or(0.0, |binning| binning.largest_mass());
+                    let bins = pair.numeric_binning().map_or(0, crate::binning::NumericBinning::bins);
+                    let bound = pair.numeric_binning().map_or(0.0, crate::binning::NumericBinning::largest_mass);
                     match self {
                         Self::Ks => format!("{bins} bins, exact to {bound:.2e}"),
                         _ => format!("{bins} bins"),
@@ -74,7 +74,7 @@ impl Measure {
 fn of_groups(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
     let groups = pair.grouped();
     let (baseline, window) = (&groups.baseline, &groups.window);
-    let score = |statistic| pair.score_of_groups(&groups, statistic);
+    let score = |statistic| groups.score(statistic);
     Some(match measure {
         Measure::Psi => score(psi(baseline, window, Smoothing::HALF)?),
         Measure::Kl => score(kl(baseline, window, Smoothing::HALF)?),

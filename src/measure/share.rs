@@ -25,7 +25,7 @@ pub(super) fn score(pair: &Pair<'_>, share: Share) -> Option<Score> {
     // A null share that falls is a change of the pipeline, too; the others are only bad news when they rise.
     let effect = if share == Share::Null { change.abs() } else { change.max(0.0) };
     let p_value = if effect > 0.0 { proportions.p_value() } else { Some(1.0) };
-    Some(Score { effect, p_value, ..pair.score_of_rows(after as f64 / m as f64) })
+    Some(Score { p_value, effect, ..pair.score_of_rows(after as f64 / m as f64) })
 }
 
 /// How many rows of each side are concerned.

@@ -144,13 +144,10 @@ impl Preset {
     pub fn defaults(self, values: &Values) -> Vec<Measure> {
         match self {
             Self::Evidently => vec![evidently::default_measure(values)],
-            Self::NannyMl => vec![Measure::JensenShannon],
-            Self::Tfdv if values.is_numeric() => vec![Measure::JensenShannon],
-            Self::Tfdv => vec![Measure::LInfinity],
             Self::Deequ if values.is_numeric() => vec![Measure::Ks],
-            Self::Deequ => vec![Measure::LInfinity],
+            Self::Tfdv | Self::Deequ if !values.is_numeric() => vec![Measure::LInfinity],
             Self::Azure if values.is_numeric() => vec![Measure::WassersteinNormed],
-            Self::Azure => vec![Measure::JensenShannon],
+            Self::NannyMl | Self::Tfdv | Self::Deequ | Self::Azure => vec![Measure::JensenShannon],
             Self::MlRun => vec![Measure::TotalVariation, Measure::Hellinger, Measure::Kl],
             Self::WhyLabs => vec![Measure::Hellinger],
             Self::Scouter => vec![Measure::Psi],

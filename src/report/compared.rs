@@ -1,5 +1,7 @@
 //! From a comparison to its report.
 
+use std::fmt::Write as _;
+
 use super::columns::{bars, of_finding, of_tool, strength};
 use super::{Both, ColumnReport, CompareReport, FORMAT, Outcome, Summary};
 use crate::compare::{CompareSpec, Comparison};
@@ -132,7 +134,7 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
         _ => format!("No drift in {all} {}.", plural(all)),
     };
     if unclear > 0 && verdict != Outcome::Undefined {
-        text.push_str(&format!(" No verdict on {unclear} of them."));
+        let _infallible = write!(text, " No verdict on {unclear} of them.");
     }
     text
 }

@@ -188,9 +188,12 @@ fn measures(column: &ColumnReport) -> Markup {
     }
 }
 
+/// A counter of a side.
+type Count = fn(&Summary) -> u64;
+
 fn summaries(column: &ColumnReport) -> Markup {
     let (before, after) = (&column.baseline, &column.window);
-    let counts: [(&str, fn(&Summary) -> u64); 5] = [
+    let counts: [(&str, Count); 5] = [
         ("rows", |side| side.rows),
         ("valid values", |side| side.values),
         ("null or missing", Summary::nulls),

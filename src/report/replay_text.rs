@@ -146,7 +146,10 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
 fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> std::fmt::Result {
     let names: Vec<String> = report.monitors.iter().map(|monitor| plain(&monitor.file)).collect();
     writeln!(text, "{}", colours.paint("1", "Side by side"))?;
-    let head: String = names.iter().map(|name| format!(" {name:<24}")).collect();
+    let mut head = String::new();
+    for name in &names {
+        write!(head, " {name:<24}")?;
+    }
     writeln!(text, "{:<22}{head}", "window from")?;
     let mut starts: Vec<(&str, &str, &str)> = report
         .monitors
@@ -168,8 +171,8 @@ fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> s
                 })
             })
             .collect();
-        let said = |cell: &Option<&WindowReport>| cell.map(|window| (window.verdict, window.alert));
-        if cells.windows(2).all(|pair| matches!(pair, [left, right] if said(left) == said(right))) {
+        let said = |cell: Option<&WindowReport>| cell.map(|window| (window.verdict, window.alert));
+        if cells.windows(2).all(|pair| matches!(pair, [left, right] if said(*left) == said(*right))) {
             alike += 1;
             continue;
         }
@@ -191,7 +194,7 @@ fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> s
             })
             .collect();
         let place = if segment == crate::window::WHOLE { String::new() } else { format!(" {}", plain(segment)) };
-        writeln!(text, "{:<22}{row}{place}", start)?;
+        writeln!(text, "{start:<22}{row}{place}")?;
     }
     writeln!(text, "{alike} windows have the same verdict and alert (numbers are multiples of the limit).")
 }

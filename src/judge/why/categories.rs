@@ -12,6 +12,9 @@ const CHANGED: f64 = 1e-6;
 /// Names at least this alike (share of letters that stay) are one name misspelt.
 const ALIKE: f64 = 0.7;
 
+/// A category and how often a side has it.
+type Named<'a> = (&'a str, u64);
+
 /// Counts of one category on both sides.
 type Counts<'a> = BTreeMap<&'a str, (u64, u64)>;
 
@@ -83,7 +86,7 @@ fn nulls_replaced(pair: &Pair<'_>, counts: &Counts<'_>, (n, m): (u64, u64)) -> O
 }
 
 /// Categories that are gone, and new ones, with their shares' counts.
-fn gone_and_new<'a>(counts: &Counts<'a>, (n, m): (u64, u64)) -> (Vec<(&'a str, u64)>, Vec<(&'a str, u64)>) {
+fn gone_and_new<'a>(counts: &Counts<'a>, (n, m): (u64, u64)) -> (Vec<Named<'a>>, Vec<Named<'a>>) {
     let left = |before: u64, after: u64| Proportions { baseline: (before, n), window: (after, m) };
     let significant = |change: Proportions| change.p_value().is_some_and(|p_value| p_value < CHANGED);
     let gone = counts
@@ -136,7 +139,7 @@ fn renamed(counts: &Counts<'_>, (n, m): (u64, u64)) -> Option<Reason> {
     for (old, before) in &gone {
         let matching: Vec<&(&str, u64)> = new.iter().filter(|(_, after)| same_size(*before, *after)).collect();
         let alike = matching.iter().filter_map(|(name, after)| Some((how_alike(old, name)?, *name, *after))).min();
-        let found = alike.or_else(|| match (matching.as_slice(), gone.len(), new.len()) {
+        let found = alike.or(match (matching.as_slice(), gone.len(), new.len()) {
             // Nothing else could have become of it.
             ([(name, after)], 1, 1) if *before as f64 >= 0.02 * n as f64 => {
                 Some((Likeness::Unlike, *name, *after))

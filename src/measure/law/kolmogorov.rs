@@ -58,6 +58,7 @@ fn one_sided_tail(statistic: f64, size: u64) -> f64 {
 /// The chance of at most this value, by the power of a matrix.
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,
@@ -100,6 +101,11 @@ fn durbin(statistic: f64, size: u64) -> f64 {
         }
         product
     };
+    let scale_down = |matrix: &mut [f64]| {
+        for value in matrix {
+            *value /= SCALE;
+        }
+    };
     let mut power = vec![0.0; m * m];
     for index in 0..m {
         power[index * m + index] = 1.0;
@@ -114,11 +120,11 @@ fn durbin(statistic: f64, size: u64) -> f64 {
         matrix = multiply(&matrix, &matrix);
         exponent *= 2;
         if matrix[(k - 1) * m + k - 1] > SCALE {
-            matrix.iter_mut().for_each(|value| *value /= SCALE);
+            scale_down(&mut matrix);
             exponent += 140;
         }
         if power[(k - 1) * m + k - 1] > SCALE {
-            power.iter_mut().for_each(|value| *value /= SCALE);
+            scale_down(&mut power);
             power_exponent += 140;
         }
         left /= 2;
@@ -182,6 +188,7 @@ fn pelz_good_tail(statistic: f64, n: f64) -> f64 {
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     clippy::indexing_slicing,

@@ -234,11 +234,11 @@ fn faults_are_named_and_untouched_columns_carry_none() {
         let moved = each(&after, |hour| (hour + by) % 24.0);
         judge("time zone", Cause::TimeZone, format!("rentals {by}"), numeric_causes(&before, &moved));
     }
-    println!("{:<18} {:>8} {:>6} {:>11}", "fault", "injected", "named", "with others");
+    eprintln!("{:<18} {:>8} {:>6} {:>11}", "fault", "injected", "named", "with others");
     for (name, hits) in &table {
-        println!("{name:<18} {:>8} {:>6} {:>11}", hits.injected, hits.named, hits.also);
+        eprintln!("{name:<18} {:>8} {:>6} {:>11}", hits.injected, hits.named, hits.also);
     }
-    println!("untouched columns: {untouched}, with a signature: {}", false_hits.len());
+    eprintln!("untouched columns: {untouched}, with a signature: {}", false_hits.len());
     let missed: Vec<String> = table
         .iter()
         .flat_map(|(name, hits)| hits.missed.iter().map(move |place| format!("{name}: {place}")))

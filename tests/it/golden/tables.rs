@@ -211,7 +211,7 @@ impl Tally {
     /// Prints how many values agreed, and fails with those that did not.
     pub fn finish(self, title: &str) {
         for (what, (count, off)) in &self.counts {
-            println!("{title} {what}: {count} values, at most {off:.1e} off");
+            eprintln!("{title} {what}: {count} values, at most {off:.1e} off");
         }
         let shown: Vec<&String> = self.failures.iter().take(40).collect();
         assert!(self.failures.is_empty(), "{} of {title} differ:\n{shown:#?}", self.failures.len());
