@@ -1,1 +1,159 @@
+use std::io::Cursor;
 
+use super::*;
+use crate::alert::AlertPolicy;
+use crate::baseline::build;
+use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::measure::Measure;
+use crate::record::table::{TableRows, json_lines_batches};
+use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeUnit};
+use crate::window::WindowLength;
+
+const HOUR: i64 = 3_600;
+
+fn schema() -> ModelSchema {
+    ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap()
+}
+
+fn rows() -> TableRows {
+    let layout = RecordLayout {
+        time: Some(FieldPath::parse("at").unwrap()),
+        time_format: TimeFormat { unit: TimeUnit::Seconds },
+        ..RecordLayout::default()
+    };
+    TableRows { schema: schema(), layout, timed: true, strict: false }
+}
+
+fn spec(learn: Option<u32>) -> ReplaySpec {
+    let measures = Measure::defaults_for(ColumnType::Numeric).iter();
+    let rule = |measure: &Measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() };
+    ReplaySpec {
+        schema: schema(),
+        counting: CountingSpec {
+            length: WindowLength::from_micros(HOUR * 1_000_000).unwrap(),
+            segments: vec![],
+            sample_size: 0,
+            max_open_windows: 64,
+            max_series: 100,
+        },
+        timing: Timing { out_of_orderness: 0, idle_after: 60_000_000, max_close_delay: 600_000_000 },
+        rules: DecisionRules {
+            monitor: "m".into(),
+            judge: JudgeSpec {
+                columns: vec![ColumnRules { name: "x".into(), measures: measures.map(rule).collect() }],
+                min_records: 100,
+                significance: 0.001,
+                values_only: false,
+                rule: WindowRule::Columns(1),
+            },
+            alert: AlertPolicy { severity: Severity::Critical, for_windows: 2, resolve_after: 1 },
+            receivers: vec![],
+            retrain: None,
+            retrain_receivers: vec![],
+        },
+        learn,
+        build: BuildOptions::default(),
+    }
+}
+
+/// 200 records an hour; from `moved` on, up to `back`, they lie elsewhere.
+fn log(hours: std::ops::Range<i64>, moved: i64, back: i64) -> String {
+    hours
+        .flat_map(|hour| (0..200).map(move |index| (hour, index)))
+        .map(|(hour, index)| {
+            let shift = if (moved..back).contains(&hour) { 60 } else { 0 };
+            format!("{{\"at\":{},\"x\":{}}}\n", hour * HOUR + index * 18, index * 37 % 100 + shift)
+        })
+        .collect()
+}
+
+fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String]) -> Replayed {
+    let mut replay = Replay::new(spec, baseline);
+    let partition = |number| Partition { topic: Arc::from("files"), partition: number };
+    let inputs = (0..).zip(files).map(|(number, text)| {
+        (partition(number), json_lines_batches(Cursor::new(text.clone()), &rows()))
+    });
+    let inputs: Vec<_> = inputs.collect();
+    replay.announce(inputs.iter().map(|(partition, _)| partition.clone()));
+    for next in Inputs::new(inputs) {
+        match next {
+            Next::Batch(partition, batch) => replay.feed(&partition, &batch.batch).unwrap(),
+            Next::End(partition) => replay.end_of(&partition).unwrap(),
+            Next::Failed(_, error) => panic!("{error}"),
+        }
+    }
+    replay.finish().unwrap()
+}
+
+fn given() -> Option<(String, Baseline)> {
+    let text = log(0..10, 99, 99);
+    let untimed = TableRows { timed: false, ..rows() };
+    let open = || Ok(json_lines_batches(Cursor::new(text.clone()), &untimed));
+    Some(("given".into(), build(&schema(), &[], BuildOptions::default(), open).unwrap().0))
+}
+
+/// Start hour, records, verdict and what happened to the alert.
+fn transcript(replayed: &Replayed) -> Vec<String> {
+    replayed
+        .windows
+        .iter()
+        .map(|window| {
+            let change = window.change.map_or("", |(kind, _)| kind.as_str());
+            let hour = window.key.start.micros() / 1_000_000 / HOUR;
+            format!("{hour} {} {} {change}", window.judgement.n_window, window.judgement.verdict.as_str())
+        })
+        .collect()
+}
+
+#[test]
+fn a_shift_fires_after_two_windows_and_resolves_when_it_is_over() {
+    let replayed = run(spec(None), given(), &[log(100..107, 102, 105)]);
+    assert_eq!(
+        transcript(&replayed),
+        [
+            "100 200 ok ",
+            "101 200 ok ",
+            "102 200 critical pending",
+            "103 200 critical firing",
+            "104 200 critical ",
+            "105 200 ok resolved",
+            "106 200 ok ",
+        ]
+    );
+    assert!(replayed.windows[3].why["x"].iter().any(|reason| reason.text.contains("mean")), "{replayed:?}");
+    assert_eq!(replayed.tally.accepted, 1_400);
+}
+
+#[test]
+fn files_side_by_side_and_one_after_another_give_the_same_windows() {
+    let whole = transcript(&run(spec(None), given(), &[log(100..107, 102, 105)]));
+    let in_turn = [log(100..103, 102, 105), log(103..107, 102, 105)];
+    assert_eq!(transcript(&run(spec(None), given(), &in_turn)), whole);
+    let lines: Vec<String> = log(100..107, 102, 105).lines().map(str::to_owned).collect();
+    let every = |odd: usize| lines.iter().skip(odd).step_by(2).map(|line| format!("{line}\n")).collect::<String>();
+    assert_eq!(transcript(&run(spec(None), given(), &[every(0), every(1)])), whole);
+}
+
+#[test]
+fn records_of_closed_windows_are_late() {
+    let mixed = format!("{}{}", log(100..104, 999, 999), log(100..101, 999, 999));
+    let replayed = run(spec(None), given(), &[mixed]);
+    assert_eq!((replayed.tally.accepted, replayed.tally.late), (800, 200));
+    assert_eq!(replayed.windows.len(), 4);
+}
+
+#[test]
+fn a_baseline_is_learnt_from_the_first_windows_and_judges_the_later_ones() {
+    let replayed = run(spec(Some(3)), None, &[log(100..110, 106, 999)]);
+    let verdicts: Vec<&str> = replayed.windows.iter().map(|window| window.judgement.verdict.as_str()).collect();
+    // The window after the third is open already when the baseline comes.
+    assert_eq!(&verdicts[..3], ["no_baseline"; 3]);
+    assert_eq!(&verdicts[5..], ["ok", "critical", "critical", "critical", "critical"]);
+    assert_eq!(replayed.baseline.as_deref(), Some("learnt from the first 3 windows"));
+}
+
+#[test]
+fn no_record_at_all_is_no_window() {
+    let replayed = run(spec(None), given(), &[String::new()]);
+    assert!(replayed.windows.is_empty());
+}

@@ -21,6 +21,7 @@ mod configuration;
 mod crash;
 mod demo;
 mod end_to_end;
+mod files;
 mod golden;
 mod operations;
 mod store;
