@@ -18,8 +18,10 @@
 //! *Judging* ([`decision`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert state) to
 //! findings, changes, messages. Neither reads a clock, a socket, a file or a database.
 //!
-//! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`judge`], [`alert`],
+//! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`decision`];
+//! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
+//!   [`chart`] say what they found;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
 //! * around them: [`config`] (files to checked settings), [`app`] (wiring and tasks), [`supervisor`],
 //!   [`telemetry`], [`cli`].

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 9] =
-    ["record", "binning", "distribution", "window", "measure", "judge", "alert", "retrain", "baseline"];
+const CORE: [&str; 14] = [
+    "record", "binning", "distribution", "window", "measure", "preset", "judge", "alert", "retrain", "baseline",
+    "compare", "replay", "report", "chart",
+];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {

@@ -20,6 +20,7 @@ mod compiled_in;
 mod configuration;
 mod crash;
 mod demo;
+mod documentation;
 mod end_to_end;
 mod files;
 mod golden;
