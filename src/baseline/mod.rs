@@ -1,7 +1,7 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
@@ -161,7 +161,7 @@ fn rows_by_segment(batch: &DecodedBatch, segments: &[String]) -> BTreeMap<String
 /// What is gathered of a column to place its bins.
 enum Collector {
     Numeric { values: Vec<f64>, seen: u64, smallest: f64, largest: f64 },
-    Categorical(BTreeMap<String, u64>),
+    Categorical(HashMap<String, u64>),
     Boolean,
 }
 
@@ -171,7 +171,7 @@ impl Collector {
             ColumnType::Numeric => {
                 Self::Numeric { values: Vec::new(), seen: 0, smallest: f64::INFINITY, largest: f64::NEG_INFINITY }
             }
-            ColumnType::Categorical => Self::Categorical(BTreeMap::new()),
+            ColumnType::Categorical => Self::Categorical(HashMap::new()),
             ColumnType::Boolean => Self::Boolean,
         }
     }
@@ -221,7 +221,7 @@ impl Collector {
                 }
                 numeric_from_values(&mut values, options).map_or(Binning::UniversalNumeric, Binning::Numeric)
             }
-            Self::Categorical(counts) => categorical_from_counts(&counts, options),
+            Self::Categorical(counts) => categorical_from_counts(&counts.into_iter().collect(), options),
             Self::Boolean => Binning::Categorical(CategoricalBinning::boolean()),
         }
     }

@@ -50,14 +50,11 @@ pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Resu
         }
     }
     values.sort_unstable_by(f64::total_cmp);
-    let mut runs: Vec<Run> = Vec::new();
-    for value in values.iter() {
-        match runs.last_mut() {
-            Some(run) if run.low == *value => run.count += 1,
-            _ => runs.push(Run { low: *value, high: value.next_up(), count: 1 }),
-        }
-    }
-    from_runs(&runs, options)
+    let runs = values.chunk_by(|left, right| left == right).filter_map(|equal| {
+        let value = *equal.first()?;
+        Some(Run { low: value, high: value.next_up(), count: equal.len() as u64 })
+    });
+    from_runs(runs, values.len() as u64, options)
 }
 
 /// Quantile bins of counts on universal buckets; every cut is the end of a bucket, so the counts can be
@@ -69,42 +66,47 @@ pub fn numeric_from_universal(
     counts: &BTreeMap<i32, u64>,
     options: BuildOptions,
 ) -> Result<NumericBinning, BuildError> {
-    let runs: Vec<Run> = counts
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(key, count)| Run {
-            low: universal::lower_end(*key).max(f64::MIN),
-            high: universal::lower_end(key.saturating_add(1)).min(f64::MAX),
-            count: *count,
-        })
-        .collect();
-    from_runs(&runs, options)
+    let runs = counts.iter().filter(|(_, count)| **count > 0).map(|(key, count)| Run {
+        low: universal::lower_end(*key).max(f64::MIN),
+        high: universal::lower_end(key.saturating_add(1)).min(f64::MAX),
+        count: *count,
+    });
+    from_runs(runs, counts.values().sum(), options)
 }
 
+/// `total` is the sum of the runs' counts.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn from_runs(runs: &[Run], options: BuildOptions) -> Result<NumericBinning, BuildError> {
-    let total: u64 = runs.iter().map(|run| run.count).sum();
-    let (Some(first), Some(last)) = (runs.first(), runs.last()) else {
-        return Err(BuildError::NoValues);
-    };
+fn from_runs(
+    runs: impl Iterator<Item = Run>,
+    total: u64,
+    options: BuildOptions,
+) -> Result<NumericBinning, BuildError> {
+    let mut runs = runs.peekable();
+    let first = runs.peek().map(|run| run.low).ok_or(BuildError::NoValues)?;
     let resolution = options.resolution.max(1) as u64;
-    let mut cuts = vec![first.low];
+    let mut cuts = vec![first];
     let mut largest: u64 = 0;
     let mut in_bin: u64 = 0;
     // Cut k lies where k/resolution of the mass has passed, so coarser quantiles are among the finer ones.
     let mut before: u64 = 0;
-    let quantile_from = |mass: u64| mass.saturating_mul(resolution) / total;
-    let quantile_to = |mass: u64| (mass.saturating_mul(resolution) - 1) / total;
+    let mut last = first;
+    // The mass, times the resolution, at which the quantile in which the bin began ends.
+    let end_of_quantile = |mass: u64| (mass.saturating_mul(resolution) / total + 1).saturating_mul(total);
+    let mut ends = end_of_quantile(0);
     for run in runs {
         let is_atom = run.count.saturating_mul(resolution) > total;
         // Cutting before the run that would cross a quantile keeps every bin within one quantile's mass.
-        let crosses = quantile_to(before + run.count) > quantile_from(before - in_bin);
+        let crosses = (before + run.count).saturating_mul(resolution) > ends;
         if (is_atom || crosses) && in_bin > 0 {
             push_cut(&mut cuts, run.low);
             largest = largest.max(in_bin);
             in_bin = 0;
         }
+        if in_bin == 0 {
+            ends = end_of_quantile(before);
+        }
         before += run.count;
+        last = run.high;
         if is_atom {
             push_cut(&mut cuts, run.low);
             push_cut(&mut cuts, run.high);
@@ -117,9 +119,9 @@ fn from_runs(runs: &[Run], options: BuildOptions) -> Result<NumericBinning, Buil
         }
     }
     largest = largest.max(in_bin);
-    push_cut(&mut cuts, last.high);
+    push_cut(&mut cuts, last);
     if cuts.len() < 2 {
-        cuts.push(first.low.next_up());
+        cuts.push(first.next_up());
     }
     NumericBinning::new(cuts, largest as f64 / total as f64).ok_or(BuildError::NoValues)
 }

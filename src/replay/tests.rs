@@ -70,9 +70,9 @@ fn log(hours: std::ops::Range<i64>, moved: i64, back: i64) -> String {
 fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String]) -> Replayed {
     let mut replay = Replay::new(spec, baseline);
     let partition = |number| Partition { topic: Arc::from("files"), partition: number };
-    let inputs = (0..).zip(files).map(|(number, text)| {
-        (partition(number), json_lines_batches(Cursor::new(text.clone()), &rows()))
-    });
+    let inputs = (0..)
+        .zip(files)
+        .map(|(number, text)| (partition(number), json_lines_batches(Cursor::new(text.clone()), &rows())));
     let inputs: Vec<_> = inputs.collect();
     replay.announce(inputs.iter().map(|(partition, _)| partition.clone()));
     for next in Inputs::new(inputs) {

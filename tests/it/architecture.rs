@@ -4,8 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const CORE: [&str; 14] = [
-    "record", "binning", "distribution", "window", "measure", "preset", "judge", "alert", "retrain", "baseline",
-    "compare", "replay", "report", "chart",
+    "record",
+    "binning",
+    "distribution",
+    "window",
+    "measure",
+    "preset",
+    "judge",
+    "alert",
+    "retrain",
+    "baseline",
+    "compare",
+    "replay",
+    "report",
+    "chart",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 

@@ -93,23 +93,32 @@ fn verdicts(report: &Value) -> Vec<(String, String)> {
 #[test]
 fn every_format_with_the_same_rows_gives_the_same_report() {
     let folder = Folder::new();
-    let (before, after) = (rows(3_000, 0, |_, _| {}), rows(900, 5_000, |index, row| {
-        row.a = row.a.map(|value| value * 1.5).filter(|_| index % 5 > 0);
-    }));
+    let (before, after) = (
+        rows(3_000, 0, |_, _| {}),
+        rows(900, 5_000, |index, row| {
+            row.a = row.a.map(|value| value * 1.5).filter(|_| index % 5 > 0);
+        }),
+    );
     let write = |name: &str, rows: &RecordBatch| {
         folder.parquet(&format!("{name}.parquet"), rows);
         CsvWriter::new(File::create(folder.path(&format!("{name}.csv"))).unwrap()).write(rows).unwrap();
         let mut lines = LineDelimitedWriter::new(File::create(folder.path(&format!("{name}.jsonl"))).unwrap());
         lines.write(rows).unwrap();
         lines.finish().unwrap();
-        let mut ipc = FileWriter::try_new(File::create(folder.path(&format!("{name}.arrow"))).unwrap(), &rows.schema()).unwrap();
+        let mut ipc =
+            FileWriter::try_new(File::create(folder.path(&format!("{name}.arrow"))).unwrap(), &rows.schema())
+                .unwrap();
         ipc.write(rows).unwrap();
         ipc.finish().unwrap();
     };
     write("before", &before);
     write("after", &after);
     let report = |extension: &str| {
-        let (code, mut report) = compare(&folder.path(&format!("before.{extension}")), &folder.path(&format!("after.{extension}")), &[]);
+        let (code, mut report) = compare(
+            &folder.path(&format!("before.{extension}")),
+            &folder.path(&format!("after.{extension}")),
+            &[],
+        );
         assert_eq!(code, Some(3), "{extension}");
         report["files"].take();
         for column in report["columns"].as_array_mut().unwrap() {
@@ -140,14 +149,78 @@ fn damaged_windows_have_outcomes_of_their_own_and_cost_no_other_column() {
     let window = |name: &str, change: &dyn Fn(usize, &mut Row)| folder.parquet(name, &rows(1_000, 9_000, change));
     let damages: [(&str, String, &str, &str, &str); 9] = [
         ("nothing", window("same.parquet", &|_, _| {}), "a", "ok", ""),
-        ("a number column all null", window("null.parquet", &|_, row| row.a = None), "a", "drift", "every value of the window is null"),
-        ("a category column all null", window("nullk.parquet", &|_, row| row.k = None), "k", "drift", "every value of the window is null"),
-        ("half of a column null", window("half.parquet", &|index, row| row.a = row.a.filter(|_| index % 2 == 0)), "a", "drift", "the share of null values rose"),
-        ("1 % infinities", window("inf.parquet", &|index, row| if index % 100 == 0 { row.a = Some(f64::INFINITY); }), "a", "warn", ""),
-        ("2 % of a new category", window("new.parquet", &|index, row| if index % 50 == 0 { row.k = Some("new".into()); }), "k", "warn", "(unseen)"),
-        ("one value of 1e12", window("far.parquet", &|index, row| if index == 5 { row.a = Some(1e12); }), "a", "ok", ""),
-        ("one value only", window("one.parquet", &|_, row| row.a = Some(3.0)), "a", "drift", "every value of the window is 3"),
-        ("NaN", window("nan.parquet", &|index, row| if index % 3 == 0 { row.a = Some(f64::NAN); }), "a", "drift", ""),
+        (
+            "a number column all null",
+            window("null.parquet", &|_, row| row.a = None),
+            "a",
+            "drift",
+            "every value of the window is null",
+        ),
+        (
+            "a category column all null",
+            window("nullk.parquet", &|_, row| row.k = None),
+            "k",
+            "drift",
+            "every value of the window is null",
+        ),
+        (
+            "half of a column null",
+            window("half.parquet", &|index, row| row.a = row.a.filter(|_| index % 2 == 0)),
+            "a",
+            "drift",
+            "the share of null values rose",
+        ),
+        (
+            "1 % infinities",
+            window("inf.parquet", &|index, row| {
+                if index % 100 == 0 {
+                    row.a = Some(f64::INFINITY);
+                }
+            }),
+            "a",
+            "warn",
+            "",
+        ),
+        (
+            "2 % of a new category",
+            window("new.parquet", &|index, row| {
+                if index % 50 == 0 {
+                    row.k = Some("new".into());
+                }
+            }),
+            "k",
+            "warn",
+            "(unseen)",
+        ),
+        (
+            "one value of 1e12",
+            window("far.parquet", &|index, row| {
+                if index == 5 {
+                    row.a = Some(1e12);
+                }
+            }),
+            "a",
+            "ok",
+            "",
+        ),
+        (
+            "one value only",
+            window("one.parquet", &|_, row| row.a = Some(3.0)),
+            "a",
+            "drift",
+            "every value of the window is 3",
+        ),
+        (
+            "NaN",
+            window("nan.parquet", &|index, row| {
+                if index % 3 == 0 {
+                    row.a = Some(f64::NAN);
+                }
+            }),
+            "a",
+            "drift",
+            "",
+        ),
     ];
     for (damage, after, column, verdict, why) in &damages {
         for more in [&[][..], &["--exact"]] {
@@ -223,7 +296,9 @@ fn presets_through_the_command_line_give_the_tools_verdicts() {
     let all = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
     let before = folder.parquet("before.parquet", &all.slice(0, 2_106));
     let after = folder.parquet("after.parquet", &all.slice(4_010, 683));
-    for (preset, library, metric) in [("evidently", "evidently", "default"), ("nannyml", "nannyml", "jensen_shannon")] {
+    for (preset, library, metric) in
+        [("evidently", "evidently", "default"), ("nannyml", "nannyml", "jensen_shannon")]
+    {
         let (_, report) = compare(&before, &after, &["--preset", preset]);
         let table = fs::read_to_string(golden(&format!("univariate/nyc_taxis.{library}.csv"))).unwrap();
         let mut compared = 0;
@@ -232,7 +307,8 @@ fn presets_through_the_command_line_give_the_tools_verdicts() {
             if fields[3] != metric {
                 continue;
             }
-            let column = report["columns"].as_array().unwrap().iter().find(|column| column["name"] == fields[1]).unwrap();
+            let column =
+                report["columns"].as_array().unwrap().iter().find(|column| column["name"] == fields[1]).unwrap();
             let measure = &column["measures"][0];
             let published: f64 = fields[4].parse().unwrap();
             let actual = measure["statistic"].as_f64().unwrap();
@@ -250,7 +326,8 @@ fn presets_through_the_command_line_give_the_tools_verdicts() {
 }
 
 fn parquet_batches(file: File) -> Vec<RecordBatch> {
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    let reader =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
     reader.map(Result::unwrap).collect()
 }
 
@@ -267,7 +344,10 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
         folder.path(name)
     };
     let tight = monitor("tight.toml", "");
-    let loose = monitor("loose.toml", "[judge.thresholds]\npsi = { warn = 50, critical = 90 }\nwasserstein_normed = { warn = 50, critical = 90 }\nout_of_range_share = { warn = 1, critical = 1 }\njensen_shannon = { warn = 1, critical = 1 }");
+    let loose = monitor(
+        "loose.toml",
+        "[judge.thresholds]\npsi = { warn = 50, critical = 90 }\nwasserstein_normed = { warn = 50, critical = 90 }\nout_of_range_share = { warn = 1, critical = 1 }\njensen_shannon = { warn = 1, critical = 1 }",
+    );
     let log = golden("inputs/bike_hour.parquet").display().to_string();
     let output = driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log, "--format", "json"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
