@@ -55,8 +55,11 @@ pub enum BaselineError {
     Mismatch(#[from] BinningMismatch),
 }
 
-/// Builds a baseline from rows. They are read twice, once to place bins and once to count, so `open` is
-/// called twice; only distributions are held in memory.
+/// Decoded rows are kept up to this size between placing bins and counting; larger data is read twice.
+const MAX_KEPT_BYTES: usize = 256 << 20;
+
+/// Builds a baseline from rows, which are gone through twice, once to place bins and once to count; so `open` is called
+/// twice when they are too many to be kept in between.
 ///
 /// # Errors
 /// When the rows cannot be read or there is none.
@@ -72,6 +75,8 @@ where
     let mut collectors: Vec<Collector> =
         schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
     let mut report = BuildReport { rows: 0, rejected: 0, empty_columns: Vec::new() };
+    let mut kept: Option<Vec<DecodedBatch>> = Some(Vec::new());
+    let mut kept_bytes = 0;
     for item in open()? {
         let ReadBatch { batch, rejected, .. } = item?;
         report.rejected += rejected;
@@ -79,6 +84,13 @@ where
             collector.collect(array.as_ref(), report.rows);
         }
         report.rows += batch.times.len() as u64;
+        kept_bytes += batch.batch.get_array_memory_size();
+        if kept_bytes > MAX_KEPT_BYTES {
+            kept = None;
+        }
+        if let Some(kept) = &mut kept {
+            kept.push(batch);
+        }
     }
     if report.rows == 0 {
         return Err(BaselineError::Empty);
@@ -93,13 +105,20 @@ where
     }
     let binnings = Arc::new(BinningSet::new(columns));
     let mut counted: BTreeMap<String, WindowCounts> = BTreeMap::new();
-    for item in open()? {
-        let batch = item?.batch;
-        for (segment, rows) in rows_by_segment(&batch, segments) {
+    let mut count = |batch: &DecodedBatch| {
+        for (segment, rows) in rows_by_segment(batch, segments) {
             counted
                 .entry(segment)
                 .or_insert_with(|| WindowCounts::empty(Arc::clone(&binnings)))
-                .count(&batch, &rows);
+                .count(batch, &rows);
+        }
+    };
+    match kept {
+        Some(kept) => kept.iter().for_each(count),
+        None => {
+            for item in open()? {
+                count(&item?.batch);
+            }
         }
     }
     Ok((Baseline { binnings, segments: counted }, report))
