@@ -8,8 +8,8 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
 use crate::binning::{
-    Binning, BinningSet, BuildOptions, CategoricalBinning, categorical_from_counts, numeric_from_universal,
-    numeric_from_values,
+    Binning, BinningSet, BuildOptions, CategoricalBinning, EmbeddingBinning, categorical_from_counts,
+    numeric_from_universal, numeric_from_values,
 };
 use crate::distribution::{BinningMismatch, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
@@ -55,7 +55,7 @@ pub enum BaselineError {
     Mismatch(#[from] BinningMismatch),
 }
 
-/// Decoded rows are kept up to this size between placing bins and counting; larger data is read twice.
+/// Rows that were parsed are kept up to this size between placing bins and counting; other data is read twice.
 const MAX_KEPT_BYTES: usize = 256 << 20;
 
 /// Builds a baseline from rows, which are gone through twice, once to place bins and once to count; so `open` is called
@@ -78,14 +78,14 @@ where
     let mut kept: Option<Vec<DecodedBatch>> = Some(Vec::new());
     let mut kept_bytes = 0;
     for item in open()? {
-        let ReadBatch { batch, rejected, .. } = item?;
+        let ReadBatch { batch, rejected, cheap, .. } = item?;
         report.rejected += rejected;
         for (collector, array) in collectors.iter_mut().zip(batch.batch.columns()) {
             collector.collect(array.as_ref(), report.rows);
         }
         report.rows += batch.times.len() as u64;
         kept_bytes += batch.batch.get_array_memory_size();
-        if kept_bytes > MAX_KEPT_BYTES {
+        if cheap || kept_bytes > MAX_KEPT_BYTES {
             kept = None;
         }
         if let Some(kept) = &mut kept {
@@ -182,6 +182,7 @@ enum Collector {
     Numeric { values: Vec<f64>, seen: u64, smallest: f64, largest: f64 },
     Categorical(HashMap<String, u64>),
     Boolean,
+    Embedding { rows: u64, sums: Vec<f64>, squares: f64 },
 }
 
 impl Collector {
@@ -190,7 +191,8 @@ impl Collector {
             ColumnType::Numeric => {
                 Self::Numeric { values: Vec::new(), seen: 0, smallest: f64::INFINITY, largest: f64::NEG_INFINITY }
             }
-            ColumnType::Categorical => Self::Categorical(HashMap::new()),
+            ColumnType::Categorical | ColumnType::Text => Self::Categorical(HashMap::new()),
+            ColumnType::Embedding => Self::Embedding { rows: 0, sums: Vec::new(), squares: 0.0 },
             ColumnType::Boolean => Self::Boolean,
         }
     }
@@ -215,8 +217,27 @@ impl Collector {
                     }
                 }
             }
-            (Self::Categorical(counts), DataType::Utf8) => {
-                for category in array.as_string::<i32>().iter().flatten() {
+            (Self::Embedding { rows, sums, squares }, DataType::List(_)) => {
+                for vector in array.as_list::<i32>().iter().flatten() {
+                    let Some(vector) = vector.as_primitive_opt::<Float64Type>() else { continue };
+                    let values = vector.values();
+                    if sums.is_empty() {
+                        sums.resize(values.len(), 0.0);
+                    }
+                    // The first vector says how many components there are.
+                    if values.len() != sums.len() || values.iter().any(|component| !component.is_finite()) {
+                        continue;
+                    }
+                    *rows += 1;
+                    for (sum, component) in sums.iter_mut().zip(values) {
+                        *sum += component;
+                        *squares += component * component;
+                    }
+                }
+            }
+            (Self::Categorical(counts), DataType::Utf8 | DataType::List(_)) => {
+                let texts = array.as_list_opt::<i32>().map_or(array, |lists| lists.values().as_ref());
+                for category in texts.as_string_opt::<i32>().into_iter().flat_map(|texts| texts.iter().flatten()) {
                     let full = counts.len() >= MAX_DISTINCT;
                     match counts.get_mut(category) {
                         Some(count) => *count += 1,
@@ -242,8 +263,28 @@ impl Collector {
             }
             Self::Categorical(counts) => categorical_from_counts(&counts.into_iter().collect(), options),
             Self::Boolean => Binning::Categorical(CategoricalBinning::boolean()),
+            Self::Embedding { rows: 0, .. } => Binning::Embedding(EmbeddingBinning::empty()),
+            Self::Embedding { rows, sums, squares } => {
+                #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+                let rows = rows as f64;
+                // To seven digits: the order of rows shows in later ones.
+                let centre: Vec<f64> = sums.iter().map(|sum| rounded(sum / rows)).collect();
+                let middle: f64 = centre.iter().map(|component| component * component).sum();
+                Binning::Embedding(EmbeddingBinning::new(
+                    centre,
+                    rounded((squares / rows - middle).max(0.0).sqrt()),
+                ))
+            }
         }
     }
+}
+
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let scale = 10f64.powf(7.0 - value.abs().log10().floor());
+    (value * scale).round() / scale
 }
 
 #[cfg(test)]

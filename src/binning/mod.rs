@@ -2,11 +2,13 @@
 
 mod build;
 mod categorical;
+mod embedding;
 mod numeric;
 pub mod universal;
 
 pub use build::{BuildError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values};
 pub use categorical::{CategoricalBinning, category_hash};
+pub use embedding::EmbeddingBinning;
 pub use numeric::NumericBinning;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,8 @@ pub enum Binning {
     UniversalNumeric,
     /// One bin a known category, one for rare known ones, one for unseen ones.
     Categorical(CategoricalBinning),
+    /// No bins: sums of vectors.
+    Embedding(EmbeddingBinning),
 }
 
 impl Binning {
@@ -33,7 +37,8 @@ impl Binning {
     pub fn universal(column_type: ColumnType) -> Self {
         match column_type {
             ColumnType::Numeric => Self::UniversalNumeric,
-            ColumnType::Categorical => Self::Categorical(CategoricalBinning::empty()),
+            ColumnType::Categorical | ColumnType::Text => Self::Categorical(CategoricalBinning::empty()),
+            ColumnType::Embedding => Self::Embedding(EmbeddingBinning::empty()),
             ColumnType::Boolean => Self::Categorical(CategoricalBinning::boolean()),
         }
     }
@@ -45,6 +50,7 @@ impl Binning {
             Self::UniversalNumeric => true,
             Self::Numeric(_) => false,
             Self::Categorical(binning) => binning.categories().is_empty(),
+            Self::Embedding(binning) => binning.dimensions() == 0,
         }
     }
 }
@@ -87,7 +93,10 @@ impl BinningSet {
                         Binning::Numeric(_) | Binning::UniversalNumeric => {
                             column.column_type == ColumnType::Numeric
                         }
-                        Binning::Categorical(_) => column.column_type != ColumnType::Numeric,
+                        Binning::Categorical(_) => {
+                            !matches!(column.column_type, ColumnType::Numeric | ColumnType::Embedding)
+                        }
+                        Binning::Embedding(_) => column.column_type == ColumnType::Embedding,
                     }
             })
     }

@@ -167,6 +167,7 @@ fn show(baseline: &Baseline) {
                 format!("numeric, {} bins, {range}{mean}", binning.bins())
             }
             Binning::UniversalNumeric => "numeric, no value: no baseline".to_owned(),
+            Binning::Embedding(binning) => format!("embedding of {} dimensions", binning.dimensions()),
             Binning::Categorical(binning) => format!("{} categories", binning.categories().len()),
         };
         say(format!(

@@ -13,7 +13,7 @@ use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::table::{FileColumn, ReadError, TableRows};
-use crate::record::{Column, ColumnType, ModelSchema, RecordLayout, Role};
+use crate::record::{Column, ColumnType, Derivation, ModelSchema, RecordLayout, Role};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 
 /// What to compare.
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// A measure to compute instead of the default ones; `driftd measures` lists them. May be repeated.
     #[arg(long = "measure", value_name = "NAME", value_parser = measure)]
     measures: Vec<Measure>,
-    /// A column to compare, and the type to read it as: numeric, categorical or boolean. All columns of the baseline when
+    /// A column to compare, and the type to read it as: numeric, categorical, boolean, text or embedding. All columns of the baseline when
     /// absent. May be repeated.
     #[arg(long = "column", value_name = "NAME[:TYPE]")]
     columns: Vec<String>,
@@ -253,21 +253,33 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
     }
     let integers = chosen
         .iter()
-        .map(|(column, _)| column.integers && of(&after, &column.name).is_some_and(|there| there.integers))
+        .flat_map(|(column, kind)| {
+            let integers = column.integers && of(&after, &column.name).is_some_and(|there| there.integers);
+            // A text or an embedding stands for several columns.
+            let columns = match kind {
+                ColumnType::Text => 3,
+                ColumnType::Embedding => 2,
+                _ => 1,
+            };
+            std::iter::repeat_n(integers, columns)
+        })
         .collect();
     let columns = chosen.into_iter().map(|(column, column_type)| Column {
         name: column.name,
         path: column.path,
         role: Role::Feature,
         column_type,
+        derivation: Derivation::Value,
     });
+    let columns = columns.flat_map(Column::expand);
     let schema = ModelSchema::new(columns.collect()).map_err(|error| {
         CliError::Failed(format!("{}: {error}\nhint: choose columns with --column", baseline.name()))
     })?;
     Ok(Chosen { schema, integers, notes })
 }
 
-const TYPES: [ColumnType; 3] = [ColumnType::Numeric, ColumnType::Categorical, ColumnType::Boolean];
+const TYPES: [ColumnType; 5] =
+    [ColumnType::Numeric, ColumnType::Categorical, ColumnType::Boolean, ColumnType::Text, ColumnType::Embedding];
 
 /// `NAME` or `NAME:TYPE`; a name may have colons.
 fn named(text: &str) -> Result<(&str, Option<ColumnType>), CliError> {

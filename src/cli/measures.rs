@@ -13,6 +13,7 @@ pub(super) fn run() {
             Reads::Values => "numeric",
             Reads::TwoValues => "two values",
             Reads::Counters => "all rows",
+            Reads::Vectors => "embeddings",
         };
         say(format!(
             "{:<20} {:<11} {:>5} {:>6}  {}",

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::{CompareError, CompareSpec, FileRows, Open};
 use crate::baseline::{BaselineError, build};
-use crate::binning::{Binning, BinningSet, CategoricalBinning, NumericBinning};
+use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning};
 use crate::distribution::WindowCounts;
 use crate::record::{ColumnType, ModelSchema};
 use crate::window::WHOLE;
@@ -33,7 +33,9 @@ pub(super) fn count(
         gather(&mut distinct, &spec.schema, baseline).map_err(CompareError::Baseline)?;
         gather(&mut distinct, &spec.schema, window).map_err(CompareError::Window)?;
         let columns = spec.schema.columns().iter().zip(distinct);
-        let binnings = columns.map(|(column, distinct)| (column.name.clone(), distinct.binning())).collect();
+        let mut binnings: Vec<(String, Binning)> =
+            columns.map(|(column, distinct)| (column.name.clone(), distinct.binning())).collect();
+        place_embeddings(spec, baseline, &mut binnings)?;
         let (counts, rows) = counted(&Arc::new(BinningSet::new(binnings)), &spec.schema, baseline)
             .map_err(CompareError::Baseline)?;
         if counts.rows() == 0 {
@@ -49,6 +51,23 @@ pub(super) fn count(
     let (window_counts, window_rows) =
         counted(baseline_counts.binnings(), &spec.schema, window).map_err(CompareError::Window)?;
     Ok(Counted { baseline: baseline_counts, window: window_counts, baseline_rows, window_rows })
+}
+
+/// Embeddings are placed by the baseline, exact or not.
+fn place_embeddings(
+    spec: &CompareSpec,
+    baseline: &impl Open,
+    binnings: &mut [(String, Binning)],
+) -> Result<(), CompareError> {
+    let columns = spec.schema.columns().iter().filter(|column| column.column_type == ColumnType::Embedding);
+    let Ok(part) = ModelSchema::new(columns.cloned().collect()) else { return Ok(()) };
+    let (built, _) = build(&part, &[], spec.build, || baseline.open(&part)).map_err(CompareError::Baseline)?;
+    for (name, placed) in built.binnings.columns() {
+        if let Some((_, binning)) = binnings.iter_mut().find(|(other, _)| other == name) {
+            binning.clone_from(placed);
+        }
+    }
+    Ok(())
 }
 
 fn counted(
@@ -77,6 +96,8 @@ enum Distinct {
     },
     Categories(BTreeSet<String>),
     Boolean,
+    /// Vectors have no bins to be exact on; theirs come from the baseline alone.
+    Embedding,
 }
 
 /// Values collected before repetitions are dropped for the first time.
@@ -86,7 +107,8 @@ impl Distinct {
     fn new(column_type: ColumnType) -> Self {
         match column_type {
             ColumnType::Numeric => Self::Numbers { values: Vec::new(), settled: 0 },
-            ColumnType::Categorical => Self::Categories(BTreeSet::new()),
+            ColumnType::Categorical | ColumnType::Text => Self::Categories(BTreeSet::new()),
+            ColumnType::Embedding => Self::Embedding,
             ColumnType::Boolean => Self::Boolean,
         }
     }
@@ -103,8 +125,9 @@ impl Distinct {
                     *settled = values.len();
                 }
             }
-            (Self::Categories(names), DataType::Utf8) => {
-                for name in array.as_string::<i32>().iter().flatten() {
+            (Self::Categories(names), DataType::Utf8 | DataType::List(_)) => {
+                let texts = array.as_list_opt::<i32>().map_or(array, |lists| lists.values().as_ref());
+                for name in texts.as_string_opt::<i32>().into_iter().flat_map(|texts| texts.iter().flatten()) {
                     if !names.contains(name) {
                         names.insert(name.to_owned());
                     }
@@ -124,6 +147,7 @@ impl Distinct {
                 Binning::Categorical(CategoricalBinning::new(names.into_iter().collect(), Vec::new()))
             }
             Self::Boolean => Binning::Categorical(CategoricalBinning::boolean()),
+            Self::Embedding => Binning::Embedding(EmbeddingBinning::empty()),
         }
     }
 }

@@ -140,6 +140,7 @@ fn names_from_files_cannot_break_out_of_a_report() {
         path: crate::record::FieldPath::of_steps(["k".to_owned()]),
         role: crate::record::Role::Feature,
         column_type: ColumnType::Categorical,
+        derivation: crate::record::Derivation::Value,
     }])
     .unwrap();
     let mut hostile = spec(false);
@@ -153,4 +154,79 @@ fn names_from_files_cannot_break_out_of_a_report() {
     let (text, html) = (compare_text(&found, false), compare_html(&found));
     assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
     assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
+}
+
+/// Texts of some words and vectors of four numbers; `topic` chooses the words, `shift` moves the vectors and `squeeze`
+/// changes their spread only.
+fn documents(size: usize, topic: &str, shift: f64, squeeze: f64) -> Vec<String> {
+    let unit = |index: usize, salt: usize| (((index * 7919 + salt * 104_729) % 1009) as f64 / 1009.0 - 0.5) * 2.0;
+    (0..size)
+        .map(|index| {
+            let words: Vec<String> =
+                (0..3 + index % 5).map(|place| format!("{topic}{}", (index * 31 + place * 17) % 40)).collect();
+            let vector: Vec<String> =
+                (0..4).map(|salt| format!("{:.6}", unit(index, salt) * squeeze + shift)).collect();
+            format!(r#"{{"t":"{}","e":[{}]}}"#, words.join(" "), vector.join(","))
+        })
+        .collect()
+}
+
+fn document_spec(exact: bool) -> CompareSpec {
+    let schema = ModelSchema::of_features(&[("t", ColumnType::Text), ("e", ColumnType::Embedding)]).unwrap();
+    let columns = schema.columns().iter().map(|column| ColumnRules {
+        name: column.name.clone(),
+        measures: Measure::defaults_for(column.column_type)
+            .iter()
+            .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
+            .collect(),
+    });
+    let judge = JudgeSpec { columns: columns.collect(), ..spec(exact).judge };
+    CompareSpec { integers: vec![false; schema.columns().len()], judge, schema, ..spec(exact) }
+}
+
+fn document_verdicts(exact: bool, after: &[String]) -> BTreeMap<String, &'static str> {
+    let found = report(&document_spec(exact), &documents(3_000, "a", 0.0, 1.0), after);
+    found.columns.iter().map(|column| (column.name.clone(), column.verdict.as_str())).collect()
+}
+
+#[test]
+fn texts_and_embeddings_are_watched_through_what_is_derived_of_them() {
+    for exact in [false, true] {
+        let same = document_verdicts(exact, &documents(1_000, "a", 0.0, 1.0));
+        assert_eq!(same.len(), 5, "{same:?}");
+        assert!(same.values().all(|verdict| *verdict == "ok"), "{same:?}");
+        let other_words = document_verdicts(exact, &documents(1_000, "b", 0.0, 1.0));
+        assert_eq!(other_words["t.tokens"], "drift");
+        assert_eq!([other_words["t.words"], other_words["e"], other_words["e.norm"]], ["ok"; 3]);
+        let moved = document_verdicts(exact, &documents(1_000, "a", 0.5, 1.0));
+        assert_eq!([moved["e"], moved["t.tokens"]], ["drift", "ok"]);
+        // The mean stays where it is: only the kernel and the norm see it.
+        let squeezed = document_verdicts(exact, &documents(1_000, "a", 0.0, 0.2));
+        assert_eq!([squeezed["e"], squeezed["e.norm"]], ["drift", "drift"]);
+    }
+    let mut shorter = documents(1_000, "a", 0.0, 1.0);
+    for line in &mut shorter {
+        *line = line.replace("\"e\":[", "\"e\":[1.5,");
+    }
+    assert_eq!(
+        document_verdicts(false, &shorter)["e"],
+        "drift",
+        "vectors of another length are of the wrong type"
+    );
+}
+
+#[test]
+fn sums_of_vectors_do_not_depend_on_the_order_and_come_back_from_storage() {
+    let (before, mut after) = (documents(500, "a", 0.0, 1.0), documents(300, "a", 0.1, 0.9));
+    let spec = document_spec(false);
+    let there = compare(&spec, &Lines(before.join("\n")), &Lines(after.join("\n"))).unwrap();
+    after.reverse();
+    let back = compare(&spec, &Lines(before.join("\n")), &Lines(after.join("\n"))).unwrap();
+    assert_eq!(there.window, back.window);
+    let stored = there.window.to_ipc().unwrap();
+    let read = WindowCounts::from_ipc(&stored, std::sync::Arc::clone(there.window.binnings())).unwrap();
+    assert_eq!(read, there.window);
+    let set: crate::binning::BinningSet =
+        serde_json::from_str(&serde_json::to_string(there.window.binnings().as_ref()).unwrap()).unwrap();
+    assert_eq!(&set, there.window.binnings().as_ref());
 }

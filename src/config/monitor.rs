@@ -9,7 +9,9 @@ use crate::binning::BuildOptions;
 use crate::decision::DecisionRules;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
-use crate::record::{Column, ColumnType, FieldPath, ModelSchema, RecordLayout, Role, TimeFormat, TimeUnit};
+use crate::record::{
+    Column, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout, Role, TimeFormat, TimeUnit,
+};
 use crate::retrain::RetrainPolicy;
 use crate::window::{CountingSpec, Timing, WindowLength};
 
@@ -60,7 +62,7 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<M
     let (counting, timing) = window(&root.section("window"), &layout);
     let judge_section = root.section("judge");
     let thresholds = thresholds(&judge_section.section("thresholds"));
-    let defaults: Vec<(ColumnType, Vec<Measure>)> = TYPES
+    let defaults: Vec<(ColumnType, Vec<Measure>)> = MEASURED
         .iter()
         .map(|(key, column_type)| {
             (
@@ -111,8 +113,21 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<M
     })
 }
 
-const TYPES: [(&str, ColumnType); 3] =
-    [("numeric", ColumnType::Numeric), ("categorical", ColumnType::Categorical), ("boolean", ColumnType::Boolean)];
+const TYPES: [(&str, ColumnType); 5] = [
+    ("numeric", ColumnType::Numeric),
+    ("categorical", ColumnType::Categorical),
+    ("boolean", ColumnType::Boolean),
+    ("text", ColumnType::Text),
+    ("embedding", ColumnType::Embedding),
+];
+
+/// Types that measures are set for: a text is watched through numeric and categorical columns.
+const MEASURED: [(&str, ColumnType); 4] = [
+    ("numeric", ColumnType::Numeric),
+    ("categorical", ColumnType::Categorical),
+    ("boolean", ColumnType::Boolean),
+    ("embedding", ColumnType::Embedding),
+];
 
 fn path(section: &Section<'_>, key: &'static str) -> Option<FieldPath> {
     let text = section.string(key)?;
@@ -252,7 +267,7 @@ fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -
 }
 
 fn unknown_measures(section: &Section<'_>) {
-    for (key, _) in TYPES {
+    for (key, _) in MEASURED {
         section.value(key);
     }
     section.finish();
@@ -307,7 +322,9 @@ fn columns(
         );
         let column_type = section.optional_choice("type", &TYPES);
         if !section.has("type") {
-            section.add(section.problem("type", "is missing: `numeric`, `categorical` or `boolean`"));
+            section.add(
+                section.problem("type", "is missing: `numeric`, `categorical`, `boolean`, `text` or `embedding`"),
+            );
         }
         let own = thresholds(&section.section("thresholds"));
         let chosen = column_type.and_then(|column_type| measures(&section, "measures", column_type));
@@ -325,28 +342,11 @@ fn columns(
             complete = false;
             continue;
         };
-        let used = chosen.unwrap_or_else(|| {
-            defaults
-                .iter()
-                .find(|(kind, _)| *kind == column_type)
-                .map(|(_, list)| list.clone())
-                .unwrap_or_default()
-        });
-        rules.push(ColumnRules {
-            name: name.clone(),
-            measures: used
-                .into_iter()
-                .map(|measure| MeasureRule {
-                    measure,
-                    thresholds: own
-                        .get(&measure)
-                        .or_else(|| thresholds_for_all.get(&measure))
-                        .copied()
-                        .unwrap_or_else(|| measure.default_thresholds()),
-                })
-                .collect(),
-        });
-        columns.push(Column { name, path, role, column_type });
+        let column = Column { name, path, role, column_type, derivation: Derivation::Value };
+        for column in column.expand() {
+            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, defaults));
+            columns.push(column);
+        }
     }
     if !complete {
         return None;
@@ -357,6 +357,28 @@ fn columns(
             root.add(root.problem("columns", error.to_string()));
             None
         }
+    }
+}
+
+/// The measures of a column: those chosen for it as far as they are for its type, else those of its type.
+fn column_rules(
+    column: &Column,
+    chosen: Option<&[Measure]>,
+    own: &BTreeMap<Measure, Thresholds>,
+    thresholds_for_all: &BTreeMap<Measure, Thresholds>,
+    defaults: &[(ColumnType, Vec<Measure>)],
+) -> ColumnRules {
+    let of_type =
+        || defaults.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
+    let used = chosen.or_else(of_type).unwrap_or_default();
+    let measures = used.iter().copied().filter(|measure| measure.applies_to(column.column_type));
+    let limits = |measure: Measure| {
+        let set = own.get(&measure).or_else(|| thresholds_for_all.get(&measure));
+        set.copied().unwrap_or_else(|| measure.default_thresholds())
+    };
+    ColumnRules {
+        name: column.name.clone(),
+        measures: measures.map(|measure| MeasureRule { measure, thresholds: limits(measure) }).collect(),
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) enum Bins {
     Universal(BTreeMap<i32, u64>),
     /// A count a bin, and what is known of the unseen categories.
     Categorical { counts: Vec<u64>, unseen: Box<UnseenCategories> },
+    /// How many vectors, and the sums of their components and waves.
+    Vectors { count: u64, sums: Vec<i64> },
 }
 
 impl Distribution {
@@ -41,6 +43,7 @@ impl Distribution {
             Some((_, Binning::Categorical(binning))) => {
                 Bins::Categorical { counts: vec![0; binning.bins()], unseen: Box::default() }
             }
+            Some((_, Binning::Embedding(binning))) => Bins::Vectors { count: 0, sums: vec![0; binning.sums()] },
             Some((_, Binning::UniversalNumeric)) | None => Bins::Universal(BTreeMap::new()),
         };
         Self { binnings, column, bins, absent: [0; Absence::ALL.len()] }
@@ -70,7 +73,7 @@ impl Distribution {
     pub fn counts(&self) -> &[u64] {
         match &self.bins {
             Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts,
-            Bins::Universal(_) => &[],
+            Bins::Universal(_) | Bins::Vectors { .. } => &[],
         }
     }
 
@@ -104,6 +107,16 @@ impl Distribution {
         match &self.bins {
             Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts.iter().sum(),
             Bins::Universal(counts) => counts.values().sum(),
+            Bins::Vectors { count, .. } => *count,
+        }
+    }
+
+    /// How many vectors were counted and the sums of them, on an embedding.
+    #[must_use]
+    pub fn vector_sums(&self) -> Option<(u64, &[i64])> {
+        match &self.bins {
+            Bins::Vectors { count, sums } => Some((*count, sums)),
+            _ => None,
         }
     }
 
@@ -138,7 +151,7 @@ impl Distribution {
             Bins::Universal(counts) => {
                 counts.iter().map(|(bucket, count)| universal::middle(*bucket) * *count as f64).sum()
             }
-            Bins::Categorical { .. } => return None,
+            Bins::Categorical { .. } | Bins::Vectors { .. } => return None,
         };
         Some(sum / present as f64)
     }
@@ -208,6 +221,41 @@ impl Distribution {
                     }
                 }
             }
+            (Bins::Categorical { counts, unseen }, Some(Binning::Categorical(binning)), DataType::List(_)) => {
+                let lists = array.as_list::<i32>();
+                let Some(tokens) = lists.values().as_string_opt::<i32>() else { return };
+                let ends = lists.value_offsets();
+                for row in rows {
+                    let range = ends.get(row).zip(ends.get(row + 1)).filter(|_| lists.is_valid(row));
+                    let Some((start, end)) = range else {
+                        miss(reason(row));
+                        continue;
+                    };
+                    for place in *start..*end {
+                        let token = tokens.value(usize::try_from(place).unwrap_or(0));
+                        let bin = binning.bin(token);
+                        if let Some(count) = counts.get_mut(bin) {
+                            *count += 1;
+                        }
+                        if bin == binning.unseen_bin() {
+                            unseen.add(token, 1);
+                        }
+                    }
+                }
+            }
+            (Bins::Vectors { count, sums }, Some(Binning::Embedding(binning)), DataType::List(_)) => {
+                let lists = array.as_list::<i32>();
+                for row in rows {
+                    let vector = lists.is_valid(row).then(|| lists.value(row));
+                    let vector = vector.as_ref().and_then(|vector| vector.as_primitive_opt::<Float64Type>());
+                    match vector {
+                        Some(vector) if binning.add(vector.values(), sums) => *count += 1,
+                        // Of another length, or not finite.
+                        Some(_) => miss(Absence::WrongType),
+                        None => miss(reason(row)),
+                    }
+                }
+            }
             // An array of another type than declared: every value is of the wrong type.
             _ => rows.for_each(|_| miss(Absence::WrongType)),
         }
@@ -238,6 +286,12 @@ impl Distribution {
             (Bins::Categorical { counts, unseen }, Bins::Categorical { counts: more, unseen: further }) => {
                 add_all(counts, more);
                 unseen.merge(further);
+            }
+            (Bins::Vectors { count, sums }, Bins::Vectors { count: more, sums: further }) => {
+                *count += more;
+                for (mine, theirs) in sums.iter_mut().zip(further) {
+                    *mine = mine.saturating_add(*theirs);
+                }
             }
             _ => debug_assert!(false, "one binning gives one kind of counts"),
         }

@@ -58,6 +58,7 @@ pub enum IpcError {
 }
 
 const KIND_BIN: u8 = 0;
+const KIND_VECTORS: u8 = 50;
 const KIND_UNSEEN_CATEGORY: u8 = 100;
 const KIND_UNSEEN_HEAVY: u8 = 101;
 const KIND_UNSEEN_DISTINCT: u8 = 102;
@@ -102,6 +103,12 @@ impl WindowCounts {
                         if *count > 0 {
                             rows.push(column, KIND_BIN, key_of(bin), *count, *offset, None);
                         }
+                    }
+                }
+                Bins::Vectors { count, sums } => {
+                    rows.push(column, KIND_VECTORS, 0, *count, 0, None);
+                    for (place, sum) in sums.iter().enumerate().filter(|(_, sum)| **sum != 0) {
+                        rows.push(column, KIND_BIN, key_of(place), 0, *sum, None);
                     }
                 }
                 Bins::Universal(counts) => {
@@ -210,6 +217,12 @@ impl WindowCounts {
                 (KIND_BIN, Bins::Categorical { counts, .. }) => {
                     let bin = usize::try_from(key).unwrap_or(usize::MAX);
                     *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
+                }
+                (KIND_VECTORS, Bins::Vectors { count: vectors, .. }) => *vectors += count,
+                (KIND_BIN, Bins::Vectors { sums, .. }) => {
+                    let place = usize::try_from(key).unwrap_or(usize::MAX);
+                    let sum = sums.get_mut(place).ok_or(IpcError::Damaged("a sum outside the binning"))?;
+                    *sum = sum.saturating_add(offsets.value(row));
                 }
                 (KIND_UNSEEN_CATEGORY, Bins::Categorical { unseen, .. }) => {
                     let text = std::str::from_utf8(payload(payloads, row)?)

@@ -8,6 +8,7 @@
 mod anderson_darling;
 mod chi_square;
 mod cramer_von_mises;
+mod embedding;
 mod energy;
 mod epps_singleton;
 mod hellinger;
@@ -34,6 +35,7 @@ mod wasserstein;
 pub use anderson_darling::{AndersonDarling, anderson_darling};
 pub use chi_square::{Homogeneity, chi_square, g_test};
 pub use cramer_von_mises::cramer_von_mises;
+pub use embedding::{fourier_mmd, mean_distance};
 pub use energy::energy;
 pub use epps_singleton::epps_singleton;
 pub use hellinger::hellinger;

@@ -23,6 +23,7 @@ use super::{Groups, Measure, Pair, Score};
 ///   contribute, unless there are significantly many of them.
 /// * Energy: its square is a weighted sum of chi-square variables, whose quantile is at most that of one variable
 ///   with the same mean (Székely and Bakirov 2003); the tail as for Wasserstein.
+/// * Distances of means of vectors: in the same way, with mean s.
 /// * The others are tests: their p-value says it, and the floor is 0.
 ///
 /// Infinite when a size is 0.
@@ -55,6 +56,8 @@ pub fn noise_floor(measure: Measure, pair: &Pair<'_>, score: &Score, significanc
             let tail = if few_out_of_range(pair, significance) { tail() } else { 0.0 };
             ((chance + tail) / deviation(pair)).sqrt()
         }
+        // The squared distance of two means of vectors of spread 1 (waves have length 1) is s on average.
+        Measure::MeanDistance | Measure::Mmd => normal_quantile_two_sided(significance) * spread.sqrt(),
         _ => 0.0,
     }
 }

@@ -64,6 +64,10 @@ pub enum Measure {
     UnseenShare,
     /// Rise of the share of values below the baseline's minimum or above its maximum.
     OutOfRangeShare,
+    /// Distance of the mean vectors of embeddings, in spreads of the baseline.
+    MeanDistance,
+    /// Maximum mean discrepancy of embeddings by random Fourier features.
+    Mmd,
 }
 
 /// The limits of a measure's effect.
@@ -86,6 +90,8 @@ pub enum Reads {
     TwoValues,
     /// Counters of what is not a known value.
     Counters,
+    /// Means of vectors.
+    Vectors,
 }
 
 /// A row of the registry.
@@ -113,10 +119,10 @@ const fn entry(
     Entry { measure, name, reads, warn, critical, symmetric, range, about }
 }
 
-use Reads::{Counters, Groups, TwoValues, Values};
+use Reads::{Counters, Groups, TwoValues, Values, Vectors};
 
 /// In the order of the enumeration, which a test checks.
-const REGISTRY: [Entry; 28] = [
+const REGISTRY: [Entry; 30] = [
     entry(
         Measure::Psi,
         "psi",
@@ -353,15 +359,33 @@ const REGISTRY: [Entry; 28] = [
         "0 to 1",
         "Rise of the share of values outside the baseline's range.",
     ),
+    entry(
+        Measure::MeanDistance,
+        "mean_distance",
+        Vectors,
+        (0.1, 0.25),
+        false,
+        "0 to infinity",
+        "Distance of the mean vectors of embeddings, in spreads of the baseline.",
+    ),
+    entry(
+        Measure::Mmd,
+        "mmd",
+        Vectors,
+        (0.1, 0.2),
+        false,
+        "0 to 1.41",
+        "Maximum mean discrepancy of embeddings, Gaussian kernel by random Fourier features.",
+    ),
 ];
 
 impl Measure {
     /// Every measure, in the order of documentation.
     #[expect(clippy::indexing_slicing, reason = "computed while compiling, where it would not compile")]
-    pub const ALL: [Self; 28] = {
-        let mut all = [Self::Psi; 28];
+    pub const ALL: [Self; 30] = {
+        let mut all = [Self::Psi; 30];
         let mut index = 0;
-        while index < 28 {
+        while index < 30 {
             all[index] = REGISTRY[index].measure;
             index += 1;
         }
@@ -413,12 +437,14 @@ impl Measure {
     #[must_use]
     pub fn applies_to(self, column_type: ColumnType) -> bool {
         match self {
-            Self::UnseenShare => column_type == ColumnType::Categorical,
+            Self::UnseenShare => matches!(column_type, ColumnType::Categorical | ColumnType::Text),
             Self::OutOfRangeShare => column_type == ColumnType::Numeric,
             _ => match self.reads() {
-                Groups | Counters => true,
+                Counters => true,
+                Groups => column_type != ColumnType::Embedding,
                 Values => column_type == ColumnType::Numeric,
-                TwoValues => column_type != ColumnType::Numeric,
+                TwoValues => !matches!(column_type, ColumnType::Numeric | ColumnType::Embedding),
+                Vectors => column_type == ColumnType::Embedding,
             },
         }
     }
@@ -430,9 +456,10 @@ impl Measure {
             ColumnType::Numeric => {
                 &[Self::Psi, Self::WassersteinNormed, Self::NullShare, Self::InvalidShare, Self::OutOfRangeShare]
             }
-            ColumnType::Categorical => {
+            ColumnType::Categorical | ColumnType::Text => {
                 &[Self::JensenShannon, Self::NullShare, Self::InvalidShare, Self::UnseenShare]
             }
+            ColumnType::Embedding => &[Self::MeanDistance, Self::Mmd, Self::NullShare, Self::InvalidShare],
             ColumnType::Boolean => &[Self::JensenShannon, Self::NullShare, Self::InvalidShare],
         }
     }

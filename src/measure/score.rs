@@ -3,9 +3,9 @@
 use super::shift::SMALLEST_DEVIATION;
 use super::{
     LogBase, Measure, Pair, Points, Proportions, Reads, Score, Side, Smoothing, anderson_darling, chi_square,
-    cramer_von_mises, energy, epps_singleton, g_test, hellinger, jensen_shannon_distance, kl, ks_p_value,
-    ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_shift, psi, quantile_shift, share,
-    standard_deviation, student_t, total_variation, wasserstein, welch_t,
+    cramer_von_mises, energy, epps_singleton, fourier_mmd, g_test, hellinger, jensen_shannon_distance, kl,
+    ks_p_value, ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_distance, mean_shift, psi,
+    quantile_shift, share, standard_deviation, student_t, total_variation, wasserstein, welch_t,
 };
 
 impl Measure {
@@ -23,6 +23,8 @@ impl Measure {
             | Self::ChiSquare
             | Self::GTest
             | Self::CramersV => of_groups(self, pair),
+            Self::MeanDistance => mean_distance(pair).map(|statistic| pair.score_of_values(statistic)),
+            Self::Mmd => fourier_mmd(pair).map(|statistic| pair.score_of_values(statistic)),
             Self::ZProportions | Self::FisherExact => of_two_values(self, pair),
             Self::Ks => of_ks(pair),
             Self::Wasserstein | Self::WassersteinNormed => {
@@ -57,6 +59,7 @@ impl Measure {
                 Reads::Groups => format!("{}, no smoothing", groups()),
                 Reads::TwoValues => "two values".to_owned(),
                 Reads::Counters => "share of all rows".to_owned(),
+                Reads::Vectors => "means of all vectors".to_owned(),
                 Reads::Values if pair.is_exact() => "every distinct value".to_owned(),
                 Reads::Values => {
                     let bins = pair.numeric_binning().map_or(0, crate::binning::NumericBinning::bins);

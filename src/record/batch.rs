@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanBuilder, Float64Builder, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Float64Builder, ListBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Absence, ColumnType, EventTime, MAX_CATEGORY_BYTES, ModelSchema, TimeFormat};
+use super::derive::{norm, of_text, words};
+use super::{Absence, Column, ColumnType, Derivation, EventTime, MAX_CATEGORY_BYTES, ModelSchema, TimeFormat};
 
 /// A value as the parser hands it over.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +32,7 @@ pub(super) struct Cell {
     number: f64,
     integer: i64,
     text: String,
+    vector: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +44,7 @@ enum CellKind {
     Integer,
     Number,
     Text,
+    Vector,
     Composite,
 }
 
@@ -72,6 +77,46 @@ impl Cell {
         };
     }
 
+    /// An array of numbers; the cell's own buffer is filled by the decoder.
+    pub(super) fn set_vector(&mut self, vector: &[f64]) {
+        self.vector.clear();
+        self.vector.extend_from_slice(vector);
+        self.kind = CellKind::Vector;
+    }
+
+    /// What a derived column takes of the value.
+    fn derived(&self, derivation: Derivation) -> Result<f64, Absence> {
+        match (derivation, self.kind) {
+            (Derivation::Value, _) => self.numeric(),
+            (_, CellKind::Missing) => Err(Absence::Missing),
+            (_, CellKind::Null) => Err(Absence::Null),
+            (Derivation::Norm, CellKind::Vector) => {
+                Some(norm(&self.vector)).filter(|norm| norm.is_finite()).ok_or(Absence::Infinite)
+            }
+            (_, CellKind::Text) => of_text(derivation, &self.text).ok_or(Absence::WrongType),
+            _ => Err(Absence::WrongType),
+        }
+    }
+
+    /// The text itself, for its tokens.
+    fn text(&self) -> Result<&str, Absence> {
+        match self.kind {
+            CellKind::Text => Ok(&self.text),
+            CellKind::Missing => Err(Absence::Missing),
+            CellKind::Null => Err(Absence::Null),
+            _ => Err(Absence::WrongType),
+        }
+    }
+
+    fn vector(&self) -> Result<&[f64], Absence> {
+        match self.kind {
+            CellKind::Vector => Ok(&self.vector),
+            CellKind::Missing => Err(Absence::Missing),
+            CellKind::Null => Err(Absence::Null),
+            _ => Err(Absence::WrongType),
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "numeric columns are 64-bit floats by definition")]
     fn numeric(&self) -> Result<f64, Absence> {
         let value = match self.kind {
@@ -80,7 +125,7 @@ impl Cell {
             CellKind::Integer => self.integer as f64,
             CellKind::Number => self.number,
             CellKind::Text => return Err(non_finite_word(&self.text)),
-            CellKind::Boolean | CellKind::Composite => return Err(Absence::WrongType),
+            CellKind::Boolean | CellKind::Vector | CellKind::Composite => return Err(Absence::WrongType),
         };
         if value.is_nan() {
             Err(Absence::Nan)
@@ -110,7 +155,7 @@ impl Cell {
         let _infallible = match self.kind {
             CellKind::Missing => return Err(Absence::Missing),
             CellKind::Null => return Err(Absence::Null),
-            CellKind::Composite => return Err(Absence::WrongType),
+            CellKind::Vector | CellKind::Composite => return Err(Absence::WrongType),
             CellKind::Boolean => write!(buffer, "{}", self.integer == 1),
             CellKind::Integer => write!(buffer, "{}", self.integer),
             CellKind::Number => write!(buffer, "{}", self.number),
@@ -210,7 +255,7 @@ impl Labels {
 /// Decoded rows: values as an Arrow batch in schema order, and beside each column why a value is absent.
 #[derive(Clone, Debug)]
 pub struct DecodedBatch {
-    /// One nullable array a column: Float64, Utf8 or Boolean.
+    /// One nullable array a column: Float64, Utf8 or Boolean; lists of Utf8 (tokens) or Float64 (embeddings).
     pub batch: RecordBatch,
     /// For each column one [`Absence`] code a row.
     pub absences: Vec<Vec<Absence>>,
@@ -244,7 +289,9 @@ impl DecodedBatch {
 
 #[derive(Debug)]
 enum ColumnBuilder {
-    Numeric(Float64Builder),
+    Numeric(Float64Builder, Derivation),
+    Tokens(ListBuilder<StringBuilder>),
+    Vector(ListBuilder<Float64Builder>),
     Categorical(StringBuilder),
     Boolean(BooleanBuilder),
 }
@@ -262,21 +309,22 @@ pub struct BatchBuilder {
     scratch: String,
 }
 
+fn arrow_type(column: &Column) -> DataType {
+    let list = |of: DataType| DataType::List(Arc::new(Field::new_list_field(of, true)));
+    match (column.column_type, column.derivation) {
+        (_, Derivation::Tokens) => list(DataType::Utf8),
+        (ColumnType::Embedding, _) => list(DataType::Float64),
+        (ColumnType::Numeric, _) => DataType::Float64,
+        (ColumnType::Boolean, _) => DataType::Boolean,
+        (ColumnType::Categorical | ColumnType::Text, _) => DataType::Utf8,
+    }
+}
+
 /// The Arrow schema of a model's record batches: every column nullable.
 #[must_use]
 pub fn arrow_schema(schema: &ModelSchema) -> SchemaRef {
-    let fields: Vec<Field> = schema
-        .columns()
-        .iter()
-        .map(|column| {
-            let data_type = match column.column_type {
-                ColumnType::Numeric => DataType::Float64,
-                ColumnType::Categorical => DataType::Utf8,
-                ColumnType::Boolean => DataType::Boolean,
-            };
-            Field::new(&column.name, data_type, true)
-        })
-        .collect();
+    let fields: Vec<Field> =
+        schema.columns().iter().map(|column| Field::new(&column.name, arrow_type(column), true)).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -285,10 +333,14 @@ impl BatchBuilder {
         let columns: Vec<ColumnBuilder> = schema
             .columns()
             .iter()
-            .map(|column| match column.column_type {
-                ColumnType::Numeric => ColumnBuilder::Numeric(Float64Builder::new()),
-                ColumnType::Categorical => ColumnBuilder::Categorical(StringBuilder::new()),
-                ColumnType::Boolean => ColumnBuilder::Boolean(BooleanBuilder::new()),
+            .map(|column| match (column.column_type, column.derivation) {
+                (_, Derivation::Tokens) => ColumnBuilder::Tokens(ListBuilder::new(StringBuilder::new())),
+                (ColumnType::Embedding, _) => ColumnBuilder::Vector(ListBuilder::new(Float64Builder::new())),
+                (ColumnType::Numeric, derivation) => ColumnBuilder::Numeric(Float64Builder::new(), derivation),
+                (ColumnType::Categorical | ColumnType::Text, _) => {
+                    ColumnBuilder::Categorical(StringBuilder::new())
+                }
+                (ColumnType::Boolean, _) => ColumnBuilder::Boolean(BooleanBuilder::new()),
             })
             .collect();
         Self {
@@ -317,9 +369,28 @@ impl BatchBuilder {
     ) {
         for ((builder, absences), cell) in self.columns.iter_mut().zip(&mut self.absences).zip(cells) {
             let outcome = match builder {
-                ColumnBuilder::Numeric(builder) => {
-                    cell.numeric().map(|value| builder.append_value(value)).inspect_err(|_| builder.append_null())
-                }
+                ColumnBuilder::Numeric(builder, derivation) => cell
+                    .derived(*derivation)
+                    .map(|value| builder.append_value(value))
+                    .inspect_err(|_| builder.append_null()),
+                ColumnBuilder::Tokens(builder) => cell
+                    .text()
+                    .map(|text| {
+                        for word in words(text) {
+                            self.scratch.clear();
+                            push_category(&mut self.scratch, &word.to_lowercase());
+                            builder.values().append_value(&self.scratch);
+                        }
+                        builder.append(true);
+                    })
+                    .inspect_err(|_| builder.append_null()),
+                ColumnBuilder::Vector(builder) => cell
+                    .vector()
+                    .map(|vector| {
+                        builder.values().append_slice(vector);
+                        builder.append(true);
+                    })
+                    .inspect_err(|_| builder.append_null()),
                 ColumnBuilder::Boolean(builder) => {
                     cell.boolean().map(|value| builder.append_value(value)).inspect_err(|_| builder.append_null())
                 }
@@ -346,7 +417,9 @@ impl BatchBuilder {
             .iter_mut()
             .map(|builder| -> ArrayRef {
                 match builder {
-                    ColumnBuilder::Numeric(builder) => Arc::new(builder.finish()),
+                    ColumnBuilder::Numeric(builder, _) => Arc::new(builder.finish()),
+                    ColumnBuilder::Tokens(builder) => Arc::new(builder.finish()),
+                    ColumnBuilder::Vector(builder) => Arc::new(builder.finish()),
                     ColumnBuilder::Categorical(builder) => Arc::new(builder.finish()),
                     ColumnBuilder::Boolean(builder) => Arc::new(builder.finish()),
                 }

@@ -4,6 +4,7 @@
 //! Decoding is message by message: whatever is wrong with one message costs that message alone.
 
 mod batch;
+mod derive;
 mod json;
 mod lenient;
 pub mod table;
@@ -11,6 +12,7 @@ mod time;
 
 pub(crate) use batch::push_category;
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
+pub use derive::Derivation;
 pub use json::JsonDecoder;
 pub use time::{EventTime, TimeFormat, TimeUnit};
 
@@ -46,6 +48,10 @@ pub enum ColumnType {
     Categorical,
     /// `true` and `false` (also `1` and `0`).
     Boolean,
+    /// Free text, watched through its length, its words and its tokens.
+    Text,
+    /// Vectors of one length, watched through their norms, their mean and random Fourier features.
+    Embedding,
 }
 
 impl Role {
@@ -68,6 +74,8 @@ impl ColumnType {
             Self::Numeric => "numeric",
             Self::Categorical => "categorical",
             Self::Boolean => "boolean",
+            Self::Text => "text",
+            Self::Embedding => "embedding",
         }
     }
 }
@@ -140,6 +148,8 @@ pub struct Column {
     pub role: Role,
     /// What values it holds.
     pub column_type: ColumnType,
+    /// What is taken of the values.
+    pub derivation: Derivation,
 }
 
 /// The declared shape of a monitored model's records.
@@ -197,16 +207,23 @@ impl ModelSchema {
         Ok(Self { columns })
     }
 
-    /// Features whose names are their paths.
+    /// Features whose names are their paths; texts and embeddings with what is derived of them.
     ///
     /// # Errors
     /// As [`Self::new`], and when a name is not a path.
     pub fn of_features(features: &[(&str, ColumnType)]) -> Result<Self, SchemaError> {
         let column = |(name, column_type): &(&str, ColumnType)| {
             let path = FieldPath::parse(name)?;
-            Ok(Column { name: (*name).to_owned(), path, role: Role::Feature, column_type: *column_type })
+            Ok(Column {
+                name: (*name).to_owned(),
+                path,
+                role: Role::Feature,
+                column_type: *column_type,
+                derivation: Derivation::Value,
+            })
         };
-        Self::new(features.iter().map(column).collect::<Result<_, _>>()?)
+        let columns: Vec<Column> = features.iter().map(column).collect::<Result<_, SchemaError>>()?;
+        Self::new(columns.into_iter().flat_map(Column::expand).collect())
     }
 
     /// The columns in declared order.

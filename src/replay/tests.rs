@@ -85,6 +85,7 @@ fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String])
     replay.finish().unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a replay takes")]
 fn given() -> Option<(String, Baseline)> {
     let text = log(0..10, 99, 99);
     let untimed = TableRows { timed: false, ..rows() };

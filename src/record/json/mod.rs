@@ -263,8 +263,28 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut sequence: A) -> Result<bool, A::Error> {
-        self.put_composite();
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        let wanted = self.plan.nodes.get(self.node).is_some_and(|node| !node.cells.is_empty());
+        if !wanted {
+            while sequence.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(false);
+        }
+        let mut vector = Vec::new();
+        let mut numbers = true;
+        while let Some(Component(component)) = sequence.next_element()? {
+            match component {
+                Some(component) if numbers => vector.push(component),
+                _ => numbers = false,
+            }
+        }
+        if numbers {
+            for cell in self.plan.nodes.get(self.node).into_iter().flat_map(|node| &node.cells) {
+                if let Some(cell) = self.cells.get_mut(*cell) {
+                    cell.set_vector(&vector);
+                }
+            }
+        } else {
+            self.put_composite();
+        }
         Ok(false)
     }
 
@@ -284,6 +304,61 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+/// A number in an array; anything else is skipped.
+struct Component(Option<f64>);
+
+impl<'de> serde::Deserialize<'de> for Component {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ComponentVisitor)
+    }
+}
+
+struct ComponentVisitor;
+
+impl<'de> Visitor<'de> for ComponentVisitor {
+    type Value = Component;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Component, E> {
+        Ok(Component(None))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "components are 64-bit floats by definition")]
+    fn visit_i64<E>(self, value: i64) -> Result<Component, E> {
+        Ok(Component(Some(value as f64)))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "components are 64-bit floats by definition")]
+    fn visit_u64<E>(self, value: u64) -> Result<Component, E> {
+        Ok(Component(Some(value as f64)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Component, E> {
+        Ok(Component(Some(value)))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Component, E> {
+        Ok(Component(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Component, E> {
+        Ok(Component(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Component, A::Error> {
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Component(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Component, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Component(None))
     }
 }
 

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions, StringArray,
-    new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListBuilder, RecordBatch, RecordBatchOptions,
+    StringArray, StringBuilder, new_null_array,
 };
 use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit as ArrowUnit};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit as ArrowUnit};
 
 use super::TableRows;
 use super::read::{ReadBatch, number};
+use crate::record::derive::{norm, of_text, words};
 use crate::record::{
-    Absence, Column, ColumnType, DecodedBatch, EventTime, FieldPath, Labels, arrow_schema, push_category,
+    Absence, Column, ColumnType, DecodedBatch, Derivation, EventTime, FieldPath, Labels, arrow_schema,
+    push_category,
 };
 
 /// Why a file does not fit what is declared.
@@ -92,7 +94,7 @@ impl Converter {
         let all = batch.num_rows() as u64;
         if !self.rows.timed {
             let batch = self.decoded(batch, vec![EventTime::default(); batch.num_rows()])?;
-            return Ok(ReadBatch { batch, rejected: 0, filtered: 0 });
+            return Ok(ReadBatch { batch, rejected: 0, filtered: 0, cheap: self.text == TextIs::Itself });
         }
         let kept = self.filter(batch)?;
         let batch = filter_record_batch(batch, &kept)?;
@@ -102,7 +104,7 @@ impl Converter {
         let batch = filter_record_batch(&batch, &readable)?;
         let rejected = all - filtered - batch.num_rows() as u64;
         let batch = self.decoded(&batch, times.into_iter().flatten().collect())?;
-        Ok(ReadBatch { batch, rejected, filtered })
+        Ok(ReadBatch { batch, rejected, filtered, cheap: self.text == TextIs::Itself })
     }
 
     fn decoded(&mut self, batch: &RecordBatch, times: Vec<EventTime>) -> Result<DecodedBatch, ConvertError> {
@@ -239,6 +241,9 @@ pub(super) fn is_text(kind: &DataType) -> bool {
 fn typed(column: &Column, array: &ArrayRef, text: TextIs) -> Result<Values, ConvertError> {
     let kind = array.data_type();
     let text_is_anything = is_text(kind) && text == TextIs::Anything;
+    if let Some(derived) = derived(column, array)? {
+        return Ok(derived);
+    }
     match column.column_type {
         ColumnType::Numeric if text_is_anything => Ok(parsed::<Float64Array, _>(array, parse_number)?),
         ColumnType::Numeric if kind.is_numeric() => Ok((cast(array, &DataType::Float64)?, Vec::new())),
@@ -267,6 +272,58 @@ fn typed(column: &Column, array: &ArrayRef, text: TextIs) -> Result<Values, Conv
             column: column.name.clone(),
             found: kind.clone(),
             declared: column.column_type.as_str(),
+        }),
+    }
+}
+
+/// What derived columns and embeddings take of an array; `None` for other columns, and for arrays they cannot take
+/// anything of.
+fn derived(column: &Column, array: &ArrayRef) -> Result<Option<Values>, ConvertError> {
+    let kind = array.data_type();
+    let numbers = || -> Result<Option<ArrayRef>, ConvertError> {
+        let is_list = matches!(kind, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
+        let list = DataType::List(Arc::new(Field::new_list_field(DataType::Float64, true)));
+        // A list of anything but numbers is of the wrong type.
+        Ok(if is_list { cast(array, &list).ok() } else { None })
+    };
+    let array: Option<ArrayRef> = match (column.column_type, column.derivation) {
+        (ColumnType::Embedding, _) => numbers()?,
+        (_, Derivation::Norm) => numbers()?.map(|lists| -> ArrayRef {
+            let of = |vector: ArrayRef| norm(vector.as_primitive::<Float64Type>().values());
+            Arc::new(lists.as_list::<i32>().iter().map(|vector| vector.map(of)).collect::<Float64Array>())
+        }),
+        (_, Derivation::Length | Derivation::Words) if is_text(kind) => {
+            let texts = cast(array, &DataType::Utf8)?;
+            let texts = texts.as_string::<i32>().iter();
+            let of = |text: Option<&str>| text.and_then(|text| of_text(column.derivation, text));
+            Some(Arc::new(texts.map(of).collect::<Float64Array>()))
+        }
+        (_, Derivation::Tokens) if is_text(kind) => {
+            let texts = cast(array, &DataType::Utf8)?;
+            let mut builder = ListBuilder::new(StringBuilder::new());
+            for text in texts.as_string::<i32>() {
+                for word in text.into_iter().flat_map(words) {
+                    let mut token = String::new();
+                    push_category(&mut token, &word.to_lowercase());
+                    builder.values().append_value(token);
+                }
+                builder.append(text.is_some());
+            }
+            Some(Arc::new(builder.finish()))
+        }
+        _ => None,
+    };
+    match (array, column.derivation, column.column_type) {
+        (Some(array), ..) => Ok(Some((array, Vec::new()))),
+        (
+            None,
+            Derivation::Value,
+            ColumnType::Numeric | ColumnType::Categorical | ColumnType::Boolean | ColumnType::Text,
+        ) => Ok(None),
+        (None, ..) => Err(ConvertError::WrongType {
+            column: column.name.clone(),
+            found: kind.clone(),
+            declared: if column.column_type == ColumnType::Embedding { "embedding" } else { "text" },
         }),
     }
 }

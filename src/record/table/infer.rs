@@ -33,6 +33,8 @@ pub struct FileColumn {
 const MOST: f64 = 0.5;
 /// Text with more distinct values than this share names rows, not kinds of rows.
 const NAMES_ROWS: f64 = 0.5;
+/// Texts of at least this many words on average are read as such.
+const WORDS_OF_TEXT: usize = 3;
 /// With fewer values nothing is said about that.
 const FEW: usize = 100;
 
@@ -61,6 +63,11 @@ pub fn infer_fields(fields: &Fields, sample: Option<&RecordBatch>) -> Vec<FileCo
                     }
                 }
                 _ if kind.is_temporal() => (None, "a time".to_owned()),
+                DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _)
+                    if of.data_type().is_numeric() =>
+                {
+                    (Some(ColumnType::Embedding), "vectors".to_owned())
+                }
                 _ => (None, kind.to_string()),
             };
             column(
@@ -173,6 +180,10 @@ fn text_type<'a>(values: impl Iterator<Item = &'a str>) -> (Option<ColumnType>, 
         return (None, "a time".to_owned());
     }
     if all >= FEW && share_of(distinct.len(), all) > NAMES_ROWS {
+        let words: usize = distinct.iter().map(|text| text.split_whitespace().count()).sum();
+        if words >= WORDS_OF_TEXT * distinct.len() {
+            return (Some(ColumnType::Text), "free text".to_owned());
+        }
         return (None, "text with nearly as many values as rows".to_owned());
     }
     (Some(ColumnType::Categorical), "text".to_owned())
@@ -204,6 +215,7 @@ struct Kinds {
     integers: usize,
     booleans: usize,
     others: usize,
+    vectors: usize,
     texts: Vec<String>,
 }
 
@@ -217,18 +229,21 @@ impl Kinds {
                 self.integers += usize::from(number.is_i64() || number.is_u64());
             }
             Value::String(text) => self.texts.push(text.clone()),
+            Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_number) => self.vectors += 1,
             Value::Array(_) | Value::Object(_) => self.others += 1,
         }
     }
 
     fn column_type(&self) -> (Option<ColumnType>, String) {
-        let all = self.numbers + self.booleans + self.others + self.texts.len();
+        let all = self.numbers + self.booleans + self.others + self.vectors + self.texts.len();
         if all == 0 {
             (Some(ColumnType::Numeric), "empty".to_owned())
         } else if share_of(self.numbers, all) >= MOST {
             (Some(ColumnType::Numeric), "numbers".to_owned())
         } else if share_of(self.booleans, all) >= MOST {
             (Some(ColumnType::Boolean), "booleans".to_owned())
+        } else if share_of(self.vectors, all) >= MOST {
+            (Some(ColumnType::Embedding), "vectors".to_owned())
         } else if share_of(self.others, all) >= MOST {
             (None, "arrays".to_owned())
         } else {

@@ -29,6 +29,8 @@ pub struct ReadBatch {
     pub rejected: u64,
     /// Rows of something else.
     pub filtered: u64,
+    /// Whether reading them again costs little, as it does where nothing is parsed.
+    pub cheap: bool,
 }
 
 /// A batch, or why the file ends here.
@@ -202,7 +204,7 @@ pub fn json_lines_batches<R: BufRead>(reader: R, rows: &TableRows) -> impl Itera
         }
         let mut batch = decoder.finish();
         number(&mut batch, &mut numbered);
-        Some(Ok(ReadBatch { batch, rejected, filtered }))
+        Some(Ok(ReadBatch { batch, rejected, filtered, cheap: false }))
     })
 }
 

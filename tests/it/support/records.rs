@@ -82,7 +82,7 @@ pub fn assert_windows_are_true(world: &World, records: &[String]) {
                         assert_eq!(column.counts()[bin], expected as u64, "{key:?} {} {category}", column.name());
                     }
                 }
-                Binning::UniversalNumeric => panic!("{} has a baseline", column.name()),
+                Binning::Embedding(_) | Binning::UniversalNumeric => panic!("{} has a baseline", column.name()),
             }
             assert!(Absence::ALL.iter().all(|absence| column.absent(*absence) == 0), "{key:?} {}", column.name());
         }
