@@ -109,7 +109,7 @@ pub fn distribution(id: &str, bars: &[Bar], sentence: &str) -> Markup {
     let bottom = top + height;
     let title = format!("{id}-title");
     let apart = bars.iter().any(|bar| bar.kind.is_apart());
-    let frame = format!("-46 0 472 {}", if apart { 180 } else { 150 });
+    let frame = format!("-46 0 472 {}", if apart { 190 } else { 150 });
     html! {
         svg.chart viewBox=(frame) role="img" aria-labelledby=(title) {
             title id=(title) { (sentence) }
@@ -153,7 +153,7 @@ fn labels(bars: &[Bar], width: f64, bottom: f64) -> Vec<(f64, f64, String)> {
     let room = longest.unwrap_or(1) as f64 * 6.2 + 8.0;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some dozen bars")]
     let every = ((room / slot).ceil() as usize).max(1);
-    let mut apart = 0;
+    let mut apart = 0i32;
     bars.iter()
         .zip(places)
         .enumerate()
@@ -161,8 +161,8 @@ fn labels(bars: &[Bar], width: f64, bottom: f64) -> Vec<(f64, f64, String)> {
             let middle = left + slot / 2.0;
             if bar.kind.is_apart() {
                 apart += 1;
-                // In two rows, so that they do not run into each other.
-                let y = bottom + if apart % 2 == 1 { 30.0 } else { 44.0 };
+                // In three rows, so that they do not run into each other.
+                let y = bottom + 28.0 + f64::from((apart - 1) % 3) * 13.0;
                 return Some((middle.min(width - 20.0), y, bar.label.clone()));
             }
             (index % every == 0 && index + every / 2 <= values.max(1)).then(|| {

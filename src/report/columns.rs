@@ -67,14 +67,17 @@ pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
 pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>) -> Vec<Bar> {
     let (before, after) = (pair.baseline(), pair.window());
     let (n, m) = (before.rows().max(1) as f64, after.rows().max(1) as f64);
-    let bar = |label: String, kind: BarKind, baseline: u64, window: u64| Bar {
+    let bar = |label: String, kind: BarKind, baseline: f64, window: f64| Bar {
         label,
         kind,
-        baseline: baseline as f64 / n,
-        window: window as f64 / m,
+        baseline: baseline / n,
+        window: window / m,
+    };
+    let counted = |label: String, kind: BarKind, baseline: u64, window: u64| {
+        bar(label, kind, baseline as f64, window as f64)
     };
     let mut bars = match (pair.categorical_binning(), points) {
-        (Some(binning), _) => categories(pair, binning, &bar),
+        (Some(binning), _) => categories(pair, binning, &counted),
         (None, Some(points)) => values(pair, points, &bar),
         (None, None) => Vec::new(),
     };
@@ -84,15 +87,15 @@ pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>) -> Vec<Bar> {
         [("null", BarKind::Null, &nulls as &dyn Fn(&Distribution) -> u64), ("invalid", BarKind::Invalid, &invalid)]
     {
         if of(before) + of(after) > 0 {
-            bars.push(bar(label.to_owned(), kind, of(before), of(after)));
+            bars.push(counted(label.to_owned(), kind, of(before), of(after)));
         }
     }
     bars
 }
 
-type MakeBar<'a> = dyn Fn(String, BarKind, u64, u64) -> Bar + 'a;
+type MakeBar<'a, T> = dyn Fn(String, BarKind, T, T) -> Bar + 'a;
 
-fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_>) -> Vec<Bar> {
+fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_, u64>) -> Vec<Bar> {
     let (before, after) = (pair.baseline().counts(), pair.window().counts());
     let (n, m) = (pair.baseline().present().max(1), pair.window().present().max(1));
     let mut all: Vec<(usize, u64, u64)> = before
@@ -133,7 +136,7 @@ fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_>) 
     clippy::cast_sign_loss,
     reason = "some dozen bars"
 )]
-fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_>) -> Vec<Bar> {
+fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_, f64>) -> Vec<Bar> {
     let ends = points.of(Side::Baseline).next().zip(points.of(Side::Baseline).next_back());
     let Some(((first, _), (last, _))) = ends else { return Vec::new() };
     // The cuts know the ends of the range better than the means of the bins at its ends.
@@ -157,30 +160,51 @@ fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_>) -> Vec<Bar> {
     let place = |value: f64| {
         if width > 0.0 { (((value - low) / width).max(0.0) as usize).min(NUMERIC_BARS - 1) } else { 0 }
     };
-    let (mut below, mut above) = ((0, 0), (0, 0));
-    let mut counts = vec![(0u64, 0u64); if width > 0.0 { NUMERIC_BARS } else { 1 }];
+    let (mut below, mut above) = ((0.0, 0.0), (0.0, 0.0));
+    let mut counts = vec![(0.0f64, 0.0f64); if width > 0.0 { NUMERIC_BARS } else { 1 }];
     let mut single: Vec<(f64, u64, u64)> = Vec::new();
     for (value, before, after) in points.iter() {
-        let target = if value < first {
-            &mut below
-        } else if value > last {
-            &mut above
-        } else {
-            if distinct <= NUMERIC_BARS {
-                single.push((value, before, after));
-            }
-            match counts.get_mut(place(value)) {
-                Some(target) => target,
-                None => continue,
-            }
+        let (n, m) = (before as f64, after as f64);
+        let add = |target: &mut (f64, f64), part: f64| {
+            target.0 += n * part;
+            target.1 += m * part;
         };
-        target.0 += before;
-        target.1 += after;
+        if value < first {
+            add(&mut below, 1.0);
+            continue;
+        }
+        if value > last {
+            add(&mut above, 1.0);
+            continue;
+        }
+        if distinct <= NUMERIC_BARS {
+            single.push((value, before, after));
+        }
+        // A bin wider than a bar is spread evenly over the bars it covers.
+        let ends = pair.numeric_binning().and_then(|binning| {
+            let (low, high) = binning.ends(binning.bin(value));
+            low.zip(high)
+        });
+        let (from, to) = ends.map_or((value, value), |(low, high)| (low.max(first), high.min(last)));
+        let covered = place(from)..=place(to);
+        if to - from <= width || covered.clone().count() < 2 {
+            if let Some(target) = counts.get_mut(place(value)) {
+                add(target, 1.0);
+            }
+            continue;
+        }
+        for index in covered {
+            let left = if index == 0 { from } else { (low + width * index as f64).max(from) };
+            let right = if index + 1 == NUMERIC_BARS { to } else { (low + width * (index + 1) as f64).min(to) };
+            if let Some(target) = counts.get_mut(index) {
+                add(target, (right - left).max(0.0) / (to - from));
+            }
+        }
     }
     let mut bars: Vec<Bar> = if distinct <= NUMERIC_BARS && single.len() <= 2 * NUMERIC_BARS {
         single
             .into_iter()
-            .map(|(value, before, after)| bar(number(value), BarKind::Value, before, after))
+            .map(|(value, before, after)| bar(number(value), BarKind::Value, before as f64, after as f64))
             .collect()
     } else {
         counts
@@ -190,7 +214,7 @@ fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_>) -> Vec<Bar> {
             .collect()
     };
     for (label, kind, (before, after)) in [("below", BarKind::Below, below), ("above", BarKind::Above, above)] {
-        if before + after > 0 {
+        if before + after > 0.0 {
             bars.push(bar(label.to_owned(), kind, before, after));
         }
     }

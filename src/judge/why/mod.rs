@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::movement::movement;
 use crate::distribution::Distribution;
-use crate::measure::{Pair, Proportions, Values};
+use crate::measure::{Pair, Proportions, Side, Values};
 use crate::record::Absence;
 
 /// What kind of reason it is.
@@ -172,9 +172,10 @@ fn direction(pair: &Pair<'_>) -> Option<Reason> {
         let spread = deviation.zip(spread).map_or(String::new(), |(before, after)| {
             format!("; standard deviation {} to {}", number(before), number(after))
         });
+        let quantiles = quantiles(pair).unwrap_or_default();
         return Some(Reason::new(
             Cause::Direction,
-            format!("mean {} to {}{by}{spread}", number(before), number(after)),
+            format!("mean {} to {}{by}{spread}{quantiles}", number(before), number(after)),
         ));
     }
     let (category, before, after) = moved.category?;
@@ -182,6 +183,16 @@ fn direction(pair: &Pair<'_>) -> Option<Reason> {
         Cause::Direction,
         format!("`{category}` changed most: {:.1} % to {:.1} %", before * 100.0, after * 100.0),
     ))
+}
+
+/// The 5 %, 50 % and 95 % quantiles on both sides.
+fn quantiles(pair: &Pair<'_>) -> Option<String> {
+    let points = pair.points()?;
+    let of = |side: Side| {
+        let at = |level: f64| points.quantile(side, level).map(number);
+        Some(format!("{} / {} / {}", at(0.05)?, at(0.5)?, at(0.95)?))
+    };
+    Some(format!("; 5 % / median / 95 %: {} to {}", of(Side::Baseline)?, of(Side::Window)?))
 }
 
 /// A number as a person would write it: four significant digits or so.
