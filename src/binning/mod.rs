@@ -13,7 +13,7 @@ pub use numeric::NumericBinning;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::record::{ColumnType, ModelSchema};
 
@@ -66,9 +66,11 @@ impl BinningSet {
     /// A set of named binnings; its id is derived from its content, so equal sets have equal ids.
     #[must_use]
     pub fn new(columns: Vec<(String, Binning)>) -> Self {
-        // Serialising plain data cannot fail; an empty text would only make the id less telling.
-        let text = serde_json::to_vec(&columns).unwrap_or_default();
-        Self { id: Uuid::new_v5(&Uuid::from_u128(NAMESPACE), &xxh3_128(&text).to_be_bytes()), columns }
+        // Hashed as it is written: with a bin for every value the text would be larger than the data.
+        let mut hash = Hashing(Xxh3::new());
+        // Serialising plain data cannot fail; half of it would only make the id less telling.
+        let _infallible = serde_json::to_writer(&mut hash, &columns);
+        Self { id: Uuid::new_v5(&Uuid::from_u128(NAMESPACE), &hash.0.digest128().to_be_bytes()), columns }
     }
 
     /// The universal set for a schema: what is counted until there is a baseline.
@@ -114,5 +116,37 @@ impl BinningSet {
     }
 }
 
+/// What is written to it is hashed.
+struct Hashing(Xxh3);
+
+impl std::io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Namespace of binning ids.
 const NAMESPACE: u128 = 0x6472_6966_7464_4269_6e6e_696e_6753_6574;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_set_is_that_of_its_text_and_never_changes() {
+        let numeric = NumericBinning::new(vec![0.0, 0.1, 1e300], 0.25).unwrap();
+        let set = BinningSet::new(vec![
+            ("x".into(), Binning::Numeric(numeric)),
+            ("k".into(), Binning::Categorical(CategoricalBinning::new(vec!["ä".into()], vec![7]))),
+        ]);
+        let text = serde_json::to_vec(set.columns()).unwrap();
+        let hash = xxhash_rust::xxh3::xxh3_128(&text).to_be_bytes();
+        assert_eq!(set.id(), Uuid::new_v5(&Uuid::from_u128(NAMESPACE), &hash));
+        assert_eq!(set.id().to_string(), "ff8f3dbf-ea0d-5584-aff1-c2052f0e6f89");
+    }
+}
