@@ -209,21 +209,11 @@ impl Points {
     /// The same baseline with another window.
     #[must_use]
     fn with_window(&self, window: &[f64]) -> Self {
-        let mut window: Vec<f64> = window.to_vec();
-        window.sort_unstable_by(f64::total_cmp);
-        let mut all: Vec<(f64, u64, u64)> = self
+        let all = self
             .iter()
             .map(|(value, before, _)| (value, before, 0))
-            .chain(window.into_iter().map(|value| (value, 0, 1)))
+            .chain(window.iter().map(|value| (*value, 0, 1)))
             .collect();
-        all.sort_by(|left, right| left.0.total_cmp(&right.0));
-        all.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                *kept = (kept.0, kept.1 + next.1, kept.2 + next.2);
-            }
-            same
-        });
-        Self::from_counts(all)
+        Self::summed(all)
     }
 }

@@ -32,6 +32,20 @@ impl Points {
         points
     }
 
+    /// From (value, count in the baseline, count in the window) in any order; counts of one value are added.
+    #[must_use]
+    pub fn summed(mut counts: Vec<(f64, u64, u64)>) -> Self {
+        counts.sort_by(|left, right| left.0.total_cmp(&right.0));
+        counts.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                *kept = (kept.0, kept.1 + next.1, kept.2 + next.2);
+            }
+            same
+        });
+        Self::from_counts(counts)
+    }
+
     /// From two samples, in any order; values that are not finite are dropped.
     #[must_use]
     pub fn from_samples(baseline: &[f64], window: &[f64]) -> Self {

@@ -263,17 +263,8 @@ fn restored(points: &Points, factor: f64, offset: f64) -> Points {
         near(Some(above)).or_else(|| near(above.checked_sub(1))).unwrap_or(value)
     };
     let window = points.of(Side::Window).map(|(value, count)| (snapped((value - offset) / factor), 0, count));
-    let mut all: Vec<(f64, u64, u64)> =
-        known.iter().map(|(value, count)| (*value, *count, 0)).chain(window).collect();
-    all.sort_by(|left, right| left.0.total_cmp(&right.0));
-    all.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            *kept = (kept.0, kept.1 + next.1, kept.2 + next.2);
-        }
-        same
-    });
-    Points::from_counts(all)
+    let all = known.iter().map(|(value, count)| (*value, *count, 0)).chain(window).collect();
+    Points::summed(all)
 }
 
 /// The window's end value holds what the baseline has at and beyond it.
