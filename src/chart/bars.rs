@@ -176,8 +176,8 @@ fn labels(bars: &[Bar], width: f64, bottom: f64) -> Vec<(f64, f64, String)> {
         .collect()
 }
 
-/// The blocks of a sparkline, from nothing to all of the largest share.
-const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// The blocks of a sparkline, from next to nothing to all.
+pub const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A side of the bars as a line of text of at most `width` letters.
 #[must_use]

@@ -4,7 +4,7 @@
 mod bars;
 mod timeline;
 
-pub use bars::{Bar, BarKind, distribution, sparkline, thumbnail};
+pub use bars::{BLOCKS, Bar, BarKind, distribution, sparkline, thumbnail};
 pub use timeline::{Series, TimeMark, timeline};
 
 use std::fmt::Write as _;

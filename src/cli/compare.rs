@@ -251,44 +251,30 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
             chosen.push((column, kind));
         }
     }
-    let integers = chosen
-        .iter()
-        .flat_map(|(column, kind)| {
+    // A text or an embedding stands for several columns.
+    let (columns, integers): (Vec<Column>, Vec<bool>) = chosen
+        .into_iter()
+        .flat_map(|(column, column_type)| {
             let integers = column.integers && of(&after, &column.name).is_some_and(|there| there.integers);
-            // A text or an embedding stands for several columns.
-            let columns = match kind {
-                ColumnType::Text => 3,
-                ColumnType::Embedding => 2,
-                _ => 1,
-            };
-            std::iter::repeat_n(integers, columns)
+            let FileColumn { name, path, .. } = column;
+            let column = Column { name, path, role: Role::Feature, column_type, derivation: Derivation::Value };
+            column.expand().into_iter().map(move |column| (column, integers))
         })
-        .collect();
-    let columns = chosen.into_iter().map(|(column, column_type)| Column {
-        name: column.name,
-        path: column.path,
-        role: Role::Feature,
-        column_type,
-        derivation: Derivation::Value,
-    });
-    let columns = columns.flat_map(Column::expand);
-    let schema = ModelSchema::new(columns.collect()).map_err(|error| {
+        .unzip();
+    let schema = ModelSchema::new(columns).map_err(|error| {
         CliError::Failed(format!("{}: {error}\nhint: choose columns with --column", baseline.name()))
     })?;
     Ok(Chosen { schema, integers, notes })
 }
 
-const TYPES: [ColumnType; 5] =
-    [ColumnType::Numeric, ColumnType::Categorical, ColumnType::Boolean, ColumnType::Text, ColumnType::Embedding];
-
 /// `NAME` or `NAME:TYPE`; a name may have colons.
 fn named(text: &str) -> Result<(&str, Option<ColumnType>), CliError> {
     let Some((name, word)) = text.rsplit_once(':') else { return Ok((text, None)) };
-    match TYPES.into_iter().find(|kind| kind.as_str() == word) {
+    match ColumnType::ALL.into_iter().find(|kind| kind.as_str() == word) {
         Some(kind) => Ok((name, Some(kind))),
         None if word.contains(' ') || word.is_empty() => Ok((text, None)),
         None => {
-            let known: Vec<&str> = TYPES.iter().map(|kind| kind.as_str()).collect();
+            let known: Vec<&str> = ColumnType::ALL.iter().map(|kind| kind.as_str()).collect();
             Err(CliError::Failed(format!(
                 "`{word}` in --column {text} is not a type\nhint: allowed are {}",
                 known.join(", ")

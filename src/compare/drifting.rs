@@ -106,12 +106,11 @@ impl Collected {
     fn values(self) -> Values {
         match self {
             Self::Numbers(counts, _) => {
-                let mut all: Vec<(f64, u64, u64)> = counts
+                let all = counts
                     .into_iter()
                     .map(|(bits, (before, after))| (f64::from_bits(bits), before, after))
                     .collect();
-                all.sort_unstable_by(|left, right| left.0.total_cmp(&right.0));
-                Values::Numeric { points: Points::from_counts(all), integers: false }
+                Values::Numeric { points: Points::summed(all), integers: false }
             }
             Self::Texts(counts, _) => Values::Categorical(Categories::from_counts(counts.into_iter().collect())),
         }

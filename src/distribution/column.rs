@@ -101,6 +101,18 @@ impl Distribution {
         (absence as usize).checked_sub(1).and_then(|index| self.absent.get(index)).copied().unwrap_or(0)
     }
 
+    /// Null and missing values.
+    #[must_use]
+    pub fn nulls(&self) -> u64 {
+        self.absent(Absence::Null) + self.absent(Absence::Missing)
+    }
+
+    /// NaN, infinite and wrongly typed values.
+    #[must_use]
+    pub fn invalid(&self) -> u64 {
+        [Absence::Nan, Absence::Infinite, Absence::WrongType].map(|kind| self.absent(kind)).iter().sum()
+    }
+
     /// Values that are there.
     #[must_use]
     pub fn present(&self) -> u64 {

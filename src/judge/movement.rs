@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::binning::Binning;
 use crate::distribution::Distribution;
-use crate::record::Absence;
 
 /// How a column moved between baseline and window. Absent numbers are not known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +28,7 @@ pub fn movement(before: Option<&Distribution>, after: Option<&Distribution>) -> 
 }
 
 fn null_share(column: &Distribution) -> Option<f64> {
-    share(column.absent(Absence::Null) + column.absent(Absence::Missing), column.rows())
+    share(column.nulls(), column.rows())
 }
 
 fn largest_change(before: &Distribution, after: &Distribution) -> Option<(String, f64, f64)> {

@@ -49,27 +49,9 @@ impl Points {
     /// From two samples, in any order; values that are not finite are dropped.
     #[must_use]
     pub fn from_samples(baseline: &[f64], window: &[f64]) -> Self {
-        let mut values: Vec<(f64, Side)> = baseline
-            .iter()
-            .map(|value| (*value, Side::Baseline))
-            .chain(window.iter().map(|value| (*value, Side::Window)))
-            .filter(|(value, _)| value.is_finite())
-            .collect();
-        values.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let mut points = Self::default();
-        for (value, side) in values {
-            if points.values.last() != Some(&value) {
-                points.push(value, 0, 0);
-            }
-            let counts = match side {
-                Side::Baseline => &mut points.baseline,
-                Side::Window => &mut points.window,
-            };
-            if let Some(count) = counts.last_mut() {
-                *count += 1;
-            }
-        }
-        points
+        let before = baseline.iter().map(|value| (*value, 1, 0));
+        let after = window.iter().map(|value| (*value, 0, 1));
+        Self::summed(before.chain(after).filter(|(value, _, _)| value.is_finite()).collect())
     }
 
     fn push(&mut self, value: f64, baseline: u64, window: u64) {

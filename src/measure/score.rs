@@ -2,7 +2,7 @@
 
 use super::shift::SMALLEST_DEVIATION;
 use super::{
-    LogBase, Measure, Pair, Points, Proportions, Reads, Score, Side, Smoothing, anderson_darling, chi_square,
+    LogBase, Measure, Pair, Proportions, Reads, Score, Side, Smoothing, anderson_darling, chi_square,
     cramer_von_mises, energy, epps_singleton, fourier_mmd, g_test, hellinger, jensen_shannon_distance, kl,
     ks_p_value, ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_distance, mean_shift, psi,
     quantile_shift, share, standard_deviation, student_t, total_variation, wasserstein, welch_t,
@@ -188,11 +188,4 @@ fn of_points(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
 /// An effect of two constant sides is infinite; a large number says the same and can be written.
 fn bounded(effect: f64) -> f64 {
     effect.abs().min(1e9)
-}
-
-/// The points of a pair, for those who compute on them directly.
-impl From<&Pair<'_>> for Points {
-    fn from(pair: &Pair<'_>) -> Self {
-        pair.points().unwrap_or_default()
-    }
 }

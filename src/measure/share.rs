@@ -3,7 +3,6 @@
 use super::proportions::Proportions;
 use super::{Pair, Score};
 use crate::distribution::Distribution;
-use crate::record::Absence;
 
 /// Which rows are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +41,11 @@ fn hits(pair: &Pair<'_>, share: Share) -> Option<Hits> {
         Some(Hits { before, after, foreseen: before })
     };
     match share {
-        Share::Null => plain(nulls),
-        Share::Invalid => plain(invalid),
+        Share::Null => plain(Distribution::nulls),
+        Share::Invalid => plain(Distribution::invalid),
         Share::Unseen => unseen(pair),
         Share::OutOfRange => out_of_range(pair),
     }
-}
-
-/// Null and missing values.
-pub(super) fn nulls(column: &Distribution) -> u64 {
-    column.absent(Absence::Null) + column.absent(Absence::Missing)
-}
-
-/// NaN, infinite and wrongly typed values.
-pub(super) fn invalid(column: &Distribution) -> u64 {
-    [Absence::Nan, Absence::Infinite, Absence::WrongType].map(|kind| column.absent(kind)).iter().sum()
 }
 
 /// Values in bins that the baseline has nothing in: the unseen bin, and with one bin a distinct category of both sides

@@ -173,7 +173,7 @@ impl Preset {
             Self::Azure => azure::score(measure, values, n, m),
             Self::MlRun => mlrun::score(measure, values, n, m),
             Self::WhyLabs => whylabs::score(measure, values),
-            Self::Scouter => scouter::score(measure, values, n, m),
+            Self::Scouter => scouter::score(measure, values, m),
         }
     }
 

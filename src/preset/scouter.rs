@@ -8,7 +8,7 @@ use crate::measure::{Measure, Side, Smoothing, Values, psi};
 const BINS: u64 = 10;
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-pub(super) fn score(measure: Measure, values: &Values, _n: u64, m: u64) -> ToolScore {
+pub(super) fn score(measure: Measure, values: &Values, m: u64) -> ToolScore {
     if measure != Measure::Psi {
         return unknown("Scouter", measure, "psi");
     }

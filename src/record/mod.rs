@@ -67,6 +67,9 @@ impl Role {
 }
 
 impl ColumnType {
+    /// Every type.
+    pub const ALL: [Self; 5] = [Self::Numeric, Self::Categorical, Self::Boolean, Self::Text, Self::Embedding];
+
     /// The name used in configuration, logs and tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {

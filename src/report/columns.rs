@@ -7,7 +7,6 @@ use crate::judge::Finding;
 use crate::judge::why::number;
 use crate::measure::{Pair, Points, Side};
 use crate::preset::ToolScore;
-use crate::record::Absence;
 
 use super::{MeasureReport, Outcome};
 
@@ -81,17 +80,18 @@ pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>) -> Vec<Bar> {
         (None, Some(points)) => values(pair, points, &bar),
         (None, None) => Vec::new(),
     };
-    let nulls = |column: &Distribution| column.absent(Absence::Null) + column.absent(Absence::Missing);
-    let invalid = |column: &Distribution| column.rows() - column.present() - nulls(column);
-    for (label, kind, of) in
-        [("null", BarKind::Null, &nulls as &dyn Fn(&Distribution) -> u64), ("invalid", BarKind::Invalid, &invalid)]
-    {
+    let absent: [(&str, BarKind, Counter); 2] =
+        [("null", BarKind::Null, Distribution::nulls), ("invalid", BarKind::Invalid, Distribution::invalid)];
+    for (label, kind, of) in absent {
         if of(before) + of(after) > 0 {
             bars.push(counted(label.to_owned(), kind, of(before), of(after)));
         }
     }
     bars
 }
+
+/// How many values of a column are absent in a way.
+type Counter = fn(&Distribution) -> u64;
 
 type MakeBar<'a, T> = dyn Fn(String, BarKind, T, T) -> Bar + 'a;
 
@@ -142,7 +142,8 @@ fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_, f64>) -> Vec<Bar> 
     // The cuts know the ends of the range better than the means of the bins at its ends.
     let (first, last) = pair.numeric_binning().map_or((first, last), |binning| {
         let cuts = binning.cuts();
-        let known = |cut: Option<&f64>, value: f64| cut.copied().filter(|_| !pair.is_exact()).unwrap_or(value);
+        let exact = pair.is_exact();
+        let known = |cut: Option<&f64>, value: f64| cut.copied().filter(|_| !exact).unwrap_or(value);
         (known(cuts.first(), first), known(cuts.last(), last))
     });
     let (low, high) = {

@@ -1,11 +1,13 @@
 //! The report of a replay for a terminal.
 
+use std::fmt::Write as _;
+
 use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name};
 use super::text::{Colours, grouped, plain, wrapped};
 use super::{Outcome, columns};
+use crate::chart::BLOCKS;
 use crate::judge::why::number;
 
-const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Windows of a line of scores.
 const LINE: usize = 60;
 /// Columns with a line of scores.
@@ -32,8 +34,6 @@ pub fn replay_text(report: &ReplayReport, colours: bool) -> String {
     })();
     text
 }
-
-use std::fmt::Write as _;
 
 fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt::Result {
     let title = format!("{} ({})", plain(&monitor.monitor), plain(&monitor.file));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hours::{clock, shifted};
-use super::{Cause, Reason, nulls};
+use super::{Cause, Reason};
 use crate::measure::{Categories, Pair, Proportions};
 
 const FEW: u64 = 20;
@@ -62,7 +62,7 @@ fn constant(counts: &Counts<'_>, (n, m): (u64, u64)) -> Option<Reason> {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn nulls_replaced(pair: &Pair<'_>, counts: &Counts<'_>, (n, m): (u64, u64)) -> Option<Reason> {
     let (before, after) = (pair.baseline(), pair.window());
-    let fell = Proportions { baseline: (nulls(before), before.rows()), window: (nulls(after), after.rows()) };
+    let fell = Proportions { baseline: (before.nulls(), before.rows()), window: (after.nulls(), after.rows()) };
     let (loss, p_value) = (-fell.change()?, fell.p_value()?);
     if loss < 0.005 || p_value > CHANGED {
         return None;

@@ -1,9 +1,9 @@
 //! The *why* of a drifting column: which bins carry the score, which way it moved, and signatures of common faults of
 //! pipelines, each with its evidence.
 //!
-//! Signatures are looked for in all distinct values with their counts, or in a sample of them. A signature is only given when undoing the fault makes the two
-//! sides indistinguishable, or when counts can hardly be explained otherwise: a wrong one costs an owner more time than
-//! none.
+//! Signatures are looked for in all distinct values with their counts, or in a sample of them. A signature is only given
+//! when undoing the fault makes the two sides indistinguishable, or when counts can hardly be explained otherwise: a
+//! wrong one costs an owner more time than none.
 
 mod categories;
 mod contribution;
@@ -118,7 +118,7 @@ fn gone(before: &Distribution, after: &Distribution) -> Vec<Reason> {
     }
     if after.absent(Absence::Missing) == rows {
         vec![Reason::new(Cause::ColumnMissing, "the column is missing from all records of the window")]
-    } else if after.absent(Absence::Null) + after.absent(Absence::Missing) == rows {
+    } else if after.nulls() == rows {
         vec![Reason::new(Cause::AllNull, "every value of the window is null")]
     } else {
         Vec::new()
@@ -141,21 +141,17 @@ fn wrong_type(pair: &Pair<'_>) -> Option<Reason> {
     })
 }
 
-pub(super) fn nulls(column: &Distribution) -> u64 {
-    column.absent(Absence::Null) + column.absent(Absence::Missing)
-}
-
 fn null_share(pair: &Pair<'_>) -> Option<Reason> {
     let (before, after) = (pair.baseline(), pair.window());
-    let change = Proportions { baseline: (nulls(before), before.rows()), window: (nulls(after), after.rows()) };
+    let change = Proportions { baseline: (before.nulls(), before.rows()), window: (after.nulls(), after.rows()) };
     (change.p_value()? < 1e-4).then(|| {
         let word = if change.change().unwrap_or(0.0) > 0.0 { "rose" } else { "fell" };
         Reason::new(
             Cause::NullShare,
             format!(
                 "the share of null values {word} from {} to {}",
-                percent(nulls(before), before.rows()),
-                percent(nulls(after), after.rows()),
+                percent(before.nulls(), before.rows()),
+                percent(after.nulls(), after.rows()),
             ),
         )
     })

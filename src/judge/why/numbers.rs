@@ -1,7 +1,7 @@
 //! Signatures in numeric columns.
 
 use super::hours::{clock, shifted};
-use super::{Cause, Reason, nulls, number};
+use super::{Cause, Reason, number};
 use crate::measure::{Pair, Points, Proportions, Side, ks_p_value_large, ks_statistic};
 
 /// Factors between units that people mix up, with what they are.
@@ -98,9 +98,9 @@ fn constant(points: &Points) -> Option<Reason> {
 fn nulls_replaced(pair: &Pair<'_>, points: &Points) -> Option<Reason> {
     let (before, after) = (pair.baseline(), pair.window());
     let (n, m) = (to_float(before.rows()), to_float(after.rows()));
-    let fell = Proportions { baseline: (nulls(before), before.rows()), window: (nulls(after), after.rows()) };
+    let fell = Proportions { baseline: (before.nulls(), before.rows()), window: (after.nulls(), after.rows()) };
     let (loss, p_value) = (-fell.change()?, fell.p_value()?);
-    if loss < 0.005 || p_value > 1e-6 {
+    if loss < 0.005 || p_value > DIFFERENT {
         return None;
     }
     // Shares of rows, like the share of nulls.
@@ -144,20 +144,20 @@ fn transformed(points: &Points) -> Option<Reason> {
             ),
         ))
     };
-    if let Some(p_value) = fits(-1.0, 0.0) {
-        return told(Cause::SignFlip, "all values are negated".to_owned(), p_value);
+    if let Some(left) = fits(-1.0, 0.0) {
+        return told(Cause::SignFlip, "all values are negated".to_owned(), left);
     }
     for (unit, meaning) in UNITS {
         for factor in [unit, 1.0 / unit] {
             if plausible(points, factor)
-                && let Some(p_value) = fits(factor, 0.0)
+                && let Some(left) = fits(factor, 0.0)
             {
                 let meaning =
                     if factor < 1.0 { format!("{meaning}, the other way round") } else { meaning.to_owned() };
                 return told(
                     Cause::Scale,
                     format!("all values are multiplied by {}, {meaning}", number(factor)),
-                    p_value,
+                    left,
                 );
             }
         }
@@ -168,9 +168,9 @@ fn transformed(points: &Points) -> Option<Reason> {
         (1.0, 273.15, "Celsius to Kelvin"),
     ] {
         if plausible(points, factor)
-            && let Some(p_value) = fits(factor, offset)
+            && let Some(left) = fits(factor, offset)
         {
-            return told(Cause::Scale, format!("values changed from {what}"), p_value);
+            return told(Cause::Scale, format!("values changed from {what}"), left);
         }
     }
     // Of several guesses the one that leaves least.

@@ -56,7 +56,7 @@ pub(super) enum TextIs {
 }
 
 /// What pandas reads as null in text files.
-const NULL_WORDS: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"];
+pub(super) const NULL_WORDS: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"];
 
 /// Values of a column and why some are absent; no reasons at all where every absent value is a null.
 type Values = (ArrayRef, Vec<Absence>);

@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Fields};
 use serde_json::Value;
 
-use super::convert::is_text;
+use super::convert::{NULL_WORDS, is_text};
 use crate::record::{ColumnType, FieldPath};
 
 /// How many rows are looked at where types must be guessed.
@@ -93,7 +93,7 @@ pub fn infer_rows(sample: &RecordBatch) -> Vec<FileColumn> {
                 .into_iter()
                 .flat_map(|texts| texts.iter().flatten())
                 .map(str::trim)
-                .filter(|text| !is_null(text))
+                .filter(|text| !NULL_WORDS.contains(text))
                 .collect();
             let path = FieldPath::of_steps([field.name().clone()]);
             let share =
@@ -156,10 +156,6 @@ fn column(
     integers: bool,
 ) -> FileColumn {
     FileColumn { name: name.to_owned(), path, column_type, found, integers }
-}
-
-fn is_null(text: &str) -> bool {
-    matches!(text, "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "NULL" | "None")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some thousand rows")]

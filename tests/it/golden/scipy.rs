@@ -1,6 +1,6 @@
 //! With one bin a distinct value, statistics and p-values are those of scipy on the samples.
 
-use driftd::measure::{Measure, Pair, Points, Score, Side, ks_p_value_large};
+use driftd::measure::{Measure, Pair, Score, Side, ks_p_value_large};
 
 use super::tables::{Dataset, Line, Tally, datasets, lines};
 
@@ -25,7 +25,7 @@ fn compare(dataset: &Dataset, lines: &[Line], tally: &mut Tally) {
     let (window, column) = (&lines[0].window, &lines[0].column);
     let (before, after) = dataset.exact(window, column);
     let pair = Pair::new(&before, &after).unwrap().values_only(true);
-    let points = Points::from(&pair);
+    let points = pair.points().unwrap_or_default();
     let score = |measure: Measure| measure.score(&pair);
     let statistic = |measure| score(measure).map(|score: Score| score.statistic);
     let p_value = |measure| score(measure).and_then(|score: Score| score.p_value);
