@@ -72,12 +72,53 @@ pub fn build<I>(
 where
     I: Iterator<Item = ReadItem>,
 {
+    let (binnings, report, kept) = place(schema, options, open()?)?;
+    let mut counted: BTreeMap<String, WindowCounts> = BTreeMap::new();
+    let mut count = |batch: &DecodedBatch| {
+        for (segment, rows) in rows_by_segment(batch, segments) {
+            counted
+                .entry(segment)
+                .or_insert_with(|| WindowCounts::empty(Arc::clone(&binnings)))
+                .count(batch, &rows);
+        }
+    };
+    match kept {
+        Some(kept) => kept.iter().for_each(count),
+        None => {
+            for item in open()? {
+                count(&item?.batch);
+            }
+        }
+    }
+    Ok((Baseline { binnings, segments: counted }, report))
+}
+
+/// Rows kept between placing bins and counting; none when they are to be read again.
+type Kept = Option<Vec<DecodedBatch>>;
+
+/// Places the bins of a baseline by its rows, without counting them.
+///
+/// # Errors
+/// When the rows cannot be read or there is none.
+pub fn place_bins(
+    schema: &ModelSchema,
+    options: BuildOptions,
+    rows: impl Iterator<Item = ReadItem>,
+) -> Result<Arc<BinningSet>, BaselineError> {
+    place(schema, options, rows).map(|(binnings, ..)| binnings)
+}
+
+fn place(
+    schema: &ModelSchema,
+    options: BuildOptions,
+    rows: impl Iterator<Item = ReadItem>,
+) -> Result<(Arc<BinningSet>, BuildReport, Kept), BaselineError> {
     let mut collectors: Vec<Collector> =
         schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
     let mut report = BuildReport { rows: 0, rejected: 0, empty_columns: Vec::new() };
-    let mut kept: Option<Vec<DecodedBatch>> = Some(Vec::new());
+    let mut kept: Kept = Some(Vec::new());
     let mut kept_bytes = 0;
-    for item in open()? {
+    for item in rows {
         let ReadBatch { batch, rejected, cheap, .. } = item?;
         report.rejected += rejected;
         for (collector, array) in collectors.iter_mut().zip(batch.batch.columns()) {
@@ -103,25 +144,7 @@ where
         }
         columns.push((column.name.clone(), binning));
     }
-    let binnings = Arc::new(BinningSet::new(columns));
-    let mut counted: BTreeMap<String, WindowCounts> = BTreeMap::new();
-    let mut count = |batch: &DecodedBatch| {
-        for (segment, rows) in rows_by_segment(batch, segments) {
-            counted
-                .entry(segment)
-                .or_insert_with(|| WindowCounts::empty(Arc::clone(&binnings)))
-                .count(batch, &rows);
-        }
-    };
-    match kept {
-        Some(kept) => kept.iter().for_each(count),
-        None => {
-            for item in open()? {
-                count(&item?.batch);
-            }
-        }
-    }
-    Ok((Baseline { binnings, segments: counted }, report))
+    Ok((Arc::new(BinningSet::new(columns)), report, kept))
 }
 
 /// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by

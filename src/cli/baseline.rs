@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::files::DataFile;
+use super::files::{DataFile, short_name};
 use super::{CliError, actor, runtime, say, settings};
 use crate::app::store_options;
 use crate::baseline::{Baseline, BaselineError, BuildReport, build};
@@ -120,8 +120,7 @@ pub(super) async fn store_baseline(
     from: &Path,
     activate: bool,
 ) -> Result<BaselineSummary, CliError> {
-    let origin =
-        from.file_name().map_or_else(|| from.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let origin = short_name(from);
     store
         .add_baseline(&monitor.name, baseline, &origin, activate, false, &actor())
         .await?

@@ -55,7 +55,7 @@ impl DataFile {
 
     /// Its name without folders, for reports.
     pub(super) fn short_name(&self) -> String {
-        self.path.file_name().map_or_else(|| self.name(), |name| name.to_string_lossy().into_owned())
+        short_name(&self.path)
     }
 
     /// About how many rows it has: what Parquet says, otherwise its size over that of its first rows.
@@ -128,4 +128,9 @@ impl DataFile {
             FileFormat::JsonLines => Box::new(json_lines_batches(BufReader::new(file), rows)),
         })
     }
+}
+
+/// The name of a file without folders.
+pub(super) fn short_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

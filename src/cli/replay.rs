@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::CliError;
 use super::baseline::from_file;
 use super::compare::{Format, colours, json, write};
-use super::files::DataFile;
+use super::files::{DataFile, short_name};
 use crate::baseline::{Baseline, BaselineError};
 use crate::config::{Monitor, load_monitor};
 use crate::record::table::TableRows;
@@ -53,9 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         let progress = progress_bar(&inputs, pass, passes);
         let (outcome, rejected, filtered) = replay(&monitor, baseline, &inputs, &progress)?;
         progress.finish_and_clear();
-        let file = path
-            .file_name()
-            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let file = short_name(path);
         replayed.push((file, rejected, filtered, outcome));
     }
     let report = replay_report(inputs.iter().map(DataFile::short_name).collect(), replayed);
@@ -76,10 +74,7 @@ fn baseline(monitor: &Monitor, path: &Path, data: Option<&Path>) -> Result<Optio
     match data {
         Some(data) => {
             let (baseline, _) = from_file(monitor, data)?;
-            let name = data
-                .file_name()
-                .map_or_else(|| data.display().to_string(), |name| name.to_string_lossy().into_owned());
-            Ok(Some((name, baseline)))
+            Ok(Some((short_name(data), baseline)))
         }
         None if monitor.learn.is_some() => Ok(None),
         None => Err(CliError::Failed(format!(

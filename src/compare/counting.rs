@@ -7,7 +7,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::{CompareError, CompareSpec, FileRows, Open};
-use crate::baseline::{BaselineError, build};
+use crate::baseline::{BaselineError, build, place_bins};
 use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning};
 use crate::distribution::WindowCounts;
 use crate::record::{ColumnType, ModelSchema};
@@ -61,8 +61,9 @@ fn place_embeddings(
 ) -> Result<(), CompareError> {
     let columns = spec.schema.columns().iter().filter(|column| column.column_type == ColumnType::Embedding);
     let Ok(part) = ModelSchema::new(columns.cloned().collect()) else { return Ok(()) };
-    let (built, _) = build(&part, &[], spec.build, || baseline.open(&part)).map_err(CompareError::Baseline)?;
-    for (name, placed) in built.binnings.columns() {
+    let rows = baseline.open(&part).map_err(|error| CompareError::Baseline(error.into()))?;
+    let placed = place_bins(&part, spec.build, rows).map_err(CompareError::Baseline)?;
+    for (name, placed) in placed.columns() {
         if let Some((_, binning)) = binnings.iter_mut().find(|(other, _)| other == name) {
             binning.clone_from(placed);
         }

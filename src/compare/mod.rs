@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use crate::baseline::BaselineError;
 use crate::binning::BuildOptions;
 use crate::distribution::WindowCounts;
-use crate::judge::why::{Reason, explain};
-use crate::judge::{JudgeSpec, Judgement, Verdict, judge};
-use crate::measure::{Measure, Pair, Values};
+use crate::judge::why::{Reason, explain_columns};
+use crate::judge::{JudgeSpec, Judgement, judge};
+use crate::measure::{Measure, Values};
 use crate::preset::Preset;
 use crate::record::ModelSchema;
 use crate::record::table::{ReadError, ReadItem};
@@ -109,11 +109,12 @@ pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> 
             .collect(),
         None => judgement.drifted().map(|column| column.column.as_str()).collect(),
     };
+    let (before, after, names) = (&counted.baseline, &counted.window, drifting.iter().copied());
     let why = if exact {
-        reasons(&counted, &drifting, |pair, _| Some(Values::of_pair(pair, false)))
+        explain_columns(before, after, names, |pair, _| Some(Values::of_pair(pair, false)))
     } else {
         let values = drifting::values(&spec.schema, &drifting, baseline, window)?;
-        reasons(&counted, &drifting, |_, name| values.get(name).cloned())
+        explain_columns(before, after, names, |_, name| values.get(name).cloned())
     };
     Ok(Comparison {
         baseline: counted.baseline,
@@ -124,34 +125,6 @@ pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> 
         tool,
         why,
     })
-}
-
-fn reasons(
-    counted: &counting::Counted,
-    drifting: &[&str],
-    values: impl Fn(&Pair<'_>, &str) -> Option<Values>,
-) -> BTreeMap<String, Vec<Reason>> {
-    let of = |name: &&str| {
-        let (before, after) = counted.baseline.column(name).zip(counted.window.column(name))?;
-        let pair = Pair::new(before, after).ok()?;
-        Some(((*name).to_owned(), explain(&pair, values(&pair, name).as_ref())))
-    };
-    drifting.iter().filter_map(of).collect()
-}
-
-impl Comparison {
-    /// The verdict on the two files: the tool's when one was asked for.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        match &self.tool {
-            None => self.judgement.verdict,
-            Some(tool) => match tool.drift {
-                Some(true) => Verdict::Critical,
-                Some(false) => Verdict::Ok,
-                None => Verdict::Undefined,
-            },
-        }
-    }
 }
 
 #[cfg(test)]

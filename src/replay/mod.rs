@@ -18,9 +18,8 @@ use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::decision::{ClosingWindow, Decision, DecisionRules, decide_window};
 use crate::distribution::WindowCounts;
-use crate::judge::why::{Reason, explain};
+use crate::judge::why::{Reason, explain_columns};
 use crate::judge::{Judgement, Verdict};
-use crate::measure::Pair;
 use crate::record::{DecodedBatch, EventTime, ModelSchema};
 use crate::retrain::RetrainDecision;
 use crate::window::{
@@ -313,11 +312,8 @@ impl Replay {
 
 fn reasons(judgement: &Judgement, window: &ClosingWindow) -> BTreeMap<String, Vec<Reason>> {
     let Some((_, Some(baseline))) = &window.baseline else { return BTreeMap::new() };
-    let of = |name: &str| {
-        let (before, after) = baseline.column(name).zip(window.counts.column(name))?;
-        Some((name.to_owned(), explain(&Pair::new(before, after).ok()?, None)))
-    };
-    judgement.drifted().filter_map(|column| of(&column.column)).collect()
+    let names = judgement.drifted().map(|column| column.column.as_str());
+    explain_columns(baseline, &window.counts, names, |_, _| None)
 }
 
 fn pins(schema: &ModelSchema, baseline: Option<&(String, Baseline)>) -> BinningPins {

@@ -52,11 +52,7 @@ pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
         warn: None,
         threshold: score.threshold,
         noise_floor: None,
-        verdict: match score.drift {
-            Some(true) => Outcome::Drift,
-            Some(false) => Outcome::Ok,
-            None => Outcome::Undefined,
-        },
+        verdict: Outcome::of_tool(score.drift),
         detail: score.detail.clone(),
     }
 }

@@ -25,7 +25,10 @@ pub fn compare_report(
             .then(right.moved.total_cmp(&left.moved))
             .then_with(|| left.name.cmp(&right.name))
     });
-    let verdict = Outcome::from(comparison.verdict());
+    let verdict = match &comparison.tool {
+        Some(tool) => Outcome::of_tool(tool.drift),
+        None => comparison.judgement.verdict.into(),
+    };
     let mut notes = notes;
     if let Some(tool) = &comparison.tool {
         notes.push(match tool.preset.dataset_rule() {
@@ -72,12 +75,7 @@ fn column_report(comparison: &Comparison, spec: &CompareSpec, name: &str) -> Opt
     let (verdict, measures) = match &comparison.tool {
         Some(tool) => {
             let found = tool.columns.iter().find(|column| column.name == name)?;
-            let verdict = match found.drift {
-                Some(true) => Outcome::Drift,
-                Some(false) => Outcome::Ok,
-                None => Outcome::Undefined,
-            };
-            (verdict, found.scores.iter().map(of_tool).collect::<Vec<_>>())
+            (Outcome::of_tool(found.drift), found.scores.iter().map(of_tool).collect::<Vec<_>>())
         }
         None => {
             let judged = comparison.judgement.columns.iter().find(|column| column.column == name)?;

@@ -66,6 +66,15 @@ impl Outcome {
         }
     }
 
+    /// The verdict of another tool, if it has one.
+    fn of_tool(drift: Option<bool>) -> Self {
+        match drift {
+            Some(true) => Self::Drift,
+            Some(false) => Self::Ok,
+            None => Self::Undefined,
+        }
+    }
+
     /// The loudest first.
     fn order(self) -> u8 {
         match self {

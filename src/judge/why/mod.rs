@@ -12,10 +12,12 @@ mod numbers;
 
 pub use contribution::{Contribution, contributions};
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::movement::movement;
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, WindowCounts};
 use crate::measure::{Pair, Proportions, Side, Values};
 use crate::record::Absence;
 
@@ -93,6 +95,23 @@ pub fn explain(pair: &Pair<'_>, values: Option<&Values>) -> Vec<Reason> {
     }
     reasons.extend(direction(pair));
     reasons
+}
+
+/// Why each of these columns moved from one set of counts to the other; `values` gives the values of a column, see
+/// [`explain`].
+#[must_use]
+pub fn explain_columns<'a>(
+    before: &WindowCounts,
+    after: &WindowCounts,
+    columns: impl IntoIterator<Item = &'a str>,
+    values: impl Fn(&Pair<'_>, &str) -> Option<Values>,
+) -> BTreeMap<String, Vec<Reason>> {
+    let of = |name: &str| {
+        let (before, after) = before.column(name).zip(after.column(name))?;
+        let pair = Pair::new(before, after).ok()?;
+        Some((name.to_owned(), explain(&pair, values(&pair, name).as_ref())))
+    };
+    columns.into_iter().filter_map(of).collect()
 }
 
 /// The signatures of faults alone; none when nothing points to one.
