@@ -10,7 +10,7 @@ use super::monitors::RunningMonitor;
 use super::state::Shared;
 use crate::baseline::learn;
 use crate::binning::BinningSet;
-use crate::decision::decide_window;
+use crate::decision::{Decision, decide_window};
 use crate::store::{Store, StoreError};
 use crate::window::{CloseDecision, Progress};
 
@@ -106,10 +106,13 @@ async fn judge_monitor(
         tracing::info!(
             monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
             start = %window.key.start, end = %window.end, records = decision.judgement.n_window, verdict,
-            alert = decision.change.as_ref().map(|change| change.kind.as_str()),
+            alerts = %alerts_in_words(&decision),
             retraining = decision.retrain.map(crate::retrain::RetrainDecision::as_str),
             "window closed"
         );
+        if !decision.changes.is_empty() {
+            shared.alerts.notify_waiters();
+        }
         if !decision.notifications.is_empty() {
             shared.outbox.notify_waiters();
         }
@@ -121,6 +124,16 @@ async fn judge_monitor(
         learn_baseline(store, running).await?;
     }
     Ok(full && closed > 0)
+}
+
+/// What happened to which alert.
+fn alerts_in_words(decision: &Decision) -> String {
+    let one = |changed: &crate::decision::ChangedAlert| {
+        let transition = &changed.transition;
+        let column = transition.column.as_ref().map_or(String::new(), |column| format!(" of {column}"));
+        format!("{}{column} {}", transition.rule, transition.change.kind.as_str())
+    };
+    decision.changes.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// Learns a baseline from the first closed windows, if that is asked for and there is none.

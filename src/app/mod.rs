@@ -5,7 +5,10 @@ mod dispatch;
 mod ingest;
 mod judging;
 mod monitors;
+mod operations;
+mod reports;
 mod state;
+mod telling;
 mod upkeep;
 mod wiring;
 mod workers;
@@ -27,7 +30,7 @@ use crate::kafka::{Producer, Source};
 use crate::notify::ReceiverError;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
-use state::Shared;
+use state::{Common, Shared};
 
 /// How long stopping may take.
 const STOP_GRACE: Duration = Duration::from_secs(25);
@@ -80,7 +83,7 @@ impl App {
         store.migrate().await?;
         let producer = Producer::new(&source_options(&settings.daemon)?)?;
         let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
-        let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers));
+        let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, Common::of(&settings)));
         Ok(Self { settings, store, listener, shared })
     }
 
@@ -133,12 +136,14 @@ impl App {
             "judge",
             judging::run(store.clone(), Arc::clone(&shared), judge_interval, reader_timeout, token.clone()),
         );
+        supervisor.start("tell", telling::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));
+        supervisor.start("operations", operations::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start(
             "upkeep",
             upkeep::run(store.clone(), commands.clone(), Arc::clone(&shared), interval, token.clone()),
         );
-        supervisor.start("http", listener.serve(views(&shared, &commands), token.clone()));
+        supervisor.start("http", listener.serve(views(&shared, &commands, &store), token.clone()));
         supervisor.start(
             "reload",
             reload_loop(settings.path.clone(), Arc::clone(&shared), ingest_commands, reloads, token.clone()),
@@ -162,7 +167,7 @@ fn worker_count(configured: usize) -> usize {
     }
 }
 
-fn views(shared: &Arc<Shared>, commands: &crate::kafka::SourceCommands) -> Views {
+fn views(shared: &Arc<Shared>, commands: &crate::kafka::SourceCommands, store: &Store) -> Views {
     let (health, ready, metrics) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
     let (for_health, for_metrics) = (commands.clone(), commands.clone());
     Views {
@@ -172,6 +177,7 @@ fn views(shared: &Arc<Shared>, commands: &crate::kafka::SourceCommands) -> Views
             metrics.metrics.pressure(for_metrics.is_paused(), for_metrics.in_flight());
             metrics.metrics.encode()
         }),
+        reports: reports::reports(shared, store),
     }
 }
 
@@ -221,7 +227,7 @@ async fn reload(
     // Nothing below may fail.
     let monitors = monitors::runtime(&settings);
     let summary = format!("reloaded: {} monitors, {} receivers", monitors.len(), receivers.len());
-    shared.replace(monitors, receivers);
+    shared.replace(monitors, receivers, Common::of(&settings));
     let (done, finished) = oneshot::channel();
     if ingest.send(ingest::Command::MonitorsChanged(done)).await.is_ok() {
         // An ingest that is stopping drops the sender.

@@ -5,17 +5,60 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::monitors::RunningMonitor;
+use crate::alert::{OperationalLimits, Routing};
+use crate::config::Settings;
 use crate::http::Probe;
 use crate::kafka::SourceCommands;
-use crate::notify::Receiver;
+use crate::notify::{Circuit, Receiver};
 use crate::telemetry::Metrics;
 
+/// A receiver with its limits.
+pub struct RunningReceiver {
+    /// How it is told.
+    pub receiver: Receiver,
+    /// Messages about alerts in an hour at most.
+    pub max_per_hour: Option<u32>,
+    /// Messages under way at the same time.
+    pub concurrency: u32,
+}
+
 /// Receivers by name.
-pub type Receivers = BTreeMap<String, Arc<Receiver>>;
+pub type Receivers = BTreeMap<String, Arc<RunningReceiver>>;
+
+/// What all monitors share, as configured.
+#[derive(Debug, Default)]
+pub struct Common {
+    /// How alerts are told.
+    pub routing: Arc<Routing>,
+    /// From where on the daemon's own work is a problem.
+    pub operations: OperationalLimits,
+    /// What the pages of alerts begin with.
+    pub external_url: Option<String>,
+    /// What training systems sign their reports with.
+    pub callback_secret: Option<SecretString>,
+    /// What MLflow signs its webhooks with.
+    pub mlflow_secret: Option<SecretString>,
+}
+
+impl Common {
+    /// As configured.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let http = &settings.daemon.http;
+        Self {
+            routing: Arc::clone(&settings.routing),
+            operations: settings.operations,
+            external_url: http.external_url.clone(),
+            callback_secret: http.callback_secret.clone(),
+            mlflow_secret: http.mlflow_secret.clone(),
+        }
+    }
+}
 
 /// A loop that has not turned for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -24,12 +67,17 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 pub struct Shared {
     monitors: RwLock<Vec<Arc<RunningMonitor>>>,
     receivers: RwLock<Arc<Receivers>>,
+    common: RwLock<Arc<Common>>,
+    /// Hosts that are left alone for a while.
+    pub circuit: Mutex<Circuit>,
     /// Counts up with every reload.
     pub version: AtomicU64,
     /// Something was stored that may make windows due.
     pub stored: Notify,
     /// Something was put into the outbox, or receivers changed.
     pub outbox: Notify,
+    /// An alert changed: its groups are due.
+    pub alerts: Notify,
     /// Exported numbers.
     pub metrics: Metrics,
     life: Mutex<Life>,
@@ -44,14 +92,17 @@ struct Life {
 }
 
 impl Shared {
-    pub(super) fn new(monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers) -> Self {
+    pub(super) fn new(monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers, common: Common) -> Self {
         let now = Instant::now();
         Self {
             monitors: RwLock::new(monitors),
             receivers: RwLock::new(Arc::new(receivers)),
+            common: RwLock::new(Arc::new(common)),
+            circuit: Mutex::default(),
             version: AtomicU64::new(0),
             stored: Notify::new(),
             outbox: Notify::new(),
+            alerts: Notify::new(),
             metrics: Metrics::default(),
             life: Mutex::new(Life {
                 database_error: None,
@@ -73,7 +124,13 @@ impl Shared {
         Arc::clone(&self.receivers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn replace(&self, monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers) {
+    /// What all monitors share.
+    pub fn common(&self) -> Arc<Common> {
+        Arc::clone(&self.common.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn replace(&self, monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers, common: Common) {
+        *self.common.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(common);
         *self.monitors.write().unwrap_or_else(PoisonError::into_inner) = monitors;
         *self.receivers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(receivers);
         self.version.fetch_add(1, Ordering::SeqCst);

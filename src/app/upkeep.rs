@@ -66,14 +66,16 @@ async fn gauges(store: &Store, commands: &SourceCommands, shared: &Shared) -> Re
         metrics.outbox(&depth.receiver, depth.pending, depth.dead, depth.oldest_seconds);
     }
     metrics.clear_lag();
+    let mut ends = Vec::new();
     for position in &status.partitions {
         let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
         // Only the reader of a partition knows its end.
         if let (Some(end), Some(next)) = (commands.log_end(&partition), position.next_offset) {
             metrics.lag(&position.topic, position.partition, end.high.saturating_sub(next).max(0));
+            ends.push((partition, end.high));
         }
     }
-    Ok(())
+    store.note_log_ends(&ends).await
 }
 
 /// Makes partitions known that appeared since.

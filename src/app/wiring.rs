@@ -4,22 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use secrecy::{ExposeSecret, SecretString};
-
-use super::state::Receivers;
-use crate::config::{
-    self, DaemonSettings, EmailSettings, KafkaSecurity, PostgresTls, SmtpTls, TokenSettings, WebhookSettings,
-};
+use super::state::{Receivers, RunningReceiver};
+use crate::config::{self, DaemonSettings, KafkaSecurity, PostgresTls, TokenSettings};
 use crate::kafka::{Producer, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
-use crate::notify::{
-    EmailOptions, EmailReceiver, EmailTransport, OauthClient, Produce, Receiver, ReceiverError, SmtpOptions,
-    SmtpProtection, WebhookOptions, WebhookReceiver, fetch_token,
-};
+use crate::notify::{EmailReceiver, HttpReceiver, OauthClient, Produce, Receiver, ReceiverError, fetch_token};
 use crate::store::{StoreOptions, TlsMode};
-
-fn copy(secret: &SecretString) -> SecretString {
-    SecretString::from(secret.expose_secret().to_owned())
-}
 
 /// How to reach the database.
 #[must_use]
@@ -27,7 +16,7 @@ pub fn store_options(settings: &DaemonSettings) -> StoreOptions {
     let postgres = &settings.postgres;
     StoreOptions {
         url: postgres.url.clone(),
-        password: postgres.password.as_ref().map(copy),
+        password: postgres.password.clone(),
         tls: match postgres.tls {
             PostgresTls::Auto => TlsMode::Auto,
             PostgresTls::Disable => TlsMode::Disable,
@@ -70,7 +59,7 @@ fn security(settings: &KafkaSecurity) -> Result<Security, super::AppError> {
         Some(sasl) => Some(Sasl {
             mechanism: sasl.mechanism,
             username: sasl.username.clone(),
-            password: sasl.password.as_ref().map(copy),
+            password: sasl.password.clone(),
             token: sasl.token.as_ref().map(tokens).transpose()?,
         }),
     };
@@ -79,7 +68,7 @@ fn security(settings: &KafkaSecurity) -> Result<Security, super::AppError> {
         ca_file: settings.ca_file.clone(),
         cert_file: settings.cert_file.clone(),
         key_file: settings.key_file.clone(),
-        key_password: settings.key_password.as_ref().map(copy),
+        key_password: settings.key_password.clone(),
         sasl,
     })
 }
@@ -105,7 +94,7 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
             let client = OauthClient {
                 url: endpoint.url.clone(),
                 client_id: endpoint.client_id.clone(),
-                client_secret: copy(&endpoint.client_secret),
+                client_secret: endpoint.client_secret.clone(),
                 scope: endpoint.scope.clone(),
             };
             let runtime = tokio::runtime::Handle::try_current()
@@ -118,10 +107,10 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
     }
 }
 
-/// Builds every receiver; without a producer those of Kafka are checked only.
+/// Builds all receivers.
 ///
 /// # Errors
-/// With every receiver that cannot be used as configured.
+/// With everything that is wrong with any of them.
 pub fn build_receivers(
     settings: &BTreeMap<String, config::Receiver>,
     producer: Option<&Producer>,
@@ -129,20 +118,25 @@ pub fn build_receivers(
     let mut receivers = Receivers::new();
     let mut errors = Vec::new();
     for (name, receiver) in settings {
-        let built = match receiver {
-            config::Receiver::Email(email) => {
-                EmailReceiver::new(&email_options(email)).map(|receiver| Receiver::Email(Box::new(receiver)))
+        let built = match &receiver.channel {
+            config::Channel::Email(email) => {
+                EmailReceiver::new(email).map(|receiver| Receiver::Email(Box::new(receiver)))
             }
-            config::Receiver::Webhook(webhook) => {
-                WebhookReceiver::new(&webhook_options(webhook)).map(Receiver::Webhook)
+            config::Channel::Http(options) => {
+                HttpReceiver::new(options).map(|receiver| Receiver::Http(Box::new(receiver)))
             }
-            config::Receiver::Kafka { topic } => {
+            config::Channel::Kafka { topic } => {
                 Ok(Receiver::Kafka { topic: topic.clone(), produce: produce(producer.cloned()) })
             }
         };
         match built {
-            Ok(receiver) => {
-                receivers.insert(name.clone(), Arc::new(receiver));
+            Ok(built) => {
+                let running = RunningReceiver {
+                    receiver: built,
+                    max_per_hour: receiver.max_per_hour,
+                    concurrency: receiver.concurrency,
+                };
+                receivers.insert(name.clone(), Arc::new(running));
             }
             Err(message) => errors.push(ReceiverError { receiver: name.clone(), message }),
         }
@@ -162,34 +156,4 @@ fn produce(producer: Option<Producer>) -> Produce {
             }
         })
     })
-}
-
-fn email_options(settings: &EmailSettings) -> EmailOptions {
-    EmailOptions {
-        from: settings.from.clone(),
-        to: settings.to.clone(),
-        transport: match &settings.transport {
-            config::EmailTransport::Directory(directory) => EmailTransport::Directory(directory.clone()),
-            config::EmailTransport::Smtp(smtp) => EmailTransport::Smtp(SmtpOptions {
-                host: smtp.host.clone(),
-                port: smtp.port,
-                protection: match smtp.tls {
-                    SmtpTls::Tls => SmtpProtection::Tls,
-                    SmtpTls::Starttls => SmtpProtection::Starttls,
-                    SmtpTls::None => SmtpProtection::None,
-                },
-                ca_file: smtp.ca_file.clone(),
-                credentials: smtp.username.clone().zip(smtp.password.as_ref().map(copy)),
-            }),
-        },
-    }
-}
-
-fn webhook_options(settings: &WebhookSettings) -> WebhookOptions {
-    WebhookOptions {
-        url: settings.url.clone(),
-        secrets: settings.secrets.iter().map(copy).collect(),
-        timeout: super::micros(settings.timeout),
-        ca_file: settings.ca_file.clone(),
-    }
 }

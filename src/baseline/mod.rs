@@ -147,6 +147,29 @@ fn place(
     Ok((Arc::new(BinningSet::new(columns)), report, kept))
 }
 
+/// A baseline that is the sum of windows counted on one binning, and stays on it.
+///
+/// # Errors
+/// When there is no record in them, or they were counted on different binnings.
+pub fn sum_of(windows: &[(String, WindowCounts)]) -> Result<Baseline, BaselineError> {
+    let segments = sums(windows)?;
+    let whole = segments.get(WHOLE).filter(|whole| whole.rows() > 0).ok_or(BaselineError::Empty)?;
+    Ok(Baseline { binnings: Arc::clone(whole.binnings()), segments })
+}
+
+fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCounts>, BaselineError> {
+    let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
+    for (segment, counts) in windows {
+        match sums.get_mut(segment) {
+            Some(sum) => sum.merge(counts)?,
+            None => {
+                sums.insert(segment.clone(), counts.clone());
+            }
+        }
+    }
+    Ok(sums)
+}
+
 /// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by
 /// the whole; every universal bucket falls into one bin, so the counts are moved exactly.
 ///
@@ -157,15 +180,7 @@ pub fn learn(
     windows: &[(String, WindowCounts)],
     options: BuildOptions,
 ) -> Result<Baseline, BaselineError> {
-    let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
-    for (segment, counts) in windows {
-        match sums.get_mut(segment) {
-            Some(sum) => sum.merge(counts)?,
-            None => {
-                sums.insert(segment.clone(), counts.clone());
-            }
-        }
-    }
+    let sums = sums(windows)?;
     let whole = sums.get(WHOLE).filter(|whole| whole.rows() > 0).ok_or(BaselineError::Empty)?;
     let columns = whole
         .columns()

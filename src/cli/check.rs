@@ -49,7 +49,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
             report(what, outcome);
         }
         for (name, receiver) in &receivers {
-            report(format!("receiver `{name}`"), receiver.probe().await.map(|()| String::new()));
+            report(format!("receiver `{name}`"), receiver.receiver.probe().await.map(|()| String::new()));
         }
         match failures {
             0 => Ok(()),

@@ -1,14 +1,19 @@
 //! The command line: one file a subcommand.
 
+mod alerts;
 mod baseline;
 mod check;
 mod compare;
 mod demo;
+mod drill;
 mod files;
 mod measures;
 mod migrate;
+mod notify;
 mod replay;
+mod retraining;
 mod run;
+mod silences;
 mod status;
 
 use std::path::PathBuf;
@@ -16,9 +21,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::AppError;
+use crate::app::{AppError, store_options};
 use crate::config::{self, ConfigError, DEFAULT_PATH, Settings};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Watches models in production for drift: Kafka prediction logs in, calibrated alerts out.
 #[derive(Debug, Parser)]
@@ -41,6 +46,20 @@ enum Command {
     Migrate,
     /// Show monitors, partitions, alerts and deliveries.
     Status(status::Arguments),
+    /// List, show, acknowledge, resolve and silence alerts; send again what was given up.
+    #[command(subcommand)]
+    Alerts(alerts::Command),
+    /// List and end silences.
+    #[command(subcommand)]
+    Silences(silences::Command),
+    /// List, show, approve and cancel retraining requests.
+    #[command(subcommand)]
+    Retraining(retraining::Command),
+    /// Try out a receiver.
+    #[command(subcommand)]
+    Notify(notify::Command),
+    /// Send a marked, made-up drift to everybody a monitor's alerts go to, and see what arrives where, in how long.
+    Drill(drill::Arguments),
     /// Build, list, show and activate baselines.
     Baseline(baseline::Arguments),
     /// Compare two files, without any service: which columns moved, how much, and why. Exits with 3 on drift.
@@ -109,6 +128,11 @@ pub fn main() -> ExitCode {
         Command::Migrate => migrate::run(&arguments.config),
         Command::Status(status) => status::run(&arguments.config, &status),
         Command::Baseline(baseline) => baseline::run(&arguments.config, baseline),
+        Command::Alerts(command) => alerts::run(&arguments.config, command),
+        Command::Silences(command) => silences::run(&arguments.config, command),
+        Command::Retraining(command) => retraining::run(&arguments.config, command),
+        Command::Notify(command) => notify::run(&arguments.config, &command),
+        Command::Drill(drill) => drill::run(&arguments.config, &drill),
         Command::Demo(demo) => demo::run(&demo),
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Replay(logs) => return finish(replay::run(&logs)),
@@ -157,6 +181,30 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))
+}
+
+/// The database of a configuration, inside the runtime.
+fn with_store<T>(
+    path: &std::path::Path,
+    work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let settings = settings(path)?;
+    runtime()?.block_on(async {
+        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+        work(&store, &settings).await
+    })
+}
+
+/// Prints something as JSON.
+fn say_json(value: &impl serde::Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| CliError::Failed(error.to_string()))?;
+    say(text);
+    Ok(())
+}
+
+/// Names from data, without what could act in a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// Who uses the command line, for the audit log.

@@ -141,6 +141,22 @@ pub struct PostgresSettings {
 pub struct HttpSettings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// What people and training systems reach it by.
+    pub external_url: Option<String>,
+    /// What training systems sign their reports with, `whsec_...`.
+    pub callback_secret: Option<SecretString>,
+    /// What MLflow signs its registry webhooks with.
+    pub mlflow_secret: Option<SecretString>,
+}
+
+impl HttpSettings {
+    /// What a request's id is put behind to report on it; none when reports could not be verified.
+    #[must_use]
+    pub fn callback_url(&self) -> Option<String> {
+        self.callback_secret.as_ref()?;
+        let base = self.external_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
+        Some(format!("{}/api/v1/retraining/", base.trim_end_matches('/')))
+    }
 }
 
 /// How logs look.
@@ -209,7 +225,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
     section.finish();
     let kafka = kafka(&root.section("kafka"), warnings);
     let postgres = postgres(&root.section("postgres"), warnings);
-    let http = http(&root.section("http"));
+    let http = http(&root.section("http"), warnings);
     let section = root.section("log");
     let log = LogSettings {
         format: section.choice(
@@ -402,7 +418,7 @@ fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<Postgre
     Some(PostgresSettings { url: url?, password, tls, ca_file, max_connections, statement_cache })
 }
 
-fn http(section: &Section<'_>) -> Option<HttpSettings> {
+fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSettings> {
     let text = section.string("listen").unwrap_or_else(|| "127.0.0.1:9464".to_owned());
     let listen = text.parse::<SocketAddr>().ok();
     match listen {
@@ -421,6 +437,14 @@ fn http(section: &Section<'_>) -> Option<HttpSettings> {
         ),
         Some(_) => {}
     }
+    let external_url = section.string("external_url");
+    if let Some(url) = &external_url
+        && !(url.starts_with("https://") || url.starts_with("http://"))
+    {
+        section.add(section.problem("external_url", "must begin with `https://` or `http://`"));
+    }
+    let callback_secret = section.secret("callback_secret", warnings);
+    let mlflow_secret = section.secret("mlflow_secret", warnings);
     section.finish();
-    Some(HttpSettings { listen: listen? })
+    Some(HttpSettings { listen: listen?, external_url, callback_secret, mlflow_secret })
 }

@@ -1,11 +1,13 @@
 //! Configuration: files are parsed with their places kept, the environment is laid over a fixed list of keys,
 //! and every mistake is reported at once. What leaves this module is checked and has no serde in it.
 
+mod alerts;
 mod daemon;
 mod layer;
 mod monitor;
 mod problem;
 mod receivers;
+mod routing;
 mod secret;
 mod section;
 
@@ -14,18 +16,22 @@ pub use daemon::{
     LogSettings, PostgresSettings, PostgresTls, SaslSettings, StartAt, TokenEndpoint, TokenSettings,
 };
 pub use layer::ENVIRONMENT_KEYS;
-pub use monitor::{Monitor, Topics};
+pub use monitor::{Monitor, RegisteredModel, Topics};
 pub use problem::{ConfigError, Problem};
-pub use receivers::{EmailSettings, EmailTransport, Receiver, SmtpSettings, SmtpTls, WebhookSettings};
+pub use receivers::{Channel, Receiver};
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
 use layer::Layer;
+use monitor::Context;
 use problem::{File, Problems};
 use section::Section;
+
+use crate::alert::{OperationalLimits, Routing};
 
 /// Where the daemon looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/driftd/driftd.toml";
@@ -37,12 +43,22 @@ pub struct Settings {
     pub daemon: DaemonSettings,
     /// Who can be told, by name.
     pub receivers: BTreeMap<String, Receiver>,
+    /// How alerts are told.
+    pub routing: Arc<Routing>,
+    /// From where on the daemon's own work is a problem.
+    pub operations: OperationalLimits,
     /// What is watched.
     pub monitors: Vec<Monitor>,
     /// Legal, but worth a word.
     pub warnings: Vec<String>,
     /// The file it came from.
     pub path: PathBuf,
+}
+
+/// Microseconds of a duration as it is written everywhere: `30s`, `1h30m`, `7d`.
+#[must_use]
+pub fn duration(text: &str) -> Option<i64> {
+    section::micros(text)
 }
 
 /// Reads `driftd.toml` and, beside it, `monitors.d/*.toml` in the order of their names.
@@ -71,19 +87,52 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
         with_table(&file, &problems, |table| {
             let root = Section::root(&file, table, &problems, Some(&layer));
             let daemon = daemon::read(&root, &mut warnings);
-            let receivers = receivers::read(&root, &mut warnings);
+            let (receivers, declared) = receivers::read(&root, &mut warnings);
+            let routing = routing::read(&root, &declared);
+            let operations = routing::limits(&root.section("operations"));
             root.finish();
-            (daemon, receivers)
+            (daemon, receivers, declared, routing, operations)
         })
     });
     let directory = path.parent().unwrap_or(Path::new(".")).join("monitors.d");
-    let declared = main.as_ref().map(|(_, (_, declared))| declared.as_slice());
-    let monitors = read_monitors(&directory, declared, &problems, &mut warnings);
     let settings = match main {
-        Some((Some(daemon), (receivers, _))) => {
-            Some(Settings { daemon, receivers, monitors, warnings, path: path.to_owned() })
+        Some((daemon, receivers, declared, mut routing, operations)) => {
+            // Whoever takes alerts takes those about the daemon, too, unless somebody is named for them.
+            let mut takers: Vec<String> =
+                routing.routes.iter().flat_map(|route| route.receivers.clone()).collect();
+            let context = Context {
+                receivers: Some(&declared),
+                calendars: Some(&routing.calendars),
+                // Theirs when all are read.
+                routing: Arc::default(),
+                callback_url: daemon.as_ref().and_then(|daemon| daemon.http.callback_url()),
+            };
+            let mut monitors = read_monitors(&directory, &context, &problems, &mut warnings);
+            takers.extend(monitors.iter().flat_map(|monitor| monitor.rules.receivers.clone()));
+            if routing.operators.is_empty() {
+                takers.sort();
+                takers.dedup();
+                routing.operators = takers;
+            }
+            let routing = Arc::new(routing);
+            for monitor in &mut monitors {
+                monitor.rules.routing = Arc::clone(&routing);
+            }
+            not_for_alerts(&receivers, &routing, &monitors, &mut warnings);
+            daemon.map(|daemon| Settings {
+                daemon,
+                receivers,
+                routing,
+                operations,
+                monitors,
+                warnings,
+                path: path.to_owned(),
+            })
         }
-        _ => None,
+        None => {
+            read_monitors(&directory, &Context::default(), &problems, &mut warnings);
+            None
+        }
     };
     problems.into_result(settings)
 }
@@ -98,16 +147,38 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
     let monitor = read(path, &problems)
         .and_then(|file| {
             with_table(&file, &problems, |table| {
-                monitor::read(&Section::root(&file, table, &problems, None), None)
+                monitor::read(&Section::root(&file, table, &problems, None), &Context::default())
             })
         })
         .flatten();
     problems.into_result(monitor)
 }
 
+/// Legal, but surely not meant.
+fn not_for_alerts(
+    receivers: &BTreeMap<String, Receiver>,
+    routing: &Routing,
+    monitors: &[Monitor],
+    warnings: &mut Vec<String>,
+) {
+    let takes = |name: &String| receivers.get(name).is_some_and(|receiver| receiver.channel.is_training());
+    let routed = routing.routes.iter().flat_map(|route| &route.receivers);
+    let named = monitors.iter().flat_map(|monitor| &monitor.rules.receivers);
+    for name in routed.chain(named).filter(|name| takes(name)) {
+        warnings
+            .push(format!("receiver `{name}` is a training system: it takes no alerts, only retraining requests"));
+    }
+    if routing.timing.repeat > 0 && routing.timing.repeat < routing.timing.interval {
+        warnings.push(
+            "`alerting.repeat_interval` is shorter than `alerting.group_interval`: news would wait longer than repetitions"
+                .to_owned(),
+        );
+    }
+}
+
 fn read_monitors(
     directory: &Path,
-    receivers: Option<&[String]>,
+    context: &Context<'_>,
     problems: &Problems,
     warnings: &mut Vec<String>,
 ) -> Vec<Monitor> {
@@ -136,7 +207,7 @@ fn read_monitors(
         let Some(file) = read(&path, problems) else { continue };
         with_table(&file, problems, |table| {
             let root = Section::root(&file, table, problems, None);
-            let Some(monitor) = monitor::read(&root, receivers) else { return };
+            let Some(monitor) = monitor::read(&root, context) else { return };
             match monitors.iter().find(|other| other.name == monitor.name) {
                 Some(other) => root.add(
                     root.problem("name", format!("`{}` is the name of another monitor, too", monitor.name))

@@ -1,10 +1,11 @@
 //! `monitors.d/*.toml`: what is watched, one file a monitor.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::receivers::check_names;
+use super::alerts::{self, Calendars};
 use super::section::Section;
-use crate::alert::{AlertPolicy, Severity};
+use crate::alert::Routing;
 use crate::binning::BuildOptions;
 use crate::decision::DecisionRules;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
@@ -12,7 +13,6 @@ use crate::measure::{Measure, Thresholds};
 use crate::record::{
     Column, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout, Role, TimeFormat, TimeUnit,
 };
-use crate::retrain::RetrainPolicy;
 use crate::window::{CountingSpec, Timing, WindowLength};
 
 /// Which topics a monitor reads.
@@ -47,9 +47,32 @@ pub struct Monitor {
     pub learn: Option<u32>,
     /// How fine baselines are.
     pub build: BuildOptions,
+    /// The model in MLflow's registry whose new versions bring new baselines.
+    pub mlflow: Option<RegisteredModel>,
 }
 
-pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<Monitor> {
+/// A model in MLflow's registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredModel {
+    /// Its name there.
+    pub model: String,
+    /// Whether the baseline from a new version's first windows is made at once, or only proposed.
+    pub promote: bool,
+    /// Windows it is made from.
+    pub windows: u32,
+}
+
+/// What `driftd.toml` says that monitors refer to. A monitor that is read by itself has none, and its references are not
+/// checked.
+#[derive(Default)]
+pub(super) struct Context<'a> {
+    pub(super) receivers: Option<&'a [String]>,
+    pub(super) calendars: Option<&'a Calendars>,
+    pub(super) routing: Arc<Routing>,
+    pub(super) callback_url: Option<String>,
+}
+
+pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor> {
     let name = root.required("name", "what the monitor is called");
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
@@ -77,19 +100,12 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<M
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
     let judge = judge(&judge_section, rules);
     judge_section.finish();
-    let alert_section = root.section("alert");
-    let (alert, alert_receivers) = alert(&alert_section, receivers);
-    let retrain_section = root.section("retrain");
-    let retrain = retrain_section.is_there().then(|| RetrainPolicy {
-        after_windows: u32::try_from(retrain_section.integer("after", 2, 1..=10_000)).unwrap_or(2),
-        cool_down: retrain_section.duration("cool_down", "1d", ("0s", "3650d")),
-    });
-    let retrain_receivers = check_names(&retrain_section, "receivers", receivers);
-    if retrain.is_some() && retrain_receivers.is_empty() {
-        retrain_section.add(retrain_section.problem("receivers", "needs at least one receiver"));
-    }
-    retrain_section.finish();
+    let names: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
+    let labels = alerts::labels(&root.section("labels"));
+    let (alerts, receivers) = alerts::alerts(&root.section("alert"), judge.rule, &names, context);
+    let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
     let (learn, build) = baseline(&root.section("baseline"));
+    let mlflow = mlflow(&root.section("mlflow"));
     root.finish();
     let name = name?;
     Some(Monitor {
@@ -102,13 +118,17 @@ pub(super) fn read(root: &Section<'_>, receivers: Option<&[String]>) -> Option<M
         rules: DecisionRules {
             monitor: name.clone(),
             judge,
-            alert,
-            receivers: alert_receivers,
+            alerts,
+            labels,
+            receivers,
+            routing: Arc::clone(&context.routing),
             retrain,
             retrain_receivers,
+            callback_url: context.callback_url.clone(),
         },
         learn,
         build,
+        mlflow,
         name,
     })
 }
@@ -398,21 +418,6 @@ fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
     JudgeSpec { columns, min_records, significance, values_only, rule }
 }
 
-fn alert(section: &Section<'_>, receivers: Option<&[String]>) -> (AlertPolicy, Vec<String>) {
-    let policy = AlertPolicy {
-        severity: section.choice(
-            "severity",
-            Severity::Critical,
-            &[("warn", Severity::Warn), ("critical", Severity::Critical)],
-        ),
-        for_windows: u32::try_from(section.integer("for", 1, 1..=10_000)).unwrap_or(1),
-        resolve_after: u32::try_from(section.integer("resolve_after", 1, 1..=10_000)).unwrap_or(1),
-    };
-    let names = check_names(section, "receivers", receivers);
-    section.finish();
-    (policy, names)
-}
-
 fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
     let learn =
         section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
@@ -424,4 +429,18 @@ fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
     };
     section.finish();
     (learn, build)
+}
+
+fn mlflow(section: &Section<'_>) -> Option<RegisteredModel> {
+    let there = section.is_there();
+    let model = if there {
+        section.required("model", "the registered model's name")
+    } else {
+        section.value("model");
+        None
+    };
+    let promote = section.choice("promote", false, &[("propose", false), ("auto", true)]);
+    let windows = u32::try_from(section.integer("windows", 24, 1..=10_000)).unwrap_or(24);
+    section.finish();
+    Some(RegisteredModel { model: model?, promote, windows })
 }

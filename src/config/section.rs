@@ -137,6 +137,17 @@ impl<'a> Section<'a> {
         value
     }
 
+    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+        match self.find(key) {
+            None => default,
+            Some((DeValue::Boolean(value), _)) => *value,
+            Some((other, _)) => {
+                self.wrong_type(key, "true or false", other);
+                default
+            }
+        }
+    }
+
     /// A duration in microseconds, written `30s`, `5m`, `1h30m`, `7d`.
     pub(super) fn duration(&self, key: &'static str, default: &str, range: (&str, &str)) -> i64 {
         let fallback = micros(default).unwrap_or_default();

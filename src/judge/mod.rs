@@ -49,6 +49,12 @@ impl Verdict {
         }
     }
 
+    /// The louder of two.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
     /// How loud it is when several are combined.
     fn rank(self) -> u8 {
         match self {
@@ -198,7 +204,7 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
 }
 
 fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
-    verdicts.max_by_key(|verdict| verdict.rank()).unwrap_or(Verdict::Undefined)
+    verdicts.reduce(Verdict::worse).unwrap_or(Verdict::Undefined)
 }
 
 /// The worst verdict of the findings; a column without a value on one side is never found in order.

@@ -10,7 +10,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Attempt, Outgoing, Reason, plain, render_mail};
+use super::{Attempt, Conversation, Outgoing, Reason, plain, render_mail};
 
 /// Protection of SMTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum SmtpProtection {
 }
 
 /// A mail server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SmtpOptions {
     /// Its name.
     pub host: String,
@@ -39,7 +39,7 @@ pub struct SmtpOptions {
 }
 
 /// How mail leaves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum EmailTransport {
     /// By SMTP.
     Smtp(SmtpOptions),
@@ -48,7 +48,7 @@ pub enum EmailTransport {
 }
 
 /// Sender, recipients, transport.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EmailOptions {
     /// The sender.
     pub from: String,
@@ -68,6 +68,7 @@ pub struct EmailReceiver {
     from: Mailbox,
     to: Vec<Mailbox>,
     sender: Sender,
+    host: Option<String>,
 }
 
 impl EmailReceiver {
@@ -88,19 +89,36 @@ impl EmailReceiver {
             from: mailbox(&options.from)?,
             to: options.to.iter().map(mailbox).collect::<Result<_, _>>()?,
             sender,
+            host: match &options.transport {
+                EmailTransport::Smtp(smtp) => Some(format!("{}:{}", smtp.host, smtp.port)),
+                EmailTransport::Directory(_) => None,
+            },
         })
     }
 
     /// Tries once.
-    pub async fn deliver(&self, outgoing: &Outgoing) -> Attempt {
+    pub async fn deliver(&self, outgoing: &Outgoing, conversation: &mut Conversation) -> Attempt {
         let message = match self.message(outgoing) {
             Ok(message) => message,
             Err(error) => return Attempt::failed(Reason::Invalid, error),
         };
+        conversation.say(|| {
+            let headers = String::from_utf8_lossy(&message.formatted()).into_owned();
+            let headers = headers.split("\r\n\r\n").next().unwrap_or_default().replace("\r\n", "\n> ");
+            format!("> {headers}")
+        });
         match &self.sender {
             Sender::Smtp(transport) => match transport.send(message).await {
-                Ok(_) => Attempt::Delivered,
-                Err(error) => classify(&error),
+                Ok(response) => {
+                    let said: Vec<&str> = response.message().collect();
+                    conversation.say(|| format!("< {} {}", response.code(), plain(&said.join(" "))));
+                    Attempt::delivered()
+                }
+                Err(error) => {
+                    let attempt = classify(&error);
+                    conversation.say(|| format!("! {}", with_causes(&error)));
+                    attempt
+                }
             },
             Sender::Directory(directory) => {
                 let path = directory.join(format!("{}.eml", outgoing.id));
@@ -110,11 +128,20 @@ impl EmailReceiver {
                     tokio::fs::write(&part, message.formatted()).await?;
                     tokio::fs::rename(&part, &path).await
                 };
+                conversation.say(|| format!("> file {}", path.display()));
                 match written.await {
-                    Ok(()) => Attempt::Delivered,
+                    Ok(()) => Attempt::delivered(),
                     Err(error) => Attempt::retry(Reason::Connect, format!("cannot write the mail: {error}")),
                 }
             }
+        }
+    }
+
+    /// The mail server, if there is one.
+    pub(super) fn host(&self) -> Option<String> {
+        match &self.sender {
+            Sender::Smtp(_) => self.host.clone(),
+            Sender::Directory(_) => None,
         }
     }
 

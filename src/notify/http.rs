@@ -71,6 +71,28 @@ impl HttpClient {
         self.client.post(self.url.clone())
     }
 
+    /// A request to the URL, or to a path below it.
+    pub(super) fn request(&self, get: bool, path: Option<&str>) -> Result<reqwest::RequestBuilder, String> {
+        let mut url = self.url.clone();
+        if let Some(path) = path {
+            let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+            let base = url.path().trim_end_matches('/').to_owned();
+            // Names in paths come from the configuration; whatever they hold stays in the path.
+            url.set_path(&format!("{base}{path}"));
+            url.set_query(query);
+        }
+        if url.host_str() != self.url.host_str() {
+            return Err("the path leads to another host".to_owned());
+        }
+        Ok(if get { self.client.get(url) } else { self.client.post(url) })
+    }
+
+    /// Host and port.
+    pub(super) fn host(&self) -> String {
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        format!("{}:{port}", self.url.host_str().unwrap_or_default())
+    }
+
     /// Whether a connection to the host can be made.
     pub(super) async fn connects(&self) -> Result<(), String> {
         let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -82,6 +104,22 @@ impl HttpClient {
             Err(_) => Err(format!("cannot connect to {host}:{port}: no answer in 10 s")),
         }
     }
+}
+
+/// Bytes of an answer that are read.
+const MAX_ANSWER: usize = 65_536;
+
+/// The beginning of an answer, as text. An answer that never ends is cut, one that breaks off is what it is.
+pub(super) async fn read_some(mut response: reqwest::Response) -> String {
+    let mut bytes = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() >= MAX_ANSWER {
+            bytes.truncate(MAX_ANSWER);
+            break;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What a failed exchange means, in words without the URL: it may hold a token.

@@ -1,19 +1,27 @@
 //! Telling: receivers, and how an attempt went. What to retry is decided here, when is the schedule's matter.
 
 mod address;
+mod circuit;
+mod dialect;
 mod email;
+mod examples;
 mod http;
+mod mail;
 mod oauth;
-mod render;
+mod receiver;
 mod schedule;
-mod webhook;
+mod words;
 
+pub use circuit::Circuit;
+pub use dialect::{Dialect, DialectError, Keys, Method, Request, Template, Training, sign, verify};
 pub use email::{EmailOptions, EmailReceiver, EmailTransport, SmtpOptions, SmtpProtection};
+pub use examples::{example_alert, example_request, examples, test_event};
 pub use http::HttpClient;
+pub use mail::{Mail, render_mail};
 pub use oauth::{OauthClient, fetch_token};
-pub use render::{Mail, render_mail};
+pub use receiver::{Auth, HttpOptions, HttpReceiver};
 pub use schedule::{Step, next_step};
-pub use webhook::{WebhookOptions, WebhookReceiver, sign};
+pub use words::{Told, text_of};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -74,7 +82,10 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// It arrived.
-    Delivered,
+    Delivered {
+        /// What the receiver calls what it took, if it says so: the id of a training run.
+        reference: Option<String>,
+    },
     /// It may arrive later.
     Retry {
         /// Why not now.
@@ -94,6 +105,19 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    pub(super) fn delivered() -> Self {
+        Self::Delivered { reference: None }
+    }
+
+    /// Whether the other side was there at all: what it said may be no.
+    #[must_use]
+    pub fn was_answered(&self) -> bool {
+        !matches!(
+            self,
+            Self::Retry { reason: Reason::Connect | Reason::Timeout | Reason::Tls | Reason::ServerError, .. }
+        )
+    }
+
     pub(super) fn retry(reason: Reason, detail: impl Into<String>) -> Self {
         Self::Retry { reason, detail: detail.into(), after: None }
     }
@@ -128,12 +152,42 @@ pub struct ReceiverError {
 pub type Produce =
     Arc<dyn Fn(String, String, Vec<u8>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// What was said in an attempt, for people who look for the mistake. Secrets are taken out before anything is noted.
+#[derive(Debug, Default)]
+pub struct Conversation(Option<Vec<String>>);
+
+impl Conversation {
+    /// Notes nothing.
+    #[must_use]
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    /// Notes everything.
+    #[must_use]
+    pub fn on() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    fn say(&mut self, line: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.0 {
+            lines.push(line());
+        }
+    }
+
+    /// What was said, a line each.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
 /// Somebody who can be told.
 pub enum Receiver {
     /// People, by mail.
     Email(Box<EmailReceiver>),
-    /// A program, by signed HTTP.
-    Webhook(WebhookReceiver),
+    /// A program, a chat, a pager, a training system, by HTTP.
+    Http(Box<HttpReceiver>),
     /// A Kafka topic.
     Kafka {
         /// The topic.
@@ -149,23 +203,67 @@ impl Receiver {
     pub fn attempt_limit(&self) -> Duration {
         match self {
             Self::Email(receiver) => receiver.attempt_limit(),
-            Self::Webhook(receiver) => receiver.attempt_limit(),
+            Self::Http(receiver) => receiver.attempt_limit(),
             Self::Kafka { .. } => Duration::from_secs(40),
         }
     }
 
-    /// Tries once.
-    pub async fn deliver(&self, message: &Outgoing) -> Attempt {
+    /// What changes when it is configured to be something else.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
         match self {
-            Self::Email(receiver) => receiver.deliver(message).await,
-            Self::Webhook(receiver) => receiver.deliver(message).await,
+            Self::Http(receiver) => receiver.fingerprint(),
+            // They never say that they are gone for good.
+            Self::Email(_) | Self::Kafka { .. } => "",
+        }
+    }
+
+    /// The host it is reached at: receivers on one host share its troubles. None for files and the own cluster.
+    #[must_use]
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Http(receiver) => Some(receiver.host()),
+            Self::Email(receiver) => receiver.host(),
+            Self::Kafka { .. } => None,
+        }
+    }
+
+    /// Whether it is a training system: it takes requests, and no alerts.
+    #[must_use]
+    pub fn is_training(&self) -> bool {
+        matches!(self, Self::Http(receiver) if matches!(receiver.dialect(), Dialect::Training(_)))
+    }
+
+    /// Whether it takes alerts as a state that is posted again and again, rather than as messages.
+    #[must_use]
+    pub fn takes_state(&self) -> bool {
+        matches!(self, Self::Http(receiver) if matches!(receiver.dialect(), Dialect::Alertmanager))
+    }
+
+    /// Tries once.
+    pub async fn deliver(&self, message: &Outgoing, conversation: &mut Conversation) -> Attempt {
+        match self {
+            Self::Email(receiver) => receiver.deliver(message, conversation).await,
+            Self::Http(receiver) => receiver.deliver(message, conversation).await,
             Self::Kafka { topic, produce } => {
-                let payload = message.body.to_string().into_bytes();
-                match produce(topic.clone(), message.id.to_string(), payload).await {
-                    Ok(()) => Attempt::Delivered,
+                let payload = message.body.to_string();
+                conversation.say(|| format!("> topic {topic}, key {}, {} bytes", message.id, payload.len()));
+                match produce(topic.clone(), message.id.to_string(), payload.into_bytes()).await {
+                    Ok(()) => Attempt::delivered(),
                     Err(error) => Attempt::retry(Reason::Connect, error),
                 }
             }
+        }
+    }
+
+    /// Asks a training system how a run goes; `None` when it cannot be asked or says nothing.
+    ///
+    /// # Errors
+    /// In words, when it does not answer.
+    pub async fn poll(&self, reference: &str) -> Result<Option<crate::retrain::RequestState>, String> {
+        match self {
+            Self::Http(receiver) => receiver.poll(reference).await,
+            Self::Email(_) | Self::Kafka { .. } => Ok(None),
         }
     }
 
@@ -176,11 +274,16 @@ impl Receiver {
     pub async fn probe(&self) -> Result<(), String> {
         match self {
             Self::Email(receiver) => receiver.probe().await,
-            Self::Webhook(receiver) => receiver.probe().await,
+            Self::Http(receiver) => receiver.probe().await,
             // The broker is checked by itself.
             Self::Kafka { .. } => Ok(()),
         }
     }
+}
+
+/// Seconds since 1970.
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
 /// Chooses the process's one TLS implementation; later calls have no effect.

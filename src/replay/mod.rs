@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{AlertState, ChangeKind, Severity, WindowEvidence};
+use crate::alert::{ChangeKind, Phase, SeriesAlerts, Transition, WindowEvidence};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::decision::{ClosingWindow, Decision, DecisionRules, decide_window};
@@ -53,10 +53,10 @@ pub struct ReplayedWindow {
     pub end: EventTime,
     /// Findings and verdict.
     pub judgement: Judgement,
-    /// The alert's state after it.
-    pub alert: AlertState,
-    /// What happened to the alert.
-    pub change: Option<(ChangeKind, Severity)>,
+    /// The loudest state of the series' alerts after it.
+    pub phase: Phase,
+    /// What happened to them.
+    pub changes: Vec<Transition>,
     /// Whether a retraining was asked for.
     pub retraining: Option<RetrainDecision>,
     /// Why columns drift, in windows that made an alert fire or worse.
@@ -69,8 +69,8 @@ type Series = (String, String);
 /// What the daemon would remember of a series.
 #[derive(Default)]
 struct Memory {
-    alert: AlertState,
-    earlier: Vec<WindowEvidence>,
+    alerts: SeriesAlerts,
+    earlier: Vec<(EventTime, WindowEvidence)>,
 }
 
 /// A window that is still open.
@@ -90,7 +90,7 @@ pub struct Replay {
     closed_until: Option<EventTime>,
     memories: HashMap<Series, Memory>,
     requested: Vec<Uuid>,
-    last_request: Option<EventTime>,
+    requests: Vec<EventTime>,
     newest: BTreeMap<Partition, Option<EventTime>>,
     done: Vec<ReplayedWindow>,
     tally: Tally,
@@ -113,7 +113,7 @@ impl Replay {
             closed_until: None,
             memories: HashMap::new(),
             requested: Vec::new(),
-            last_request: None,
+            requests: Vec::new(),
             newest: BTreeMap::new(),
             done: Vec::new(),
             tally: Tally::default(),
@@ -278,35 +278,31 @@ impl Replay {
             counts: open.counts,
             evidence: evidence.clone(),
             baseline,
-            alert: memory.alert.clone(),
+            alerts: memory.alerts.clone(),
+            feed_broken: false,
             requested: self.requested.clone(),
-            last_request: self.last_request,
+            requests: self.requests.clone(),
             earlier: memory.earlier.clone(),
         };
-        let Decision { judgement, alert, change, retrain, request, .. } =
+        let Decision { judgement, alerts, changes, retrain, request, .. } =
             decide_window(&window, &self.spec.rules, end);
-        if alert == AlertState::Inactive {
+        let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
+        if phase == Phase::Inactive {
             memory.earlier.clear();
         } else if matches!(judgement.verdict, Verdict::Warn | Verdict::Critical) {
-            memory.earlier.push(evidence);
+            memory.earlier.push((key.start, evidence));
         }
-        memory.alert = alert.clone();
-        if let (Some(request), Some(RetrainDecision::Request)) = (&request, retrain) {
+        memory.alerts = alerts;
+        if let Some(request) = request {
             self.requested.push(request.alert);
-            self.last_request = Some(end);
+            self.requests.push(end);
         }
-        let told =
-            change.as_ref().is_some_and(|change| matches!(change.kind, ChangeKind::Firing | ChangeKind::Worsened));
+        let changes: Vec<Transition> = changes.into_iter().map(|changed| changed.transition).collect();
+        let told = changes
+            .iter()
+            .any(|transition| matches!(transition.change.kind, ChangeKind::Firing | ChangeKind::Worsened));
         let why = if told { reasons(&judgement, &window) } else { BTreeMap::new() };
-        self.done.push(ReplayedWindow {
-            key,
-            end,
-            judgement,
-            alert,
-            change: change.map(|change| (change.kind, change.severity)),
-            retraining: retrain,
-            why,
-        });
+        self.done.push(ReplayedWindow { key, end, judgement, phase, changes, retraining: retrain, why });
     }
 }
 

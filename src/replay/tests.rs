@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::alert::AlertPolicy;
+use crate::alert::{AlertPolicy, AlertRule, Severity};
 use crate::baseline::build;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::Measure;
@@ -46,10 +46,18 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
                 values_only: false,
                 rule: WindowRule::Columns(1),
             },
-            alert: AlertPolicy { severity: Severity::Critical, for_windows: 2, resolve_after: 1 },
+            alerts: AlertRule::defaults(
+                Severity::Critical,
+                AlertPolicy { windows: 2, of: 2, ..AlertPolicy::default() },
+                0.8,
+                WindowRule::Columns(1),
+            ),
+            labels: BTreeMap::new(),
             receivers: vec![],
+            routing: Arc::default(),
             retrain: None,
             retrain_receivers: vec![],
+            callback_url: None,
         },
         learn,
         build: BuildOptions::default(),
@@ -99,7 +107,7 @@ fn transcript(replayed: &Replayed) -> Vec<String> {
         .windows
         .iter()
         .map(|window| {
-            let change = window.change.map_or("", |(kind, _)| kind.as_str());
+            let change = window.changes.first().map_or("", |transition| transition.change.kind.as_str());
             let hour = window.key.start.micros() / 1_000_000 / HOUR;
             format!("{hour} {} {} {change}", window.judgement.n_window, window.judgement.verdict.as_str())
         })

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::columns::strength;
 use super::{FORMAT, MeasureReport, Outcome, columns};
-use crate::alert::{AlertState, ChangeKind};
+use crate::alert::{ChangeKind, Transition};
 use crate::judge::why::Reason;
 use crate::replay::{Replayed, ReplayedWindow};
 use crate::retrain::RetrainDecision;
+use uuid::Uuid;
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,6 +62,8 @@ pub struct Records {
 /// An alert that would have fired.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AlertReport {
+    /// The rule.
+    pub rule: String,
     /// The model version; empty when records name none.
     pub version: String,
     /// `*` for the whole.
@@ -223,67 +226,77 @@ fn window_report(window: &ReplayedWindow) -> WindowReport {
         end: window.end.to_string(),
         rows: window.judgement.n_window,
         verdict: window.judgement.verdict.into(),
-        alert: match window.alert {
-            AlertState::Inactive => "inactive",
-            AlertState::Pending { .. } => "pending",
-            AlertState::Firing { .. } => "firing",
-        },
-        change: window.change.map(|(kind, _)| kind.as_str()),
+        alert: window.phase.as_str(),
+        change: window.changes.iter().map(|transition| transition.change.kind.as_str()).next_back(),
         columns: by_column,
     }
 }
 
 fn alerts(replayed: &Replayed) -> Vec<AlertReport> {
     let mut found: Vec<AlertReport> = Vec::new();
-    // The alert that is firing in each series, by its place in the list.
-    let mut firing: BTreeMap<(String, String), usize> = BTreeMap::new();
+    // The alerts that fire, by their places in the list.
+    let mut firing: BTreeMap<Uuid, usize> = BTreeMap::new();
     for window in &replayed.windows {
-        let series = (window.key.version.clone(), window.key.segment.clone());
-        match window.change {
-            Some((ChangeKind::Firing, severity)) => {
-                let since = match &window.alert {
-                    AlertState::Firing { since, .. } => since.to_string(),
-                    _ => window.key.start.to_string(),
-                };
-                firing.insert(series.clone(), found.len());
-                found.push(AlertReport {
-                    version: series.0.clone(),
-                    segment: series.1.clone(),
-                    since,
-                    fired: window.end.to_string(),
-                    resolved: None,
-                    severity: severity.as_str(),
-                    retraining: false,
-                    columns: window.judgement.drifted().map(|column| column.column.clone()).collect(),
-                    why: window
-                        .judgement
-                        .drifted()
-                        .take(3)
-                        .filter_map(|column| {
-                            Some((column.column.clone(), window.why.get(&column.column)?.clone()))
-                        })
-                        .collect(),
-                });
-            }
-            Some((ChangeKind::Worsened, severity)) => {
-                if let Some(alert) = firing.get(&series).and_then(|place| found.get_mut(*place)) {
-                    alert.severity = severity.as_str();
+        for transition in &window.changes {
+            let change = &transition.change;
+            let place = firing.get(&change.id).copied();
+            match change.kind {
+                ChangeKind::Firing => {
+                    firing.insert(change.id, found.len());
+                    found.push(fired(window, transition));
                 }
-            }
-            Some((ChangeKind::Resolved, _)) => {
-                if let Some(alert) = firing.remove(&series).and_then(|place| found.get_mut(place)) {
-                    alert.resolved = Some(window.end.to_string());
+                ChangeKind::Worsened => {
+                    if let Some(alert) = place.and_then(|place| found.get_mut(place)) {
+                        alert.severity = change.severity.as_str();
+                    }
                 }
+                ChangeKind::Resolved => {
+                    firing.remove(&change.id);
+                    if let Some(alert) = place.and_then(|place| found.get_mut(place)) {
+                        alert.resolved = Some(window.end.to_string());
+                    }
+                }
+                _ => {}
             }
-            _ => {}
         }
-        if window.retraining == Some(RetrainDecision::Request)
-            && let Some(alert) = firing.get(&series).and_then(|place| found.get_mut(*place))
-        {
-            alert.retraining = true;
+        if window.retraining == Some(RetrainDecision::Request) {
+            let of = |alert: &&mut AlertReport| {
+                alert.resolved.is_none()
+                    && alert.version == window.key.version
+                    && alert.segment == window.key.segment
+            };
+            if let Some(alert) = found.iter_mut().find(of) {
+                alert.retraining = true;
+            }
         }
     }
     found
+}
+
+fn fired(window: &ReplayedWindow, transition: &Transition) -> AlertReport {
+    let only = transition.column.as_deref();
+    let drifted: Vec<&str> = window
+        .judgement
+        .drifted()
+        .map(|column| column.column.as_str())
+        .filter(|column| only.is_none_or(|only| only == *column))
+        .collect();
+    AlertReport {
+        rule: transition.rule.clone(),
+        version: window.key.version.clone(),
+        segment: window.key.segment.clone(),
+        since: transition.change.since.to_string(),
+        fired: window.end.to_string(),
+        resolved: None,
+        severity: transition.change.severity.as_str(),
+        retraining: false,
+        why: drifted
+            .iter()
+            .take(3)
+            .filter_map(|column| Some(((*column).to_owned(), window.why.get(*column)?.clone())))
+            .collect(),
+        columns: drifted.into_iter().map(str::to_owned).collect(),
+    }
 }
 
 /// The scores of one measure of one column over the windows of a series.

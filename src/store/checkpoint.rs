@@ -164,10 +164,12 @@ async fn advance_watermarks(
     let numbers: Vec<i32> = delta.newest.keys().map(|partition| partition.partition).collect();
     let newest: Vec<DateTime<Utc>> = delta.newest.values().map(|time| timestamp(*time)).collect();
     sqlx::query(
-        "insert into monitor_partition (monitor, topic, partition, newest)
-         select $1, * from unnest($2::text[], $3::int[], $4::timestamptz[])
+        "insert into monitor_partition (monitor, topic, partition, newest, counted_at)
+         select $1, *, now() from unnest($2::text[], $3::int[], $4::timestamptz[])
          on conflict (monitor, topic, partition)
-         do update set newest = greatest(monitor_partition.newest, excluded.newest)",
+         do update set newest = greatest(monitor_partition.newest, excluded.newest),
+                       counted_at = case when excluded.newest > monitor_partition.newest then now()
+                                         else monitor_partition.counted_at end",
     )
     .bind(monitor)
     .bind(topics)

@@ -1,20 +1,30 @@
 //! Postgres: the only authority. All SQL is here, one file an aggregate; `checkpoint` and `close` hold the
 //! two transactions everything hangs on.
 
+mod alerts;
 mod baselines;
 mod checkpoint;
 mod close;
 mod connect;
+mod groups;
+mod operations;
 mod outbox;
 mod positions;
+mod retraining;
+mod silences;
 mod status;
 
-pub use baselines::BaselineSummary;
+pub use alerts::{AlertAction, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry};
+pub use baselines::{BaselineSummary, NewBaseline};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, PositionMove};
 pub use close::OpenWindow;
 pub use connect::{StoreOptions, TlsMode};
-pub use outbox::{AttemptOutcome, Claimed};
+pub use groups::{DRILL, Decided, Telling};
+pub use operations::Watched;
+pub use outbox::{AttemptOutcome, Claimed, Replay};
 pub use positions::{Claim, PartitionViews};
+pub use retraining::{Moved, RequestChange, RequestRow};
+pub use silences::SilenceRow;
 pub use status::{AlertStatus, ClosedWindow, MonitorStatus, OutboxDepth, PartitionStatus, Status, WindowStatus};
 
 use chrono::{DateTime, Utc};
@@ -49,6 +59,9 @@ pub enum StoreError {
     /// Something asked for that is not there.
     #[error("{0}")]
     NotFound(String),
+    /// Something that cannot be done as things stand.
+    #[error("{0}")]
+    Refused(String),
     /// The connection settings cannot be used.
     #[error("database: {0}")]
     Settings(String),
@@ -99,13 +112,14 @@ pub struct Store {
 
 /// The schema's history, part of the program.
 fn migrations() -> Migrator {
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "spine".into(),
-        MigrationType::Simple,
-        include_str!("../../migrations/0001_spine.sql").into_sql_str(),
-        false,
-    )])
+    let files = [
+        (1, "spine", include_str!("../../migrations/0001_spine.sql")),
+        (2, "alerts", include_str!("../../migrations/0002_alerts.sql")),
+    ];
+    let migration = |(version, name, text): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(files.map(migration).to_vec())
 }
 
 impl Store {
@@ -133,6 +147,24 @@ impl Store {
     /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// The one thing whose id begins as somebody wrote it.
+pub(super) fn the_one(
+    found: &[uuid::Uuid],
+    what: &str,
+    prefix: &str,
+    list: &str,
+) -> Result<uuid::Uuid, StoreError> {
+    match found {
+        [id] => Ok(*id),
+        [] => {
+            Err(StoreError::NotFound(format!("there is no {what} `{prefix}`\nhint: `{list}` shows what there is")))
+        }
+        _ => Err(StoreError::NotFound(format!(
+            "more than one {what} begins with `{prefix}`\nhint: write more of its id"
+        ))),
     }
 }
 

@@ -1,11 +1,16 @@
 //! The outbox: due notifications are leased, sent outside any transaction, and every attempt is recorded.
 
-use serde_json::Value;
-use sqlx::Row as _;
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::baselines::audit;
 use super::positions::seconds;
+use super::retraining::{Moved, move_on};
 use super::{Store, StoreError, failed};
+use crate::alert::EventKind;
+use crate::decision::Notification;
+use crate::retrain::Step;
 
 /// A notification leased to this process.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +28,13 @@ pub struct Claimed {
 }
 
 /// What becomes of a notification after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// It arrived.
-    Sent,
+    /// It arrived; what the receiver calls it, if it says so.
+    Sent {
+        /// For example the id of a training run.
+        reference: Option<String>,
+    },
     /// Try again in this many microseconds.
     Retry {
         /// The delay.
@@ -104,10 +112,10 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .map_err(failed("record an attempt"))?;
-        let (status, after) = match outcome {
-            AttemptOutcome::Sent => ("sent", 0),
+        let (status, after) = match &outcome {
+            AttemptOutcome::Sent { .. } => ("sent", 0),
             AttemptOutcome::Dead => ("dead", 0),
-            AttemptOutcome::Retry { after } => ("pending", after),
+            AttemptOutcome::Retry { after } => ("pending", *after),
         };
         // Another daemon may have leased it after our lease ran out; a success still counts.
         sqlx::query(
@@ -123,6 +131,179 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .map_err(failed("record an attempt"))?;
+        if claimed.event_type == EventKind::RetrainingRequested.as_str() {
+            move_request(&mut transaction, claimed, &outcome, reason).await?;
+        }
         transaction.commit().await.map_err(failed("commit an attempt"))
+    }
+
+    /// Puts a message into the outbox.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn enqueue(&self, notification: &Notification) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(failed("fill the outbox"))?;
+        put_notification(&mut connection, notification).await
+    }
+
+    /// Sends again what was given up, or was sent already, under the same id: one message, or all that were given up by
+    /// a receiver. How many.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn replay_deliveries(&self, which: &Replay, actor: &str) -> Result<u64, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin sending again"))?;
+        let (id, receiver) = match which {
+            Replay::Message(prefix) => (Some(prefix.as_str()), None),
+            Replay::Receiver(receiver) => (None, Some(receiver.as_str())),
+        };
+        let replayed = sqlx::query(
+            "update notification set status = 'pending', attempts = 0, next_attempt_at = now(), leased_until = null,
+                    finished_at = null
+             where (status = 'dead' and receiver = $2)
+                or (status in ('dead', 'sent') and starts_with(id::text, lower($1)))",
+        )
+        .bind(id)
+        .bind(receiver)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("send again"))?
+        .rows_affected();
+        // The history of attempts begins anew; the audit log keeps that it did.
+        sqlx::query(
+            "delete from delivery_attempt d using notification n
+             where n.id = d.notification_id and n.status = 'pending' and n.attempts = 0",
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("send again"))?;
+        let subject = id.or(receiver).unwrap_or_default();
+        audit(&mut transaction, actor, "deliveries.replay", subject, json!({ "messages": replayed })).await?;
+        transaction.commit().await.map_err(failed("commit sending again"))?;
+        Ok(replayed)
+    }
+
+    /// Switches a receiver off: it said that it is gone for good. What waits for it is given up.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn disable_receiver(
+        &self,
+        receiver: &str,
+        fingerprint: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin switching a receiver off"))?;
+        sqlx::query(
+            "insert into receiver_state (receiver, fingerprint, detail) values ($1, $2, $3)
+             on conflict (receiver) do update set fingerprint = $2, detail = $3, disabled_at = now()",
+        )
+        .bind(receiver)
+        .bind(fingerprint)
+        .bind(detail)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("switch a receiver off"))?;
+        sqlx::query(
+            "update notification set status = 'dead', finished_at = now()
+             where receiver = $1 and status = 'pending' and (leased_until is null or leased_until < now())",
+        )
+        .bind(receiver)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("give up what waits for a receiver"))?;
+        transaction.commit().await.map_err(failed("commit switching a receiver off"))
+    }
+
+    /// Whether a receiver is switched off. One that is configured anew is not any more.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn is_disabled(&self, receiver: &str, fingerprint: &str) -> Result<bool, StoreError> {
+        sqlx::query("delete from receiver_state where receiver = $1 and fingerprint <> $2")
+            .bind(receiver)
+            .bind(fingerprint)
+            .execute(&self.pool)
+            .await
+            .map_err(failed("look after a receiver"))?;
+        sqlx::query_scalar("select exists (select from receiver_state where receiver = $1)")
+            .bind(receiver)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("look after a receiver"))
+    }
+
+    /// Switches a receiver on again.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn enable_receiver(&self, receiver: &str) -> Result<(), StoreError> {
+        sqlx::query("delete from receiver_state where receiver = $1")
+            .bind(receiver)
+            .execute(&self.pool)
+            .await
+            .map_err(failed("switch a receiver on"))?;
+        Ok(())
+    }
+}
+
+/// What to send again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The message whose id begins so.
+    Message(String),
+    /// All messages to a receiver that were given up.
+    Receiver(String),
+}
+
+pub(super) async fn put_notification(
+    connection: &mut PgConnection,
+    notification: &Notification,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into notification (id, subject_id, receiver, event_type, body)
+         values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
+    )
+    .bind(notification.id)
+    .bind(notification.subject)
+    .bind(&notification.receiver)
+    .bind(notification.kind.as_str())
+    .bind(&notification.body)
+    .execute(connection)
+    .await
+    .map_err(failed("fill the outbox"))?;
+    Ok(())
+}
+
+/// A training system took a request, or it could not be delivered to any.
+async fn move_request(
+    connection: &mut PgConnection,
+    claimed: &Claimed,
+    outcome: &AttemptOutcome,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let (step, reference, detail) = match outcome {
+        AttemptOutcome::Retry { .. } => return Ok(()),
+        AttemptOutcome::Sent { reference } => (Step::Delivered, reference.as_deref(), "delivered".to_owned()),
+        AttemptOutcome::Dead => {
+            let others: bool = sqlx::query_scalar(
+                "select exists (select from notification where subject_id = $1 and id <> $2 and status <> 'dead')",
+            )
+            .bind(claimed.subject)
+            .bind(claimed.id)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed("look for other receivers of a request"))?;
+            if others {
+                return Ok(());
+            }
+            (Step::Undeliverable, None, format!("could not be delivered: {reason}"))
+        }
+    };
+    let moved = Moved { step, actor: "driftd", detail: &detail, external_id: reference };
+    match move_on(connection, claimed.subject, moved).await {
+        // A test of a receiver belongs to no request.
+        Ok(_) | Err(StoreError::NotFound(_) | StoreError::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }

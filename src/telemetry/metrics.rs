@@ -66,6 +66,7 @@ pub struct Metrics {
     checkpoints: Family<OutcomeLabels, Counter>,
     checkpoint_seconds: Histogram,
     deliveries: Family<DeliveryLabels, Counter>,
+    told: Family<DeliveryLabels, Counter>,
     outbox_pending: Family<ReceiverLabels, Gauge>,
     outbox_dead: Family<ReceiverLabels, Gauge>,
     outbox_oldest: Family<ReceiverLabels, Float>,
@@ -87,6 +88,7 @@ impl Default for Metrics {
             checkpoints: Family::default(),
             checkpoint_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             deliveries: Family::default(),
+            told: Family::default(),
             outbox_pending: Family::default(),
             outbox_dead: Family::default(),
             outbox_oldest: Family::default(),
@@ -121,6 +123,7 @@ impl Default for Metrics {
             metrics.checkpoint_seconds.clone(),
         );
         registry.register("deliveries", "Delivery attempts by how they ended", metrics.deliveries.clone());
+        registry.register("messages_decided", "Messages about alerts by why they are sent", metrics.told.clone());
         registry.register("outbox_pending", "Notifications not delivered yet", metrics.outbox_pending.clone());
         registry.register("outbox_dead", "Notifications given up", metrics.outbox_dead.clone());
         registry.register(
@@ -166,6 +169,12 @@ impl Metrics {
     pub fn delivery(&self, receiver: &str, reason: &str) {
         let labels = DeliveryLabels { receiver: receiver.to_owned(), reason: reason.to_owned() };
         self.deliveries.get_or_create(&labels).inc();
+    }
+
+    /// A message about alerts was decided.
+    pub fn told(&self, receiver: &str, reason: &str) {
+        let labels = DeliveryLabels { receiver: receiver.to_owned(), reason: reason.to_owned() };
+        self.told.get_or_create(&labels).inc();
     }
 
     /// Lag of a partition.

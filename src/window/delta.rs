@@ -65,7 +65,8 @@ impl OffsetRanges {
         }
     }
 
-    fn extend(&mut self, partition: &Partition, from: i64, to: i64) {
+    /// Takes in the offsets from one to past another.
+    pub fn extend(&mut self, partition: &Partition, from: i64, to: i64) {
         if let Some((_, first, end)) = self.0.iter_mut().find(|(known, _, _)| known == partition) {
             *first = from.min(*first);
             *end = to.max(*end);

@@ -40,6 +40,7 @@ fn code() -> Vec<(String, String)> {
     sources(&root)
         .into_iter()
         .filter(|path| path.file_name().is_some_and(|name| name != "tests.rs"))
+        .filter(|path| path.components().all(|part| part.as_os_str() != "tests"))
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
             let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();

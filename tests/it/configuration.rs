@@ -121,13 +121,25 @@ fn load_monitor(text: &str) -> Monitor {
 #[test]
 fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
     let text = fs::read_to_string(file("config/monitors.d/example.toml")).unwrap();
-    let optional = ["pattern", "version", "[source.where]", "[[segments]]", "learn", "drifted_share", "[retrain]"];
+    let optional = [
+        "pattern",
+        "version",
+        "[source.where]",
+        "[[segments]]",
+        "learn",
+        "drifted_share",
+        "[retrain]",
+        "[labels]",
+        "[[alert.rules]]",
+        "[mlflow]",
+    ];
     let spelled_out = uncommented(&text, &optional);
     assert_eq!(format!("{:?}", load_monitor(&text)), format!("{:?}", load_monitor(&spelled_out)));
     // And with everything optional, too, it is still valid.
     let everything = uncommented(&text, &["pattern", "drifted_columns"]);
     let monitor = load_monitor(&everything);
     assert!(monitor.learn.is_some() && monitor.rules.retrain.is_some() && monitor.layout.segments.len() == 1);
+    assert!(monitor.mlflow.is_some() && monitor.rules.alerts.len() == 1 && monitor.rules.labels.len() == 1);
 }
 
 #[test]
@@ -150,7 +162,7 @@ fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
         fs::write(&path, text).unwrap();
         let settings =
             config::load_with(&path, &std::collections::HashMap::new()).unwrap_or_else(|error| panic!("{error}"));
-        format!("{:?}{:?}", settings.daemon, settings.receivers)
+        format!("{:?}{:?}{:?}{:?}", settings.daemon, settings.receivers, settings.routing, settings.operations)
     };
     let optional = [
         "name",
@@ -165,6 +177,12 @@ fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
         "[kafka.security.token_endpoint]",
         "[kafka.properties]",
         "[receivers",
+        "external_url",
+        "callback_secret",
+        "mlflow_secret",
+        "[[routes]]",
+        "[[inhibit]]",
+        "[calendars",
     ];
     assert_eq!(load(&text), load(&uncommented(&text, &optional)));
 }
@@ -188,6 +206,13 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
         ".sections(\"",
         ".named_sections(\"",
         ".float(\"",
+        ".flag(\"",
+        "duration(\"",
+        "number(\"",
+        "matchers(section, \"",
+        "labels(section, \"",
+        "labels(&section, \"",
+        "path_part(section, \"",
         ".secret(\"",
         ".value(\"",
         "path(&section, \"",
@@ -199,7 +224,17 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
         "check_names(&section, \"",
     ];
     let mut keys = 0;
-    for source in ["daemon", "receivers", "monitor"] {
+    let sources = [
+        "daemon",
+        "monitor",
+        "alerts",
+        "routing",
+        "receivers/mod",
+        "receivers/email",
+        "receivers/http",
+        "receivers/training",
+    ];
+    for source in sources {
         let code = fs::read_to_string(file(&format!("src/config/{source}.rs"))).unwrap();
         for reader in readers {
             for (position, _) in code.match_indices(reader) {
@@ -214,5 +249,5 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
             }
         }
     }
-    assert!(keys > 70, "{keys}");
+    assert!(keys > 140, "{keys}");
 }

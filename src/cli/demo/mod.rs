@@ -205,7 +205,7 @@ async fn watch(
         shown = windows.len();
         let status = store.status().await?;
         let counted: u64 = windows.iter().map(|window| window.window.rows).sum();
-        let told = status.outbox.iter().all(|outbox| outbox.pending == 0);
+        let told = status.outbox.iter().all(|outbox| outbox.pending == 0) && store.due_groups(1).await?.is_empty();
         let open = status.monitors.iter().map(|monitor| monitor.open_windows).sum::<u64>();
         if counted >= total as u64 && open == 0 && told && replay.is_none() {
             show_outcome(store, &status, &listener.received(), directory, counted, started.elapsed()).await?;
@@ -279,9 +279,9 @@ async fn show_outcome(
     say("\nwebhooks received on the demo's own listener:");
     for webhook in received {
         let at = |path: &str| webhook.body.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let window = match at("/data/window/start") {
+        let window = match at("/data/alerts/0/evidence/window/start") {
             start if start.is_empty() => at("/data/reason"),
-            start => format!("window from {}", start.get(..10).unwrap_or_default()),
+            start => format!("{}, window from {}", at("/data/alerts/0/rule"), start.get(..10).unwrap_or_default()),
         };
         say(format!(
             "  {:<28} {window}  id {}, signature {}",

@@ -16,8 +16,10 @@ use crate::alert::WindowEvidence;
 use crate::decision::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
-use read::{baseline_of, binning, evidence_since, lock_series, lock_window, merge_deltas, requests_of};
-use write::{write_alert, write_findings, write_outbox, write_window};
+use read::{
+    baseline_of, binning, evidence_since, feed_is_broken, lock_series, lock_window, merge_deltas, requests_of,
+};
+use write::{write_alerts, write_findings, write_outbox, write_window};
 
 /// A window that may be due.
 #[derive(Clone, Debug)]
@@ -97,7 +99,7 @@ impl Store {
         decide: impl FnOnce(&ClosingWindow, EventTime) -> Decision,
     ) -> Result<Option<Decision>, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed("begin closing a window"))?;
-        let Some(alert) = lock_series(&mut transaction, monitor, &window.key).await? else {
+        let Some(alerts) = lock_series(&mut transaction, monitor, &window.key).await? else {
             return Ok(None);
         };
         let Some(pinned) = lock_window(&mut transaction, monitor, window).await? else {
@@ -114,17 +116,19 @@ impl Store {
         };
         let baseline =
             baseline_of(&mut transaction, pinned.baseline, &window.key.segment, &pinned.binnings).await?;
-        let (requested, last_request) = requests_of(&mut transaction, monitor).await?;
-        let earlier = evidence_since(&mut transaction, monitor, &window.key, &alert).await?;
+        let (requested, requests) = requests_of(&mut transaction, monitor).await?;
+        let earlier = evidence_since(&mut transaction, monitor, &window.key, &alerts).await?;
+        let feed_broken = feed_is_broken(&mut transaction, monitor).await?;
         let closing = ClosingWindow {
             key: window.key.clone(),
             end: window.end,
             counts: merged.counts,
             evidence,
             baseline,
-            alert,
+            alerts,
+            feed_broken,
             requested,
-            last_request,
+            requests,
             earlier,
         };
         let now: DateTime<Utc> = sqlx::query_scalar("select now()")
@@ -134,7 +138,7 @@ impl Store {
         let decision = decide(&closing, event_time(now));
         write_window(&mut transaction, window, &closing, merged.sample, missing, &decision).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
-        write_alert(&mut transaction, monitor, window, &decision).await?;
+        write_alerts(&mut transaction, monitor, window, &decision).await?;
         write_outbox(&mut transaction, &decision).await?;
         #[cfg(debug_assertions)]
         crate::faults::hit("close.before_commit");

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::OpenWindow;
-use crate::alert::{AlertState, WindowEvidence};
+use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::EventTime;
@@ -22,9 +22,9 @@ pub(super) async fn lock_series(
     connection: &mut PgConnection,
     monitor: &str,
     key: &WindowKey,
-) -> Result<Option<AlertState>, StoreError> {
+) -> Result<Option<SeriesAlerts>, StoreError> {
     let state: Option<Value> = sqlx::query_scalar(
-        "select alert_state from series where monitor = $1 and model_version = $2 and segment = $3
+        "select alerts from series where monitor = $1 and model_version = $2 and segment = $3
          for no key update skip locked",
     )
     .bind(monitor)
@@ -137,33 +137,55 @@ pub(super) async fn baseline_of(
     Ok(Some((format!("version {version} ({origin})"), counts)))
 }
 
+/// The episodes of a monitor that asked for a retraining, and the ends of the windows behind the requests. One that a
+/// person called off counts neither against cool-down nor against budgets.
 pub(super) async fn requests_of(
     connection: &mut PgConnection,
     monitor: &str,
-) -> Result<(Vec<Uuid>, Option<EventTime>), StoreError> {
-    let rows = sqlx::query("select alert_id, window_end from retraining_request where monitor = $1")
+) -> Result<(Vec<Uuid>, Vec<EventTime>), StoreError> {
+    let rows = sqlx::query("select alert_id, window_end, state from retraining_request where monitor = $1")
         .bind(monitor)
         .fetch_all(connection)
         .await
         .map_err(failed("read retraining requests"))?;
     let mut alerts = Vec::new();
-    let mut last = None;
+    let mut ends = Vec::new();
     for row in rows {
-        alerts.push(row.try_get("alert_id").map_err(failed("read retraining requests"))?);
-        let end: DateTime<Utc> = row.try_get("window_end").map_err(failed("read retraining requests"))?;
-        last = last.max(Some(event_time(end)));
+        let read = || -> Result<(Uuid, DateTime<Utc>, String), sqlx::Error> {
+            Ok((row.try_get("alert_id")?, row.try_get("window_end")?, row.try_get("state")?))
+        };
+        let (alert, end, state) = read().map_err(failed("read retraining requests"))?;
+        alerts.push(alert);
+        if state != "cancelled" {
+            ends.push(event_time(end));
+        }
     }
-    Ok((alerts, last))
+    Ok((alerts, ends))
 }
 
-/// The closed drifting windows of the running episode.
+/// Whether an open alert says that the input of a monitor is broken.
+pub(super) async fn feed_is_broken(connection: &mut PgConnection, monitor: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (select from alert where monitor = $1 and kind = 'operational'
+                        and state in ('firing', 'acknowledged') and rule = any($2))",
+    )
+    .bind(monitor)
+    .bind(crate::alert::BROKEN_FEED.to_vec())
+    .fetch_one(connection)
+    .await
+    .map_err(failed("read operational alerts"))
+}
+
+/// The closed drifting windows since the first of the running episodes began.
 pub(super) async fn evidence_since(
     connection: &mut PgConnection,
     monitor: &str,
     key: &WindowKey,
-    alert: &AlertState,
-) -> Result<Vec<WindowEvidence>, StoreError> {
-    let (AlertState::Pending { since, .. } | AlertState::Firing { since, .. }) = alert else {
+    alerts: &SeriesAlerts,
+) -> Result<Vec<(EventTime, WindowEvidence)>, StoreError> {
+    let Some(since) =
+        alerts.states().filter_map(|(_, _, state)| state.episode.as_ref().map(|episode| episode.since)).min()
+    else {
         return Ok(Vec::new());
     };
     let rows = sqlx::query(
@@ -179,7 +201,7 @@ pub(super) async fn evidence_since(
     .bind(monitor)
     .bind(&key.version)
     .bind(&key.segment)
-    .bind(timestamp(*since))
+    .bind(timestamp(since))
     .bind(timestamp(key.start))
     .bind(EVIDENCE_WINDOWS)
     .fetch_all(connection)
@@ -188,14 +210,16 @@ pub(super) async fn evidence_since(
     rows.iter()
         .map(|row| {
             let ranges: Value = row.try_get("ranges")?;
-            Ok(WindowEvidence {
-                start: event_time(row.try_get("starts_at")?).to_string(),
+            let start = event_time(row.try_get("starts_at")?);
+            let evidence = WindowEvidence {
+                start: start.to_string(),
                 end: event_time(row.try_get("ends_at")?).to_string(),
                 records: count(row.try_get("rows")?),
                 late_records: count(row.try_get("late")?),
                 complete: row.try_get("complete")?,
                 offsets: serde_json::from_value(ranges).unwrap_or_default(),
-            })
+            };
+            Ok((start, evidence))
         })
         .collect::<Result<_, sqlx::Error>>()
         .map_err(failed("read earlier windows"))

@@ -4,9 +4,11 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::OpenWindow;
-use crate::alert::{AlertChange, ChangeKind};
 use crate::decision::{ClosingWindow, Decision, RetrainingRequest};
 use crate::distribution::RecordSample;
+use crate::retrain::RetrainDecision;
+use crate::store::alerts::{By, Owner, refresh_evidence, write_changes};
+use crate::store::outbox::put_notification;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::window::Partition;
 
@@ -79,62 +81,27 @@ pub(super) async fn write_findings(
     Ok(())
 }
 
-pub(super) async fn write_alert(
+pub(super) async fn write_alerts(
     connection: &mut PgConnection,
     monitor: &str,
     window: &OpenWindow,
     decision: &Decision,
 ) -> Result<(), StoreError> {
-    sqlx::query("update series set alert_state = $4 where monitor = $1 and model_version = $2 and segment = $3")
+    sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
         .bind(monitor)
         .bind(&window.key.version)
         .bind(&window.key.segment)
-        .bind(damaged("the state of an alert", serde_json::to_value(&decision.alert))?)
+        .bind(damaged("the state of an alert", serde_json::to_value(&decision.alerts))?)
         .execute(&mut *connection)
         .await
         .map_err(failed("store the state of an alert"))?;
-    if let Some(change) = &decision.change {
-        write_change(connection, monitor, window, change).await?;
-    }
+    let owner = Owner { monitor, version: &window.key.version, segment: &window.key.segment };
+    let by = By { actor: "driftd", detail: "", window: Some(window.id) };
+    write_changes(connection, owner, &decision.changes, by).await?;
+    refresh_evidence(connection, &decision.refreshed, &decision.alerts).await?;
     if let Some(request) = &decision.request {
         write_request(connection, monitor, window, request).await?;
     }
-    Ok(())
-}
-
-async fn write_change(
-    connection: &mut PgConnection,
-    monitor: &str,
-    window: &OpenWindow,
-    change: &AlertChange,
-) -> Result<(), StoreError> {
-    let state = match change.kind {
-        ChangeKind::Firing | ChangeKind::Worsened => "firing",
-        other => other.as_str(),
-    };
-    sqlx::query(
-        "insert into alert (id, monitor, model_version, segment, state, severity, since)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (id) do update set state = excluded.state, severity = excluded.severity, updated_at = now()",
-    )
-    .bind(change.id)
-    .bind(monitor)
-    .bind(&window.key.version)
-    .bind(&window.key.segment)
-    .bind(state)
-    .bind(change.severity.as_str())
-    .bind(timestamp(change.since))
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("store an alert"))?;
-    sqlx::query("insert into alert_change (alert_id, window_id, kind, severity) values ($1, $2, $3, $4)")
-        .bind(change.id)
-        .bind(window.id)
-        .bind(change.kind.as_str())
-        .bind(change.severity.as_str())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("store the change of an alert"))?;
     Ok(())
 }
 
@@ -144,9 +111,15 @@ async fn write_request(
     window: &OpenWindow,
     request: &RetrainingRequest,
 ) -> Result<(), StoreError> {
+    let state = if request.decision == RetrainDecision::Request { "requested" } else { "proposed" };
     sqlx::query(
-        "insert into retraining_request (id, monitor, model_version, segment, alert_id, window_id, window_end, body)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
+        "with made as (
+             insert into retraining_request (id, monitor, model_version, segment, alert_id, window_id, window_end, body,
+                                             state, dry_run, receivers, answer_within, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+                     case when $9 = 'requested' then now() + make_interval(secs => $12 / 1e6) end)
+             on conflict do nothing returning id)
+         insert into retraining_change (request_id, state, actor, detail) select id, $9, 'driftd', $13 from made",
     )
     .bind(request.id)
     .bind(monitor)
@@ -156,6 +129,11 @@ async fn write_request(
     .bind(window.id)
     .bind(timestamp(window.end))
     .bind(&request.body)
+    .bind(state)
+    .bind(request.decision == RetrainDecision::DryRun)
+    .bind(&request.receivers)
+    .bind(request.answer_within)
+    .bind(request.decision.as_str())
     .execute(connection)
     .await
     .map_err(failed("store a retraining request"))?;
@@ -164,18 +142,7 @@ async fn write_request(
 
 pub(super) async fn write_outbox(connection: &mut PgConnection, decision: &Decision) -> Result<(), StoreError> {
     for notification in &decision.notifications {
-        sqlx::query(
-            "insert into notification (id, subject_id, receiver, event_type, body)
-             values ($1, $2, $3, $4, $5) on conflict (id) do nothing",
-        )
-        .bind(notification.id)
-        .bind(notification.subject)
-        .bind(&notification.receiver)
-        .bind(&notification.event_type)
-        .bind(&notification.body)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("fill the outbox"))?;
+        put_notification(connection, notification).await?;
     }
     Ok(())
 }

@@ -145,7 +145,8 @@ impl World {
             let text = format!(
                 "[daemon]\nname = \"{name}\"\n[kafka]\nbrokers = \"{kafka}\"\ngroup = \"{group}\"\nstart = \"earliest\"\nsession_timeout = \"{session}\"\n\
                  [postgres]\nurl = \"{database}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n\
-                 [checkpoint]\ninterval = \"200ms\"\njudge_interval = \"200ms\"\n{owner}\n\
+                 [checkpoint]\ninterval = \"200ms\"\njudge_interval = \"200ms\"\n\
+                 [alerting]\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nrepeat_interval = \"0s\"\n{owner}\n\
                  [receivers.webhook]\ntype = \"webhook\"\nurl = \"http://{webhook}/\"\nsecret = {{ file = \"{secret}\" }}\ntimeout = \"2s\"\n\
                  [receivers.training]\ntype = \"kafka\"\ntopic = \"{training}\"\n",
                 kafka = self.kafka,
@@ -282,11 +283,14 @@ impl World {
             let tally: i64 = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
             let open = number(pool, "select count(*) from model_window where status = 'open'").await?;
             let pending = number(pool, "select count(*) from notification where status = 'pending'").await?;
-            if tally as u64 == messages && open == 0 && pending == 0 {
+            // What is inhibited is looked at again much later.
+            let due =
+                number(pool, "select count(*) from alert_group where due_at < now() + interval '2 seconds'").await?;
+            if tally as u64 == messages && open == 0 && pending == 0 && due == 0 {
                 Ok(())
             } else {
                 Err(format!(
-                    "{tally} of {messages} messages, {open} windows open, {pending} notifications pending"
+                    "{tally} of {messages} messages, {open} windows open, {due} groups due, {pending} notifications pending"
                 ))
             }
         });

@@ -1,0 +1,138 @@
+//! What happens to alerts, as closed sets: the rows of an alert's history.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Severity;
+use crate::record::EventTime;
+
+/// What happened to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// The first drifting window of an episode that needs more.
+    Pending,
+    /// Enough drifting windows.
+    Firing,
+    /// Firing, and now worse.
+    Worsened,
+    /// Firing, and now less bad.
+    Eased,
+    /// Somebody is at it.
+    Acknowledged,
+    /// Over.
+    Resolved,
+    /// A pending episode that went away by itself.
+    Cleared,
+}
+
+impl ChangeKind {
+    /// The name used in tables, events and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Worsened => "worsened",
+            Self::Eased => "eased",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Cleared => "cleared",
+        }
+    }
+
+    /// The state of the alert's row after it.
+    #[must_use]
+    pub fn state(self) -> &'static str {
+        match self {
+            // Easing changes nothing about who is at it; the store keeps `acknowledged` there.
+            Self::Firing | Self::Worsened | Self::Eased => "firing",
+            other => other.as_str(),
+        }
+    }
+}
+
+/// Why it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeReason {
+    /// A window exceeded the bar, and the rule waits for more.
+    BarExceeded,
+    /// As many windows drifted as the rule asks for.
+    Persisted,
+    /// It fires again soon after it had resolved.
+    FiredAgain,
+    /// A window is worse than all before.
+    HigherSeverity,
+    /// The newest windows are less bad.
+    LowerSeverity,
+    /// Enough quiet windows in a row.
+    Quiet,
+    /// Too few windows drifted, and no recent one does.
+    DidNotPersist,
+    /// A window that had been judged was judged again.
+    WindowAmended,
+    /// Somebody said so.
+    ByPerson,
+    /// The rule is not configured any more.
+    RuleRemoved,
+    /// The version or segment sends no records any more, while others do.
+    NoMoreRecords,
+}
+
+impl ChangeReason {
+    /// The name used in tables, events and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BarExceeded => "bar_exceeded",
+            Self::Persisted => "persisted",
+            Self::FiredAgain => "fired_again",
+            Self::HigherSeverity => "higher_severity",
+            Self::LowerSeverity => "lower_severity",
+            Self::Quiet => "quiet",
+            Self::DidNotPersist => "did_not_persist",
+            Self::WindowAmended => "window_amended",
+            Self::ByPerson => "by_person",
+            Self::RuleRemoved => "rule_removed",
+            Self::NoMoreRecords => "no_more_records",
+        }
+    }
+}
+
+/// One change of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertChange {
+    /// The episode.
+    pub id: Uuid,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// Why.
+    pub reason: ChangeReason,
+    /// Its severity.
+    pub severity: Severity,
+    /// Start of the episode's first drifting window.
+    pub since: EventTime,
+    /// Drifting windows so far, of those remembered.
+    pub windows: u32,
+}
+
+/// Namespace of the ids derived here.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6472_6966_7464_416c_6572_7445_7069_736f);
+
+/// The id of the episode of a rule of a series that starts with a window: the same whoever derives it, however often.
+#[must_use]
+pub fn episode_id(monitor: &str, version: &str, segment: &str, rule: &str, since: EventTime) -> Uuid {
+    derived_id(&["episode", monitor, version, segment, rule, &since.micros().to_string()])
+}
+
+/// An id from parts; parts cannot run into one another.
+#[must_use]
+pub fn derived_id(parts: &[&str]) -> Uuid {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    Uuid::new_v5(&NAMESPACE, &bytes)
+}

@@ -1,0 +1,331 @@
+//! The life of one alert: (state, level of a window, policy) -> state and change, each change with its reason.
+//!
+//! A state keeps the levels of the last windows, in the order of their starts, and everything is derived from them:
+//! whether enough of them drift to fire, whether enough of the newest are quiet to resolve. So a window that arrives out
+//! of order or is amended is put where it belongs and decides as if it had always been there.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::change::{AlertChange, ChangeKind, ChangeReason};
+use crate::record::EventTime;
+
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth a look.
+    Warn,
+    /// Worth waking someone.
+    Critical,
+}
+
+impl Severity {
+    /// The name used in tables, events and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Warn, Self::Critical].into_iter().find(|severity| severity.as_str() == name)
+    }
+}
+
+/// What a window says to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Nothing: below the bar for resolving.
+    Quiet,
+    /// Between the bars: it neither raises nor resolves an alert.
+    Between,
+    /// Drifting, mildly.
+    Warn,
+    /// Drifting.
+    Critical,
+}
+
+impl Level {
+    /// The level of a drifting window.
+    #[must_use]
+    pub fn drifting(severity: Severity) -> Self {
+        match severity {
+            Severity::Warn => Self::Warn,
+            Severity::Critical => Self::Critical,
+        }
+    }
+
+    /// How bad it is; none when it does not drift.
+    #[must_use]
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Quiet | Self::Between => None,
+            Self::Warn => Some(Severity::Warn),
+            Self::Critical => Some(Severity::Critical),
+        }
+    }
+}
+
+/// When an alert fires and when it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlertPolicy {
+    /// Drifting windows that make it fire, at least 1 ...
+    pub windows: u32,
+    /// ... of this many newest ones, at least as many.
+    pub of: u32,
+    /// Quiet windows in a row before it resolves, at least 1.
+    pub resolve_after: u32,
+    /// Firing again within this many windows of its resolution is flapping: every time, twice as many quiet windows are
+    /// needed to resolve it, up to [`MAX_DAMPING`] times. 0 switches it off.
+    pub flap_windows: u32,
+}
+
+/// How much longer than `resolve_after` a flapping alert stays open at most.
+pub const MAX_DAMPING: u32 = 16;
+
+/// Windows a state remembers at most, whatever the policy.
+const MAX_HISTORY: usize = 2_048;
+
+impl Default for AlertPolicy {
+    fn default() -> Self {
+        Self { windows: 1, of: 1, resolve_after: 1, flap_windows: 6 }
+    }
+}
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Nothing wrong.
+    #[default]
+    Inactive,
+    /// Drifting, but not often enough.
+    Pending,
+    /// Somebody is at it: nobody is told again unless it becomes worse.
+    Acknowledged,
+    /// People are told.
+    Firing,
+}
+
+impl Phase {
+    /// The name used in tables, events and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+}
+
+/// One problem from its first drifting window to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Its id: the same whoever derives it.
+    pub id: Uuid,
+    /// Start of its first drifting window.
+    pub since: EventTime,
+    /// How bad it is now.
+    pub severity: Severity,
+}
+
+/// The level of one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen(pub EventTime, pub Level);
+
+/// The state of one rule of one series.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AlertState {
+    /// Where it stands.
+    pub phase: Phase,
+    /// What it is about; none when inactive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Episode>,
+    /// The newest windows since the last episode ended, oldest first.
+    pub history: Vec<Seen>,
+    /// The newest window of the last episode: what lies before it has been told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EventTime>,
+    /// How often it fired again soon after it had resolved.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub flaps: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl AlertState {
+    /// Whether it is pending, firing or acknowledged.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.phase != Phase::Inactive
+    }
+
+    /// Whether people know or should: firing or acknowledged.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Firing | Phase::Acknowledged)
+    }
+
+    /// Whether forgetting it would change nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.is_active() && self.ended.is_none() && self.history.iter().all(|seen| seen.1.severity().is_none())
+    }
+
+    /// Drifting windows at the end of what is remembered, quiet ones between them forgiven as far as the policy does.
+    #[must_use]
+    pub fn drifting_windows(&self) -> u32 {
+        // An episode's windows are all that were drifting since it began.
+        let since = self.episode.as_ref().map_or(EventTime::default(), |episode| episode.since);
+        let number = self.history.iter().filter(|seen| seen.0 >= since && seen.1.severity().is_some()).count();
+        u32::try_from(number).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a window into account. `new_id` derives the id of an episode from the start of its first window.
+    #[must_use]
+    pub fn observe(
+        &self,
+        start: EventTime,
+        level: Level,
+        policy: AlertPolicy,
+        new_id: impl FnOnce(EventTime) -> Uuid,
+    ) -> (Self, Option<AlertChange>) {
+        if self.ended.is_some_and(|ended| start <= ended) {
+            return (self.clone(), None);
+        }
+        let mut next = self.clone();
+        let at = next.history.partition_point(|seen| seen.0 < start);
+        let amended = next.history.get(at).is_some_and(|seen| seen.0 == start);
+        match next.history.get_mut(at) {
+            Some(seen) if amended => seen.1 = level,
+            _ => next.history.insert(at, Seen(start, level)),
+        }
+        let change = next.settle(policy, new_id, amended);
+        next.forget(policy);
+        (next, change)
+    }
+
+    /// Somebody is at it. None when it does not fire.
+    #[must_use]
+    pub fn acknowledge(&self) -> Option<(Self, AlertChange)> {
+        if self.phase != Phase::Firing {
+            return None;
+        }
+        let next = Self { phase: Phase::Acknowledged, ..self.clone() };
+        let change = next.change(ChangeKind::Acknowledged, ChangeReason::ByPerson)?;
+        Some((next, change))
+    }
+
+    /// Ends it, whatever its windows say; the next drifting window begins a new episode. None when it is inactive.
+    #[must_use]
+    pub fn end(&self, reason: ChangeReason) -> Option<(Self, AlertChange)> {
+        let kind = if self.is_open() { ChangeKind::Resolved } else { ChangeKind::Cleared };
+        let change = self.change(kind, reason)?;
+        Some((self.ended_state(), change))
+    }
+
+    fn settle(
+        &mut self,
+        policy: AlertPolicy,
+        new_id: impl FnOnce(EventTime) -> Uuid,
+        amended: bool,
+    ) -> Option<AlertChange> {
+        let newest = self.history.len().saturating_sub(policy.of as usize);
+        let recent = self.history.get(newest..).unwrap_or_default();
+        let drifting: Vec<Seen> = recent.iter().filter(|seen| seen.1.severity().is_some()).copied().collect();
+        let reason = |usual| if amended { ChangeReason::WindowAmended } else { usual };
+        match self.phase {
+            Phase::Inactive | Phase::Pending => {
+                let Some(first) = drifting.first() else {
+                    let change = self.change(ChangeKind::Cleared, reason(ChangeReason::DidNotPersist));
+                    self.phase = Phase::Inactive;
+                    self.episode = None;
+                    if self.history.len() > policy.flap_windows as usize {
+                        self.flaps = 0;
+                        self.ended = None;
+                    }
+                    return change;
+                };
+                let worst = drifting.iter().filter_map(|seen| seen.1.severity()).max()?;
+                let was_pending = self.phase == Phase::Pending;
+                match &mut self.episode {
+                    Some(episode) => episode.severity = worst,
+                    None => self.episode = Some(Episode { id: new_id(first.0), since: first.0, severity: worst }),
+                }
+                if drifting.len() >= policy.windows as usize {
+                    self.phase = Phase::Firing;
+                    let soon = self.history.len() <= policy.flap_windows as usize;
+                    let again = self.ended.is_some() && soon;
+                    self.flaps = if again { self.flaps + 1 } else { 0 };
+                    let usual = if again { ChangeReason::FiredAgain } else { ChangeReason::Persisted };
+                    self.change(ChangeKind::Firing, reason(usual))
+                } else {
+                    self.phase = Phase::Pending;
+                    if was_pending {
+                        return None;
+                    }
+                    self.change(ChangeKind::Pending, reason(ChangeReason::BarExceeded))
+                }
+            }
+            Phase::Firing | Phase::Acknowledged => self.settle_open(policy, reason(ChangeReason::Quiet)),
+        }
+    }
+
+    fn settle_open(&mut self, policy: AlertPolicy, quiet_reason: ChangeReason) -> Option<AlertChange> {
+        let quiet = self.history.iter().rev().take_while(|seen| seen.1 == Level::Quiet).count();
+        if quiet >= quiet_windows_needed(policy, self.flaps) as usize {
+            let change = self.change(ChangeKind::Resolved, quiet_reason);
+            *self = self.ended_state();
+            return change;
+        }
+        // It rises with one window and falls when as many windows agree as resolving takes.
+        let newest = self.history.len().saturating_sub(policy.resolve_after as usize);
+        let worst = self.history.get(newest..)?.iter().filter_map(|seen| seen.1.severity()).max()?;
+        let episode = self.episode.as_mut()?;
+        let before = std::mem::replace(&mut episode.severity, worst);
+        match worst.cmp(&before) {
+            std::cmp::Ordering::Greater => {
+                // Whoever is at it was told of something milder.
+                self.phase = Phase::Firing;
+                self.change(ChangeKind::Worsened, ChangeReason::HigherSeverity)
+            }
+            std::cmp::Ordering::Less => self.change(ChangeKind::Eased, ChangeReason::LowerSeverity),
+            std::cmp::Ordering::Equal => None,
+        }
+    }
+
+    fn ended_state(&self) -> Self {
+        let ended = self.history.last().map(|seen| seen.0).max(self.ended);
+        Self { phase: Phase::Inactive, episode: None, history: Vec::new(), ended, flaps: self.flaps }
+    }
+
+    fn change(&self, kind: ChangeKind, reason: ChangeReason) -> Option<AlertChange> {
+        let Episode { id, since, severity } = self.episode.clone()?;
+        Some(AlertChange { id, kind, reason, severity, since, windows: self.drifting_windows() })
+    }
+
+    /// Drops windows that can decide nothing any more.
+    fn forget(&mut self, policy: AlertPolicy) {
+        let quiet = quiet_windows_needed(policy, self.flaps);
+        let kept = (policy.of.max(quiet).max(policy.flap_windows + 1) as usize).min(MAX_HISTORY);
+        let extra = self.history.len().saturating_sub(kept);
+        self.history.drain(..extra);
+    }
+}
+
+fn quiet_windows_needed(policy: AlertPolicy, flaps: u32) -> u32 {
+    let damping = 1u32.checked_shl(flaps).unwrap_or(MAX_DAMPING).min(MAX_DAMPING);
+    policy.resolve_after.saturating_mul(damping)
+}

@@ -1,0 +1,209 @@
+//! Rules: which findings of a window make which alert.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AlertPolicy, Level, Severity};
+use crate::judge::{ColumnJudgement, Finding, Judgement, Verdict, WindowRule};
+use crate::measure::Measure;
+
+/// What an alert of a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The model: one alert for all columns together.
+    Model,
+    /// Each column has an alert of its own.
+    Column,
+}
+
+/// What kind of problem a rule is about: what inhibits what depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// Values moved.
+    Drift,
+    /// Values are missing or broken.
+    DataQuality,
+    /// The daemon or what it reads from has a problem.
+    Operational,
+}
+
+impl RuleKind {
+    /// The name used in labels and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::DataQuality => "data_quality",
+            Self::Operational => "operational",
+        }
+    }
+}
+
+/// A rule of a monitor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertRule {
+    /// Its name, one of a kind in the monitor.
+    pub name: String,
+    /// What kind of problem it is about.
+    pub kind: RuleKind,
+    /// The model or each column.
+    pub scope: Scope,
+    /// The measures it looks at.
+    pub measures: Vec<Measure>,
+    /// The columns it looks at; all when none.
+    pub columns: Option<Vec<String>>,
+    /// The least severity that counts.
+    pub severity: Severity,
+    /// How many columns make a window drift, with scope [`Scope::Model`].
+    pub window: WindowRule,
+    /// The bar to resolve, as a part of the threshold, above 0 and at most 1.
+    pub resolve_below: f64,
+    /// When it fires and resolves.
+    pub policy: AlertPolicy,
+    /// Labels its alerts carry beside those of the monitor.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a window says to a rule about the model or a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The column; none for the model.
+    pub column: Option<String>,
+    /// What it says.
+    pub level: Level,
+}
+
+impl AlertRule {
+    /// Whether a finding is one it looks at.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding) -> bool {
+        self.measures.contains(&finding.measure)
+            && self.columns.as_ref().is_none_or(|columns| columns.contains(&finding.column))
+    }
+
+    /// What a judged window says. Windows that say nothing about drift (too few records, no baseline, undefined) give
+    /// nothing: they neither raise nor resolve an alert.
+    #[must_use]
+    pub fn observe(&self, judgement: &Judgement) -> Vec<Observation> {
+        let judged = columns_of(judgement, |finding| self.covers(finding), finding_verdict);
+        // Held against the lower bar for resolving.
+        let held = columns_of(
+            judgement,
+            |finding| self.covers(finding),
+            |finding| lowered_verdict(finding, self.resolve_below),
+        );
+        match self.scope {
+            Scope::Model => {
+                let verdict = self.window.verdict(&judged);
+                let level = self.level(verdict, self.window.verdict(&held));
+                level.map(|level| Observation { column: None, level }).into_iter().collect()
+            }
+            Scope::Column => judged
+                .into_iter()
+                .zip(held)
+                .filter_map(|(judged, held)| {
+                    let level = self.level(judged.verdict, held.verdict)?;
+                    Some(Observation { column: Some(judged.column), level })
+                })
+                .collect(),
+        }
+    }
+
+    fn level(&self, verdict: Verdict, held: Verdict) -> Option<Level> {
+        if matches!(verdict, Verdict::NotEnoughData | Verdict::NoBaseline | Verdict::Undefined) {
+            return None;
+        }
+        let severity = severity_of(verdict).filter(|severity| *severity >= self.severity);
+        let between = severity_of(held).is_some_and(|severity| severity >= self.severity);
+        Some(match (severity, between) {
+            (Some(severity), _) => Level::drifting(severity),
+            (None, true) => Level::Between,
+            (None, false) => Level::Quiet,
+        })
+    }
+}
+
+/// How bad a verdict is, when it is.
+fn severity_of(verdict: Verdict) -> Option<Severity> {
+    match verdict {
+        Verdict::Critical => Some(Severity::Critical),
+        Verdict::Warn => Some(Severity::Warn),
+        _ => None,
+    }
+}
+
+fn finding_verdict(finding: &Finding) -> Verdict {
+    finding.verdict
+}
+
+/// The verdict had the thresholds been lower. A finding that is not significant stays one.
+fn lowered_verdict(finding: &Finding, by: f64) -> Verdict {
+    let (Verdict::Ok | Verdict::Warn, Some(score)) = (finding.verdict, finding.score) else {
+        return finding.verdict;
+    };
+    let significant = finding.noise_floor.is_none_or(|floor| score.effect > floor)
+        && (finding.verdict == Verdict::Warn || score.effect < finding.warn);
+    if significant && score.effect >= finding.critical * by {
+        Verdict::Critical
+    } else if significant && score.effect >= finding.warn * by {
+        Verdict::Warn
+    } else {
+        finding.verdict
+    }
+}
+
+/// The columns as some of the findings and a verdict of each show them.
+fn columns_of(
+    judgement: &Judgement,
+    covers: impl Fn(&Finding) -> bool,
+    verdict: impl Fn(&Finding) -> Verdict,
+) -> Vec<ColumnJudgement> {
+    let mut columns: Vec<ColumnJudgement> = Vec::new();
+    for finding in judgement.findings.iter().filter(|finding| covers(finding)) {
+        let verdict = verdict(finding);
+        match columns.last_mut().filter(|column| column.column == finding.column) {
+            Some(column) => column.verdict = column.verdict.worse(verdict),
+            None => columns.push(ColumnJudgement {
+                column: finding.column.clone(),
+                verdict,
+                strength: 0.0,
+                movement: crate::judge::Movement::default(),
+            }),
+        }
+    }
+    columns
+}
+
+/// Measures of missing and broken values.
+const QUALITY: [Measure; 2] = [Measure::NullShare, Measure::InvalidShare];
+
+impl AlertRule {
+    /// The rules of a monitor that names none: drift of values, and missing or broken ones.
+    #[must_use]
+    pub fn defaults(severity: Severity, policy: AlertPolicy, resolve_below: f64, window: WindowRule) -> Vec<Self> {
+        [RuleKind::Drift, RuleKind::DataQuality]
+            .map(|kind| Self {
+                name: kind.as_str().to_owned(),
+                kind,
+                scope: Scope::Model,
+                measures: Self::measures_of(kind),
+                columns: None,
+                severity,
+                window: if kind == RuleKind::DataQuality { WindowRule::Columns(1) } else { window },
+                resolve_below,
+                policy,
+                labels: BTreeMap::new(),
+            })
+            .to_vec()
+    }
+
+    /// The measures a kind of rule looks at when it names none.
+    #[must_use]
+    pub fn measures_of(kind: RuleKind) -> Vec<Measure> {
+        let quality = kind == RuleKind::DataQuality;
+        Measure::ALL.into_iter().filter(|measure| QUALITY.contains(measure) == quality).collect()
+    }
+}

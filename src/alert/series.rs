@@ -1,0 +1,178 @@
+//! All alerts of one series: what a judged window means to every rule.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AlertChange, AlertPolicy, AlertRule, AlertState, ChangeReason, Level, Observation, Scope, episode_id,
+};
+use crate::judge::Judgement;
+use crate::record::EventTime;
+
+/// Which series.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesKey<'a> {
+    /// The monitor's name.
+    pub monitor: &'a str,
+    /// The model version.
+    pub version: &'a str,
+    /// The segment.
+    pub segment: &'a str,
+}
+
+/// The states of a series' alerts. Alerts that are in order and have nothing to remember are not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SeriesAlerts {
+    /// The newest window that was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<EventTime>,
+    /// By rule, or by rule and column.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    states: BTreeMap<String, AlertState>,
+}
+
+/// A change of one of the alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The rule.
+    pub rule: String,
+    /// The column, for a rule about columns.
+    pub column: Option<String>,
+    /// What happened.
+    pub change: AlertChange,
+}
+
+impl SeriesAlerts {
+    /// The states with what they are about: rule, column, state.
+    pub fn states(&self) -> impl Iterator<Item = (&str, Option<&str>, &AlertState)> {
+        self.states.iter().map(|(key, state)| {
+            let (rule, column) = split(key);
+            (rule, column, state)
+        })
+    }
+
+    /// The state of one alert.
+    #[must_use]
+    pub fn state(&self, rule: &str, column: Option<&str>) -> Option<&AlertState> {
+        self.states.get(&join(rule, column))
+    }
+
+    /// The newest window that was judged.
+    #[must_use]
+    pub fn newest(&self) -> Option<EventTime> {
+        self.newest
+    }
+
+    /// Takes a judged window into account.
+    #[must_use]
+    pub fn judged(
+        &self,
+        series: SeriesKey<'_>,
+        start: EventTime,
+        rules: &[AlertRule],
+        judgement: &Judgement,
+    ) -> (Self, Vec<Transition>) {
+        let mut next = self.clone();
+        let mut transitions = Vec::new();
+        for rule in rules {
+            for observation in rule.observe(judgement) {
+                transitions.extend(next.observe(series, start, &rule.name, rule.policy, observation));
+            }
+        }
+        transitions.extend(
+            next.drop_rules(|rule| rules.iter().find(|known| known.name == rule).map(|known| known.scope)),
+        );
+        next.newest = next.newest.max(Some(start));
+        (next, transitions)
+    }
+
+    /// Takes one observation of one rule into account.
+    pub fn observe(
+        &mut self,
+        series: SeriesKey<'_>,
+        start: EventTime,
+        rule: &str,
+        policy: AlertPolicy,
+        Observation { column, level }: Observation,
+    ) -> Option<Transition> {
+        let key = join(rule, column.as_deref());
+        let forgotten = || {
+            // What is not remembered was in order up to the newest window.
+            let history = self.newest.iter().map(|newest| super::Seen(*newest, Level::Quiet)).collect();
+            AlertState { history, ..AlertState::default() }
+        };
+        let state = self.states.get(&key).cloned().unwrap_or_else(forgotten);
+        let id = |since| episode_id(series.monitor, series.version, series.segment, &key, since);
+        let (state, change) = state.observe(start, level, policy, id);
+        self.put(key, state);
+        Some(Transition { rule: rule.to_owned(), column, change: change? })
+    }
+
+    /// Acknowledges an alert. None when it does not fire.
+    pub fn acknowledge(&mut self, rule: &str, column: Option<&str>) -> Option<AlertChange> {
+        let key = join(rule, column);
+        let (state, change) = self.states.get(&key)?.acknowledge()?;
+        self.put(key, state);
+        Some(change)
+    }
+
+    /// Ends an alert. None when it is inactive.
+    pub fn end(&mut self, rule: &str, column: Option<&str>, reason: ChangeReason) -> Option<AlertChange> {
+        let key = join(rule, column);
+        let (state, change) = self.states.get(&key)?.end(reason)?;
+        self.put(key, state);
+        Some(change)
+    }
+
+    /// Ends every alert.
+    pub fn end_all(&mut self, reason: ChangeReason) -> Vec<Transition> {
+        self.end_where(reason, |_, _| true)
+    }
+
+    /// Ends the alerts of rules that are gone, or are about something else now.
+    fn drop_rules(&mut self, scope_of: impl Fn(&str) -> Option<Scope>) -> Vec<Transition> {
+        let transitions = self.end_where(ChangeReason::RuleRemoved, |rule, column| {
+            scope_of(rule) != Some(if column.is_some() { Scope::Column } else { Scope::Model })
+        });
+        self.states.retain(|key, _| scope_of(split(key).0).is_some());
+        transitions
+    }
+
+    fn end_where(&mut self, reason: ChangeReason, which: impl Fn(&str, Option<&str>) -> bool) -> Vec<Transition> {
+        let keys: Vec<String> = self
+            .states
+            .keys()
+            .filter(|key| {
+                let (rule, column) = split(key);
+                which(rule, column)
+            })
+            .cloned()
+            .collect();
+        keys.into_iter()
+            .filter_map(|key| {
+                let (rule, column) = split(&key);
+                let change = self.end(rule, column, reason)?;
+                Some(Transition { rule: rule.to_owned(), column: column.map(str::to_owned), change })
+            })
+            .collect()
+    }
+
+    fn put(&mut self, key: String, state: AlertState) {
+        if state.is_idle() {
+            self.states.remove(&key);
+        } else {
+            self.states.insert(key, state);
+        }
+    }
+}
+
+/// Names of rules have no colon.
+fn join(rule: &str, column: Option<&str>) -> String {
+    column.map_or_else(|| rule.to_owned(), |column| format!("{rule}:{column}"))
+}
+
+fn split(key: &str) -> (&str, Option<&str>) {
+    key.split_once(':').map_or((key, None), |(rule, column)| (rule, Some(column)))
+}

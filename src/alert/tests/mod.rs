@@ -1,0 +1,10 @@
+mod life;
+mod model;
+mod telling;
+
+use super::*;
+use crate::record::EventTime;
+
+fn at(micros: i64) -> EventTime {
+    EventTime::from_micros(micros).unwrap()
+}

@@ -1,0 +1,108 @@
+//! Looks after the daemon's own work: operational alerts, unanswered retraining requests, runs to ask about, baselines that
+//! are due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::state::Shared;
+use crate::config::Monitor;
+use crate::decision::LookScope;
+use crate::retrain::{RequestState, Step};
+use crate::store::{Moved, Store, StoreError, Watched};
+
+/// Between looks at one thing, in microseconds, whoever looks.
+const LOOK: i64 = 30_000_000;
+/// Between questions about one run, in microseconds.
+const POLL: i64 = 60_000_000;
+/// Between rounds of this task.
+const ROUND: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(ROUND) => {}
+        }
+        if let Err(error) = look(&store, &shared).await {
+            tracing::debug!(%error, "cannot look after the daemon's own work");
+        }
+        ask_about_runs(&store, &shared).await;
+    }
+}
+
+async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
+    let common = shared.common();
+    let topics = store.topics().await?;
+    for running in shared.monitors() {
+        let monitor = &running.monitor;
+        let topics: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
+        let scope = LookScope {
+            monitor: &monitor.name,
+            labels: &monitor.rules.labels,
+            receivers: &monitor.rules.receivers,
+            routing: &common.routing,
+        };
+        let learning = monitor.learn.is_some();
+        let watched = Watched { scope, topics: &topics, learning, limits: &common.operations };
+        store.look_at_monitor(watched, LOOK).await?;
+        make_baselines(store, monitor).await;
+    }
+    let names: Vec<String> = shared.receivers().keys().cloned().collect();
+    let labels = crate::alert::Labels::new();
+    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &common.routing };
+    store.look_at_deliveries(scope, &names, LOOK).await?;
+    let expired = store.expire_requests().await?;
+    if expired > 0 {
+        tracing::warn!(requests = expired, "retraining requests got no answer in time");
+    }
+    shared.alerts.notify_waiters();
+    Ok(())
+}
+
+/// Makes proposed baselines for which there are enough windows.
+async fn make_baselines(store: &Store, monitor: &Monitor) {
+    match store.make_proposed_baselines(&monitor.name, &monitor.schema, monitor.build).await {
+        Ok(made) => {
+            for (version, active) in made {
+                tracing::info!(monitor = %monitor.name, version, active, "made a baseline from a new version's first windows");
+            }
+        }
+        Err(error) => tracing::warn!(monitor = %monitor.name, %error, "cannot make a proposed baseline"),
+    }
+}
+
+/// Asks training systems how their runs go.
+async fn ask_about_runs(store: &Store, shared: &Shared) {
+    let receivers = shared.receivers();
+    let requests = match store.requests_to_poll(POLL).await {
+        Ok(requests) => requests,
+        Err(error) => {
+            tracing::debug!(%error, "cannot find runs to ask about");
+            return;
+        }
+    };
+    for request in requests {
+        let Some(reference) = &request.external_id else { continue };
+        for name in &request.receivers {
+            let Some(running) = receivers.get(name).filter(|running| running.receiver.is_training()) else {
+                continue;
+            };
+            match running.receiver.poll(reference).await {
+                Ok(None) => {}
+                Ok(Some(state)) => report(store, shared, &request.id.to_string(), state, name).await,
+                Err(error) => {
+                    tracing::warn!(receiver = %name, request = %request.id, %error, "cannot ask about a run");
+                }
+            }
+        }
+    }
+}
+
+async fn report(store: &Store, shared: &Shared, id: &str, state: RequestState, by: &str) {
+    let moved = Moved { step: Step::Report(state), actor: by, detail: "", external_id: None };
+    if let Err(error) = super::reports::move_on(store, shared, id, moved).await {
+        tracing::warn!(request = id, %error, "cannot move a retraining request on");
+    }
+}

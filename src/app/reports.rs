@@ -1,0 +1,177 @@
+//! What training systems and model registries report over HTTP: verified, then taken over.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::state::Shared;
+use crate::http::{Report, ReportOutcome, Reports};
+use crate::notify::verify;
+use crate::retrain::{RequestState, Step};
+use crate::store::{Moved, NewBaseline, Store, StoreError};
+
+/// The body of a report on a retraining request.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    state: RequestState,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    external_id: Option<String>,
+}
+
+/// The part of MLflow's webhooks that matters.
+#[derive(Deserialize)]
+struct Registered {
+    entity: String,
+    action: String,
+    data: RegisteredData,
+}
+
+#[derive(Deserialize)]
+struct RegisteredData {
+    name: String,
+    version: serde_json::Value,
+}
+
+/// How reports are taken.
+pub(super) fn reports(shared: &Arc<Shared>, store: &Store) -> Reports {
+    let (shared, store) = (Arc::clone(shared), store.clone());
+    Arc::new(move |report| {
+        let (shared, store) = (Arc::clone(&shared), store.clone());
+        Box::pin(async move {
+            match report {
+                Report::Retraining { id, signed, body } => retraining(&store, &shared, &id, &signed, &body).await,
+                Report::Mlflow { signed, body } => mlflow(&store, &shared, &signed, &body).await,
+            }
+        })
+    })
+}
+
+/// Id, timestamp and signatures of a message.
+type Signed = (String, String, String);
+
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, body: &str) -> ReportOutcome {
+    let common = shared.common();
+    let Some(secret) = &common.callback_secret else {
+        return ReportOutcome::Off("reports are not taken: `http.callback_secret` is not configured".to_owned());
+    };
+    let (message, timestamp, signatures) = signed;
+    if let Err(why) = verify(secret, (message, timestamp, signatures), body, now()) {
+        return ReportOutcome::Unauthorized(why.to_owned());
+    }
+    let progress: Progress = match serde_json::from_str(body) {
+        Ok(progress) => progress,
+        Err(error) => return ReportOutcome::Invalid(format!("the report cannot be read: {error}")),
+    };
+    let detail: String = progress.detail.chars().filter(|c| !c.is_control()).take(500).collect();
+    let moved = Moved {
+        step: Step::Report(progress.state),
+        actor: "callback",
+        detail: &detail,
+        external_id: progress.external_id.as_deref(),
+    };
+    match move_on(store, shared, id, moved).await {
+        Ok(state) => ReportOutcome::Taken(state.as_str().to_owned()),
+        Err(StoreError::NotFound(why)) => ReportOutcome::NotFound(why),
+        Err(StoreError::Refused(why)) => ReportOutcome::Conflict(why),
+        Err(error) => ReportOutcome::Unavailable(error.to_string()),
+    }
+}
+
+/// Moves a request on; a success brings a baseline from the new version's first windows.
+pub(super) async fn move_on(
+    store: &Store,
+    shared: &Shared,
+    id: &str,
+    moved: Moved<'_>,
+) -> Result<RequestState, StoreError> {
+    let id = id
+        .parse::<Uuid>()
+        .map_err(|_| StoreError::NotFound(format!("`{id}` is not the id of a retraining request")))?;
+    let (state, new) = store.move_request(id, moved).await?;
+    if new {
+        tracing::info!(request = %id, state = state.as_str(), actor = moved.actor, "retraining request moved on");
+        if state == RequestState::Succeeded {
+            propose(store, shared, id).await?;
+        }
+    }
+    Ok(state)
+}
+
+async fn propose(store: &Store, shared: &Shared, id: Uuid) -> Result<(), StoreError> {
+    let (request, _) = store.retraining_request(&id.to_string()).await?;
+    let running = shared.monitors().into_iter().find(|running| running.monitor.name == request.monitor);
+    let Some(policy) = running.as_ref().and_then(|running| running.monitor.rules.retrain.as_ref()) else {
+        return Ok(());
+    };
+    let wanted = NewBaseline {
+        id,
+        monitor: &request.monitor,
+        version: None,
+        windows: policy.promote_windows,
+        activate: policy.promote,
+        reason: &format!("retraining request {id} succeeded"),
+    };
+    store.propose_baseline(wanted).await
+}
+
+/// Namespace of the proposals of MLflow's versions.
+fn proposal_id(model: &str, version: &str, monitor: &str) -> Uuid {
+    crate::alert::derived_id(&["mlflow", model, version, monitor])
+}
+
+async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> ReportOutcome {
+    let common = shared.common();
+    let Some(secret) = &common.mlflow_secret else {
+        return ReportOutcome::Off(
+            "MLflow's webhooks are not taken: `http.mlflow_secret` is not configured".to_owned(),
+        );
+    };
+    // MLflow signs with the bytes of its secret as they are.
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, secret.expose_secret());
+    let (delivery, timestamp, signatures) = signed;
+    if let Err(why) = verify(&encoded.into(), (delivery, timestamp, signatures), body, now()) {
+        return ReportOutcome::Unauthorized(why.to_owned());
+    }
+    let event: Registered = match serde_json::from_str(body) {
+        Ok(event) => event,
+        Err(error) => return ReportOutcome::Invalid(format!("the webhook cannot be read: {error}")),
+    };
+    if (event.entity.as_str(), event.action.as_str()) != ("model_version", "created") {
+        return ReportOutcome::Taken("ignored: only new model versions matter".to_owned());
+    }
+    let version = event.data.version.as_str().map_or_else(|| event.data.version.to_string(), str::to_owned);
+    let mut taken = Vec::new();
+    for running in shared.monitors() {
+        let monitor = &running.monitor;
+        let Some(registered) = monitor.mlflow.as_ref().filter(|known| known.model == event.data.name) else {
+            continue;
+        };
+        let wanted = NewBaseline {
+            id: proposal_id(&event.data.name, &version, &monitor.name),
+            monitor: &monitor.name,
+            version: Some(&version),
+            windows: registered.windows,
+            activate: registered.promote,
+            reason: &format!("version {version} of {} was registered", event.data.name),
+        };
+        if let Err(error) = store.propose_baseline(wanted).await {
+            return ReportOutcome::Unavailable(error.to_string());
+        }
+        taken.push(monitor.name.clone());
+    }
+    if taken.is_empty() {
+        return ReportOutcome::NotFound(
+            "no monitor watches this model (`[mlflow]` of a monitor names it)".to_owned(),
+        );
+    }
+    ReportOutcome::Taken(format!("a baseline follows for {}", taken.join(", ")))
+}

@@ -1,0 +1,215 @@
+//! `driftd alerts`
+
+use std::path::Path;
+
+use super::{CliError, actor, plain, say, say_json, with_store};
+use crate::alert::{AlertView, Matcher};
+use crate::store::{AlertAction, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Replay};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Alerts that are not over, the newest first.
+    List {
+        /// Of this monitor.
+        #[arg(long)]
+        monitor: Option<String>,
+        /// Those that are over, too.
+        #[arg(long)]
+        all: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One alert: what it rests on, its history, and the messages about it.
+    Show {
+        /// Its id, or how it begins.
+        alert: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say that somebody is at it: nobody is told again unless it becomes worse.
+    Ack {
+        /// Its id, or how it begins.
+        alert: String,
+        /// What people should know.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Say that it is over; the next drifting window begins a new one.
+    Resolve {
+        /// Its id, or how it begins.
+        alert: String,
+        /// What people should know.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Keep alerts quiet for a while: that of an id, or all that match.
+    Silence {
+        /// The id of an alert, or how it begins, or matchers such as `monitor=credit-score` and `severity!=critical`.
+        #[arg(required = true)]
+        what: Vec<String>,
+        /// For how long: 30m, 2h, 7d.
+        #[arg(long = "for", value_name = "DURATION", default_value = "2h")]
+        duration: String,
+        /// Why.
+        #[arg(long)]
+        comment: String,
+    },
+    /// Send again what was given up: one message, or all to a receiver.
+    Replay {
+        /// The message's id, or how it begins.
+        #[arg(required_unless_present = "receiver")]
+        message: Option<String>,
+        /// All that were given up for this receiver; it is switched on again if it had said that it is gone.
+        #[arg(long, conflicts_with = "message")]
+        receiver: Option<String>,
+    },
+}
+
+pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
+    with_store(path, async |store, settings| match command {
+        Command::List { monitor, all, json } => {
+            let alerts = store.alerts(&AlertFilter { monitor, all }, 1_000).await?;
+            if json {
+                return say_json(&alerts);
+            }
+            list(&alerts, all);
+            Ok(())
+        }
+        Command::Show { alert, json } => {
+            let (alert, history, deliveries) = store.alert(&alert).await?;
+            if json {
+                return say_json(
+                    &serde_json::json!({ "alert": alert, "history": history, "deliveries": deliveries }),
+                );
+            }
+            show(&alert, &history, &deliveries);
+            Ok(())
+        }
+        Command::Ack { alert, comment } => {
+            let id = store.find_alert(&alert).await?;
+            let alert = store.act_on_alert(id, AlertAction::Acknowledge, &actor(), &comment).await?;
+            say(format!("acknowledged: {}", plain(&alert.view.evidence.summary)));
+            Ok(())
+        }
+        Command::Resolve { alert, comment } => {
+            let id = store.find_alert(&alert).await?;
+            let alert = store.act_on_alert(id, AlertAction::Resolve, &actor(), &comment).await?;
+            say(format!("resolved: {}", plain(&alert.view.evidence.summary)));
+            Ok(())
+        }
+        Command::Silence { what, duration, comment } => {
+            let span = crate::config::duration(&duration).filter(|span| *span > 0).ok_or_else(|| {
+                CliError::Failed(format!("`{duration}` is not a duration\nhint: write 30m, 2h or 7d"))
+            })?;
+            let matchers = match what.as_slice() {
+                [id] if !id.contains('=') && !id.contains('~') => {
+                    let (alert, ..) = store.alert(id).await?;
+                    matchers_of(&alert.view)
+                }
+                texts => texts
+                    .iter()
+                    .map(|text| Matcher::parse(text))
+                    .collect::<Result<_, _>>()
+                    .map_err(CliError::Failed)?,
+            };
+            let id = store.add_silence(&matchers, span, &actor(), &comment).await?;
+            let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+            say(format!("silence {id} for {duration}: {}", texts.join(", ")));
+            Ok(())
+        }
+        Command::Replay { message, receiver } => {
+            if let Some(name) = &receiver {
+                if !settings.receivers.contains_key(name) {
+                    return Err(CliError::Failed(format!("`{name}` is not a receiver of {}", path.display())));
+                }
+                store.enable_receiver(name).await?;
+            }
+            let which = match (message, receiver) {
+                (Some(message), _) => Replay::Message(message),
+                (None, receiver) => Replay::Receiver(receiver.unwrap_or_default()),
+            };
+            let number = store.replay_deliveries(&which, &actor()).await?;
+            say(format!("{number} messages will be sent again"));
+            if number == 0 {
+                say(
+                    "hint: `driftd alerts show ALERT` lists its messages; only those that are dead or sent can be sent again",
+                );
+            }
+            Ok(())
+        }
+    })
+}
+
+/// What tells this alert from others, whatever its severity and episode.
+fn matchers_of(alert: &AlertView) -> Vec<Matcher> {
+    ["alertname", "monitor", "version", "segment", "column", "receiver"]
+        .into_iter()
+        .filter_map(|label| Some(Matcher::equal(label, alert.labels.get(label)?)))
+        .collect()
+}
+
+fn list(alerts: &[AlertRow], all: bool) {
+    if alerts.is_empty() {
+        say(if all { "there was no alert yet" } else { "no alert; `--all` shows those that are over, too" });
+        return;
+    }
+    for AlertRow { state, view } in alerts {
+        say(format!(
+            "{}  {:<12} {:<8}  since {}  {}",
+            view.id.to_string().get(..8).unwrap_or_default(),
+            state,
+            view.severity.as_str(),
+            view.since,
+            plain(&view.evidence.summary),
+        ));
+    }
+}
+
+fn show(alert: &AlertRow, history: &[HistoryEntry], deliveries: &[DeliveryEntry]) {
+    let view = &alert.view;
+    let event = crate::alert::AlertsEvent::new(
+        view.id,
+        crate::alert::Labels::new(),
+        crate::alert::SendReason::Repeated,
+        vec![view.clone()],
+    );
+    say(format!("{} ({})\n", alert.state, view.severity.as_str()));
+    say(crate::notify::text_of(&crate::notify::Told::Alerts(event)));
+    let labels: Vec<String> =
+        view.labels.iter().map(|(label, value)| format!("{label}={}", plain(value))).collect();
+    say(format!("Labels: {}\n\nhistory", labels.join(", ")));
+    for entry in history {
+        let window = entry.window.as_ref().map_or(String::new(), |window| format!(", window {window}"));
+        say(format!(
+            "  {}  {:<12} {:<18} {:<8} by {}{window}{}",
+            entry.at,
+            entry.kind,
+            entry.reason,
+            entry.severity,
+            plain(&entry.actor),
+            if entry.detail.is_empty() { String::new() } else { format!(": {}", plain(&entry.detail)) },
+        ));
+    }
+    say("\nmessages");
+    if deliveries.is_empty() {
+        say("  none");
+    }
+    for delivery in deliveries {
+        let outcome = match (&delivery.outcome, &delivery.detail) {
+            (Some(outcome), Some(detail)) if !detail.is_empty() => format!(", {outcome}: {}", plain(detail)),
+            (Some(outcome), _) => format!(", {outcome}"),
+            _ => String::new(),
+        };
+        say(format!(
+            "  {}  {}  {:<24} to {}: {} after {} attempts{outcome}",
+            delivery.at,
+            delivery.id.to_string().get(..8).unwrap_or_default(),
+            delivery.event_type,
+            delivery.receiver,
+            delivery.status,
+            delivery.attempts,
+        ));
+    }
+}

@@ -1,0 +1,68 @@
+//! `driftd notify`
+
+use std::path::Path;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::{CliError, plain, runtime, say, settings};
+use crate::app::{AppError, build_receivers, source_options};
+use crate::kafka::Producer;
+use crate::notify::{Attempt, Conversation, Outgoing, test_event};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Send a message that says that it is a test, now and once, and show the conversation without its secrets.
+    Test {
+        /// The receiver's name.
+        receiver: String,
+    },
+}
+
+pub(super) fn run(path: &Path, command: &Command) -> Result<(), CliError> {
+    let Command::Test { receiver: name } = command;
+    let settings = settings(path)?;
+    runtime()?.block_on(async {
+        let producer = Producer::new(&source_options(&settings.daemon)?).map_err(AppError::from)?;
+        let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
+        let Some(running) = receivers.get(name) else {
+            let known: Vec<&str> = receivers.keys().map(String::as_str).collect();
+            return Err(CliError::Failed(format!(
+                "`{name}` is not a receiver of {}\nhint: there are {}",
+                path.display(),
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            )));
+        };
+        let receiver = &running.receiver;
+        let thread = Uuid::new_v4();
+        let now = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string();
+        let body = test_event(receiver.is_training(), &now, thread);
+        let message = Outgoing { id: Uuid::new_v4(), subject: thread, body };
+        let mut conversation = Conversation::on();
+        let started = Instant::now();
+        let sending = receiver.deliver(&message, &mut conversation);
+        let attempt = tokio::time::timeout(receiver.attempt_limit(), sending).await;
+        for line in conversation.lines() {
+            say(line.lines().map(plain).collect::<Vec<_>>().join("\n"));
+        }
+        let elapsed = started.elapsed().as_secs_f64();
+        match attempt {
+            Ok(Attempt::Delivered { reference }) => {
+                say(format!("delivered in {elapsed:.1} s"));
+                if let Some(reference) = reference {
+                    say(format!("it is called {} there", plain(&reference)));
+                }
+                Ok(())
+            }
+            Ok(Attempt::Retry { reason, detail, .. }) => Err(CliError::Failed(format!(
+                "not delivered ({}): {detail}\nhint: the daemon would try again for three days",
+                reason.as_str()
+            ))),
+            Ok(Attempt::Failed { reason, detail }) => Err(CliError::Failed(format!(
+                "not delivered ({}), and not tried again: {detail}",
+                reason.as_str()
+            ))),
+            Err(_) => Err(CliError::Failed(format!("not delivered (timeout): no answer in {elapsed:.0} s"))),
+        }
+    })
+}

@@ -1,0 +1,116 @@
+//! `driftd retraining`
+
+use std::path::Path;
+
+use super::{CliError, actor, plain, say, say_json, with_store};
+use crate::notify::{Told, text_of};
+use crate::retrain::Step;
+use crate::store::{Moved, RequestRow, Store};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Requests that are not over, the newest first.
+    List {
+        /// Those that are over, too.
+        #[arg(long)]
+        all: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One request: what is asked, on what evidence, and how it goes.
+    Show {
+        /// Its id, or how it begins.
+        request: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Approve a proposed request: it is sent.
+    Approve {
+        /// Its id, or how it begins.
+        request: String,
+        /// What people should know.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Call a request off. What a training system has already, it keeps.
+    Cancel {
+        /// Its id, or how it begins.
+        request: String,
+        /// What people should know.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+}
+
+pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
+    with_store(path, async |store, _| match command {
+        Command::List { all, json } => {
+            let requests = store.retraining_requests(all).await?;
+            if json {
+                return say_json(&requests);
+            }
+            if requests.is_empty() {
+                say(if all {
+                    "nothing was asked yet"
+                } else {
+                    "no open request; `--all` shows those that are over, too"
+                });
+            }
+            for request in requests {
+                say(line(&request));
+            }
+            Ok(())
+        }
+        Command::Show { request, json } => {
+            let (request, history) = store.retraining_request(&request).await?;
+            if json {
+                return say_json(&serde_json::json!({ "request": request, "history": history }));
+            }
+            say(line(&request));
+            if let Some(told) = Told::read(&request.body) {
+                say(format!("\n{}", text_of(&told)));
+            }
+            say(format!("asked: {}", request.receivers.join(", ")));
+            if let Some(external) = &request.external_id {
+                say(format!("the training system calls it {}", plain(external)));
+            }
+            if let Some(until) = &request.expires_at {
+                say(format!("an answer is waited for until {until}"));
+            }
+            say("\nhistory");
+            for change in history {
+                let detail =
+                    if change.detail.is_empty() { String::new() } else { format!(": {}", plain(&change.detail)) };
+                say(format!("  {}  {:<10} by {}{detail}", change.at, change.state, plain(&change.actor)));
+            }
+            Ok(())
+        }
+        Command::Approve { request, comment } => step(store, &request, Step::Approve, &comment).await,
+        Command::Cancel { request, comment } => step(store, &request, Step::Cancel, &comment).await,
+    })
+}
+
+fn line(request: &RequestRow) -> String {
+    let version =
+        if request.version.is_empty() { String::new() } else { format!(" version {}", plain(&request.version)) };
+    let reason = request.body.pointer("/data/reason").and_then(|reason| reason.as_str()).unwrap_or_default();
+    format!(
+        "{}  {:<10} {}  {}{version}: {}{}",
+        request.id.to_string().get(..8).unwrap_or_default(),
+        request.state.as_str(),
+        request.created_at,
+        request.monitor,
+        plain(reason),
+        if request.dry_run { " (dry run)" } else { "" },
+    )
+}
+
+async fn step(store: &Store, request: &str, step: Step, comment: &str) -> Result<(), CliError> {
+    let (request, _) = store.retraining_request(request).await?;
+    let moved = Moved { step, actor: &actor(), detail: comment, external_id: None };
+    let (state, _) = store.move_request(request.id, moved).await?;
+    say(format!("retraining request {} is {}", request.id, state.as_str()));
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! `driftd silences`
+
+use std::path::Path;
+
+use super::{CliError, actor, plain, say, say_json, with_store};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Silences in force.
+    List {
+        /// Those that are over, too.
+        #[arg(long)]
+        all: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a silence now: what still fires is told.
+    Expire {
+        /// Its id, or how it begins.
+        silence: String,
+    },
+}
+
+pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
+    with_store(path, async |store, _| match command {
+        Command::List { all, json } => {
+            let silences = store.silences(all).await?;
+            if json {
+                return say_json(&silences);
+            }
+            if silences.is_empty() {
+                say("no silence; `driftd alerts silence` makes one");
+            }
+            for silence in silences {
+                say(format!(
+                    "{}  {:<8} until {}  {}  by {}: {}",
+                    silence.id.to_string().get(..8).unwrap_or_default(),
+                    if silence.active { "active" } else { "over" },
+                    silence.ends_at,
+                    plain(&silence.matchers.join(", ")),
+                    plain(&silence.author),
+                    plain(&silence.comment),
+                ));
+            }
+            Ok(())
+        }
+        Command::Expire { silence } => {
+            let id = store.expire_silence(&silence, &actor()).await?;
+            say(format!("silence {id} is over"));
+            Ok(())
+        }
+    })
+}

@@ -1,0 +1,66 @@
+//! `type = "email"`.
+
+use std::path::PathBuf;
+
+use crate::config::section::Section;
+use crate::notify::{EmailOptions, EmailTransport, SmtpOptions, SmtpProtection};
+
+pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<EmailOptions> {
+    let from = section.required("from", "the sender's address");
+    let to: Vec<String> = section.strings("to").unwrap_or_default().into_iter().map(|(text, _)| text).collect();
+    if to.is_empty() {
+        section.add(section.problem("to", "needs at least one address"));
+    }
+    for address in from.iter().chain(&to) {
+        if !address.contains('@') || address.chars().any(char::is_control) {
+            section.add(section.problem(
+                if from.as_ref() == Some(address) { "from" } else { "to" },
+                format!("`{address}` is not a mail address"),
+            ));
+        }
+    }
+    let directory = section.string("directory");
+    let smtp = section.section("smtp");
+    let transport = match (directory, smtp.is_there()) {
+        (Some(_), true) => {
+            section.add(section.problem("directory", "and `smtp` exclude each other"));
+            None
+        }
+        (Some(directory), false) => Some(EmailTransport::Directory(PathBuf::from(directory))),
+        (None, false) => {
+            section
+                .add(section.problem("smtp", "is missing: the mail server, or a `directory` for mails as files"));
+            None
+        }
+        (None, true) => server(&smtp, warnings).map(EmailTransport::Smtp),
+    };
+    Some(EmailOptions { from: from?, to, transport: transport? })
+}
+
+fn server(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<SmtpOptions> {
+    let host = section.required("host", "the mail server's name");
+    let protection = section.choice(
+        "tls",
+        SmtpProtection::Starttls,
+        &[("tls", SmtpProtection::Tls), ("starttls", SmtpProtection::Starttls), ("none", SmtpProtection::None)],
+    );
+    let usual = match protection {
+        SmtpProtection::Tls => 465,
+        SmtpProtection::Starttls => 587,
+        SmtpProtection::None => 25,
+    };
+    let port = u16::try_from(section.integer("port", usual, 1..=65_535)).unwrap_or(587);
+    let username = section.string("username");
+    let password = section.secret("password", warnings);
+    let ca_file = section.string("ca_file").map(PathBuf::from);
+    if username.is_some() != section.has("password") {
+        section.add(section.problem("username", "and `password` go together"));
+    }
+    if protection == SmtpProtection::None && username.is_some() {
+        section.add(
+            section.problem("tls", "`none` would send the password unencrypted").hint("use `tls = \"starttls\"`"),
+        );
+    }
+    section.finish();
+    Some(SmtpOptions { host: host?, port, protection, ca_file, credentials: username.zip(password) })
+}

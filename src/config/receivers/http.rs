@@ -1,0 +1,153 @@
+//! Receivers over HTTP: what they understand, where they are, who asks.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Kind, training};
+use crate::config::section::Section;
+use crate::notify::{Auth, Dialect, HttpOptions, Keys, Template};
+
+pub(super) fn read(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<HttpOptions> {
+    let timeout = section.duration("timeout", "20s", ("1s", "2m"));
+    let ca_file = section.string("ca_file").map(PathBuf::from);
+    let dialect = dialect(section, kind, warnings);
+    let auth = auth(section, kind, warnings);
+    let urls = urls(section, kind, warnings);
+    let timeout = Duration::from_micros(u64::try_from(timeout).unwrap_or(20_000_000));
+    Some(HttpOptions { urls: urls?, dialect: dialect?, auth: auth?, timeout, ca_file })
+}
+
+fn dialect(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<Dialect> {
+    match kind {
+        Kind::Webhook => Some(Dialect::Webhook(Keys(signing_secrets(section, warnings)))),
+        Kind::CloudEvents => Some(Dialect::CloudEvents),
+        Kind::AlertmanagerWebhook => Some(Dialect::AlertmanagerWebhook),
+        Kind::Alertmanager => Some(Dialect::Alertmanager),
+        Kind::Slack => Some(Dialect::Slack),
+        Kind::Teams => Some(Dialect::Teams),
+        Kind::PagerDuty => {
+            let routing_key = section.secret("routing_key", warnings);
+            needed(section, "routing_key", "the key of an Events API v2 integration");
+            Some(Dialect::PagerDuty { routing_key: routing_key? })
+        }
+        Kind::Opsgenie => Some(Dialect::Opsgenie),
+        Kind::Template => template(section).map(Dialect::Template),
+        _ => training::read(section, kind).map(Dialect::Training),
+    }
+}
+
+fn needed(section: &Section<'_>, key: &'static str, what: &str) {
+    if !section.has(key) {
+        section.add(section.problem(key, format!("is missing: {what}")));
+    }
+}
+
+fn signing_secrets(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<SecretString> {
+    let secrets = [section.secret("secret", warnings), section.secret("old_secret", warnings)]
+        .into_iter()
+        .flatten()
+        .collect();
+    if !section.has("secret") {
+        section.add(
+            section
+                .problem("secret", "is missing: what the receiver verifies the signature with")
+                .hint("make one with: echo whsec_$(head -c 24 /dev/urandom | base64)"),
+        );
+    }
+    secrets
+}
+
+fn template(section: &Section<'_>) -> Option<Template> {
+    let body = section.string("body");
+    let file = section.string("body_file");
+    let content_type = section.string("content_type").unwrap_or_else(|| "application/json".to_owned());
+    if content_type.chars().any(char::is_control) {
+        section.add(section.problem("content_type", "must not hold control characters"));
+    }
+    let body = match (body, file) {
+        (Some(_), Some(_)) => {
+            section.add(section.problem("body_file", "and `body` exclude each other"));
+            None
+        }
+        (Some(body), None) => Some(body),
+        (None, Some(file)) => match std::fs::read_to_string(&file) {
+            Ok(body) => Some(body),
+            Err(error) => {
+                section.add(section.problem("body_file", format!("cannot read `{file}`: {error}")));
+                None
+            }
+        },
+        (None, None) => {
+            section.add(section.problem("body", "is missing: a template of what is posted"));
+            None
+        }
+    };
+    Some(Template { body: body?, content_type })
+}
+
+/// What stands for the secret in each dialect, or a token or a password for all others.
+fn auth(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<Auth> {
+    if kind == Kind::Opsgenie {
+        needed(section, "api_key", "the key of an API integration");
+        return section.secret("api_key", warnings).map(|key| Auth::Header("authorization", "GenieKey ", key));
+    }
+    if matches!(kind, Kind::Slack | Kind::Teams | Kind::PagerDuty) {
+        // The URL or the body says who asks.
+        return Some(Auth::None);
+    }
+    let token = section.secret("token", warnings);
+    let username = section.string("username");
+    let password = section.secret("password", warnings);
+    if username.is_some() != section.has("password") {
+        section.add(section.problem("username", "and `password` go together"));
+    }
+    if section.has("token") && username.is_some() {
+        section.add(section.problem("token", "and `username` exclude each other"));
+    }
+    Some(match (token, username.zip(password)) {
+        (Some(token), _) if kind == Kind::Dagster => Auth::Header("dagster-cloud-api-token", "", token),
+        (Some(token), _) => Auth::Bearer(token),
+        (None, Some((username, password))) => Auth::Basic(username, password),
+        (None, None) => Auth::None,
+    })
+}
+
+fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<Vec<SecretString>> {
+    let fixed = match kind {
+        Kind::PagerDuty => Some("https://events.pagerduty.com/v2/enqueue"),
+        Kind::Opsgenie => Some("https://api.opsgenie.com"),
+        Kind::GitHub => Some("https://api.github.com"),
+        _ => None,
+    };
+    let urls: Vec<SecretString> = match kind {
+        Kind::Alertmanager => {
+            let urls = section.strings("urls").unwrap_or_default();
+            if urls.is_empty() {
+                section.add(section.problem("urls", "is missing: every Alertmanager of the cluster"));
+            }
+            urls.into_iter().map(|(url, _)| url.into()).collect()
+        }
+        // Whoever knows these URLs can post.
+        Kind::Slack | Kind::Teams => {
+            needed(section, "url", "the webhook's URL; it is a secret");
+            section.secret("url", warnings).into_iter().collect()
+        }
+        _ => {
+            let url = match fixed {
+                Some(fixed) => Some(section.string("url").unwrap_or_else(|| fixed.to_owned())),
+                None => section.required("url", "where to post, \"https://host/path\""),
+            };
+            url.into_iter().map(Into::into).collect()
+        }
+    };
+    let key = if kind == Kind::Alertmanager { "urls" } else { "url" };
+    for url in &urls {
+        let url = url.expose_secret();
+        if !(url.starts_with("https://") || url.starts_with("http://")) {
+            section.add(section.problem(key, "must begin with `https://` or `http://`"));
+        }
+    }
+    (!urls.is_empty()).then_some(urls)
+}

@@ -1,0 +1,136 @@
+//! `[receivers.NAME]`: who can be told, and who can be asked.
+
+mod email;
+mod http;
+mod training;
+
+use std::collections::BTreeMap;
+
+use super::section::{Section, suggest};
+use crate::notify::{EmailOptions, HttpOptions};
+
+/// Somebody who can be told.
+#[derive(Debug)]
+pub struct Receiver {
+    /// How.
+    pub channel: Channel,
+    /// Messages about alerts in an hour at most; the rest is told together when there is room.
+    pub max_per_hour: Option<u32>,
+    /// Messages under way at the same time.
+    pub concurrency: u32,
+}
+
+/// How somebody is told.
+#[derive(Debug)]
+pub enum Channel {
+    /// By mail.
+    Email(EmailOptions),
+    /// By HTTP.
+    Http(HttpOptions),
+    /// Through a Kafka topic of the same cluster.
+    Kafka {
+        /// The topic.
+        topic: String,
+    },
+}
+
+impl Channel {
+    /// Whether it is a training system.
+    #[must_use]
+    pub fn is_training(&self) -> bool {
+        matches!(self, Self::Http(options) if matches!(options.dialect, crate::notify::Dialect::Training(_)))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Email,
+    Kafka,
+    Webhook,
+    CloudEvents,
+    AlertmanagerWebhook,
+    Alertmanager,
+    Slack,
+    Teams,
+    PagerDuty,
+    Opsgenie,
+    Template,
+    Airflow,
+    GitHub,
+    Argo,
+    Kubeflow,
+    Prefect,
+    Dagster,
+}
+
+const KINDS: [(&str, Kind); 17] = [
+    ("email", Kind::Email),
+    ("webhook", Kind::Webhook),
+    ("kafka", Kind::Kafka),
+    ("cloudevents", Kind::CloudEvents),
+    ("alertmanager_webhook", Kind::AlertmanagerWebhook),
+    ("alertmanager", Kind::Alertmanager),
+    ("slack", Kind::Slack),
+    ("teams", Kind::Teams),
+    ("pagerduty", Kind::PagerDuty),
+    ("opsgenie", Kind::Opsgenie),
+    ("template", Kind::Template),
+    ("airflow", Kind::Airflow),
+    ("github", Kind::GitHub),
+    ("argo", Kind::Argo),
+    ("kubeflow", Kind::Kubeflow),
+    ("prefect", Kind::Prefect),
+    ("dagster", Kind::Dagster),
+];
+
+/// The receivers, and the names of all that were declared: one with a mistake is still known where it is used.
+pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<String, Receiver>, Vec<String>) {
+    let mut receivers = BTreeMap::new();
+    let mut declared = Vec::new();
+    for (name, section) in root.named_sections("receivers") {
+        declared.push(name.clone());
+        let kind = section.optional_choice("type", &KINDS);
+        if !section.has("type") {
+            let names: Vec<String> = KINDS.iter().map(|(name, _)| format!("`{name}`")).collect();
+            section.add(section.problem("type", format!("is missing: one of {}", names.join(", "))));
+        }
+        let Some(kind) = kind else { continue };
+        let max_per_hour = section
+            .has("max_per_hour")
+            .then(|| u32::try_from(section.integer("max_per_hour", 60, 1..=100_000)).unwrap_or(60));
+        section.value("max_per_hour");
+        let concurrency = u32::try_from(section.integer("concurrency", 1, 1..=16)).unwrap_or(1);
+        let channel = match kind {
+            Kind::Email => email::read(&section, warnings).map(Channel::Email),
+            Kind::Kafka => {
+                section.required("topic", "the topic that takes the events").map(|topic| Channel::Kafka { topic })
+            }
+            _ => http::read(&section, kind, warnings).map(Channel::Http),
+        };
+        section.finish();
+        if let Some(channel) = channel {
+            receivers.insert(name, Receiver { channel, max_per_hour, concurrency });
+        }
+    }
+    (receivers, declared)
+}
+
+/// Checks names of receivers where they are used.
+pub(super) fn check_names(section: &Section<'_>, key: &'static str, receivers: Option<&[String]>) -> Vec<String> {
+    let names = section.strings(key).unwrap_or_default();
+    if let Some(receivers) = receivers {
+        let known: Vec<&str> = receivers.iter().map(String::as_str).collect();
+        for (name, span) in &names {
+            if !receivers.contains(name) {
+                let problem = super::problem::Problem::at(
+                    section.file,
+                    span.clone(),
+                    &section.key(key),
+                    format!("`{name}` is not a receiver of driftd.toml"),
+                );
+                section.add(suggest(problem, name, &known));
+            }
+        }
+    }
+    names.into_iter().map(|(name, _)| name).collect()
+}

@@ -1,0 +1,234 @@
+//! `[alerting]`, `[[routes]]`, `[[inhibit]]`, `[calendars.NAME]` and `[operations]` of `driftd.toml`: who is told, when, and
+//! of what besides drift.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+
+use super::problem::Problem;
+use super::receivers::check_names;
+use super::section::{Section, suggest};
+use crate::alert::{
+    Calendar, GroupTiming, InhibitRule, Matcher, Once, OperationalLimits, Route, Routing, WeeklyTime,
+};
+use crate::record::{TimeFormat, TimeUnit};
+
+pub(super) fn read(root: &Section<'_>, declared: &[String]) -> Routing {
+    let calendars = calendars(root);
+    let section = root.section("alerting");
+    let usual = timing(&section, GroupTiming::default());
+    let group_by =
+        labels(&section, "group_by").unwrap_or_else(|| vec!["monitor".to_owned(), "version".to_owned()]);
+    let operators = check_names(&section, "operators", Some(declared));
+    section.finish();
+    let mut routes = Vec::new();
+    for (index, section) in root.sections("routes").iter().enumerate() {
+        routes.extend(route(section, index, declared, &calendars, usual, &group_by));
+        section.finish();
+    }
+    let inhibit = root.sections("inhibit").iter().map(inhibition).collect();
+    Routing { routes, inhibit, calendars, group_by, timing: usual, operators }
+}
+
+/// `[operations]`: from where on the daemon's own work is a problem.
+pub(super) fn limits(section: &Section<'_>) -> OperationalLimits {
+    let usual = OperationalLimits::default();
+    let limits = OperationalLimits {
+        no_data: section.duration("no_data", "1h", ("0s", "366d")),
+        lag: section.integer("lag", usual.lag, 0..=i64::MAX),
+        rejected_share: section.float("rejected_share", 0.0..=1.0).unwrap_or(usual.rejected_share),
+        late_share: section.float("late_share", 0.0..=1.0).unwrap_or(usual.late_share),
+        stuck: section.duration("stuck", "10m", ("10s", "366d")),
+    };
+    section.finish();
+    limits
+}
+
+fn timing(section: &Section<'_>, usual: GroupTiming) -> GroupTiming {
+    let duration = |key, default: i64, text, range| {
+        if section.has(key) {
+            return section.duration(key, text, range);
+        }
+        section.value(key);
+        default
+    };
+    GroupTiming {
+        wait: duration("group_wait", usual.wait, "10s", ("0s", "1d")),
+        interval: duration("group_interval", usual.interval, "5m", ("0s", "7d")),
+        repeat: duration("repeat_interval", usual.repeat, "4h", ("0s", "366d")),
+        send_resolved: section.flag("send_resolved", usual.send_resolved),
+        unacknowledged_for: None,
+    }
+}
+
+/// Names of labels.
+fn labels(section: &Section<'_>, key: &'static str) -> Option<Vec<String>> {
+    let names = section.strings(key)?;
+    for (name, span) in &names {
+        if !is_label(name) {
+            section.add(Problem::at(
+                section.file,
+                span.clone(),
+                &section.key(key),
+                format!("`{name}` is not the name of a label: letters, digits and `_`"),
+            ));
+        }
+    }
+    Some(names.into_iter().map(|(name, _)| name).collect())
+}
+
+pub(super) fn is_label(name: &str) -> bool {
+    name.chars().next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+pub(super) fn matchers(section: &Section<'_>, key: &'static str) -> Vec<Matcher> {
+    let texts = section.strings(key).unwrap_or_default();
+    texts
+        .into_iter()
+        .filter_map(|(text, span)| {
+            Matcher::parse(&text)
+                .map_err(|error| section.add(Problem::at(section.file, span, &section.key(key), error)))
+                .ok()
+        })
+        .collect()
+}
+
+/// A route, and the escalation that follows it.
+fn route(
+    section: &Section<'_>,
+    index: usize,
+    declared: &[String],
+    calendars: &BTreeMap<String, Calendar>,
+    usual: GroupTiming,
+    group_by: &[String],
+) -> Vec<Route> {
+    let name = section.string("name").unwrap_or_else(|| format!("route {}", index + 1));
+    let receivers = check_names(section, "receivers", Some(declared));
+    let escalate_to = check_names(section, "escalate_to", Some(declared));
+    if receivers.is_empty() && escalate_to.is_empty() {
+        section.add(section.problem("receivers", "needs at least one receiver"));
+    }
+    if escalate_to.is_empty() && section.has("escalate_after") {
+        section.add(section.problem("escalate_after", "and `escalate_to` go together"));
+    }
+    let after = section.duration("escalate_after", "30m", ("1s", "30d"));
+    let known: Vec<&str> = calendars.keys().map(String::as_str).collect();
+    let mute = section.strings("mute").unwrap_or_default();
+    for (name, span) in &mute {
+        if !calendars.contains_key(name) {
+            let message = format!("`{name}` is not a calendar");
+            let problem = Problem::at(section.file, span.clone(), &section.key("mute"), message);
+            section.add(suggest(problem, name, &known));
+        }
+    }
+    let timing = timing(section, usual);
+    let route = Route {
+        matchers: matchers(section, "matchers"),
+        receivers,
+        group_by: labels(section, "group_by").unwrap_or_else(|| group_by.to_vec()),
+        timing,
+        mute: mute.into_iter().map(|(name, _)| name).collect(),
+        goes_on: section.flag("continue", false),
+        name,
+    };
+    if escalate_to.is_empty() {
+        return vec![route];
+    }
+    // The escalation comes first and goes on, so that whether the route itself goes on is still its own matter.
+    let escalation = Route {
+        name: format!("{} (escalation)", route.name),
+        receivers: escalate_to,
+        timing: GroupTiming { unacknowledged_for: Some(after), wait: 0, ..timing },
+        goes_on: true,
+        ..route.clone()
+    };
+    vec![escalation, route]
+}
+
+fn inhibition(section: &Section<'_>) -> InhibitRule {
+    let rule = InhibitRule {
+        source: matchers(section, "source"),
+        target: matchers(section, "target"),
+        equal: labels(section, "equal").unwrap_or_default(),
+    };
+    for (key, matchers) in [("source", &rule.source), ("target", &rule.target)] {
+        if matchers.is_empty() {
+            section.add(section.problem(key, "needs at least one matcher"));
+        }
+    }
+    section.finish();
+    rule
+}
+
+fn calendars(root: &Section<'_>) -> BTreeMap<String, Calendar> {
+    let read = |(name, section): (String, Section<'_>)| {
+        let zone = section.string("time_zone").unwrap_or_else(|| "UTC".to_owned());
+        let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
+            section.add(
+                section
+                    .problem("time_zone", format!("`{zone}` is not a time zone"))
+                    .hint("names of the IANA database, such as \"Europe/Berlin\""),
+            );
+            TimeZone::UTC
+        });
+        let weekly = section.sections("weekly").iter().filter_map(weekly).collect();
+        let once = section.sections("once").iter().filter_map(once).collect();
+        section.finish();
+        (name, Calendar { zone, weekly, once })
+    };
+    root.named_sections("calendars").into_iter().map(read).collect()
+}
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+fn weekly(section: &Section<'_>) -> Option<WeeklyTime> {
+    let days = section.strings("days");
+    let mut numbers: Vec<i8> = Vec::new();
+    for (name, span) in days.iter().flatten() {
+        match (1..).zip(DAYS).find(|(_, day)| day == name) {
+            Some((number, _)) => numbers.push(number),
+            None => {
+                let message = format!("`{name}` is not a day");
+                let problem = Problem::at(section.file, span.clone(), &section.key("days"), message);
+                section.add(suggest(problem, name, &DAYS));
+            }
+        }
+    }
+    if days.is_none() {
+        numbers = (1..=7).collect();
+    }
+    let time = |key: &'static str, default: &str| {
+        let text = section.string(key).unwrap_or_else(|| default.to_owned());
+        let read = text.parse::<Time>().ok();
+        if read.is_none() {
+            section
+                .add(section.problem(key, format!("`{text}` is not a time of the day")).hint("write \"22:00\""));
+        }
+        read
+    };
+    let (from, to) = (time("from", "00:00"), time("to", "00:00"));
+    section.finish();
+    Some(WeeklyTime { days: numbers, from: from?, to: to? })
+}
+
+fn once(section: &Section<'_>) -> Option<Once> {
+    let format = TimeFormat { unit: TimeUnit::Seconds };
+    let time = |key: &'static str| {
+        let text = section.required(key, "a point in time, \"2026-12-24T00:00:00Z\"")?;
+        let read = format.text(&text);
+        if read.is_none() {
+            section.add(section.problem(key, format!("`{text}` is not a point in time (RFC 3339)")));
+        }
+        read
+    };
+    let (from, to) = (time("from"), time("to"));
+    section.finish();
+    let (from, to) = (from?, to?);
+    if from >= to {
+        section.add(section.problem("to", "must be later than `from`"));
+        return None;
+    }
+    Some(Once { from, to })
+}

@@ -1,0 +1,201 @@
+//! Dialects: how an event becomes HTTP requests for a receiver, pure. Every dialect is a function of the message and the
+//! time; what they share (client, retries, secrets) is elsewhere.
+
+mod alertmanager;
+mod chat;
+mod pager;
+mod standard;
+mod template;
+mod training;
+
+pub use standard::{Keys, sign, verify};
+pub use template::Template;
+pub use training::Training;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::Outgoing;
+use super::words::Told;
+use crate::retrain::RequestState;
+
+/// What a receiver understands.
+#[derive(Clone, Debug)]
+pub enum Dialect {
+    /// Signed events, as Standard Webhooks 1.0.0.
+    Webhook(Keys),
+    /// CloudEvents 1.0 over HTTP, structured mode.
+    CloudEvents,
+    /// The payload of Alertmanager's own webhooks, version 4.
+    AlertmanagerWebhook,
+    /// Alertmanager's API v2: alerts as a state that is posted again and again.
+    Alertmanager,
+    /// Slack's incoming webhooks; Mattermost understands them, too.
+    Slack,
+    /// Microsoft Teams, by a workflow that takes adaptive cards.
+    Teams,
+    /// PagerDuty, Events API v2.
+    PagerDuty {
+        /// The integration's key.
+        routing_key: SecretString,
+    },
+    /// Opsgenie, Alert API v2.
+    Opsgenie,
+    /// Anything else, by a template.
+    Template(Template),
+    /// A training system.
+    Training(Training),
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// What is added to the configured URL.
+    pub path: Option<String>,
+    /// Headers; no secrets.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Option<String>,
+    /// Statuses beyond 2xx that say that it arrived.
+    pub also_success: Vec<u16>,
+}
+
+impl Request {
+    pub(super) fn json(path: Option<String>, body: &Value) -> Self {
+        Self {
+            method: Method::Post,
+            path,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Some(body.to_string()),
+            also_success: Vec::new(),
+        }
+    }
+
+    pub(super) fn get(path: String) -> Self {
+        Self { method: Method::Get, path: Some(path), headers: Vec::new(), body: None, also_success: Vec::new() }
+    }
+}
+
+/// Why there is no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialectError {
+    /// The event says nothing in this dialect, for example a retraining to a pager: it counts as delivered.
+    NotForThis,
+    /// The event cannot be put into this dialect.
+    Invalid(String),
+}
+
+impl Dialect {
+    /// The name it has in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::CloudEvents => "cloudevents",
+            Self::AlertmanagerWebhook => "alertmanager_webhook",
+            Self::Alertmanager => "alertmanager",
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::PagerDuty { .. } => "pagerduty",
+            Self::Opsgenie => "opsgenie",
+            Self::Template(_) => "template",
+            Self::Training(training) => training.name(),
+        }
+    }
+
+    /// Checks what can be checked without sending: keys are decoded, templates rendered with an example of each event.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Webhook(keys) => keys.check(),
+            Self::Template(template) => template.check(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The requests of a message. `now` is the time of the attempt, in seconds.
+    ///
+    /// # Errors
+    /// When there are none, see [`DialectError`].
+    pub fn requests(&self, message: &Outgoing, now: u64) -> Result<Vec<Request>, DialectError> {
+        match self {
+            Self::Webhook(keys) => standard::webhook(keys, message, now).map(|request| vec![request]),
+            Self::CloudEvents => Ok(vec![standard::cloud_event(message)]),
+            Self::Template(template) => template.request(message).map(|request| vec![request]),
+            Self::Training(training) => training.request(message).map(|request| vec![request]),
+            _ => {
+                let told = Told::read(&message.body)
+                    .ok_or_else(|| DialectError::Invalid("the event cannot be read".to_owned()))?;
+                match (self, &told) {
+                    (Self::Slack, _) => Ok(vec![chat::slack(&told)]),
+                    (Self::Teams, _) => Ok(vec![chat::teams(&told)]),
+                    (_, Told::Retraining(_)) => Err(DialectError::NotForThis),
+                    (Self::PagerDuty { routing_key }, Told::Alerts(event)) => {
+                        Ok(pager::pagerduty(routing_key, event))
+                    }
+                    (Self::Opsgenie, Told::Alerts(event)) => Ok(pager::opsgenie(event)),
+                    (Self::AlertmanagerWebhook, Told::Alerts(event)) => Ok(vec![alertmanager::webhook(event)]),
+                    (_, Told::Alerts(event)) => Ok(vec![alertmanager::state(&event.alerts)]),
+                }
+            }
+        }
+    }
+
+    /// What the receiver calls what it took, from its answer.
+    #[must_use]
+    pub fn reference(&self, message: &Outgoing, answer: &Value) -> Option<String> {
+        match self {
+            Self::Training(training) => training.reference(message, answer),
+            _ => None,
+        }
+    }
+
+    /// Why a request was not taken although the status says that it arrived.
+    #[must_use]
+    pub fn refused(&self, answer: &Value) -> Option<String> {
+        match self {
+            Self::Training(training) => training.refused(answer),
+            _ => None,
+        }
+    }
+
+    /// How to ask a training system about a run.
+    #[must_use]
+    pub fn poll(&self, reference: &str) -> Option<Request> {
+        match self {
+            Self::Training(training) => training.poll(reference),
+            _ => None,
+        }
+    }
+
+    /// What its answer means.
+    #[must_use]
+    pub fn polled(&self, answer: &Value) -> Option<RequestState> {
+        match self {
+            Self::Training(training) => training.polled(answer),
+            _ => None,
+        }
+    }
+
+    /// Secrets that bodies hold: they are never shown.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretString> {
+        match self {
+            Self::PagerDuty { routing_key } => vec![routing_key],
+            _ => Vec::new(),
+        }
+    }
+}

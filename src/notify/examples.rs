@@ -1,0 +1,162 @@
+//! An example of every event: templates are rendered with them before anything happens, test messages are made of them, and
+//! the documentation shows them.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::alert::{
+    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EventKind, Evidence, Labels, RuleKind, SendReason,
+    Severity, WindowEvidence, event_body,
+};
+use crate::judge::{Movement, Verdict};
+use crate::measure::Measure;
+use crate::retrain::{RetrainingEvent, evidence_pack};
+use crate::window::{OffsetRanges, Partition};
+
+const TIME: &str = "2026-11-21T15:00:11Z";
+
+fn window() -> WindowEvidence {
+    let mut offsets = OffsetRanges::default();
+    offsets.extend(&Partition { topic: "predictions".into(), partition: 0 }, 120_400, 124_721);
+    WindowEvidence {
+        start: "2026-11-21T14:00:00Z".to_owned(),
+        end: "2026-11-21T15:00:00Z".to_owned(),
+        records: 4_321,
+        late_records: 0,
+        complete: true,
+        offsets,
+    }
+}
+
+fn drifted() -> Vec<DriftedColumn> {
+    vec![
+        DriftedColumn {
+            column: "income".to_owned(),
+            verdict: Verdict::Critical,
+            measure: Measure::Psi,
+            effect: 0.61,
+            threshold: 0.25,
+            movement: Movement { mean: Some((52_300.0, 5_230.0)), null_share: Some((0.0, 0.0)), category: None },
+            why: vec!["all values are about 0.1 times those of the baseline, as by a change of unit".to_owned()],
+        },
+        DriftedColumn {
+            column: "country".to_owned(),
+            verdict: Verdict::Warn,
+            measure: Measure::JensenShannon,
+            effect: 0.13,
+            threshold: 0.1,
+            movement: Movement { mean: None, null_share: None, category: Some(("DE".to_owned(), 0.41, 0.23)) },
+            why: vec!["`DE` changed most: 41.0 % to 23.0 %".to_owned()],
+        },
+    ]
+}
+
+/// An alert as it could be.
+#[must_use]
+pub fn example_alert(status: AlertStatus) -> AlertView {
+    let labels = [
+        ("alertname", "drift"),
+        ("kind", "drift"),
+        ("monitor", "credit-score"),
+        ("version", "3"),
+        ("segment", "*"),
+        ("severity", "critical"),
+        ("owner", "risk-team"),
+    ];
+    let labels: Labels = labels.into_iter().map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
+    AlertView {
+        id: Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0001),
+        status,
+        severity: Severity::Critical,
+        rule: "drift".to_owned(),
+        kind: RuleKind::Drift,
+        monitor: "credit-score".to_owned(),
+        version: "3".to_owned(),
+        segment: "*".to_owned(),
+        labels,
+        since: "2026-11-21T13:00:00Z".to_owned(),
+        fired_at: TIME.to_owned(),
+        resolved_at: (status == AlertStatus::Resolved).then(|| "2026-11-21T17:00:09Z".to_owned()),
+        acknowledged_by: (status == AlertStatus::Acknowledged).then(|| "cli:ada".to_owned()),
+        reason: "persisted".to_owned(),
+        windows: 2,
+        evidence: Evidence {
+            summary: "credit-score version 3 drifted in 2 of 12 columns: income, country".to_owned(),
+            advice: "Look at the first columns: did a pipeline change, or did the world?".to_owned(),
+            window: Some(window()),
+            baseline: Some("version 1 (train.parquet)".to_owned()),
+            baseline_records: Some(50_000),
+            columns: Some(12),
+            drifted: drifted(),
+        },
+        url: None,
+    }
+}
+
+fn alerts_event(reason: SendReason, status: AlertStatus) -> AlertsEvent {
+    let alert = example_alert(status);
+    let group = ["monitor", "version"]
+        .into_iter()
+        .filter_map(|label| Some((label.to_owned(), alert.labels.get(label)?.clone())));
+    AlertsEvent::new(
+        Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0002),
+        group.collect(),
+        reason,
+        vec![alert],
+    )
+}
+
+/// A request as it could be.
+#[must_use]
+pub fn example_request() -> RetrainingEvent {
+    let windows = vec![window()];
+    let id = Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0003);
+    RetrainingEvent {
+        request_id: id,
+        alert_id: Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0001),
+        monitor: "credit-score".to_owned(),
+        version: "3".to_owned(),
+        segment: "*".to_owned(),
+        reason: "2 of 12 columns drifted in 1 windows".to_owned(),
+        baseline: "version 1 (train.parquet)".to_owned(),
+        training: evidence_pack(&windows).unwrap_or_else(|| crate::retrain::TrainingRange {
+            from: String::new(),
+            to: String::new(),
+            offsets: OffsetRanges::default(),
+            records: 0,
+        }),
+        windows,
+        drifted: drifted(),
+        callback_url: Some(format!("http://127.0.0.1:9464/api/v1/retraining/{id}")),
+        test: false,
+    }
+}
+
+/// The bodies of all events.
+#[must_use]
+pub fn examples() -> Vec<Value> {
+    let alerts = [
+        alerts_event(SendReason::NewAlerts, AlertStatus::Firing),
+        alerts_event(SendReason::Resolved, AlertStatus::Resolved),
+        alerts_event(SendReason::Digest, AlertStatus::Firing),
+    ];
+    let mut bodies: Vec<Value> = alerts.iter().map(|event| event_body(event.kind(), TIME, event)).collect();
+    bodies.push(event_body(EventKind::RetrainingRequested, TIME, &example_request()));
+    bodies
+}
+
+/// What `driftd notify test` sends: an alert that says that it is none.
+#[must_use]
+pub fn test_event(training: bool, now: &str, thread: Uuid) -> Value {
+    if training {
+        let request = RetrainingEvent { request_id: thread, test: true, ..example_request() };
+        return event_body(EventKind::RetrainingRequested, now, &request);
+    }
+    let mut alert = example_alert(AlertStatus::Firing);
+    alert.id = thread;
+    alert.labels.insert("test".to_owned(), "true".to_owned());
+    now.clone_into(&mut alert.fired_at);
+    let mut event = AlertsEvent::new(thread, Labels::new(), SendReason::Test, vec![alert]);
+    event.test = true;
+    json!({ "type": event.kind(), "timestamp": now, "data": event })
+}

@@ -1,0 +1,259 @@
+//! Receivers over HTTP: one client, many dialects.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::dialect::{Dialect, DialectError, Method, Request};
+use super::http::{HttpClient, explain, read_some};
+use super::{Attempt, Conversation, Outgoing, Reason};
+use crate::retrain::RequestState;
+
+/// How requests say who asks.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// They do not, or the URL or body does.
+    #[default]
+    None,
+    /// `Authorization: Bearer`.
+    Bearer(SecretString),
+    /// `Authorization: Basic`.
+    Basic(String, SecretString),
+    /// A header of its own, with what stands before the secret.
+    Header(&'static str, &'static str, SecretString),
+}
+
+/// How to reach a receiver over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Where to; more than one only for Alertmanagers of one cluster. Some hold tokens, so all are secrets.
+    pub urls: Vec<SecretString>,
+    /// What it understands.
+    pub dialect: Dialect,
+    /// How requests say who asks.
+    pub auth: Auth,
+    /// For one request.
+    pub timeout: Duration,
+    /// The authority to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A receiver over HTTP.
+pub struct HttpReceiver {
+    clients: Vec<HttpClient>,
+    dialect: Dialect,
+    auth: Auth,
+    timeout: Duration,
+    fingerprint: String,
+}
+
+/// An answer, as far as it matters.
+struct Answer {
+    status: u16,
+    after: Option<i64>,
+    body: Value,
+}
+
+impl HttpReceiver {
+    /// Builds the clients and checks the dialect: keys are decoded, templates rendered.
+    ///
+    /// # Errors
+    /// In words, without secrets.
+    pub fn new(options: &HttpOptions) -> Result<Self, String> {
+        let client =
+            |url: &SecretString| HttpClient::new(url.expose_secret(), options.timeout, options.ca_file.as_deref());
+        let clients: Vec<HttpClient> = options.urls.iter().map(client).collect::<Result<_, _>>()?;
+        if clients.is_empty() {
+            return Err("there is no URL".to_owned());
+        }
+        options.dialect.check()?;
+        let address: Vec<&str> = options.urls.iter().map(ExposeSecret::expose_secret).collect();
+        let hash = xxhash_rust::xxh3::xxh3_64(address.join(" ").as_bytes());
+        Ok(Self {
+            clients,
+            dialect: options.dialect.clone(),
+            auth: options.auth.clone(),
+            timeout: options.timeout,
+            fingerprint: format!("{}:{hash:016x}", options.dialect.name()),
+        })
+    }
+
+    /// What changes when it is configured to be something else.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The host it is reached at.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.clients.first().map(HttpClient::host).unwrap_or_default()
+    }
+
+    /// What it understands.
+    #[must_use]
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    pub(super) fn attempt_limit(&self) -> Duration {
+        // Some dialects need several requests.
+        self.timeout * 3 + Duration::from_secs(1)
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        for client in &self.clients {
+            client.connects().await?;
+        }
+        Ok(())
+    }
+
+    /// Tries once: all requests of the message, to all addresses. A message that takes several requests is delivered when
+    /// all are; a repetition is recognised by its ids.
+    pub async fn deliver(&self, message: &Outgoing, conversation: &mut Conversation) -> Attempt {
+        let requests = match self.dialect.requests(message, super::unix_seconds()) {
+            Ok(requests) => requests,
+            Err(DialectError::NotForThis) => return Attempt::delivered(),
+            Err(DialectError::Invalid(error)) => return Attempt::failed(Reason::Invalid, error),
+        };
+        let mut reference = None;
+        let mut worst = Attempt::delivered();
+        for client in &self.clients {
+            for request in &requests {
+                let attempt = match self.send(client, request, conversation).await {
+                    Err((reason, detail)) => Attempt::retry(reason, detail),
+                    Ok(answer) => {
+                        let attempt = judge(&answer, request);
+                        match (&attempt, self.dialect.refused(&answer.body)) {
+                            (Attempt::Delivered { .. }, Some(why)) => Attempt::failed(Reason::Refused, why),
+                            (Attempt::Delivered { .. }, None) => {
+                                reference = self.dialect.reference(message, &answer.body).or(reference);
+                                attempt
+                            }
+                            _ => attempt,
+                        }
+                    }
+                };
+                worst = worse(worst, attempt);
+            }
+        }
+        match worst {
+            Attempt::Delivered { .. } => Attempt::Delivered { reference },
+            other => other,
+        }
+    }
+
+    /// Asks a training system how a run goes. `None` when it cannot be asked, or says nothing new.
+    ///
+    /// # Errors
+    /// In words, when it does not answer.
+    pub async fn poll(&self, reference: &str) -> Result<Option<RequestState>, String> {
+        let Some(request) = self.dialect.poll(reference) else { return Ok(None) };
+        let Some(client) = self.clients.first() else { return Ok(None) };
+        let answer = self.send(client, &request, &mut Conversation::off()).await.map_err(|(_, detail)| detail)?;
+        if !(200..300).contains(&answer.status) {
+            return Err(format!("HTTP {}", answer.status));
+        }
+        Ok(self.dialect.polled(&answer.body))
+    }
+
+    async fn send(
+        &self,
+        client: &HttpClient,
+        request: &Request,
+        conversation: &mut Conversation,
+    ) -> Result<Answer, (Reason, String)> {
+        let mut builder = client
+            .request(request.method == Method::Get, request.path.as_deref())
+            .map_err(|error| (Reason::Invalid, error))?;
+        conversation.say(|| {
+            // Paths of chat systems are secrets.
+            let path = request.path.as_deref().unwrap_or("(as configured)");
+            format!("> {} {} {path}", if request.method == Method::Get { "GET" } else { "POST" }, client.host())
+        });
+        for (name, value) in &request.headers {
+            conversation.say(|| format!("> {name}: {value}"));
+            builder = builder.header(*name, value);
+        }
+        builder = match &self.auth {
+            Auth::None => builder,
+            Auth::Bearer(token) => builder.bearer_auth(token.expose_secret()),
+            Auth::Basic(user, password) => builder.basic_auth(user, Some(password.expose_secret())),
+            Auth::Header(name, prefix, secret) => {
+                builder.header(*name, format!("{prefix}{}", secret.expose_secret()))
+            }
+        };
+        if !matches!(self.auth, Auth::None) {
+            conversation.say(|| "> (credentials, not shown)".to_owned());
+        }
+        if let Some(body) = &request.body {
+            conversation.say(|| {
+                let mut shown = body.clone();
+                for secret in self.dialect.secrets() {
+                    shown = shown.replace(secret.expose_secret(), "[secret]");
+                }
+                format!(">\n> {}", shown.replace('\n', "\n> "))
+            });
+            builder = builder.body(body.clone());
+        }
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let (reason, detail) = explain(error);
+                conversation.say(|| format!("! {}: {detail}", reason.as_str()));
+                return Err((reason, detail));
+            }
+        };
+        let status = response.status().as_u16();
+        let after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| retry_after(value.to_str().ok()?, super::unix_seconds()));
+        let text = read_some(response).await;
+        conversation
+            .say(|| format!("< HTTP {status}\n< {}", super::plain(&text).chars().take(500).collect::<String>()));
+        Ok(Answer { status, after, body: serde_json::from_str(&text).unwrap_or_default() })
+    }
+}
+
+/// Seconds, or a date, as microseconds from now: a day at most.
+fn retry_after(text: &str, now: u64) -> Option<i64> {
+    let text = text.trim();
+    let seconds = match text.parse::<i64>() {
+        Ok(seconds) => seconds,
+        Err(_) => {
+            let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
+            at - i64::try_from(now).ok()?
+        }
+    };
+    Some(seconds.clamp(0, 86_400) * 1_000_000)
+}
+
+/// 2xx is success; redirects are not followed; 410 is final, as are other 4xx but 408, 425 and 429.
+fn judge(answer: &Answer, request: &Request) -> Attempt {
+    let (status, after) = (answer.status, answer.after);
+    let detail = format!("HTTP {status}");
+    match status {
+        200..=299 => Attempt::delivered(),
+        _ if request.also_success.contains(&status) => Attempt::delivered(),
+        300..=399 => Attempt::failed(Reason::Refused, format!("{detail}: redirects are not followed")),
+        401 | 403 => Attempt::failed(Reason::Unauthorized, detail),
+        410 => Attempt::failed(Reason::Gone, detail),
+        408 | 425 => Attempt::Retry { reason: Reason::Timeout, detail, after },
+        429 => Attempt::Retry { reason: Reason::RateLimited, detail, after },
+        400..=499 => Attempt::failed(Reason::Refused, detail),
+        _ => Attempt::Retry { reason: Reason::ServerError, detail, after },
+    }
+}
+
+/// What can be tried again is worse than what arrived, and what never will is worse than both.
+fn worse(known: Attempt, new: Attempt) -> Attempt {
+    let rank = |attempt: &Attempt| match attempt {
+        Attempt::Delivered { .. } => 0,
+        Attempt::Retry { .. } => 1,
+        Attempt::Failed { .. } => 2,
+    };
+    if rank(&new) > rank(&known) { new } else { known }
+}

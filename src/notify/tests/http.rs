@@ -1,0 +1,180 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// A server that answers every connection with these bytes, and keeps what it was told.
+async fn server(answer: &'static str, then: Then) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let keep = Arc::clone(&keep);
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                let mut buffer = vec![0; 65_536];
+                while !complete(&request) {
+                    match socket.read(&mut buffer).await {
+                        Ok(0) | Err(_) => break,
+                        Ok(read) => request.extend_from_slice(&buffer[..read]),
+                    }
+                }
+                keep.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
+                let _gone = socket.write_all(answer.as_bytes()).await;
+                match then {
+                    Then::Close => {}
+                    Then::Hang => tokio::time::sleep(Duration::from_mins(1)).await,
+                    Then::Pour => while socket.write_all(&[b'x'; 8_192]).await.is_ok() {},
+                }
+            });
+        }
+    });
+    (url, heard)
+}
+
+#[derive(Clone, Copy)]
+enum Then {
+    Close,
+    Hang,
+    Pour,
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))
+        .map_or(0, |length| length.parse().unwrap());
+    body.len() >= length
+}
+
+fn options(url: &str, dialect: Dialect) -> HttpOptions {
+    HttpOptions {
+        urls: vec![url.to_owned().into()],
+        dialect,
+        auth: Auth::Bearer(secret()),
+        timeout: Duration::from_millis(800),
+        ca_file: None,
+    }
+}
+
+async fn attempt(url: &str, dialect: Dialect) -> Attempt {
+    let receiver = HttpReceiver::new(&options(url, dialect)).unwrap();
+    let mut conversation = Conversation::on();
+    let attempt = receiver.deliver(&outgoing(examples().remove(0)), &mut conversation).await;
+    assert_leaks_no_secret(&attempt, &conversation);
+    assert!(!conversation.lines().is_empty());
+    attempt
+}
+
+#[tokio::test]
+async fn every_status_is_success_final_or_tried_again() {
+    use Reason as R;
+    let retry = |reason, detail: &str, after| Attempt::Retry { reason, detail: detail.to_owned(), after };
+    let failed = |reason, detail: &str| Attempt::Failed { reason, detail: detail.to_owned() };
+    for (answer, expected) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Attempt::delivered()),
+        ("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n", Attempt::delivered()),
+        ("HTTP/1.1 204 No Content\r\n\r\n", Attempt::delivered()),
+        (
+            "HTTP/1.1 301 Moved\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
+            failed(R::Refused, "HTTP 301: redirects are not followed"),
+        ),
+        ("HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n", failed(R::Refused, "HTTP 400")),
+        ("HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n", failed(R::Unauthorized, "HTTP 401")),
+        ("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n", failed(R::Unauthorized, "HTTP 403")),
+        ("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", failed(R::Refused, "HTTP 404")),
+        ("HTTP/1.1 408 Slow\r\ncontent-length: 0\r\n\r\n", retry(R::Timeout, "HTTP 408", None)),
+        ("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n", failed(R::Gone, "HTTP 410")),
+        ("HTTP/1.1 425 Early\r\ncontent-length: 0\r\n\r\n", retry(R::Timeout, "HTTP 425", None)),
+        (
+            "HTTP/1.1 429 Slow\r\nretry-after: 120\r\ncontent-length: 0\r\n\r\n",
+            retry(R::RateLimited, "HTTP 429", Some(120_000_000)),
+        ),
+        (
+            "HTTP/1.1 503 Later\r\nretry-after: Thu, 01 Jan 1970 00:00:00 GMT\r\ncontent-length: 0\r\n\r\n",
+            retry(R::ServerError, "HTTP 503", Some(0)),
+        ),
+        ("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", retry(R::ServerError, "HTTP 500", None)),
+        ("HTTP/1.1 502 Oh\r\ncontent-length: 0\r\n\r\n", retry(R::ServerError, "HTTP 502", None)),
+    ] {
+        let (url, heard) = server(answer, Then::Close).await;
+        let keys = Keys(vec![signing_secret()]);
+        assert_eq!(attempt(&url, Dialect::Webhook(keys)).await, expected, "{answer}");
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard.len(), 1, "one request, whatever the answer");
+        assert!(heard[0].contains("webhook-id: 00000000-0000-0000-0000-000000000007"), "{}", heard[0]);
+    }
+}
+
+#[tokio::test]
+async fn servers_that_hang_break_off_or_never_end_cost_an_attempt_and_no_more() {
+    let reason = |attempt: Attempt| match attempt {
+        Attempt::Retry { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    let (url, _) = server("", Then::Hang).await;
+    assert_eq!(reason(attempt(&url, Dialect::Slack).await), Reason::Timeout, "no header ever");
+    let (url, _) = server("HTTP/1.1 20", Then::Close).await;
+    assert_eq!(reason(attempt(&url, Dialect::Slack).await), Reason::Connect, "broken off");
+    let (url, _) = server("HTTP/1.1 200 OK\r\n\r\n", Then::Pour).await;
+    assert_eq!(
+        attempt(&url, Dialect::Slack).await,
+        Attempt::delivered(),
+        "an endless body is not read to its end"
+    );
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", nobody.local_addr().unwrap());
+    drop(nobody);
+    assert_eq!(reason(attempt(&url, Dialect::Teams).await), Reason::Connect, "refused");
+    let (url, _) = server("HTTP/1.1 200 OK\r\n\r\n", Then::Close).await;
+    let tls = url.replace("http://", "https://");
+    assert_ne!(reason(attempt(&tls, Dialect::Teams).await), Reason::Delivered, "no TLS there");
+}
+
+#[tokio::test]
+async fn no_dialect_shows_its_secrets_whatever_the_answer() {
+    let template = Template { body: "{\"t\": {{ title }}}".into(), content_type: "application/json".into() };
+    for answer in
+        ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n", ""]
+    {
+        for dialect in [
+            Dialect::Webhook(Keys(vec![signing_secret()])),
+            Dialect::CloudEvents,
+            Dialect::AlertmanagerWebhook,
+            Dialect::Alertmanager,
+            Dialect::Slack,
+            Dialect::Teams,
+            Dialect::PagerDuty { routing_key: secret() },
+            Dialect::Opsgenie,
+            Dialect::Template(template.clone()),
+        ] {
+            let (url, _) = server(answer, Then::Close).await;
+            // The path is a secret, too, for those that have no other.
+            attempt(&format!("{url}/{SECRET}"), dialect.clone()).await;
+            let shown = format!("{:?}", options(&url, dialect));
+            assert!(!shown.contains(SECRET), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn forbidden_addresses_and_credentials_in_urls_are_refused_before_anything_is_sent() {
+    for url in [
+        "http://169.254.169.254/latest",
+        "http://2852039166/",
+        "http://0251.0376.0251.0376/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://user:secret@example.org/",
+    ] {
+        let error = HttpClient::new(url, Duration::from_secs(1), None).unwrap_err();
+        assert!(!error.contains("secret@"), "{error}");
+    }
+    assert!(HttpClient::new("http://127.0.0.1:1/", Duration::from_secs(1), None).is_ok());
+}

@@ -1,0 +1,275 @@
+//! Looking after the daemon's own work: facts about input and deliveries become operational alerts. One daemon looks at a
+//! time; the row of the scope is the lock and remembers when it was last looked at.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row as _};
+
+use super::alerts::{By, Owner, write_changes};
+use super::positions::seconds;
+use super::{Store, StoreError, count, event_time, failed};
+use crate::alert::{OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
+use crate::decision::{LookScope, decide_look};
+use crate::record::EventTime;
+use crate::window::Partition;
+
+/// Whose input is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'a> {
+    /// The monitor, and whom to tell.
+    pub scope: LookScope<'a>,
+    /// The topics it reads.
+    pub topics: &'a [String],
+    /// Whether a baseline is being learnt.
+    pub learning: bool,
+    /// From where on something is wrong.
+    pub limits: &'a OperationalLimits,
+}
+
+/// Counts of records at a look.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Counted {
+    accepted: u64,
+    late: u64,
+    rejected: u64,
+    future: u64,
+}
+
+struct Locked {
+    alerts: SeriesAlerts,
+    counted: Counted,
+    now: EventTime,
+}
+
+impl Store {
+    /// Looks at a monitor's input, unless somebody did within `interval` microseconds.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn look_at_monitor(&self, watched: Watched<'_>, interval: i64) -> Result<(), StoreError> {
+        let attempted = "look at a monitor's input";
+        let monitor = watched.scope.monitor;
+        let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
+        let Some(locked) = lock(&mut transaction, monitor, interval).await.map_err(failed(attempted))? else {
+            return Ok(());
+        };
+        let (facts, counted) =
+            facts(&mut transaction, &watched, locked.counted).await.map_err(failed(attempted))?;
+        let signs: Vec<(Option<String>, Sign)> =
+            facts.signs(watched.limits).into_iter().map(|sign| (None, sign)).collect();
+        // Shares are judged again when there are enough new records.
+        let remembered = if facts.enough_records() { counted } else { locked.counted };
+        finish(&mut transaction, watched.scope, &Locked { counted: remembered, ..locked }, &signs).await?;
+        transaction.commit().await.map_err(failed(attempted))
+    }
+
+    /// Looks at the deliveries to these receivers, unless somebody did within `interval` microseconds.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn look_at_deliveries(
+        &self,
+        scope: LookScope<'_>,
+        receivers: &[String],
+        interval: i64,
+    ) -> Result<(), StoreError> {
+        let attempted = "look at the deliveries";
+        let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
+        let Some(locked) = lock(&mut transaction, scope.monitor, interval).await.map_err(failed(attempted))?
+        else {
+            return Ok(());
+        };
+        let dead = dead_deliveries(&mut transaction).await.map_err(failed(attempted))?;
+        let signs: Vec<(Option<String>, Sign)> = receivers
+            .iter()
+            .map(|receiver| {
+                let sign = Sign::new(OperationalRule::DeadDeliveries, dead.get(receiver).cloned());
+                (Some(receiver.clone()), sign)
+            })
+            .collect();
+        finish(&mut transaction, scope, &locked, &signs).await?;
+        transaction.commit().await.map_err(failed(attempted))
+    }
+
+    /// Remembers where logs end, as their readers see it.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn note_log_ends(&self, ends: &[(Partition, i64)]) -> Result<(), StoreError> {
+        let topics: Vec<&str> = ends.iter().map(|(partition, _)| partition.topic.as_ref()).collect();
+        let numbers: Vec<i32> = ends.iter().map(|(partition, _)| partition.partition).collect();
+        let offsets: Vec<i64> = ends.iter().map(|(_, end)| *end).collect();
+        sqlx::query(
+            "update source_partition p set log_end = seen.log_end
+             from unnest($1::text[], $2::int[], $3::bigint[]) as seen (topic, partition, log_end)
+             where p.topic = seen.topic and p.partition = seen.partition",
+        )
+        .bind(topics)
+        .bind(numbers)
+        .bind(offsets)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("note where logs end"))?;
+        Ok(())
+    }
+}
+
+async fn lock(connection: &mut PgConnection, scope: &str, interval: i64) -> Result<Option<Locked>, sqlx::Error> {
+    sqlx::query("insert into operational_state (scope) values ($1) on conflict do nothing")
+        .bind(scope)
+        .execute(&mut *connection)
+        .await?;
+    let row = sqlx::query(
+        "select alerts, tally, now() as at from operational_state
+         where scope = $1 and (looked_at is null or looked_at <= now() - make_interval(secs => $2))
+         for update skip locked",
+    )
+    .bind(scope)
+    .bind(seconds(interval))
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Locked {
+        alerts: row.try_get::<Json<SeriesAlerts>, _>("alerts")?.0,
+        counted: row.try_get::<Json<Counted>, _>("tally")?.0,
+        now: event_time(row.try_get::<DateTime<Utc>, _>("at")?),
+    }))
+}
+
+async fn finish(
+    connection: &mut PgConnection,
+    scope: LookScope<'_>,
+    locked: &Locked,
+    signs: &[(Option<String>, Sign)],
+) -> Result<(), StoreError> {
+    let (alerts, changes) = decide_look(&locked.alerts, scope, signs, locked.now);
+    sqlx::query("update operational_state set alerts = $2, tally = $3, looked_at = now() where scope = $1")
+        .bind(scope.monitor)
+        .bind(Json(&alerts))
+        .bind(Json(locked.counted))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("store operational alerts"))?;
+    let owner = Owner { monitor: scope.monitor, version: "", segment: crate::window::WHOLE };
+    write_changes(connection, owner, &changes, By { actor: "driftd", detail: "", window: None }).await
+}
+
+async fn facts(
+    connection: &mut PgConnection,
+    watched: &Watched<'_>,
+    before: Counted,
+) -> Result<(OperationalFacts, Counted), sqlx::Error> {
+    let monitor = watched.scope.monitor;
+    let silent_for: Option<i64> = sqlx::query_scalar(
+        "select (extract(epoch from now() - max(counted_at)) * 1e6)::bigint from monitor_partition where monitor = $1",
+    )
+    .bind(monitor)
+    .fetch_one(&mut *connection)
+    .await?;
+    let partitions = sqlx::query(
+        "select topic || '/' || partition as name, greatest(log_end - next_offset, 0) as lag,
+                (extract(epoch from now() - progressed_at) * 1e6)::bigint as still
+         from source_partition where topic = any($1) order by topic, partition",
+    )
+    .bind(watched.topics)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut lag = 0;
+    let mut stuck = Vec::new();
+    for row in partitions {
+        let behind: i64 = row.try_get::<Option<i64>, _>("lag")?.unwrap_or(0);
+        let still: i64 = row.try_get("still")?;
+        lag += behind;
+        if behind > 0 && still > watched.limits.stuck {
+            stuck.push((row.try_get("name")?, still));
+        }
+    }
+    let tallies = sqlx::query(
+        "select outcome, reason, sum(count)::bigint as count from record_tally where monitor = $1 group by 1, 2",
+    )
+    .bind(monitor)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut now = Counted::default();
+    for row in tallies {
+        let number = count(row.try_get("count")?);
+        match row.try_get::<&str, _>("outcome")? {
+            "accepted" => now.accepted += number,
+            "late" => now.late += number,
+            "rejected" => {
+                now.rejected += number;
+                if row.try_get::<&str, _>("reason")? == "future_timestamp" {
+                    now.future += number;
+                }
+            }
+            _ => {}
+        }
+    }
+    let gaps = sqlx::query(
+        "select topic || '/' || partition as name, sum(to_offset - from_offset)::bigint as lost from retention_gap
+         where topic = any($1) and noticed_at > now() - interval '1 hour' group by 1 order by 1",
+    )
+    .bind(watched.topics)
+    .fetch_all(&mut *connection)
+    .await?;
+    let gaps = gaps
+        .iter()
+        .map(|row| Ok((row.try_get("name")?, count(row.try_get("lost")?))))
+        .collect::<Result<_, sqlx::Error>>()?;
+    let newest: Option<String> = sqlx::query_scalar(
+        "select verdict from model_window where monitor = $1 and segment = '*' and status = 'closed'
+         order by closed_at desc, id desc limit 1",
+    )
+    .bind(monitor)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let unanswered: i64 = sqlx::query_scalar(
+        "select count(*) from retraining_request
+         where monitor = $1 and state = 'expired' and updated_at > now() - interval '1 day'",
+    )
+    .bind(monitor)
+    .fetch_one(connection)
+    .await?;
+    let facts = OperationalFacts {
+        silent_for,
+        lag,
+        accepted: now.accepted.saturating_sub(before.accepted),
+        late: now.late.saturating_sub(before.late),
+        rejected: now.rejected.saturating_sub(before.rejected),
+        future: now.future.saturating_sub(before.future),
+        gaps,
+        stuck,
+        baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
+        unanswered: count(unanswered),
+    };
+    Ok((facts, now))
+}
+
+/// Receivers with messages that were given up in the last hour, or that are switched off, and what is wrong.
+async fn dead_deliveries(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select n.receiver, count(*)::bigint as dead,
+                (select d.outcome from delivery_attempt d join notification m on m.id = d.notification_id
+                 where m.receiver = n.receiver and m.status = 'dead' order by d.finished_at desc limit 1) as outcome
+         from notification n where n.status = 'dead' and n.finished_at > now() - interval '1 hour' group by n.receiver",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut dead = BTreeMap::new();
+    for row in rows {
+        let (receiver, number): (String, i64) = (row.try_get("receiver")?, row.try_get("dead")?);
+        let outcome: Option<String> = row.try_get("outcome")?;
+        let why = outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
+        dead.insert(receiver.clone(), format!("{number} messages to receiver `{receiver}` were given up{why}"));
+    }
+    let disabled: Vec<(String, String)> =
+        sqlx::query_as("select receiver, detail from receiver_state").fetch_all(connection).await?;
+    for (receiver, detail) in disabled {
+        dead.insert(receiver.clone(), format!("receiver `{receiver}` says that it is gone for good: {detail}"));
+    }
+    Ok(dead)
+}

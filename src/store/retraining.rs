@@ -1,0 +1,293 @@
+//! Retraining requests: their states, moved on by people, by training systems, and by time.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::baselines::audit;
+use super::outbox::put_notification;
+use super::{Store, StoreError, event_time, failed};
+use crate::decision::request_notifications;
+use crate::retrain::{RequestState, Step, Transition};
+
+/// A request as it stands.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct RequestRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Its monitor.
+    pub monitor: String,
+    /// The model version that drifted.
+    pub version: String,
+    /// The segment that drifted.
+    pub segment: String,
+    /// The alert behind it.
+    pub alert_id: Uuid,
+    /// Where it stands.
+    pub state: RequestState,
+    /// Whether it is only shown what would have been asked.
+    pub dry_run: bool,
+    /// Who is asked.
+    pub receivers: Vec<String>,
+    /// What the training system calls it.
+    pub external_id: Option<String>,
+    /// When it was decided, RFC 3339.
+    pub created_at: String,
+    /// When it last moved, RFC 3339.
+    pub updated_at: String,
+    /// Until when an answer is waited for, RFC 3339.
+    pub expires_at: Option<String>,
+    /// The event: what was asked.
+    pub body: Value,
+}
+
+/// A row of a request's history.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RequestChange {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Where it stood then.
+    pub state: String,
+    /// Who moved it.
+    pub actor: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// What a request is moved on by.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved<'a> {
+    /// The step.
+    pub step: Step,
+    /// Who.
+    pub actor: &'a str,
+    /// In words.
+    pub detail: &'a str,
+    /// What the training system calls it, if it says so.
+    pub external_id: Option<&'a str>,
+}
+
+macro_rules! select_requests {
+    ($condition:literal) => {
+        concat!(
+            "select id, monitor, model_version, segment, alert_id, state, dry_run, receivers, external_id, created_at,
+                    updated_at, expires_at, body from retraining_request ",
+            $condition
+        )
+    };
+}
+
+fn request_row(row: &sqlx::postgres::PgRow) -> Result<RequestRow, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    let expires: Option<DateTime<Utc>> = row.try_get("expires_at")?;
+    Ok(RequestRow {
+        id: row.try_get("id")?,
+        monitor: row.try_get("monitor")?,
+        version: row.try_get("model_version")?,
+        segment: row.try_get("segment")?,
+        alert_id: row.try_get("alert_id")?,
+        state: RequestState::from_name(&state)
+            .ok_or_else(|| sqlx::Error::Decode(format!("unknown state `{state}`").into()))?,
+        dry_run: row.try_get("dry_run")?,
+        receivers: row.try_get("receivers")?,
+        external_id: row.try_get("external_id")?,
+        created_at: event_time(row.try_get("created_at")?).to_string(),
+        updated_at: event_time(row.try_get("updated_at")?).to_string(),
+        expires_at: expires.map(|at| event_time(at).to_string()),
+        body: row.try_get("body")?,
+    })
+}
+
+impl Store {
+    /// Requests, the newest first; without `all` those that are not over.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn retraining_requests(&self, all: bool) -> Result<Vec<RequestRow>, StoreError> {
+        let rows = sqlx::query(select_requests!(
+            "where $1 or state in ('proposed', 'requested', 'accepted', 'running') order by created_at desc, id limit 1000"
+        ))
+        .bind(all)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list retraining requests"))?;
+        rows.iter().map(request_row).collect::<Result<_, _>>().map_err(failed("list retraining requests"))
+    }
+
+    /// The request whose id begins so, with its history.
+    ///
+    /// # Errors
+    /// When there is none or more than one, or the database is away.
+    pub async fn retraining_request(&self, prefix: &str) -> Result<(RequestRow, Vec<RequestChange>), StoreError> {
+        let found: Vec<Uuid> =
+            sqlx::query_scalar("select id from retraining_request where starts_with(id::text, lower($1)) limit 2")
+                .bind(prefix)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("find a retraining request"))?;
+        let id = super::the_one(&found, "retraining request", prefix, "driftd retraining list --all")?;
+        let row = sqlx::query(select_requests!("where id = $1"))
+            .bind(id)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("read a retraining request"))?;
+        let changes = sqlx::query(
+            "select created_at, state, actor, detail from retraining_change where request_id = $1 order by id",
+        )
+        .bind(id)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("read a retraining request"))?;
+        let changes = changes
+            .iter()
+            .map(|row| {
+                Ok(RequestChange {
+                    at: event_time(row.try_get("created_at")?).to_string(),
+                    state: row.try_get("state")?,
+                    actor: row.try_get("actor")?,
+                    detail: row.try_get("detail")?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(failed("read a retraining request"))?;
+        Ok((request_row(&row).map_err(failed("read a retraining request"))?, changes))
+    }
+
+    /// Moves a request on. Where it stands after, and whether that is new.
+    ///
+    /// # Errors
+    /// When there is no such request, the step makes no sense, or the database is away.
+    pub async fn move_request(&self, id: Uuid, moved: Moved<'_>) -> Result<(RequestState, bool), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin moving a retraining request"))?;
+        let outcome = move_on(&mut transaction, id, moved).await?;
+        transaction.commit().await.map_err(failed("commit a retraining request"))?;
+        Ok(outcome)
+    }
+
+    /// Ends requests that got no answer in time. How many.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn expire_requests(&self) -> Result<usize, StoreError> {
+        let due: Vec<Uuid> = sqlx::query_scalar(
+            "select id from retraining_request
+             where state in ('requested', 'accepted', 'running') and expires_at <= now() limit 100",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("find unanswered requests"))?;
+        for id in &due {
+            let moved = Moved {
+                step: Step::TimedOut,
+                actor: "driftd",
+                detail: "no answer came in time",
+                external_id: None,
+            };
+            self.move_request(*id, moved).await?;
+        }
+        Ok(due.len())
+    }
+
+    /// Requests whose training system is to be asked how it goes: accepted or running, and not asked for `interval`
+    /// microseconds. They are marked as asked.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn requests_to_poll(&self, interval: i64) -> Result<Vec<RequestRow>, StoreError> {
+        let rows = sqlx::query(
+            "update retraining_request set polled_at = now() where id in (
+                 select id from retraining_request
+                 where state in ('accepted', 'running') and external_id is not null
+                   and (polled_at is null or polled_at < now() - make_interval(secs => $1))
+                 order by polled_at nulls first limit 50 for update skip locked)
+             returning id, monitor, model_version, segment, alert_id, state, dry_run, receivers, external_id, created_at,
+                       updated_at, expires_at, body",
+        )
+        .bind(super::positions::seconds(interval))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("find requests to ask about"))?;
+        rows.iter().map(request_row).collect::<Result<_, _>>().map_err(failed("find requests to ask about"))
+    }
+}
+
+pub(super) async fn move_on(
+    connection: &mut PgConnection,
+    id: Uuid,
+    moved: Moved<'_>,
+) -> Result<(RequestState, bool), StoreError> {
+    let row = sqlx::query(select_requests!("where id = $1 for update"))
+        .bind(id)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(failed("lock a retraining request"))?
+        .ok_or_else(|| StoreError::NotFound(format!("there is no retraining request {id}")))?;
+    let request = request_row(&row).map_err(failed("lock a retraining request"))?;
+    if request.dry_run && moved.step == Step::Approve {
+        return Err(StoreError::Refused(format!("retraining request {id} was a dry run: it cannot be approved")));
+    }
+    let next = match request.state.take(moved.step).map_err(StoreError::Refused)? {
+        Transition::To(next) => next,
+        Transition::Nothing => {
+            note_external(connection, id, moved.external_id).await?;
+            return Ok((request.state, false));
+        }
+    };
+    sqlx::query(
+        "update retraining_request set state = $2, updated_at = now(),
+                expires_at = case when $3 then now() + make_interval(secs => answer_within / 1e6) else expires_at end
+         where id = $1",
+    )
+    .bind(id)
+    .bind(next.as_str())
+    .bind(moved.step == Step::Approve)
+    .execute(&mut *connection)
+    .await
+    .map_err(failed("move a retraining request"))?;
+    note_external(connection, id, moved.external_id).await?;
+    sqlx::query("insert into retraining_change (request_id, state, actor, detail) values ($1, $2, $3, $4)")
+        .bind(id)
+        .bind(next.as_str())
+        .bind(moved.actor)
+        .bind(moved.detail)
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("write the history of a retraining request"))?;
+    if matches!(moved.step, Step::Approve | Step::Cancel) {
+        let detail = json!({ "before": request.state, "after": next, "comment": moved.detail });
+        let action = if moved.step == Step::Approve { "retraining.approve" } else { "retraining.cancel" };
+        audit(connection, moved.actor, action, &id.to_string(), detail).await?;
+    }
+    if moved.step == Step::Approve {
+        for notification in request_notifications(id, &request.receivers, &request.body) {
+            put_notification(connection, &notification).await?;
+        }
+    }
+    if moved.step == Step::Cancel {
+        sqlx::query(
+            "update notification set status = 'superseded', finished_at = now()
+             where subject_id = $1 and status = 'pending' and (leased_until is null or leased_until < now())",
+        )
+        .bind(id)
+        .execute(connection)
+        .await
+        .map_err(failed("take back a retraining request"))?;
+    }
+    Ok((next, true))
+}
+
+async fn note_external(
+    connection: &mut PgConnection,
+    id: Uuid,
+    external_id: Option<&str>,
+) -> Result<(), StoreError> {
+    let Some(external_id) = external_id else { return Ok(()) };
+    sqlx::query("update retraining_request set external_id = $2 where id = $1")
+        .bind(id)
+        .bind(external_id)
+        .execute(connection)
+        .await
+        .map_err(failed("note what a training system calls a request"))?;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Silences: made by people, ended by time or by people, never deleted while the history of an alert names them.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::baselines::audit;
+use super::{Store, StoreError, event_time, failed, timestamp};
+use crate::alert::{Matcher, Silence};
+use crate::record::EventTime;
+
+/// A silence with who made it, and why.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SilenceRow {
+    /// Its id.
+    pub id: Uuid,
+    /// All must match.
+    pub matchers: Vec<String>,
+    /// When it begins, RFC 3339.
+    pub starts_at: String,
+    /// When it ends, RFC 3339.
+    pub ends_at: String,
+    /// Whether it is in force.
+    pub active: bool,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub comment: String,
+}
+
+impl Store {
+    /// Makes a silence that begins now, and has every group looked at.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn add_silence(
+        &self,
+        matchers: &[Matcher],
+        duration: i64,
+        author: &str,
+        comment: &str,
+    ) -> Result<Uuid, StoreError> {
+        let id = Uuid::new_v4();
+        let matchers: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+        let mut transaction = self.pool.begin().await.map_err(failed("begin adding a silence"))?;
+        sqlx::query(
+            "insert into silence (id, matchers, starts_at, ends_at, author, comment)
+             values ($1, $2, now(), now() + make_interval(secs => $3), $4, $5)",
+        )
+        .bind(id)
+        .bind(&matchers)
+        .bind(super::positions::seconds(duration))
+        .bind(author)
+        .bind(comment)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("add a silence"))?;
+        let detail = json!({ "matchers": matchers, "microseconds": duration, "comment": comment });
+        audit(&mut transaction, author, "silence.add", &id.to_string(), detail).await?;
+        wake_all(&mut transaction).await?;
+        transaction.commit().await.map_err(failed("commit a silence"))?;
+        Ok(id)
+    }
+
+    /// Ends the silence whose id begins so, now.
+    ///
+    /// # Errors
+    /// When there is none or more than one, it is over, or the database is away.
+    pub async fn expire_silence(&self, prefix: &str, actor: &str) -> Result<Uuid, StoreError> {
+        let found: Vec<Uuid> =
+            sqlx::query_scalar("select id from silence where starts_with(id::text, lower($1)) limit 2")
+                .bind(prefix)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("find a silence"))?;
+        let id = super::the_one(&found, "silence", prefix, "driftd silences list --all")?;
+        let mut transaction = self.pool.begin().await.map_err(failed("begin ending a silence"))?;
+        let ended = sqlx::query(
+            "update silence set ends_at = greatest(now(), starts_at + interval '1 microsecond')
+             where id = $1 and ends_at > now()",
+        )
+        .bind(id)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("end a silence"))?;
+        if ended.rows_affected() == 0 {
+            return Err(StoreError::Refused(format!("silence {id} is over already")));
+        }
+        audit(&mut transaction, actor, "silence.expire", &id.to_string(), json!({})).await?;
+        wake_all(&mut transaction).await?;
+        transaction.commit().await.map_err(failed("commit the end of a silence"))?;
+        Ok(id)
+    }
+
+    /// Silences, those that end last first; without `all` those in force or still to come.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn silences(&self, all: bool) -> Result<Vec<SilenceRow>, StoreError> {
+        let rows = sqlx::query(
+            "select id, matchers, starts_at, ends_at, author, comment, starts_at <= now() and now() < ends_at as active
+             from silence where $1 or ends_at > now() order by ends_at desc, id limit 1000",
+        )
+        .bind(all)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list silences"))?;
+        rows.iter()
+            .map(|row| {
+                Ok(SilenceRow {
+                    id: row.try_get("id")?,
+                    matchers: row.try_get("matchers")?,
+                    starts_at: event_time(row.try_get("starts_at")?).to_string(),
+                    ends_at: event_time(row.try_get("ends_at")?).to_string(),
+                    active: row.try_get("active")?,
+                    author: row.try_get("author")?,
+                    comment: row.try_get("comment")?,
+                })
+            })
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(failed("list silences"))
+    }
+}
+
+/// The silences in force at a time.
+pub(super) async fn active(connection: &mut PgConnection, now: EventTime) -> Result<Vec<Silence>, sqlx::Error> {
+    let rows =
+        sqlx::query("select id, matchers, starts_at, ends_at from silence where starts_at <= $1 and $1 < ends_at")
+            .bind(timestamp(now))
+            .fetch_all(connection)
+            .await?;
+    rows.iter()
+        .map(|row| {
+            let texts: Vec<String> = row.try_get("matchers")?;
+            let matchers = texts.iter().map(|text| Matcher::parse(text)).collect::<Result<_, _>>();
+            Ok(Silence {
+                id: row.try_get("id")?,
+                // They were read once when the silence was made.
+                matchers: matchers.map_err(|error| sqlx::Error::Decode(error.into()))?,
+                starts: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?),
+                ends: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?),
+            })
+        })
+        .collect()
+}
+
+async fn wake_all(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "update alert_group set due_at = now() where id in (select id from alert_group order by id for update)",
+    )
+    .execute(connection)
+    .await
+    .map_err(failed("wake all groups"))?;
+    Ok(())
+}
