@@ -167,8 +167,7 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
             let column = transition.column.as_deref();
             let evidence = rule.filter(|_| !over).map(|rule| evidence(rule, column));
             let labels = labels_of(rules, window, rule, &transition);
-            let told = !matches!(transition.change.kind, ChangeKind::Pending | ChangeKind::Cleared);
-            let groups = if told { rules.routing.groups_of(&labels, &rules.receivers) } else { Vec::new() };
+            let groups = groups_of(&transition, &rules.routing, &labels, &rules.receivers);
             ChangedAlert {
                 kind: rule.map_or(RuleKind::Drift, |rule| rule.kind),
                 transition,
@@ -244,7 +243,7 @@ pub fn decide_look(
             advice: rule.advice().to_owned(),
             ..Evidence::default()
         });
-        let groups = scope.routing.groups_of(&labels, scope.receivers);
+        let groups = groups_of(&transition, scope.routing, &labels, scope.receivers);
         changes.push(ChangedAlert { transition, kind: RuleKind::Operational, labels, evidence, groups });
     }
     (next, changes)
@@ -261,6 +260,14 @@ pub fn request_notifications(request: Uuid, receivers: &[String], body: &Value) 
         body: body.clone(),
     };
     receivers.iter().map(to).collect()
+}
+
+/// The groups an alert joins with a change. What follows later concerns the groups that it is in.
+fn groups_of(transition: &Transition, routing: &Routing, labels: &Labels, own: &[String]) -> Vec<GroupKey> {
+    match transition.change.kind {
+        ChangeKind::Firing | ChangeKind::Worsened => routing.groups_of(labels, own),
+        _ => Vec::new(),
+    }
 }
 
 fn labels_of(

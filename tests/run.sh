@@ -16,6 +16,7 @@ need cc build-essential
 need pkg-config pkg-config
 need openssl openssl
 need systemd-analyze systemd
+need prometheus-alertmanager prometheus-alertmanager
 [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
 /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || missing+=(python3-aiosmtpd)
 [ -n "${DRIFTD_TEST_DATABASE_URL:-}" ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing+=(postgresql)

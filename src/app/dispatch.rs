@@ -166,6 +166,8 @@ impl Worker {
             }
         }
         self.store.record_attempt(&claimed, outcome, reason.as_str(), &detail).await?;
+        #[cfg(debug_assertions)]
+        crate::faults::hit("dispatch.after_record");
         if gone {
             self.store.disable_receiver(name, receiver.fingerprint(), &detail).await?;
         }

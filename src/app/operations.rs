@@ -16,6 +16,8 @@ use crate::store::{Moved, Store, StoreError, Watched};
 const LOOK: i64 = 30_000_000;
 /// Between questions about one run, in microseconds.
 const POLL: i64 = 60_000_000;
+/// Windows of others without one of its own after which a series sends no records any more.
+const SILENT_WINDOWS: i64 = 20;
 /// Between rounds of this task.
 const ROUND: Duration = Duration::from_secs(5);
 
@@ -47,6 +49,10 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
         let learning = monitor.learn.is_some();
         let watched = Watched { scope, topics: &topics, learning, limits: &common.operations };
         store.look_at_monitor(watched, LOOK).await?;
+        let ended = store.end_stale_alerts(scope, monitor.counting.length.micros(), SILENT_WINDOWS).await?;
+        if ended > 0 {
+            tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of series that send no records any more");
+        }
         make_baselines(store, monitor).await;
     }
     let names: Vec<String> = shared.receivers().keys().cloned().collect();

@@ -1,6 +1,6 @@
 //! Looks at groups of alerts when they are due, and posts the state of alerts to receivers that take states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,9 +48,21 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
     let receivers = shared.receivers();
     let caps: BTreeMap<String, u32> =
         receivers.iter().filter_map(|(name, running)| Some((name.clone(), running.max_per_hour?))).collect();
-    let telling = Telling { routing: &common.routing, caps: &caps, external_url: common.external_url.as_deref() };
-    let mut changed = false;
-    for group in store.due_groups(BATCH).await? {
+    let states: BTreeSet<String> = receivers
+        .iter()
+        .filter(|(_, running)| running.receiver.takes_state())
+        .map(|(name, _)| name.clone())
+        .collect();
+    let telling = Telling {
+        routing: &common.routing,
+        caps: &caps,
+        states: &states,
+        external_url: common.external_url.as_deref(),
+    };
+    let due = store.due_groups(BATCH).await?;
+    // A group of a receiver of states is due when one of its alerts changed.
+    let mut changed = !states.is_empty() && !due.is_empty();
+    for group in due {
         if stop.is_cancelled() {
             break;
         }

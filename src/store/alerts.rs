@@ -363,8 +363,10 @@ impl Store {
             .await
         }
         .map_err(failed("lock an alert"))?;
-        let mut states: SeriesAlerts =
-            super::damaged("the state of an alert", serde_json::from_value(states.unwrap_or_default()))?;
+        let mut states: SeriesAlerts = match states {
+            Some(states) => super::damaged("the state of an alert", serde_json::from_value(states))?,
+            None => SeriesAlerts::default(),
+        };
         let column: Option<String> = sqlx::query_scalar("select column_name from alert where id = $1")
             .bind(id)
             .fetch_one(&mut *transaction)

@@ -314,7 +314,7 @@ impl Store {
         // Event time: what begins after the newest window so far.
         sqlx::query(
             "insert into baseline_proposal (id, monitor, model_version, since, windows, activate, reason)
-             select $1, $2, $3, case when $3 is null then coalesce(max(ends_at), now()) else '-infinity' end, $4, $5, $6
+             select $1, $2, $3, case when $3 is null then coalesce(max(ends_at), now()) else timestamptz '1900-01-01' end, $4, $5, $6
              from model_window where monitor = $2
              on conflict (id) do nothing",
         )

@@ -1,7 +1,7 @@
 //! Groups of alerts: looked at when they are due, told in the transaction that decides it. Any daemon may do it for any
 //! group; the row of the group is the lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::alerts::{HELD, TOLD, alert_row, facts_of, select_alerts, write_history};
 use super::{Store, StoreError, event_time, failed, silences, timestamp};
 use crate::alert::{
-    AlertFacts, AlertView, AlertsEvent, Group, GroupStep, GroupTiming, Labels, Member, Routing, SendReason,
-    Suppression, Surroundings, Told, decide_group, derived_id, event_body,
+    AlertFacts, AlertStatus, AlertView, AlertsEvent, Group, GroupStep, GroupTiming, Labels, Member, Routing,
+    SendReason, Suppression, Surroundings, Told, decide_group, derived_id, event_body,
 };
 use crate::record::EventTime;
 
@@ -23,6 +23,8 @@ pub struct Telling<'a> {
     pub routing: &'a Routing,
     /// Messages a receiver gets in an hour at most, by name.
     pub caps: &'a BTreeMap<String, u32>,
+    /// Receivers that are posted states instead of being sent messages.
+    pub states: &'a BTreeSet<String>,
     /// What the pages of alerts begin with.
     pub external_url: Option<&'a str>,
 }
@@ -163,6 +165,9 @@ async fn settle(
     for group in &mut groups {
         suppress(connection, group, &surroundings).await?;
         let mut step = decide_group(&group.group, now);
+        if telling.states.contains(&group.receiver) {
+            step = state_step(&group.group, now);
+        }
         if let (Some(_), Some(free_at)) = (step.send, room) {
             hold_back(connection, group, &step.about).await?;
             step = GroupStep { due: Some(free_at), ..GroupStep::default() };
@@ -194,6 +199,16 @@ async fn settle(
     let message = derived_id(&["notification", &thread.to_string(), &number.to_string()]);
     write_message(connection, message, &group.receiver, event, now).await?;
     Ok(Some(Decided { receiver: group.receiver.clone(), reason, alerts }))
+}
+
+/// A receiver of states is sent nothing: what is over leaves, and what suppresses the rest is looked at again.
+fn state_step(group: &Group, now: EventTime) -> GroupStep {
+    let over = |member: &&Member| member.status == AlertStatus::Resolved;
+    GroupStep {
+        done: group.members.iter().filter(over).map(|member| member.id).collect(),
+        due: Some(now.shifted(30_000_000)),
+        ..GroupStep::default()
+    }
 }
 
 async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Loaded>, sqlx::Error> {
@@ -258,12 +273,23 @@ async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Loaded>,
 }
 
 async fn open_alerts(connection: &mut PgConnection) -> Result<Vec<AlertFacts>, sqlx::Error> {
-    let rows =
-        sqlx::query(select_alerts!("where a.state in ('firing', 'acknowledged') order by a.since, a.id limit $1"))
-            .bind(MAX_OPEN)
-            .fetch_all(connection)
-            .await?;
-    rows.iter().map(|row| alert_row(row).map(|alert| facts_of(&alert.view))).collect()
+    let rows = sqlx::query(
+        "select id, state, labels, jsonb_path_query_array(evidence, '$.drifted[*].column') as columns from alert
+         where state in ('firing', 'acknowledged') order by since, id limit $1",
+    )
+    .bind(MAX_OPEN)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AlertFacts {
+                id: row.try_get("id")?,
+                labels: row.try_get::<Json<Labels>, _>("labels")?.0,
+                status: AlertStatus::Firing,
+                columns: row.try_get::<Json<Vec<String>>, _>("columns")?.0,
+            })
+        })
+        .collect()
 }
 
 /// Finds out what keeps each alert from being told, and writes down when that changed.

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 
-use super::alerts::{By, Owner, write_changes};
+use super::alerts::{By, Owner, read_alert, write_changes};
 use super::positions::seconds;
 use super::{Store, StoreError, count, event_time, failed};
-use crate::alert::{OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
-use crate::decision::{LookScope, decide_look};
+use crate::alert::{ChangeReason, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
+use crate::decision::{ChangedAlert, LookScope, decide_look};
 use crate::record::EventTime;
 use crate::window::Partition;
 
@@ -83,6 +83,14 @@ impl Store {
         else {
             return Ok(());
         };
+        // Whoever is not configured any more has nobody who would deliver.
+        sqlx::query(
+            "update notification set status = 'dead', finished_at = now()
+             where status = 'pending' and created_at < now() - interval '4 days'",
+        )
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(attempted))?;
         let dead = dead_deliveries(&mut transaction).await.map_err(failed(attempted))?;
         let signs: Vec<(Option<String>, Sign)> = receivers
             .iter()
@@ -92,6 +100,79 @@ impl Store {
             })
             .collect();
         finish(&mut transaction, scope, &locked, &signs).await?;
+        transaction.commit().await.map_err(failed(attempted))
+    }
+
+    /// Ends the alerts of series that send no records any more while others of the monitor do: those whose newest window
+    /// lies `windows` windows of `length` microseconds behind the newest of all. How many series.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn end_stale_alerts(
+        &self,
+        scope: LookScope<'_>,
+        length: i64,
+        windows: i64,
+    ) -> Result<usize, StoreError> {
+        let attempted = "end the alerts of silent series";
+        let rows = sqlx::query(
+            "with newest as (
+                 select model_version, segment, max(starts_at) as start from model_window
+                 where monitor = $1 and status = 'closed' group by 1, 2)
+             select s.model_version, s.segment from series s join newest n using (model_version, segment)
+             where s.monitor = $1 and s.alerts @? '$.states.* ? (@.phase != \"inactive\")'
+               and n.start < (select max(start) from newest) - make_interval(secs => $2)",
+        )
+        .bind(scope.monitor)
+        .bind(seconds(length.saturating_mul(windows)))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed(attempted))?;
+        for row in &rows {
+            let read = || -> Result<(String, String), sqlx::Error> {
+                Ok((row.try_get("model_version")?, row.try_get("segment")?))
+            };
+            let (version, segment) = read().map_err(failed(attempted))?;
+            self.end_series(scope.monitor, &version, &segment).await?;
+        }
+        Ok(rows.len())
+    }
+
+    async fn end_series(&self, monitor: &str, version: &str, segment: &str) -> Result<(), StoreError> {
+        let attempted = "end the alerts of a silent series";
+        let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
+        let states: Option<Json<SeriesAlerts>> = sqlx::query_scalar(
+            "select alerts from series where monitor = $1 and model_version = $2 and segment = $3
+             for no key update skip locked",
+        )
+        .bind(monitor)
+        .bind(version)
+        .bind(segment)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(failed(attempted))?;
+        let Some(Json(mut states)) = states else { return Ok(()) };
+        let mut changes = Vec::new();
+        for transition in states.end_all(ChangeReason::NoMoreRecords) {
+            let alert = read_alert(&mut transaction, transition.change.id).await?.view;
+            changes.push(ChangedAlert {
+                transition,
+                kind: alert.kind,
+                labels: alert.labels,
+                evidence: None,
+                groups: Vec::new(),
+            });
+        }
+        sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
+            .bind(monitor)
+            .bind(version)
+            .bind(segment)
+            .bind(Json(&states))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(attempted))?;
+        let by = By { actor: "driftd", detail: "it sends no records any more", window: None };
+        write_changes(&mut transaction, Owner { monitor, version, segment }, &changes, by).await?;
         transaction.commit().await.map_err(failed(attempted))
     }
 

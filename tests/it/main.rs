@@ -15,10 +15,12 @@
     reason = "tests say what is wrong by panicking"
 )]
 
+mod alerts;
 mod architecture;
 mod compiled_in;
 mod configuration;
 mod crash;
+mod deliveries;
 mod demo;
 mod documentation;
 mod end_to_end;

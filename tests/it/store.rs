@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::record::table::{TableRows, json_lines_batches};
 use driftd::record::{ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout};
-use driftd::store::{Checkpoint, CheckpointOutcome, PositionMove, Store, StoreOptions, TlsMode};
+use driftd::store::{Checkpoint, CheckpointOutcome, PositionMove, Store};
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition, Pin, WindowKey, WindowLength,
 };
@@ -64,21 +63,8 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
 }
 
 fn store(world: &World) -> Store {
-    let _runtime = world.runtime.enter();
-    let options = StoreOptions {
-        url: world.database_url.clone(),
-        password: None,
-        tls: TlsMode::Auto,
-        ca_file: None,
-        max_connections: 5,
-        acquire_timeout: Duration::from_secs(10),
-        application_name: "test".to_owned(),
-        statement_cache: 100,
-    };
-    let store = Store::connect_lazily(&options).unwrap();
+    let store = world.store();
     world.runtime.block_on(async {
-        store.migrate().await.unwrap();
-        store.migrate().await.unwrap();
         store.register_partitions(&[partition()]).await.unwrap();
         assert_eq!(store.begin_at(&partition(), 100).await.unwrap(), 100);
         assert_eq!(store.begin_at(&partition(), 999).await.unwrap(), 100, "the first one stays");

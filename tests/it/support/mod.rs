@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use driftd::binning::BinningSet;
 use driftd::distribution::WindowCounts;
+use driftd::store::{Store, StoreOptions, TlsMode};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -202,6 +203,45 @@ impl World {
         (status, answer)
     }
 
+    /// The database, brought up to date.
+    pub fn store(&self) -> Store {
+        let _runtime = self.runtime.enter();
+        let options = StoreOptions {
+            url: self.database_url.clone(),
+            password: None,
+            tls: TlsMode::Auto,
+            ca_file: None,
+            max_connections: 5,
+            acquire_timeout: Duration::from_secs(10),
+            application_name: "test".to_owned(),
+            statement_cache: 100,
+        };
+        let store = Store::connect_lazily(&options).unwrap();
+        self.runtime.block_on(async {
+            store.migrate().await.unwrap();
+            store.migrate().await.unwrap();
+        });
+        store
+    }
+
+    /// Status and body of a POST to a daemon's listener.
+    pub fn post(&self, daemon: &str, path: &str, headers: &[(&str, String)], body: &str) -> (u16, String) {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.ports[daemon])).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        let _cut_short = stream.read_to_string(&mut answer);
+        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        (status, answer)
+    }
+
     pub fn monitor_file(&self) -> PathBuf {
         self.folder.path().join("monitors.d/bike-demand.toml")
     }
@@ -215,7 +255,14 @@ impl World {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        let log = fs::read_to_string(self.folder.path().join("a.log")).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(15).collect();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {text}{}\n--- the daemon's last words, newest first\n{}",
+            String::from_utf8_lossy(&output.stderr),
+            tail.join("\n")
+        );
         text
     }
 
@@ -387,7 +434,7 @@ async fn create_topics(kafka: &str, topics: &[(&str, i32)]) {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
