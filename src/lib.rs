@@ -9,14 +9,15 @@
 //!            poll      JSON to    counts on fixed    offsets and counts         │
 //!            thread    Arrow      bins, by event     in one transaction         │
 //!                                 time                                          v
-//!  people <── notify <── outbox <── decision <── store (close) <── due windows, merged
-//!             mail, webhook,        judge, alert,   findings, alerts and
-//!             Kafka                 retrain         messages in one transaction
+//!  people <── notify <── outbox <── groups <── decision <── store (close) <── due windows, merged
+//!             mail, chat,           routes,    judge, alert,  findings and alerts
+//!             pager, webhook        silences   retrain        in one transaction
 //! ```
 //!
 //! Two pure machines, and edges around them. *Counting* ([`window`]): (binnings, record batches) to deltas.
-//! *Judging* ([`decision`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert state) to
-//! findings, changes, messages. Neither reads a clock, a socket, a file or a database.
+//! *Judging* ([`decision`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert states) to
+//! findings and changes. A third, small one is *telling* ([`alert::decide_group`]): (a group of alerts, what was told of
+//! them, what suppresses them, now) to a message or none. None reads a clock, a socket, a file or a database.
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`decision`];
@@ -36,9 +37,9 @@
 //!   filtered, or rejected by reason.
 //! * Time is event time. A window closes when every partition known from metadata has passed its end, is idle
 //!   (read to its end *and* quiet), or is stuck for longer than the monitor is patient, which the window says.
-//! * What is decided about a window and what is told about it are stored together; ids are derived from what
-//!   they name, so nothing is decided twice and nothing decided goes untold. No transaction is open while
-//!   anything is sent.
+//! * A window's findings, the changes of its alerts and the groups they concern are stored together; a message is stored
+//!   with what it told of each alert. So nothing is decided twice and nothing decided goes untold. No transaction is open
+//!   while anything is sent, and a message has one id over all attempts.
 //! * "No baseline", "not enough data" and "undefined" are outcomes of their own: never NaN, never green.
 //!
 //! A test scans the sources for who may name what.

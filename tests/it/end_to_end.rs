@@ -144,6 +144,7 @@ fn assert_webhooks(world: &World) {
     };
     let mut explained = 0;
     for (_, event) in &received {
+        crate::documentation::assert_documented(event);
         let data = &event["data"];
         if event["type"] == "drift.retraining.requested" {
             continue;
