@@ -8,8 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertRule, ChangeKind, DriftedColumn, EventKind, Evidence, GroupKey, Labels, Observation, Routing, RuleKind,
-    SeriesAlerts, SeriesKey, Sign, Transition, WindowEvidence, derived_id, event_body,
+    AlertRule, ChangeKind, DriftedColumn, EventKind, Evidence, GroupKey, Labels, MAX_COLUMNS, Observation,
+    Routing, RuleKind, SeriesAlerts, SeriesKey, Sign, Transition, WindowEvidence, derived_id, event_body,
 };
 use crate::distribution::WindowCounts;
 use crate::judge::why::{Reason, explain_columns};
@@ -335,6 +335,7 @@ fn evidence_of(
         baseline_records: Some(judgement.n_baseline),
         columns: Some(judged),
         drifted,
+        more: 0,
     }
 }
 
@@ -404,7 +405,7 @@ fn retraining(
                 baseline: window.baseline.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
                 training,
                 windows,
-                drifted,
+                drifted: drifted.into_iter().take(MAX_COLUMNS).collect(),
                 callback_url: rules.callback_url.as_ref().map(|base| format!("{base}{id}")),
                 test: false,
             };

@@ -159,7 +159,21 @@ pub struct Evidence {
     /// The columns that drifted, most moved first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drifted: Vec<DriftedColumn>,
+    /// Drifted columns left out because there are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
 }
+
+impl Evidence {
+    /// Keeps as many columns as a message may name.
+    fn cut(&mut self) {
+        self.more += self.drifted.len().saturating_sub(MAX_COLUMNS);
+        self.drifted.truncate(MAX_COLUMNS);
+    }
+}
+
+/// Columns of an alert that a message names at most: bodies stay small however wide a model is.
+pub const MAX_COLUMNS: usize = 20;
 
 /// Where an alert stands, as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -280,6 +294,9 @@ impl AlertsEvent {
         });
         let more = alerts.len().saturating_sub(MAX_ALERTS);
         alerts.truncate(MAX_ALERTS);
+        for alert in &mut alerts {
+            alert.evidence.cut();
+        }
         let severity = alerts.first().map_or(Severity::Warn, |alert| alert.severity);
         Self { group_id, group, reason, severity, alerts, more, test: false }
     }

@@ -78,6 +78,8 @@ pub struct Routing {
     pub group_by: Vec<String>,
     /// How their messages are spaced.
     pub timing: GroupTiming,
+    /// Calendars during which they are not told.
+    pub mute: Vec<String>,
     /// Who takes operational alerts that no route takes.
     pub operators: Vec<String>,
 }
@@ -121,7 +123,7 @@ impl Routing {
             receivers: receivers.to_vec(),
             group_by: self.group_by.clone(),
             timing: self.timing,
-            mute: Vec::new(),
+            mute: self.mute.clone(),
             goes_on: true,
         };
         join(&mut groups, &direct(own), labels);

@@ -54,10 +54,11 @@ pub(super) fn show(status: &Status) {
     }
     for alert in &status.alerts {
         say(format!(
-            "alert    {} {} {} since {}  {}{}",
+            "alert    {} {} {} of {} since {}  {}{}",
             alert.state,
             alert.severity,
-            alert.monitor,
+            alert.rule,
+            if alert.monitor.is_empty() { "the daemon" } else { &alert.monitor },
             alert.since,
             if alert.segment == "*" { String::new() } else { format!("{} ", alert.segment) },
             alert.id,

@@ -118,6 +118,9 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
             for monitor in &mut monitors {
                 monitor.rules.routing = Arc::clone(&routing);
             }
+            if let Some(daemon) = &daemon {
+                own_listener(path, &receivers, daemon.http.listen, &problems);
+            }
             not_for_alerts(&receivers, &routing, &monitors, &mut warnings);
             daemon.map(|daemon| Settings {
                 daemon,
@@ -152,6 +155,25 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
         })
         .flatten();
     problems.into_result(monitor)
+}
+
+/// Nobody is told through the daemon's own listener: a message there would only go round in a circle.
+fn own_listener(
+    path: &Path,
+    receivers: &BTreeMap<String, Receiver>,
+    listen: std::net::SocketAddr,
+    problems: &Problems,
+) {
+    for (name, receiver) in receivers {
+        let Channel::Http(options) = &receiver.channel else { continue };
+        if options.leads_to(listen) {
+            problems.add(Problem::elsewhere(
+                path.display().to_string(),
+                &format!("receivers.{name}.url"),
+                format!("leads to the daemon's own listener, {listen}"),
+            ));
+        }
+    }
 }
 
 /// Legal, but surely not meant.

@@ -20,6 +20,7 @@ pub(super) fn read(root: &Section<'_>, declared: &[String]) -> Routing {
     let usual = timing(&section, GroupTiming::default());
     let group_by =
         labels(&section, "group_by").unwrap_or_else(|| vec!["monitor".to_owned(), "version".to_owned()]);
+    let mute = mute(&section, &calendars);
     let operators = check_names(&section, "operators", Some(declared));
     section.finish();
     let mut routes = Vec::new();
@@ -28,7 +29,7 @@ pub(super) fn read(root: &Section<'_>, declared: &[String]) -> Routing {
         section.finish();
     }
     let inhibit = root.sections("inhibit").iter().map(inhibition).collect();
-    Routing { routes, inhibit, calendars, group_by, timing: usual, operators }
+    Routing { routes, inhibit, calendars, group_by, timing: usual, mute, operators }
 }
 
 /// `[operations]`: from where on the daemon's own work is a problem.
@@ -114,22 +115,13 @@ fn route(
         section.add(section.problem("escalate_after", "and `escalate_to` go together"));
     }
     let after = section.duration("escalate_after", "30m", ("1s", "30d"));
-    let known: Vec<&str> = calendars.keys().map(String::as_str).collect();
-    let mute = section.strings("mute").unwrap_or_default();
-    for (name, span) in &mute {
-        if !calendars.contains_key(name) {
-            let message = format!("`{name}` is not a calendar");
-            let problem = Problem::at(section.file, span.clone(), &section.key("mute"), message);
-            section.add(suggest(problem, name, &known));
-        }
-    }
     let timing = timing(section, usual);
     let route = Route {
         matchers: matchers(section, "matchers"),
         receivers,
         group_by: labels(section, "group_by").unwrap_or_else(|| group_by.to_vec()),
         timing,
-        mute: mute.into_iter().map(|(name, _)| name).collect(),
+        mute: mute(section, calendars),
         goes_on: section.flag("continue", false),
         name,
     };
@@ -145,6 +137,20 @@ fn route(
         ..route.clone()
     };
     vec![escalation, route]
+}
+
+/// Names of calendars.
+fn mute(section: &Section<'_>, calendars: &BTreeMap<String, Calendar>) -> Vec<String> {
+    let known: Vec<&str> = calendars.keys().map(String::as_str).collect();
+    let names = section.strings("mute").unwrap_or_default();
+    for (name, span) in &names {
+        if !calendars.contains_key(name) {
+            let message = format!("`{name}` is not a calendar");
+            let problem = Problem::at(section.file, span.clone(), &section.key("mute"), message);
+            section.add(suggest(problem, name, &known));
+        }
+    }
+    names.into_iter().map(|(name, _)| name).collect()
 }
 
 fn inhibition(section: &Section<'_>) -> InhibitRule {

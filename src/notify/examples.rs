@@ -88,6 +88,7 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
             baseline_records: Some(50_000),
             columns: Some(12),
             drifted: drifted(),
+            more: 0,
         },
         url: None,
     }

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::plain;
-use super::words::{MAX_COLUMNS, Told, facts, model, moved, number, request_facts, sentence, text_of};
+use super::words::{Told, facts, model, moved, number, request_facts, sentence, text_of};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 use crate::judge::Verdict;
 
@@ -66,7 +66,7 @@ fn page(told: &Told) -> Markup {
                             strong { "A retraining of " (model(&request.monitor, &request.version, &request.segment)) " is asked for" }
                             ": " (plain(&request.reason)) "."
                         }
-                        (columns(&request.drifted))
+                        (columns(&request.drifted, 0))
                         (fact_table(&request_facts(request)))
                     })),
                 }
@@ -97,7 +97,7 @@ fn alert_card(alert: &AlertView) -> Markup {
             @if alert.status == AlertStatus::Acknowledged { span class="soft" style="font-size:12px;color:#59636e" { " · acknowledged" } }
         }
         p style="margin:0 0 12px;font-size:17px" { strong { (sentence(alert)) } }
-        (columns(&alert.evidence.drifted))
+        (columns(&alert.evidence.drifted, alert.evidence.more))
         (why(&alert.evidence.drifted))
         (fact_table(&facts(alert)))
         @if !over && !alert.evidence.advice.is_empty() {
@@ -109,7 +109,7 @@ fn alert_card(alert: &AlertView) -> Markup {
     })
 }
 
-fn columns(drifted: &[DriftedColumn]) -> Markup {
+fn columns(drifted: &[DriftedColumn], more: usize) -> Markup {
     let head =
         "padding:0 12px 6px 0;text-align:left;font-size:12px;font-weight:600;border-bottom:1px solid #d0d7de";
     let cell = "padding:6px 12px 6px 0;text-align:left;vertical-align:top;border-bottom:1px solid #d0d7de";
@@ -120,7 +120,7 @@ fn columns(drifted: &[DriftedColumn]) -> Markup {
                     th style=(head) { "Column" } th style=(head) { "Measure" } th style=(head) { "Effect, in limits" }
                     th style=(head) { "Moved" }
                 }
-                @for column in drifted.iter().take(MAX_COLUMNS) {
+                @for column in drifted {
                     tr {
                         td class="line" style=(cell) { strong { (plain(&column.column)) } }
                         td class="line" style=(cell) { (column.measure.as_str()) }
@@ -129,7 +129,7 @@ fn columns(drifted: &[DriftedColumn]) -> Markup {
                     }
                 }
             }
-            @if drifted.len() > MAX_COLUMNS { p style="margin:0 0 12px" { "... and " (drifted.len() - MAX_COLUMNS) " more" } }
+            @if more > 0 { p style="margin:0 0 12px" { "... and " (more) " more" } }
         }
     }
 }

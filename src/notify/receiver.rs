@@ -1,5 +1,6 @@
 //! Receivers over HTTP: one client, many dialects.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,20 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// The authority to trust beside the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+impl HttpOptions {
+    /// Whether one of its URLs leads to an address of this machine's loopback interface.
+    #[must_use]
+    pub fn leads_to(&self, listener: SocketAddr) -> bool {
+        let host = |url: &SecretString| {
+            let url = reqwest::Url::parse(url.expose_secret()).ok()?;
+            let name = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+            let local = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+            Some(local && url.port_or_known_default() == Some(listener.port()))
+        };
+        self.urls.iter().any(|url| host(url).unwrap_or(false))
+    }
 }
 
 /// A receiver over HTTP.

@@ -8,9 +8,6 @@ use crate::alert::{AlertStatus, AlertView, AlertsEvent, DriftedColumn, RuleKind,
 use crate::judge::Movement;
 use crate::retrain::RetrainingEvent;
 
-/// Columns of an alert that are listed.
-pub(super) const MAX_COLUMNS: usize = 20;
-
 /// An event that people read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -240,7 +237,7 @@ pub fn text_of(told: &Told) -> String {
                 model(&request.monitor, &request.version, &request.segment),
                 plain(&request.reason)
             );
-            columns_text(&mut text, &request.drifted);
+            columns_text(&mut text, &request.drifted, 0);
             text.push('\n');
             for (name, value) in request_facts(request) {
                 let _infallible = writeln!(text, "{name}: {value}");
@@ -252,7 +249,7 @@ pub fn text_of(told: &Told) -> String {
 
 fn alert_text(text: &mut String, alert: &AlertView) {
     let _infallible = writeln!(text, "{}", sentence(alert));
-    columns_text(text, &alert.evidence.drifted);
+    columns_text(text, &alert.evidence.drifted, alert.evidence.more);
     text.push('\n');
     for (name, value) in facts(alert) {
         let _infallible = writeln!(text, "{name}: {value}");
@@ -262,18 +259,18 @@ fn alert_text(text: &mut String, alert: &AlertView) {
     }
 }
 
-fn columns_text(text: &mut String, drifted: &[DriftedColumn]) {
+fn columns_text(text: &mut String, drifted: &[DriftedColumn], more: usize) {
     if drifted.is_empty() {
         return;
     }
-    let wide = drifted.iter().take(MAX_COLUMNS).map(|column| plain(&column.column).chars().count()).max();
+    let wide = drifted.iter().map(|column| plain(&column.column).chars().count()).max();
     let wide = wide.unwrap_or(6).clamp(6, 40);
     let _infallible = writeln!(
         text,
         "\n{:<wide$}  {:<8}  {:<20}  {:>8}  {:>8}  moved",
         "column", "verdict", "measure", "effect", "limit"
     );
-    for column in drifted.iter().take(MAX_COLUMNS) {
+    for column in drifted {
         let _infallible = writeln!(
             text,
             "{:<wide$}  {:<8}  {:<20}  {:>8}  {:>8}  {}",
@@ -285,8 +282,8 @@ fn columns_text(text: &mut String, drifted: &[DriftedColumn]) {
             moved(&column.movement),
         );
     }
-    if drifted.len() > MAX_COLUMNS {
-        let _infallible = writeln!(text, "... and {} more", drifted.len() - MAX_COLUMNS);
+    if more > 0 {
+        let _infallible = writeln!(text, "... and {more} more");
     }
     for column in drifted.iter().filter(|column| !column.why.is_empty()) {
         let _infallible = writeln!(text, "\nWhy {}:", plain(&column.column));

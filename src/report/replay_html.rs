@@ -70,7 +70,7 @@ fn one_alert(alert: &AlertReport) -> Markup {
             header {
                 h3 { (alert.fired) }
                 span class=(format!("badge {}", if alert.severity == "warn" { "warn" } else { "drift" })) { (alert.severity) }
-                span.soft { (series_name(&alert.version, &alert.segment)) }
+                span.soft { (alert.rule) " · " (series_name(&alert.version, &alert.segment)) }
             }
             p {
                 "Drifting since " (alert.since) ", "

@@ -62,8 +62,9 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
             text,
             "! ",
             &format!(
-                "{} alert at {} ({whose}), drifting since {}, until {until}: {}{more}{retraining}",
+                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}: {}{more}{retraining}",
                 alert.severity,
+                plain(&alert.rule),
                 alert.fired,
                 alert.since,
                 listed.join(", ")

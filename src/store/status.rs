@@ -79,7 +79,9 @@ pub struct AlertStatus {
     pub version: String,
     /// The segment.
     pub segment: String,
-    /// Pending or firing.
+    /// The rule.
+    pub rule: String,
+    /// Pending, firing or acknowledged.
     pub state: String,
     /// How bad it is.
     pub severity: String,
@@ -238,8 +240,8 @@ impl Store {
 
     async fn open_alerts(&self) -> Result<Vec<AlertStatus>, sqlx::Error> {
         let rows = sqlx::query(
-            "select id::text, monitor, model_version, segment, state, severity, since from alert
-             where state in ('pending', 'firing') order by created_at desc limit 200",
+            "select id::text, monitor, model_version, segment, rule, state, severity, since from alert
+             where state in ('pending', 'firing', 'acknowledged') order by created_at desc limit 200",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -250,6 +252,7 @@ impl Store {
                     monitor: row.try_get("monitor")?,
                     version: row.try_get("model_version")?,
                     segment: row.try_get("segment")?,
+                    rule: row.try_get("rule")?,
                     state: row.try_get("state")?,
                     severity: row.try_get("severity")?,
                     since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).to_string(),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use driftd::alert::{ChangeKind, ChangeReason, SeriesAlerts};
 use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::record::table::{TableRows, json_lines_batches};
@@ -151,4 +152,29 @@ fn only_one_of_two_daemons_can_store_the_same_records() {
         assert_eq!(stored, 1, "{outcomes:?}");
     }
     assert_eq!(counted(&world), (200, 200));
+}
+
+#[test]
+fn an_alert_that_fired_before_an_upgrade_goes_on_after_it() {
+    let Some(services) = services("upgrade") else { return };
+    let world = World::new(&services, &Options::default());
+    let run = |text: &'static str| world.runtime.block_on(sqlx::raw_sql(text).execute(&world.pool)).unwrap();
+    run(include_str!("../../migrations/0001_spine.sql"));
+    run("insert into series values ('m', '1', '*', '{\"state\": \"firing\", \"id\": \"00000000-0000-0000-0000-000000000007\",
+             \"since\": 5, \"windows\": 2, \"quiet\": 0, \"severity\": \"critical\"}'), ('m', '1', 'a=b', default);
+         insert into alert (id, monitor, model_version, segment, state, severity, since)
+         values ('00000000-0000-0000-0000-000000000007', 'm', '1', '*', 'firing', 'critical', now())");
+    run(include_str!("../../migrations/0002_alerts.sql"));
+    let stored: Vec<serde_json::Value> = world
+        .runtime
+        .block_on(sqlx::query_scalar("select alerts from series order by segment").fetch_all(&world.pool))
+        .unwrap();
+    let read = |value: &serde_json::Value| serde_json::from_value::<SeriesAlerts>(value.clone()).unwrap();
+    assert_eq!(read(&stored[1]), SeriesAlerts::default());
+    let mut alerts = read(&stored[0]);
+    let change = alerts.end("drift", None, ChangeReason::ByPerson).unwrap();
+    assert_eq!((change.id.as_u128(), change.kind), (7, ChangeKind::Resolved));
+    let fired =
+        world.runtime.block_on(number(&world.pool, "select count(*) from alert where fired_at is not null"));
+    assert_eq!(fired, Ok(1));
 }

@@ -3,12 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::words::{MAX_COLUMNS, Told, column_line, facts, request_facts, sentence};
+use super::super::words::{Told, column_line, facts, request_facts, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 
 /// Alerts a chat message spells out.
 const MAX_ALERTS: usize = 5;
+
+/// Columns that a chat message lists.
+const MAX_LINES: usize = 8;
 
 /// Slack cuts texts of blocks at 3000 characters.
 const MAX_TEXT: usize = 2_900;
@@ -32,16 +35,17 @@ fn colour(alert: Option<&AlertView>) -> &'static str {
 }
 
 /// The first columns with their numbers, and their why.
-fn findings(drifted: &[DriftedColumn]) -> Vec<String> {
+fn findings(drifted: &[DriftedColumn], more: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for column in drifted.iter().take(MAX_COLUMNS.min(8)) {
+    for column in drifted.iter().take(MAX_LINES) {
         lines.push(format!("• {}", column_line(column)));
         if let Some(reason) = column.why.first() {
             lines.push(format!("   {}", super::super::plain(reason)));
         }
     }
-    if drifted.len() > 8 {
-        lines.push(format!("… and {} more", drifted.len() - 8));
+    let more = drifted.len().saturating_sub(MAX_LINES) + more;
+    if more > 0 {
+        lines.push(format!("… and {more} more"));
     }
     lines
 }
@@ -61,7 +65,7 @@ pub(super) fn slack(told: &Told) -> Request {
             first = event.alerts.first();
             for alert in event.alerts.iter().take(MAX_ALERTS) {
                 blocks.push(section(&format!("*{}*", slack_text(&sentence(alert)))));
-                let lines = findings(&alert.evidence.drifted);
+                let lines = findings(&alert.evidence.drifted, alert.evidence.more);
                 if !lines.is_empty() {
                     blocks.push(section(&slack_text(&lines.join("\n"))));
                 }
@@ -80,7 +84,7 @@ pub(super) fn slack(told: &Told) -> Request {
             }
         }
         Told::Retraining(request) => {
-            blocks.push(section(&slack_text(&findings(&request.drifted).join("\n"))));
+            blocks.push(section(&slack_text(&findings(&request.drifted, 0).join("\n"))));
             blocks.push(section(&slack_text(&small_print(&request_facts(request)))));
         }
     }
@@ -127,7 +131,7 @@ pub(super) fn teams(told: &Told) -> Request {
         Told::Alerts(event) => {
             for alert in event.alerts.iter().take(MAX_ALERTS) {
                 body.push(block(card_text(&sentence(alert)), json!({ "separator": true })));
-                for line in findings(&alert.evidence.drifted) {
+                for line in findings(&alert.evidence.drifted, alert.evidence.more) {
                     body.push(block(card_text(&line), json!({ "spacing": "none" })));
                 }
                 body.push(facts_of(&facts(alert)));
@@ -141,7 +145,7 @@ pub(super) fn teams(told: &Told) -> Request {
             }
         }
         Told::Retraining(request) => {
-            for line in findings(&request.drifted) {
+            for line in findings(&request.drifted, 0) {
                 body.push(block(card_text(&line), json!({ "spacing": "none" })));
             }
             body.push(facts_of(&request_facts(request)));

@@ -65,9 +65,15 @@ fn options(url: &str, dialect: Dialect) -> HttpOptions {
 }
 
 async fn attempt(url: &str, dialect: Dialect) -> Attempt {
-    let receiver = HttpReceiver::new(&options(url, dialect)).unwrap();
+    attempt_as(Auth::Bearer(secret()), url, dialect).await
+}
+
+async fn attempt_as(auth: Auth, url: &str, dialect: Dialect) -> Attempt {
+    // Training systems take requests, the others alerts.
+    let event = examples().remove(if matches!(dialect, Dialect::Training(_)) { 3 } else { 0 });
+    let receiver = HttpReceiver::new(&HttpOptions { auth, ..options(url, dialect) }).unwrap();
     let mut conversation = Conversation::on();
-    let attempt = receiver.deliver(&outgoing(examples().remove(0)), &mut conversation).await;
+    let attempt = receiver.deliver(&outgoing(event), &mut conversation).await;
     assert_leaks_no_secret(&attempt, &conversation);
     assert!(!conversation.lines().is_empty());
     attempt
@@ -154,10 +160,25 @@ async fn no_dialect_shows_its_secrets_whatever_the_answer() {
             Dialect::PagerDuty { routing_key: secret() },
             Dialect::Opsgenie,
             Dialect::Template(template.clone()),
+            Dialect::Training(Training::Airflow { version: 3, dag: "retrain".into() }),
+            Dialect::Training(Training::GitHub { repository: "o/r".into(), event_type: "retrain".into() }),
+            Dialect::Training(Training::Argo),
+            Dialect::Training(Training::Kubeflow { pipeline: "p".into(), version: None, experiment: None }),
+            Dialect::Training(Training::Prefect { deployment: "d".into() }),
+            Dialect::Training(Training::Dagster { job: "j".into(), location: "l".into(), repository: "r".into() }),
         ] {
-            let (url, _) = server(answer, Then::Close).await;
+            let (url, heard) = server(answer, Then::Close).await;
             // The path is a secret, too, for those that have no other.
-            attempt(&format!("{url}/{SECRET}"), dialect.clone()).await;
+            let url = format!("{url}/{SECRET}");
+            for auth in [
+                Auth::None,
+                Auth::Bearer(secret()),
+                Auth::Basic("driftd".into(), secret()),
+                Auth::Header("authorization", "GenieKey ", secret()),
+            ] {
+                attempt_as(auth, &url, dialect.clone()).await;
+            }
+            assert!(heard.lock().unwrap()[1].contains(SECRET), "the secret is sent, and not shown");
             let shown = format!("{:?}", options(&url, dialect));
             assert!(!shown.contains(SECRET), "{shown}");
         }
@@ -177,4 +198,27 @@ fn forbidden_addresses_and_credentials_in_urls_are_refused_before_anything_is_se
         assert!(!error.contains("secret@"), "{error}");
     }
     assert!(HttpClient::new("http://127.0.0.1:1/", Duration::from_secs(1), None).is_ok());
+}
+
+#[tokio::test]
+async fn a_graphql_answer_that_says_no_is_no_success() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 74\r\n\r\n{\"data\":{\"launchPipelineExecution\":{\"__typename\":\"PipelineNotFoundError\"}}}";
+    let (url, _) = server(answer, Then::Close).await;
+    let dagster = Training::Dagster { job: "j".into(), location: "l".into(), repository: "r".into() };
+    let attempt = attempt(&url, Dialect::Training(dagster)).await;
+    assert!(matches!(attempt, Attempt::Failed { reason: Reason::Refused, .. }), "{attempt:?}");
+}
+
+#[test]
+fn what_leads_to_the_daemons_own_listener_is_noticed() {
+    let listener = "127.0.0.1:9464".parse().unwrap();
+    for (url, own) in [
+        ("http://127.0.0.1:9464/x", true),
+        ("http://localhost:9464/", true),
+        ("http://[::1]:9464/", true),
+        ("http://127.0.0.1:9465/", false),
+        ("http://10.0.0.1:9464/", false),
+    ] {
+        assert_eq!(options(url, Dialect::Slack).leads_to(listener), own, "{url}");
+    }
 }

@@ -1,0 +1,126 @@
+//! What people do to alerts, through the same machine as windows.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{AlertRow, By, Owner, read_alert, write_changes};
+use crate::alert::{ChangeReason, RuleKind, SeriesAlerts};
+use crate::decision::ChangedAlert;
+use crate::store::{Store, StoreError, damaged, failed};
+
+/// What a person does to an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertAction {
+    /// Is at it.
+    Acknowledge,
+    /// Says that it is over.
+    Resolve,
+}
+
+impl Store {
+    /// Acknowledges or resolves an alert, in the name of somebody.
+    ///
+    /// # Errors
+    /// When there is no such alert, it does not fire, or the database is away.
+    pub async fn act_on_alert(
+        &self,
+        id: Uuid,
+        action: AlertAction,
+        actor: &str,
+        comment: &str,
+    ) -> Result<AlertRow, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin changing an alert"))?;
+        let alert = read_alert(&mut transaction, id).await?;
+        let view = &alert.view;
+        let operational = view.kind == RuleKind::Operational;
+        let states: Option<Value> = if operational {
+            sqlx::query_scalar("select alerts from operational_state where scope = $1 for no key update")
+                .bind(&view.monitor)
+                .fetch_optional(&mut *transaction)
+                .await
+        } else {
+            sqlx::query_scalar(
+                "select alerts from series where monitor = $1 and model_version = $2 and segment = $3
+                 for no key update",
+            )
+            .bind(&view.monitor)
+            .bind(&view.version)
+            .bind(&view.segment)
+            .fetch_optional(&mut *transaction)
+            .await
+        }
+        .map_err(failed("lock an alert"))?;
+        let mut states: SeriesAlerts = match states {
+            Some(states) => damaged("the state of an alert", serde_json::from_value(states))?,
+            None => SeriesAlerts::default(),
+        };
+        let column: Option<String> = sqlx::query_scalar("select column_name from alert where id = $1")
+            .bind(id)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed("read an alert"))?;
+        let (rule, column) = (view.rule.as_str(), column.as_deref());
+        let is_this = states
+            .state(rule, column)
+            .and_then(|state| state.episode.as_ref())
+            .is_some_and(|episode| episode.id == id);
+        let change = match action {
+            _ if !is_this => None,
+            AlertAction::Acknowledge => states.acknowledge(rule, column),
+            AlertAction::Resolve => states.end(rule, column, ChangeReason::ByPerson),
+        };
+        let Some(change) = change else {
+            let wanted = if action == AlertAction::Acknowledge { "acknowledged" } else { "resolved" };
+            return Err(StoreError::Refused(format!("alert {id} is {}: it cannot be {wanted}", alert.state)));
+        };
+        let stored = damaged("the state of an alert", serde_json::to_value(&states))?;
+        if operational {
+            sqlx::query("update operational_state set alerts = $2 where scope = $1")
+                .bind(&view.monitor)
+                .bind(stored)
+        } else {
+            sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
+                .bind(&view.monitor)
+                .bind(&view.version)
+                .bind(&view.segment)
+                .bind(stored)
+        }
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("store the state of an alert"))?;
+        let changed = ChangedAlert {
+            transition: crate::alert::Transition {
+                rule: view.rule.clone(),
+                column: column.map(str::to_owned),
+                change,
+            },
+            kind: view.kind,
+            labels: view.labels.clone(),
+            evidence: None,
+            // It is in its groups since it fired.
+            groups: Vec::new(),
+        };
+        let owner = Owner { monitor: &view.monitor, version: &view.version, segment: &view.segment };
+        write_changes(&mut transaction, owner, &[changed], By { actor, detail: comment, window: None }).await?;
+        let alert = read_alert(&mut transaction, id).await?;
+        transaction.commit().await.map_err(failed("commit the change of an alert"))?;
+        Ok(alert)
+    }
+
+    /// Writes changes of alerts that no window and no look made: a drill.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn inject_alerts(
+        &self,
+        monitor: &str,
+        version: &str,
+        changes: &[ChangedAlert],
+        actor: &str,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin a drill"))?;
+        let owner = Owner { monitor, version, segment: crate::window::WHOLE };
+        write_changes(&mut transaction, owner, changes, By { actor, detail: "drill", window: None }).await?;
+        transaction.commit().await.map_err(failed("commit a drill"))
+    }
+}

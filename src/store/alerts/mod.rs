@@ -1,0 +1,252 @@
+//! Alerts: their rows, their history, and what people do to them.
+
+mod act;
+mod write;
+
+pub use act::AlertAction;
+pub(super) use write::{By, HELD, Owner, TOLD, refresh_evidence, write_changes, write_history};
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::{Store, StoreError, event_time, failed};
+use crate::alert::{AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Severity};
+
+/// A row of an alert's history.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct HistoryEntry {
+    /// When, RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// How bad the alert was.
+    pub severity: String,
+    /// Who.
+    pub actor: String,
+    /// In words.
+    pub detail: String,
+    /// Start of the window that made the change, RFC 3339.
+    pub window: Option<String>,
+}
+
+/// A message about an alert.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct DeliveryEntry {
+    /// The message.
+    pub id: Uuid,
+    /// To whom.
+    pub receiver: String,
+    /// The event's `type`.
+    pub event_type: String,
+    /// pending, sent, dead or superseded.
+    pub status: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// How the last attempt ended.
+    pub outcome: Option<String>,
+    /// In words.
+    pub detail: Option<String>,
+    /// When it was decided, RFC 3339.
+    pub at: String,
+}
+
+/// Which alerts to list.
+#[derive(Clone, Debug, Default)]
+pub struct AlertFilter {
+    /// Of this monitor.
+    pub monitor: Option<String>,
+    /// Those that are over, too.
+    pub all: bool,
+}
+
+/// An alert with the state of its row.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct AlertRow {
+    /// pending, firing, acknowledged, resolved or cleared.
+    pub state: String,
+    /// As it is told.
+    #[serde(flatten)]
+    pub view: AlertView,
+}
+
+/// A query for alerts, with the columns that [`alert_row`] reads.
+macro_rules! select_alerts {
+    ($condition:literal) => {
+        concat!(
+            "select a.id, a.monitor, a.model_version, a.segment, a.state, a.severity, a.since, a.rule, a.column_name,
+                    a.kind, a.labels, a.evidence, a.reason, a.windows, coalesce(a.fired_at, a.created_at) as fired_at,
+                    a.resolved_at, a.acknowledged_by
+             from alert a ",
+            $condition
+        )
+    };
+}
+pub(super) use select_alerts;
+
+pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    let status = match state.as_str() {
+        "resolved" | "cleared" => AlertStatus::Resolved,
+        "acknowledged" => AlertStatus::Acknowledged,
+        _ => AlertStatus::Firing,
+    };
+    let kind: String = row.try_get("kind")?;
+    let time = |name: &str| -> Result<String, sqlx::Error> {
+        Ok(event_time(row.try_get::<DateTime<Utc>, _>(name)?).to_string())
+    };
+    let resolved: Option<DateTime<Utc>> = row.try_get("resolved_at")?;
+    let Json(labels): Json<Labels> = row.try_get("labels")?;
+    let Json(evidence): Json<Evidence> = row.try_get("evidence")?;
+    let severity: String = row.try_get("severity")?;
+    let view = AlertView {
+        id: row.try_get("id")?,
+        status,
+        severity: Severity::from_name(&severity).unwrap_or(Severity::Critical),
+        rule: row.try_get("rule")?,
+        kind: [RuleKind::DataQuality, RuleKind::Operational]
+            .into_iter()
+            .find(|known| known.as_str() == kind)
+            .unwrap_or(RuleKind::Drift),
+        monitor: row.try_get("monitor")?,
+        version: row.try_get("model_version")?,
+        segment: row.try_get("segment")?,
+        labels,
+        since: time("since")?,
+        fired_at: time("fired_at")?,
+        resolved_at: resolved.map(|at| event_time(at).to_string()),
+        acknowledged_by: row.try_get("acknowledged_by")?,
+        reason: row.try_get("reason")?,
+        windows: u32::try_from(row.try_get::<i32, _>("windows")?).unwrap_or(0),
+        evidence,
+        url: None,
+    };
+    Ok(AlertRow { state, view })
+}
+
+/// What inhibition and silences look at.
+pub(super) fn facts_of(view: &AlertView) -> AlertFacts {
+    AlertFacts {
+        id: view.id,
+        labels: view.labels.clone(),
+        status: view.status,
+        columns: view.evidence.drifted.iter().map(|column| column.column.clone()).collect(),
+    }
+}
+
+impl Store {
+    /// Alerts, the newest first; without `all` those that are not over.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn alerts(&self, filter: &AlertFilter, limit: i64) -> Result<Vec<AlertRow>, StoreError> {
+        let rows = sqlx::query(select_alerts!(
+            "where ($1::text is null or a.monitor = $1)
+               and ($2 or a.state in ('pending', 'firing', 'acknowledged'))
+             order by a.updated_at desc, a.id limit $3"
+        ))
+        .bind(&filter.monitor)
+        .bind(filter.all)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list alerts"))?;
+        rows.iter().map(alert_row).collect::<Result<_, _>>().map_err(failed("list alerts"))
+    }
+
+    /// The alert whose id begins so, with its history and the messages about it.
+    ///
+    /// # Errors
+    /// When there is none or more than one, or the database is away.
+    pub async fn alert(
+        &self,
+        prefix: &str,
+    ) -> Result<(AlertRow, Vec<HistoryEntry>, Vec<DeliveryEntry>), StoreError> {
+        let id = self.find_alert(prefix).await?;
+        let mut connection = self.pool.acquire().await.map_err(failed("read an alert"))?;
+        let alert = read_alert(&mut connection, id).await?;
+        let history = history(&mut connection, id).await.map_err(failed("read the history of an alert"))?;
+        let deliveries = deliveries(&mut connection, id).await.map_err(failed("read the messages of an alert"))?;
+        Ok((alert, history, deliveries))
+    }
+
+    /// The full id of the alert whose id begins so.
+    ///
+    /// # Errors
+    /// When there is none or more than one, or the database is away.
+    pub async fn find_alert(&self, prefix: &str) -> Result<Uuid, StoreError> {
+        let found: Vec<Uuid> =
+            sqlx::query_scalar("select id from alert where starts_with(id::text, lower($1)) limit 2")
+                .bind(prefix)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("find an alert"))?;
+        super::the_one(&found, "alert", prefix, "driftd alerts list --all")
+    }
+}
+
+pub(super) async fn read_alert(connection: &mut PgConnection, id: Uuid) -> Result<AlertRow, StoreError> {
+    let row = sqlx::query(select_alerts!("where a.id = $1"))
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read an alert"))?
+        .ok_or_else(|| StoreError::NotFound(format!("there is no alert {id}")))?;
+    alert_row(&row).map_err(failed("read an alert"))
+}
+
+async fn history(connection: &mut PgConnection, id: Uuid) -> Result<Vec<HistoryEntry>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select c.created_at, c.kind, c.reason, c.severity, c.actor, c.detail, w.starts_at
+         from alert_change c left join model_window w on w.id = c.window_id
+         where c.alert_id = $1 order by c.id",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let window: Option<DateTime<Utc>> = row.try_get("starts_at")?;
+            Ok(HistoryEntry {
+                at: event_time(row.try_get("created_at")?).to_string(),
+                kind: row.try_get("kind")?,
+                reason: row.try_get("reason")?,
+                severity: row.try_get("severity")?,
+                actor: row.try_get("actor")?,
+                detail: row.try_get("detail")?,
+                window: window.map(|at| event_time(at).to_string()),
+            })
+        })
+        .collect()
+}
+
+async fn deliveries(connection: &mut PgConnection, id: Uuid) -> Result<Vec<DeliveryEntry>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select n.id, n.receiver, n.event_type, n.status, n.attempts, n.created_at, last.outcome, last.detail
+         from notification n
+         left join lateral (select outcome, detail from delivery_attempt d where d.notification_id = n.id
+                            order by attempt desc limit 1) last on true
+         where n.body @? ('$.data.alerts[*] ? (@.id == \"' || $1::text || '\")')::jsonpath
+         order by n.sequence",
+    )
+    .bind(id.to_string())
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DeliveryEntry {
+                id: row.try_get("id")?,
+                receiver: row.try_get("receiver")?,
+                event_type: row.try_get("event_type")?,
+                status: row.try_get("status")?,
+                attempts: row.try_get("attempts")?,
+                outcome: row.try_get("outcome")?,
+                detail: row.try_get("detail")?,
+                at: event_time(row.try_get("created_at")?).to_string(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,200 @@
+//! Writing changes of alerts: the row, its history, the groups it concerns.
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::alert::{AlertChange, Evidence, GroupKey, SeriesAlerts, Severity};
+use crate::decision::ChangedAlert;
+use crate::store::{StoreError, failed, timestamp};
+
+/// The kinds of history entries that are no change of the machine.
+pub(in crate::store) const TOLD: &str = "told";
+
+/// See [`TOLD`].
+pub(in crate::store) const HELD: &str = "held";
+
+/// Whose alert it is.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Owner<'a> {
+    pub(in crate::store) monitor: &'a str,
+    pub(in crate::store) version: &'a str,
+    pub(in crate::store) segment: &'a str,
+}
+
+/// Who made a change, and what they said.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct By<'a> {
+    pub(in crate::store) actor: &'a str,
+    pub(in crate::store) detail: &'a str,
+    pub(in crate::store) window: Option<i64>,
+}
+
+/// Writes changes of alerts, their history, and the groups they concern.
+pub(in crate::store) async fn write_changes(
+    connection: &mut PgConnection,
+    owner: Owner<'_>,
+    changes: &[ChangedAlert],
+    by: By<'_>,
+) -> Result<(), StoreError> {
+    for changed in changes {
+        write_change(connection, owner, changed, by).await.map_err(failed("store the change of an alert"))?;
+    }
+    // In one order for everybody, so that transactions do not wait for one another in a circle.
+    let mut joins: Vec<(Uuid, &GroupKey, Uuid)> = changes
+        .iter()
+        .flat_map(|changed| changed.groups.iter().map(|group| (group.id(), group, changed.transition.change.id)))
+        .collect();
+    joins.sort_by_key(|(group, _, alert)| (*group, *alert));
+    for (id, group, alert) in joins {
+        join_group(connection, id, group, alert).await.map_err(failed("put an alert into its group"))?;
+    }
+    let ids: Vec<Uuid> = changes.iter().map(|changed| changed.transition.change.id).collect();
+    wake_groups(connection, &ids).await
+}
+
+/// Has the groups of alerts looked at.
+async fn wake_groups(connection: &mut PgConnection, alerts: &[Uuid]) -> Result<(), StoreError> {
+    sqlx::query(
+        "update alert_group set due_at = now() where id in (
+             select g.id from alert_group g join alert_group_member m on m.group_id = g.id
+             where m.alert_id = any($1) order by g.id for update of g)",
+    )
+    .bind(alerts)
+    .execute(connection)
+    .await
+    .map_err(failed("wake the groups of an alert"))?;
+    Ok(())
+}
+
+async fn write_change(
+    connection: &mut PgConnection,
+    owner: Owner<'_>,
+    changed: &ChangedAlert,
+    by: By<'_>,
+) -> Result<(), sqlx::Error> {
+    let AlertChange { id, kind, reason, severity, since, windows } = &changed.transition.change;
+    sqlx::query(
+        "insert into alert (id, monitor, model_version, segment, state, severity, since, rule, column_name, kind,
+                            labels, evidence, reason, windows, fired_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, '{}'::jsonb), $13, $14,
+                 case when $15 = 'firing' then now() end)
+         on conflict (id) do update set
+             state = case when $15 = 'eased' then alert.state else excluded.state end,
+             severity = excluded.severity, labels = excluded.labels, reason = excluded.reason,
+             windows = greatest(alert.windows, excluded.windows), updated_at = now(),
+             evidence = coalesce($12, alert.evidence),
+             fired_at = coalesce(alert.fired_at, excluded.fired_at),
+             resolved_at = case when $15 in ('resolved', 'cleared') then now() end,
+             acknowledged_at = case when $15 = 'acknowledged' then now()
+                                    when $15 = 'worsened' then null else alert.acknowledged_at end,
+             acknowledged_by = case when $15 = 'acknowledged' then $16
+                                    when $15 = 'worsened' then null else alert.acknowledged_by end",
+    )
+    .bind(id)
+    .bind(owner.monitor)
+    .bind(owner.version)
+    .bind(owner.segment)
+    .bind(kind.state())
+    .bind(severity.as_str())
+    .bind(timestamp(*since))
+    .bind(&changed.transition.rule)
+    .bind(&changed.transition.column)
+    .bind(changed.kind.as_str())
+    .bind(Json(&changed.labels))
+    .bind(changed.evidence.as_ref().map(Json))
+    .bind(reason.as_str())
+    .bind(i32::try_from(*windows).unwrap_or(i32::MAX))
+    .bind(kind.as_str())
+    .bind(by.actor)
+    .execute(&mut *connection)
+    .await?;
+    let detail = if by.detail.is_empty() {
+        changed.evidence.as_ref().map_or("", |evidence| evidence.summary.as_str())
+    } else {
+        by.detail
+    };
+    write_history(connection, *id, by.window, (kind.as_str(), reason.as_str()), *severity, by.actor, detail).await
+}
+
+pub(in crate::store) async fn write_history(
+    connection: &mut PgConnection,
+    alert: Uuid,
+    window: Option<i64>,
+    (kind, reason): (&str, &str),
+    severity: Severity,
+    actor: &str,
+    detail: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into alert_change (alert_id, window_id, kind, severity, reason, actor, detail)
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+    )
+    .bind(alert)
+    .bind(window)
+    .bind(kind)
+    .bind(severity.as_str())
+    .bind(reason)
+    .bind(actor)
+    .bind(detail)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn join_group(
+    connection: &mut PgConnection,
+    id: Uuid,
+    group: &GroupKey,
+    alert: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into alert_group (id, thread, route, receiver, labels, timing, mute)
+         values ($1, gen_random_uuid(), $2, $3, $4, $5, $6)
+         on conflict (id) do update set timing = excluded.timing, mute = excluded.mute, due_at = now()",
+    )
+    .bind(id)
+    .bind(&group.route)
+    .bind(&group.receiver)
+    .bind(Json(&group.labels))
+    .bind(Json(group.timing))
+    .bind(Json(&group.mute))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("insert into alert_group_member (group_id, alert_id) values ($1, $2) on conflict do nothing")
+        .bind(id)
+        .bind(alert)
+        .execute(&mut *connection)
+        .await?;
+    // Stays when the group is over: receivers that take states are told of the end for a while.
+    sqlx::query("insert into alert_route (alert_id, receiver) values ($1, $2) on conflict do nothing")
+        .bind(alert)
+        .bind(&group.receiver)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// What open alerts that drift on rest on now.
+pub(in crate::store) async fn refresh_evidence(
+    connection: &mut PgConnection,
+    refreshed: &[(Uuid, Evidence)],
+    alerts: &SeriesAlerts,
+) -> Result<(), StoreError> {
+    for (id, evidence) in refreshed {
+        let windows = alerts
+            .states()
+            .find(|(_, _, state)| state.episode.as_ref().is_some_and(|episode| episode.id == *id))
+            .map_or(0, |(_, _, state)| state.drifting_windows());
+        sqlx::query(
+            "update alert set evidence = $2, windows = greatest(windows, $3), updated_at = now() where id = $1",
+        )
+        .bind(id)
+        .bind(Json(evidence))
+        .bind(i32::try_from(windows).unwrap_or(i32::MAX))
+        .execute(&mut *connection)
+        .await
+        .map_err(failed("refresh an alert"))?;
+    }
+    Ok(())
+}

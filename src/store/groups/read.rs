@@ -1,0 +1,165 @@
+//! What telling a group needs to know.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use sqlx::{PgConnection, Row as _};
+use uuid::Uuid;
+
+use super::page_of;
+use crate::alert::{AlertFacts, AlertStatus, AlertView, Group, GroupTiming, Labels, Member, Suppression, Told};
+use crate::record::EventTime;
+use crate::store::alerts::{alert_row, select_alerts};
+use crate::store::{Store, StoreError, event_time, failed};
+
+/// A group, locked, with its alerts and what suppressed each of them at the last look.
+pub(super) struct Loaded {
+    pub(super) id: Uuid,
+    pub(super) thread: Uuid,
+    pub(super) route: String,
+    pub(super) receiver: String,
+    pub(super) labels: Labels,
+    pub(super) messages: i32,
+    pub(super) capped: bool,
+    pub(super) group: Group,
+    pub(super) views: Vec<AlertView>,
+    pub(super) before: Vec<Option<Suppression>>,
+}
+
+/// Alerts that inhibition looks at, at most.
+const MAX_OPEN: i64 = 20_000;
+
+impl Store {
+    /// The alerts that are routed to a receiver, as states: those that fire and nothing suppresses, and those that were
+    /// over at most `for_seconds` ago.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn routed_alerts(
+        &self,
+        receiver: &str,
+        for_seconds: i64,
+        external_url: Option<&str>,
+    ) -> Result<Vec<AlertView>, StoreError> {
+        let rows = sqlx::query(select_alerts!(
+            "where exists (select from alert_route r where r.alert_id = a.id and r.receiver = $1)
+               and (a.state in ('firing', 'acknowledged')
+                    or a.state = 'resolved' and a.resolved_at > now() - make_interval(secs => $2))
+               and not exists (select from alert_group_member m join alert_group g on g.id = m.group_id
+                               where m.alert_id = a.id and g.receiver = $1 and m.suppression is not null)
+             order by a.since, a.id limit 5000"
+        ))
+        .bind(receiver)
+        .bind(f64::from(i32::try_from(for_seconds).unwrap_or(i32::MAX)))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("read the alerts of a receiver"))?;
+        let mut views = Vec::new();
+        for row in &rows {
+            let mut view = alert_row(row).map_err(failed("read the alerts of a receiver"))?.view;
+            view.url = page_of(external_url, view.id);
+            views.push(view);
+        }
+        Ok(views)
+    }
+}
+
+pub(super) async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Loaded>, sqlx::Error> {
+    let row = sqlx::query(
+        "select thread, route, receiver, labels, timing, mute, opened_at, sent_at, messages, capped from alert_group
+         where id = $1 for update skip locked",
+    )
+    .bind(id)
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let members = sqlx::query(
+        "select m.alert_id, m.told, m.suppression, a.fired_at as fired from alert_group_member m
+         join alert a on a.id = m.alert_id where m.group_id = $1 order by m.alert_id",
+    )
+    .bind(id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let alerts = sqlx::query(select_alerts!(
+        "join alert_group_member m on m.alert_id = a.id where m.group_id = $1 order by a.id"
+    ))
+    .bind(id)
+    .fetch_all(&mut *connection)
+    .await?;
+    let views = alerts
+        .iter()
+        .map(|row| alert_row(row).map(|alert| alert.view))
+        .collect::<Result<Vec<AlertView>, sqlx::Error>>()?;
+    let opened = event_time(row.try_get("opened_at")?);
+    let mut before = Vec::new();
+    let mut group = Group {
+        timing: row.try_get::<Json<GroupTiming>, _>("timing")?.0,
+        opened,
+        sent: row.try_get::<Option<DateTime<Utc>>, _>("sent_at")?.map(event_time),
+        members: Vec::new(),
+    };
+    for (member, view) in members.iter().zip(&views) {
+        let told: Option<Json<Told>> = member.try_get("told")?;
+        let fired: Option<DateTime<Utc>> = member.try_get("fired")?;
+        let suppression: Option<Json<Suppression>> = member.try_get("suppression")?;
+        before.push(suppression.map(|Json(suppression)| suppression));
+        group.members.push(Member {
+            id: view.id,
+            status: view.status,
+            severity: view.severity,
+            fired: fired.map_or(opened, event_time),
+            told: told.map(|Json(told)| told),
+            suppression: None,
+        });
+    }
+    Ok(Some(Loaded {
+        id,
+        thread: row.try_get("thread")?,
+        route: row.try_get("route")?,
+        receiver: row.try_get("receiver")?,
+        labels: row.try_get::<Json<Labels>, _>("labels")?.0,
+        messages: row.try_get("messages")?,
+        capped: row.try_get("capped")?,
+        group,
+        views,
+        before,
+    }))
+}
+
+pub(super) async fn open_alerts(connection: &mut PgConnection) -> Result<Vec<AlertFacts>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select id, state, labels, jsonb_path_query_array(evidence, '$.drifted[*].column') as columns from alert
+         where state in ('firing', 'acknowledged') order by since, id limit $1",
+    )
+    .bind(MAX_OPEN)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AlertFacts {
+                id: row.try_get("id")?,
+                labels: row.try_get::<Json<Labels>, _>("labels")?.0,
+                status: AlertStatus::Firing,
+                columns: row.try_get::<Json<Vec<String>>, _>("columns")?.0,
+            })
+        })
+        .collect()
+}
+
+/// When a receiver may have another message, if it has had as many as it may in the last hour.
+pub(super) async fn room_at(
+    connection: &mut PgConnection,
+    receiver: &str,
+    cap: u32,
+) -> Result<Option<EventTime>, sqlx::Error> {
+    let recent: Vec<DateTime<Utc>> = sqlx::query_scalar(
+        "select created_at from notification
+         where receiver = $1 and created_at > now() - interval '1 hour' and event_type like 'drift.alerts.%'
+         order by created_at desc limit $2",
+    )
+    .bind(receiver)
+    .bind(i64::from(cap))
+    .fetch_all(connection)
+    .await?;
+    let full = recent.len() >= cap as usize;
+    Ok(recent.last().filter(|_| full).map(|oldest| event_time(*oldest).shifted(3_600_000_001)))
+}
