@@ -361,7 +361,7 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     }
     let output = driftd(&["replay", "--monitor", &tight, &log]);
     let said = text(&output);
-    assert!(said.contains("alert at") && said.contains("temp"), "{said}");
+    assert!(said.contains("alert `drift` at") && said.contains("temp"), "{said}");
     assert!(said.lines().all(|line| line.chars().count() <= 130), "{said}");
     let page = folder.path("page.html");
     driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log, "-o", &page]);

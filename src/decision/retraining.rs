@@ -1,0 +1,113 @@
+//! Whether a closed window asks for a retraining, and with what evidence.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::evidence::why;
+use super::{ClosingWindow, DecisionRules, Notification};
+use crate::alert::{
+    AlertRule, DriftedColumn, EventKind, MAX_COLUMNS, RuleKind, SeriesAlerts, WindowEvidence, derived_id,
+};
+use crate::judge::Judgement;
+use crate::retrain::{
+    RetrainDecision, RetrainPolicy, RetrainingEvent, Situation, decide, evidence_pack, request_id,
+};
+
+/// The messages that ask training systems: one each, with an id that follows from the request's.
+#[must_use]
+pub fn request_notifications(request: Uuid, receivers: &[String], body: &Value) -> Vec<Notification> {
+    let to = |receiver: &String| Notification {
+        id: derived_id(&["notification", &request.to_string(), receiver]),
+        subject: request,
+        receiver: receiver.clone(),
+        kind: EventKind::RetrainingRequested,
+        body: body.clone(),
+    };
+    receivers.iter().map(to).collect()
+}
+
+pub(super) fn retraining(
+    window: &ClosingWindow,
+    rules: &DecisionRules,
+    policy: &RetrainPolicy,
+    alerts: &SeriesAlerts,
+    judgement: &Judgement,
+) -> (RetrainDecision, Option<RetrainingEvent>) {
+    let asks = |rule: &&AlertRule| match policy.rules.as_slice() {
+        [] => rule.kind == RuleKind::Drift,
+        named => named.contains(&rule.name),
+    };
+    let broken: Vec<&str> = broken_columns(rules, alerts, judgement);
+    let mut outcome = RetrainDecision::NotFiring;
+    for rule in rules.alerts.iter().filter(asks) {
+        for (_, column, state) in alerts.states().filter(|(name, ..)| *name == rule.name) {
+            let Some(episode) = state.episode.as_ref().filter(|_| state.is_open()) else { continue };
+            let drifted = DriftedColumn::of(judgement, rule, column, |name| why(window, name));
+            let windows: Vec<WindowEvidence> = window
+                .earlier
+                .iter()
+                .filter(|(start, _)| *start >= episode.since)
+                .map(|(_, evidence)| evidence.clone())
+                .chain([window.evidence.clone()])
+                .collect();
+            let explained =
+                !drifted.is_empty() && drifted.iter().all(|column| broken.contains(&column.column.as_str()));
+            let decision = decide(
+                policy,
+                Situation {
+                    alert: state,
+                    complete: window.evidence.complete && windows.iter().all(|window| window.complete),
+                    window_end: window.end,
+                    drifting: state.history.last().is_some_and(|seen| seen.1.severity().is_some()),
+                    windows: u32::try_from(windows.len()).unwrap_or(u32::MAX),
+                    records: windows.iter().map(|window| window.records).sum(),
+                    broken_data: window.feed_broken || explained,
+                    requested_for_episode: window.requested.contains(&episode.id),
+                    requests: &window.requests,
+                },
+            );
+            outcome = decision;
+            if !decision.makes_request() {
+                continue;
+            }
+            let Some(training) = evidence_pack(&windows) else { continue };
+            let id = request_id(&rules.monitor, episode.id);
+            let event = RetrainingEvent {
+                request_id: id,
+                alert_id: episode.id,
+                monitor: rules.monitor.clone(),
+                version: window.key.version.clone(),
+                segment: window.key.segment.clone(),
+                reason: format!(
+                    "{} of {} columns drifted in {} windows",
+                    drifted.len(),
+                    judgement.columns.len(),
+                    windows.len(),
+                ),
+                baseline: window.baseline.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
+                training,
+                windows,
+                drifted: drifted.into_iter().take(MAX_COLUMNS).collect(),
+                callback_url: rules.callback_url.as_ref().map(|base| format!("{base}{id}")),
+                test: false,
+            };
+            return (decision, Some(event));
+        }
+    }
+    (outcome, None)
+}
+
+/// Columns whose values an active alert says are missing or broken.
+fn broken_columns<'a>(rules: &DecisionRules, alerts: &SeriesAlerts, judgement: &'a Judgement) -> Vec<&'a str> {
+    let quality = rules.alerts.iter().filter(|rule| rule.kind == RuleKind::DataQuality);
+    let active =
+        |rule: &&AlertRule| alerts.states().any(|(name, _, state)| name == rule.name && state.is_active());
+    let rules: Vec<&AlertRule> = quality.filter(active).collect();
+    judgement
+        .findings
+        .iter()
+        .filter(|finding| rules.iter().any(|rule| rule.covers(finding)))
+        .filter(|finding| matches!(finding.verdict, crate::judge::Verdict::Warn | crate::judge::Verdict::Critical))
+        .map(|finding| finding.column.as_str())
+        .collect()
+}
