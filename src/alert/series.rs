@@ -81,6 +81,9 @@ impl SeriesAlerts {
                 transitions.extend(next.observe(series, start, &rule.name, rule.policy, observation));
             }
         }
+        // Columns can go, too.
+        let judged = |name: &str| judgement.columns.iter().any(|column| column.column == name);
+        transitions.extend(next.end_where(ChangeReason::RuleRemoved, |_, column| !column.is_none_or(judged)));
         transitions.extend(
             next.drop_rules(|rule| rules.iter().find(|known| known.name == rule).map(|known| known.scope)),
         );

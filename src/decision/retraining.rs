@@ -79,10 +79,11 @@ pub(super) fn retraining(
                 version: window.key.version.clone(),
                 segment: window.key.segment.clone(),
                 reason: format!(
-                    "{} of {} columns drifted in {} windows",
+                    "{} of {} columns drifted in {} {}",
                     drifted.len(),
                     judgement.columns.len(),
                     windows.len(),
+                    if windows.len() == 1 { "window" } else { "windows" },
                 ),
                 baseline: window.baseline.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
                 training,

@@ -233,7 +233,17 @@ fn a_capped_receiver_gets_a_digest_of_what_was_held_back() {
     assert!(desk.settle().is_empty(), "there is no room yet");
     desk.run("update notification set created_at = created_at - interval '2 hours'");
     desk.run("update alert_group set due_at = now() where capped");
-    assert_eq!(desk.settle(), ["chat digest 3"]);
+    // Nothing went out yet, so the digest takes the place of what it says anew.
+    desk.change(1, ChangeKind::Resolved, &[], &[("team", "a")], at_once());
+    desk.run("update alert_group set capped = true, due_at = now()");
+    let digest = desk.settle();
+    assert_eq!(digest.len(), 1, "{digest:?}");
+    assert!(digest[0].starts_with("chat digest"), "{digest:?}");
+    let pending = desk.bodies("pending");
+    assert_eq!(pending.len(), 1, "{pending:?}");
+    let told = pending[0]["data"]["alerts"].as_array().unwrap();
+    assert_eq!(told.len(), 5, "and says what those would have said that it takes the place of");
+    assert_eq!(told.iter().filter(|alert| alert["status"] == "resolved").count(), 1);
     assert_eq!(desk.number("select count(*) from notification where event_type = 'drift.alerts.digest'"), 1);
     assert_eq!(desk.number("select count(*) from alert_group where capped"), 0);
 }

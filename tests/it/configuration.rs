@@ -32,6 +32,24 @@ fn every_mistake_is_reported_at_once_with_file_line_caret_and_hint() {
 }
 
 #[test]
+fn mistakes_in_who_is_told_of_what_are_all_reported_too() {
+    let (text, code) = check(&file("tests/it/bad/telling"));
+    assert_eq!(code, Some(78));
+    insta::assert_snapshot!("telling", text);
+}
+
+#[test]
+fn a_template_that_cannot_be_rendered_stops_the_check_and_names_its_receiver() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n[receivers.ntfy]\ntype = \"template\"\n\
+                url = \"http://ntfy\"\nbody = \"{{ data.no.such }}\"\n";
+    fs::write(folder.path().join("driftd.toml"), text).unwrap();
+    let (said, code) = check(folder.path());
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("receiver `ntfy`: the template cannot be rendered"), "{said}");
+}
+
+#[test]
 fn syntax_errors_are_shown_with_their_place() {
     let (text, code) = check(&file("tests/it/bad/syntax"));
     assert_eq!(code, Some(78));

@@ -1,5 +1,6 @@
 mod life;
 mod model;
+mod rules;
 mod telling;
 
 use super::*;

@@ -150,7 +150,8 @@ async fn settle(
     let mut event = AlertsEvent::new(thread, labels, reason, told);
     event.test = drill;
     let message = derived_id(&["notification", &thread.to_string(), &number.to_string()]);
-    write_message(connection, message, &group.receiver, event, now).await?;
+    let threads: Vec<Uuid> = groups.iter().map(|group| group.thread).collect();
+    write_message(connection, message, &group.receiver, event, &threads, now).await?;
     Ok(Some(Decided { receiver: group.receiver.clone(), reason, alerts }))
 }
 

@@ -128,23 +128,24 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// Puts a message into the outbox. Messages of the same thread that never went out are taken back: this one says what
-/// they would have said, and how it stands now.
+/// Puts a message into the outbox. Messages of these threads that never went out are taken back: this one says what they
+/// would have said, and how it stands now.
 pub(super) async fn write_message(
     connection: &mut PgConnection,
     id: Uuid,
     receiver: &str,
     mut event: AlertsEvent,
+    threads: &[Uuid],
     now: EventTime,
 ) -> Result<(), sqlx::Error> {
     let thread = event.group_id;
     let unsent = sqlx::query(
         "select id, body->'data' as data from notification
-         where subject_id = $1 and receiver = $2 and status = 'pending'
+         where subject_id = any($1) and receiver = $2 and status = 'pending'
            and (leased_until is null or leased_until < now())
          order by sequence for update skip locked",
     )
-    .bind(thread)
+    .bind(threads)
     .bind(receiver)
     .fetch_all(&mut *connection)
     .await?;
