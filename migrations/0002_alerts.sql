@@ -12,6 +12,9 @@ update series
  where alert_state->>'state' in ('pending', 'firing');
 alter table series drop column alert_state;
 
+-- Whether a model could learn from a window: it is complete, and no broken values explain its drift.
+alter table model_window add column teaches boolean not null default true;
+
 alter table alert drop constraint alert_state_check;
 alter table alert
     add constraint alert_state_check check (state in ('pending', 'firing', 'acknowledged', 'resolved', 'cleared')),

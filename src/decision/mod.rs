@@ -24,7 +24,7 @@ use crate::record::EventTime;
 use crate::retrain::{RetrainDecision, RetrainPolicy};
 use crate::window::WindowKey;
 use evidence::{evidence_of, labels_of};
-use retraining::retraining;
+use retraining::{is_explained, retraining};
 
 /// How a monitor decides and whom it tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,8 @@ pub struct ClosingWindow {
     pub requested: Vec<Uuid>,
     /// Ends of the windows behind the monitor's requests.
     pub requests: Vec<EventTime>,
-    /// Earlier drifting windows since the first of the running episodes began, oldest first, with their starts.
+    /// Earlier drifting windows since the first of the running episodes began, oldest first, with their starts; those alone
+    /// that a model could learn from.
     pub earlier: Vec<(EventTime, WindowEvidence)>,
 }
 
@@ -132,6 +133,8 @@ pub struct Decision {
     pub changes: Vec<ChangedAlert>,
     /// What open alerts that drift on without a change rest on now.
     pub refreshed: Vec<(Uuid, Evidence)>,
+    /// Whether a model could learn from the window: it is complete, and no broken values explain its drift.
+    pub teaches: bool,
     /// Whether a retraining is asked for, or why not; none when the monitor has no policy.
     pub retrain: Option<RetrainDecision>,
     /// The request, when there is one.
@@ -158,6 +161,7 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
             refreshed.push((episode.id, evidence(rule, column)));
         }
     }
+    let teaches = window.evidence.complete && !is_explained(window, rules, &alerts, &judgement);
     let (retrain, request) = match &rules.retrain {
         None => (None, None),
         Some(policy) => {
@@ -198,7 +202,7 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
             body,
         }
     });
-    Decision { judgement, alerts, changes, refreshed, retrain, request, notifications }
+    Decision { judgement, alerts, changes, refreshed, teaches, retrain, request, notifications }
 }
 
 /// The groups an alert joins with a change. What follows later concerns the groups that it is in.

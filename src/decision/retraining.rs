@@ -8,7 +8,7 @@ use super::{ClosingWindow, DecisionRules, Notification};
 use crate::alert::{
     AlertRule, DriftedColumn, EventKind, MAX_COLUMNS, RuleKind, SeriesAlerts, WindowEvidence, derived_id,
 };
-use crate::judge::Judgement;
+use crate::judge::{Finding, Judgement, Verdict};
 use crate::retrain::{
     RetrainDecision, RetrainPolicy, RetrainingEvent, Situation, decide, evidence_pack, request_id,
 };
@@ -37,7 +37,7 @@ pub(super) fn retraining(
         [] => rule.kind == RuleKind::Drift,
         named => named.contains(&rule.name),
     };
-    let broken: Vec<&str> = broken_columns(rules, alerts, judgement);
+    let broken_data = is_explained(window, rules, alerts, judgement);
     let mut outcome = RetrainDecision::NotFiring;
     for rule in rules.alerts.iter().filter(asks) {
         for (_, column, state) in alerts.states().filter(|(name, ..)| *name == rule.name) {
@@ -50,18 +50,16 @@ pub(super) fn retraining(
                 .map(|(_, evidence)| evidence.clone())
                 .chain([window.evidence.clone()])
                 .collect();
-            let explained =
-                !drifted.is_empty() && drifted.iter().all(|column| broken.contains(&column.column.as_str()));
             let decision = decide(
                 policy,
                 Situation {
                     alert: state,
-                    complete: window.evidence.complete && windows.iter().all(|window| window.complete),
+                    complete: window.evidence.complete,
                     window_end: window.end,
                     drifting: state.history.last().is_some_and(|seen| seen.1.severity().is_some()),
                     windows: u32::try_from(windows.len()).unwrap_or(u32::MAX),
                     records: windows.iter().map(|window| window.records).sum(),
-                    broken_data: window.feed_broken || explained,
+                    broken_data,
                     requested_for_episode: window.requested.contains(&episode.id),
                     requests: &window.requests,
                 },
@@ -98,6 +96,26 @@ pub(super) fn retraining(
     (outcome, None)
 }
 
+/// Whether missing or broken values, or a broken feed, explain all drift of a window: a model has nothing to learn from it.
+pub(super) fn is_explained(
+    window: &ClosingWindow,
+    rules: &DecisionRules,
+    alerts: &SeriesAlerts,
+    judgement: &Judgement,
+) -> bool {
+    let broken = broken_columns(rules, alerts, judgement);
+    let drift = |finding: &&Finding| {
+        drifts(finding) && rules.alerts.iter().any(|rule| rule.kind == RuleKind::Drift && rule.covers(finding))
+    };
+    let mut drifting = judgement.findings.iter().filter(drift).peekable();
+    window.feed_broken
+        || (drifting.peek().is_some() && drifting.all(|finding| broken.contains(&finding.column.as_str())))
+}
+
+fn drifts(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Warn | Verdict::Critical)
+}
+
 /// Columns whose values an active alert says are missing or broken.
 fn broken_columns<'a>(rules: &DecisionRules, alerts: &SeriesAlerts, judgement: &'a Judgement) -> Vec<&'a str> {
     let quality = rules.alerts.iter().filter(|rule| rule.kind == RuleKind::DataQuality);
@@ -108,7 +126,7 @@ fn broken_columns<'a>(rules: &DecisionRules, alerts: &SeriesAlerts, judgement: &
         .findings
         .iter()
         .filter(|finding| rules.iter().any(|rule| rule.covers(finding)))
-        .filter(|finding| matches!(finding.verdict, crate::judge::Verdict::Warn | crate::judge::Verdict::Critical))
+        .filter(|finding| drifts(finding))
         .map(|finding| finding.column.as_str())
         .collect()
 }

@@ -97,11 +97,18 @@ impl HttpClient {
     pub(super) async fn connects(&self) -> Result<(), String> {
         let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = self.url.port_or_known_default().unwrap_or(443);
-        let connecting = tokio::net::TcpStream::connect((host, port));
+        let failed = |why: &dyn std::fmt::Display| format!("cannot connect to {host}:{port}: {why}");
+        let connecting = async {
+            let found = tokio::net::lookup_host((host, port)).await.map_err(|error| failed(&error))?;
+            let allowed: Vec<_> = found.filter(|address| !is_forbidden(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(failed(&"the name resolves to forbidden addresses only"));
+            }
+            tokio::net::TcpStream::connect(allowed.as_slice()).await.map_err(|error| failed(&error))
+        };
         match tokio::time::timeout(Duration::from_secs(10), connecting).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("cannot connect to {host}:{port}: {error}")),
-            Err(_) => Err(format!("cannot connect to {host}:{port}: no answer in 10 s")),
+            Ok(connected) => connected.map(|_| ()),
+            Err(_) => Err(failed(&"no answer in 10 s")),
         }
     }
 }

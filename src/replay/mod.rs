@@ -284,12 +284,12 @@ impl Replay {
             requests: self.requests.clone(),
             earlier: memory.earlier.clone(),
         };
-        let Decision { judgement, alerts, changes, retrain, request, .. } =
+        let Decision { judgement, alerts, changes, retrain, request, teaches, .. } =
             decide_window(&window, &self.spec.rules, end);
         let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
         if phase == Phase::Inactive {
             memory.earlier.clear();
-        } else if matches!(judgement.verdict, Verdict::Warn | Verdict::Critical) {
+        } else if teaches && matches!(judgement.verdict, Verdict::Warn | Verdict::Critical) {
             memory.earlier.push((key.start, evidence));
         }
         memory.alerts = alerts;

@@ -7,6 +7,7 @@ use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::Measure;
 use crate::record::table::{TableRows, json_lines_batches};
 use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeUnit};
+use crate::retrain::RetrainPolicy;
 use crate::window::WindowLength;
 
 const HOUR: i64 = 3_600;
@@ -165,4 +166,75 @@ fn a_baseline_is_learnt_from_the_first_windows_and_judges_the_later_ones() {
 fn no_record_at_all_is_no_window() {
     let replayed = run(spec(None), given(), &[String::new()]);
     assert!(replayed.windows.is_empty());
+}
+
+/// 200 records an hour; what they hold is said by a letter: `.` as ever, `m` moved, `n` half of them null.
+fn script(letters: &str) -> String {
+    let record = |hour: i64, index: i64, letter: char| match letter {
+        'n' if index % 2 == 0 => format!("{{\"at\":{},\"x\":null}}\n", hour * HOUR + index * 18),
+        letter => {
+            let shift = if letter == 'm' { 60 } else { 0 };
+            format!("{{\"at\":{},\"x\":{}}}\n", hour * HOUR + index * 18, index * 37 % 100 + shift)
+        }
+    };
+    let hours = (100..).zip(letters.chars());
+    hours.flat_map(|(hour, letter)| (0..200).map(move |index| record(hour, index, letter))).collect()
+}
+
+/// What happened to which alert, and what was decided about a retraining, for windows in which anything was.
+fn story(policy: RetrainPolicy, letters: &str) -> Vec<String> {
+    let mut spec = spec(None);
+    spec.rules.retrain = Some(policy);
+    spec.rules.retrain_receivers = vec!["trainer".to_owned()];
+    let replayed = run(spec, given(), &[script(letters)]);
+    let of = |(window, letter): (&ReplayedWindow, char)| {
+        let changes: Vec<String> = window
+            .changes
+            .iter()
+            .map(|transition| format!("{} {}", transition.rule, transition.change.kind.as_str()))
+            .collect();
+        let retraining = window.retraining.filter(|decision| *decision != RetrainDecision::NotFiring);
+        let said = changes.join(", ");
+        let asked = retraining.map_or("", RetrainDecision::as_str);
+        (!said.is_empty() || !asked.is_empty()).then(|| format!("{letter} {said}: {asked}"))
+    };
+    replayed.windows.iter().zip(letters.chars()).filter_map(of).collect()
+}
+
+#[test]
+fn a_retraining_is_asked_for_once_an_episode_and_never_for_broken_data() {
+    let policy = RetrainPolicy { after_windows: 3, cool_down: 6 * HOUR * 1_000_000, ..RetrainPolicy::default() };
+    assert_eq!(
+        story(policy.clone(), ".mmmmm.nnnn.mmmm"),
+        [
+            "m drift pending: ",
+            "m drift firing: not_yet",
+            "m : request",
+            "m : already_requested",
+            "m : already_requested",
+            ". drift resolved: ",
+            "n drift pending, data_quality pending: ",
+            // Half of the values are missing: that moves the scores, too, and is nothing to learn from.
+            "n drift firing, data_quality firing: broken_data",
+            "n : broken_data",
+            "n : broken_data",
+            // One quiet window does not end an alert that flaps; the broken windows teach nothing and do not count.
+            ". data_quality resolved: not_yet",
+            "m : not_yet",
+            "m : not_yet",
+            "m : request",
+            "m : already_requested",
+        ]
+    );
+    let careful = RetrainPolicy { min_records: 700, dry_run: true, ..policy };
+    assert_eq!(
+        story(careful, "mmmmm"),
+        [
+            "m drift pending: ",
+            "m drift firing: not_yet",
+            "m : too_few_records",
+            "m : dry_run",
+            "m : already_requested"
+        ]
+    );
 }

@@ -123,7 +123,7 @@ pub struct Situation<'a> {
     pub window_end: EventTime,
     /// Whether this window drifted.
     pub drifting: bool,
-    /// Drifting windows of the episode, this one included.
+    /// Drifting windows of the episode that a model could learn from, this one included.
     pub windows: u32,
     /// Records in them.
     pub records: u64,
@@ -143,7 +143,7 @@ pub fn decide(policy: &RetrainPolicy, situation: Situation<'_>) -> RetrainDecisi
     if !situation.alert.is_open() {
         return RetrainDecision::NotFiring;
     }
-    if !situation.drifting || situation.windows < policy.after_windows {
+    if !situation.drifting {
         return RetrainDecision::NotYet;
     }
     if situation.requested_for_episode {
@@ -154,6 +154,9 @@ pub fn decide(policy: &RetrainPolicy, situation: Situation<'_>) -> RetrainDecisi
     }
     if situation.broken_data {
         return RetrainDecision::BrokenData;
+    }
+    if situation.windows < policy.after_windows {
+        return RetrainDecision::NotYet;
     }
     if situation.records < policy.min_records {
         return RetrainDecision::TooFewRecords;

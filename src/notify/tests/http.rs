@@ -222,3 +222,26 @@ fn what_leads_to_the_daemons_own_listener_is_noticed() {
         assert_eq!(options(url, Dialect::Slack).leads_to(listener), own, "{url}");
     }
 }
+
+#[tokio::test]
+async fn a_training_system_is_asked_how_a_run_goes() {
+    let airflow = || Dialect::Training(Training::Airflow { version: 3, dag: "retrain".into() });
+    let state = crate::retrain::RequestState::Succeeded;
+    for (answer, expected) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\n{\"state\":\"success\"}", Ok(Some(state))),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 18\r\n\r\n{\"state\":\"queued\"}", Ok(None)),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\noops", Ok(None)),
+        ("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n", Err("HTTP 404".to_owned())),
+    ] {
+        let (url, heard) = server(answer, Then::Close).await;
+        let receiver = HttpReceiver::new(&options(&url, airflow())).unwrap();
+        assert_eq!(receiver.poll("driftd-1").await, expected);
+        let heard = heard.lock().unwrap();
+        assert!(heard[0].starts_with("GET /hook/api/v2/dags/retrain/dagRuns/driftd-1 "), "{}", heard[0]);
+    }
+    let (url, heard) = server("", Then::Close).await;
+    let github = Training::GitHub { repository: "o/r".into(), event_type: "e".into() };
+    let receiver = HttpReceiver::new(&options(&url, Dialect::Training(github))).unwrap();
+    assert_eq!(receiver.poll("x").await, Ok(None));
+    assert!(heard.lock().unwrap().is_empty(), "it cannot be asked");
+}

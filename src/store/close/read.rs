@@ -176,7 +176,7 @@ pub(super) async fn feed_is_broken(connection: &mut PgConnection, monitor: &str)
     .map_err(failed("read operational alerts"))
 }
 
-/// The closed drifting windows since the first of the running episodes began.
+/// The closed drifting windows since the first of the running episodes began that a model could learn from.
 pub(super) async fn evidence_since(
     connection: &mut PgConnection,
     monitor: &str,
@@ -194,7 +194,8 @@ pub(super) async fn evidence_since(
                     coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
              from model_window w
              where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed'
-               and verdict in ('warn', 'critical') and starts_at >= $4 and starts_at < $5
+               and verdict in ('warn', 'critical') and complete and teaches
+               and starts_at >= $4 and starts_at < $5
              order by starts_at desc limit $6) newest
          order by starts_at",
     )

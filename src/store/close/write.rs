@@ -22,7 +22,8 @@ pub(super) async fn write_window(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
-                ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9 where id = $1",
+                ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10
+         where id = $1",
     )
     .bind(window.id)
     .bind(bigint(closing.counts.rows()))
@@ -32,7 +33,8 @@ pub(super) async fn write_window(
     .bind(missing.is_empty())
     .bind(serde_json::to_value(missing).unwrap_or(Value::Null))
     .bind(decision.judgement.verdict.as_str())
-    .bind(decision.retrain.map(crate::retrain::RetrainDecision::as_str))
+    .bind(decision.retrain.map(RetrainDecision::as_str))
+    .bind(decision.teaches)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;
