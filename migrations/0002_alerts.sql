@@ -119,7 +119,7 @@ alter table retraining_request
         check (state in ('proposed', 'requested', 'accepted', 'running', 'succeeded', 'failed', 'expired', 'cancelled')),
     add column dry_run       boolean     not null default false,
     add column receivers     text[]      not null default '{}',
-    add column answer_within bigint      not null default 86400000000, -- microseconds
+    add column answer_within bigint      not null default 0, -- microseconds; 0 when no answer can come
     add column expires_at    timestamptz,          -- set when it is sent
     add column external_id   text,                 -- what the training system calls it
     add column polled_at     timestamptz,

@@ -71,12 +71,13 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
         Ok(progress) => progress,
         Err(error) => return ReportOutcome::Invalid(format!("the report cannot be read: {error}")),
     };
-    let detail: String = progress.detail.chars().filter(|c| !c.is_control()).take(500).collect();
+    let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(500).collect::<String>();
+    let (detail, external_id) = (short(&progress.detail), progress.external_id.as_deref().map(short));
     let moved = Moved {
         step: Step::Report(progress.state),
         actor: "callback",
         detail: &detail,
-        external_id: progress.external_id.as_deref(),
+        external_id: external_id.as_deref(),
     };
     match move_on(store, shared, id, moved).await {
         Ok(state) => ReportOutcome::Taken(state.as_str().to_owned()),

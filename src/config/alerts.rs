@@ -204,7 +204,7 @@ pub(super) fn retrain(
         quiet: quiet(section, context),
         dry_run: section.flag("dry_run", usual.dry_run),
         approval: section.flag("approval", usual.approval),
-        answer_within: section.duration("answer_within", "1d", ("1m", "366d")),
+        answer_within: answer_within(section),
         promote: section.choice("promote", false, &[("propose", false), ("auto", true)]),
         promote_windows: number("promote_windows", usual.promote_windows, 1..=10_000),
     };
@@ -218,6 +218,18 @@ pub(super) fn retrain(
     section.finish();
     (section.is_there().then_some(policy), receivers)
 }
+
+/// As configured; 0 when it is not, and whether an answer can come decides.
+fn answer_within(section: &Section<'_>) -> i64 {
+    if section.has("answer_within") {
+        return section.duration("answer_within", "1d", ("1m", "366d"));
+    }
+    section.value("answer_within");
+    0
+}
+
+/// How long an answer is waited for when one can come.
+pub(super) const ANSWER_WITHIN: i64 = 86_400_000_000;
 
 fn quiet(section: &Section<'_>, context: &Context<'_>) -> Vec<Calendar> {
     let names = section.strings("quiet").unwrap_or_default();

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::section::Section;
+use crate::notify::{Dialect, Keys};
 
 /// How the daemon runs.
 #[derive(Debug)]
@@ -445,6 +446,14 @@ fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSetting
     }
     let callback_secret = section.secret("callback_secret", warnings);
     let mlflow_secret = section.secret("mlflow_secret", warnings);
+    if let Some(secret) = &callback_secret
+        && let Err(error) = Dialect::Webhook(Keys(vec![secret.clone()])).check()
+    {
+        section.add(section.problem("callback_secret", error));
+    }
+    if mlflow_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
+        section.add(section.problem("mlflow_secret", "needs 16 characters or more"));
+    }
     section.finish();
     Some(HttpSettings { listen: listen?, external_url, callback_secret, mlflow_secret })
 }

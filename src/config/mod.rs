@@ -117,6 +117,7 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
             let routing = Arc::new(routing);
             for monitor in &mut monitors {
                 monitor.rules.routing = Arc::clone(&routing);
+                expect_answers(monitor, &receivers, &mut warnings);
             }
             if let Some(daemon) = &daemon {
                 own_listener(path, &receivers, daemon.http.listen, &problems);
@@ -155,6 +156,26 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
         })
         .flatten();
     problems.into_result(monitor)
+}
+
+/// An answer on a retraining is waited for when one can come: by a callback, or from a training system that can be asked.
+fn expect_answers(monitor: &mut Monitor, receivers: &BTreeMap<String, Receiver>, warnings: &mut Vec<String>) {
+    let can_answer = monitor.rules.callback_url.is_some()
+        || monitor
+            .rules
+            .retrain_receivers
+            .iter()
+            .any(|name| receivers.get(name).is_some_and(|receiver| receiver.channel.can_be_asked()));
+    let Some(policy) = &mut monitor.rules.retrain else { return };
+    match (policy.answer_within, can_answer) {
+        (0, true) => policy.answer_within = alerts::ANSWER_WITHIN,
+        (1.., false) => warnings.push(format!(
+            "{}: `retrain.answer_within` waits for answers that cannot come\nhint: configure `http.callback_secret`, or a receiver \
+             that can be asked: airflow, kubeflow, prefect or dagster",
+            monitor.file
+        )),
+        _ => {}
+    }
 }
 
 /// Nobody is told through the daemon's own listener: a message there would only go round in a circle.

@@ -114,7 +114,7 @@ pub struct RetrainingRequest {
     pub alert: Uuid,
     /// Whether it is sent, waits for a person, or is a dry run.
     pub decision: RetrainDecision,
-    /// How long the training system may take, in microseconds.
+    /// How long the training system may take, in microseconds; 0 when no answer can come.
     pub answer_within: i64,
     /// Who is asked.
     pub receivers: Vec<String>,

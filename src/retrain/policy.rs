@@ -27,7 +27,7 @@ pub struct RetrainPolicy {
     pub dry_run: bool,
     /// A person has to approve a request before it is sent.
     pub approval: bool,
-    /// How long the training system may take before the request expires, in microseconds.
+    /// How long the training system may take before the request expires, in microseconds; 0 when no answer can come.
     pub answer_within: i64,
     /// Whether a baseline from the new version's first windows is made at once, or only proposed.
     pub promote: bool,

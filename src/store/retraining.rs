@@ -236,7 +236,8 @@ pub(super) async fn move_on(
     };
     sqlx::query(
         "update retraining_request set state = $2, updated_at = now(),
-                expires_at = case when $3 then now() + make_interval(secs => answer_within / 1e6) else expires_at end
+                expires_at = case when $3 and answer_within > 0 then now() + make_interval(secs => answer_within / 1e6)
+                                  else expires_at end
          where id = $1",
     )
     .bind(id)

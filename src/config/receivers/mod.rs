@@ -35,6 +35,12 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Whether it is a training system that can be asked how a run goes.
+    #[must_use]
+    pub fn can_be_asked(&self) -> bool {
+        matches!(self, Self::Http(options) if options.dialect.poll("").is_some())
+    }
+
     /// Whether it is a training system.
     #[must_use]
     pub fn is_training(&self) -> bool {

@@ -7,7 +7,8 @@ use super::super::words::{column_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, AlertsEvent, Labels};
 
-/// Alertmanager knows warning and critical; the labels are an alert's identity there, so what changes is left out.
+/// Alertmanager knows warning and critical. The labels are an alert's identity there: one whose severity changes is another
+/// alert to it, and the former ends by itself, posted no more.
 fn labels(alert: &AlertView) -> Labels {
     let mut labels = alert.labels.clone();
     labels.insert(

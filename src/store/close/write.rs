@@ -119,7 +119,7 @@ async fn write_request(
              insert into retraining_request (id, monitor, model_version, segment, alert_id, window_id, window_end, body,
                                              state, dry_run, receivers, answer_within, expires_at)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-                     case when $9 = 'requested' then now() + make_interval(secs => $12 / 1e6) end)
+                     case when $9 = 'requested' and $12 > 0 then now() + make_interval(secs => $12 / 1e6) end)
              on conflict do nothing returning id)
          insert into retraining_change (request_id, state, actor, detail) select id, $9, 'driftd', $13 from made",
     )
