@@ -14,6 +14,7 @@ alter table series drop column alert_state;
 
 -- Whether a model could learn from a window: it is complete, and no broken values explain its drift.
 alter table model_window add column teaches boolean not null default true;
+create index model_window_by_start on model_window (monitor, starts_at);
 
 alter table alert drop constraint alert_state_check;
 alter table alert

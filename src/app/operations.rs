@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::state::Shared;
+use super::state::{Common, Shared};
 use crate::config::Monitor;
 use crate::decision::LookScope;
 use crate::retrain::{RequestState, Step};
@@ -38,22 +38,15 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
     let common = shared.common();
     let topics = store.topics().await?;
     for running in shared.monitors() {
-        let monitor = &running.monitor;
         let topics: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
-        let scope = LookScope {
-            monitor: &monitor.name,
-            labels: &monitor.rules.labels,
-            receivers: &monitor.rules.receivers,
-            routing: &common.routing,
-        };
-        let learning = monitor.learn.is_some();
-        let watched = Watched { scope, topics: &topics, learning, limits: &common.operations };
-        store.look_at_monitor(watched, LOOK).await?;
-        let ended = store.end_stale_alerts(scope, monitor.counting.length.micros(), SILENT_WINDOWS).await?;
-        if ended > 0 {
-            tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of series that send no records any more");
+        match look_at(store, &common, &running.monitor, &topics).await {
+            Ok(()) => {}
+            // What is wrong with one monitor must not keep the others from being looked at.
+            Err(error) if !error.is_transient() => {
+                tracing::error!(monitor = %running.monitor.name, %error, "cannot look at a monitor's input");
+            }
+            Err(error) => return Err(error),
         }
-        make_baselines(store, monitor).await;
     }
     let names: Vec<String> = shared.receivers().keys().cloned().collect();
     let labels = crate::alert::Labels::new();
@@ -64,6 +57,23 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
         tracing::warn!(requests = expired, "retraining requests got no answer in time");
     }
     shared.alerts.notify_waiters();
+    Ok(())
+}
+
+async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[String]) -> Result<(), StoreError> {
+    let scope = LookScope {
+        monitor: &monitor.name,
+        labels: &monitor.rules.labels,
+        receivers: &monitor.rules.receivers,
+        routing: &common.routing,
+    };
+    let watched = Watched { scope, topics, learning: monitor.learn.is_some(), limits: &common.operations };
+    store.look_at_monitor(watched, LOOK).await?;
+    let ended = store.end_stale_alerts(scope, monitor.counting.length.micros(), SILENT_WINDOWS).await?;
+    if ended > 0 {
+        tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of series that send no records any more");
+    }
+    make_baselines(store, monitor).await;
     Ok(())
 }
 

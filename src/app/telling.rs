@@ -66,12 +66,20 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
         if stop.is_cancelled() {
             break;
         }
-        if let Some(decided) = store.settle_group(group, telling).await? {
-            let reason = decided.reason.as_str();
-            tracing::info!(receiver = %decided.receiver, reason, alerts = decided.alerts, "telling");
-            shared.metrics.told(&decided.receiver, reason);
-            shared.outbox.notify_waiters();
-            changed = true;
+        match store.settle_group(group, telling).await {
+            Ok(None) => {}
+            Ok(Some(decided)) => {
+                let reason = decided.reason.as_str();
+                tracing::info!(receiver = %decided.receiver, reason, alerts = decided.alerts, "telling");
+                shared.metrics.told(&decided.receiver, reason);
+                shared.outbox.notify_waiters();
+                changed = true;
+            }
+            // What is wrong with one group must not keep the others from being told.
+            Err(error) if !error.is_transient() => {
+                tracing::error!(%group, %error, "cannot tell a group of alerts");
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(changed)

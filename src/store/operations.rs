@@ -116,12 +116,14 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let attempted = "end the alerts of silent series";
         let rows = sqlx::query(
-            "with newest as (
-                 select model_version, segment, max(starts_at) as start from model_window
-                 where monitor = $1 and status = 'closed' group by 1, 2)
-             select s.model_version, s.segment from series s join newest n using (model_version, segment)
+            "select s.model_version, s.segment from series s
+             cross join lateral (
+                 select max(starts_at) as start from model_window w
+                 where w.monitor = s.monitor and w.model_version = s.model_version and w.segment = s.segment
+                   and w.status = 'closed') own
              where s.monitor = $1 and s.alerts @? '$.states.* ? (@.phase != \"inactive\")'
-               and n.start < (select max(start) from newest) - make_interval(secs => $2)",
+               and exists (select from model_window w where w.monitor = s.monitor and w.status = 'closed'
+                           and w.starts_at > own.start + make_interval(secs => $2))",
         )
         .bind(scope.monitor)
         .bind(seconds(length.saturating_mul(windows)))

@@ -371,3 +371,27 @@ fn undeliverable_requests_fail_and_tests_of_receivers_belong_to_none() {
     runtime.block_on(desk.store.record_attempt(&claimed, AttemptOutcome::Dead, "refused", "HTTP 404")).unwrap();
     assert_eq!(desk.number("select count(*) from notification where status = 'dead'"), 1);
 }
+
+#[test]
+fn the_alerts_of_a_version_that_is_gone_end_when_others_have_moved_on() {
+    let Some(desk) = Desk::new("stale") else { return };
+    desk.change(1, ChangeKind::Firing, &["mail"], &[], at_once());
+    desk.settle();
+    desk.run("insert into binning (id, columns) values ('00000000-0000-0000-0000-0000000000b1', '[]')");
+    desk.run("insert into series (monitor, model_version, segment, alerts) values
+              ('m', '1', '*', '{\"states\": {\"drift\": {\"phase\": \"firing\", \"history\": [[1, \"critical\"]],
+               \"episode\": {\"id\": \"00000000-0000-0000-0000-000000000001\", \"since\": 1, \"severity\": \"critical\"}}}}'),
+              ('m', '2', '*', '{}')");
+    desk.run("insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, status, closed_at)
+              select 'm', version, '*', start, start + interval '1 hour', '00000000-0000-0000-0000-0000000000b1', 'closed', now()
+              from (values ('1', timestamptz '2026-11-01 00:00Z'), ('2', timestamptz '2026-11-01 20:00Z')) w (version, start)");
+    let labels = Labels::new();
+    let scope = LookScope { monitor: "m", labels: &labels, receivers: &[], routing: &desk.routing };
+    let end = || desk.world.runtime.block_on(desk.store.end_stale_alerts(scope, 3_600_000_000, 20)).unwrap();
+    assert_eq!(end(), 0, "twenty windows are not more than twenty");
+    desk.run("update model_window set starts_at = starts_at + interval '1 hour', ends_at = ends_at + interval '1 hour' where model_version = '2'");
+    assert_eq!(end(), 1);
+    assert_eq!(end(), 0);
+    assert_eq!(desk.history(1).last().unwrap(), "resolved no_more_records");
+    assert_eq!(desk.settle(), ["mail resolved 1"]);
+}
