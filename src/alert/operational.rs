@@ -124,6 +124,16 @@ impl Default for OperationalLimits {
     }
 }
 
+impl OperationalLimits {
+    /// The limits of a monitor whose windows have this length: one with long windows is often fed in batches, and silent in
+    /// between, so it is silent only after two of its windows.
+    #[must_use]
+    pub fn for_windows(self, length: i64) -> Self {
+        let no_data = if self.no_data == 0 { 0 } else { self.no_data.max(length.saturating_mul(2)) };
+        Self { no_data, ..self }
+    }
+}
+
 /// Records a share is judged on at least.
 pub const MIN_RECORDS: u64 = 200;
 

@@ -67,7 +67,8 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
         receivers: &monitor.rules.receivers,
         routing: &common.routing,
     };
-    let watched = Watched { scope, topics, learning: monitor.learn.is_some(), limits: &common.operations };
+    let limits = common.operations.for_windows(monitor.counting.length.micros());
+    let watched = Watched { scope, topics, learning: monitor.learn.is_some(), limits: &limits };
     store.look_at_monitor(watched, LOOK).await?;
     let ended = store.end_stale_alerts(scope, monitor.counting.length.micros(), SILENT_WINDOWS).await?;
     if ended > 0 {

@@ -313,6 +313,12 @@ fn facts_about_the_input_are_signs_and_too_few_records_are_none() {
             "retention_gap: messages were gone before they could be read: t/0 lost 12 messages"
         ]
     );
+    // A monitor with windows of a day is not silent after two hours.
+    let daily = limits.for_windows(86_400 * SECOND);
+    assert!(
+        facts.signs(&daily).iter().all(|sign| sign.rule != OperationalRule::NoData || sign.level == Level::Quiet)
+    );
+    assert_eq!(OperationalLimits { no_data: 0, ..limits }.for_windows(86_400 * SECOND).no_data, 0);
     let few = OperationalFacts { rejected: 100, ..OperationalFacts::default() };
     assert!(few.signs(&limits).iter().all(|sign| sign.rule != OperationalRule::RejectedShare));
 }
