@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::state::Shared;
 use crate::http::{Report, ReportOutcome, Reports};
 use crate::notify::verify;
+use crate::record::{TimeFormat, TimeUnit};
 use crate::retrain::{RequestState, Step};
 use crate::store::{Moved, NewBaseline, Store, StoreError};
 
@@ -117,6 +118,12 @@ async fn propose(store: &Store, shared: &Shared, id: Uuid) -> Result<(), StoreEr
         id,
         monitor: &request.monitor,
         version: None,
+        // A version that is new since the request is the new model; without versions, time has to tell.
+        since: if request.version.is_empty() {
+            None
+        } else {
+            TimeFormat { unit: TimeUnit::Seconds }.text(&request.window_end)
+        },
         windows: policy.promote_windows,
         activate: policy.promote,
         reason: &format!("retraining request {id} succeeded"),
@@ -160,6 +167,7 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
             id: proposal_id(&event.data.name, &version, &monitor.name),
             monitor: &monitor.name,
             version: Some(&version),
+            since: None,
             windows: registered.windows,
             activate: registered.promote,
             reason: &format!("version {version} of {} was registered", event.data.name),

@@ -7,11 +7,11 @@ use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Store, StoreError, damaged, failed};
+use super::{Store, StoreError, damaged, failed, timestamp};
 use crate::baseline::{learn, sum_of};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::distribution::WindowCounts;
-use crate::record::ModelSchema;
+use crate::record::{EventTime, ModelSchema};
 
 /// A baseline to be made from a new version's first windows.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +20,10 @@ pub struct NewBaseline<'a> {
     pub id: Uuid,
     /// The monitor.
     pub monitor: &'a str,
-    /// The model version; any when none.
+    /// The model version; when none, any that has no window before `since` (where records name versions at all).
     pub version: Option<&'a str>,
+    /// Windows that start earlier do not count; the newest window's end when none.
+    pub since: Option<EventTime>,
     /// Windows it is made from.
     pub windows: u32,
     /// Whether windows are compared with it at once.
@@ -36,10 +38,12 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn propose_baseline(&self, wanted: NewBaseline<'_>) -> Result<(), StoreError> {
-        // Event time: what begins after the newest window so far.
+        // Event time. A named version counts from its beginning.
         sqlx::query(
             "insert into baseline_proposal (id, monitor, model_version, since, windows, activate, reason)
-             select $1, $2, $3, case when $3 is null then coalesce(max(ends_at), now()) else timestamptz '1900-01-01' end, $4, $5, $6
+             select $1, $2, $3,
+                    case when $3 is not null then timestamptz '1900-01-01' else coalesce($7, max(ends_at), now()) end,
+                    $4, $5, $6
              from model_window where monitor = $2
              on conflict (id) do nothing",
         )
@@ -49,6 +53,7 @@ impl Store {
         .bind(i32::try_from(wanted.windows).unwrap_or(i32::MAX))
         .bind(wanted.activate)
         .bind(wanted.reason)
+        .bind(wanted.since.map(timestamp))
         .execute(&self.pool)
         .await
         .map_err(failed("propose a baseline"))?;
@@ -126,9 +131,16 @@ impl Store {
              join binning n on n.id = w.binning_id
              where w.monitor = $1 and ($2::text is null or w.model_version = $2) and w.starts_at >= $3
                and w.status = 'closed' and w.rows > 0
+               and ($2 is not null or w.model_version = '' or not exists (
+                       select from model_window o
+                       where o.monitor = $1 and o.model_version = w.model_version and o.starts_at < $3))
                and w.binning_id = (select f.binning_id from model_window f
                                    where f.monitor = $1 and ($2::text is null or f.model_version = $2)
                                      and f.starts_at >= $3 and f.status = 'closed' and f.rows > 0
+                                     and ($2 is not null or f.model_version = '' or not exists (
+                                             select from model_window o
+                                             where o.monitor = $1 and o.model_version = f.model_version
+                                               and o.starts_at < $3))
                                    order by f.starts_at desc limit 1)
              order by w.starts_at limit $4",
         )

@@ -24,6 +24,8 @@ pub struct RequestRow {
     pub segment: String,
     /// The alert behind it.
     pub alert_id: Uuid,
+    /// End of the window behind it, RFC 3339.
+    pub window_end: String,
     /// Where it stands.
     pub state: RequestState,
     /// Whether it is only shown what would have been asked.
@@ -71,7 +73,7 @@ pub struct Moved<'a> {
 macro_rules! select_requests {
     ($condition:literal) => {
         concat!(
-            "select id, monitor, model_version, segment, alert_id, state, dry_run, receivers, external_id, created_at,
+            "select id, monitor, model_version, segment, alert_id, window_end, state, dry_run, receivers, external_id, created_at,
                     updated_at, expires_at, body from retraining_request ",
             $condition
         )
@@ -87,6 +89,7 @@ fn request_row(row: &sqlx::postgres::PgRow) -> Result<RequestRow, sqlx::Error> {
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
         alert_id: row.try_get("alert_id")?,
+        window_end: event_time(row.try_get("window_end")?).to_string(),
         state: RequestState::from_name(&state)
             .ok_or_else(|| sqlx::Error::Decode(format!("unknown state `{state}`").into()))?,
         dry_run: row.try_get("dry_run")?,
@@ -201,7 +204,7 @@ impl Store {
                  where state in ('accepted', 'running') and external_id is not null
                    and (polled_at is null or polled_at < now() - make_interval(secs => $1))
                  order by polled_at nulls first limit 50 for update skip locked)
-             returning id, monitor, model_version, segment, alert_id, state, dry_run, receivers, external_id, created_at,
+             returning id, monitor, model_version, segment, alert_id, window_end, state, dry_run, receivers, external_id, created_at,
                        updated_at, expires_at, body",
         )
         .bind(super::positions::seconds(interval))

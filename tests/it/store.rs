@@ -7,8 +7,10 @@ use driftd::alert::{ChangeKind, ChangeReason, SeriesAlerts};
 use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::record::table::{TableRows, json_lines_batches};
-use driftd::record::{ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout};
-use driftd::store::{Checkpoint, CheckpointOutcome, PositionMove, Store};
+use driftd::record::{
+    ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeUnit,
+};
+use driftd::store::{Checkpoint, CheckpointOutcome, NewBaseline, PositionMove, Store};
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition, Pin, WindowKey, WindowLength,
 };
@@ -177,4 +179,52 @@ fn an_alert_that_fired_before_an_upgrade_goes_on_after_it() {
     let fired =
         world.runtime.block_on(number(&world.pool, "select count(*) from alert where fired_at is not null"));
     assert_eq!(fired, Ok(1));
+}
+
+#[test]
+fn a_proposed_baseline_is_made_from_the_windows_of_the_new_version_alone() {
+    let Some(services) = services("proposals") else { return };
+    let world = World::new(&services, &Options::default());
+    let store = store(&world);
+    let counted = delta(universal(), 300).windows.remove(0).counts;
+    let window = |version: &'static str, hour: i64| {
+        let query = sqlx::query(
+            "with s as (insert into series (monitor, model_version, segment) values ('m', $1, '*') on conflict do nothing)
+             insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, status, closed_at,
+                                       rows, counts)
+             values ('m', $1, '*', timestamptz '2026-11-01 00:00Z' + make_interval(hours => $2::int),
+                     timestamptz '2026-11-01 01:00Z' + make_interval(hours => $2::int), $3, 'closed', now(), 300, $4)",
+        );
+        let query = query.bind(version).bind(hour).bind(counted.binnings().id()).bind(counted.to_ipc().unwrap());
+        world.runtime.block_on(query.execute(&world.pool)).unwrap();
+    };
+    let make = || {
+        let schema = schema();
+        let made = store.make_proposed_baselines("m", &schema, BuildOptions::default());
+        world.runtime.block_on(made).unwrap()
+    };
+    window("1", 0);
+    let since = TimeFormat { unit: TimeUnit::Seconds }.text("2026-11-01T01:00:00Z");
+    let wanted = NewBaseline {
+        id: uuid::Uuid::from_u128(1),
+        monitor: "m",
+        version: None,
+        since,
+        windows: 2,
+        activate: true,
+        reason: "there is a new model",
+    };
+    for _ in 0..2 {
+        world.runtime.block_on(store.propose_baseline(wanted)).unwrap();
+    }
+    // The old version goes on, and the new one begins.
+    window("1", 1);
+    window("1", 2);
+    window("2", 2);
+    assert_eq!(make(), [], "one window of the new version is not two");
+    window("2", 3);
+    assert_eq!(make(), [(1, true)]);
+    assert_eq!(make(), [], "once");
+    let baselines = world.runtime.block_on(store.baselines("m")).unwrap();
+    assert_eq!((baselines[0].rows, baselines[0].origin.as_str()), (600, "there is a new model"));
 }
