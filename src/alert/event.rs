@@ -164,7 +164,21 @@ pub struct Evidence {
     pub more: usize,
 }
 
+impl DriftedColumn {
+    /// The effect as a multiple of its limit.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        self.effect / self.threshold.max(f64::MIN_POSITIVE)
+    }
+}
+
 impl Evidence {
+    /// That of the column that moved most; 0 without any.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        self.drifted.first().map_or(0.0, DriftedColumn::strength)
+    }
+
     /// Keeps as many columns as a message may name.
     fn cut(&mut self) {
         self.more += self.drifted.len().saturating_sub(MAX_COLUMNS);
@@ -276,7 +290,7 @@ fn is_false(flag: &bool) -> bool {
 const MAX_ALERTS: usize = 50;
 
 impl AlertsEvent {
-    /// An event of a group, its alerts ordered: what is not over first, then by severity, then the earliest.
+    /// An event of a group, its alerts ordered: what is not over first, then by severity, then what moved most.
     #[must_use]
     pub fn new(
         group_id: Uuid,
@@ -289,6 +303,7 @@ impl AlertsEvent {
             over(left)
                 .cmp(&over(right))
                 .then_with(|| right.severity.cmp(&left.severity))
+                .then_with(|| right.evidence.strength().total_cmp(&left.evidence.strength()))
                 .then_with(|| left.since.cmp(&right.since))
                 .then_with(|| left.id.cmp(&right.id))
         });

@@ -18,8 +18,8 @@ mod series;
 pub use calendar::{Calendar, Once, WeeklyTime};
 pub use change::{AlertChange, ChangeKind, ChangeReason, derived_id, episode_id};
 pub use event::{
-    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EventKind, Evidence, MAX_COLUMNS, WindowEvidence,
-    event_body,
+    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EXPLAINED_COLUMNS, EventKind, Evidence, MAX_COLUMNS,
+    WindowEvidence, event_body,
 };
 pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group};
 pub use lifecycle::{AlertPolicy, AlertState, Episode, Level, MAX_DAMPING, Phase, Seen, Severity};

@@ -23,7 +23,7 @@ pub struct Mail {
 /// Renders an event; `None` when it is not one that driftd writes.
 #[must_use]
 pub fn render_mail(event: &Value) -> Option<Mail> {
-    let told = Told::read(event)?;
+    let told = Told::read(event)?.for_people();
     Some(Mail { subject: told.title(), text: text_of(&told), html: page(&told).into_string() })
 }
 

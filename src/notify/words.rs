@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use super::plain;
-use crate::alert::{AlertStatus, AlertView, AlertsEvent, DriftedColumn, RuleKind, SendReason, WindowEvidence};
+use crate::alert::{
+    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EXPLAINED_COLUMNS, RuleKind, SendReason, WindowEvidence,
+};
 use crate::judge::Movement;
 use crate::retrain::RetrainingEvent;
 
@@ -28,6 +30,18 @@ impl Told {
         serde_json::from_value(data).ok().map(Self::Alerts)
     }
 
+    /// As people read it: alerts about columns of one series become one, its columns ranked.
+    #[must_use]
+    pub fn for_people(self) -> Self {
+        match self {
+            Self::Alerts(event) => {
+                let alerts = merge_columns(&event.alerts);
+                Self::Alerts(AlertsEvent { alerts, ..event })
+            }
+            Self::Retraining(request) => Self::Retraining(request),
+        }
+    }
+
     /// One line: how bad, and what.
     #[must_use]
     pub fn title(&self) -> String {
@@ -39,6 +53,44 @@ impl Told {
             }
         }
     }
+}
+
+/// Alerts that stand alike and are about columns of one series, as one; the others as they are.
+fn merge_columns(alerts: &[AlertView]) -> Vec<AlertView> {
+    let is_column = |alert: &AlertView| alert.labels.contains_key("column");
+    let alike = |left: &AlertView, right: &AlertView| {
+        let of = |alert: &AlertView| {
+            (alert.status, alert.kind, alert.monitor.clone(), alert.version.clone(), alert.segment.clone())
+        };
+        is_column(left) && is_column(right) && of(left) == of(right)
+    };
+    let mut merged: Vec<AlertView> = Vec::new();
+    for alert in alerts {
+        match merged.iter_mut().find(|known| alike(known, alert)) {
+            Some(known) => {
+                known.severity = known.severity.max(alert.severity);
+                known.since = known.since.clone().min(alert.since.clone());
+                known.windows = known.windows.max(alert.windows);
+                known.evidence.drifted.extend(alert.evidence.drifted.iter().cloned());
+                known.evidence.more += alert.evidence.more;
+            }
+            None => merged.push(alert.clone()),
+        }
+    }
+    for alert in merged.iter_mut().filter(|alert| alert.evidence.drifted.len() > 1 && is_column(alert)) {
+        alert.evidence.drifted.sort_by(|left, right| right.strength().total_cmp(&left.strength()));
+        let columns = alert.evidence.drifted.len();
+        let names: Vec<&str> =
+            alert.evidence.drifted.iter().take(3).map(|column| column.column.as_str()).collect();
+        let more = if columns > 3 { format!(" and {} more", columns - 3) } else { String::new() };
+        let whose = model(&alert.monitor, &alert.version, &alert.segment);
+        let what = if alert.kind == RuleKind::DataQuality { "have missing or broken values" } else { "drifted" };
+        alert.evidence.summary = format!("{columns} columns of {whose} {what}: {}{more}", names.join(", "));
+        for column in alert.evidence.drifted.iter_mut().skip(EXPLAINED_COLUMNS) {
+            column.why.clear();
+        }
+    }
+    merged
 }
 
 /// Monitor, and version and segment where they say something.

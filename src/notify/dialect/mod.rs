@@ -139,15 +139,15 @@ impl Dialect {
             _ => {
                 let told = Told::read(&message.body)
                     .ok_or_else(|| DialectError::Invalid("the event cannot be read".to_owned()))?;
-                match (self, &told) {
-                    (Self::Slack, _) => Ok(vec![chat::slack(&told)]),
-                    (Self::Teams, _) => Ok(vec![chat::teams(&told)]),
+                match (self, told) {
+                    (Self::Slack, told) => Ok(vec![chat::slack(&told.for_people())]),
+                    (Self::Teams, told) => Ok(vec![chat::teams(&told.for_people())]),
                     (_, Told::Retraining(_)) => Err(DialectError::NotForThis),
                     (Self::PagerDuty { routing_key }, Told::Alerts(event)) => {
-                        Ok(pager::pagerduty(routing_key, event))
+                        Ok(pager::pagerduty(routing_key, &event))
                     }
-                    (Self::Opsgenie, Told::Alerts(event)) => Ok(pager::opsgenie(event)),
-                    (Self::AlertmanagerWebhook, Told::Alerts(event)) => Ok(vec![alertmanager::webhook(event)]),
+                    (Self::Opsgenie, Told::Alerts(event)) => Ok(pager::opsgenie(&event)),
+                    (Self::AlertmanagerWebhook, Told::Alerts(event)) => Ok(vec![alertmanager::webhook(&event)]),
                     (_, Told::Alerts(event)) => Ok(vec![alertmanager::state(&event.alerts)]),
                 }
             }

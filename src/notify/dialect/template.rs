@@ -48,7 +48,7 @@ impl Template {
         });
         let mut context = message.body.clone();
         if let Value::Object(context) = &mut context {
-            let told = super::super::words::Told::read(&message.body);
+            let told = super::super::words::Told::read(&message.body).map(super::super::words::Told::for_people);
             let title = told.as_ref().map(super::super::words::Told::title).unwrap_or_default();
             let text = told.as_ref().map(super::super::words::text_of).unwrap_or_default();
             context.insert("id".to_owned(), message.id.to_string().into());

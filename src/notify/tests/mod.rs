@@ -83,6 +83,34 @@ fn a_mail_says_what_drifted_how_much_since_when_why_and_what_to_do() {
 }
 
 #[test]
+fn twelve_drifted_columns_of_a_model_are_one_table_ranked() {
+    use crate::alert::{AlertsEvent, Labels, SendReason, event_body};
+    let alerts = (1..=12u32).map(|number| {
+        let mut alert = example_alert(AlertStatus::Firing);
+        alert.id = Uuid::from_u128(u128::from(number));
+        alert.rule = "each".to_owned();
+        let name = format!("c{number}");
+        alert.labels.insert("column".to_owned(), name.clone());
+        alert.evidence.drifted.truncate(1);
+        alert.evidence.drifted[0].column = name;
+        alert.evidence.drifted[0].effect = f64::from(number);
+        alert
+    });
+    let event = AlertsEvent::new(Uuid::nil(), Labels::new(), SendReason::NewAlerts, alerts.collect());
+    let body = event_body(event.kind(), "2026-11-21T15:00:11Z", &event);
+    let mail = render_mail(&body).unwrap();
+    assert_eq!(mail.subject, "[critical] 12 columns of credit-score version 3 drifted: c12, c11, c10 and 9 more");
+    let places: Vec<usize> =
+        (1..=12).rev().map(|number| mail.text.find(&format!("\nc{number} ")).unwrap()).collect();
+    assert!(places.is_sorted(), "{}", mail.text);
+    assert_eq!(mail.text.matches("Why ").count(), 3);
+    assert_eq!(mail.html.matches("What to do").count(), 1, "one card");
+    // Pagers keep an incident for each.
+    let pager = Dialect::PagerDuty { routing_key: secret() };
+    assert_eq!(pager.requests(&outgoing(body), 0).unwrap().len(), 12);
+}
+
+#[test]
 fn names_from_data_are_inert_in_mails() {
     let mail = render_mail(&hostile()).unwrap();
     assert!(!mail.subject.chars().any(char::is_control), "{}", mail.subject);
