@@ -96,10 +96,15 @@ impl OperationalRule {
         }
     }
 
-    /// Fires with the first look that shows it and resolves after two that do not.
+    /// What stands still has to do so for three looks: after a restart, positions are old until the first checkpoint. The
+    /// rest fires with the first look that shows it. All resolve after two looks that do not.
     #[must_use]
     pub fn policy(self) -> AlertPolicy {
-        AlertPolicy { windows: 1, of: 1, resolve_after: 2, flap_windows: 30 }
+        let looks = match self {
+            Self::NoData | Self::Lag | Self::StuckPartition | Self::BaselineMissing => 3,
+            _ => 1,
+        };
+        AlertPolicy { windows: looks, of: looks, resolve_after: 2, flap_windows: 30 }
     }
 }
 
