@@ -163,6 +163,24 @@ fn signatures_satisfy_the_reference_implementation_and_theirs_satisfy_us() {
 }
 
 #[test]
+fn while_secrets_are_rotated_a_message_verifies_with_either() {
+    let old: SecretString = "whsec_b2xkLW9sZC1vbGQtb2xkLW9sZC1vbGQtb2xk".to_owned().into();
+    let keys = Keys(vec![signing_secret(), old.clone()]);
+    let message = outgoing(examples().remove(0));
+    let request = Dialect::Webhook(keys).requests(&message, unix_seconds()).unwrap().remove(0);
+    let mut headers = axum::http::HeaderMap::new();
+    for (name, value) in &request.headers {
+        headers.insert(*name, value.parse().unwrap());
+    }
+    for secret in [signing_secret(), old] {
+        let reference = standardwebhooks::Webhook::new(secrecy::ExposeSecret::expose_secret(&secret)).unwrap();
+        reference.verify(request.body.as_deref().unwrap().as_bytes(), &headers).unwrap();
+    }
+    let other = standardwebhooks::Webhook::new("whsec_bm90LXRoaXMtbm90LXRoaXMtbm90LXRoaXM=").unwrap();
+    assert!(other.verify(request.body.as_deref().unwrap().as_bytes(), &headers).is_err());
+}
+
+#[test]
 fn a_test_says_that_it_is_one() {
     for training in [false, true] {
         let event = test_event(training, "2026-11-21T15:00:00Z", Uuid::from_u128(5));
