@@ -59,12 +59,6 @@ impl SeriesAlerts {
         self.states.get(&join(rule, column))
     }
 
-    /// The newest window that was judged.
-    #[must_use]
-    pub fn newest(&self) -> Option<EventTime> {
-        self.newest
-    }
-
     /// Takes a judged window into account.
     #[must_use]
     pub fn judged(

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::state::Shared;
 use crate::http::{Report, ReportOutcome, Reports};
-use crate::notify::verify;
+use crate::notify::{unix_seconds, verify};
 use crate::record::{TimeFormat, TimeUnit};
 use crate::retrain::{RequestState, Step};
 use crate::store::{Moved, NewBaseline, Store, StoreError};
@@ -55,17 +55,13 @@ pub(super) fn reports(shared: &Arc<Shared>, store: &Store) -> Reports {
 /// Id, timestamp and signatures of a message.
 type Signed = (String, String, String);
 
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
-}
-
 async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, body: &str) -> ReportOutcome {
     let common = shared.common();
     let Some(secret) = &common.callback_secret else {
         return ReportOutcome::Off("reports are not taken: `http.callback_secret` is not configured".to_owned());
     };
     let (message, timestamp, signatures) = signed;
-    if let Err(why) = verify(secret, (message, timestamp, signatures), body, now()) {
+    if let Err(why) = verify(secret, (message, timestamp, signatures), body, unix_seconds()) {
         return ReportOutcome::Unauthorized(why.to_owned());
     }
     let progress: Progress = match serde_json::from_str(body) {
@@ -146,7 +142,7 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     // MLflow signs with the bytes of its secret as they are.
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, secret.expose_secret());
     let (delivery, timestamp, signatures) = signed;
-    if let Err(why) = verify(&encoded.into(), (delivery, timestamp, signatures), body, now()) {
+    if let Err(why) = verify(&encoded.into(), (delivery, timestamp, signatures), body, unix_seconds()) {
         return ReportOutcome::Unauthorized(why.to_owned());
     }
     let event: Registered = match serde_json::from_str(body) {

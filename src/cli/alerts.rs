@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{CliError, actor, plain, say, say_json, with_store};
+use super::{CliError, actor, say, say_json, with_store};
 use crate::alert::{AlertView, Matcher};
+use crate::notify::plain;
 use crate::store::{AlertAction, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Replay};
 
 #[derive(Debug, clap::Subcommand)]
@@ -155,7 +156,7 @@ fn list(alerts: &[AlertRow], all: bool) {
         say(if all { "there was no alert yet" } else { "no alert; `--all` shows those that are over, too" });
         return;
     }
-    for AlertRow { state, view } in alerts {
+    for AlertRow { state, view, .. } in alerts {
         say(format!(
             "{}  {:<12} {:<8}  since {}  {}",
             view.id.to_string().get(..8).unwrap_or_default(),

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{CliError, actor, plain, say, with_store};
+use super::{CliError, actor, say, with_store};
 use crate::alert::{AlertChange, ChangeKind, ChangeReason, Evidence, Labels, RuleKind, Severity, Transition};
 use crate::config::Monitor;
 use crate::decision::ChangedAlert;
+use crate::notify::plain;
 use crate::record::EventTime;
 use crate::store::{DRILL, DeliveryEntry, Store};
 

@@ -202,11 +202,6 @@ fn say_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Names from data, without what could act in a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
-}
-
 /// Who uses the command line, for the audit log.
 fn actor() -> String {
     format!("cli:{}", std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned()))

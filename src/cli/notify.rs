@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{CliError, plain, runtime, say, settings};
+use super::{CliError, runtime, say, settings};
 use crate::app::{AppError, build_receivers, source_options};
 use crate::kafka::Producer;
-use crate::notify::{Attempt, Conversation, Outgoing, test_event};
+use crate::notify::{Attempt, Conversation, Outgoing, plain, test_event};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{CliError, actor, plain, say, say_json, with_store};
-use crate::notify::{Told, text_of};
+use super::{CliError, actor, say, say_json, with_store};
+use crate::notify::{Told, plain, text_of};
 use crate::retrain::Step;
 use crate::store::{Moved, RequestRow, Store};
 

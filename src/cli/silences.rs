@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{CliError, actor, plain, say, say_json, with_store};
+use super::{CliError, actor, say, say_json, with_store};
+use crate::notify::plain;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -42,7 +42,6 @@ pub(super) fn retraining(
     for rule in rules.alerts.iter().filter(asks) {
         for (_, column, state) in alerts.states().filter(|(name, ..)| *name == rule.name) {
             let Some(episode) = state.episode.as_ref().filter(|_| state.is_open()) else { continue };
-            let drifted = DriftedColumn::of(judgement, rule, column, |name| why(window, name));
             let windows: Vec<WindowEvidence> = window
                 .earlier
                 .iter()
@@ -70,6 +69,7 @@ pub(super) fn retraining(
             }
             let Some(training) = evidence_pack(&windows) else { continue };
             let id = request_id(&rules.monitor, episode.id);
+            let drifted = DriftedColumn::of(judgement, rule, column, |name| why(window, name));
             let event = RetrainingEvent {
                 request_id: id,
                 alert_id: episode.id,

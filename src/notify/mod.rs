@@ -282,7 +282,8 @@ impl Receiver {
 }
 
 /// Seconds since 1970.
-fn unix_seconds() -> u64 {
+#[must_use]
+pub fn unix_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 
@@ -292,7 +293,8 @@ fn choose_crypto() {
 }
 
 /// Names and texts that come from data, without anything that could act in a header, a terminal or a log.
-pub(super) fn plain(text: &str) -> String {
+#[must_use]
+pub fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 

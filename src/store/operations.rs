@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 
-use super::alerts::{By, Owner, read_alert, write_changes};
+use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
 use super::positions::seconds;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::alert::{ChangeReason, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
-use crate::decision::{ChangedAlert, LookScope, decide_look};
+use crate::decision::{LookScope, decide_look};
 use crate::record::EventTime;
 use crate::window::Partition;
 
@@ -157,24 +157,12 @@ impl Store {
         let mut changes = Vec::new();
         for transition in states.end_all(ChangeReason::NoMoreRecords) {
             let alert = read_alert(&mut transaction, transition.change.id).await?.view;
-            changes.push(ChangedAlert {
-                transition,
-                kind: alert.kind,
-                labels: alert.labels,
-                evidence: None,
-                groups: Vec::new(),
-            });
+            changes.push(later_change(transition, alert));
         }
-        sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
-            .bind(monitor)
-            .bind(version)
-            .bind(segment)
-            .bind(Json(&states))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed(attempted))?;
+        let owner = Owner { monitor, version, segment };
+        store_states(&mut transaction, owner, &states).await?;
         let by = By { actor: "driftd", detail: "it sends no records any more", window: None };
-        write_changes(&mut transaction, Owner { monitor, version, segment }, &changes, by).await?;
+        write_changes(&mut transaction, owner, &changes, by).await?;
         transaction.commit().await.map_err(failed(attempted))
     }
 

@@ -127,21 +127,16 @@ impl Store {
     ) -> Result<Vec<(String, WindowCounts)>, StoreError> {
         let attempted = "read the windows of a proposed baseline";
         let rows = sqlx::query(
-            "select w.starts_at, w.segment, w.counts, w.binning_id, n.columns from model_window w
-             join binning n on n.id = w.binning_id
-             where w.monitor = $1 and ($2::text is null or w.model_version = $2) and w.starts_at >= $3
-               and w.status = 'closed' and w.rows > 0
-               and ($2 is not null or w.model_version = '' or not exists (
-                       select from model_window o
-                       where o.monitor = $1 and o.model_version = w.model_version and o.starts_at < $3))
-               and w.binning_id = (select f.binning_id from model_window f
-                                   where f.monitor = $1 and ($2::text is null or f.model_version = $2)
-                                     and f.starts_at >= $3 and f.status = 'closed' and f.rows > 0
-                                     and ($2 is not null or f.model_version = '' or not exists (
-                                             select from model_window o
-                                             where o.monitor = $1 and o.model_version = f.model_version
-                                               and o.starts_at < $3))
-                                   order by f.starts_at desc limit 1)
+            "with eligible as (
+                 select w.id, w.starts_at, w.binning_id from model_window w
+                 where w.monitor = $1 and ($2::text is null or w.model_version = $2) and w.starts_at >= $3
+                   and w.status = 'closed' and w.rows > 0
+                   and ($2 is not null or w.model_version = '' or not exists (
+                           select from model_window o
+                           where o.monitor = $1 and o.model_version = w.model_version and o.starts_at < $3)))
+             select w.starts_at, w.segment, w.counts, n.columns from eligible e
+             join model_window w on w.id = e.id join binning n on n.id = w.binning_id
+             where w.binning_id = (select binning_id from eligible order by starts_at desc limit 1)
              order by w.starts_at limit $4",
         )
         .bind(monitor)

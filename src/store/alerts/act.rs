@@ -1,10 +1,11 @@
 //! What people do to alerts, through the same machine as windows.
 
 use serde_json::Value;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{AlertRow, By, Owner, read_alert, write_changes};
-use crate::alert::{ChangeReason, RuleKind, SeriesAlerts};
+use super::{AlertRow, By, Owner, later_change, read_alert, store_states, write_changes};
+use crate::alert::{ChangeReason, RuleKind, SeriesAlerts, Transition};
 use crate::decision::ChangedAlert;
 use crate::store::{Store, StoreError, damaged, failed};
 
@@ -54,12 +55,7 @@ impl Store {
             Some(states) => damaged("the state of an alert", serde_json::from_value(states))?,
             None => SeriesAlerts::default(),
         };
-        let column: Option<String> = sqlx::query_scalar("select column_name from alert where id = $1")
-            .bind(id)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed("read an alert"))?;
-        let (rule, column) = (view.rule.as_str(), column.as_deref());
+        let (rule, column) = (view.rule.as_str(), alert.column.as_deref());
         let is_this = states
             .state(rule, column)
             .and_then(|state| state.episode.as_ref())
@@ -73,34 +69,19 @@ impl Store {
             let wanted = if action == AlertAction::Acknowledge { "acknowledged" } else { "resolved" };
             return Err(StoreError::Refused(format!("alert {id} is {}: it cannot be {wanted}", alert.state)));
         };
-        let stored = damaged("the state of an alert", serde_json::to_value(&states))?;
+        let owner = Owner { monitor: &view.monitor, version: &view.version, segment: &view.segment };
         if operational {
             sqlx::query("update operational_state set alerts = $2 where scope = $1")
                 .bind(&view.monitor)
-                .bind(stored)
+                .bind(Json(&states))
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed("store the state of an alert"))?;
         } else {
-            sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
-                .bind(&view.monitor)
-                .bind(&view.version)
-                .bind(&view.segment)
-                .bind(stored)
+            store_states(&mut transaction, owner, &states).await?;
         }
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("store the state of an alert"))?;
-        let changed = ChangedAlert {
-            transition: crate::alert::Transition {
-                rule: view.rule.clone(),
-                column: column.map(str::to_owned),
-                change,
-            },
-            kind: view.kind,
-            labels: view.labels.clone(),
-            evidence: None,
-            // It is in its groups since it fired.
-            groups: Vec::new(),
-        };
-        let owner = Owner { monitor: &view.monitor, version: &view.version, segment: &view.segment };
+        let transition = Transition { rule: rule.to_owned(), column: column.map(str::to_owned), change };
+        let changed = later_change(transition, view.clone());
         write_changes(&mut transaction, owner, &[changed], By { actor, detail: comment, window: None }).await?;
         let alert = read_alert(&mut transaction, id).await?;
         transaction.commit().await.map_err(failed("commit the change of an alert"))?;

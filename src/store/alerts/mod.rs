@@ -4,7 +4,9 @@ mod act;
 mod write;
 
 pub use act::AlertAction;
-pub(super) use write::{By, HELD, Owner, TOLD, refresh_evidence, write_changes, write_history};
+pub(super) use write::{
+    By, HELD, Owner, TOLD, later_change, refresh_evidence, store_states, write_changes, write_history,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
@@ -68,6 +70,9 @@ pub struct AlertFilter {
 pub struct AlertRow {
     /// pending, firing, acknowledged, resolved or cleared.
     pub state: String,
+    /// The column, or receiver, of a rule that has an alert for each.
+    #[serde(skip)]
+    pub column: Option<String>,
     /// As it is told.
     #[serde(flatten)]
     pub view: AlertView,
@@ -124,7 +129,7 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         evidence,
         url: None,
     };
-    Ok(AlertRow { state, view })
+    Ok(AlertRow { state, column: row.try_get("column_name")?, view })
 }
 
 /// What inhibition and silences look at.

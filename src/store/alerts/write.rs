@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::alert::{AlertChange, Evidence, GroupKey, SeriesAlerts, Severity};
+use crate::alert::{AlertChange, AlertView, Evidence, GroupKey, SeriesAlerts, Severity, Transition};
 use crate::decision::ChangedAlert;
 use crate::store::{StoreError, failed, timestamp};
 
@@ -173,6 +173,29 @@ async fn join_group(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Stores the states of a series' alerts; its row is locked.
+pub(in crate::store) async fn store_states(
+    connection: &mut PgConnection,
+    owner: Owner<'_>,
+    alerts: &SeriesAlerts,
+) -> Result<(), StoreError> {
+    sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
+        .bind(owner.monitor)
+        .bind(owner.version)
+        .bind(owner.segment)
+        .bind(Json(alerts))
+        .execute(connection)
+        .await
+        .map_err(failed("store the state of an alert"))?;
+    Ok(())
+}
+
+/// A change that no window made of an alert that is stored: its labels and evidence stay, and it is in its groups since it
+/// fired.
+pub(in crate::store) fn later_change(transition: Transition, alert: AlertView) -> ChangedAlert {
+    ChangedAlert { transition, kind: alert.kind, labels: alert.labels, evidence: None, groups: Vec::new() }
 }
 
 /// What open alerts that drift on rest on now.

@@ -7,7 +7,7 @@ use super::OpenWindow;
 use crate::decision::{ClosingWindow, Decision, RetrainingRequest};
 use crate::distribution::RecordSample;
 use crate::retrain::RetrainDecision;
-use crate::store::alerts::{By, Owner, refresh_evidence, write_changes};
+use crate::store::alerts::{By, Owner, refresh_evidence, store_states, write_changes};
 use crate::store::outbox::put_notification;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::window::Partition;
@@ -89,15 +89,8 @@ pub(super) async fn write_alerts(
     window: &OpenWindow,
     decision: &Decision,
 ) -> Result<(), StoreError> {
-    sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
-        .bind(monitor)
-        .bind(&window.key.version)
-        .bind(&window.key.segment)
-        .bind(damaged("the state of an alert", serde_json::to_value(&decision.alerts))?)
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("store the state of an alert"))?;
     let owner = Owner { monitor, version: &window.key.version, segment: &window.key.segment };
+    store_states(connection, owner, &decision.alerts).await?;
     let by = By { actor: "driftd", detail: "", window: Some(window.id) };
     write_changes(connection, owner, &decision.changes, by).await?;
     refresh_evidence(connection, &decision.refreshed, &decision.alerts).await?;

@@ -92,16 +92,15 @@ async fn settle(
     let silences = silences::active(connection, now).await?;
     let open = open_alerts(connection).await?;
     let surroundings = Surroundings { silences: &silences, open: &open, routing: telling.routing, now };
-    let mut groups = vec![first];
-    let cap = telling.caps.get(&groups.first().map(|group| group.receiver.clone()).unwrap_or_default()).copied();
-    let room = match (cap, groups.first()) {
-        (Some(cap), Some(group)) => room_at(connection, &group.receiver, cap).await?,
-        _ => None,
+    let receiver = first.receiver.clone();
+    let room = match telling.caps.get(&receiver) {
+        Some(cap) => room_at(connection, &receiver, *cap).await?,
+        None => None,
     };
     // What a cap had held back is told together as soon as there is room.
-    let digest = groups.first().is_some_and(|group| group.capped) && room.is_none();
+    let digest = first.capped && room.is_none();
+    let mut groups = vec![first];
     if digest {
-        let receiver = groups.first().map(|group| group.receiver.clone()).unwrap_or_default();
         let others: Vec<Uuid> = sqlx::query_scalar(
             "select id from alert_group where receiver = $1 and capped and id <> $2 order by id",
         )
@@ -118,7 +117,7 @@ async fn settle(
     for group in &mut groups {
         suppress(connection, group, &surroundings).await?;
         let mut step = decide_group(&group.group, now);
-        if telling.states.contains(&group.receiver) {
+        if telling.states.contains(&receiver) {
             step = state_step(&group.group, now);
         }
         if let (Some(_), Some(free_at)) = (step.send, room) {
@@ -137,7 +136,7 @@ async fn settle(
     }
     let (Some(reason), Some(group)) = (reason, groups.first()) else { return Ok(None) };
     let (thread, number) = if digest {
-        (derived_id(&["digest", &group.receiver, &now.micros().to_string()]), 0)
+        (derived_id(&["digest", &receiver, &now.micros().to_string()]), 0)
     } else {
         (group.thread, group.messages)
     };
@@ -151,8 +150,8 @@ async fn settle(
     event.test = drill;
     let message = derived_id(&["notification", &thread.to_string(), &number.to_string()]);
     let threads: Vec<Uuid> = groups.iter().map(|group| group.thread).collect();
-    write_message(connection, message, &group.receiver, event, &threads, now).await?;
-    Ok(Some(Decided { receiver: group.receiver.clone(), reason, alerts }))
+    write_message(connection, message, &receiver, event, &threads, now).await?;
+    Ok(Some(Decided { receiver, reason, alerts }))
 }
 
 /// A receiver of states is sent nothing: what is over leaves, and what suppresses the rest is looked at again.

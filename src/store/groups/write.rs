@@ -16,12 +16,8 @@ pub(super) async fn suppress(
     group: &mut Loaded,
     surroundings: &Surroundings<'_>,
 ) -> Result<(), sqlx::Error> {
-    let mute: Json<Vec<String>> = sqlx::query_scalar("select mute from alert_group where id = $1")
-        .bind(group.id)
-        .fetch_one(&mut *connection)
-        .await?;
     for ((member, view), before) in group.group.members.iter_mut().zip(&group.views).zip(&group.before) {
-        member.suppression = surroundings.suppression(&facts_of(view), &mute);
+        member.suppression = surroundings.suppression(&facts_of(view), &group.mute);
         if member.suppression == *before
             || (member.suppression.is_none() && *before == Some(Suppression::RateCapped))
         {
