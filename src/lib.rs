@@ -22,7 +22,7 @@
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`decision`];
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
-//!   [`chart`] say what they found;
+//!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
 //! * around them: [`config`] (files to checked settings), [`app`] (wiring and tasks), [`supervisor`],
 //!   [`telemetry`], [`cli`].
@@ -87,4 +87,5 @@ pub mod retrain;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod view;
 pub mod window;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AlertRule, RuleKind, Severity};
+use super::{AlertRule, Matcher, RuleKind, Severity};
 use crate::judge::why::Reason;
 use crate::judge::{Judgement, Movement, Verdict};
 use crate::measure::Measure;
@@ -46,7 +46,7 @@ impl EventKind {
 }
 
 /// The window behind a decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WindowEvidence {
     /// Its start, RFC 3339.
     pub start: String,
@@ -59,17 +59,19 @@ pub struct WindowEvidence {
     /// Whether every partition had passed its end.
     pub complete: bool,
     /// Topic, partition, first offset, offset past the last: what the window is made of.
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub offsets: OffsetRanges,
 }
 
 /// A column that drifted, with the measure that says so most clearly.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DriftedColumn {
     /// The column.
     pub column: String,
     /// Warn or critical.
     pub verdict: Verdict,
     /// The measure furthest beyond its threshold.
+    #[schema(value_type = String)]
     pub measure: Measure,
     /// Its effect.
     pub effect: f64,
@@ -138,7 +140,7 @@ fn ratio((finding, score): &(&crate::judge::Finding, crate::measure::Score)) -> 
 }
 
 /// What an alert rests on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Evidence {
     /// What is wrong, one sentence.
     pub summary: String,
@@ -190,7 +192,7 @@ impl Evidence {
 pub const MAX_COLUMNS: usize = 20;
 
 /// Where an alert stands, as it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertStatus {
     /// It fires.
@@ -214,7 +216,7 @@ impl AlertStatus {
 }
 
 /// An alert, as it is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AlertView {
     /// Its id: the same over its whole life.
     pub id: Uuid,
@@ -253,6 +255,17 @@ pub struct AlertView {
     /// Where to look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+impl AlertView {
+    /// What tells this alert from others, whatever its severity and episode.
+    #[must_use]
+    pub fn matchers(&self) -> Vec<Matcher> {
+        ["alertname", "monitor", "version", "segment", "column", "receiver"]
+            .into_iter()
+            .filter_map(|label| Some(Matcher::equal(label, self.labels.get(label)?)))
+            .collect()
+    }
 }
 
 /// The `data` of an event about alerts: one group of them.

@@ -11,7 +11,7 @@ use super::state::Shared;
 use crate::baseline::learn;
 use crate::binning::BinningSet;
 use crate::decision::{Decision, decide_window};
-use crate::store::{Store, StoreError};
+use crate::store::{Closing, Store, StoreError};
 use crate::window::{CloseDecision, Progress};
 
 /// Open windows looked at in one go.
@@ -83,11 +83,14 @@ async fn judge_monitor(
                 "closing a window although partitions are missing"
             );
         }
-        let outcome = store
-            .close_window(&monitor.name, &window, &missing, monitor.counting.sample_size, |closing, now| {
-                decide_window(closing, &monitor.rules, now)
-            })
-            .await;
+        let with = Closing {
+            monitor: &monitor.name,
+            missing: &missing,
+            sample_size: monitor.counting.sample_size,
+            configuration: &monitor.fingerprint,
+        };
+        let outcome =
+            store.close_window(with, &window, |closing, now| decide_window(closing, &monitor.rules, now)).await;
         let decision = match outcome {
             Err(error) if !error.is_transient() => {
                 // What is wrong with one window must not keep the others from being judged.

@@ -1,6 +1,7 @@
 //! The application: builds everything that can fail, then runs. Edges do not know each other; what passes
 //! between them passes here.
 
+mod backend;
 mod dispatch;
 mod ingest;
 mod judging;
@@ -25,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, Settings};
-use crate::http::{Listener, Views};
+use crate::http::{Listener, ListenerOptions};
 use crate::kafka::{Producer, Source};
 use crate::notify::ReceiverError;
 use crate::store::{Store, StoreError};
@@ -79,7 +80,10 @@ impl App {
             tracing::warn!("{warning}");
         }
         let store = Store::connect_lazily(&store_options(&settings.daemon))?;
-        let listener = Listener::bind(settings.daemon.http.listen).await.map_err(AppError::Unavailable)?;
+        let http = &settings.daemon.http;
+        let listening =
+            ListenerOptions { address: http.listen, tls: http.tls.clone(), connections: http.max_connections };
+        let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
         store.migrate().await?;
         let producer = Producer::new(&source_options(&settings.daemon)?)?;
         let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
@@ -143,7 +147,9 @@ impl App {
             "upkeep",
             upkeep::run(store.clone(), commands.clone(), Arc::clone(&shared), interval, token.clone()),
         );
-        supervisor.start("http", listener.serve(views(&shared, &commands, &store), token.clone()));
+        let shown =
+            backend::Shown { store: store.clone(), shared: Arc::clone(&shared), commands: commands.clone() };
+        supervisor.start("http", listener.serve(Arc::new(shown), token.clone()));
         supervisor.start(
             "reload",
             reload_loop(settings.path.clone(), Arc::clone(&shared), ingest_commands, reloads, token.clone()),
@@ -164,20 +170,6 @@ fn worker_count(configured: usize) -> usize {
     match configured {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1)).max(1),
         workers => workers,
-    }
-}
-
-fn views(shared: &Arc<Shared>, commands: &crate::kafka::SourceCommands, store: &Store) -> Views {
-    let (health, ready, metrics) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
-    let (for_health, for_metrics) = (commands.clone(), commands.clone());
-    Views {
-        health: Arc::new(move || health.health(&for_health)),
-        ready: Arc::new(move || ready.readiness()),
-        metrics: Arc::new(move || {
-            metrics.metrics.pressure(for_metrics.is_paused(), for_metrics.in_flight());
-            metrics.metrics.encode()
-        }),
-        reports: reports::reports(shared, store),
     }
 }
 

@@ -1,17 +1,16 @@
 //! What training systems and model registries report over HTTP: verified, then taken over.
 
-use std::sync::Arc;
-
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::state::Shared;
-use crate::http::{Report, ReportOutcome, Reports};
+use crate::http::{Report, ReportOutcome};
 use crate::notify::{unix_seconds, verify};
 use crate::record::{TimeFormat, TimeUnit};
 use crate::retrain::{RequestState, Step};
 use crate::store::{Moved, NewBaseline, Store, StoreError};
+use crate::view::RequestDetail;
 
 /// The body of a report on a retraining request.
 #[derive(Deserialize)]
@@ -38,18 +37,12 @@ struct RegisteredData {
     version: serde_json::Value,
 }
 
-/// How reports are taken.
-pub(super) fn reports(shared: &Arc<Shared>, store: &Store) -> Reports {
-    let (shared, store) = (Arc::clone(shared), store.clone());
-    Arc::new(move |report| {
-        let (shared, store) = (Arc::clone(&shared), store.clone());
-        Box::pin(async move {
-            match report {
-                Report::Retraining { id, signed, body } => retraining(&store, &shared, &id, &signed, &body).await,
-                Report::Mlflow { signed, body } => mlflow(&store, &shared, &signed, &body).await,
-            }
-        })
-    })
+/// Takes a report.
+pub(super) async fn take(store: &Store, shared: &Shared, report: Report) -> ReportOutcome {
+    match report {
+        Report::Retraining { id, signed, body } => retraining(store, shared, &id, &signed, &body).await,
+        Report::Mlflow { signed, body } => mlflow(store, shared, &signed, &body).await,
+    }
 }
 
 /// Id, timestamp and signatures of a message.
@@ -105,7 +98,7 @@ pub(super) async fn move_on(
 }
 
 async fn propose(store: &Store, shared: &Shared, id: Uuid) -> Result<(), StoreError> {
-    let (request, _) = store.retraining_request(&id.to_string()).await?;
+    let RequestDetail { request, .. } = store.retraining_request(&id.to_string()).await?;
     let running = shared.monitors().into_iter().find(|running| running.monitor.name == request.monitor);
     let Some(policy) = running.as_ref().and_then(|running| running.monitor.rules.retrain.as_ref()) else {
         return Ok(());

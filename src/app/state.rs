@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::monitors::RunningMonitor;
 use crate::alert::{OperationalLimits, Routing};
 use crate::config::Settings;
-use crate::http::Probe;
+use crate::http::{Access, Probe};
 use crate::kafka::SourceCommands;
 use crate::notify::{Circuit, Receiver};
 use crate::telemetry::Metrics;
+use crate::view::ConfiguredValue;
 
 /// A receiver with its limits.
 pub struct RunningReceiver {
@@ -43,6 +44,10 @@ pub struct Common {
     pub callback_secret: Option<SecretString>,
     /// What MLflow signs its webhooks with.
     pub mlflow_secret: Option<SecretString>,
+    /// Who may look and change.
+    pub access: Arc<Access>,
+    /// Every key with its value and where it was set.
+    pub configuration: Vec<ConfiguredValue>,
 }
 
 impl Common {
@@ -56,6 +61,13 @@ impl Common {
             external_url: http.external_url.clone(),
             callback_secret: http.callback_secret.clone(),
             mlflow_secret: http.mlflow_secret.clone(),
+            access: Arc::new(Access {
+                tokens: http.tokens.clone(),
+                external_url: http.external_url.clone(),
+                secure: http.tls.is_some()
+                    || http.external_url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            }),
+            configuration: settings.configured.clone(),
         }
     }
 }

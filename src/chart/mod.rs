@@ -2,10 +2,14 @@
 //! not see them. Reports and pages use the same ones.
 
 mod bars;
+mod over_time;
+mod strip;
 mod timeline;
 
 pub use bars::{BLOCKS, Bar, BarKind, distribution, sparkline, thumbnail};
-pub use timeline::{Series, TimeMark, timeline};
+pub use over_time::{FILLS, Quantiles, Rate, quantile_bands, rates, record_bars, spark, stacked_shares};
+pub use strip::{Cell, condensed, hatching, strip, strip_key};
+pub use timeline::{Change, Series, TimeMark, timeline, timeline_with};
 
 use std::fmt::Write as _;
 

@@ -28,11 +28,33 @@ pub enum TimeMark {
     Alert,
 }
 
+/// Something that changed with a window: the baseline, the configuration, the model version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The first window with it.
+    pub window: usize,
+    /// A letter or two for the chart; the words are elsewhere.
+    pub sign: String,
+}
+
 /// The chart of one line: the band between the thresholds, the values, firing windows shaded. `labels` are the first
 /// and the last window's.
 #[must_use]
 pub fn timeline(id: &str, series: &Series, marks: &[TimeMark], labels: (&str, &str), sentence: &str) -> Markup {
-    let (width, height, top) = (420.0, 90.0, 8.0);
+    timeline_with(id, series, marks, &[], labels, sentence)
+}
+
+/// The same, with a line where something changed.
+#[must_use]
+pub fn timeline_with(
+    id: &str,
+    series: &Series,
+    marks: &[TimeMark],
+    changes: &[Change],
+    labels: (&str, &str),
+    sentence: &str,
+) -> Markup {
+    let (width, height, top) = (420.0, 90.0, if changes.is_empty() { 8.0 } else { 18.0 });
     let bottom = top + height;
     let most = series.values.iter().flatten().copied().fold(series.limits.1 * 1.1, f64::max).max(1e-12);
     #[expect(clippy::cast_precision_loss, reason = "some thousand windows")]
@@ -48,7 +70,10 @@ pub fn timeline(id: &str, series: &Series, marks: &[TimeMark], labels: (&str, &s
             Some(value) => {
                 let step = if drawing { 'L' } else { 'M' };
                 let _infallible = write!(line, "{step}{} {}", at(x(index)), at(y(*value)));
-                let _infallible = write!(dots, "M{} {}h0", at(x(index)), at(y(*value)));
+                // Hundreds of dots would only make the line thicker.
+                if series.values.len() <= 150 {
+                    let _infallible = write!(dots, "M{} {}h0", at(x(index)), at(y(*value)));
+                }
                 drawing = true;
             }
             None => drawing = false,
@@ -56,19 +81,30 @@ pub fn timeline(id: &str, series: &Series, marks: &[TimeMark], labels: (&str, &s
     }
     let shade = |wanted: TimeMark| {
         let mut path = String::new();
-        for (index, _) in marks.iter().enumerate().filter(|(_, mark)| **mark == wanted) {
-            super::rectangle(&mut path, x(index) - slot / 2.0, top, slot, height);
+        let mut index = 0;
+        for run in marks.chunk_by(|left, right| left == right) {
+            if run.first() == Some(&wanted) {
+                #[expect(clippy::cast_precision_loss, reason = "some thousand windows")]
+                super::rectangle(&mut path, x(index) - slot / 2.0, top, slot * run.len() as f64, height);
+            }
+            index += run.len();
         }
         path
     };
     let title = format!("{id}-title");
     html! {
-        svg.chart viewBox="-46 0 472 120" role="img" aria-labelledby=(title) {
+        svg.chart viewBox=(format!("-46 0 472 {}", at(bottom + 22.0))) role="img" aria-labelledby=(title) {
             title id=(title) { (sentence) }
             path.firing d=(shade(TimeMark::Alert)) {}
             path.unjudged d=(shade(TimeMark::Unjudged)) {}
             path.band d=(format!("M0 {}h{}V{}h-{}z", at(y(series.limits.0)), at(width), at(y(series.limits.1)), at(width))) {}
             path.limit d=(format!("M0 {}h{}", at(y(series.limits.1)), at(width))) {}
+            g.changes {
+                @for change in changes {
+                    path d=(format!("M{} {}V{}", at(x(change.window) - slot / 2.0), at(top - 4.0), at(bottom))) {}
+                    text x=(at(x(change.window) - slot / 2.0)) y=(at(top - 7.0)) text-anchor="middle" { (change.sign) }
+                }
+            }
             g.axis {
                 path d=(format!("M0 {}h{}", at(bottom), at(width))) {}
                 @if y(series.limits.1) - top > 14.0 { text x="-6" y=(at(top + 8.0)) text-anchor="end" { (short(most)) } }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::{CliError, actor, say, say_json, with_store};
-use crate::alert::{AlertView, Matcher};
+use crate::alert::Matcher;
 use crate::notify::plain;
-use crate::store::{AlertAction, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Replay};
+use crate::store::{AlertAction, Replay};
+use crate::view::{AlertDetail, AlertFilter, AlertRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -79,13 +80,11 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             Ok(())
         }
         Command::Show { alert, json } => {
-            let (alert, history, deliveries) = store.alert(&alert).await?;
+            let detail = store.alert(&alert).await?;
             if json {
-                return say_json(
-                    &serde_json::json!({ "alert": alert, "history": history, "deliveries": deliveries }),
-                );
+                return say_json(&detail);
             }
-            show(&alert, &history, &deliveries);
+            show(&detail);
             Ok(())
         }
         Command::Ack { alert, comment } => {
@@ -105,10 +104,7 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
                 CliError::Failed(format!("`{duration}` is not a duration\nhint: write 30m, 2h or 7d"))
             })?;
             let matchers = match what.as_slice() {
-                [id] if !id.contains('=') && !id.contains('~') => {
-                    let (alert, ..) = store.alert(id).await?;
-                    matchers_of(&alert.view)
-                }
+                [id] if !id.contains('=') && !id.contains('~') => store.alert(id).await?.alert.view.matchers(),
                 texts => texts
                     .iter()
                     .map(|text| Matcher::parse(text))
@@ -143,14 +139,6 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
     })
 }
 
-/// What tells this alert from others, whatever its severity and episode.
-fn matchers_of(alert: &AlertView) -> Vec<Matcher> {
-    ["alertname", "monitor", "version", "segment", "column", "receiver"]
-        .into_iter()
-        .filter_map(|label| Some(Matcher::equal(label, alert.labels.get(label)?)))
-        .collect()
-}
-
 fn list(alerts: &[AlertRow], all: bool) {
     if alerts.is_empty() {
         say(if all { "there was no alert yet" } else { "no alert; `--all` shows those that are over, too" });
@@ -168,7 +156,7 @@ fn list(alerts: &[AlertRow], all: bool) {
     }
 }
 
-fn show(alert: &AlertRow, history: &[HistoryEntry], deliveries: &[DeliveryEntry]) {
+fn show(AlertDetail { alert, history, deliveries }: &AlertDetail) {
     let view = &alert.view;
     let event = crate::alert::AlertsEvent::new(
         view.id,

@@ -12,7 +12,8 @@ use crate::binning::Binning;
 use crate::config::{Monitor, load_monitor};
 use crate::record::Absence;
 use crate::record::table::TableRows;
-use crate::store::{BaselineSummary, Store};
+use crate::store::Store;
+use crate::view::BaselineSummary;
 
 /// What to do with baselines.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,8 @@ use crate::config::Monitor;
 use crate::decision::ChangedAlert;
 use crate::notify::plain;
 use crate::record::EventTime;
-use crate::store::{DRILL, DeliveryEntry, Store};
+use crate::store::{DRILL, Store};
+use crate::view::{AlertDetail, DeliveryEntry};
 
 /// What to try.
 #[derive(Debug, clap::Args)]
@@ -96,7 +97,7 @@ async fn watch(
     let resolved = what == "over";
     let mut arrived: BTreeMap<String, String> = BTreeMap::new();
     loop {
-        let (_, history, deliveries) = store.alert(&id.to_string()).await?;
+        let AlertDetail { history, deliveries, .. } = store.alert(&id.to_string()).await?;
         let of = |receiver: &str| -> Vec<&DeliveryEntry> {
             let about = |entry: &&DeliveryEntry| {
                 entry.receiver == receiver && (entry.event_type == "drift.alerts.resolved") == resolved

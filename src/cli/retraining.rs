@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{CliError, actor, say, say_json, with_store};
 use crate::notify::{Told, plain, text_of};
 use crate::retrain::Step;
-use crate::store::{Moved, RequestRow, Store};
+use crate::store::{Moved, Store};
+use crate::view::{RequestDetail, RequestRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -64,10 +65,11 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             Ok(())
         }
         Command::Show { request, json } => {
-            let (request, history) = store.retraining_request(&request).await?;
+            let detail = store.retraining_request(&request).await?;
             if json {
-                return say_json(&serde_json::json!({ "request": request, "history": history }));
+                return say_json(&detail);
             }
+            let RequestDetail { request, history } = detail;
             say(line(&request));
             if let Some(told) = Told::read(&request.body) {
                 say(format!("\n{}", text_of(&told)));
@@ -108,7 +110,7 @@ fn line(request: &RequestRow) -> String {
 }
 
 async fn step(store: &Store, request: &str, step: Step, comment: &str) -> Result<(), CliError> {
-    let (request, _) = store.retraining_request(request).await?;
+    let RequestDetail { request, .. } = store.retraining_request(request).await?;
     let moved = Moved { step, actor: &actor(), detail: comment, external_id: None };
     let (state, _) = store.move_request(request.id, moved).await?;
     say(format!("retraining request {} is {}", request.id, state.as_str()));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{CliError, runtime, say, settings};
 use crate::app::store_options;
-use crate::store::{Status, Store};
+use crate::store::Store;
+use crate::view::{RecordCount, Status};
 
 /// How to show it.
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ pub(super) fn show(status: &Status) {
             "  baseline      {}",
             monitor.baseline.as_deref().unwrap_or("none: windows are counted, not judged")
         ));
-        for (outcome, reason, count) in &monitor.records {
+        for RecordCount { outcome, reason, count } in &monitor.records {
             let label = if reason.is_empty() { outcome.clone() } else { format!("{outcome} ({reason})") };
             say(format!("  records       {count:>12}  {label}"));
         }
@@ -48,7 +49,10 @@ pub(super) fn show(status: &Status) {
             let incomplete = if window.complete { "" } else { ", incomplete" };
             say(format!(
                 "  last window   {} to {}: {} records, {}{incomplete}",
-                window.start, window.end, window.rows, window.verdict
+                window.start,
+                window.end,
+                window.rows,
+                window.verdict.as_str()
             ));
         }
     }

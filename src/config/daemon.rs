@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::section::Section;
+use crate::http::{Role, TlsFiles, Token};
 use crate::notify::{Dialect, Keys};
 
 /// How the daemon runs.
@@ -148,6 +149,12 @@ pub struct HttpSettings {
     pub callback_secret: Option<SecretString>,
     /// What MLflow signs its registry webhooks with.
     pub mlflow_secret: Option<SecretString>,
+    /// Who may look and change; without any, whoever reaches a loopback address.
+    pub tokens: Vec<Token>,
+    /// Its certificate; none without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Connections at a time at most.
+    pub max_connections: usize,
 }
 
 impl HttpSettings {
@@ -155,7 +162,8 @@ impl HttpSettings {
     #[must_use]
     pub fn callback_url(&self) -> Option<String> {
         self.callback_secret.as_ref()?;
-        let base = self.external_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let base = self.external_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen));
         Some(format!("{}/api/v1/retraining/", base.trim_end_matches('/')))
     }
 }
@@ -422,21 +430,12 @@ fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<Postgre
 fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSettings> {
     let text = section.string("listen").unwrap_or_else(|| "127.0.0.1:9464".to_owned());
     let listen = text.parse::<SocketAddr>().ok();
-    match listen {
-        None => section.add(
+    if listen.is_none() {
+        section.add(
             section
                 .problem("listen", format!("`{text}` is not an address and port"))
                 .hint("write \"127.0.0.1:9464\""),
-        ),
-        Some(address) if !address.ip().is_loopback() => section.add(
-            section
-                .problem(
-                    "listen",
-                    format!("`{text}` is not a loopback address, and the listener has no authentication"),
-                )
-                .hint("bind to 127.0.0.1 and put a proxy in front of it"),
-        ),
-        Some(_) => {}
+        );
     }
     let external_url = section.string("external_url");
     if let Some(url) = &external_url
@@ -454,6 +453,82 @@ fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSetting
     if mlflow_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
         section.add(section.problem("mlflow_secret", "needs 16 characters or more"));
     }
+    let tls = tls(&section.section("tls"));
+    let tokens = tokens(section, warnings);
+    let max_connections = usize::try_from(section.integer("max_connections", 256, 8..=65_536)).unwrap_or(256);
+    if listen.is_some_and(|address| !address.ip().is_loopback()) {
+        if !section.has("tokens") {
+            section.add(
+                section
+                    .problem(
+                        "listen",
+                        format!("`{text}` is not a loopback address, and whoever reaches it could do everything"),
+                    )
+                    .hint("add `[[http.tokens]]`, or bind to 127.0.0.1"),
+            );
+        } else if tls.is_none() {
+            warnings.push(format!(
+                "http: tokens travel unencrypted to {text}\nhint: set `http.tls`, or bind to 127.0.0.1 with a proxy in front"
+            ));
+        }
+    }
     section.finish();
-    Some(HttpSettings { listen: listen?, external_url, callback_secret, mlflow_secret })
+    Some(HttpSettings {
+        listen: listen?,
+        external_url,
+        callback_secret,
+        mlflow_secret,
+        tokens,
+        tls,
+        max_connections,
+    })
+}
+
+fn tls(section: &Section<'_>) -> Option<TlsFiles> {
+    if !section.is_there() {
+        return None;
+    }
+    let certificate = section.required("cert_file", "the certificate of the listener, PEM");
+    let key = section.required("key_file", "its key, PEM");
+    section.finish();
+    Some(TlsFiles { certificate: certificate?.into(), key: key?.into() })
+}
+
+/// Shorter ones could be guessed.
+const TOKEN_LENGTH: usize = 20;
+
+fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
+    let mut tokens: Vec<Token> = Vec::new();
+    for entry in section.sections("tokens") {
+        let name = entry.required("name", "who has it: what the audit log says");
+        let role = entry.optional_choice(
+            "role",
+            &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)],
+        );
+        if role.is_none() && !entry.has("role") {
+            entry.add(entry.problem("role", "is missing: `viewer`, `operator` or `admin`"));
+        }
+        let secret = entry.secret("token", warnings);
+        if secret.is_none() && !entry.has("token") {
+            entry
+                .add(entry.problem("token", "is missing").hint("make one with: head -c 24 /dev/urandom | base64"));
+        }
+        if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < TOKEN_LENGTH) {
+            entry.add(
+                entry
+                    .problem("token", format!("needs {TOKEN_LENGTH} characters or more"))
+                    .hint("make one with: head -c 24 /dev/urandom | base64"),
+            );
+        }
+        entry.finish();
+        if let Some(name) = &name
+            && tokens.iter().any(|other| other.name == *name)
+        {
+            entry.add(entry.problem("name", format!("`{name}` has a token already")));
+        }
+        if let (Some(name), Some(role), Some(secret)) = (name, role, secret) {
+            tokens.push(Token { name, role, secret });
+        }
+    }
+    tokens
 }

@@ -32,6 +32,7 @@ use problem::{File, Problems};
 use section::Section;
 
 use crate::alert::{OperationalLimits, Routing};
+use crate::view::ConfiguredValue;
 
 /// Where the daemon looks for its configuration when it is not told.
 pub const DEFAULT_PATH: &str = "/etc/driftd/driftd.toml";
@@ -49,6 +50,8 @@ pub struct Settings {
     pub operations: OperationalLimits,
     /// What is watched.
     pub monitors: Vec<Monitor>,
+    /// Every key that is known, with its value and where it was set.
+    pub configured: Vec<ConfiguredValue>,
     /// Legal, but worth a word.
     pub warnings: Vec<String>,
     /// The file it came from.
@@ -58,7 +61,7 @@ pub struct Settings {
 /// Microseconds of a duration as it is written everywhere: `30s`, `1h30m`, `7d`.
 #[must_use]
 pub fn duration(text: &str) -> Option<i64> {
-    section::micros(text)
+    crate::record::micros_of(text)
 }
 
 /// Reads `driftd.toml` and, beside it, `monitors.d/*.toml` in the order of their names.
@@ -129,6 +132,7 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
                 routing,
                 operations,
                 monitors,
+                configured: problems.configured(),
                 warnings,
                 path: path.to_owned(),
             })

@@ -47,6 +47,8 @@ pub struct Monitor {
     pub learn: Option<u32>,
     /// How fine baselines are.
     pub build: BuildOptions,
+    /// Of the text of its file: changes with every change of it.
+    pub fingerprint: String,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
 }
@@ -129,6 +131,7 @@ pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor>
         learn,
         build,
         mlflow,
+        fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,
     })
 }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 
+use crate::view::ConfiguredValue;
+
 /// A configuration file as read.
 #[derive(Debug)]
 pub(super) struct File {
@@ -122,6 +124,28 @@ fn masked(line: &str) -> String {
     shown
 }
 
+/// A value as it may be shown: without secrets, and of the URLs of receivers, which often are secrets, the host alone.
+fn shown(key: &str, value: &str) -> String {
+    let line = masked(&format!("{key} = {value}"));
+    let value = line.get(key.len() + 3..).unwrap_or_default();
+    if !key.starts_with("receivers.") {
+        return value.to_owned();
+    }
+    let mut parts = value.split("://");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let host = part.find(['/', '?', '"', '\'']).unwrap_or(part.len());
+        let end = part.find(['"', '\'']).unwrap_or(part.len());
+        let (host, end) = (part.get(..host).unwrap_or_default(), part.get(end..).unwrap_or_default());
+        let hidden = if part.len() > host.len() + end.len() { "/..." } else { "" };
+        text.push_str("://");
+        text.push_str(host);
+        text.push_str(hidden);
+        text.push_str(end);
+    }
+    text
+}
+
 /// Whether the quotes that open here hold a value written in the open, not a key and not the name of a source.
 fn is_value(characters: &[char], quote: usize) -> bool {
     let before: String = characters.iter().take(quote).collect();
@@ -164,6 +188,7 @@ impl fmt::Display for ConfigError {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<Problem>>,
+    configured: RefCell<Vec<ConfiguredValue>>,
 }
 
 impl Problems {
@@ -179,6 +204,21 @@ impl Problems {
         }
     }
 
+    /// Remembers what a key is set to, in place of what was known of it before.
+    pub(super) fn note(&self, file: &File, key: String, value: &str, origin: String) {
+        let value = shown(&key, value);
+        let mut configured = self.configured.borrow_mut();
+        match configured.iter_mut().find(|known| known.key == key && known.file == file.name) {
+            Some(known) => (known.value, known.origin) = (value, origin),
+            None => configured.push(ConfiguredValue { file: file.name.clone(), key, value, origin }),
+        }
+    }
+
+    /// Every key that was asked for.
+    pub(super) fn configured(&self) -> Vec<ConfiguredValue> {
+        self.configured.borrow().clone()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.borrow().is_empty()
     }
@@ -187,6 +227,22 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_shown_without_their_secrets() {
+        let cases = [
+            ("kafka.security.password", "\"hunter2\"", "\"*******\""),
+            ("postgres.url", "\"postgres://u:pw@h/d\"", "\"postgres://u:**@h/d\""),
+            ("http.external_url", "\"https://d.example/x\"", "\"https://d.example/x\""),
+            ("receivers.hook.url", "\"https://hooks.example/T0/B0/xyz\"", "\"https://hooks.example/...\""),
+            ("receivers.hook.url", "\"https://hooks.example\"", "\"https://hooks.example\""),
+            ("receivers.a.urls", "[\"http://a:1/x\", \"http://b:2\"]", "[\"http://a:1/...\", \"http://b:2\"]"),
+            ("receivers.owner.to", "[\"o@example.org\"]", "[\"o@example.org\"]"),
+        ];
+        for (key, value, expected) in cases {
+            assert_eq!(shown(key, value), expected);
+        }
+    }
 
     #[test]
     fn lines_are_shown_without_their_secrets() {

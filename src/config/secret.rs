@@ -15,7 +15,8 @@ const HINT: &str =
 impl Section<'_> {
     /// A secret. `warnings` takes a word about secrets written in the open.
     pub(super) fn secret(&self, key: &'static str, warnings: &mut Vec<String>) -> Option<SecretString> {
-        let (value, _) = self.value(key)?;
+        let (value, span) = self.value(key)?;
+        self.note_secret(key, value, span);
         match value {
             DeValue::String(text) => {
                 warnings.push(format!("{}: `{key}` is written in the open\nhint: {HINT}", self.file.name));

@@ -3,14 +3,13 @@
 
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
-use std::str::FromStr as _;
 
-use jiff::{Span, SpanRelativeTo};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layer::Layer;
 use super::problem::{File, Problem, Problems};
+use crate::record::micros_of as micros;
 
 /// A table being read.
 pub(super) struct Section<'a> {
@@ -49,7 +48,32 @@ impl<'a> Section<'a> {
     fn find(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
         self.asked.borrow_mut().push(key);
         let value = self.table?.get(key)?;
+        let is_list_of_tables = matches!(value.get_ref(), DeValue::Array(values)
+            if values.iter().any(|value| matches!(value.get_ref(), DeValue::Table(_))));
+        if !matches!(value.get_ref(), DeValue::Table(_)) && !is_list_of_tables {
+            self.note_value(key, value.span());
+        }
         Some((value.get_ref(), value.span()))
+    }
+
+    /// Remembers a value of the file as it is written there.
+    fn note_value(&self, key: &str, span: Range<usize>) {
+        let text = self.file.text.get(span.clone()).unwrap_or_default();
+        let line = 1 + self.file.text.get(..span.start).unwrap_or_default().matches('\n').count();
+        self.problems.note(self.file, self.key(key), text, format!("line {line}"));
+    }
+
+    /// Remembers what a key is that the file does not have.
+    fn note_default(&self, key: &str, value: &str) {
+        self.problems.note(self.file, self.key(key), value, "default".to_owned());
+    }
+
+    /// Remembers where a secret comes from, not what it is.
+    pub(super) fn note_secret(&self, key: &str, value: &DeValue<'_>, span: Range<usize>) {
+        match value {
+            DeValue::Table(_) => self.note_value(key, span),
+            _ => self.problems.note(self.file, self.key(key), "(secret)", "written in the open".to_owned()),
+        }
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -78,7 +102,12 @@ impl<'a> Section<'a> {
     pub(super) fn string(&self, key: &'static str) -> Option<String> {
         let value = self.find(key);
         if let Some(text) = self.layer.and_then(|layer| layer.environment(&self.key(key))) {
+            let variable = format!("DRIFTD_{}", self.key(key).to_uppercase().replace('.', "__"));
+            self.problems.note(self.file, self.key(key), &format!("{text:?}"), format!("environment, {variable}"));
             return Some(text);
+        }
+        if value.is_none() {
+            self.note_default(key, "(none)");
         }
         match value? {
             (DeValue::String(text), _) => Some(text.to_string()),
@@ -105,7 +134,10 @@ impl<'a> Section<'a> {
 
     pub(super) fn integer(&self, key: &'static str, default: i64, range: RangeInclusive<i64>) -> i64 {
         let value = match self.find(key) {
-            None => return default,
+            None => {
+                self.note_default(key, &default.to_string());
+                return default;
+            }
             Some((DeValue::Integer(value), _)) => i64::from_str_radix(value.as_str(), value.radix()).ok(),
             Some((other, _)) => {
                 self.wrong_type(key, "a whole number", other);
@@ -139,7 +171,10 @@ impl<'a> Section<'a> {
 
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
         match self.find(key) {
-            None => default,
+            None => {
+                self.note_default(key, &default.to_string());
+                default
+            }
             Some((DeValue::Boolean(value), _)) => *value,
             Some((other, _)) => {
                 self.wrong_type(key, "true or false", other);
@@ -151,7 +186,10 @@ impl<'a> Section<'a> {
     /// A duration in microseconds, written `30s`, `5m`, `1h30m`, `7d`.
     pub(super) fn duration(&self, key: &'static str, default: &str, range: (&str, &str)) -> i64 {
         let fallback = micros(default).unwrap_or_default();
-        let Some((value, _)) = self.find(key) else { return fallback };
+        let Some((value, _)) = self.find(key) else {
+            self.note_default(key, &format!("{default:?}"));
+            return fallback;
+        };
         let DeValue::String(text) = value else {
             self.add(
                 self.problem(key, format!("must be a duration, not {}", article(value.type_str())))
@@ -174,8 +212,15 @@ impl<'a> Section<'a> {
         duration
     }
 
-    pub(super) fn choice<T: Copy>(&self, key: &'static str, default: T, choices: &[(&str, T)]) -> T {
-        self.optional_choice(key, choices).unwrap_or(default)
+    pub(super) fn choice<T: Copy + PartialEq>(&self, key: &'static str, default: T, choices: &[(&str, T)]) -> T {
+        let found = self.optional_choice(key, choices);
+        if found.is_none()
+            && !self.has(key)
+            && let Some((name, _)) = choices.iter().find(|(_, value)| *value == default)
+        {
+            self.note_default(key, &format!("{name:?}"));
+        }
+        found.unwrap_or(default)
     }
 
     pub(super) fn optional_choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
@@ -376,11 +421,4 @@ fn article(type_name: &str) -> String {
         "integer" | "array" => format!("an {type_name}"),
         _ => format!("a {type_name}"),
     }
-}
-
-/// Microseconds of a duration text; days are 24 hours.
-pub(super) fn micros(text: &str) -> Option<i64> {
-    let span = Span::from_str(text).ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    i64::try_from(duration.as_micros()).ok().filter(|micros| *micros >= 0)
 }

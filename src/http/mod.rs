@@ -1,110 +1,77 @@
-//! The HTTP listener: liveness, readiness, metrics, and signed reports of training systems and model registries. On loopback
-//! only; whoever reports signs.
+//! The HTTP listener: an API described by OpenAPI, pages that work without script, metrics, probes, and signed reports of
+//! training systems and model registries.
+//!
+//! What is shown comes from a [`Backend`]; this edge knows no other.
 
-use std::future::Future;
+mod access;
+mod api;
+mod arrow;
+mod backend;
+mod extract;
+mod pages;
+mod probes;
+mod problem;
+mod serve;
+mod wrap;
+
+pub use access::{Access, Role, Token};
+pub use api::openapi;
+pub use backend::{
+    AlertChange, Answer, Backend, ColumnDetail, Failure, NewBaseline, NewSilence, Part, Report, ReportOutcome,
+    RequestChange, SeriesOf, WindowDetail,
+};
+pub use probes::Probe;
+pub use serve::TlsFiles;
+
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Serialize;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// What a probe says.
-#[derive(Clone, Debug, Serialize)]
-pub struct Probe {
-    /// Whether all is well.
-    pub ok: bool,
-    /// What is not.
-    pub problems: Vec<String>,
-}
+use problem::Problem;
 
-impl Probe {
-    /// All is well when there is no problem.
-    #[must_use]
-    pub fn new(problems: Vec<String>) -> Self {
-        Self { ok: problems.is_empty(), problems }
-    }
-}
+/// What handlers are given.
+type Shared = Arc<dyn Backend>;
 
-/// Something that was reported, not verified yet: id, timestamp and signatures as they came, and the body.
+/// Bytes of a request's body at most.
+const MAX_BODY: usize = 65_536;
+
+/// How the listener listens.
 #[derive(Clone, Debug)]
-pub enum Report {
-    /// How a retraining goes.
-    Retraining {
-        /// The request.
-        id: String,
-        /// Standard Webhooks' headers.
-        signed: (String, String, String),
-        /// The body.
-        body: String,
-    },
-    /// MLflow's registry has something new.
-    Mlflow {
-        /// MLflow's headers, in the same order.
-        signed: (String, String, String),
-        /// The body.
-        body: String,
-    },
-}
-
-/// What became of a report, in words for whoever sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportOutcome {
-    /// Taken over; how things stand.
-    Taken(String),
-    /// Nobody can say that it is who it says.
-    Unauthorized(String),
-    /// It makes no sense.
-    Invalid(String),
-    /// It is about nothing that there is.
-    NotFound(String),
-    /// It cannot be, as things stand.
-    Conflict(String),
-    /// Reports of this kind are not taken here.
-    Off(String),
-    /// Later, perhaps.
-    Unavailable(String),
-}
-
-/// Takes reports.
-pub type Reports = Arc<dyn Fn(Report) -> Pin<Box<dyn Future<Output = ReportOutcome> + Send>> + Send + Sync>;
-
-/// Bytes of a report at most.
-const MAX_REPORT: usize = 65_536;
-
-/// What the listener shows; the application fills it in.
-#[derive(Clone)]
-pub struct Views {
-    /// Is the process making progress?
-    pub health: Arc<dyn Fn() -> Probe + Send + Sync>,
-    /// Can it do its work: database, Kafka?
-    pub ready: Arc<dyn Fn() -> Probe + Send + Sync>,
-    /// The text of `/metrics`.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// What training systems and registries report.
-    pub reports: Reports,
+pub struct ListenerOptions {
+    /// Where.
+    pub address: SocketAddr,
+    /// Its certificate; none without TLS.
+    pub tls: Option<TlsFiles>,
+    /// Connections at a time at most.
+    pub connections: usize,
 }
 
 /// A bound listener.
 pub struct Listener {
     inner: TcpListener,
+    tls: Option<TlsAcceptor>,
+    connections: usize,
 }
 
 impl Listener {
     /// Binds.
     ///
     /// # Errors
-    /// In words, when the address is taken.
-    pub async fn bind(address: SocketAddr) -> Result<Self, String> {
-        TcpListener::bind(address).await.map(|inner| Self { inner }).map_err(|error| {
+    /// In words, when the address is taken or the certificate cannot be used.
+    pub async fn bind(options: &ListenerOptions) -> Result<Self, String> {
+        let address = options.address;
+        let tls = options.tls.as_ref().map(serve::acceptor).transpose()?;
+        let inner = TcpListener::bind(address).await.map_err(|error| {
             format!("cannot listen on {address}: {error}\nhint: set `http.listen` to another address")
-        })
+        })?;
+        Ok(Self { inner, tls, connections: options.connections })
     }
 
     /// The address it is bound to.
@@ -116,72 +83,38 @@ impl Listener {
     /// Serves until told to stop.
     ///
     /// # Errors
-    /// When the listener breaks.
-    pub async fn serve(self, views: Views, stop: CancellationToken) -> Result<(), String> {
-        let router = Router::new()
-            .route("/healthz", get(health))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(metrics))
-            .route("/api/v1/retraining/{id}", post(retraining))
-            .route("/api/v1/mlflow", post(mlflow))
-            .layer(DefaultBodyLimit::max(MAX_REPORT))
-            .with_state(views);
-        axum::serve(self.inner, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-            .map_err(|error| format!("the HTTP listener broke: {error}"))
+    /// None; tasks of the supervisor may fail.
+    pub async fn serve(self, backend: Arc<dyn Backend>, stop: CancellationToken) -> Result<(), String> {
+        serve::serve(self.inner, self.tls, router(backend), self.connections, stop).await;
+        Ok(())
     }
 }
 
-async fn health(State(views): State<Views>) -> impl IntoResponse {
-    answer((views.health)())
+/// All routes, with what holds for every answer around them.
+#[must_use]
+pub fn router(backend: Arc<dyn Backend>) -> Router {
+    let (api, _) = api::router().split_for_parts();
+    Router::new()
+        .merge(api)
+        .merge(probes::router())
+        .merge(pages::router())
+        .fallback(wrap::nothing_there)
+        .method_not_allowed_fallback(wrap::not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(wrap::tag))
+        .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::guard))
+        .layer(middleware::from_fn(wrap::limit_and_protect))
+        .with_state(backend)
 }
 
-async fn ready(State(views): State<Views>) -> impl IntoResponse {
-    answer((views.ready)())
+/// A problem where JSON is wanted, a page where people look.
+fn said(problem: Problem, path: &str) -> axum::response::Response {
+    use axum::response::IntoResponse as _;
+    let for_programs = path.starts_with("/api/") || path == "/metrics";
+    if for_programs { problem.into_response() } else { pages::problem_page(&problem) }
 }
 
-fn answer(probe: Probe) -> impl IntoResponse {
-    let status = if probe.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(probe))
-}
-
-async fn metrics(State(views): State<Views>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], (views.metrics)())
-}
-
-fn signed(headers: &HeaderMap, names: [&str; 3]) -> (String, String, String) {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let [id, timestamp, signature] = names.map(text);
-    (id, timestamp, signature)
-}
-
-async fn retraining(
-    State(views): State<Views>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: String,
-) -> impl IntoResponse {
-    let signed = signed(&headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
-    problem((views.reports)(Report::Retraining { id, signed, body }).await)
-}
-
-async fn mlflow(State(views): State<Views>, headers: HeaderMap, body: String) -> impl IntoResponse {
-    let signed = signed(&headers, ["x-mlflow-delivery-id", "x-mlflow-timestamp", "x-mlflow-signature"]);
-    problem((views.reports)(Report::Mlflow { signed, body }).await)
-}
-
-/// Problems as RFC 9457 has them.
-fn problem(outcome: ReportOutcome) -> impl IntoResponse {
-    let (status, detail) = match outcome {
-        ReportOutcome::Taken(state) => return (StatusCode::OK, Json(serde_json::json!({ "state": state }))),
-        ReportOutcome::Unauthorized(why) => (StatusCode::UNAUTHORIZED, why),
-        ReportOutcome::Invalid(why) => (StatusCode::BAD_REQUEST, why),
-        ReportOutcome::NotFound(why) => (StatusCode::NOT_FOUND, why),
-        ReportOutcome::Conflict(why) => (StatusCode::CONFLICT, why),
-        ReportOutcome::Off(why) => (StatusCode::FORBIDDEN, why),
-        ReportOutcome::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
-    };
-    let title = status.canonical_reason().unwrap_or_default();
-    (status, Json(serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail })))
+/// What a task that is not ready to answer is told.
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the answer took too long")
 }

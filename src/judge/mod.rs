@@ -18,7 +18,7 @@ use crate::measure::{Measure, Pair, Score, noise_floor};
 
 /// What was decided. Only the first three say anything about drift; the others are outcomes of their own,
 /// never green.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Compared, and nothing to report.
@@ -47,6 +47,13 @@ impl Verdict {
             Self::NoBaseline => "no_baseline",
             Self::Undefined => "undefined",
         }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Ok, Self::Warn, Self::Critical, Self::NotEnoughData, Self::NoBaseline, Self::Undefined];
+        all.into_iter().find(|verdict| verdict.as_str() == name)
     }
 
     /// The louder of two.

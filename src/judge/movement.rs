@@ -2,18 +2,42 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::why::number;
 use crate::binning::Binning;
 use crate::distribution::Distribution;
 
 /// How a column moved between baseline and window. Absent numbers are not known.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Movement {
     /// Means of a numeric column.
+    #[schema(value_type = Option<Vec<f64>>)]
     pub mean: Option<(f64, f64)>,
     /// Shares of null and missing values.
+    #[schema(value_type = Option<Vec<f64>>)]
     pub null_share: Option<(f64, f64)>,
     /// The category whose share changed most, with its shares.
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
     pub category: Option<(String, f64, f64)>,
+}
+
+impl Movement {
+    /// In words, the most telling number alone; empty when nothing is known.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        if let Some((before, after)) = self.null_share
+            && (after - before).abs() >= 0.01
+        {
+            return format!("nulls {} to {}", percent(before), percent(after));
+        }
+        if let Some((before, after)) = self.mean {
+            return format!("mean {} to {}", number(before), number(after));
+        }
+        if let Some((category, before, after)) = &self.category {
+            return format!("`{category}` {} to {}", percent(*before), percent(*after));
+        }
+        String::new()
+    }
 }
 
 /// Compares the means, null shares and category shares of two distributions of one column.

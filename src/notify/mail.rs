@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::plain;
-use super::words::{Told, facts, model, moved, number, request_facts, sentence, text_of};
+use super::words::{Told, facts, model, number, request_facts, sentence, text_of};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 use crate::judge::Verdict;
 
@@ -125,7 +125,7 @@ fn columns(drifted: &[DriftedColumn], more: usize) -> Markup {
                         td class="line" style=(cell) { strong { (plain(&column.column)) } }
                         td class="line" style=(cell) { (column.measure.as_str()) }
                         td class="line" style=(cell) { (bar(column)) }
-                        td class="line" style=(cell) { (moved(&column.movement)) }
+                        td class="line" style=(cell) { (plain(&column.movement.words())) }
                     }
                 }
             }

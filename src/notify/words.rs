@@ -7,7 +7,6 @@ use super::plain;
 use crate::alert::{
     AlertStatus, AlertView, AlertsEvent, DriftedColumn, EXPLAINED_COLUMNS, RuleKind, SendReason, WindowEvidence,
 };
-use crate::judge::Movement;
 use crate::retrain::RetrainingEvent;
 
 /// An event that people read.
@@ -236,7 +235,7 @@ pub(super) fn time(text: &str) -> String {
 
 /// One line about a column: measure, effect, limit, before and after.
 pub(super) fn column_line(column: &DriftedColumn) -> String {
-    let moved = moved(&column.movement);
+    let moved = plain(&column.movement.words());
     let moved = if moved.is_empty() { moved } else { format!("; {moved}") };
     format!(
         "{}: {} {} (limit {}){moved}",
@@ -245,23 +244,6 @@ pub(super) fn column_line(column: &DriftedColumn) -> String {
         number(column.effect),
         number(column.threshold),
     )
-}
-
-/// Before and after in words.
-pub(super) fn moved(movement: &Movement) -> String {
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    if let Some((before, after)) = movement.null_share
-        && (after - before).abs() >= 0.01
-    {
-        return format!("nulls {} to {}", percent(before), percent(after));
-    }
-    if let Some((before, after)) = movement.mean {
-        return format!("mean {} to {}", number(before), number(after));
-    }
-    if let Some((category, before, after)) = &movement.category {
-        return format!("`{}` {} to {}", plain(category), percent(*before), percent(*after));
-    }
-    String::new()
 }
 
 pub(super) use crate::judge::why::number;
@@ -331,7 +313,7 @@ fn columns_text(text: &mut String, drifted: &[DriftedColumn], more: usize) {
             column.measure.as_str(),
             number(column.effect),
             number(column.threshold),
-            moved(&column.movement),
+            plain(&column.movement.words()),
         );
     }
     if more > 0 {

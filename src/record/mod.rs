@@ -14,7 +14,7 @@ pub(crate) use batch::push_category;
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
 pub use derive::Derivation;
 pub use json::JsonDecoder;
-pub use time::{EventTime, TimeFormat, TimeUnit};
+pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};
 
 use std::collections::HashSet;
 use std::fmt;

@@ -17,6 +17,9 @@ const MIN_MICROS: i64 = -2_208_988_800_000_000;
 const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
 impl EventTime {
+    /// The end of the year 9999.
+    pub const MAX: Self = Self(MAX_MICROS);
+
     /// From microseconds since the epoch; `None` outside the years 1900 to 9999.
     #[must_use]
     pub fn from_micros(micros: i64) -> Option<Self> {
@@ -39,6 +42,17 @@ impl EventTime {
     #[must_use]
     pub fn shifted(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros).clamp(MIN_MICROS, MAX_MICROS))
+    }
+}
+
+impl std::str::FromStr for EventTime {
+    type Err = String;
+
+    /// RFC 3339, as it is displayed.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        TimeFormat { unit: TimeUnit::Seconds }
+            .text(text)
+            .ok_or_else(|| format!("`{text}` is not a time; write it as 2026-01-31T00:00:00Z"))
     }
 }
 
@@ -114,6 +128,14 @@ impl TimeFormat {
         };
         EventTime::from_micros(timestamp.as_microsecond())
     }
+}
+
+/// Microseconds of a duration as it is written everywhere: `30s`, `1h30m`, `7d`; days are 24 hours.
+#[must_use]
+pub fn micros_of(text: &str) -> Option<i64> {
+    let span: jiff::Span = text.parse().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    i64::try_from(duration.as_micros()).ok().filter(|micros| *micros >= 0)
 }
 
 #[cfg(test)]

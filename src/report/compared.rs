@@ -3,10 +3,14 @@
 use std::fmt::Write as _;
 
 use super::columns::{bars, of_finding, of_tool, strength};
-use super::{Both, ColumnReport, CompareReport, FORMAT, Outcome, Summary};
+use super::{Both, ColumnReport, CompareReport, FORMAT, MeasureReport, Outcome, Summary};
+use crate::binning::Binning;
 use crate::compare::{CompareSpec, Comparison};
+use crate::judge::why::{Reason, explain};
+use crate::judge::{Finding, Verdict};
 use crate::measure::{Pair, Side};
 use crate::preset::DatasetRule;
+use crate::record::ColumnType;
 
 /// The report of a comparison. `notes` are remarks of the caller, such as columns that were not compared.
 #[must_use]
@@ -71,7 +75,6 @@ fn column_report(comparison: &Comparison, spec: &CompareSpec, name: &str) -> Opt
     let column = spec.schema.columns().iter().find(|column| column.name == name)?;
     let pair = Pair::new(before, after).ok()?;
     let scored = pair.values_only(spec.judge.values_only);
-    let points = pair.points();
     let (verdict, measures) = match &comparison.tool {
         Some(tool) => {
             let found = tool.columns.iter().find(|column| column.name == name)?;
@@ -83,17 +86,44 @@ fn column_report(comparison: &Comparison, spec: &CompareSpec, name: &str) -> Opt
             (judged.verdict.into(), findings.map(|finding| of_finding(finding, Some(&scored))).collect())
         }
     };
-    Some(ColumnReport {
-        name: name.to_owned(),
-        column_type: column.column_type.as_str(),
+    let why = comparison.why.get(name).cloned().unwrap_or_default();
+    Some(of_pair(column.column_type, &pair, verdict, measures, why))
+}
+
+/// The report of a column of a window: as it was judged, and why it moved.
+#[must_use]
+pub fn window_column(pair: &Pair<'_>, findings: &[Finding], values_only: bool) -> ColumnReport {
+    let scored = pair.values_only(values_only);
+    let own = || findings.iter().filter(|finding| finding.column == pair.window().name());
+    let column_type = match pair.window().binning() {
+        Binning::Numeric(_) | Binning::UniversalNumeric => ColumnType::Numeric,
+        Binning::Categorical(_) => ColumnType::Categorical,
+        Binning::Embedding(_) => ColumnType::Embedding,
+    };
+    let verdict = own().map(|finding| finding.verdict).reduce(Verdict::worse).unwrap_or(Verdict::Undefined);
+    let measures = own().map(|finding| of_finding(finding, Some(&scored))).collect();
+    of_pair(column_type, pair, verdict.into(), measures, explain(pair, None))
+}
+
+fn of_pair(
+    column_type: ColumnType,
+    pair: &Pair<'_>,
+    verdict: Outcome,
+    measures: Vec<MeasureReport>,
+    why: Vec<Reason>,
+) -> ColumnReport {
+    let points = pair.points();
+    ColumnReport {
+        name: pair.window().name().to_owned(),
+        column_type: column_type.as_str(),
         verdict,
         moved: measures.iter().map(strength).fold(0.0, f64::max),
-        baseline: Summary::of(before, points.as_ref(), Side::Baseline),
-        window: Summary::of(after, points.as_ref(), Side::Window),
+        baseline: Summary::of(pair.baseline(), points.as_ref(), Side::Baseline),
+        window: Summary::of(pair.window(), points.as_ref(), Side::Window),
         measures,
-        distribution: bars(&pair, points.as_ref()),
-        why: comparison.why.get(name).cloned().unwrap_or_default(),
-    })
+        distribution: bars(pair, points.as_ref()),
+        why,
+    }
 }
 
 fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison, spec: &CompareSpec) -> String {

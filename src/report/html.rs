@@ -100,7 +100,12 @@ fn place(summary: &Summary) -> String {
 }
 
 fn section(index: usize, column: &ColumnReport) -> Markup {
-    let id = format!("c{index}");
+    column_section(&format!("c{index}"), column)
+}
+
+/// A column with its chart, why it moved, its measures and all numbers. `id` is that of the element.
+#[must_use]
+pub fn column_section(id: &str, column: &ColumnReport) -> Markup {
     html! {
         section.column id=(id) aria-labelledby=(format!("{id}-name")) {
             header {
@@ -111,7 +116,7 @@ fn section(index: usize, column: &ColumnReport) -> Markup {
             @if column.distribution.is_empty() {
                 p.soft { "There is no value to draw." }
             } @else {
-                (distribution(&id, &column.distribution, &sentence(column)))
+                (distribution(id, &column.distribution, &sentence(column)))
             }
             @if !column.why.is_empty() {
                 h4 { "Why" }

@@ -1,5 +1,6 @@
 //! Reports: what a comparison (or a replay) found, as data, as text for a terminal and as one HTML file.
 
+mod baselines;
 mod columns;
 mod compared;
 mod html;
@@ -10,13 +11,14 @@ mod replayed;
 mod summary;
 mod text;
 
-pub use compared::compare_report;
-pub use html::compare_html;
-pub use page::page;
+pub use baselines::baseline_diff;
+pub use compared::{compare_report, window_column};
+pub use html::{column_section, compare_html};
+pub use page::{STYLE, badge, key, page};
 pub use replay_html::replay_html;
 pub use replay_text::replay_text;
 pub use replayed::{AlertReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report};
-pub use text::compare_text;
+pub use text::{compare_text, grouped};
 
 use serde::Serialize;
 
@@ -29,7 +31,7 @@ pub use summary::Summary;
 pub const FORMAT: u32 = 1;
 
 /// What is said of a column or of all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Compared, and nothing to report.
@@ -134,7 +136,7 @@ pub struct CompareReport {
 }
 
 /// What was found of one column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ColumnReport {
     /// Its name.
     pub name: String,
@@ -158,7 +160,7 @@ pub struct ColumnReport {
 }
 
 /// One measure of one column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct MeasureReport {
     /// Its name.
     pub measure: &'static str,

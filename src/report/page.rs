@@ -4,7 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Outcome;
 
-const STYLE: &str = include_str!("report.css");
+/// The style of reports, for inclusion into a page's style sheet.
+pub const STYLE: &str = include_str!("report.css");
 
 /// A whole document around its content.
 #[must_use]
@@ -30,12 +31,14 @@ pub fn page(title: &str, content: &Markup) -> String {
 }
 
 /// A verdict as a badge: a word, not only a colour.
-pub(super) fn badge(outcome: Outcome) -> Markup {
+#[must_use]
+pub fn badge(outcome: Outcome) -> Markup {
     html! { span class=(format!("badge {}", outcome.as_str())) { (outcome.words()) } }
 }
 
 /// The key to the colours of charts.
-pub(super) fn key() -> Markup {
+#[must_use]
+pub fn key() -> Markup {
     html! {
         p.key {
             span.swatch.base {} " baseline "

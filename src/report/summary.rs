@@ -7,7 +7,7 @@ use crate::measure::{Points, Side};
 use crate::record::Absence;
 
 /// Counts of a side, and its place and spread when it is numeric. Numbers are those of the values that are there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Summary {
     /// Rows.
     pub rows: u64,
@@ -34,6 +34,7 @@ pub struct Summary {
     pub quantiles: Option<[f64; 5]>,
     /// The most frequent categories with their shares of the values, at most ten.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<serde_json::Value>)]
     pub top: Vec<(String, f64)>,
 }
 

@@ -189,7 +189,8 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 /// 12,345.
-pub(super) fn grouped(count: u64) -> String {
+#[must_use]
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -7,7 +7,7 @@ use crate::alert::{DriftedColumn, WindowEvidence};
 use crate::window::OffsetRanges;
 
 /// Where a request stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestState {
     /// A person has to approve it; or it was a dry run.

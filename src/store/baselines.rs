@@ -8,31 +8,14 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::audit::record;
 use super::{Store, StoreError, bigint, count, damaged, event_time, failed};
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
-use crate::record::{EventTime, ModelSchema};
+use crate::record::ModelSchema;
+use crate::view::BaselineSummary;
 use crate::window::{BinningPins, Pin, WHOLE, WindowKey};
-
-/// A baseline without its counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaselineSummary {
-    /// Its id.
-    pub id: Uuid,
-    /// Its monitor.
-    pub monitor: String,
-    /// Counts up from 1 for each monitor.
-    pub version: i32,
-    /// Where it came from.
-    pub origin: String,
-    /// Records in it.
-    pub rows: u64,
-    /// Whether new windows are compared with it.
-    pub active: bool,
-    /// When it was stored.
-    pub created_at: EventTime,
-}
 
 impl Store {
     /// Stores a baseline as the next version of its monitor. With `only_first`, nothing happens when the monitor has
@@ -96,7 +79,7 @@ impl Store {
             .await
             .map_err(failed("store a baseline"))?;
         }
-        audit(
+        record(
             &mut transaction,
             actor,
             "baseline.add",
@@ -142,7 +125,7 @@ impl Store {
                     origin: row.try_get("origin")?,
                     rows: count(row.try_get("rows")?),
                     active: row.try_get("active")?,
-                    created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?),
+                    created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?).to_string(),
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
@@ -325,23 +308,5 @@ async fn switch(
     if switched.rows_affected() == 0 {
         return Err(no_version(monitor, version));
     }
-    audit(connection, actor, "baseline.activate", monitor, json!({ "before": before, "after": version })).await
-}
-
-pub(super) async fn audit(
-    connection: &mut PgConnection,
-    actor: &str,
-    action: &str,
-    subject: &str,
-    detail: Value,
-) -> Result<(), StoreError> {
-    sqlx::query("insert into audit (actor, action, subject, detail) values ($1, $2, $3, $4)")
-        .bind(actor)
-        .bind(action)
-        .bind(subject)
-        .bind(detail)
-        .execute(connection)
-        .await
-        .map_err(failed("write the audit log"))?;
-    Ok(())
+    record(connection, actor, "baseline.activate", monitor, json!({ "before": before, "after": version })).await
 }

@@ -2,32 +2,40 @@
 //! two transactions everything hangs on.
 
 mod alerts;
+mod audit;
 mod baselines;
 mod checkpoint;
 mod close;
 mod connect;
+mod deliveries;
+mod episodes;
+mod findings;
 mod groups;
 mod operations;
 mod outbox;
 mod positions;
+mod promotion;
 mod proposals;
 mod retraining;
+mod series;
 mod silences;
 mod status;
+mod windows;
 
-pub use alerts::{AlertAction, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry};
-pub use baselines::BaselineSummary;
+pub use alerts::AlertAction;
 pub use checkpoint::{Checkpoint, CheckpointOutcome, PositionMove};
-pub use close::OpenWindow;
+pub use close::{Closing, OpenWindow};
 pub use connect::{StoreOptions, TlsMode};
+pub use episodes::JUDGED_DAYS;
+pub use findings::FindingPlace;
 pub use groups::{DRILL, Decided, Telling};
 pub use operations::Watched;
 pub use outbox::{AttemptOutcome, Claimed, Replay};
 pub use positions::{Claim, PartitionViews};
+pub use promotion::Promotion;
 pub use proposals::NewBaseline;
-pub use retraining::{Moved, RequestChange, RequestRow};
-pub use silences::SilenceRow;
-pub use status::{AlertStatus, ClosedWindow, MonitorStatus, OutboxDepth, PartitionStatus, Status, WindowStatus};
+pub use retraining::Moved;
+pub use windows::WindowCountsPair;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -117,6 +125,7 @@ fn migrations() -> Migrator {
     let files = [
         (1, "spine", include_str!("../../migrations/0001_spine.sql")),
         (2, "alerts", include_str!("../../migrations/0002_alerts.sql")),
+        (3, "seeing", include_str!("../../migrations/0003_seeing.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
@@ -173,6 +182,11 @@ pub(super) fn the_one(
 /// An event time as a column of type timestamptz.
 pub(super) fn timestamp(time: EventTime) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(time.micros()).unwrap_or_default()
+}
+
+/// Microseconds since 1970 as a column of type timestamptz; times out of range become the nearest that is in it.
+pub(super) fn instant(micros: i64) -> DateTime<Utc> {
+    timestamp(EventTime::from_micros(micros).unwrap_or_default())
 }
 
 /// A timestamptz as an event time.

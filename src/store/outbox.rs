@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::baselines::audit;
+use super::audit::record;
 use super::positions::seconds;
 use super::retraining::{Moved, move_on};
 use super::{Store, StoreError, failed};
@@ -178,7 +178,7 @@ impl Store {
         .await
         .map_err(failed("send again"))?;
         let subject = id.or(receiver).unwrap_or_default();
-        audit(&mut transaction, actor, "deliveries.replay", subject, json!({ "messages": replayed })).await?;
+        record(&mut transaction, actor, "deliveries.replay", subject, json!({ "messages": replayed })).await?;
         transaction.commit().await.map_err(failed("commit sending again"))?;
         Ok(replayed)
     }

@@ -1,61 +1,16 @@
 //! Retraining requests: their states, moved on by people, by training systems, and by time.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::baselines::audit;
+use super::audit::record;
 use super::outbox::put_notification;
 use super::{Store, StoreError, event_time, failed};
 use crate::decision::request_notifications;
 use crate::retrain::{RequestState, Step, Transition};
-
-/// A request as it stands.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct RequestRow {
-    /// Its id.
-    pub id: Uuid,
-    /// Its monitor.
-    pub monitor: String,
-    /// The model version that drifted.
-    pub version: String,
-    /// The segment that drifted.
-    pub segment: String,
-    /// The alert behind it.
-    pub alert_id: Uuid,
-    /// End of the window behind it, RFC 3339.
-    pub window_end: String,
-    /// Where it stands.
-    pub state: RequestState,
-    /// Whether it is only shown what would have been asked.
-    pub dry_run: bool,
-    /// Who is asked.
-    pub receivers: Vec<String>,
-    /// What the training system calls it.
-    pub external_id: Option<String>,
-    /// When it was decided, RFC 3339.
-    pub created_at: String,
-    /// When it last moved, RFC 3339.
-    pub updated_at: String,
-    /// Until when an answer is waited for, RFC 3339.
-    pub expires_at: Option<String>,
-    /// The event: what was asked.
-    pub body: Value,
-}
-
-/// A row of a request's history.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct RequestChange {
-    /// When, RFC 3339.
-    pub at: String,
-    /// Where it stood then.
-    pub state: String,
-    /// Who moved it.
-    pub actor: String,
-    /// In words.
-    pub detail: String,
-}
+use crate::view::{RequestChange, RequestDetail, RequestRow};
 
 /// What a request is moved on by.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// When there is none or more than one, or the database is away.
-    pub async fn retraining_request(&self, prefix: &str) -> Result<(RequestRow, Vec<RequestChange>), StoreError> {
+    pub async fn retraining_request(&self, prefix: &str) -> Result<RequestDetail, StoreError> {
         let found: Vec<Uuid> =
             sqlx::query_scalar("select id from retraining_request where starts_with(id::text, lower($1)) limit 2")
                 .bind(prefix)
@@ -142,7 +97,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("read a retraining request"))?;
-        let changes = changes
+        let history = changes
             .iter()
             .map(|row| {
                 Ok(RequestChange {
@@ -154,7 +109,7 @@ impl Store {
             })
             .collect::<Result<_, sqlx::Error>>()
             .map_err(failed("read a retraining request"))?;
-        Ok((request_row(&row).map_err(failed("read a retraining request"))?, changes))
+        Ok(RequestDetail { request: request_row(&row).map_err(failed("read a retraining request"))?, history })
     }
 
     /// Moves a request on. Where it stands after, and whether that is new.
@@ -261,7 +216,7 @@ pub(super) async fn move_on(
     if matches!(moved.step, Step::Approve | Step::Cancel) {
         let detail = json!({ "before": request.state, "after": next, "comment": moved.detail });
         let action = if moved.step == Step::Approve { "retraining.approve" } else { "retraining.cancel" };
-        audit(connection, moved.actor, action, &id.to_string(), detail).await?;
+        record(connection, moved.actor, action, &id.to_string(), detail).await?;
     }
     if moved.step == Step::Approve {
         for notification in request_notifications(id, &request.receivers, &request.body) {

@@ -5,29 +5,11 @@ use serde_json::json;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::baselines::audit;
+use super::audit::record;
 use super::{Store, StoreError, event_time, failed, timestamp};
 use crate::alert::{Matcher, Silence};
 use crate::record::EventTime;
-
-/// A silence with who made it, and why.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct SilenceRow {
-    /// Its id.
-    pub id: Uuid,
-    /// All must match.
-    pub matchers: Vec<String>,
-    /// When it begins, RFC 3339.
-    pub starts_at: String,
-    /// When it ends, RFC 3339.
-    pub ends_at: String,
-    /// Whether it is in force.
-    pub active: bool,
-    /// Who made it.
-    pub author: String,
-    /// Why.
-    pub comment: String,
-}
+use crate::view::SilenceRow;
 
 impl Store {
     /// Makes a silence that begins now, and has every group looked at.
@@ -57,7 +39,7 @@ impl Store {
         .await
         .map_err(failed("add a silence"))?;
         let detail = json!({ "matchers": matchers, "microseconds": duration, "comment": comment });
-        audit(&mut transaction, author, "silence.add", &id.to_string(), detail).await?;
+        record(&mut transaction, author, "silence.add", &id.to_string(), detail).await?;
         wake_all(&mut transaction).await?;
         transaction.commit().await.map_err(failed("commit a silence"))?;
         Ok(id)
@@ -87,7 +69,7 @@ impl Store {
         if ended.rows_affected() == 0 {
             return Err(StoreError::Refused(format!("silence {id} is over already")));
         }
-        audit(&mut transaction, actor, "silence.expire", &id.to_string(), json!({})).await?;
+        record(&mut transaction, actor, "silence.expire", &id.to_string(), json!({})).await?;
         wake_all(&mut transaction).await?;
         transaction.commit().await.map_err(failed("commit the end of a silence"))?;
         Ok(id)

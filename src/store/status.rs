@@ -1,117 +1,13 @@
 //! What `driftd status` and the gauges show.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sqlx::Row as _;
 
+use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed};
-
-/// A summary of everything stored.
-#[derive(Clone, Debug, Serialize)]
-pub struct Status {
-    /// Each monitor that ever counted.
-    pub monitors: Vec<MonitorStatus>,
-    /// Each partition ever known.
-    pub partitions: Vec<PartitionStatus>,
-    /// Alerts that fire or are pending, newest first.
-    pub alerts: Vec<AlertStatus>,
-    /// The outbox, by receiver.
-    pub outbox: Vec<OutboxDepth>,
-}
-
-/// A monitor's numbers.
-#[derive(Clone, Debug, Serialize)]
-pub struct MonitorStatus {
-    /// Its name.
-    pub monitor: String,
-    /// Outcomes of its records: (outcome, reason, count).
-    pub records: Vec<(String, String, u64)>,
-    /// Windows not closed yet.
-    pub open_windows: u64,
-    /// The last window of the whole that was closed.
-    pub last_window: Option<WindowStatus>,
-    /// The active baseline.
-    pub baseline: Option<String>,
-}
-
-/// A closed window.
-#[derive(Clone, Debug, Serialize)]
-pub struct WindowStatus {
-    /// The model version.
-    pub version: String,
-    /// Its start.
-    pub start: String,
-    /// Its end.
-    pub end: String,
-    /// Records.
-    pub rows: u64,
-    /// What was decided.
-    pub verdict: String,
-    /// Whether every partition had passed its end.
-    pub complete: bool,
-}
-
-/// A partition's position.
-#[derive(Clone, Debug, Serialize)]
-pub struct PartitionStatus {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset to read.
-    pub next_offset: Option<i64>,
-    /// Who read it last.
-    pub owner: Option<String>,
-    /// Whether it was read to its end when last checked.
-    pub caught_up: bool,
-    /// Offsets that were gone before they could be read.
-    pub lost: u64,
-}
-
-/// An alert that is not over.
-#[derive(Clone, Debug, Serialize)]
-pub struct AlertStatus {
-    /// Its id.
-    pub id: String,
-    /// Its monitor.
-    pub monitor: String,
-    /// The model version.
-    pub version: String,
-    /// The segment.
-    pub segment: String,
-    /// The rule.
-    pub rule: String,
-    /// Pending, firing or acknowledged.
-    pub state: String,
-    /// How bad it is.
-    pub severity: String,
-    /// Start of its first drifting window.
-    pub since: String,
-}
-
-/// Notifications of one receiver.
-#[derive(Clone, Debug, Serialize)]
-pub struct OutboxDepth {
-    /// The receiver.
-    pub receiver: String,
-    /// Not sent yet.
-    pub pending: u64,
-    /// Given up.
-    pub dead: u64,
-    /// Seconds the oldest one has been waiting.
-    pub oldest_seconds: f64,
-}
-
-/// A closed window of the whole with the columns that drifted in it.
-#[derive(Clone, Debug, Serialize)]
-pub struct ClosedWindow {
-    /// Its row: counts up.
-    pub id: i64,
-    /// What was decided.
-    pub window: WindowStatus,
-    /// Columns at warn or critical, the strongest first: name, verdict, measure, effect.
-    pub drifted: Vec<(String, String, String, f64)>,
-}
+use crate::view::{
+    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, WindowStatus,
+};
 
 impl Store {
     /// The closed windows of the whole of a monitor, in the order of their start.
@@ -189,7 +85,11 @@ impl Store {
             .await?;
             let mut records = Vec::new();
             for row in tally {
-                records.push((row.try_get("outcome")?, row.try_get("reason")?, count(row.try_get("count")?)));
+                records.push(RecordCount {
+                    outcome: row.try_get("outcome")?,
+                    reason: row.try_get("reason")?,
+                    count: count(row.try_get("count")?),
+                });
             }
             let open: i64 =
                 sqlx::query_scalar("select count(*) from model_window where monitor = $1 and status = 'open'")
@@ -217,7 +117,9 @@ impl Store {
 
     async fn partition_statuses(&self) -> Result<Vec<PartitionStatus>, sqlx::Error> {
         let rows = sqlx::query(
-            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up,
+            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up, log_end, progressed_at,
+                    (select max(m.newest) from monitor_partition m
+                     where m.topic = p.topic and m.partition = p.partition) as newest,
                     coalesce((select sum(g.to_offset - g.from_offset) from retention_gap g
                               where g.topic = p.topic and g.partition = p.partition), 0)::bigint as lost
              from source_partition p order by topic, partition",
@@ -226,10 +128,17 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
+                let (next, end): (Option<i64>, Option<i64>) =
+                    (row.try_get("next_offset")?, row.try_get("log_end")?);
+                let newest: Option<DateTime<Utc>> = row.try_get("newest")?;
                 Ok(PartitionStatus {
                     topic: row.try_get("topic")?,
                     partition: row.try_get("partition")?,
-                    next_offset: row.try_get("next_offset")?,
+                    next_offset: next,
+                    log_end: end,
+                    lag: end.zip(next).map(|(end, next)| count(end.saturating_sub(next))),
+                    progressed_at: event_time(row.try_get("progressed_at")?).to_string(),
+                    newest: newest.map(|newest| event_time(newest).to_string()),
                     owner: row.try_get("owner")?,
                     caught_up: row.try_get("caught_up")?,
                     lost: count(row.try_get("lost")?),
@@ -238,7 +147,7 @@ impl Store {
             .collect()
     }
 
-    async fn open_alerts(&self) -> Result<Vec<AlertStatus>, sqlx::Error> {
+    async fn open_alerts(&self) -> Result<Vec<OpenAlert>, sqlx::Error> {
         let rows = sqlx::query(
             "select id::text, monitor, model_version, segment, rule, state, severity, since from alert
              where state in ('pending', 'firing', 'acknowledged') order by created_at desc limit 200",
@@ -247,7 +156,7 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
-                Ok(AlertStatus {
+                Ok(OpenAlert {
                     id: row.try_get("id")?,
                     monitor: row.try_get("monitor")?,
                     version: row.try_get("model_version")?,
@@ -291,7 +200,7 @@ fn window_status(row: &sqlx::postgres::PgRow) -> Result<WindowStatus, sqlx::Erro
         start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).to_string(),
         end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).to_string(),
         rows: count(row.try_get("rows")?),
-        verdict: row.try_get("verdict")?,
+        verdict: verdict(row)?,
         complete: row.try_get("complete")?,
     })
 }

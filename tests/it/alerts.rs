@@ -10,7 +10,8 @@ use driftd::alert::{
 use driftd::decision::{ChangedAlert, LookScope, Notification};
 use driftd::record::EventTime;
 use driftd::retrain::{RequestState, Step};
-use driftd::store::{AlertAction, AlertFilter, AttemptOutcome, Moved, Replay, Store, Telling, Watched};
+use driftd::store::{AlertAction, AttemptOutcome, Moved, Replay, Store, Telling, Watched};
+use driftd::view::{AlertDetail, AlertFilter, RequestDetail};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -128,7 +129,7 @@ impl Desk {
 
     fn history(&self, id: u128) -> Vec<String> {
         let id = Uuid::from_u128(id).to_string();
-        let (_, history, _) = self.world.runtime.block_on(self.store.alert(&id)).unwrap();
+        let AlertDetail { history, .. } = self.world.runtime.block_on(self.store.alert(&id)).unwrap();
         history.into_iter().map(|entry| format!("{} {}", entry.kind, entry.reason)).collect()
     }
 }
@@ -355,7 +356,8 @@ fn a_retraining_request_is_approved_sent_answered_and_brings_a_baseline() {
     let claimed = runtime.block_on(desk.store.claim_notifications("trainer", 5, 1_000_000)).unwrap().remove(0);
     let sent = AttemptOutcome::Sent { reference: Some("run-1".to_owned()) };
     runtime.block_on(desk.store.record_attempt(&claimed, sent, "delivered", "")).unwrap();
-    let (request, history) = runtime.block_on(desk.store.retraining_request(&id.to_string())).unwrap();
+    let RequestDetail { request, history } =
+        runtime.block_on(desk.store.retraining_request(&id.to_string())).unwrap();
     assert_eq!((request.state, request.external_id.as_deref()), (RequestState::Accepted, Some("run-1")));
     assert_eq!(history.iter().map(|change| change.state.as_str()).collect::<Vec<_>>(), ["requested", "accepted"]);
     assert_eq!(runtime.block_on(desk.store.requests_to_poll(60_000_000)).unwrap().len(), 1);

@@ -17,8 +17,9 @@ use super::{CliError, baseline, runtime, say};
 use crate::app::{App, source_options, store_options};
 use crate::config;
 use crate::kafka::{LocalBroker, Producer};
-use crate::store::{ClosedWindow, Status, Store};
+use crate::store::Store;
 use crate::telemetry::{LogFormat, start_logging};
+use crate::view::{ClosedWindow, Status};
 use listener::{Listener, Received};
 use postgres::Cluster;
 
@@ -246,7 +247,7 @@ fn line(window: &ClosedWindow) -> String {
         "{:<22} {:>8}  {:<15}  {}",
         window.window.start.get(..10).unwrap_or_default(),
         window.window.rows,
-        window.window.verdict,
+        window.window.verdict.as_str(),
         columns.join(", ")
     )
 }

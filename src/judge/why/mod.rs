@@ -22,7 +22,7 @@ use crate::measure::{Pair, Proportions, Side, Values};
 use crate::record::Absence;
 
 /// What kind of reason it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The column is not in the window's records at all.
@@ -62,7 +62,7 @@ pub enum Cause {
 }
 
 /// A reason with its evidence in words.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Reason {
     /// What kind it is.
     pub cause: Cause,

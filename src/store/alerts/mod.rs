@@ -15,68 +15,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, event_time, failed};
 use crate::alert::{AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Severity};
-
-/// A row of an alert's history.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct HistoryEntry {
-    /// When, RFC 3339.
-    pub at: String,
-    /// What happened.
-    pub kind: String,
-    /// Why.
-    pub reason: String,
-    /// How bad the alert was.
-    pub severity: String,
-    /// Who.
-    pub actor: String,
-    /// In words.
-    pub detail: String,
-    /// Start of the window that made the change, RFC 3339.
-    pub window: Option<String>,
-}
-
-/// A message about an alert.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct DeliveryEntry {
-    /// The message.
-    pub id: Uuid,
-    /// To whom.
-    pub receiver: String,
-    /// The event's `type`.
-    pub event_type: String,
-    /// pending, sent, dead or superseded.
-    pub status: String,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// How the last attempt ended.
-    pub outcome: Option<String>,
-    /// In words.
-    pub detail: Option<String>,
-    /// When it was decided, RFC 3339.
-    pub at: String,
-}
-
-/// Which alerts to list.
-#[derive(Clone, Debug, Default)]
-pub struct AlertFilter {
-    /// Of this monitor.
-    pub monitor: Option<String>,
-    /// Those that are over, too.
-    pub all: bool,
-}
-
-/// An alert with the state of its row.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct AlertRow {
-    /// pending, firing, acknowledged, resolved or cleared.
-    pub state: String,
-    /// The column, or receiver, of a rule that has an alert for each.
-    #[serde(skip)]
-    pub column: Option<String>,
-    /// As it is told.
-    #[serde(flatten)]
-    pub view: AlertView,
-}
+use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
 
 /// A query for alerts, with the columns that [`alert_row`] reads.
 macro_rules! select_alerts {
@@ -84,7 +23,7 @@ macro_rules! select_alerts {
         concat!(
             "select a.id, a.monitor, a.model_version, a.segment, a.state, a.severity, a.since, a.rule, a.column_name,
                     a.kind, a.labels, a.evidence, a.reason, a.windows, coalesce(a.fired_at, a.created_at) as fired_at,
-                    a.resolved_at, a.acknowledged_by
+                    a.resolved_at, a.acknowledged_by, a.judged, a.updated_at
              from alert a ",
             $condition
         )
@@ -129,7 +68,14 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         evidence,
         url: None,
     };
-    Ok(AlertRow { state, column: row.try_get("column_name")?, view })
+    let judged: Option<String> = row.try_get("judged")?;
+    Ok(AlertRow {
+        state,
+        judged: judged.as_deref().and_then(Judged::from_name),
+        updated_at: time("updated_at")?,
+        column: row.try_get("column_name")?,
+        view,
+    })
 }
 
 /// What inhibition and silences look at.
@@ -166,16 +112,13 @@ impl Store {
     ///
     /// # Errors
     /// When there is none or more than one, or the database is away.
-    pub async fn alert(
-        &self,
-        prefix: &str,
-    ) -> Result<(AlertRow, Vec<HistoryEntry>, Vec<DeliveryEntry>), StoreError> {
+    pub async fn alert(&self, prefix: &str) -> Result<AlertDetail, StoreError> {
         let id = self.find_alert(prefix).await?;
         let mut connection = self.pool.acquire().await.map_err(failed("read an alert"))?;
         let alert = read_alert(&mut connection, id).await?;
         let history = history(&mut connection, id).await.map_err(failed("read the history of an alert"))?;
         let deliveries = deliveries(&mut connection, id).await.map_err(failed("read the messages of an alert"))?;
-        Ok((alert, history, deliveries))
+        Ok(AlertDetail { alert, history, deliveries })
     }
 
     /// The full id of the alert whose id begins so.

@@ -16,10 +16,9 @@ use crate::alert::WindowEvidence;
 use crate::decision::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
-use read::{
-    baseline_of, binning, evidence_since, feed_is_broken, lock_series, lock_window, merge_deltas, requests_of,
-};
-use write::{write_alerts, write_findings, write_outbox, write_window};
+pub(super) use read::{baseline_of, binning, merge_deltas};
+use read::{evidence_since, feed_is_broken, lock_series, lock_window, requests_of};
+use write::{write_alerts, write_findings, write_outbox, write_summaries, write_window};
 
 /// A window that may be due.
 #[derive(Clone, Debug)]
@@ -32,6 +31,19 @@ pub struct OpenWindow {
     pub end: EventTime,
     /// For how long it has been due, in microseconds; none when not marked yet.
     pub due_for: Option<i64>,
+}
+
+/// What a window is closed with.
+#[derive(Clone, Copy, Debug)]
+pub struct Closing<'a> {
+    /// Its monitor.
+    pub monitor: &'a str,
+    /// Partitions that were not waited for.
+    pub missing: &'a [Partition],
+    /// Records kept as a sample.
+    pub sample_size: usize,
+    /// Fingerprint of the monitor's configuration.
+    pub configuration: &'a str,
 }
 
 impl Store {
@@ -92,12 +104,11 @@ impl Store {
     /// When the database is away or stored counts are damaged; nothing changed then.
     pub async fn close_window(
         &self,
-        monitor: &str,
+        with: Closing<'_>,
         window: &OpenWindow,
-        missing: &[Partition],
-        sample_size: usize,
         decide: impl FnOnce(&ClosingWindow, EventTime) -> Decision,
     ) -> Result<Option<Decision>, StoreError> {
+        let Closing { monitor, missing, sample_size, .. } = with;
         let mut transaction = self.pool.begin().await.map_err(failed("begin closing a window"))?;
         let Some(alerts) = lock_series(&mut transaction, monitor, &window.key).await? else {
             return Ok(None);
@@ -136,7 +147,8 @@ impl Store {
             .await
             .map_err(failed("read the clock"))?;
         let decision = decide(&closing, event_time(now));
-        write_window(&mut transaction, window, &closing, merged.sample, missing, &decision).await?;
+        write_window(&mut transaction, window, &closing, merged.sample, with, &decision).await?;
+        write_summaries(&mut transaction, window.id, &closing).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
         write_alerts(&mut transaction, monitor, window, &decision).await?;
         write_outbox(&mut transaction, &decision).await?;

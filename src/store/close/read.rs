@@ -67,7 +67,10 @@ pub(super) async fn lock_window(
     Ok(Some(Pinned { binnings: binning(connection, id).await?, baseline }))
 }
 
-pub(super) async fn binning(connection: &mut PgConnection, id: Uuid) -> Result<Arc<BinningSet>, StoreError> {
+pub(in crate::store) async fn binning(
+    connection: &mut PgConnection,
+    id: Uuid,
+) -> Result<Arc<BinningSet>, StoreError> {
     let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
         .bind(id)
         .fetch_one(connection)
@@ -76,13 +79,13 @@ pub(super) async fn binning(connection: &mut PgConnection, id: Uuid) -> Result<A
     damaged("a binning", serde_json::from_value(columns)).map(Arc::new)
 }
 
-pub(super) struct Merged {
-    pub(super) counts: WindowCounts,
+pub(in crate::store) struct Merged {
+    pub(in crate::store) counts: WindowCounts,
     pub(super) sample: RecordSample,
-    pub(super) ranges: OffsetRanges,
+    pub(in crate::store) ranges: OffsetRanges,
 }
 
-pub(super) async fn merge_deltas(
+pub(in crate::store) async fn merge_deltas(
     connection: &mut PgConnection,
     window: i64,
     binnings: &Arc<BinningSet>,
@@ -112,7 +115,7 @@ pub(super) async fn merge_deltas(
     Ok(merged)
 }
 
-pub(super) async fn baseline_of(
+pub(in crate::store) async fn baseline_of(
     connection: &mut PgConnection,
     id: Option<Uuid>,
     segment: &str,

@@ -3,26 +3,30 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::OpenWindow;
+use super::{Closing, OpenWindow};
 use crate::decision::{ClosingWindow, Decision, RetrainingRequest};
 use crate::distribution::RecordSample;
+use crate::judge::{Judgement, Verdict};
 use crate::retrain::RetrainDecision;
 use crate::store::alerts::{By, Owner, refresh_evidence, store_states, write_changes};
 use crate::store::outbox::put_notification;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
-use crate::window::Partition;
+use crate::view::{letter_of, summaries};
 
 pub(super) async fn write_window(
     connection: &mut PgConnection,
     window: &OpenWindow,
     closing: &ClosingWindow,
     mut sample: RecordSample,
-    missing: &[Partition],
+    with: Closing<'_>,
     decision: &Decision,
 ) -> Result<(), StoreError> {
+    let missing = with.missing;
+    let (columns, scores, verdicts) = scores(&decision.judgement);
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
-                ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10
+                ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
+                columns = $11, scores = $12, verdicts = $13, configuration = $14
          where id = $1",
     )
     .bind(window.id)
@@ -35,6 +39,10 @@ pub(super) async fn write_window(
     .bind(decision.judgement.verdict.as_str())
     .bind(decision.retrain.map(RetrainDecision::as_str))
     .bind(decision.teaches)
+    .bind(columns)
+    .bind(scores)
+    .bind(verdicts)
+    .bind(with.configuration)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;
@@ -43,6 +51,60 @@ pub(super) async fn write_window(
         .execute(connection)
         .await
         .map_err(failed("close a window"))?;
+    Ok(())
+}
+
+/// How each column stands: its name, its largest effect as a multiple of its critical limit, the letter of its verdict.
+/// In the order of the monitor's columns.
+#[expect(clippy::cast_possible_truncation, reason = "scores for charts")]
+fn scores(judgement: &Judgement) -> (Vec<&str>, Vec<f32>, String) {
+    let (mut columns, mut scores, mut verdicts): (Vec<&str>, Vec<f32>, String) = Default::default();
+    for finding in &judgement.findings {
+        let score = finding.score.map_or(0.0, |score| score.effect / finding.critical.max(f64::MIN_POSITIVE));
+        match scores.last_mut().filter(|_| columns.last() == Some(&finding.column.as_str())) {
+            Some(largest) => *largest = largest.max(score as f32),
+            None => {
+                let judged = judgement.columns.iter().find(|column| column.column == finding.column);
+                columns.push(&finding.column);
+                scores.push(score as f32);
+                verdicts.push(letter_of(judged.map_or(Verdict::Undefined, |column| column.verdict)));
+            }
+        }
+    }
+    (columns, scores, verdicts)
+}
+
+/// Where each column lies.
+pub(super) async fn write_summaries(
+    connection: &mut PgConnection,
+    window: i64,
+    closing: &ClosingWindow,
+) -> Result<(), StoreError> {
+    let rows: Vec<Value> = summaries(&closing.counts)
+        .into_iter()
+        .map(|summary| {
+            // Categories are whatever records say; PostgreSQL's text cannot hold a NUL.
+            let (categories, shares): (Vec<String>, Vec<f32>) =
+                summary.categories.into_iter().map(|(name, share)| (name.replace('\0', "\u{fffd}"), share)).unzip();
+            serde_json::json!({
+                "column_name": summary.column, "present": summary.present, "nulls": summary.nulls,
+                "invalid": summary.invalid, "below": summary.below, "above": summary.above, "unseen": summary.unseen,
+                "mean": summary.mean, "quantiles": summary.quantiles, "categories": categories, "shares": shares,
+            })
+        })
+        .collect();
+    sqlx::query(
+        "insert into column_summary (window_id, column_name, present, nulls, invalid, below, above, unseen, mean,
+                                     quantiles, categories, shares)
+         select $1, * from jsonb_to_recordset($2) as r(column_name text, present bigint, nulls bigint, invalid bigint,
+                    below bigint, above bigint, unseen bigint, mean float8, quantiles float8[], categories text[],
+                    shares real[])",
+    )
+    .bind(window)
+    .bind(Value::from(rows))
+    .execute(connection)
+    .await
+    .map_err(failed("store where columns lie"))?;
     Ok(())
 }
 

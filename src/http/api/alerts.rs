@@ -1,0 +1,203 @@
+//! Alerts, and silences over them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Comment, MOST, comment};
+use crate::alert::Matcher;
+use crate::http::Shared;
+use crate::http::backend::{AlertChange, NewSilence};
+use crate::http::extract::{Asked, By, Given, Named, part};
+use crate::http::problem::{ChangeProblems, Problem, Problems};
+use crate::view::{AlertDetail, AlertRow, Judged, Page, SilenceRow};
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Standing {
+    /// pending, firing or acknowledged.
+    Open,
+    /// About to fire.
+    Pending,
+    /// It fires.
+    Firing,
+    /// It fires, and somebody is at it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+    /// It was over before it fired.
+    Cleared,
+}
+
+/// Which alerts.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlertQuery {
+    /// Of this monitor.
+    monitor: Option<String>,
+    /// In this state; all without.
+    #[param(inline)]
+    state: Option<Standing>,
+    /// Where to go on: `next` of the answer before.
+    cursor: Option<String>,
+    /// Alerts at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+}
+
+/// Alerts, the latest change first.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertQuery),
+    responses((status = 200, body = Page<AlertRow>), Problems))]
+pub(super) async fn list(
+    State(backend): State<Shared>,
+    Asked(query): Asked<AlertQuery>,
+) -> Result<Json<Page<AlertRow>>, Problem> {
+    let states: &[&str] = match query.state {
+        None => &[],
+        Some(Standing::Open) => &["pending", "firing", "acknowledged"],
+        Some(Standing::Pending) => &["pending"],
+        Some(Standing::Firing) => &["firing"],
+        Some(Standing::Acknowledged) => &["acknowledged"],
+        Some(Standing::Resolved) => &["resolved"],
+        Some(Standing::Cleared) => &["cleared"],
+    };
+    let states: Vec<String> = states.iter().map(|&state| state.to_owned()).collect();
+    let part = part(query.cursor, query.limit, MOST)?;
+    Ok(Json(backend.alerts(query.monitor.as_deref(), &states, &part).await?))
+}
+
+/// An alert with its history and the messages about it.
+#[utoipa::path(get, path = "/api/v1/alerts/{alert}", tag = "alerts",
+    params(("alert" = Uuid, Path, description = "Its id")), responses((status = 200, body = AlertDetail), Problems))]
+pub(super) async fn one(
+    State(backend): State<Shared>,
+    Named(alert): Named<Uuid>,
+) -> Result<Json<AlertDetail>, Problem> {
+    Ok(Json(backend.alert(&alert.to_string()).await?))
+}
+
+/// Says that somebody is at it: nobody is told again unless it becomes worse.
+#[utoipa::path(post, path = "/api/v1/alerts/{alert}/acknowledge", tag = "alerts",
+    params(("alert" = Uuid, Path, description = "Its id")), request_body = Comment,
+    responses((status = 200, body = AlertRow), ChangeProblems))]
+pub(super) async fn acknowledge(
+    State(backend): State<Shared>,
+    Named(alert): Named<Uuid>,
+    By(caller): By,
+    Given(given): Given<Comment>,
+) -> Result<Json<AlertRow>, Problem> {
+    let words = comment(&given.comment);
+    Ok(Json(backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?))
+}
+
+/// How an alert ended.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolution {
+    /// What people should know.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    comment: String,
+    /// Whether something was the matter; what false-alarm rates are computed from.
+    #[serde(default)]
+    judged: Option<Judged>,
+}
+
+/// Says that an alert is over; the next drifting window begins a new one. On one that is over already, only what it was
+/// found to be is noted.
+#[utoipa::path(post, path = "/api/v1/alerts/{alert}/resolve", tag = "alerts",
+    params(("alert" = Uuid, Path, description = "Its id")), request_body = Resolution,
+    responses((status = 200, body = AlertRow), ChangeProblems))]
+pub(super) async fn resolve(
+    State(backend): State<Shared>,
+    Named(alert): Named<Uuid>,
+    By(caller): By,
+    Given(given): Given<Resolution>,
+) -> Result<Json<AlertRow>, Problem> {
+    let words = comment(&given.comment);
+    Ok(Json(backend.change_alert(alert, AlertChange::Resolve(given.judged), &caller.name, &words).await?))
+}
+
+/// Which silences.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SilenceQuery {
+    /// Those that are over, too.
+    #[serde(default)]
+    all: bool,
+}
+
+/// Silences, those that end last first.
+#[utoipa::path(get, path = "/api/v1/silences", tag = "alerts", params(SilenceQuery),
+    responses((status = 200, body = Vec<SilenceRow>), Problems))]
+pub(super) async fn silences(
+    State(backend): State<Shared>,
+    Asked(query): Asked<SilenceQuery>,
+) -> Result<Json<Vec<SilenceRow>>, Problem> {
+    Ok(Json(backend.silences(query.all).await?))
+}
+
+/// A silence to be made.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Silence {
+    /// As Alertmanager writes them, such as `monitor=credit-score` or `severity!=critical`; all must match.
+    #[schema(min_items = 1, max_items = 50)]
+    matchers: Vec<String>,
+    /// For how long from now: `30m`, `2h`, `7d`; a year at most.
+    #[schema(example = "2h")]
+    duration: String,
+    /// Why.
+    #[schema(min_length = 1, max_length = 1000)]
+    comment: String,
+}
+
+/// Keeps all alerts that match quiet for a while.
+#[utoipa::path(post, path = "/api/v1/silences", tag = "alerts", request_body = Silence,
+    responses((status = 201, body = SilenceRow), ChangeProblems))]
+pub(super) async fn silence(
+    State(backend): State<Shared>,
+    By(caller): By,
+    Given(given): Given<Silence>,
+) -> Result<Response, Problem> {
+    let wanted = new_silence(&given.matchers, &given.duration, &given.comment)?;
+    Ok((StatusCode::CREATED, Json(backend.silence(wanted, &caller.name).await?)).into_response())
+}
+
+/// Checks what is to become a silence.
+pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &str) -> Result<NewSilence, Problem> {
+    if matchers.is_empty() || matchers.len() > 50 {
+        return Err(Problem::bad("a silence has 1 to 50 matchers"));
+    }
+    let matchers: Vec<Matcher> =
+        matchers.iter().map(|text| Matcher::parse(text)).collect::<Result<_, _>>().map_err(Problem::bad)?;
+    let duration = crate::record::micros_of(duration)
+        .filter(|micros| (1..=YEAR).contains(micros))
+        .ok_or_else(|| Problem::bad("`duration` is not between a moment and a year\nhint: write 30m, 2h or 7d"))?;
+    let comment = comment(why);
+    if comment.trim().is_empty() {
+        return Err(Problem::bad("`comment` says nothing: people will ask why it is quiet"));
+    }
+    Ok(NewSilence { matchers, duration, comment })
+}
+
+/// 366 days, in microseconds.
+const YEAR: i64 = 366 * 86_400_000_000;
+
+/// Ends a silence now. It stays in the list of all.
+#[utoipa::path(delete, path = "/api/v1/silences/{silence}", tag = "alerts",
+    params(("silence" = Uuid, Path, description = "Its id")), responses((status = 200, body = SilenceRow), ChangeProblems))]
+pub(super) async fn end_silence(
+    State(backend): State<Shared>,
+    Named(silence): Named<Uuid>,
+    By(caller): By,
+) -> Result<Json<SilenceRow>, Problem> {
+    Ok(Json(backend.end_silence(silence, &caller.name).await?))
+}

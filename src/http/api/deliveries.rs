@@ -1,0 +1,89 @@
+//! Messages to receivers, and how their delivery goes.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::MOST;
+use crate::http::Shared;
+use crate::http::extract::{Asked, By, Named, part};
+use crate::http::problem::{ChangeProblems, Problem, Problems};
+use crate::view::{DeliveryDetail, DeliveryFilter, DeliveryRow, Page};
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Standing {
+    /// Not delivered yet.
+    Pending,
+    /// Delivered.
+    Sent,
+    /// Given up.
+    Dead,
+    /// A later message said it in its place.
+    Superseded,
+}
+
+impl Standing {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Which messages.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeliveryQuery {
+    /// To this receiver.
+    receiver: Option<String>,
+    /// In this state; all without.
+    #[param(inline)]
+    status: Option<Standing>,
+    /// Where to go on: `next` of the answer before.
+    cursor: Option<String>,
+    /// Messages at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+}
+
+/// Messages, the newest first.
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveryQuery),
+    responses((status = 200, body = Page<DeliveryRow>), Problems))]
+pub(super) async fn list(
+    State(backend): State<Shared>,
+    Asked(query): Asked<DeliveryQuery>,
+) -> Result<Json<Page<DeliveryRow>>, Problem> {
+    let filter =
+        DeliveryFilter { receiver: query.receiver, status: query.status.map(|status| status.as_str().to_owned()) };
+    let part = part(query.cursor, query.limit, MOST)?;
+    Ok(Json(backend.deliveries(&filter, &part).await?))
+}
+
+/// A message: the event, and every attempt to deliver it.
+#[utoipa::path(get, path = "/api/v1/deliveries/{delivery}", tag = "deliveries",
+    params(("delivery" = Uuid, Path, description = "Its id")), responses((status = 200, body = DeliveryDetail), Problems))]
+pub(super) async fn one(
+    State(backend): State<Shared>,
+    Named(delivery): Named<Uuid>,
+) -> Result<Json<DeliveryDetail>, Problem> {
+    Ok(Json(backend.delivery(delivery).await?))
+}
+
+/// Sends a message again that was given up or sent already, under the same id.
+#[utoipa::path(post, path = "/api/v1/deliveries/{delivery}/replay", tag = "deliveries",
+    params(("delivery" = Uuid, Path, description = "Its id")), responses((status = 200, body = DeliveryDetail), ChangeProblems))]
+pub(super) async fn again(
+    State(backend): State<Shared>,
+    Named(delivery): Named<Uuid>,
+    By(caller): By,
+) -> Result<Json<DeliveryDetail>, Problem> {
+    Ok(Json(backend.send_again(delivery, &caller.name).await?))
+}

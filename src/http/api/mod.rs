@@ -1,0 +1,133 @@
+//! The API, `/api/v1`: JSON, and Arrow where tables are large. The description at `/api/v1/openapi.json` is made from the
+//! handlers themselves.
+
+mod alerts;
+mod baselines;
+mod deliveries;
+mod monitors;
+mod reports;
+mod retraining;
+mod status;
+
+use axum::Json;
+use serde::Deserialize;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{OpenApi, SecurityRequirement};
+use utoipa::{IntoParams, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) use alerts::new_silence;
+
+use super::Shared;
+use super::backend::Part;
+use super::extract::part;
+use super::problem::Problem;
+
+/// Entries of a list in one answer at most.
+const MOST: usize = 1_000;
+/// Rows of a table in one answer at most.
+const MOST_ROWS: usize = 10_000;
+
+/// Where a list goes on.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    /// Where to go on: `next` of the answer before.
+    cursor: Option<String>,
+    /// Entries at most.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<usize>,
+}
+
+impl Listing {
+    fn part(self) -> Result<Part, Problem> {
+        part(self.cursor, self.limit, MOST)
+    }
+}
+
+/// Something to say about a change.
+#[derive(Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Comment {
+    /// What people should know.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    comment: String,
+}
+
+/// Without control characters, and not longer than people read.
+pub(in crate::http) fn comment(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(1_000).collect()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "driftd",
+        description = "Drift monitoring: monitors, windows, findings, baselines, alerts, deliveries and retraining requests.\n\n\
+                       Lists are read part by part: `next` of an answer is the `cursor` of the next request. Answers carry an \
+                       `ETag`; send it as `If-None-Match`, and an answer that has not changed is 304. Windows, findings and \
+                       distributions also come as Arrow IPC streams, with `Accept: application/vnd.apache.arrow.stream`. \
+                       Whatever goes wrong is said as RFC 9457 has it, `application/problem+json`.\n\n\
+                       Times are RFC 3339 in UTC.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "monitors", description = "What is watched: windows, findings, distributions"),
+        (name = "baselines", description = "What windows are compared with"),
+        (name = "alerts", description = "What is wrong, and who is quiet about it"),
+        (name = "deliveries", description = "Messages to receivers"),
+        (name = "retraining", description = "Requests to training systems"),
+        (name = "daemon", description = "How the daemon itself does")
+    )
+)]
+struct Description;
+
+/// The routes with their descriptions.
+pub(super) fn router() -> OpenApiRouter<Shared> {
+    let mut router = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(monitors::list))
+        .routes(routes!(monitors::one))
+        .routes(routes!(monitors::windows))
+        .routes(routes!(monitors::window))
+        .routes(routes!(monitors::distributions))
+        .routes(routes!(monitors::column))
+        .routes(routes!(monitors::findings))
+        .routes(routes!(baselines::list, baselines::promote))
+        .routes(routes!(baselines::diff))
+        .routes(routes!(baselines::one))
+        .routes(routes!(baselines::activate))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::one))
+        .routes(routes!(alerts::acknowledge))
+        .routes(routes!(alerts::resolve))
+        .routes(routes!(alerts::silences, alerts::silence))
+        .routes(routes!(alerts::end_silence))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::one))
+        .routes(routes!(deliveries::again))
+        .routes(routes!(retraining::list))
+        .routes(routes!(retraining::one, reports::progress))
+        .routes(routes!(reports::mlflow))
+        .routes(routes!(retraining::approve))
+        .routes(routes!(retraining::cancel))
+        .routes(routes!(status::status))
+        .routes(routes!(status::configuration))
+        .routes(routes!(status::audit))
+        .routes(routes!(status::measures));
+    let components = router.get_openapi_mut().components.get_or_insert_with(Default::default);
+    components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    let optional = [SecurityRequirement::new("token", Vec::<String>::new()), SecurityRequirement::default()];
+    router.get_openapi_mut().security = Some(optional.to_vec());
+    let description = router.get_openapi().clone();
+    router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json(description) }))
+}
+
+/// The description of the API.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    router().get_openapi().clone()
+}

@@ -1,0 +1,81 @@
+//! Signed reports of training systems and model registries: whoever reports signs, and needs no token.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+
+use crate::http::Shared;
+use crate::http::backend::{Report, ReportOutcome};
+use crate::http::extract::Named;
+use crate::http::problem::{ChangeProblems, Problem};
+use crate::retrain::RequestState;
+
+/// How a retraining goes.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only the description is used: the body is verified before it is read")]
+pub(super) struct Progress {
+    /// Where it stands.
+    state: RequestState,
+    /// In words.
+    detail: Option<String>,
+    /// What the training system calls it.
+    external_id: Option<String>,
+}
+
+/// What became of a report.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Taken {
+    /// How things stand now.
+    state: String,
+}
+
+fn signed(headers: &HeaderMap, names: [&str; 3]) -> (String, String, String) {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let [id, timestamp, signature] = names.map(text);
+    (id, timestamp, signature)
+}
+
+/// Reports how a retraining goes. Signed as Standard Webhooks are, with `http.callback_secret`.
+#[utoipa::path(post, path = "/api/v1/retraining/{request}", tag = "retraining", security(()),
+    params(("request" = String, Path, description = "Its id"),
+           ("webhook-id" = String, Header, description = "As Standard Webhooks has it"),
+           ("webhook-timestamp" = String, Header, description = "Seconds since 1970"),
+           ("webhook-signature" = String, Header, description = "`v1,` and the signature")),
+    request_body = Progress, responses((status = 200, body = Taken), ChangeProblems))]
+pub(super) async fn progress(
+    State(backend): State<Shared>,
+    Named(id): Named<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    let signed = signed(&headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
+    outcome(backend.report(Report::Retraining { id, signed, body }).await)
+}
+
+/// Takes webhooks of MLflow's model registry. Signed with `http.mlflow_secret`.
+#[utoipa::path(post, path = "/api/v1/mlflow", tag = "retraining", security(()),
+    params(("x-mlflow-delivery-id" = String, Header, description = "As MLflow sends it"),
+           ("x-mlflow-timestamp" = String, Header, description = "As MLflow sends it"),
+           ("x-mlflow-signature" = String, Header, description = "As MLflow sends it")),
+    request_body = Object, responses((status = 200, body = Taken), ChangeProblems))]
+pub(super) async fn mlflow(State(backend): State<Shared>, headers: HeaderMap, body: String) -> Response {
+    let signed = signed(&headers, ["x-mlflow-delivery-id", "x-mlflow-timestamp", "x-mlflow-signature"]);
+    outcome(backend.report(Report::Mlflow { signed, body }).await)
+}
+
+fn outcome(outcome: ReportOutcome) -> Response {
+    let (status, detail) = match outcome {
+        ReportOutcome::Taken(state) => {
+            return Json(Taken { state }).into_response();
+        }
+        ReportOutcome::Unauthorized(why) => (StatusCode::UNAUTHORIZED, why),
+        ReportOutcome::Invalid(why) => (StatusCode::BAD_REQUEST, why),
+        ReportOutcome::NotFound(why) => (StatusCode::NOT_FOUND, why),
+        ReportOutcome::Conflict(why) => (StatusCode::CONFLICT, why),
+        ReportOutcome::Off(why) => (StatusCode::FORBIDDEN, why),
+        ReportOutcome::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    };
+    Problem::new(status, detail).into_response()
+}

@@ -1,0 +1,251 @@
+//! What the listener shows and changes: filled in by the application, so that this edge knows no other.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Probe;
+use super::access::Access;
+use crate::alert::Matcher;
+use crate::record::EventTime;
+use crate::report::ColumnReport;
+use crate::view::{
+    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint, DeliveryDetail,
+    DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, Judged, MonitorDetail,
+    MonitorView, Page, RequestDetail, RequestRow, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
+};
+use crate::window::OffsetRanges;
+
+/// Why something cannot be shown or changed; texts are for people and hold no secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no such thing.
+    NotFound(String),
+    /// It cannot be, as things stand.
+    Refused(String),
+    /// It makes no sense.
+    Invalid(String),
+    /// Later, perhaps.
+    Unavailable(String),
+    /// Something stored is damaged.
+    Broken(String),
+}
+
+/// What can be had, or why not.
+pub type Answer<T> = Result<T, Failure>;
+
+/// Where a list goes on, and how long a part of it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What the part before said, if there was one.
+    pub cursor: Option<String>,
+    /// Entries at most.
+    pub limit: usize,
+}
+
+/// A series of a monitor, and how many of its last windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesOf {
+    /// The monitor.
+    pub monitor: String,
+    /// The model version.
+    pub version: String,
+    /// The segment.
+    pub segment: String,
+    /// Windows at most.
+    pub windows: i64,
+}
+
+/// A window with what it is made of.
+#[derive(Clone, Debug)]
+pub struct WindowDetail {
+    /// The window.
+    pub window: WindowRow,
+    /// Topic, partition, first offset, offset past the last.
+    pub offsets: OffsetRanges,
+}
+
+/// A column of a window: compared with its baseline, or why it cannot be.
+#[derive(Clone, Debug)]
+pub struct ColumnDetail {
+    /// The window.
+    pub window: WindowRow,
+    /// What the window was compared with.
+    pub baseline: Option<String>,
+    /// The comparison; none without a baseline on the same bins.
+    pub report: Option<ColumnReport>,
+}
+
+/// What people do to an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertChange {
+    /// Somebody is at it.
+    Acknowledge,
+    /// It is over; what it was, if somebody knows.
+    Resolve(Option<Judged>),
+}
+
+/// A silence to be made.
+#[derive(Clone, Debug)]
+pub struct NewSilence {
+    /// All must match.
+    pub matchers: Vec<Matcher>,
+    /// For how long, in microseconds.
+    pub duration: i64,
+    /// Why.
+    pub comment: String,
+}
+
+/// Windows to become a baseline.
+#[derive(Clone, Debug)]
+pub struct NewBaseline {
+    /// Windows that start at or after this.
+    pub from: EventTime,
+    /// Windows that start before this.
+    pub to: EventTime,
+    /// Of this model version alone.
+    pub version: Option<String>,
+    /// Windows that overlap one of these are left out.
+    pub exclude: Vec<(EventTime, EventTime)>,
+    /// So are those in which alerts fired.
+    pub exclude_alerts: bool,
+    /// Whether new windows are compared with it at once.
+    pub activate: bool,
+}
+
+/// What becomes of a retraining request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestChange {
+    /// It is sent.
+    Approve,
+    /// It is called off.
+    Cancel,
+}
+
+/// Something that was reported, not verified yet: id, timestamp and signatures as they came, and the body.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// How a retraining goes.
+    Retraining {
+        /// The request.
+        id: String,
+        /// Standard Webhooks' headers.
+        signed: (String, String, String),
+        /// The body.
+        body: String,
+    },
+    /// MLflow's registry has something new.
+    Mlflow {
+        /// MLflow's headers, in the same order.
+        signed: (String, String, String),
+        /// The body.
+        body: String,
+    },
+}
+
+/// What became of a report, in words for whoever sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportOutcome {
+    /// Taken over; how things stand.
+    Taken(String),
+    /// Nobody can say that it is who it says.
+    Unauthorized(String),
+    /// It makes no sense.
+    Invalid(String),
+    /// It is about nothing that there is.
+    NotFound(String),
+    /// It cannot be, as things stand.
+    Conflict(String),
+    /// Reports of this kind are not taken here.
+    Off(String),
+    /// Later, perhaps.
+    Unavailable(String),
+}
+
+/// Everything that is shown and changed. Who changes something is written into the audit log.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Who may do what.
+    fn access(&self) -> Arc<Access>;
+    /// Is the process making progress?
+    fn health(&self) -> Probe;
+    /// Can it do its work: database, Kafka?
+    fn ready(&self) -> Probe;
+    /// The metrics, in the OpenMetrics text format.
+    fn metrics(&self) -> String;
+    /// Takes what training systems and registries report.
+    async fn report(&self, report: Report) -> ReportOutcome;
+
+    /// All monitors.
+    async fn monitors(&self) -> Answer<Vec<MonitorView>>;
+    /// One of them.
+    async fn monitor(&self, name: &str) -> Answer<MonitorDetail>;
+    /// Windows, newest first.
+    async fn windows(&self, monitor: &str, filter: &WindowFilter, part: &Part) -> Answer<Page<WindowRow>>;
+    /// One of them.
+    async fn window(&self, monitor: &str, id: i64) -> Answer<WindowDetail>;
+    /// The bins of a window's columns.
+    async fn distributions(&self, monitor: &str, id: i64, column: Option<&str>) -> Answer<Vec<DistributionRow>>;
+    /// A column of a window, compared with the baseline.
+    async fn column(&self, monitor: &str, id: i64, column: &str) -> Answer<ColumnDetail>;
+    /// Findings, those of the newest windows first.
+    async fn findings(&self, monitor: &str, filter: &FindingFilter, part: &Part) -> Answer<Page<FindingRow>>;
+    /// How the columns of a series stand over time.
+    async fn score_board(&self, series: &SeriesOf) -> Answer<ScoreBoard>;
+    /// A column of a series over time.
+    async fn column_history(&self, series: &SeriesOf, column: &str) -> Answer<Vec<ColumnPoint>>;
+    /// When alerts of a series fired.
+    async fn episodes(&self, series: &SeriesOf) -> Answer<Vec<Episode>>;
+
+    /// The baselines of a monitor, newest first.
+    async fn baselines(&self, monitor: &str) -> Answer<Vec<BaselineSummary>>;
+    /// One of them.
+    async fn baseline(&self, monitor: &str, version: i32) -> Answer<BaselineDetail>;
+    /// How two of them differ.
+    async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> Answer<BaselineDiff>;
+    /// Makes one from closed windows.
+    async fn promote(&self, monitor: &str, wanted: NewBaseline, actor: &str) -> Answer<BaselineSummary>;
+    /// Compares new windows with it from now on.
+    async fn activate(&self, monitor: &str, version: i32, actor: &str) -> Answer<BaselineSummary>;
+
+    /// Alerts, the latest change first; in these states, or all.
+    async fn alerts(&self, monitor: Option<&str>, states: &[String], part: &Part) -> Answer<Page<AlertRow>>;
+    /// One of them; `id` may be the beginning of its id.
+    async fn alert(&self, id: &str) -> Answer<AlertDetail>;
+    /// Does something to an alert.
+    async fn change_alert(&self, id: Uuid, change: AlertChange, actor: &str, comment: &str) -> Answer<AlertRow>;
+    /// Silences; with `all`, those that are over, too.
+    async fn silences(&self, all: bool) -> Answer<Vec<SilenceRow>>;
+    /// Makes a silence.
+    async fn silence(&self, wanted: NewSilence, actor: &str) -> Answer<SilenceRow>;
+    /// Ends a silence.
+    async fn end_silence(&self, id: Uuid, actor: &str) -> Answer<SilenceRow>;
+
+    /// Messages, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter, part: &Part) -> Answer<Page<DeliveryRow>>;
+    /// One of them.
+    async fn delivery(&self, id: Uuid) -> Answer<DeliveryDetail>;
+    /// Sends a message again.
+    async fn send_again(&self, id: Uuid, actor: &str) -> Answer<DeliveryDetail>;
+
+    /// Retraining requests, newest first; with `all`, those that are over, too.
+    async fn requests(&self, all: bool) -> Answer<Vec<RequestRow>>;
+    /// One of them.
+    async fn request(&self, id: Uuid) -> Answer<RequestDetail>;
+    /// Approves or cancels a request.
+    async fn change_request(
+        &self,
+        id: Uuid,
+        change: RequestChange,
+        actor: &str,
+        comment: &str,
+    ) -> Answer<RequestDetail>;
+
+    /// The summary of everything.
+    async fn status(&self) -> Answer<Status>;
+    /// The configuration in force: (key, value, where it was set), secrets redacted.
+    fn configuration(&self) -> Vec<crate::view::ConfiguredValue>;
+    /// Who changed what, newest first.
+    async fn audit(&self, subject: Option<&str>, part: &Part) -> Answer<Page<AuditEntry>>;
+}

@@ -1,0 +1,134 @@
+//! Messages, and how their delivery goes.
+
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::Shown;
+use super::layout::{Layout, may_operate, page, table, trail};
+use super::retraining::json;
+use super::words::{encoded, standing, time};
+use crate::http::Shared;
+use crate::http::backend::Part;
+use crate::http::extract::{Asked, By, Named};
+use crate::view::{DeliveryFilter, DeliveryRow};
+
+/// Which messages.
+#[derive(Default, Deserialize)]
+pub(super) struct Query {
+    receiver: Option<String>,
+    status: Option<String>,
+    cursor: Option<String>,
+}
+
+const STATES: [(&str, &str); 4] =
+    [("pending", "Waiting"), ("sent", "Sent"), ("dead", "Given up"), ("superseded", "Superseded")];
+
+pub(super) async fn list(State(backend): State<Shared>, Asked(query): Asked<Query>, By(caller): By) -> Shown {
+    let filter = DeliveryFilter { receiver: query.receiver.clone(), status: query.status.clone() };
+    let part = Part { cursor: query.cursor.clone(), limit: 100 };
+    let deliveries = backend.deliveries(&filter, &part).await?;
+    let status = backend.status().await?;
+    let of = query.receiver.as_ref().map_or(String::new(), |receiver| format!("&receiver={}", encoded(receiver)));
+    let layout = Layout::titled("Deliveries").in_part("/deliveries").seen_by(&caller).live();
+    let content = html! {
+        h1 { "Deliveries" @if let Some(receiver) = &query.receiver { " to " (receiver) } }
+        @let dead: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();
+        @let waiting: u64 = status.outbox.iter().map(|receiver| receiver.pending).sum();
+        p.status.(if dead > 0 { "drift" } else if waiting > 0 { "warn" } else { "ok" }) { (waiting) " waiting, " (dead) " given up." }
+        nav.filter aria-label="Which messages" {
+            a href=(format!("/deliveries?{}", of.trim_start_matches('&'))) aria-current=[query.status.is_none().then_some("true")] { "All" }
+            @for (state, name) in STATES {
+                a href=(format!("/deliveries?status={state}{of}")) aria-current=[(query.status.as_deref() == Some(state)).then_some("true")] { (name) }
+            }
+            @if query.receiver.is_some() { a href="/deliveries" { "To all receivers" } }
+        }
+        @if deliveries.items.is_empty() { p.soft { "There is no such message." } } @else { (table("Deliveries", &rows(&deliveries.items))) }
+        @if let Some(next) = &deliveries.next {
+            @let status = query.status.as_ref().map_or(String::new(), |status| format!("&status={}", encoded(status)));
+            p { a href=(format!("/deliveries?cursor={}{status}{of}", encoded(next))) rel="next" { "Older ones" } }
+        }
+        @if !status.outbox.is_empty() {
+            h2 { "Receivers" }
+            (table("Receivers", &html! {
+                thead { tr { th scope="col" { "Receiver" } th.number scope="col" { "Waiting" } th.number scope="col" { "Given up" } th.number scope="col" { "Oldest, seconds" } } }
+                tbody {
+                    @for receiver in &status.outbox {
+                        tr {
+                            th scope="row" { a href=(format!("/deliveries?receiver={}", encoded(&receiver.receiver))) { (receiver.receiver) } }
+                            td.number { (receiver.pending) } td.number { (receiver.dead) } td.number { (format!("{:.0}", receiver.oldest_seconds)) }
+                        }
+                    }
+                }
+            }))
+        }
+    };
+    Ok(page(&layout, &content))
+}
+
+fn rows(deliveries: &[DeliveryRow]) -> Markup {
+    html! {
+        thead {
+            tr {
+                th scope="col" { "Decided" }
+                th scope="col" { "State" }
+                th scope="col" { "To" }
+                th scope="col" { "About" }
+                th.wide scope="col" { "Event" }
+                th.number scope="col" { "Attempts" }
+                th scope="col" { "Last attempt" }
+            }
+        }
+        tbody {
+            @for delivery in deliveries {
+                tr {
+                    th scope="row" { a href=(format!("/deliveries/{}", delivery.id)) { (time(&delivery.created_at)) } }
+                    td { (standing(&delivery.status, "")) }
+                    td { (delivery.receiver) }
+                    td.words { (delivery.about) }
+                    td.wide { (delivery.event_type) }
+                    td.number { (delivery.attempts) }
+                    td { (delivery.outcome.as_deref().unwrap_or("–").replace('_', " ")) }
+                }
+            }
+        }
+    }
+}
+
+pub(super) async fn show(State(backend): State<Shared>, Named(delivery): Named<Uuid>, By(caller): By) -> Shown {
+    let detail = backend.delivery(delivery).await?;
+    let row = &detail.delivery;
+    let layout =
+        Layout::titled(format!("Message to {}", row.receiver)).in_part("/deliveries").seen_by(&caller).live();
+    let again = may_operate(&caller) && matches!(row.status.as_str(), "dead" | "sent");
+    let content = html! {
+        (trail(&[("/deliveries", "Deliveries")], row.id.to_string().get(..8).unwrap_or_default()))
+        div.title { h1 { "Message to " (row.receiver) } (standing(&row.status, "")) }
+        p { (row.about) }
+        dl.facts {
+            div { dt { "Event" } dd { (row.event_type) } }
+            div { dt { "Id" } dd { code { (row.id) } } }
+            div { dt { "Decided" } dd { (time(&row.created_at)) } }
+            @if let Some(at) = &row.finished_at { div { dt { "Sent or given up" } dd { (time(at)) } } }
+            @if let Some(at) = &row.next_attempt_at { div { dt { "Next attempt" } dd { (time(at)) } } }
+        }
+        @if again {
+            form method="post" action=(format!("/deliveries/{}/replay", row.id)) { button { "Send again" } " " span.soft { "under the same id, so that receivers can tell" } }
+        }
+        h2 { "Attempts" }
+        @if detail.attempts.is_empty() { p.soft { "None yet." } } @else {
+            (table("Attempts", &html! {
+                thead { tr { th scope="col" { "When" } th.number scope="col" { "Attempt" } th scope="col" { "How it ended" } th scope="col" { "In words" } } }
+                tbody {
+                    @for attempt in &detail.attempts {
+                        tr { th scope="row" { (time(&attempt.at)) } td.number { (attempt.attempt) } td { (attempt.outcome.replace('_', " ")) } td.words { (attempt.detail) } }
+                    }
+                }
+            }))
+        }
+        h2 { "The event" }
+        (json(&detail.body))
+    };
+    Ok(page(&layout, &content))
+}

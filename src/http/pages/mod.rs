@@ -1,0 +1,83 @@
+//! The pages: rendered here, working without script, drawn with the charts that reports have.
+
+mod actions;
+mod alert;
+mod alerts;
+mod assets;
+mod baselines;
+mod boards;
+mod column;
+mod deliveries;
+mod fleet;
+mod layout;
+mod login;
+mod monitor;
+mod retraining;
+mod status;
+mod words;
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use maud::html;
+
+use super::Shared;
+use super::problem::Problem;
+use layout::{Layout, page};
+pub(super) use words::encoded;
+
+/// A page, or a page that says what went wrong.
+type Shown = Result<Response, Sorry>;
+
+/// What went wrong, shown as a page.
+struct Sorry(Problem);
+
+impl<T: Into<Problem>> From<T> for Sorry {
+    fn from(problem: T) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl axum::response::IntoResponse for Sorry {
+    fn into_response(self) -> Response {
+        problem_page(&self.0)
+    }
+}
+
+pub(super) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/", get(fleet::show))
+        .route("/monitors/{monitor}", get(monitor::show))
+        .route("/monitors/{monitor}/columns/{column}", get(column::show))
+        .route("/monitors/{monitor}/baselines", get(baselines::show).post(baselines::promote))
+        .route("/monitors/{monitor}/baselines/diff", get(baselines::diff))
+        .route("/monitors/{monitor}/baselines/{version}/activate", post(baselines::activate))
+        .route("/alerts", get(alerts::show))
+        .route("/alerts/{alert}", get(alert::show))
+        .route("/alerts/{alert}/acknowledge", post(actions::acknowledge))
+        .route("/alerts/{alert}/resolve", post(actions::resolve))
+        .route("/alerts/{alert}/silence", post(actions::silence))
+        .route("/silences/{silence}/end", post(actions::end_silence))
+        .route("/retraining", get(retraining::list))
+        .route("/retraining/{request}", get(retraining::show))
+        .route("/retraining/{request}/approve", post(actions::approve))
+        .route("/retraining/{request}/cancel", post(actions::cancel))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/{delivery}", get(deliveries::show))
+        .route("/deliveries/{delivery}/replay", post(actions::send_again))
+        .route("/status", get(status::show))
+        .route("/login", get(login::show).post(login::take))
+        .route("/logout", post(login::leave))
+        .merge(assets::router())
+}
+
+/// What went wrong, as a page.
+pub(super) fn problem_page(problem: &Problem) -> Response {
+    let content = html! {
+        h1 { (problem.title) }
+        p.status.undefined { (problem.detail) }
+        @if let Some(hint) = &problem.hint { p { (hint) } }
+        p { a href="/" { "All monitors" } }
+    };
+    (problem.code(), page(&Layout::titled(problem.title), &content)).into_response()
+}

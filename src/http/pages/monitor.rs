@@ -1,0 +1,468 @@
+//! One monitor: how it stands, which columns moved, and how that went over time.
+
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::Shown;
+use super::boards::{CELLS, heat_map, line, ranked, window_cell};
+use super::layout::{Layout, page, table, trail};
+use super::words::{
+    column_at, encoded, monitor_at, plural, series_at, series_name, short_time, span, standing, state, time,
+    verdict,
+};
+use crate::chart::{Cell, Change, Series, TimeMark, condensed, hatching, spark, strip, strip_key, timeline_with};
+use crate::http::Shared;
+use crate::http::backend::{Backend, Failure, SeriesOf};
+use crate::http::extract::{Asked, By, Named};
+use crate::judge::Verdict;
+use crate::judge::why::number;
+use crate::report::grouped;
+use crate::view::{Episode, MonitorDetail, MonitorView, ScoreBoard, ScoredWindow, SeriesInfo};
+use crate::window::WHOLE;
+
+/// Columns of the heat map.
+const MAPPED: usize = 30;
+/// Columns of the table; all of them are in the API.
+const LISTED: usize = 100;
+/// Points of a small line.
+const POINTS: usize = 32;
+/// Series with a line of their own.
+const SERIES: usize = 12;
+/// Windows in the table.
+const WINDOWS: usize = 25;
+
+/// Which series of a monitor.
+#[derive(Default, Deserialize)]
+pub(super) struct Query {
+    pub(super) version: Option<String>,
+    pub(super) segment: Option<String>,
+    pub(super) windows: Option<i64>,
+    pub(super) window: Option<i64>,
+}
+
+impl Query {
+    /// The series that is asked for; the one with the newest window of the whole without.
+    pub(super) fn series(&self, detail: &MonitorDetail) -> SeriesOf {
+        let newest = detail.series.first();
+        let or_newest = |asked: &Option<String>, of: fn(&SeriesInfo) -> &String, otherwise: &str| {
+            asked
+                .clone()
+                .or_else(|| newest.map(|series| of(series).clone()))
+                .unwrap_or_else(|| otherwise.to_owned())
+        };
+        SeriesOf {
+            monitor: detail.monitor.name.clone(),
+            version: or_newest(&self.version, |series| &series.version, ""),
+            segment: self.segment.clone().unwrap_or_else(|| WHOLE.to_owned()),
+            windows: self.windows.unwrap_or(200).clamp(1, 2_000),
+        }
+    }
+}
+
+/// Everything the page shows.
+struct Seen<'a> {
+    detail: &'a MonitorDetail,
+    series: &'a SeriesOf,
+    board: &'a ScoreBoard,
+    episodes: &'a [Episode],
+    side_by_side: &'a [(SeriesInfo, Vec<Cell>)],
+}
+
+pub(super) async fn show(
+    State(backend): State<Shared>,
+    Named(monitor): Named<String>,
+    Asked(query): Asked<Query>,
+    By(caller): By,
+) -> Shown {
+    let detail = backend.monitor(&monitor).await?;
+    let series = query.series(&detail);
+    let board = backend.score_board(&series).await?;
+    let episodes = backend.episodes(&series).await?;
+    let side_by_side = lines(backend.as_ref(), &detail).await?;
+    let layout = Layout::titled(&monitor).in_part("/").seen_by(&caller).live();
+    let seen =
+        Seen { detail: &detail, series: &series, board: &board, episodes: &episodes, side_by_side: &side_by_side };
+    Ok(page(&layout, &content(&seen)))
+}
+
+/// The verdicts of the last windows of each series.
+async fn lines(backend: &dyn Backend, detail: &MonitorDetail) -> Result<Vec<(SeriesInfo, Vec<Cell>)>, Failure> {
+    let mut lines = Vec::new();
+    if detail.series.len() < 2 {
+        return Ok(lines);
+    }
+    for info in detail.series.iter().take(SERIES) {
+        let series = SeriesOf {
+            monitor: detail.monitor.name.clone(),
+            version: info.version.clone(),
+            segment: info.segment.clone(),
+            windows: 48,
+        };
+        let board = backend.score_board(&series).await?;
+        lines.push((info.clone(), board.windows.iter().map(window_cell).collect()));
+    }
+    Ok(lines)
+}
+
+fn content(seen: &Seen<'_>) -> Markup {
+    let monitor = &seen.detail.monitor;
+    let open: Vec<&Episode> = seen.episodes.iter().filter(|episode| episode.until.is_none()).collect();
+    html! {
+        (trail(&[("/", "Monitors")], &monitor.name))
+        div.title { h1 { (monitor.name) } (state(monitor.state)) }
+        (hatching())
+        p.status.(monitor.state.as_str()) { (monitor.summary) " " (moved(seen.board)) }
+        @if !open.is_empty() {
+            ul {
+                @for episode in open {
+                    li {
+                        a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
+                        " " (standing(&episode.state, &episode.severity)) " since " (time(&episode.since))
+                    }
+                }
+            }
+        }
+        (facts(monitor, seen.detail))
+        @if seen.series.version != "" || seen.series.segment != WHOLE || seen.detail.series.len() > 1 {
+            p.soft { "Shown: " strong { (series_name(&seen.series.version, &seen.series.segment)) } "." }
+        }
+        @if seen.board.windows.is_empty() {
+            p.soft { "No window of this series has been closed yet." }
+        } @else {
+            (scores(seen))
+            h2 { "Columns by windows" }
+            (strip_key())
+            (heat_map(seen.board, &monitor.name, &seen.series.version, &seen.series.segment, MAPPED))
+            h2 { "Columns, those that moved most first" }
+            (table("Columns", &columns(seen)))
+            (side_by_side(seen))
+            h2 { "Windows" }
+            (table("Windows", &windows(seen)))
+        }
+        (records(monitor))
+    }
+}
+
+/// What moved in the last window, in words.
+fn moved(board: &ScoreBoard) -> String {
+    let drifted: Vec<&str> = ranked(board)
+        .iter()
+        .filter(|column| column.last.is_some_and(|score| score.verdict == Verdict::Critical))
+        .map(|column| column.name)
+        .collect();
+    match drifted.as_slice() {
+        [] => String::new(),
+        names => {
+            let more = names.len().saturating_sub(3);
+            let first = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("In the last window {} drifted: {first}{more}.", plural(names.len(), "column"))
+        }
+    }
+}
+
+fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
+    html! {
+        dl.facts {
+            div { dt { "Baseline" } dd {
+                @if let Some(baseline) = &monitor.baseline { "version " (baseline.version) ", " (grouped(baseline.rows)) " records" } @else { "none" }
+                " · " a href=(format!("{}/baselines", monitor_at(&monitor.name))) { "baselines" }
+            } }
+            div { dt { "Last window" } dd {
+                @if let Some(window) = &monitor.last_window {
+                    (span(&window.start, &window.end)) ", " (grouped(window.rows)) " records"
+                    @if !window.complete { ", incomplete" }
+                } @else { "none" }
+            } }
+            div { dt { "Open windows" } dd { (monitor.open_windows) } }
+            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (grouped(lag)) " messages" } @else { "not known here" } } }
+            div { dt { "Columns" } dd { (detail.columns.len()) } }
+            @if !monitor.labels.is_empty() {
+                div { dt { "Labels" } dd { @for (label, value) in &monitor.labels { (label) "=" (value) " " } } }
+            }
+        }
+    }
+}
+
+fn largest(window: &ScoredWindow) -> Option<f64> {
+    let judged = matches!(window.window.verdict, Some(Verdict::Ok | Verdict::Warn | Verdict::Critical));
+    let scores = window.scores.iter().flatten().map(|score| f64::from(score.score));
+    if judged { scores.reduce(f64::max) } else { None }
+}
+
+fn scores(seen: &Seen<'_>) -> Markup {
+    let windows = &seen.board.windows;
+    let values: Vec<Option<f64>> = windows.iter().map(largest).collect();
+    let changes = changes(seen);
+    let marks = marks(windows, seen.episodes);
+    let drifted = windows.iter().filter(|window| window.window.verdict == Some(Verdict::Critical)).count();
+    let unjudged = values.iter().filter(|value| value.is_none()).count();
+    let most = values.iter().flatten().copied().fold(0.0, f64::max);
+    let sentence = format!(
+        "The largest score of all columns over {}: {drifted} drifted, {unjudged} without a verdict, at most {} times its limit.",
+        plural(windows.len(), "window"),
+        number(most)
+    );
+    let first = windows.first().map_or(String::new(), |window| short_time(&window.window.start));
+    let last = windows.last().map_or(String::new(), |window| short_time(&window.window.end));
+    let series = Series { name: "score".to_owned(), values, limits: (0.5, 1.0) };
+    html! {
+        h2 { "Score over time" }
+        p { (sentence) }
+        figure {
+            (timeline_with("score", &series, &marks, &changes_only(&changes), (&first, &last), &sentence))
+        }
+        p.soft {
+            "The largest effect of any column as a multiple of its limit; dashed: 1. Shaded: an alert fires. Hatched: incomplete, or no verdict."
+        }
+        @if !changes.is_empty() {
+            ul { @for (change, words) in &changes { li { strong { (change.sign) } " " (words) } } }
+        }
+        (alerts_of(seen.episodes))
+    }
+}
+
+fn changes_only(changes: &[(Change, String)]) -> Vec<Change> {
+    changes.iter().map(|(change, _)| change.clone()).collect()
+}
+
+/// Where baseline, configuration and model version changed between two windows.
+fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
+    let windows = &seen.board.windows;
+    let others = || {
+        seen.detail
+            .series
+            .iter()
+            .filter(|info| info.segment == seen.series.segment && info.version != seen.series.version)
+    };
+    let mut changes = Vec::new();
+    for (index, pair) in windows.windows(2).enumerate() {
+        let [before, after] = pair else { continue };
+        let mut add = |sign: &str, words: String| {
+            let sign = format!("{sign}{}", changes.len() + 1);
+            changes.push((Change { window: index + 1, sign }, words));
+        };
+        let at = short_time(&after.window.start);
+        if before.window.baseline != after.window.baseline {
+            let name =
+                |version: Option<i32>| version.map_or("none".to_owned(), |version| format!("version {version}"));
+            add(
+                "B",
+                format!(
+                    "{at}: baseline {} instead of {}",
+                    name(after.window.baseline),
+                    name(before.window.baseline)
+                ),
+            );
+        }
+        if before.window.configuration.is_some() && before.window.configuration != after.window.configuration {
+            add("C", format!("{at}: the monitor's configuration changed"));
+        }
+        let appears =
+            |info: &&SeriesInfo| before.window.start < info.first_start && info.first_start <= after.window.start;
+        for info in others().filter(appears) {
+            add("V", format!("{at}: version {} appears", info.version));
+        }
+    }
+    // A chart full of signs says nothing.
+    let more = changes.len().saturating_sub(12);
+    changes.drain(..more);
+    changes
+}
+
+fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {
+    let fires = |start: &str| {
+        episodes.iter().any(|episode| {
+            episode.since.as_str() <= start && episode.until.as_deref().is_none_or(|until| start < until)
+        })
+    };
+    let mark = |window: &ScoredWindow| {
+        let judged = matches!(window.window.verdict, Some(Verdict::Ok | Verdict::Warn | Verdict::Critical));
+        if !judged || window.window.complete == Some(false) {
+            TimeMark::Unjudged
+        } else if fires(&window.window.start) {
+            TimeMark::Alert
+        } else {
+            TimeMark::None
+        }
+    };
+    windows.iter().map(mark).collect()
+}
+
+fn alerts_of(episodes: &[Episode]) -> Markup {
+    html! {
+        @if !episodes.is_empty() {
+            details {
+                summary { (plural(episodes.len(), "alert")) " of this series" }
+                ul {
+                    @for episode in episodes.iter().rev().take(50) {
+                        li {
+                            a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
+                            " " (standing(&episode.state, &episode.severity)) " from " (time(&episode.since))
+                            @if let Some(until) = &episode.until { " to " (time(until)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn columns(seen: &Seen<'_>) -> Markup {
+    let ranked = ranked(seen.board);
+    let type_of = |name: &str| seen.detail.columns.iter().find(|column| column.name == name);
+    html! {
+        thead {
+            tr {
+                th scope="col" { "Column" }
+                th scope="col" { "Last" }
+                th.number scope="col" { "Score" }
+                th scope="col" data-fixed="" { "Over time" }
+                th.number scope="col" { "Drifted" }
+                th.wide scope="col" { "Role" }
+                th.wide scope="col" { "Type" }
+            }
+        }
+        tbody {
+            @for column in ranked.iter().take(LISTED) {
+                tr {
+                    th.name scope="row" { a href=(column_at(&seen.series.monitor, column.name, &seen.series.version, &seen.series.segment)) { (column.name) } }
+                    td { @if let Some(last) = column.last { (verdict(last.verdict)) } @else { "–" } }
+                    td.number { @if let Some(last) = column.last { (format!("{:.2}", last.score)) } @else { "–" } }
+                    td { (spark(&line(seen.board, column.index, POINTS), 1.0)) }
+                    td.number { (column.drifted) }
+                    @let declared = type_of(column.name);
+                    td.wide { (declared.map_or("–", |column| &column.role)) }
+                    td.wide { (declared.map_or("–", |column| &column.column_type)) }
+                }
+            }
+        }
+        @if ranked.len() > LISTED {
+            tfoot { tr { td colspan="7" { "The other " (ranked.len() - LISTED) " columns moved less; the API has all of them." } } }
+        }
+    }
+}
+
+fn side_by_side(seen: &Seen<'_>) -> Markup {
+    html! {
+        @if !seen.side_by_side.is_empty() {
+            h2 { "Versions and segments side by side" }
+            (table("Series", &html! {
+                thead {
+                    tr {
+                        th scope="col" { "Of" }
+                        th scope="col" { "Last" }
+                        th.number scope="col" { "Records" }
+                        th scope="col" data-fixed="" { "Last windows" }
+                        th.number.wide scope="col" { "Windows" }
+                        th.wide scope="col" { "Last window" }
+                    }
+                }
+                tbody {
+                    @for (info, cells) in seen.side_by_side {
+                        @let name = series_name(&info.version, &info.segment);
+                        @let drifted = cells.iter().filter(|cell| **cell == Cell::Drift).count();
+                        tr {
+                            th scope="row" {
+                                @if info.version == seen.series.version && info.segment == seen.series.segment {
+                                    strong { (name) }
+                                } @else {
+                                    a href=(series_at(&seen.series.monitor, &info.version, &info.segment)) { (name) }
+                                }
+                            }
+                            td { (verdict(info.last_verdict)) }
+                            td.number { (grouped(info.last_rows)) }
+                            td { (strip(&condensed(cells, CELLS), &format!("{name}: {drifted} of {} drifted", plural(cells.len(), "window")))) }
+                            td.number.wide { (info.windows) }
+                            td.wide { (time(&info.last_start)) }
+                        }
+                    }
+                }
+            }))
+            @if seen.detail.series.len() > SERIES {
+                details {
+                    summary { "The other " (seen.detail.series.len() - SERIES) " series" }
+                    ul {
+                        @for info in seen.detail.series.iter().skip(SERIES) {
+                            li { a href=(series_at(&seen.series.monitor, &info.version, &info.segment)) { (series_name(&info.version, &info.segment)) } " " (verdict(info.last_verdict)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn windows(seen: &Seen<'_>) -> Markup {
+    html! {
+        thead {
+            tr {
+                th scope="col" { "Window from" }
+                th scope="col" { "Verdict" }
+                th.number scope="col" { "Records" }
+                th.number scope="col" { "Late" }
+                th scope="col" { "Complete" }
+                th.number.wide scope="col" { "Baseline" }
+                th.wide scope="col" { "Retraining" }
+                th scope="col" { "Columns that drifted" }
+            }
+        }
+        tbody {
+            @for scored in seen.board.windows.iter().rev().take(WINDOWS) {
+                @let window = &scored.window;
+                tr {
+                    th scope="row" { (time(&window.start)) }
+                    td { @if let Some(decided) = window.verdict { (verdict(decided)) } }
+                    td.number { (grouped(window.rows)) }
+                    td.number { (grouped(window.late)) }
+                    td { @if window.complete == Some(false) { "no: " (window.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } @else { "yes" } }
+                    td.number.wide { @if let Some(version) = window.baseline { (version) } @else { "–" } }
+                    td.wide { (window.retraining.as_deref().unwrap_or("–").replace('_', " ")) }
+                    td.words { (drifted(seen, scored)) }
+                }
+            }
+        }
+    }
+}
+
+fn drifted(seen: &Seen<'_>, scored: &ScoredWindow) -> Markup {
+    let mut names: Vec<(&String, f32)> = seen
+        .board
+        .columns
+        .iter()
+        .zip(&scored.scores)
+        .filter_map(|(name, score)| {
+            score.filter(|score| score.verdict == Verdict::Critical).map(|score| (name, score.score))
+        })
+        .collect();
+    names.sort_by(|left, right| right.1.total_cmp(&left.1));
+    html! {
+        @for (index, (name, _)) in names.iter().take(4).enumerate() {
+            @if index > 0 { ", " }
+            a href=(format!("{}&window={}", column_at(&seen.series.monitor, name, &seen.series.version, &seen.series.segment), scored.window.id)) { (name) }
+        }
+        @if names.len() > 4 { " and " (names.len() - 4) " more" }
+    }
+}
+
+/// What became of the records.
+fn records(monitor: &MonitorView) -> Markup {
+    let reasons = |reason: &str| if reason.is_empty() { String::new() } else { reason.replace('_', " ") };
+    html! {
+        h2 { "Records" }
+        @if monitor.records.is_empty() {
+            p.soft { "No record came yet." }
+        } @else {
+            (table("Records", &html! {
+                thead { tr { th scope="col" { "What became of them" } th scope="col" { "Why" } th.number scope="col" { "Records" } } }
+                tbody {
+                    @for records in &monitor.records {
+                        tr { th scope="row" { (records.outcome) } td { (reasons(&records.reason)) } td.number { (grouped(records.count)) } }
+                    }
+                }
+            }))
+        }
+        p.soft { "The same as JSON: " a href=(format!("/api/v1/monitors/{}/windows", encoded(&monitor.name))) { "windows" } ", " a href=(format!("/api/v1/monitors/{}/findings", encoded(&monitor.name))) { "findings" } "." }
+    }
+}

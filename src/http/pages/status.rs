@@ -1,0 +1,129 @@
+//! How the daemon itself does.
+
+use axum::extract::State;
+use maud::{Markup, html};
+
+use super::Shown;
+use super::layout::{Layout, page, table};
+use super::words::time;
+use crate::http::Probe;
+use crate::http::Shared;
+use crate::http::backend::Part;
+use crate::http::extract::By;
+use crate::report::grouped;
+use crate::view::{AuditEntry, ConfiguredValue, Status};
+
+pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown {
+    let status = backend.status().await?;
+    let audit = backend.audit(None, &Part { cursor: None, limit: 30 }).await?;
+    let layout = Layout::titled("Status").in_part("/status").seen_by(&caller).live();
+    let content = html! {
+        h1 { "Status" }
+        (probe("Work", &backend.ready(), "The database answers, and partitions are assigned."))
+        (probe("Health", &backend.health(), "All loops turn."))
+        h2 { "Partitions" }
+        (partitions(&status))
+        h2 { "Who changed what" }
+        @if audit.items.is_empty() { p.soft { "Nobody changed anything yet." } } @else { (table("Audit log", &changes(&audit.items))) }
+        h2 { "Build" }
+        dl.facts {
+            div { dt { "Version" } dd { "driftd " (env!("CARGO_PKG_VERSION")) } }
+            div { dt { "For machines" } dd { a href="/metrics" { "metrics" } ", " a href="/healthz" { "healthz" } ", " a href="/readyz" { "readyz" } ", " a href="/api/v1/openapi.json" { "OpenAPI" } } }
+        }
+        h2 { "Configuration" }
+        p.soft { "What is in force on this daemon, secrets left out." }
+        (configuration(&backend.configuration()))
+    };
+    Ok(page(&layout, &content))
+}
+
+fn probe(name: &str, probe: &Probe, well: &str) -> Markup {
+    html! {
+        @if probe.ok {
+            p.status.ok { (name) ": " (well) }
+        } @else {
+            p.status.drift { (name) ": " (probe.problems.join("; ")) "." }
+        }
+    }
+}
+
+fn partitions(status: &Status) -> Markup {
+    if status.partitions.is_empty() {
+        return html! { p.soft { "No partition is known yet." } };
+    }
+    let shown = |offset: Option<i64>| offset.map_or("–".to_owned(), |offset| offset.to_string());
+    table(
+        "Partitions",
+        &html! {
+            thead {
+                tr {
+                    th scope="col" { "Partition" }
+                    th.number scope="col" { "Next offset" }
+                    th.number.wide scope="col" { "End of the log" }
+                    th.number scope="col" { "Lag" }
+                    th scope="col" { "Newest event" }
+                    th scope="col" { "Last checkpoint" }
+                    th scope="col" { "Caught up" }
+                    th.number scope="col" { "Lost" }
+                    th.wide scope="col" { "Read by" }
+                }
+            }
+            tbody {
+                @for partition in &status.partitions {
+                    tr {
+                        th scope="row" { (partition.topic) "/" (partition.partition) }
+                        td.number { (shown(partition.next_offset)) }
+                        td.number.wide { (shown(partition.log_end)) }
+                        td.number { (partition.lag.map_or("–".to_owned(), grouped)) }
+                        td { @if let Some(newest) = &partition.newest { (time(newest)) } @else { "–" } }
+                        td { (time(&partition.progressed_at)) }
+                        td { @if partition.caught_up { "yes" } @else { "no" } }
+                        td.number { (grouped(partition.lost)) }
+                        td.wide { (partition.owner.as_deref().unwrap_or("–")) }
+                    }
+                }
+            }
+        },
+    )
+}
+
+fn changes(entries: &[AuditEntry]) -> Markup {
+    html! {
+        thead { tr { th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "Of" } th.wide scope="col" { "Before and after" } } }
+        tbody {
+            @for entry in entries {
+                tr {
+                    th scope="row" { (time(&entry.at)) }
+                    td { (entry.actor) }
+                    td { (entry.action) }
+                    td.words { (entry.subject) }
+                    td.words.wide { code { (entry.detail) } }
+                }
+            }
+        }
+    }
+}
+
+/// Keys a page lists; all of them are in the API.
+const KEYS: usize = 400;
+
+fn configuration(values: &[ConfiguredValue]) -> Markup {
+    let mut files: Vec<&str> = values.iter().map(|value| value.file.as_str()).collect();
+    files.dedup();
+    html! {
+        @for file in files {
+            details {
+                summary { (file) }
+                (table(file, &html! {
+                    thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } th scope="col" { "Set" } } }
+                    tbody {
+                        @for value in values.iter().filter(|value| value.file == file && value.origin != "default").take(KEYS) {
+                            tr { th scope="row" { code { (value.key) } } td.words { code { (value.value) } } td { (value.origin) } }
+                        }
+                    }
+                }))
+            }
+        }
+        p.soft { "With every default: " a href="/api/v1/configuration" { "as JSON" } ", or " code { "driftd config show --origin" } "." }
+    }
+}

@@ -1,0 +1,120 @@
+//! Words, numbers and links of pages.
+
+use maud::{Markup, html};
+
+use crate::judge::Verdict;
+use crate::report::{Outcome, badge};
+use crate::view::MonitorState;
+use crate::window::WHOLE;
+
+/// Percent-encodes everything but letters, digits and `-_.~`.
+pub(in crate::http) fn encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _infallible = std::fmt::Write::write_fmt(&mut encoded, format_args!("%{byte:02X}"));
+        }
+        encoded
+    })
+}
+
+/// A time as people read it, exact to the second; machines get all of it.
+pub(super) fn time(text: &str) -> Markup {
+    html! { time datetime=(text) { (short_time(text)) } }
+}
+
+/// `2026-01-31 12:00:00Z`, and without its zeroes when it is midnight.
+pub(super) fn short_time(text: &str) -> String {
+    let (date, clock) = text.trim_end_matches('Z').split_once('T').unwrap_or((text, ""));
+    match clock.get(..8).unwrap_or(clock) {
+        "00:00:00" | "" => date.to_owned(),
+        clock => format!("{date} {}Z", clock.strip_suffix(":00").unwrap_or(clock)),
+    }
+}
+
+/// A window's start to its end.
+pub(super) fn span(start: &str, end: &str) -> Markup {
+    html! { (time(start)) " to " (time(end)) }
+}
+
+/// A series in words.
+pub(super) fn series_name(version: &str, segment: &str) -> String {
+    let version = if version.is_empty() { "all versions".to_owned() } else { format!("version {version}") };
+    if segment == WHOLE { version } else { format!("{version}, {segment}") }
+}
+
+/// A verdict as a badge.
+pub(super) fn verdict(verdict: Verdict) -> Markup {
+    match verdict {
+        Verdict::NoBaseline => html! { span.badge.undefined { "no baseline" } },
+        other => badge(Outcome::from(other)),
+    }
+}
+
+/// The state of a monitor as a badge.
+pub(super) fn state(state: MonitorState) -> Markup {
+    html! { span class=(format!("badge {}", state.as_str())) { (state.words()) } }
+}
+
+/// The state of an alert, a request or a delivery as a badge.
+pub(super) fn standing(state: &str, severity: &str) -> Markup {
+    let class = match state {
+        "firing" | "dead" | "failed" | "expired" => {
+            if severity == "warn" {
+                "warn"
+            } else {
+                "drift"
+            }
+        }
+        "acknowledged" | "pending" | "proposed" | "requested" | "accepted" | "running" => "warn",
+        "resolved" | "cleared" | "sent" | "succeeded" => "ok",
+        _ => "undefined",
+    };
+    html! { span class=(format!("badge {class}")) { (state) } }
+}
+
+/// The address of a monitor.
+pub(super) fn monitor_at(monitor: &str) -> String {
+    format!("/monitors/{}", encoded(monitor))
+}
+
+/// The address of a monitor's series.
+pub(super) fn series_at(monitor: &str, version: &str, segment: &str) -> String {
+    format!("/monitors/{}?version={}&segment={}", encoded(monitor), encoded(version), encoded(segment))
+}
+
+/// The address of a column in a series.
+pub(super) fn column_at(monitor: &str, column: &str, version: &str, segment: &str) -> String {
+    format!(
+        "/monitors/{}/columns/{}?version={}&segment={}",
+        encoded(monitor),
+        encoded(column),
+        encoded(version),
+        encoded(segment)
+    )
+}
+
+/// A number of things.
+pub(super) fn plural(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_hold_any_name() {
+        assert_eq!(encoded("a b/ü?&\"<"), "a%20b%2F%C3%BC%3F%26%22%3C");
+        assert_eq!(column_at("m", "../x", "", "*"), "/monitors/m/columns/..%2Fx?version=&segment=%2A");
+    }
+
+    #[test]
+    fn times_are_short_where_nothing_is_lost() {
+        assert_eq!(short_time("2012-12-16T00:00:00Z"), "2012-12-16");
+        assert_eq!(short_time("2012-12-16T10:30:00Z"), "2012-12-16 10:30Z");
+        assert_eq!(short_time("2012-12-16T10:30:05.123456Z"), "2012-12-16 10:30:05Z");
+    }
+}

@@ -1,0 +1,109 @@
+//! Liveness, readiness, metrics.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::Shared;
+
+/// What a probe says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Probe {
+    /// Whether all is well.
+    pub ok: bool,
+    /// What is not.
+    pub problems: Vec<String>,
+}
+
+impl Probe {
+    /// All is well when there is no problem.
+    #[must_use]
+    pub fn new(problems: Vec<String>) -> Self {
+        Self { ok: problems.is_empty(), problems }
+    }
+}
+
+pub(super) fn router() -> Router<Shared> {
+    Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+async fn health(State(backend): State<Shared>) -> impl IntoResponse {
+    answer(backend.health())
+}
+
+async fn ready(State(backend): State<Shared>) -> impl IntoResponse {
+    answer(backend.ready())
+}
+
+fn answer(probe: Probe) -> impl IntoResponse {
+    let status = if probe.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(probe))
+}
+
+/// In the format of OpenMetrics for whoever asks for it, as Prometheus does, otherwise in Prometheus' own text format.
+async fn metrics(State(backend): State<Shared>, headers: HeaderMap) -> impl IntoResponse {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let text = backend.metrics();
+    if accept.contains("application/openmetrics-text") {
+        ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+    } else {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], classic(&text))
+    }
+}
+
+/// OpenMetrics as Prometheus' text format of before: families of counters and of information are called as their samples
+/// are, and there is no end mark.
+fn classic(open: &str) -> String {
+    let mut text = String::with_capacity(open.len());
+    let mut suffix = "";
+    let lines: Vec<&str> = open.lines().collect();
+    for (index, line) in lines.iter().enumerate() {
+        let Some(rest) = line.strip_prefix("# ") else {
+            text.push_str(line);
+            text.push('\n');
+            continue;
+        };
+        let mut words = rest.splitn(3, ' ');
+        let (Some(keyword), Some(family), Some(said)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
+        match keyword {
+            "HELP" => {
+                // What kind it is comes in the next line.
+                let kind = lines.get(index + 1).and_then(|line| line.rsplit(' ').next()).unwrap_or_default();
+                suffix = match kind {
+                    "counter" => "_total",
+                    "info" => "_info",
+                    _ => "",
+                };
+                text.push_str(&format!("# HELP {family}{suffix} {said}\n"));
+            }
+            "TYPE" => {
+                let kind = if said == "info" { "gauge" } else { said };
+                text.push_str(&format!("# TYPE {family}{suffix} {kind}\n"));
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::classic;
+
+    #[test]
+    fn the_classic_format_calls_families_as_their_samples() {
+        let open = "# HELP driftd_records Messages.\n# TYPE driftd_records counter\ndriftd_records_total{a=\"# x\"} 3\n\
+                    # HELP driftd_build Version.\n# TYPE driftd_build info\ndriftd_build_info{version=\"1\"} 1\n\
+                    # HELP driftd_up Up.\n# TYPE driftd_up gauge\n# UNIT driftd_up seconds\ndriftd_up 1\n# EOF\n";
+        let expected = "# HELP driftd_records_total Messages.\n# TYPE driftd_records_total counter\n\
+                        driftd_records_total{a=\"# x\"} 3\n\
+                        # HELP driftd_build_info Version.\n# TYPE driftd_build_info gauge\ndriftd_build_info{version=\"1\"} 1\n\
+                        # HELP driftd_up Up.\n# TYPE driftd_up gauge\ndriftd_up 1\n";
+        assert_eq!(classic(open), expected);
+    }
+}

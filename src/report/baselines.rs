@@ -1,0 +1,50 @@
+//! How two baselines of a monitor differ.
+
+use super::Summary;
+use crate::distribution::{Distribution, WindowCounts};
+use crate::judge::JudgeSpec;
+use crate::measure::{Pair, Side};
+use crate::view::{ColumnDiff, MeasuredDiff};
+
+/// The columns of either, those most different first: by the monitor's measures where both are counted on the same bins.
+#[must_use]
+pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeSpec) -> Vec<ColumnDiff> {
+    let mut names: Vec<&str> = after.columns().iter().map(Distribution::name).collect();
+    names.extend(before.columns().iter().map(Distribution::name).filter(|name| after.column(name).is_none()));
+    let mut columns: Vec<ColumnDiff> = names
+        .into_iter()
+        .map(|name| {
+            let (old, new) = (before.column(name), after.column(name));
+            let pair = old.zip(new).and_then(|(old, new)| Pair::new(old, new).ok());
+            let measures =
+                pair.map_or_else(Vec::new, |pair| measures(name, &pair.values_only(rules.values_only), rules));
+            ColumnDiff { column: name.to_owned(), before: old.map(alone), after: new.map(alone), measures }
+        })
+        .collect();
+    let moved = |column: &ColumnDiff| {
+        column
+            .measures
+            .iter()
+            .filter_map(|measure| Some(measure.effect? / measure.critical.max(f64::MIN_POSITIVE)))
+            .fold(0.0, f64::max)
+    };
+    columns.sort_by(|left, right| moved(right).total_cmp(&moved(left)));
+    columns
+}
+
+fn measures(name: &str, pair: &Pair<'_>, rules: &JudgeSpec) -> Vec<MeasuredDiff> {
+    let own = rules.columns.iter().filter(|column| column.name == name).flat_map(|column| &column.measures);
+    own.map(|rule| MeasuredDiff {
+        measure: rule.measure.as_str().to_owned(),
+        effect: rule.measure.score(pair).map(|score| score.effect).filter(|effect| effect.is_finite()),
+        critical: rule.thresholds.critical,
+    })
+    .collect()
+}
+
+/// What is in a distribution by itself.
+fn alone(column: &Distribution) -> Summary {
+    // Of itself: always aligned.
+    let points = Pair::new(column, column).ok().and_then(|pair| pair.points());
+    Summary::of(column, points.as_ref(), Side::Baseline)
+}

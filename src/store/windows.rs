@@ -1,0 +1,154 @@
+//! Windows as they are shown: listed, one by one, and with their counts.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::close::{baseline_of, binning};
+use super::{Store, StoreError, count, damaged, event_time, failed, instant};
+use crate::distribution::WindowCounts;
+use crate::judge::Verdict;
+use crate::view::{Page, WindowFilter, WindowRow};
+use crate::window::OffsetRanges;
+
+/// The counts of a window and of what it was compared with.
+#[derive(Clone, Debug)]
+pub struct WindowCountsPair {
+    /// The window.
+    pub row: WindowRow,
+    /// Its counts, so far when it is open.
+    pub window: WindowCounts,
+    /// The baseline: what it is called, and its counts for the window's segment if it has any.
+    pub baseline: Option<(String, Option<WindowCounts>)>,
+    /// What the window is made of.
+    pub offsets: OffsetRanges,
+}
+
+/// A query for windows, with the columns that [`window_row`] reads.
+macro_rules! select_windows {
+    ($rest:literal) => {
+        concat!(
+            "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
+                    w.configuration, w.retrain_decision, b.version as baseline,
+                    coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0)::bigint as rows,
+                    coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+             from model_window w left join baseline b on b.id = w.baseline_id ",
+            $rest
+        )
+    };
+}
+pub(super) use select_windows;
+
+/// The verdict in a row.
+pub(super) fn verdict(row: &PgRow) -> Result<Verdict, sqlx::Error> {
+    let name: String = row.try_get("verdict")?;
+    Verdict::from_name(&name).ok_or_else(|| sqlx::Error::Decode(format!("unknown verdict `{name}`").into()))
+}
+
+pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
+    let named: Option<String> = row.try_get("verdict")?;
+    let missing: Option<Value> = row.try_get("missing")?;
+    Ok(WindowRow {
+        id: row.try_get("id")?,
+        version: row.try_get("model_version")?,
+        segment: row.try_get("segment")?,
+        start: event_time(row.try_get("starts_at")?).to_string(),
+        end: event_time(row.try_get("ends_at")?).to_string(),
+        status: row.try_get("status")?,
+        rows: count(row.try_get("rows")?),
+        late: count(row.try_get("late")?),
+        verdict: named.as_deref().and_then(Verdict::from_name),
+        complete: row.try_get("complete")?,
+        missing: missing.and_then(|missing| serde_json::from_value(missing).ok()).unwrap_or_default(),
+        baseline: row.try_get("baseline")?,
+        configuration: row.try_get("configuration")?,
+        retraining: row.try_get("retrain_decision")?,
+    })
+}
+
+impl Store {
+    /// Windows of a monitor, the newest first. `after` is start (microseconds) and id of the last one seen.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn windows(
+        &self,
+        monitor: &str,
+        filter: &WindowFilter,
+        after: Option<(i64, i64)>,
+        limit: usize,
+    ) -> Result<Page<WindowRow>, StoreError> {
+        let (start, id) = after.unzip();
+        let rows = sqlx::query(select_windows!(
+            "where w.monitor = $1 and ($2::text is null or w.model_version = $2)
+               and ($3::text is null or w.segment = $3)
+               and ($4::timestamptz is null or w.starts_at >= $4) and ($5::timestamptz is null or w.starts_at < $5)
+               and ($6::text is null or w.status = $6) and ($7::text is null or w.verdict = $7)
+               and ($8::timestamptz is null or (w.starts_at, w.id) < ($8, $9))
+             order by w.starts_at desc, w.id desc limit $10"
+        ))
+        .bind(monitor)
+        .bind(&filter.version)
+        .bind(&filter.segment)
+        .bind(filter.from.map(instant))
+        .bind(filter.to.map(instant))
+        .bind(&filter.status)
+        .bind(filter.verdict.map(Verdict::as_str))
+        .bind(start.map(instant))
+        .bind(id)
+        .bind(super::bigint(limit as u64 + 1))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list windows"))?;
+        let items: Vec<(i64, WindowRow)> = rows
+            .iter()
+            .map(|row| Ok((row.try_get::<DateTime<Utc>, _>("starts_at")?.timestamp_micros(), window_row(row)?)))
+            .collect::<Result<_, sqlx::Error>>()
+            .map_err(failed("list windows"))?;
+        let page = Page::cut(items, limit, |(start, window)| format!("{start}.{}", window.id));
+        Ok(Page { items: page.items.into_iter().map(|(_, window)| window).collect(), next: page.next })
+    }
+
+    /// A window with its counts, and those of its baseline.
+    ///
+    /// # Errors
+    /// When there is no such window, its counts are damaged, or the database is away.
+    pub async fn window_counts(&self, monitor: &str, id: i64) -> Result<WindowCountsPair, StoreError> {
+        let attempted = "read a window";
+        let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
+        let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
+            .bind(monitor)
+            .bind(id)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failed(attempted))?
+            .ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no window {id}")))?;
+        let shown = window_row(&row).map_err(failed(attempted))?;
+        let stored = sqlx::query("select binning_id, baseline_id, counts, ranges from model_window where id = $1")
+            .bind(id)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed(attempted))?;
+        let binnings = binning(&mut connection, stored.try_get("binning_id").map_err(failed(attempted))?).await?;
+        let baseline_id: Option<Uuid> = stored.try_get("baseline_id").map_err(failed(attempted))?;
+        let baseline = baseline_of(&mut connection, baseline_id, &shown.segment, &binnings).await?;
+        let counts: Option<&[u8]> = stored.try_get("counts").map_err(failed(attempted))?;
+        let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
+        let (window, offsets) = match counts {
+            Some(bytes) => {
+                let counts = damaged("a window", WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
+                let ranges = ranges.unwrap_or_else(|| Value::Array(Vec::new()));
+                (counts, damaged("the offsets of a window", serde_json::from_value(ranges))?)
+            }
+            None => {
+                let merged = super::close::merge_deltas(&mut connection, id, &binnings, 0).await?;
+                (merged.counts, merged.ranges)
+            }
+        };
+        Ok(WindowCountsPair { row: shown, window, baseline, offsets })
+    }
+}

@@ -1,0 +1,137 @@
+//! Alerts with their history and messages.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::alert::AlertView;
+
+/// Which alerts to list.
+#[derive(Clone, Debug, Default)]
+pub struct AlertFilter {
+    /// Of this monitor.
+    pub monitor: Option<String>,
+    /// Those that are over, too.
+    pub all: bool,
+}
+
+/// What people found out about an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// Something was the matter.
+    Real,
+    /// Nothing was.
+    FalseAlarm,
+}
+
+impl Judged {
+    /// The name in tables and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Real => "real",
+            Self::FalseAlarm => "false_alarm",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Real, Self::FalseAlarm].into_iter().find(|judged| judged.as_str() == name)
+    }
+}
+
+/// An alert with the state of its row.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct AlertRow {
+    /// pending, firing, acknowledged, resolved or cleared.
+    pub state: String,
+    /// What people found out about it.
+    pub judged: Option<Judged>,
+    /// When it last changed, RFC 3339.
+    pub updated_at: String,
+    /// The column, or receiver, of a rule that has an alert for each.
+    #[serde(skip)]
+    pub column: Option<String>,
+    /// As it is told.
+    #[serde(flatten)]
+    pub view: AlertView,
+}
+
+impl AlertRow {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "resolved" | "cleared")
+    }
+}
+
+/// A row of an alert's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct HistoryEntry {
+    /// When, RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// How bad the alert was.
+    pub severity: String,
+    /// Who.
+    pub actor: String,
+    /// In words.
+    pub detail: String,
+    /// Start of the window that made the change, RFC 3339.
+    pub window: Option<String>,
+}
+
+/// A message about an alert.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct DeliveryEntry {
+    /// The message.
+    pub id: Uuid,
+    /// To whom.
+    pub receiver: String,
+    /// The event's `type`.
+    pub event_type: String,
+    /// pending, sent, dead or superseded.
+    pub status: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// How the last attempt ended.
+    pub outcome: Option<String>,
+    /// In words.
+    pub detail: Option<String>,
+    /// When it was decided, RFC 3339.
+    pub at: String,
+}
+
+/// An alert with everything about it.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct AlertDetail {
+    /// The alert.
+    pub alert: AlertRow,
+    /// From beginning to end.
+    pub history: Vec<HistoryEntry>,
+    /// The messages about it.
+    pub deliveries: Vec<DeliveryEntry>,
+}
+
+/// The part of event time in which an alert of a series fired.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Episode {
+    /// The alert.
+    pub id: Uuid,
+    /// The rule.
+    pub rule: String,
+    /// The column, for a rule that has an alert for each.
+    pub column: Option<String>,
+    /// pending, firing, acknowledged, resolved or cleared.
+    pub state: String,
+    /// warn or critical.
+    pub severity: String,
+    /// Start of the first drifting window, RFC 3339.
+    pub since: String,
+    /// Start of the window that ended it, RFC 3339; none while it is not over.
+    pub until: Option<String>,
+}

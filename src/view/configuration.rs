@@ -1,0 +1,16 @@
+//! What is configured, and where.
+
+use serde::Serialize;
+
+/// A key of the configuration with the value in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ConfiguredValue {
+    /// The file whose key it is: `driftd.toml`, or that of a monitor.
+    pub file: String,
+    /// The key, dotted.
+    pub key: String,
+    /// The value as it is written; secrets are redacted.
+    pub value: String,
+    /// Where it was set: a line of the file, the environment, or by default.
+    pub origin: String,
+}

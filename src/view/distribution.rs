@@ -1,0 +1,167 @@
+//! Distributions bin by bin, as tables.
+
+use serde::Serialize;
+
+use crate::binning::{Binning, universal};
+use crate::distribution::{Distribution, WindowCounts};
+use crate::record::Absence;
+
+/// What a bin holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BinKind {
+    /// Values from `low` to below `high`, a single value, or a category.
+    Value,
+    /// Values below the baseline's range.
+    Below,
+    /// Values above the baseline's range.
+    Above,
+    /// Rare categories of the baseline together.
+    Rare,
+    /// Categories that the baseline does not know.
+    Unseen,
+    /// Null values.
+    Null,
+    /// Records without the column.
+    Missing,
+    /// Not a number.
+    Nan,
+    /// Infinite values.
+    Infinite,
+    /// Values of another type.
+    WrongType,
+    /// Vectors.
+    Vectors,
+}
+
+impl BinKind {
+    /// The name in tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Below => "below",
+            Self::Above => "above",
+            Self::Rare => "rare",
+            Self::Unseen => "unseen",
+            Self::Null => "null",
+            Self::Missing => "missing",
+            Self::Nan => "nan",
+            Self::Infinite => "infinite",
+            Self::WrongType => "wrong_type",
+            Self::Vectors => "vectors",
+        }
+    }
+}
+
+/// A bin with the counts of both sides.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct DistributionRow {
+    /// The column.
+    pub column: String,
+    /// What the bin holds.
+    pub kind: BinKind,
+    /// The category, for categorical columns.
+    pub category: Option<String>,
+    /// Lower end, for numeric columns; none where it is open.
+    pub low: Option<f64>,
+    /// Upper end (exclusive), for numeric columns; none where it is open.
+    pub high: Option<f64>,
+    /// Values of the baseline; none without one on the same bins.
+    pub baseline: Option<u64>,
+    /// Values of the window.
+    pub window: u64,
+}
+
+/// The bins of all columns, or one; bins that are empty on both sides are left out.
+#[must_use]
+pub fn distribution_rows(
+    window: &WindowCounts,
+    baseline: Option<&WindowCounts>,
+    column: Option<&str>,
+) -> Vec<DistributionRow> {
+    window
+        .columns()
+        .iter()
+        .filter(|after| column.is_none_or(|wanted| wanted == after.name()))
+        .flat_map(|after| {
+            let before = baseline.and_then(|baseline| baseline.column(after.name()));
+            rows(after, before.filter(|before| before.is_aligned_with(after)))
+        })
+        .collect()
+}
+
+fn rows(after: &Distribution, before: Option<&Distribution>) -> Vec<DistributionRow> {
+    let row = |kind, baseline: Option<u64>, window: u64| DistributionRow {
+        column: after.name().to_owned(),
+        kind,
+        category: None,
+        low: None,
+        high: None,
+        baseline,
+        window,
+    };
+    let count = |bin: usize| {
+        let of = |column: &Distribution| column.counts().get(bin).copied().unwrap_or(0);
+        (before.map(of), of(after))
+    };
+    let mut rows: Vec<DistributionRow> = match after.binning() {
+        Binning::Numeric(binning) => (0..binning.bins())
+            .map(|bin| {
+                let (baseline, window) = count(bin);
+                let (low, high) = binning.ends(bin);
+                let kind = match (low, high) {
+                    (None, _) => BinKind::Below,
+                    (_, None) => BinKind::Above,
+                    _ => BinKind::Value,
+                };
+                DistributionRow { low, high, ..row(kind, baseline, window) }
+            })
+            .collect(),
+        Binning::Categorical(binning) => (0..binning.bins())
+            .map(|bin| {
+                let (baseline, window) = count(bin);
+                let kind = match bin {
+                    bin if bin == binning.rare_bin() => BinKind::Rare,
+                    bin if bin == binning.unseen_bin() => BinKind::Unseen,
+                    _ => BinKind::Value,
+                };
+                let category = (kind == BinKind::Value).then(|| binning.label(bin).to_owned());
+                DistributionRow { category, ..row(kind, baseline, window) }
+            })
+            .collect(),
+        Binning::UniversalNumeric => {
+            let (own, theirs) = (after.universal_counts(), before.and_then(Distribution::universal_counts));
+            let buckets: std::collections::BTreeSet<i32> =
+                own.into_iter().chain(theirs).flat_map(|counts| counts.keys().copied()).collect();
+            let of =
+                |counts: &std::collections::BTreeMap<i32, u64>, bucket| counts.get(bucket).copied().unwrap_or(0);
+            buckets
+                .iter()
+                .map(|bucket| DistributionRow {
+                    low: Some(universal::lower_end(*bucket)).filter(|end| end.is_finite()),
+                    high: Some(universal::lower_end(bucket + 1)).filter(|end| end.is_finite()),
+                    ..row(
+                        BinKind::Value,
+                        theirs.map(|counts| of(counts, bucket)),
+                        own.map_or(0, |counts| of(counts, bucket)),
+                    )
+                })
+                .collect()
+        }
+        Binning::Embedding(_) => vec![row(BinKind::Vectors, before.map(Distribution::present), after.present())],
+    };
+    let absences = [
+        (BinKind::Null, Absence::Null),
+        (BinKind::Missing, Absence::Missing),
+        (BinKind::Nan, Absence::Nan),
+        (BinKind::Infinite, Absence::Infinite),
+        (BinKind::WrongType, Absence::WrongType),
+    ];
+    rows.extend(
+        absences
+            .map(|(kind, absence)| row(kind, before.map(|column| column.absent(absence)), after.absent(absence))),
+    );
+    rows.retain(|row| row.window + row.baseline.unwrap_or(0) > 0);
+    rows
+}

@@ -1,0 +1,53 @@
+//! What is shown: plain data that the store fills in, and the API, the pages and the command line show.
+
+mod alert;
+mod audit;
+mod baseline;
+mod configuration;
+mod delivery;
+mod distribution;
+mod monitor;
+mod retraining;
+mod silence;
+mod status;
+mod summary;
+mod window;
+
+pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
+pub use audit::AuditEntry;
+pub use baseline::{BaselineDetail, BaselineDiff, BaselineSummary, ColumnDiff, MeasuredDiff, Period};
+pub use configuration::ConfiguredValue;
+pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};
+pub use distribution::{BinKind, DistributionRow, distribution_rows};
+pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
+pub use retraining::{RequestChange, RequestDetail, RequestRow};
+pub use silence::SilenceRow;
+pub use status::{
+    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, WindowStatus,
+};
+pub use summary::{ColumnSummary, summaries};
+pub use window::{
+    ColumnPoint, ColumnScore, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
+    letter_of, verdict_of,
+};
+
+use serde::Serialize;
+
+/// A part of a long list.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// What to ask for the entries after these with, as `cursor`; none when these are the last.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Cuts a list that was read one entry longer than asked for; `cursor` names the place of an entry.
+    pub fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(cursor) } else { None };
+        Self { items, next }
+    }
+}

@@ -1,0 +1,229 @@
+//! Monitors: their state in a word and a sentence.
+
+use serde::Serialize;
+
+use super::{BaselineSummary, OpenAlert, RecordCount, WindowStatus};
+use crate::judge::Verdict;
+
+/// How a monitor stands. Whatever cannot be said is a state of its own, never ok.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MonitorState {
+    /// The last window was compared, and there is nothing to report.
+    Ok,
+    /// The last window moved a little, or a warning fires.
+    Warn,
+    /// The last window drifted, or an alert fires.
+    Drift,
+    /// No record comes, or none ever came.
+    NoData,
+    /// Windows are counted and not judged.
+    NoBaseline,
+    /// The last window had too few records.
+    TooFew,
+    /// No window has been closed yet.
+    Waiting,
+    /// The last window could not be compared.
+    Undefined,
+}
+
+impl MonitorState {
+    /// The name in answers and style sheets.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Drift => "drift",
+            Self::NoData => "no_data",
+            Self::NoBaseline => "no_baseline",
+            Self::TooFew => "too_few",
+            Self::Waiting => "waiting",
+            Self::Undefined => "undefined",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Drift => "drift",
+            Self::NoData => "no data",
+            Self::NoBaseline => "no baseline",
+            Self::TooFew => "too few records",
+            Self::Waiting => "waiting",
+            Self::Undefined => "undefined",
+        }
+    }
+
+    /// From what is known of a monitor: the alerts that are not over, the last closed window of the whole, whether any
+    /// window is open.
+    #[must_use]
+    pub fn of(alerts: &[&OpenAlert], last: Option<&WindowStatus>, open_windows: u64) -> Self {
+        let fires = |alert: &&&OpenAlert| alert.state != "pending";
+        let drifts = |alert: &&&OpenAlert| fires(alert) && alert.rule != "no_data";
+        if alerts.iter().filter(fires).any(|alert| alert.rule == "no_data") {
+            return Self::NoData;
+        }
+        let worst = alerts.iter().filter(drifts).map(|alert| alert.severity.as_str()).min();
+        let by_alerts = match worst {
+            Some("critical") => Some(Self::Drift),
+            Some(_) => Some(Self::Warn),
+            None => None,
+        };
+        let by_window = match (last.map(|window| window.verdict), open_windows) {
+            (None, 0) => Self::NoData,
+            (None, _) => Self::Waiting,
+            (Some(Verdict::Ok), _) => Self::Ok,
+            (Some(Verdict::Warn), _) => Self::Warn,
+            (Some(Verdict::Critical), _) => Self::Drift,
+            (Some(Verdict::NotEnoughData), _) => Self::TooFew,
+            (Some(Verdict::NoBaseline), _) => Self::NoBaseline,
+            (Some(Verdict::Undefined), _) => Self::Undefined,
+        };
+        match (by_alerts, by_window) {
+            (Some(Self::Drift), _) | (Some(_), Self::Drift) => Self::Drift,
+            (Some(other), _) => other,
+            (None, state) => state,
+        }
+    }
+}
+
+/// How many alerts are not over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct OpenAlerts {
+    /// About to fire.
+    pub pending: usize,
+    /// Firing.
+    pub firing: usize,
+    /// Firing, and somebody is at it.
+    pub acknowledged: usize,
+}
+
+/// A monitor.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct MonitorView {
+    /// Its name.
+    pub name: String,
+    /// Whether this daemon watches it; others are known from what is stored alone.
+    pub configured: bool,
+    /// How it stands.
+    pub state: MonitorState,
+    /// The same in a sentence.
+    pub summary: String,
+    /// Alerts that are not over.
+    pub alerts: OpenAlerts,
+    /// What became of its records.
+    pub records: Vec<RecordCount>,
+    /// Windows not closed yet.
+    pub open_windows: u64,
+    /// The last window of the whole that was closed.
+    pub last_window: Option<WindowStatus>,
+    /// The active baseline.
+    pub baseline: Option<BaselineSummary>,
+    /// Messages between its positions and the ends of its logs.
+    pub lag: Option<u64>,
+    /// Its labels.
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// A column of a monitor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ColumnInfo {
+    /// Its name.
+    pub name: String,
+    /// feature, output or latency.
+    pub role: String,
+    /// numeric, categorical, boolean, text or embedding.
+    #[serde(rename = "type")]
+    pub column_type: String,
+}
+
+/// A model version and segment that windows were closed of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct SeriesInfo {
+    /// The model version; empty when records name none.
+    pub version: String,
+    /// `*` or `column=value`.
+    pub segment: String,
+    /// Closed windows.
+    pub windows: u64,
+    /// Start of the first one, RFC 3339.
+    pub first_start: String,
+    /// Start of the last one, RFC 3339.
+    pub last_start: String,
+    /// The verdict on it.
+    pub last_verdict: Verdict,
+    /// Records in it.
+    pub last_rows: u64,
+}
+
+/// A monitor with its columns and series.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct MonitorDetail {
+    /// The monitor.
+    pub monitor: MonitorView,
+    /// Its columns, as configured.
+    pub columns: Vec<ColumnInfo>,
+    /// Its series, the one with the newest window first.
+    pub series: Vec<SeriesInfo>,
+    /// Length of a window in seconds; none when it is not configured here.
+    pub window_seconds: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(verdict: Verdict) -> WindowStatus {
+        WindowStatus {
+            version: String::new(),
+            start: String::new(),
+            end: String::new(),
+            rows: 1,
+            verdict,
+            complete: true,
+        }
+    }
+
+    fn alert(rule: &str, state: &str, severity: &str) -> OpenAlert {
+        let text = str::to_owned;
+        OpenAlert {
+            id: text("1"),
+            monitor: text("m"),
+            version: text(""),
+            segment: text("*"),
+            rule: text(rule),
+            state: text(state),
+            severity: text(severity),
+            since: text(""),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_a_state_of_its_own_and_never_ok() {
+        let of = |verdict| MonitorState::of(&[], Some(&window(verdict)), 1);
+        assert_eq!(of(Verdict::Ok), MonitorState::Ok);
+        assert_eq!(of(Verdict::NotEnoughData), MonitorState::TooFew);
+        assert_eq!(of(Verdict::NoBaseline), MonitorState::NoBaseline);
+        assert_eq!(of(Verdict::Undefined), MonitorState::Undefined);
+        assert_eq!(MonitorState::of(&[], None, 0), MonitorState::NoData);
+        assert_eq!(MonitorState::of(&[], None, 2), MonitorState::Waiting);
+    }
+
+    #[test]
+    fn alerts_outlast_a_window_that_is_in_order_and_silence_outdoes_them() {
+        let ok = window(Verdict::Ok);
+        let firing = alert("drift", "firing", "critical");
+        let pending = alert("drift", "pending", "critical");
+        let warning = alert("drift", "acknowledged", "warn");
+        let silent = alert("no_data", "firing", "critical");
+        assert_eq!(MonitorState::of(&[&firing], Some(&ok), 1), MonitorState::Drift);
+        assert_eq!(MonitorState::of(&[&pending], Some(&ok), 1), MonitorState::Ok);
+        assert_eq!(MonitorState::of(&[&warning], Some(&ok), 1), MonitorState::Warn);
+        assert_eq!(MonitorState::of(&[&warning], Some(&window(Verdict::Critical)), 1), MonitorState::Drift);
+        assert_eq!(MonitorState::of(&[&firing, &silent], Some(&ok), 1), MonitorState::NoData);
+    }
+}

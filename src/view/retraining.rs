@@ -1,0 +1,63 @@
+//! Retraining requests.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::retrain::RequestState;
+
+/// A request as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct RequestRow {
+    /// Its id.
+    pub id: Uuid,
+    /// Its monitor.
+    pub monitor: String,
+    /// The model version that drifted.
+    pub version: String,
+    /// The segment that drifted.
+    pub segment: String,
+    /// The alert behind it.
+    pub alert_id: Uuid,
+    /// End of the window behind it, RFC 3339.
+    pub window_end: String,
+    /// Where it stands.
+    pub state: RequestState,
+    /// Whether it is only shown what would have been asked.
+    pub dry_run: bool,
+    /// Who is asked.
+    pub receivers: Vec<String>,
+    /// What the training system calls it.
+    pub external_id: Option<String>,
+    /// When it was decided, RFC 3339.
+    pub created_at: String,
+    /// When it last moved, RFC 3339.
+    pub updated_at: String,
+    /// Until when an answer is waited for, RFC 3339.
+    pub expires_at: Option<String>,
+    /// The event: what was asked.
+    #[schema(value_type = Object)]
+    pub body: Value,
+}
+
+/// A row of a request's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct RequestChange {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Where it stood then.
+    pub state: String,
+    /// Who moved it.
+    pub actor: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// A request with its history.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct RequestDetail {
+    /// As it stands.
+    pub request: RequestRow,
+    /// From beginning to end.
+    pub history: Vec<RequestChange>,
+}

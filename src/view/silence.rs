@@ -1,0 +1,23 @@
+//! Silences.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A silence with who made it, and why.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct SilenceRow {
+    /// Its id.
+    pub id: Uuid,
+    /// All must match.
+    pub matchers: Vec<String>,
+    /// When it begins, RFC 3339.
+    pub starts_at: String,
+    /// When it ends, RFC 3339.
+    pub ends_at: String,
+    /// Whether it is in force.
+    pub active: bool,
+    /// Who made it.
+    pub author: String,
+    /// Why.
+    pub comment: String,
+}

@@ -1,0 +1,131 @@
+//! The summary of everything stored: `driftd status`, gauges, the status page.
+
+use serde::Serialize;
+
+use crate::judge::Verdict;
+
+/// A summary of everything stored.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Status {
+    /// Each monitor that ever counted.
+    pub monitors: Vec<MonitorStatus>,
+    /// Each partition ever known.
+    pub partitions: Vec<PartitionStatus>,
+    /// Alerts that fire or are pending, newest first.
+    pub alerts: Vec<OpenAlert>,
+    /// The outbox, by receiver.
+    pub outbox: Vec<OutboxDepth>,
+}
+
+/// How many records ended in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct RecordCount {
+    /// accepted, late, filtered or rejected.
+    pub outcome: String,
+    /// Why, for rejected ones; otherwise empty.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A monitor's numbers.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct MonitorStatus {
+    /// Its name.
+    pub monitor: String,
+    /// What became of its records.
+    pub records: Vec<RecordCount>,
+    /// Windows not closed yet.
+    pub open_windows: u64,
+    /// The last window of the whole that was closed.
+    pub last_window: Option<WindowStatus>,
+    /// The active baseline.
+    pub baseline: Option<String>,
+}
+
+/// A closed window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct WindowStatus {
+    /// The model version.
+    pub version: String,
+    /// Its start, RFC 3339.
+    pub start: String,
+    /// Its end, RFC 3339.
+    pub end: String,
+    /// Records.
+    pub rows: u64,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Whether every partition had passed its end.
+    pub complete: bool,
+}
+
+/// A partition's position.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct PartitionStatus {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next_offset: Option<i64>,
+    /// Where the log ended when its reader last looked.
+    pub log_end: Option<i64>,
+    /// Messages between the two.
+    pub lag: Option<u64>,
+    /// Who read it last.
+    pub owner: Option<String>,
+    /// Whether it was read to its end when last checked.
+    pub caught_up: bool,
+    /// When its position last moved, RFC 3339: the last checkpoint that had something of it.
+    pub progressed_at: String,
+    /// The newest event time counted in it, RFC 3339.
+    pub newest: Option<String>,
+    /// Offsets that were gone before they could be read.
+    pub lost: u64,
+}
+
+/// An alert that is not over.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct OpenAlert {
+    /// Its id.
+    pub id: String,
+    /// Its monitor.
+    pub monitor: String,
+    /// The model version.
+    pub version: String,
+    /// The segment.
+    pub segment: String,
+    /// The rule.
+    pub rule: String,
+    /// Pending, firing or acknowledged.
+    pub state: String,
+    /// How bad it is.
+    pub severity: String,
+    /// Start of its first drifting window, RFC 3339.
+    pub since: String,
+}
+
+/// Notifications of one receiver.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct OutboxDepth {
+    /// The receiver.
+    pub receiver: String,
+    /// Not sent yet.
+    pub pending: u64,
+    /// Given up.
+    pub dead: u64,
+    /// Seconds the oldest one has been waiting.
+    pub oldest_seconds: f64,
+}
+
+/// A closed window of the whole with the columns that drifted in it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClosedWindow {
+    /// Its row: counts up.
+    pub id: i64,
+    /// What was decided.
+    pub window: WindowStatus,
+    /// Columns at warn or critical, the strongest first: name, verdict, measure, effect.
+    pub drifted: Vec<(String, String, String, f64)>,
+}

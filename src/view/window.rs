@@ -1,0 +1,177 @@
+//! Windows and findings, one by one and as the score board of a series.
+
+use serde::Serialize;
+
+use super::ColumnSummary;
+use crate::judge::Verdict;
+use crate::window::Partition;
+
+/// Which windows to list.
+#[derive(Clone, Debug, Default)]
+pub struct WindowFilter {
+    /// Of this model version.
+    pub version: Option<String>,
+    /// Of this segment.
+    pub segment: Option<String>,
+    /// Those that start at or after this, in microseconds since 1970.
+    pub from: Option<i64>,
+    /// Those that start before this.
+    pub to: Option<i64>,
+    /// open or closed.
+    pub status: Option<String>,
+    /// With this verdict.
+    pub verdict: Option<Verdict>,
+}
+
+/// A window.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct WindowRow {
+    /// Its id.
+    pub id: i64,
+    /// The model version; empty when records name none.
+    pub version: String,
+    /// `*` or `column=value`.
+    pub segment: String,
+    /// Its start, RFC 3339.
+    pub start: String,
+    /// Its end (exclusive), RFC 3339.
+    pub end: String,
+    /// open or closed.
+    pub status: String,
+    /// Records counted so far.
+    pub rows: u64,
+    /// Records that came after it was closed.
+    pub late: u64,
+    /// What was decided; none while it is open.
+    pub verdict: Option<Verdict>,
+    /// Whether every partition had passed its end; none while it is open.
+    pub complete: Option<bool>,
+    /// The partitions that had not.
+    #[schema(value_type = Vec<serde_json::Value>)]
+    pub missing: Vec<Partition>,
+    /// Version of the baseline it is compared with.
+    pub baseline: Option<i32>,
+    /// Fingerprint of the configuration that judged it.
+    pub configuration: Option<String>,
+    /// Whether a retraining was asked for, or why not.
+    pub retraining: Option<String>,
+}
+
+/// Which findings to list.
+#[derive(Clone, Debug, Default)]
+pub struct FindingFilter {
+    /// In windows of this model version.
+    pub version: Option<String>,
+    /// In windows of this segment.
+    pub segment: Option<String>,
+    /// In windows that start at or after this, in microseconds since 1970.
+    pub from: Option<i64>,
+    /// In windows that start before this.
+    pub to: Option<i64>,
+    /// In this window.
+    pub window: Option<i64>,
+    /// About this column.
+    pub column: Option<String>,
+    /// By this measure.
+    pub measure: Option<String>,
+    /// With this verdict.
+    pub verdict: Option<Verdict>,
+}
+
+/// A finding with its window.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct FindingRow {
+    /// The window.
+    pub window: i64,
+    /// The model version.
+    pub version: String,
+    /// The segment.
+    pub segment: String,
+    /// Start of the window, RFC 3339.
+    pub start: String,
+    /// End of the window, RFC 3339.
+    pub end: String,
+    /// The column.
+    pub column: String,
+    /// The measure.
+    pub measure: String,
+    /// Its number; none where it has none.
+    pub statistic: Option<f64>,
+    /// Its p-value, where it is a test.
+    pub p_value: Option<f64>,
+    /// The size without unit that limits hold.
+    pub effect: Option<f64>,
+    /// How far the statistic may be from the one on all values.
+    pub bound: Option<f64>,
+    /// What chance alone may give at these sizes.
+    pub noise_floor: Option<f64>,
+    /// The limit of a warning.
+    pub warn: f64,
+    /// The limit of drift.
+    pub critical: f64,
+    /// Records of the baseline.
+    pub n_baseline: Option<u64>,
+    /// Records of the window.
+    pub n_window: Option<u64>,
+    /// What was decided.
+    pub verdict: Verdict,
+}
+
+/// How a column stood in a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColumnScore {
+    /// The largest effect as a multiple of its critical limit.
+    pub score: f32,
+    /// The verdict on the column.
+    pub verdict: Verdict,
+}
+
+/// A window with how each column stood, in the order of the score board's columns; none where it was not judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoredWindow {
+    /// The window.
+    pub window: WindowRow,
+    /// Its columns.
+    pub scores: Vec<Option<ColumnScore>>,
+}
+
+/// The closed windows of a series over its columns, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreBoard {
+    /// The columns, in the order of the last window.
+    pub columns: Vec<String>,
+    /// The windows.
+    pub windows: Vec<ScoredWindow>,
+}
+
+/// A column in a window of its series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnPoint {
+    /// The window.
+    pub window: WindowRow,
+    /// Where the column lay; none for windows closed before this was kept.
+    pub summary: Option<ColumnSummary>,
+    /// Its findings.
+    pub findings: Vec<FindingRow>,
+}
+
+const LETTERS: [(char, Verdict); 6] = [
+    ('o', Verdict::Ok),
+    ('w', Verdict::Warn),
+    ('c', Verdict::Critical),
+    ('n', Verdict::NotEnoughData),
+    ('b', Verdict::NoBaseline),
+    ('u', Verdict::Undefined),
+];
+
+/// The letter a verdict is stored as.
+#[must_use]
+pub fn letter_of(verdict: Verdict) -> char {
+    LETTERS.iter().find(|(_, known)| *known == verdict).map_or('u', |(letter, _)| *letter)
+}
+
+/// The verdict behind a letter.
+#[must_use]
+pub fn verdict_of(letter: char) -> Verdict {
+    LETTERS.iter().find(|(known, _)| *known == letter).map_or(Verdict::Undefined, |(_, verdict)| *verdict)
+}
