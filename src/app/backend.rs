@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::monitors::RunningMonitor;
 use super::reports;
 use super::state::Shared;
+use super::upkeep::watermark;
 use crate::http::{
     Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewBaseline, NewSilence, Part, Probe, Report,
     ReportOutcome, RequestChange, SeriesOf, WindowDetail,
@@ -34,6 +35,8 @@ pub(super) struct Shown {
     pub(super) store: Store,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: SourceCommands,
+    /// How long a reader may be silent before it says nothing any more, in microseconds.
+    pub(super) reader_timeout: i64,
 }
 
 /// Words for people instead of errors of the store.
@@ -209,7 +212,15 @@ impl Backend for Shown {
                 role: column.role.as_str().to_owned(),
                 column_type: column.column_type.as_str().to_owned(),
             });
+        let watermark = match &running {
+            None => None,
+            Some(running) => {
+                let topics = self.store.topics().await.map_err(failure)?;
+                watermark(&self.store, running, &topics, self.reader_timeout).await.map_err(failure)?
+            }
+        };
         Ok(MonitorDetail {
+            watermark: watermark.map(|(watermark, _)| watermark.to_string()),
             columns: columns.collect(),
             series: self.store.series(name, SERIES).await.map_err(failure)?,
             window_seconds: running.map(|running| running.monitor.counting.length.micros() / 1_000_000),

@@ -89,6 +89,7 @@ async fn judge_monitor(
             sample_size: monitor.counting.sample_size,
             configuration: &monitor.fingerprint,
         };
+        let began = std::time::Instant::now();
         let outcome =
             store.close_window(with, &window, |closing, now| decide_window(closing, &monitor.rules, now)).await;
         let decision = match outcome {
@@ -104,6 +105,7 @@ async fn judge_monitor(
         };
         let Some(decision) = decision else { continue };
         closed += 1;
+        shared.metrics.judging(began.elapsed().as_secs_f64());
         let verdict = decision.judgement.verdict.as_str();
         shared.metrics.window_closed(&monitor.name, verdict);
         tracing::info!(

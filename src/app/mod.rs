@@ -145,10 +145,21 @@ impl App {
         supervisor.start("operations", operations::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start(
             "upkeep",
-            upkeep::run(store.clone(), commands.clone(), Arc::clone(&shared), interval, token.clone()),
+            upkeep::run(
+                store.clone(),
+                commands.clone(),
+                Arc::clone(&shared),
+                interval,
+                reader_timeout,
+                token.clone(),
+            ),
         );
-        let shown =
-            backend::Shown { store: store.clone(), shared: Arc::clone(&shared), commands: commands.clone() };
+        let shown = backend::Shown {
+            store: store.clone(),
+            shared: Arc::clone(&shared),
+            commands: commands.clone(),
+            reader_timeout,
+        };
         supervisor.start("http", listener.serve(Arc::new(shown), token.clone()));
         supervisor.start(
             "reload",

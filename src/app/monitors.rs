@@ -18,7 +18,9 @@ pub enum TopicMatcher {
 }
 
 impl TopicMatcher {
-    fn new(topics: &Topics) -> Self {
+    /// From the configuration.
+    #[must_use]
+    pub fn new(topics: &Topics) -> Self {
         match topics {
             Topics::Named(names) => Self::Named(names.clone()),
             // The pattern was compiled once when it was checked.

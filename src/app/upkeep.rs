@@ -1,15 +1,19 @@
 //! What is done every now and then: merging deltas, refreshing gauges, watching for new partitions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::monitors::known_partitions;
+use super::monitors::{RunningMonitor, known_partitions};
 use super::state::Shared;
 use crate::kafka::SourceCommands;
+use crate::record::EventTime;
 use crate::store::{Store, StoreError};
-use crate::window::Partition;
+use crate::telemetry::MonitorGauges;
+use crate::view::OpenAlert;
+use crate::window::{Partition, Progress};
 
 /// Deltas of an open window beyond which they are merged.
 const MANY_DELTAS: i64 = 32;
@@ -19,6 +23,7 @@ pub(super) async fn run(
     commands: SourceCommands,
     shared: Arc<Shared>,
     interval: Duration,
+    reader_timeout: i64,
     stop: CancellationToken,
 ) -> Result<(), String> {
     loop {
@@ -26,7 +31,7 @@ pub(super) async fn run(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(interval.max(Duration::from_secs(5))) => {}
         }
-        match gauges(&store, &commands, &shared).await {
+        match gauges(&store, &commands, &shared, reader_timeout).await {
             Ok(()) => shared.database(Ok(())),
             Err(error) => {
                 shared.database(Err(error.to_string()));
@@ -47,35 +52,78 @@ pub(super) async fn run(
     }
 }
 
-async fn gauges(store: &Store, commands: &SourceCommands, shared: &Shared) -> Result<(), StoreError> {
+async fn gauges(
+    store: &Store,
+    commands: &SourceCommands,
+    shared: &Shared,
+    reader_timeout: i64,
+) -> Result<(), StoreError> {
     let status = store.status().await?;
     let metrics = &shared.metrics;
+    let judged = store.judged_alerts().await?;
+    let topics = store.topics().await?;
+    let mut monitors = Vec::new();
     for running in shared.monitors() {
         let name = &running.monitor.name;
-        let open = status
-            .monitors
-            .iter()
-            .find(|monitor| monitor.monitor == *name)
-            .map_or(0, |monitor| monitor.open_windows);
-        metrics.open_windows(name, open);
-        let firing =
-            status.alerts.iter().filter(|alert| alert.monitor == *name && alert.state == "firing").count();
-        metrics.alerts_firing(name, firing);
+        let stored = status.monitors.iter().find(|monitor| monitor.monitor == *name);
+        let firing = |alert: &&OpenAlert| alert.monitor == *name && alert.state != "pending";
+        let end = stored.and_then(|monitor| monitor.last_window.as_ref());
+        let lag = watermark(store, &running, &topics, reader_timeout)
+            .await?
+            .map(|(watermark, now)| seconds(now, watermark));
+        let gauges = MonitorGauges {
+            open_windows: stored.map_or(0, |monitor| monitor.open_windows),
+            firing: status.alerts.iter().filter(firing).count() as u64,
+            watermark_lag: lag,
+            window_end: end
+                .and_then(|window| window.end.parse().ok())
+                .map(|end| seconds(end, EventTime::default())),
+            scores: store.last_scores(name).await?,
+            judged: judged.iter().find(|(monitor, ..)| monitor == name).map(|(_, real, wrong)| (*real, *wrong)),
+        };
+        monitors.push((name.clone(), gauges));
     }
+    metrics.monitors(&monitors);
     for depth in &status.outbox {
         metrics.outbox(&depth.receiver, depth.pending, depth.dead, depth.oldest_seconds);
     }
+    metrics.deltas(store.pending_deltas().await?);
+    let (all, idle) = store.connections();
+    metrics.connections(all, idle);
     metrics.clear_lag();
+    let now = store.clock().await?;
     let mut ends = Vec::new();
     for position in &status.partitions {
         let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
         // Only the reader of a partition knows its end.
         if let (Some(end), Some(next)) = (commands.log_end(&partition), position.next_offset) {
             metrics.lag(&position.topic, position.partition, end.high.saturating_sub(next).max(0));
+            if let Some(newest) = position.newest.as_deref().and_then(|newest| newest.parse().ok()) {
+                metrics.event_lag(&position.topic, position.partition, seconds(now, newest));
+            }
             ends.push((partition, end.high));
         }
     }
     store.note_log_ends(&ends).await
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times, far below 2^53 microseconds from one another")]
+fn seconds(later: EventTime, earlier: EventTime) -> f64 {
+    (later.micros() - earlier.micros()) as f64 / 1e6
+}
+
+/// The watermark of a monitor, and the clock; none before every partition has counted something.
+pub(super) async fn watermark(
+    store: &Store,
+    running: &RunningMonitor,
+    topics: &BTreeSet<String>,
+    reader_timeout: i64,
+) -> Result<Option<(EventTime, EventTime)>, StoreError> {
+    let own: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
+    let views = store.partition_views(&running.monitor.name, &own, reader_timeout).await?;
+    let now = views.now;
+    let progress = Progress::new(views.partitions, running.monitor.timing, now);
+    Ok(progress.watermark().map(|watermark| (watermark, now)))
 }
 
 /// Makes partitions known that appeared since.

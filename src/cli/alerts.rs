@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{CliError, actor, say, say_json, with_store};
+use super::{CliError, actor, say, tell, with_store};
 use crate::alert::Matcher;
 use crate::notify::plain;
 use crate::store::{AlertAction, Replay};
-use crate::view::{AlertDetail, AlertFilter, AlertRow};
+use crate::view::{AlertDetail, AlertFilter, AlertRow, Judged};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -18,17 +18,11 @@ pub(super) enum Command {
         /// Those that are over, too.
         #[arg(long)]
         all: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// One alert: what it rests on, its history, and the messages about it.
     Show {
         /// Its id, or how it begins.
         alert: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Say that somebody is at it: nobody is told again unless it becomes worse.
     Ack {
@@ -45,6 +39,10 @@ pub(super) enum Command {
         /// What people should know.
         #[arg(long, default_value = "")]
         comment: String,
+        /// What it was: `real` or `false-alarm`. One that is over can be judged, too; how often driftd cries wolf is
+        /// computed from it.
+        #[arg(long, value_name = "WHAT")]
+        judged: Option<String>,
     },
     /// Keep alerts quiet for a while: that of an id, or all that match.
     Silence {
@@ -71,33 +69,31 @@ pub(super) enum Command {
 
 pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
     with_store(path, async |store, settings| match command {
-        Command::List { monitor, all, json } => {
+        Command::List { monitor, all } => {
             let alerts = store.alerts(&AlertFilter { monitor, all }, 1_000).await?;
-            if json {
-                return say_json(&alerts);
-            }
-            list(&alerts, all);
-            Ok(())
+            tell(&alerts, || list(&alerts, all))
         }
-        Command::Show { alert, json } => {
+        Command::Show { alert } => {
             let detail = store.alert(&alert).await?;
-            if json {
-                return say_json(&detail);
-            }
-            show(&detail);
-            Ok(())
+            tell(&detail, || show(&detail))
         }
         Command::Ack { alert, comment } => {
             let id = store.find_alert(&alert).await?;
             let alert = store.act_on_alert(id, AlertAction::Acknowledge, &actor(), &comment).await?;
-            say(format!("acknowledged: {}", plain(&alert.view.evidence.summary)));
-            Ok(())
+            tell(&alert, || say(format!("acknowledged: {}", plain(&alert.view.evidence.summary))))
         }
-        Command::Resolve { alert, comment } => {
+        Command::Resolve { alert, comment, judged } => {
+            let judged = judged.as_deref().map(judgement).transpose()?;
             let id = store.find_alert(&alert).await?;
-            let alert = store.act_on_alert(id, AlertAction::Resolve, &actor(), &comment).await?;
-            say(format!("resolved: {}", plain(&alert.view.evidence.summary)));
-            Ok(())
+            let mut alert = store.alert(&id.to_string()).await?.alert;
+            if judged.is_none() || !alert.is_over() {
+                alert = store.act_on_alert(id, AlertAction::Resolve, &actor(), &comment).await?;
+            }
+            if let Some(judged) = judged {
+                store.judge_alert(id, judged, &actor()).await?;
+                alert.judged = Some(judged);
+            }
+            tell(&alert, || say(format!("resolved: {}", plain(&alert.view.evidence.summary))))
         }
         Command::Silence { what, duration, comment } => {
             let span = crate::config::duration(&duration).filter(|span| *span > 0).ok_or_else(|| {
@@ -113,8 +109,9 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             };
             let id = store.add_silence(&matchers, span, &actor(), &comment).await?;
             let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
-            say(format!("silence {id} for {duration}: {}", texts.join(", ")));
-            Ok(())
+            tell(&serde_json::json!({ "silence": id, "matchers": texts, "duration": duration }), || {
+                say(format!("silence {id} for {duration}: {}", texts.join(", ")));
+            })
         }
         Command::Replay { message, receiver } => {
             if let Some(name) = &receiver {
@@ -128,15 +125,21 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
                 (None, receiver) => Replay::Receiver(receiver.unwrap_or_default()),
             };
             let number = store.replay_deliveries(&which, &actor()).await?;
-            say(format!("{number} messages will be sent again"));
-            if number == 0 {
-                say(
-                    "hint: `driftd alerts show ALERT` lists its messages; only those that are dead or sent can be sent again",
-                );
-            }
-            Ok(())
+            tell(&serde_json::json!({ "messages": number }), || {
+                say(format!("{number} messages will be sent again"));
+                if number == 0 {
+                    say(
+                        "hint: `driftd alerts show ALERT` lists its messages; only those that are dead or sent can be sent again",
+                    );
+                }
+            })
         }
     })
+}
+
+fn judgement(name: &str) -> Result<Judged, CliError> {
+    Judged::from_name(&name.replace('-', "_"))
+        .ok_or_else(|| CliError::Failed(format!("`{name}` is neither `real` nor `false-alarm`")))
 }
 
 fn list(alerts: &[AlertRow], all: bool) {
@@ -156,7 +159,7 @@ fn list(alerts: &[AlertRow], all: bool) {
     }
 }
 
-fn show(AlertDetail { alert, history, deliveries }: &AlertDetail) {
+pub(super) fn show(AlertDetail { alert, history, deliveries }: &AlertDetail) {
     let view = &alert.view;
     let event = crate::alert::AlertsEvent::new(
         view.id,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::files::{DataFile, short_name};
-use super::{CliError, actor, runtime, say, settings};
+use super::{CliError, actor, runtime, say, settings, tell};
 use crate::app::store_options;
 use crate::baseline::{Baseline, BaselineError, BuildReport, build};
 use crate::binning::Binning;
@@ -68,18 +68,21 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
                 let (baseline, report) = from_file(&monitor, &from)?;
                 store.migrate().await?;
                 let summary = store_baseline(&store, &monitor, &baseline, &from, !inactive).await?;
-                tell_built(&summary, &report);
-                Ok(())
+                let built = serde_json::json!({
+                    "baseline": summary, "rejected": report.rejected, "empty_columns": report.empty_columns,
+                });
+                tell(&built, || tell_built(&summary, &report))
             }
             Action::List { monitor } => {
                 let baselines = store.baselines(&monitor).await?;
-                if baselines.is_empty() {
-                    say(format!("monitor `{monitor}` has no baseline"));
-                }
-                for baseline in baselines {
-                    say(line(&baseline));
-                }
-                Ok(())
+                tell(&baselines, || {
+                    if baselines.is_empty() {
+                        say(format!("monitor `{monitor}` has no baseline"));
+                    }
+                    for baseline in &baselines {
+                        say(line(baseline));
+                    }
+                })
             }
             Action::Show { monitor, version } => {
                 let baselines = store.baselines(&monitor).await?;
@@ -88,16 +91,23 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
                     CliError::Failed(format!("monitor `{monitor}` has no active baseline\nhint: name a version"))
                 })?;
                 let baseline = store.baseline(&monitor, version).await?;
-                if let Some(summary) = baselines.iter().find(|summary| summary.version == version) {
-                    say(line(summary));
-                }
-                show(&baseline);
-                Ok(())
+                let summary = baselines.iter().find(|summary| summary.version == version);
+                let whole = baseline.segments.get(crate::window::WHOLE);
+                let rows = whole.map(|whole| crate::view::distribution_rows(whole, None, None));
+                tell(&serde_json::json!({ "baseline": summary, "distributions": rows }), || {
+                    if let Some(summary) = summary {
+                        say(line(summary));
+                    }
+                    show(&baseline);
+                })
             }
             Action::Activate { monitor, version } => {
                 store.activate_baseline(&monitor, version, &actor()).await?;
-                say(format!("windows of `{monitor}` that open from now on are compared with version {version}"));
-                Ok(())
+                tell(&serde_json::json!({ "monitor": monitor, "active": version }), || {
+                    say(format!(
+                        "windows of `{monitor}` that open from now on are compared with version {version}"
+                    ));
+                })
             }
         }
     })

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{CliError, runtime, say, settings};
+use super::{CliError, runtime, say, settings, tell};
 use crate::app::{AppError, build_receivers, source_options, store_options};
 use crate::config::{Settings, Topics};
 use crate::kafka::{Producer, Source};
@@ -24,34 +24,17 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
         let receivers = build_receivers(&settings.receivers, None).map_err(AppError::Receivers)?;
         let options = source_options(&settings.daemon)?;
         Producer::new(&options).map_err(AppError::from)?;
-        for warning in &settings.warnings {
-            say(format!("warning: {warning}"));
-        }
-        say(format!(
-            "{}: {} monitors, {} receivers: ok",
-            path.display(),
-            settings.monitors.len(),
-            settings.receivers.len()
-        ));
-        if !arguments.online {
-            return Ok(());
-        }
-        let mut failures = 0;
-        let mut report = |what: String, outcome: Result<String, String>| match outcome {
-            Ok(detail) => say(format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " })),
-            Err(error) => {
-                failures += 1;
-                say(format!("failed  {what}: {error}"));
+        let mut checks: Vec<(String, Result<String, String>)> = Vec::new();
+        if arguments.online {
+            checks.push(("postgres".to_owned(), database(&settings).await));
+            checks.extend(kafka(&settings).await);
+            for (name, receiver) in &receivers {
+                let probed = receiver.receiver.probe().await.map(|()| String::new());
+                checks.push((format!("receiver `{name}`"), probed));
             }
-        };
-        report("postgres".to_owned(), database(&settings).await);
-        for (what, outcome) in kafka(&settings).await {
-            report(what, outcome);
         }
-        for (name, receiver) in &receivers {
-            report(format!("receiver `{name}`"), receiver.receiver.probe().await.map(|()| String::new()));
-        }
-        match failures {
+        report(path, &settings, &checks)?;
+        match checks.iter().filter(|(_, outcome)| outcome.is_err()).count() {
             0 => Ok(()),
             number => Err(CliError::Findings(format!("{number} connections failed"))),
         }
@@ -60,13 +43,39 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
     outcome
 }
 
-async fn database(settings: &Settings) -> Result<String, String> {
+fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, String>)]) -> Result<(), CliError> {
+    let connections: Vec<serde_json::Value> = checks
+        .iter()
+        .map(|(what, outcome)| {
+            let (Ok(detail) | Err(detail)) = outcome;
+            serde_json::json!({ "what": what, "ok": outcome.is_ok(), "detail": detail })
+        })
+        .collect();
+    let (monitors, receivers) = (settings.monitors.len(), settings.receivers.len());
+    let all = serde_json::json!({
+        "file": path, "monitors": monitors, "receivers": receivers, "warnings": settings.warnings, "connections": connections,
+    });
+    tell(&all, || {
+        for warning in &settings.warnings {
+            say(format!("warning: {warning}"));
+        }
+        say(format!("{}: {monitors} monitors, {receivers} receivers: ok", path.display()));
+        for (what, outcome) in checks {
+            match outcome {
+                Ok(detail) => say(format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " })),
+                Err(error) => say(format!("failed  {what}: {error}")),
+            }
+        }
+    })
+}
+
+pub(super) async fn database(settings: &Settings) -> Result<String, String> {
     let store = Store::connect_lazily(&store_options(&settings.daemon)).map_err(|error| error.to_string())?;
     store.ping().await.map_err(|error| error.to_string())?;
     Ok(String::new())
 }
 
-async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {
+pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {
     let source = match source_options(&settings.daemon)
         .map_err(|error| error.to_string())
         .and_then(|options| Source::start(&options).map_err(|error| error.to_string()))

@@ -71,6 +71,7 @@ pub(super) enum Format {
 impl Format {
     /// As asked for, or by the extension of the file.
     pub(super) fn of(asked: Option<Self>, output: Option<&Path>) -> Self {
+        let asked = asked.or(super::as_json().then_some(Self::Json));
         asked.unwrap_or_else(|| match output.and_then(Path::extension).and_then(|extension| extension.to_str()) {
             Some("html" | "htm") => Self::Html,
             Some("json") => Self::Json,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{CliError, actor, say, with_store};
+use super::{CliError, actor, as_json, say, with_store};
 use crate::alert::{AlertChange, ChangeKind, ChangeReason, Evidence, Labels, RuleKind, Severity, Transition};
 use crate::config::Monitor;
 use crate::decision::ChangedAlert;
@@ -34,14 +34,7 @@ const VERSION: &str = "drill";
 
 pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
     with_store(path, async |store, settings| {
-        let monitor = match (&arguments.monitor, settings.monitors.as_slice()) {
-            (Some(name), monitors) => monitors
-                .iter()
-                .find(|monitor| monitor.name == *name)
-                .ok_or_else(|| CliError::Failed(format!("`{name}` is not a monitor of {}", path.display())))?,
-            (None, [monitor]) => monitor,
-            (None, _) => return Err(CliError::Failed("which monitor?\nhint: --monitor NAME".to_owned())),
-        };
+        let monitor = super::monitor_of(settings, arguments.monitor.as_deref())?;
         let severity = Severity::from_name(&arguments.severity).ok_or_else(|| {
             CliError::Failed(format!("`{}` is not a severity: warn or critical", arguments.severity))
         })?;
@@ -65,17 +58,18 @@ async fn drill(store: &Store, monitor: &Monitor, severity: Severity, patience: D
         .iter()
         .map(|group| (group.receiver.clone(), group.timing.unacknowledged_for.is_some()))
         .collect();
-    say(format!(
+    let words = format!(
         "a made-up alert of monitor `{}` fires; messages wait up to {} s for their group",
         monitor.name,
         wait / 1_000_000
-    ));
+    );
+    step(&serde_json::json!({ "alert": id, "state": "firing" }), &words);
     let who = actor();
     store.inject_alerts(&monitor.name, VERSION, &[fired], &who).await?;
     let mut missing = watch(store, id, &expected, "fired", patience).await?;
     let over = change(monitor, id, severity, ChangeKind::Resolved);
     store.inject_alerts(&monitor.name, VERSION, &[over], &who).await?;
-    say("and is over");
+    step(&serde_json::json!({ "alert": id, "state": "resolved" }), "and is over");
     missing += watch(store, id, &expected, "over", patience).await?;
     if missing > 0 {
         return Err(CliError::Findings(format!(
@@ -83,6 +77,15 @@ async fn drill(store: &Store, monitor: &Monitor, severity: Severity, patience: D
         )));
     }
     Ok(())
+}
+
+/// Says what happened: a JSON object a line for programs, otherwise in words.
+fn step(event: &serde_json::Value, words: &str) {
+    if as_json() {
+        say(event.to_string());
+    } else {
+        say(words);
+    }
 }
 
 /// Waits for one message to each receiver, and says when it came. How many did not.
@@ -126,7 +129,8 @@ async fn watch(
                 Some(_) => None,
             };
             if let Some(said) = said {
-                say(format!("  {receiver:<20} {what:<6} {said}"));
+                let event = serde_json::json!({ "receiver": receiver, "state": what, "outcome": said });
+                step(&event, &format!("  {receiver:<20} {what:<6} {said}"));
                 arrived.insert(receiver.clone(), said);
             }
         }
@@ -135,7 +139,9 @@ async fn watch(
         }
         if started.elapsed() > patience {
             for receiver in expected.keys().filter(|receiver| !arrived.contains_key(*receiver)) {
-                say(format!("  {receiver:<20} {what:<6} nothing in {} s", patience.as_secs()));
+                let nothing = format!("nothing in {} s", patience.as_secs());
+                let event = serde_json::json!({ "receiver": receiver, "state": what, "outcome": nothing });
+                step(&event, &format!("  {receiver:<20} {what:<6} {nothing}"));
             }
             break;
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CliError, runtime, say, settings};
+use super::{CliError, runtime, say, settings, tell};
 use crate::app::store_options;
 use crate::store::Store;
 
@@ -11,7 +11,7 @@ pub(super) fn run(path: &Path) -> Result<(), CliError> {
     runtime()?.block_on(async {
         let store = Store::connect_lazily(&store_options(&settings.daemon))?;
         store.migrate().await?;
-        say("the schema is up to date");
-        Ok(())
+        let (version, _) = store.schema_version().await?;
+        tell(&serde_json::json!({ "schema": version }), || say("the schema is up to date"))
     })
 }

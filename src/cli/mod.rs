@@ -4,8 +4,11 @@ mod alerts;
 mod baseline;
 mod check;
 mod compare;
+mod config;
 mod demo;
+mod doctor;
 mod drill;
+mod explain;
 mod files;
 mod measures;
 mod migrate;
@@ -13,16 +16,20 @@ mod notify;
 mod replay;
 mod retraining;
 mod run;
+mod shell;
 mod silences;
 mod status;
+mod tail;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
 use crate::app::{AppError, store_options};
-use crate::config::{self, ConfigError, DEFAULT_PATH, Settings};
+use crate::config::{ConfigError, DEFAULT_PATH, Monitor, Settings, load};
 use crate::store::{Store, StoreError};
 
 /// Watches models in production for drift: Kafka prediction logs in, calibrated alerts out.
@@ -32,6 +39,9 @@ struct Arguments {
     /// The configuration file; monitors are read from `monitors.d` beside it.
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "DRIFTD_CONFIG")]
     config: PathBuf,
+    /// As JSON, for programs; of `compare` and `replay` the same as `--format json`.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -45,7 +55,18 @@ enum Command {
     /// Bring the database's schema up to date.
     Migrate,
     /// Show monitors, partitions, alerts and deliveries.
-    Status(status::Arguments),
+    Status,
+    /// Watch it live: throughput, lag, monitors, alerts.
+    Top(top::Arguments),
+    /// Show what driftd understands of live messages, field by field, and why one is rejected. Nothing is moved or counted.
+    Tail(tail::Arguments),
+    /// Explain an alert, or a finding: what moved, how much, and why.
+    Explain(explain::Arguments),
+    /// Try everything, and write what somebody who helps needs to know into a file, without secrets.
+    Doctor(doctor::Arguments),
+    /// Show the configuration in force.
+    #[command(subcommand)]
+    Config(config::Command),
     /// List, show, acknowledge, resolve and silence alerts; send again what was given up.
     #[command(subcommand)]
     Alerts(alerts::Command),
@@ -69,6 +90,10 @@ enum Command {
     Replay(replay::Arguments),
     /// List the measures with their default limits.
     Measures,
+    /// Write a script that completes arguments in a shell.
+    Completions(shell::Completions),
+    /// Write man pages.
+    Man(shell::Man),
     /// See it work: real data, drift, mails, webhooks, on services of its own.
     Demo(demo::Arguments),
 }
@@ -122,11 +147,22 @@ impl CliError {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    JSON.store(arguments.json, Ordering::Relaxed);
     let outcome = match arguments.command {
         Command::Run => run::run(&arguments.config),
         Command::Check(check) => check::run(&arguments.config, &check),
         Command::Migrate => migrate::run(&arguments.config),
-        Command::Status(status) => status::run(&arguments.config, &status),
+        Command::Status => status::run(&arguments.config),
+        Command::Top(top) => top::run(&arguments.config, &top),
+        Command::Tail(tail) => tail::run(&arguments.config, &tail),
+        Command::Explain(explain) => explain::run(&arguments.config, &explain),
+        Command::Doctor(doctor) => doctor::run(&arguments.config, &doctor),
+        Command::Config(command) => config::run(&arguments.config, &command),
+        Command::Completions(completions) => {
+            shell::completions(&completions);
+            Ok(())
+        }
+        Command::Man(man) => shell::man(&man),
         Command::Baseline(baseline) => baseline::run(&arguments.config, baseline),
         Command::Alerts(command) => alerts::run(&arguments.config, command),
         Command::Silences(command) => silences::run(&arguments.config, command),
@@ -136,10 +172,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Replay(logs) => return finish(replay::run(&logs)),
-        Command::Measures => {
-            measures::run();
-            Ok(())
-        }
+        Command::Measures => measures::run(),
     };
     finish(outcome.map(|()| 0))
 }
@@ -173,7 +206,7 @@ pub(crate) fn say(text: impl AsRef<str>) {
 }
 
 fn settings(path: &std::path::Path) -> Result<Settings, CliError> {
-    Ok(config::load(path)?)
+    Ok(load(path)?)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
@@ -193,6 +226,38 @@ fn with_store<T>(
         let store = Store::connect_lazily(&store_options(&settings.daemon))?;
         work(&store, &settings).await
     })
+}
+
+/// Whether programs read the output; said once on the command line, for all subcommands.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+fn as_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Prints something: as JSON for programs, otherwise in words.
+fn tell(value: &impl serde::Serialize, words: impl FnOnce()) -> Result<(), CliError> {
+    if as_json() {
+        return say_json(value);
+    }
+    words();
+    Ok(())
+}
+
+/// The monitor of this name; the only one when none is named.
+fn monitor_of<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Monitor, CliError> {
+    match (name, settings.monitors.as_slice()) {
+        (Some(name), monitors) => monitors
+            .iter()
+            .find(|monitor| monitor.name == name)
+            .ok_or_else(|| CliError::Failed(format!("`{name}` is not a monitor of {}", settings.path.display()))),
+        (None, [monitor]) => Ok(monitor),
+        (None, monitors) => {
+            let names: Vec<&str> = monitors.iter().map(|monitor| monitor.name.as_str()).collect();
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Err(CliError::Failed(format!("which monitor?\nhint: --monitor NAME; there are {known}")))
+        }
+    }
 }
 
 /// Prints something as JSON.

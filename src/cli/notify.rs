@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{CliError, runtime, say, settings};
+use super::{CliError, as_json, runtime, say, say_json, settings};
 use crate::app::{AppError, build_receivers, source_options};
 use crate::kafka::Producer;
 use crate::notify::{Attempt, Conversation, Outgoing, plain, test_event};
@@ -42,12 +42,22 @@ pub(super) fn run(path: &Path, command: &Command) -> Result<(), CliError> {
         let started = Instant::now();
         let sending = receiver.deliver(&message, &mut conversation);
         let attempt = tokio::time::timeout(receiver.attempt_limit(), sending).await;
-        for line in conversation.lines() {
-            say(line.lines().map(plain).collect::<Vec<_>>().join("\n"));
-        }
         let elapsed = started.elapsed().as_secs_f64();
+        let lines: Vec<String> =
+            conversation.lines().iter().map(|line| line.lines().map(plain).collect::<Vec<_>>().join("\n")).collect();
+        let delivered = matches!(attempt, Ok(Attempt::Delivered { .. }));
+        if as_json() {
+            say_json(&serde_json::json!({ "receiver": name, "delivered": delivered, "seconds": elapsed, "conversation": lines }))?;
+        } else {
+            for line in &lines {
+                say(line);
+            }
+        }
         match attempt {
             Ok(Attempt::Delivered { reference }) => {
+                if as_json() {
+                    return Ok(());
+                }
                 say(format!("delivered in {elapsed:.1} s"));
                 if let Some(reference) = reference {
                     say(format!("it is called {} there", plain(&reference)));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CliError, actor, say, say_json, with_store};
+use super::{CliError, actor, as_json, say, say_json, tell, with_store};
 use crate::notify::{Told, plain, text_of};
 use crate::retrain::Step;
 use crate::store::{Moved, Store};
@@ -15,17 +15,11 @@ pub(super) enum Command {
         /// Those that are over, too.
         #[arg(long)]
         all: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// One request: what is asked, on what evidence, and how it goes.
     Show {
         /// Its id, or how it begins.
         request: String,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Approve a proposed request: it is sent.
     Approve {
@@ -47,9 +41,9 @@ pub(super) enum Command {
 
 pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
     with_store(path, async |store, _| match command {
-        Command::List { all, json } => {
+        Command::List { all } => {
             let requests = store.retraining_requests(all).await?;
-            if json {
+            if as_json() {
                 return say_json(&requests);
             }
             if requests.is_empty() {
@@ -64,9 +58,9 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             }
             Ok(())
         }
-        Command::Show { request, json } => {
+        Command::Show { request } => {
             let detail = store.retraining_request(&request).await?;
-            if json {
+            if as_json() {
                 return say_json(&detail);
             }
             let RequestDetail { request, history } = detail;
@@ -113,6 +107,7 @@ async fn step(store: &Store, request: &str, step: Step, comment: &str) -> Result
     let RequestDetail { request, .. } = store.retraining_request(request).await?;
     let moved = Moved { step, actor: &actor(), detail: comment, external_id: None };
     let (state, _) = store.move_request(request.id, moved).await?;
-    say(format!("retraining request {} is {}", request.id, state.as_str()));
-    Ok(())
+    tell(&serde_json::json!({ "request": request.id, "state": state }), || {
+        say(format!("retraining request {} is {}", request.id, state.as_str()));
+    })
 }

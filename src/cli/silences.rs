@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{CliError, actor, say, say_json, with_store};
+use super::{CliError, actor, as_json, say, say_json, tell, with_store};
 use crate::notify::plain;
 
 #[derive(Debug, clap::Subcommand)]
@@ -12,9 +12,6 @@ pub(super) enum Command {
         /// Those that are over, too.
         #[arg(long)]
         all: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// End a silence now: what still fires is told.
     Expire {
@@ -25,9 +22,9 @@ pub(super) enum Command {
 
 pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
     with_store(path, async |store, _| match command {
-        Command::List { all, json } => {
+        Command::List { all } => {
             let silences = store.silences(all).await?;
-            if json {
+            if as_json() {
                 return say_json(&silences);
             }
             if silences.is_empty() {
@@ -48,8 +45,7 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
         }
         Command::Expire { silence } => {
             let id = store.expire_silence(&silence, &actor()).await?;
-            say(format!("silence {id} is over"));
-            Ok(())
+            tell(&serde_json::json!({ "silence": id }), || say(format!("silence {id} is over")))
         }
     })
 }

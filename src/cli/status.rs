@@ -2,32 +2,14 @@
 
 use std::path::Path;
 
-use super::{CliError, runtime, say, settings};
-use crate::app::store_options;
-use crate::store::Store;
+use super::{CliError, say, tell, with_store};
 use crate::view::{RecordCount, Status};
 
-/// How to show it.
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
-    let settings = settings(path)?;
-    let status = runtime()?.block_on(async {
-        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
-        store.status().await.map_err(CliError::from)
-    })?;
-    if arguments.json {
-        let text = serde_json::to_string_pretty(&status).map_err(|error| CliError::Failed(error.to_string()))?;
-        say(text);
-    } else {
-        show(&status);
-    }
-    Ok(())
+pub(super) fn run(path: &Path) -> Result<(), CliError> {
+    with_store(path, async |store, _| {
+        let status = store.status().await?;
+        tell(&status, || show(&status))
+    })
 }
 
 pub(super) fn show(status: &Status) {

@@ -9,11 +9,13 @@ mod context;
 mod local;
 mod poll;
 mod producer;
+mod tap;
 
 pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
 pub use local::LocalBroker;
 pub use poll::{Source, SourceCommands};
 pub use producer::Producer;
+pub use tap::{Tap, TapFrom, Tapped};
 
 use std::sync::Arc;
 
@@ -36,6 +38,9 @@ pub enum KafkaError {
     /// The polling thread could not be started.
     #[error("kafka: cannot start the polling thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// There is nothing to read.
+    #[error("kafka: there is no such topic\nhint: `driftd check --online` lists the topics of each monitor")]
+    NoTopic,
     /// The source was closed.
     #[error("kafka: the source is closed")]
     Closed,

@@ -147,12 +147,48 @@ impl Store {
         })
     }
 
+    /// The version of the schema that this program has, and that of the database; 0 before the first migration.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn schema_version(&self) -> Result<(i64, i64), StoreError> {
+        let own = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+        let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("read the version of the schema"))?;
+        if !exists {
+            return Ok((own, 0));
+        }
+        let applied: Option<i64> = sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("read the version of the schema"))?;
+        Ok((own, applied.unwrap_or(0)))
+    }
+
     /// Asks the database for its time: whether it is there.
     ///
     /// # Errors
     /// When it is not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("select 1").execute(&self.pool).await.map_err(failed("reach the database")).map(|_| ())
+    }
+
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// When it is away.
+    pub async fn clock(&self) -> Result<EventTime, StoreError> {
+        let now: DateTime<Utc> =
+            sqlx::query_scalar("select now()").fetch_one(&self.pool).await.map_err(failed("read the clock"))?;
+        Ok(event_time(now))
+    }
+
+    /// Connections to the database: all, and those that nobody uses.
+    #[must_use]
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
     }
 
     /// Closes all connections.

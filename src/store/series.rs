@@ -70,6 +70,23 @@ impl Store {
         board(&mut connection, monitor, version, segment, limit).await.map_err(failed("read a score board"))
     }
 
+    /// The columns of the last closed window of a monitor's whole with their scores.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn last_scores(&self, monitor: &str) -> Result<Vec<(String, f32)>, StoreError> {
+        let row: Option<(Option<Vec<String>>, Option<Vec<f32>>)> = sqlx::query_as(
+            "select columns, scores from model_window
+             where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",
+        )
+        .bind(monitor)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed("read the last scores"))?;
+        let (columns, scores) = row.unwrap_or_default();
+        Ok(columns.unwrap_or_default().into_iter().zip(scores.unwrap_or_default()).collect())
+    }
+
     /// One column in the last closed windows of a series, oldest first.
     ///
     /// # Errors

@@ -54,6 +54,18 @@ impl Store {
         Ok(windows)
     }
 
+    /// Additions to open windows, not merged yet.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn pending_deltas(&self) -> Result<u64, StoreError> {
+        let deltas: i64 = sqlx::query_scalar("select count(*) from window_delta")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("count deltas"))?;
+        Ok(count(deltas))
+    }
+
     /// Gathers the summary.
     ///
     /// # Errors

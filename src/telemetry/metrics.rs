@@ -1,7 +1,10 @@
 //! What `/metrics` shows. Names follow Prometheus' rules; label values come from configuration and closed
 //! enums, so their number is bounded.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -14,7 +17,7 @@ use prometheus_client::registry::Registry;
 
 type Float = Gauge<f64, AtomicU64>;
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct RecordLabels {
     monitor: String,
     outcome: String,
@@ -26,7 +29,7 @@ struct MonitorLabels {
     monitor: String,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct VerdictLabels {
     monitor: String,
     verdict: String,
@@ -47,6 +50,23 @@ struct ReceiverLabels {
 struct DeliveryLabels {
     receiver: String,
     reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ColumnLabels {
+    monitor: String,
+    column: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct JudgedLabels {
+    monitor: String,
+    judged: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -74,7 +94,46 @@ pub struct Metrics {
     paused: Gauge,
     in_flight: Gauge,
     reload_success: Gauge,
+    reload_time: Float,
+    checkpoint_time: Float,
+    judging_seconds: Histogram,
+    deltas: Gauge,
+    event_lag: Family<PartitionLabels, Float>,
+    watermark_lag: Family<MonitorLabels, Float>,
+    window_end: Family<MonitorLabels, Float>,
+    scores: Family<ColumnLabels, Float>,
+    judged: Family<JudgedLabels, Gauge>,
+    false_alarms: Family<MonitorLabels, Float>,
+    connections: Family<StateLabels, Gauge>,
+    seen: Mutex<Seen>,
 }
+
+/// Label sets of counters, so that they can be taken away with their monitor.
+#[derive(Debug, Default)]
+struct Seen {
+    records: BTreeSet<RecordLabels>,
+    windows: BTreeSet<VerdictLabels>,
+}
+
+/// How a monitor does, as gauges.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MonitorGauges {
+    /// Windows not closed yet.
+    pub open_windows: u64,
+    /// Alerts that fire, acknowledged or not.
+    pub firing: u64,
+    /// How far its watermark is behind the clock, in seconds.
+    pub watermark_lag: Option<f64>,
+    /// End of the last window that was closed, in seconds since 1970.
+    pub window_end: Option<f64>,
+    /// The largest effect of each column in that window, as a multiple of its limit.
+    pub scores: Vec<(String, f32)>,
+    /// Alerts that people found to be real, and false alarms.
+    pub judged: Option<(u64, u64)>,
+}
+
+/// Columns with a score of their own at most; of wider models those that moved most.
+const MAX_SCORES: usize = 100;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -96,6 +155,18 @@ impl Default for Metrics {
             paused: Gauge::default(),
             in_flight: Gauge::default(),
             reload_success: Gauge::default(),
+            reload_time: Float::default(),
+            checkpoint_time: Float::default(),
+            judging_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            deltas: Gauge::default(),
+            event_lag: Family::default(),
+            watermark_lag: Family::default(),
+            window_end: Family::default(),
+            scores: Family::default(),
+            judged: Family::default(),
+            false_alarms: Family::default(),
+            connections: Family::default(),
+            seen: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -139,7 +210,55 @@ impl Default for Metrics {
             "1 when the last reload worked",
             metrics.reload_success.clone(),
         );
+        registry.register(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was loaded",
+            metrics.reload_time.clone(),
+        );
+        registry.register(
+            "last_checkpoint_timestamp_seconds",
+            "When the last checkpoint was stored; 0 before the first",
+            metrics.checkpoint_time.clone(),
+        );
+        registry.register(
+            "judging_duration_seconds",
+            "How long closing a window takes: merging, judging, storing",
+            metrics.judging_seconds.clone(),
+        );
+        registry.register("window_deltas", "Additions to open windows, not merged yet", metrics.deltas.clone());
+        registry.register(
+            "partition_event_lag_seconds",
+            "How far the newest event time counted in a partition is behind the clock",
+            metrics.event_lag.clone(),
+        );
+        registry.register(
+            "watermark_lag_seconds",
+            "How far the watermark of a monitor is behind the clock",
+            metrics.watermark_lag.clone(),
+        );
+        registry.register(
+            "last_window_end_timestamp_seconds",
+            "End of the last closed window of a monitor",
+            metrics.window_end.clone(),
+        );
+        registry.register(
+            "drift_score",
+            "Largest effect of a column in the last closed window, as a multiple of its limit: 1 is drift",
+            metrics.scores.clone(),
+        );
+        registry.register(
+            "alerts_judged",
+            "Alerts of the last 90 days that people found to be real or false alarms",
+            metrics.judged.clone(),
+        );
+        registry.register(
+            "false_alarm_ratio",
+            "Share of false alarms among the alerts of the last 90 days that people judged",
+            metrics.false_alarms.clone(),
+        );
+        registry.register("database_connections", "Connections to the database", metrics.connections.clone());
         metrics.reload_success.set(1);
+        metrics.reload_time.set(now());
         metrics.database_up.set(1);
         Self { registry, ..metrics }
     }
@@ -151,18 +270,28 @@ impl Metrics {
         let labels =
             RecordLabels { monitor: monitor.to_owned(), outcome: outcome.to_owned(), reason: reason.to_owned() };
         self.records.get_or_create(&labels).inc_by(count);
+        self.seen().records.insert(labels);
     }
 
     /// A window was closed.
     pub fn window_closed(&self, monitor: &str, verdict: &str) {
         let labels = VerdictLabels { monitor: monitor.to_owned(), verdict: verdict.to_owned() };
         self.windows_closed.get_or_create(&labels).inc();
+        self.seen().windows.insert(labels);
+    }
+
+    /// A window was looked at, merged, judged and stored in this time.
+    pub fn judging(&self, seconds: f64) {
+        self.judging_seconds.observe(seconds);
     }
 
     /// A checkpoint ended.
     pub fn checkpoint(&self, outcome: &str, seconds: f64) {
         self.checkpoints.get_or_create(&OutcomeLabels { outcome: outcome.to_owned() }).inc();
         self.checkpoint_seconds.observe(seconds);
+        if outcome == "stored" {
+            self.checkpoint_time.set(now());
+        }
     }
 
     /// An attempt to deliver ended.
@@ -185,18 +314,70 @@ impl Metrics {
     /// Forgets the lag of partitions that are not this daemon's any more.
     pub fn clear_lag(&self) {
         self.lag.clear();
+        self.event_lag.clear();
     }
 
-    /// Open windows of a monitor.
-    pub fn open_windows(&self, monitor: &str, windows: u64) {
-        let labels = MonitorLabels { monitor: monitor.to_owned() };
-        self.open_windows.get_or_create(&labels).set(i64::try_from(windows).unwrap_or(i64::MAX));
+    /// How far the newest event of a partition is behind the clock.
+    pub fn event_lag(&self, topic: &str, partition: i32, seconds: f64) {
+        self.event_lag.get_or_create(&PartitionLabels { topic: topic.to_owned(), partition }).set(seconds);
     }
 
-    /// Firing alerts of a monitor.
-    pub fn alerts_firing(&self, monitor: &str, alerts: usize) {
-        let labels = MonitorLabels { monitor: monitor.to_owned() };
-        self.alerts_firing.get_or_create(&labels).set(i64::try_from(alerts).unwrap_or(i64::MAX));
+    /// Additions to open windows, not merged yet.
+    pub fn deltas(&self, number: u64) {
+        self.deltas.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Connections to the database: all, and those that nobody uses.
+    pub fn connections(&self, all: u32, idle: usize) {
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        self.connections.get_or_create(&StateLabels { state: "idle" }).set(idle);
+        self.connections.get_or_create(&StateLabels { state: "used" }).set((i64::from(all) - idle).max(0));
+    }
+
+    /// How all monitors do; whatever is known of others is taken away.
+    pub fn monitors(&self, monitors: &[(String, MonitorGauges)]) {
+        let known = |name: &str| monitors.iter().any(|(monitor, _)| monitor == name);
+        {
+            let mut seen = self.seen();
+            seen.records.retain(|labels| known(&labels.monitor) || !self.records.remove(labels));
+            seen.windows.retain(|labels| known(&labels.monitor) || !self.windows_closed.remove(labels));
+        }
+        self.open_windows.clear();
+        self.alerts_firing.clear();
+        self.watermark_lag.clear();
+        self.window_end.clear();
+        self.scores.clear();
+        self.judged.clear();
+        self.false_alarms.clear();
+        for (monitor, gauges) in monitors {
+            let labels = MonitorLabels { monitor: monitor.clone() };
+            let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            self.open_windows.get_or_create(&labels).set(whole(gauges.open_windows));
+            self.alerts_firing.get_or_create(&labels).set(whole(gauges.firing));
+            if let Some(lag) = gauges.watermark_lag {
+                self.watermark_lag.get_or_create(&labels).set(lag);
+            }
+            if let Some(end) = gauges.window_end {
+                self.window_end.get_or_create(&labels).set(end);
+            }
+            for (column, score) in strongest(&gauges.scores) {
+                let labels = ColumnLabels { monitor: monitor.clone(), column: column.clone() };
+                self.scores.get_or_create(&labels).set(f64::from(*score));
+            }
+            if let Some((real, wrong)) = gauges.judged {
+                for (judged, number) in [("real", real), ("false_alarm", wrong)] {
+                    let labels = JudgedLabels { monitor: monitor.clone(), judged };
+                    self.judged.get_or_create(&labels).set(whole(number));
+                }
+                #[expect(clippy::cast_precision_loss, reason = "some dozen alerts")]
+                let share = wrong as f64 / (real + wrong).max(1) as f64;
+                self.false_alarms.get_or_create(&labels).set(share);
+            }
+        }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The outbox of a receiver.
@@ -221,6 +402,9 @@ impl Metrics {
     /// How the last reload went.
     pub fn reload(&self, worked: bool) {
         self.reload_success.set(i64::from(worked));
+        if worked {
+            self.reload_time.set(now());
+        }
     }
 
     /// The text of `/metrics`, in the OpenMetrics format.
@@ -230,5 +414,44 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _infallible = encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// All scores, or of very many those that are largest.
+fn strongest(scores: &[(String, f32)]) -> Vec<&(String, f32)> {
+    let mut all: Vec<&(String, f32)> = scores.iter().collect();
+    if all.len() > MAX_SCORES {
+        all.sort_by(|left, right| right.1.total_cmp(&left.1));
+        all.truncate(MAX_SCORES);
+    }
+    all
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_go_with_their_monitor_and_scores_are_bounded() {
+        let metrics = Metrics::default();
+        metrics.records("a", "accepted", "", 3);
+        metrics.records("b", "accepted", "", 4);
+        metrics.window_closed("b", "ok");
+        let scores: Vec<(String, f32)> =
+            (0..250u16).map(|index| (format!("c{index}"), f32::from(index))).collect();
+        let wide = MonitorGauges { scores, judged: Some((3, 1)), ..MonitorGauges::default() };
+        metrics.monitors(&[("a".into(), wide), ("b".into(), MonitorGauges::default())]);
+        let text = metrics.encode();
+        assert!(text.contains("driftd_records_total{monitor=\"b\",outcome=\"accepted\",reason=\"\"} 4"), "{text}");
+        assert!(text.contains("driftd_false_alarm_ratio{monitor=\"a\"} 0.25"), "{text}");
+        assert_eq!(text.matches("driftd_drift_score{").count(), MAX_SCORES);
+        assert!(text.contains("column=\"c249\"") && !text.contains("column=\"c149\""));
+        metrics.monitors(&[("a".into(), MonitorGauges::default())]);
+        let text = metrics.encode();
+        assert!(!text.contains("monitor=\"b\"") && !text.contains("driftd_drift_score{"), "{text}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::Metrics;
+pub use metrics::{Metrics, MonitorGauges};
 
 use std::io::IsTerminal as _;
 

@@ -169,6 +169,8 @@ pub struct MonitorDetail {
     pub columns: Vec<ColumnInfo>,
     /// Its series, the one with the newest window first.
     pub series: Vec<SeriesInfo>,
+    /// All records up to this time are counted, RFC 3339; none before every partition has counted something.
+    pub watermark: Option<String>,
     /// Length of a window in seconds; none when it is not configured here.
     pub window_seconds: Option<i64>,
 }

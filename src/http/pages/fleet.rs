@@ -112,7 +112,7 @@ fn worst(monitors: &[MonitorView]) -> MonitorState {
 /// How many monitors are in which state.
 fn sentence(monitors: &[MonitorView]) -> String {
     let states = [
-        (MonitorState::Drift, "drift"),
+        (MonitorState::Drift, "drifting"),
         (MonitorState::NoData, "without data"),
         (MonitorState::Warn, "moved a little"),
         (MonitorState::NoBaseline, "without a baseline"),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{AlertRow, By, Owner, later_change, read_alert, store_states, write_changes};
 use crate::alert::{ChangeReason, RuleKind, SeriesAlerts, Transition};
 use crate::decision::ChangedAlert;
+use crate::store::audit::record;
 use crate::store::{Store, StoreError, damaged, failed};
 
 /// What a person does to an alert.
@@ -83,7 +84,11 @@ impl Store {
         let transition = Transition { rule: rule.to_owned(), column: column.map(str::to_owned), change };
         let changed = later_change(transition, view.clone());
         write_changes(&mut transaction, owner, &[changed], By { actor, detail: comment, window: None }).await?;
+        let before = alert.state;
         let alert = read_alert(&mut transaction, id).await?;
+        let named = if action == AlertAction::Acknowledge { "alert.acknowledge" } else { "alert.resolve" };
+        let detail = serde_json::json!({ "before": before, "after": alert.state, "comment": comment });
+        record(&mut transaction, actor, named, &id.to_string(), detail).await?;
         transaction.commit().await.map_err(failed("commit the change of an alert"))?;
         Ok(alert)
     }

@@ -1,0 +1,198 @@
+//! `driftd tail`
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{CliError, as_json, say, settings};
+use crate::app::{AppError, TopicMatcher, source_options};
+use crate::config::Monitor;
+use crate::kafka::{Tap, TapFrom, Tapped};
+use crate::notify::plain;
+use crate::record::{Absence, Decoded, DecodedBatch, JsonDecoder, RawMessage, RejectReason};
+
+/// What to look at.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The monitor through whose eyes messages are read; needed when there is more than one.
+    #[arg(long)]
+    monitor: Option<String>,
+    /// Begin this many messages before the end of each partition; without it, with the next message to come.
+    #[arg(long, value_name = "MESSAGES", default_value_t = 0)]
+    last: u32,
+    /// Begin at the oldest message there is.
+    #[arg(long, conflicts_with = "last")]
+    beginning: bool,
+    /// End after this many messages.
+    #[arg(long, short = 'n', value_name = "MESSAGES")]
+    limit: Option<u64>,
+    /// Only messages that are not used: rejected or filtered.
+    #[arg(long)]
+    rejected: bool,
+    /// End when no message came for this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    idle: Option<u64>,
+}
+
+/// How long brokers are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads beside the daemon: no group is joined, no position moves.
+pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
+    let settings = settings(path)?;
+    let monitor = super::monitor_of(&settings, arguments.monitor.as_deref())?;
+    // Some ways to authenticate fetch tokens.
+    let runtime = super::runtime()?;
+    let _inside = runtime.enter();
+    let options = source_options(&settings.daemon)?;
+    let topics = TopicMatcher::new(&monitor.topics);
+    let from = if arguments.beginning { TapFrom::Beginning } else { TapFrom::Last(i64::from(arguments.last)) };
+    let tap = Tap::open(&options, |topic| topics.matches(topic), from, PATIENCE).map_err(AppError::from)?;
+    let mut layout = monitor.layout.clone();
+    layout.max_message_bytes = settings.daemon.limits.max_message_bytes;
+    let mut decoder = JsonDecoder::new(&monitor.schema, layout);
+    let mut shown = 0;
+    let idle = arguments.idle.map_or(Duration::from_secs(3_600), Duration::from_secs);
+    while arguments.limit.is_none_or(|limit| shown < limit) {
+        let Some(message) = tap.next(idle).map_err(AppError::from)? else {
+            if arguments.idle.is_some() {
+                return Ok(());
+            }
+            continue;
+        };
+        let raw =
+            RawMessage { payload: message.payload.as_deref(), offset: message.offset, broker_time: message.time };
+        let decoded = decoder.decode(raw);
+        let batch = (decoded == Decoded::Row).then(|| decoder.finish());
+        if arguments.rejected && batch.is_some() {
+            continue;
+        }
+        shown += 1;
+        let understood = understood(monitor, &message, decoded, batch.as_ref());
+        if as_json() {
+            say(understood.to_string());
+        } else {
+            tell(&understood);
+        }
+    }
+    Ok(())
+}
+
+/// What a monitor makes of a message.
+fn understood(monitor: &Monitor, message: &Tapped, decoded: Decoded, batch: Option<&DecodedBatch>) -> Value {
+    let mut told = Map::new();
+    let mut add = |key: &str, value: Value| told.insert(key.to_owned(), value);
+    add("topic", json!(message.partition.topic));
+    add("partition", json!(message.partition.partition));
+    add("offset", json!(message.offset));
+    match decoded {
+        Decoded::Row => add("outcome", json!("accepted")),
+        Decoded::Filtered => add("outcome", json!("filtered")),
+        Decoded::Rejected(reason) => {
+            add("reason", json!(reason.as_str()));
+            add("why", json!(why(reason, message)));
+            add("outcome", json!("rejected"))
+        }
+    };
+    if let Some(batch) = batch {
+        if let Some(time) = batch.times.first() {
+            add("time", json!(time.to_string()));
+            add("window", json!(monitor.counting.length.start_of(*time).to_string()));
+        }
+        if let Some(code) = batch.versions.codes().first() {
+            add("version", json!(batch.versions.name(*code)));
+        }
+        let segments: Vec<String> = monitor
+            .layout
+            .segments
+            .iter()
+            .zip(&batch.segments)
+            .filter_map(|((name, _), labels)| Some(format!("{name}={}", labels.name(*labels.codes().first()?))))
+            .collect();
+        add("segments", json!(segments));
+        let columns = monitor.schema.columns().iter().enumerate().map(|(index, column)| {
+            json!({ "column": column.name, "type": column.column_type.as_str(), "value": value(batch, index) })
+        });
+        add("columns", Value::Array(columns.collect()));
+    } else if let Some(payload) = &message.payload {
+        let text = String::from_utf8_lossy(payload);
+        add("payload", json!(text.chars().take(500).collect::<String>()));
+    }
+    Value::Object(told)
+}
+
+/// The value of a column in the only row of a batch, or in which way it is absent.
+fn value(batch: &DecodedBatch, index: usize) -> Value {
+    let absence = batch.absences.get(index).and_then(|absences| absences.first()).copied();
+    let array = batch.batch.columns().get(index);
+    let null = array.is_none_or(|array| arrow::array::Array::is_null(array.as_ref(), 0));
+    if null {
+        let how = absence.map_or("absent", Absence::as_str);
+        return json!({ "absent": how });
+    }
+    let shown =
+        array.and_then(|array| arrow::util::display::array_value_to_string(array, 0).ok()).unwrap_or_default();
+    let number = shown.parse::<f64>().ok().filter(|_| array.is_some_and(|array| array.data_type().is_numeric()));
+    number.map_or_else(|| json!(shown), |number| json!(number))
+}
+
+/// What is wrong with a message, in words.
+fn why(reason: RejectReason, message: &Tapped) -> String {
+    match reason {
+        RejectReason::Tombstone => "it has no value".to_owned(),
+        RejectReason::TooBig => format!(
+            "it has {} bytes, more than `limits.max_message_bytes` allows",
+            message.payload.as_ref().map_or(0, Vec::len)
+        ),
+        RejectReason::Syntax => {
+            let payload = message.payload.as_deref().unwrap_or_default();
+            match serde_json::from_slice::<serde::de::IgnoredAny>(payload) {
+                Err(error) => format!("it is not JSON: {error}"),
+                Ok(_) => "it is not JSON that can be read".to_owned(),
+            }
+        }
+        RejectReason::NotAnObject => "it is JSON, but not an object".to_owned(),
+        RejectReason::BadTimestamp => "there is no event time in it where `source.time` says".to_owned(),
+        RejectReason::FutureTimestamp => {
+            "its event time lies further ahead of the broker's clock than `source.max_future_skew` allows"
+                .to_owned()
+        }
+    }
+}
+
+fn tell(told: &Value) {
+    let text = |key: &str| told.get(key).and_then(Value::as_str).map(plain).unwrap_or_default();
+    let number = |key: &str| told.get(key).and_then(Value::as_i64).unwrap_or_default();
+    let mut head =
+        format!("{}/{} at {}: {}", text("topic"), number("partition"), number("offset"), text("outcome"));
+    if told.get("reason").is_some() {
+        head = format!("{head} ({})", text("reason"));
+    }
+    say(head);
+    for key in ["why", "time", "window", "version"] {
+        if told.get(key).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())) {
+            say(format!("  {key:<10} {}", text(key)));
+        }
+    }
+    let segments: Vec<&str> =
+        told.get("segments").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if !segments.is_empty() {
+        say(format!("  {:<10} {}", "segments", plain(&segments.join(", "))));
+    }
+    for column in told.get("columns").and_then(Value::as_array).into_iter().flatten() {
+        let of = |key: &str| column.get(key).and_then(Value::as_str).map(plain).unwrap_or_default();
+        let value = match column.get("value") {
+            Some(Value::Object(absent)) => {
+                format!("({})", absent.get("absent").and_then(Value::as_str).unwrap_or_default())
+            }
+            Some(Value::String(text)) => format!("\"{}\"", plain(text)),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        say(format!("  {:<24} {:<12} {value}", of("column"), of("type")));
+    }
+    if told.get("payload").is_some() {
+        say(format!("  {:<10} {}", "payload", text("payload")));
+    }
+}

@@ -1,0 +1,97 @@
+//! Looking at messages without taking part: no group is joined, nothing is committed.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::SourceOptions;
+use super::context::Context;
+use super::{KafkaError, failed};
+use crate::record::EventTime;
+use crate::window::Partition;
+
+/// Where to begin looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TapFrom {
+    /// At the oldest message there is.
+    Beginning,
+    /// This many messages before the end of each partition.
+    Last(i64),
+}
+
+/// A message as it lies in the log.
+#[derive(Clone, Debug)]
+pub struct Tapped {
+    /// The partition.
+    pub partition: Partition,
+    /// Its offset.
+    pub offset: i64,
+    /// When the broker says it came.
+    pub time: Option<EventTime>,
+    /// What is in it; none for a tombstone.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// Reads topics beside everybody else.
+pub struct Tap {
+    consumer: BaseConsumer<Context>,
+}
+
+impl Tap {
+    /// Begins to read all partitions of the topics that are wanted.
+    ///
+    /// # Errors
+    /// When the brokers are away, or no topic is wanted that there is.
+    pub fn open(
+        options: &SourceOptions,
+        wanted: impl Fn(&str) -> bool,
+        from: TapFrom,
+        patience: Duration,
+    ) -> Result<Self, KafkaError> {
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        let context = Context::new(events, Duration::ZERO, options.token_provider());
+        let mut config = options.consumer();
+        config.set("auto.offset.reset", "latest").set("enable.partition.eof", "false");
+        let consumer: BaseConsumer<Context> = config
+            .create_with_context(context)
+            .map_err(failed(format!("create a consumer for `{}`", options.brokers)))?;
+        let metadata = consumer.fetch_metadata(None, patience).map_err(failed("list topics"))?;
+        let mut places = TopicPartitionList::new();
+        let offset = match from {
+            TapFrom::Beginning => Offset::Beginning,
+            TapFrom::Last(0) => Offset::End,
+            TapFrom::Last(messages) => Offset::OffsetTail(messages),
+        };
+        for topic in metadata.topics().iter().filter(|topic| wanted(topic.name())) {
+            for partition in topic.partitions() {
+                places
+                    .add_partition_offset(topic.name(), partition.id(), offset)
+                    .map_err(failed("choose where to begin"))?;
+            }
+        }
+        if places.count() == 0 {
+            return Err(KafkaError::NoTopic);
+        }
+        consumer.assign(&places).map_err(failed("begin reading"))?;
+        Ok(Self { consumer })
+    }
+
+    /// The next message; none when there is none for this long.
+    ///
+    /// # Errors
+    /// When the client cannot go on.
+    pub fn next(&self, patience: Duration) -> Result<Option<Tapped>, KafkaError> {
+        match self.consumer.poll(patience) {
+            None => Ok(None),
+            Some(Ok(message)) => Ok(Some(Tapped {
+                partition: Partition { topic: message.topic().into(), partition: message.partition() },
+                offset: message.offset(),
+                time: message.timestamp().to_millis().and_then(EventTime::from_millis),
+                payload: message.payload().map(<[u8]>::to_vec),
+            })),
+            Some(Err(source)) => Err(KafkaError::Client { attempted: "read a message".to_owned(), source }),
+        }
+    }
+}
