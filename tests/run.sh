@@ -17,6 +17,10 @@ need pkg-config pkg-config
 need openssl openssl
 need systemd-analyze systemd
 need prometheus-alertmanager prometheus-alertmanager
+need promtool prometheus
+command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1 || missing+=(chromium)
+need python3 python3
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
 /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || missing+=(python3-aiosmtpd)
 [ -n "${DRIFTD_TEST_DATABASE_URL:-}" ] || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing+=(postgresql)
@@ -36,6 +40,21 @@ hint: sudo apt-get install ${missing[*]}"
 fi
 command -v cargo >/dev/null 2>&1 || fail "a Rust toolchain is needed
 hint: https://rustup.rs"
+
+# What the API and the pages are held against: schemathesis, pyarrow, axe-core. In a folder of their own.
+python="${XDG_CACHE_HOME:-$HOME/.cache}/driftd-tests/python-$(sha256sum tests/services/requirements.txt | cut -c1-12)"
+if [ ! -e "$python/complete" ]; then
+    say "bringing schemathesis, pyarrow and axe-core into $python"
+    rm -rf "$python"
+    python3 -m venv "$python"
+    "$python/bin/pip" install -q --disable-pip-version-check -r tests/services/requirements.txt
+    # Only the script in it is wanted, not the browsers it drives.
+    "$python/bin/pip" install -q --disable-pip-version-check --no-deps axe-playwright-python==0.1.8
+    touch "$python/complete"
+fi
+export DRIFTD_TEST_PYTHON="$python/bin"
+DRIFTD_TEST_AXE=$(ls "$python"/lib/python3*/site-packages/axe_playwright_python/axe.min.js)
+export DRIFTD_TEST_AXE
 
 say "building"
 cargo test --locked --no-run
@@ -119,7 +138,8 @@ group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
 log.retention.check.interval.ms=1000
 PROPERTIES
-    id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
+    # Not with a dash in front, which would be taken for an option.
+    id=A$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=' | cut -c2-)
     java -cp "$classes" kafka.tools.StorageTool format -t "$id" -c "$work/kafka.properties" --standalone >"$work/kafka.log" 2>&1 \
         || { cat "$work/kafka.log" >&2; fail "Kafka's storage could not be formatted"; }
     java -Xmx512m -cp "$classes" kafka.Kafka "$work/kafka.properties" >>"$work/kafka.log" 2>&1 &

@@ -81,6 +81,9 @@ pub fn strip(cells: &[Cell], sentence: &str) -> Markup {
     }
 }
 
+/// Beyond this many cells nobody counts them, and gaps between them would be too narrow to be seen.
+const COUNTABLE: usize = 64;
+
 /// All cells of a kind as one path, runs of them as one rectangle.
 #[expect(clippy::cast_precision_loss, reason = "some hundred windows")]
 fn path(cells: &[Cell], kind: Cell) -> String {
@@ -88,9 +91,14 @@ fn path(cells: &[Cell], kind: Cell) -> String {
     let mut index = 0;
     for run in cells.chunk_by(|left, right| left == right) {
         if run.first() == Some(&kind) {
-            // A gap of a tenth between cells, so that they can be counted.
-            for place in 0..run.len() {
-                rectangle(&mut path, (index + place) as f64, 10.0 - kind.height(), 0.9, kind.height());
+            let top = 10.0 - kind.height();
+            if cells.len() > COUNTABLE {
+                rectangle(&mut path, index as f64, top, run.len() as f64, kind.height());
+            } else {
+                // A gap of a tenth between cells, so that they can be counted.
+                for place in 0..run.len() {
+                    rectangle(&mut path, (index + place) as f64, top, 0.9, kind.height());
+                }
             }
         }
         index += run.len();

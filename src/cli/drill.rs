@@ -63,9 +63,9 @@ async fn drill(store: &Store, monitor: &Monitor, severity: Severity, patience: D
         monitor.name,
         wait / 1_000_000
     );
-    step(&serde_json::json!({ "alert": id, "state": "firing" }), &words);
     let who = actor();
     store.inject_alerts(&monitor.name, VERSION, &[fired], &who).await?;
+    step(&serde_json::json!({ "alert": id, "state": "firing" }), &words);
     let mut missing = watch(store, id, &expected, "fired", patience).await?;
     let over = change(monitor, id, severity, ChangeKind::Resolved);
     store.inject_alerts(&monitor.name, VERSION, &[over], &who).await?;

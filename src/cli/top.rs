@@ -157,7 +157,8 @@ fn summary(view: &View) -> Vec<Line<'static>> {
         Span::raw(match &view.status {
             None => String::new(),
             Some(status) => {
-                let rate: f64 = view.rates.values().sum();
+                // The sum of nothing is -0.
+                let rate = view.rates.values().sum::<f64>() + 0.0;
                 let lag: u64 = status.partitions.iter().filter_map(|partition| partition.lag).sum();
                 let waiting: u64 = status.outbox.iter().map(|receiver| receiver.pending).sum();
                 let dead: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();

@@ -155,7 +155,8 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
     let mut refreshed = Vec::new();
     for (name, column, state) in alerts.states() {
         if let (Some(rule), Some(episode), true) = (rule_of(name), &state.episode, state.is_open())
-            && state.history.last().is_some_and(|seen| seen.1.severity().is_some())
+            // A window that says nothing leaves what the last one said.
+            && state.history.last().is_some_and(|seen| seen.0 == window.key.start && seen.1.severity().is_some())
             && transitions.iter().all(|transition| transition.change.id != episode.id)
         {
             refreshed.push((episode.id, evidence(rule, column)));

@@ -295,7 +295,7 @@ fn choose_crypto() {
 /// Names and texts that come from data, without anything that could act in a header, a terminal or a log.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.replace(crate::report::is_hidden, " ")
 }
 
 #[cfg(test)]

@@ -198,8 +198,12 @@ fn non_finite_word(text: &str) -> Absence {
     }
 }
 
-/// Appends a category, shortened to a prefix and a hash when longer than [`MAX_CATEGORY_BYTES`].
+/// Appends a category, shortened to a prefix and a hash when longer than [`MAX_CATEGORY_BYTES`]. A NUL becomes a replacement
+/// character: PostgreSQL's texts and JSON cannot hold one, and a record must not keep its window from being stored.
 pub(crate) fn push_category(buffer: &mut String, text: &str) {
+    if text.as_bytes().contains(&0) {
+        return push_category(buffer, &text.replace('\0', "\u{fffd}"));
+    }
     if text.len() <= MAX_CATEGORY_BYTES {
         buffer.push_str(text);
         return;

@@ -18,7 +18,7 @@ pub use page::{STYLE, badge, key, page};
 pub use replay_html::replay_html;
 pub use replay_text::replay_text;
 pub use replayed::{AlertReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report};
-pub use text::{compare_text, grouped};
+pub use text::{compare_text, grouped, is_hidden};
 
 use serde::Serialize;
 

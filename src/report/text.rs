@@ -174,9 +174,15 @@ fn percent(count: u64, all: u64) -> String {
 
 /// Without control characters, which a terminal would obey, and without those that turn the direction of text.
 pub(super) fn plain(text: &str) -> String {
-    let hidden =
-        |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|letter| if hidden(letter) { '\u{fffd}' } else { letter }).collect()
+    text.replace(is_hidden, "\u{fffd}")
+}
+
+/// Whether a character acts instead of showing itself: controls, and what turns the direction of text. Names and values from
+/// records may have them.
+#[must_use]
+pub fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn shortened(text: &str, width: usize) -> String {

@@ -22,7 +22,7 @@ class Browser:
     """Chromium, spoken to in JSON with a zero byte after each message."""
 
     def __init__(self):
-        self.profile = tempfile.TemporaryDirectory()
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_browser, self.out = os.pipe()
         self.inn, from_browser = os.pipe()
 

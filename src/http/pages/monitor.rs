@@ -24,7 +24,7 @@ use crate::window::WHOLE;
 /// Columns of the heat map.
 const MAPPED: usize = 30;
 /// Columns of the table; all of them are in the API.
-const LISTED: usize = 100;
+const LISTED: usize = 80;
 /// Points of a small line.
 const POINTS: usize = 32;
 /// Series with a line of their own.

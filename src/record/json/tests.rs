@@ -135,6 +135,15 @@ fn numbers_standing_for_categories_have_one_spelling() {
 }
 
 #[test]
+fn a_nul_in_a_category_becomes_a_character_that_can_be_stored() {
+    let mut decoder = decoder();
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"v":"a\u0000b","in":{"country":"D\u0000"}}"#);
+    let batch = decoder.finish();
+    assert_eq!(batch.batch.column(1).as_string::<i32>().value(0), "D\u{fffd}");
+    assert_eq!(batch.versions.name(0), "a\u{fffd}b");
+}
+
+#[test]
 fn an_overlong_category_keeps_a_prefix_and_a_hash() {
     let mut decoder = decoder();
     decode(&mut decoder, &format!(r#"{{"model":"credit","ts":1,"in":{{"country":"{}"}}}}"#, "é".repeat(300)));

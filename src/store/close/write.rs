@@ -83,9 +83,7 @@ pub(super) async fn write_summaries(
     let rows: Vec<Value> = summaries(&closing.counts)
         .into_iter()
         .map(|summary| {
-            // Categories are whatever records say; PostgreSQL's text cannot hold a NUL.
-            let (categories, shares): (Vec<String>, Vec<f32>) =
-                summary.categories.into_iter().map(|(name, share)| (name.replace('\0', "\u{fffd}"), share)).unzip();
+            let (categories, shares): (Vec<String>, Vec<f32>) = summary.categories.into_iter().unzip();
             serde_json::json!({
                 "column_name": summary.column, "present": summary.present, "nulls": summary.nulls,
                 "invalid": summary.invalid, "below": summary.below, "above": summary.above, "unseen": summary.unseen,

@@ -5,7 +5,7 @@ mod records;
 mod servers;
 
 pub use records::{Dice, assert_everything_was_told, assert_windows_are_true, bike_records};
-pub use servers::{Daemon, Smtp, Webhooks};
+pub use servers::{Daemon, Smtp, Webhooks, certify};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -121,6 +121,40 @@ async fn take(State(received): State<Inbox>, headers: HeaderMap, body: String) -
     StatusCode::NO_CONTENT
 }
 
+/// A certificate for `localhost`, `smtp.pem` with `smtp.key`, and the authority that signed it, `ca.pem`.
+pub fn certify(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    openssl(
+        &[&["req", "-x509"], &new[..], &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]]
+            .concat(),
+    );
+    openssl(
+        &[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]].concat(),
+    );
+    fs::write(folder.join("smtp.ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "smtp.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        "smtp.ext",
+        "-out",
+        "smtp.pem",
+    ]);
+}
+
 /// A real SMTP server that demands STARTTLS and AUTH.
 pub struct Smtp {
     server: Child,
@@ -140,41 +174,7 @@ impl Smtp {
         }
         let mails = folder.join("smtp");
         fs::create_dir_all(&mails).unwrap();
-        let openssl = |arguments: &[&str]| {
-            let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-        openssl(
-            &[
-                &["req", "-x509"],
-                &new[..],
-                &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"],
-            ]
-            .concat(),
-        );
-        openssl(
-            &[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]]
-                .concat(),
-        );
-        fs::write(folder.join("smtp.ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
-        openssl(&[
-            "x509",
-            "-req",
-            "-in",
-            "smtp.csr",
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            "smtp.ext",
-            "-out",
-            "smtp.pem",
-        ]);
+        certify(folder);
         let password = folder.join("smtp.password");
         fs::write(&password, "correct horse").unwrap();
         private(&password);
