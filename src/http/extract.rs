@@ -52,6 +52,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
     }
 }
 
+/// The body of a request, as it came: what is signed.
+pub(super) struct Raw(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match String::from_request(request, state).await {
+            Ok(body) => Ok(Self(body)),
+            Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
+        }
+    }
+}
+
 /// Who asks; everybody who gets as far as a handler that asks for it was let through.
 pub(super) struct By(pub(super) Caller);
 
@@ -71,7 +85,7 @@ const LIMIT: usize = 100;
 pub(super) fn part(cursor: Option<String>, limit: Option<usize>, most: usize) -> Result<Part, Problem> {
     let limit = limit.unwrap_or(LIMIT);
     if (1..=most).contains(&limit) {
-        Ok(Part { cursor, limit })
+        Ok(Part { cursor: cursor.filter(|cursor| !cursor.is_empty()), limit })
     } else {
         Err(Problem::bad(format!("`limit` must lie between 1 and {most}")))
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::http::Shared;
 use crate::http::backend::{Report, ReportOutcome};
-use crate::http::extract::Named;
+use crate::http::extract::{Named, Raw};
 use crate::http::problem::{ChangeProblems, Problem};
 use crate::retrain::RequestState;
 
@@ -48,7 +48,7 @@ pub(super) async fn progress(
     State(backend): State<Shared>,
     Named(id): Named<String>,
     headers: HeaderMap,
-    body: String,
+    Raw(body): Raw,
 ) -> Response {
     let signed = signed(&headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
     outcome(backend.report(Report::Retraining { id, signed, body }).await)
@@ -60,7 +60,7 @@ pub(super) async fn progress(
            ("x-mlflow-timestamp" = String, Header, description = "As MLflow sends it"),
            ("x-mlflow-signature" = String, Header, description = "As MLflow sends it")),
     request_body = Object, responses((status = 200, body = Taken), ChangeProblems))]
-pub(super) async fn mlflow(State(backend): State<Shared>, headers: HeaderMap, body: String) -> Response {
+pub(super) async fn mlflow(State(backend): State<Shared>, headers: HeaderMap, Raw(body): Raw) -> Response {
     let signed = signed(&headers, ["x-mlflow-delivery-id", "x-mlflow-timestamp", "x-mlflow-signature"]);
     outcome(backend.report(Report::Mlflow { signed, body }).await)
 }
