@@ -53,7 +53,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
     layout.max_message_bytes = settings.daemon.limits.max_message_bytes;
     let mut decoder = JsonDecoder::new(&monitor.schema, layout);
     let mut shown = 0;
-    let idle = arguments.idle.map_or(Duration::from_secs(3_600), Duration::from_secs);
+    let idle = arguments.idle.map_or(Duration::from_hours(1), Duration::from_secs);
     while arguments.limit.is_none_or(|limit| shown < limit) {
         let Some(message) = tap.next(idle).map_err(AppError::from)? else {
             if arguments.idle.is_some() {

@@ -91,7 +91,6 @@ impl Listener {
 }
 
 /// All routes, with what holds for every answer around them.
-#[must_use]
 pub fn router(backend: Arc<dyn Backend>) -> Router {
     let (api, _) = api::router().split_for_parts();
     Router::new()

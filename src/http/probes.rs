@@ -79,11 +79,11 @@ fn classic(open: &str) -> String {
                     "info" => "_info",
                     _ => "",
                 };
-                text.push_str(&format!("# HELP {family}{suffix} {said}\n"));
+                text.push_str(&["# HELP ", family, suffix, " ", said, "\n"].concat());
             }
             "TYPE" => {
                 let kind = if said == "info" { "gauge" } else { said };
-                text.push_str(&format!("# TYPE {family}{suffix} {kind}\n"));
+                text.push_str(&["# TYPE ", family, suffix, " ", kind, "\n"].concat());
             }
             _ => {}
         }

@@ -72,7 +72,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed(attempted))?;
-        if rows.len() as i64 > MAX_WINDOWS {
+        if super::bigint(rows.len() as u64) > MAX_WINDOWS {
             return Err(StoreError::Refused(format!(
                 "more than {MAX_WINDOWS} windows lie between {} and {}\nhint: take a shorter period",
                 wanted.from, wanted.to

@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn last_scores(&self, monitor: &str) -> Result<Vec<(String, f32)>, StoreError> {
-        let row: Option<(Option<Vec<String>>, Option<Vec<f32>>)> = sqlx::query_as(
+        let row: Option<LastScores> = sqlx::query_as(
             "select columns, scores from model_window
              where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",
         )
@@ -119,6 +119,9 @@ impl Store {
             .collect())
     }
 }
+
+/// Columns and their scores; none in windows that were closed before these were kept.
+type LastScores = (Option<Vec<String>>, Option<Vec<f32>>);
 
 async fn last_windows(
     connection: &mut PgConnection,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 14] = [
+const CORE: [&str; 15] = [
     "record",
     "binning",
     "distribution",
@@ -18,6 +18,7 @@ const CORE: [&str; 14] = [
     "replay",
     "report",
     "chart",
+    "view",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 

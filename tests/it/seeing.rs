@@ -207,7 +207,7 @@ fn tables_are_arrow(seen: &Seen<'_>) {
         "/api/v1/monitors/bike-demand/findings?limit=1000".to_owned(),
         format!("/api/v1/monitors/bike-demand/windows/{last}/distributions"),
     ]);
-    print!("{}", run(python));
+    eprint!("{}", run(python));
 }
 
 fn metrics_are_as_prometheus_wants_them(seen: &Seen<'_>) {
@@ -275,7 +275,7 @@ fn pages_are_good(seen: &Seen<'_>) {
         browser.args(["--shots", &folder]);
     }
     browser.args(pages(seen));
-    print!("{}", run(browser));
+    eprint!("{}", run(browser));
 }
 
 /// The addresses of all pages.
@@ -540,10 +540,11 @@ fn people_change_things(seen: &Seen<'_>) {
         let path = folder.join(format!("{name}.token"));
         fs::write(&path, format!("{name}-0123456789abcdef")).unwrap();
         private(&path);
-        tokens.push_str(&format!(
+        let text = format!(
             "[[http.tokens]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken = {{ file = \"{}\" }}\n",
             path.display()
-        ));
+        );
+        tokens.push_str(&text);
     }
     let tls = format!("[http.tls]\ncert_file = \"{0}/smtp.pem\"\nkey_file = \"{0}/smtp.key\"\n", folder.display());
     world.edit("b.toml", "[log]", &format!("{tls}{tokens}[log]"));
@@ -691,7 +692,7 @@ fn a_wide_monitor_stays_light(seen: &Seen<'_>) {
             bytes = text.len();
         }
         took.sort_unstable();
-        println!(
+        eprintln!(
             "{path}: {bytes} bytes, median {:.0} ms (200 columns x 500 windows, debug build)",
             took[5].as_secs_f64() * 1e3
         );

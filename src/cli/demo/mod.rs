@@ -130,7 +130,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     let (_reload, requests) = mpsc::channel(1);
     let daemon = tokio::spawn(app.run(stop.clone(), requests));
     if let Some(address) = http {
-        say(format!("  daemon     running, http://{address}/metrics"));
+        say(format!("  daemon     running, http://{address}/"));
     }
     say(format!("  files      {}\n", directory.display()));
 
@@ -339,7 +339,9 @@ fn next_steps(directory: &Path, keep: bool, http: Option<std::net::SocketAddr>) 
     say(format!("  less {}/monitors.d/bike-demand.toml   # the whole monitor, in one file", directory.display()));
     if keep {
         if let Some(address) = http {
-            say(format!("  curl http://{address}/metrics"));
+            say(format!(
+                "  http://{address}/                  # its pages; http://{address}/api/v1/openapi.json describes the API"
+            ));
         }
         say(format!("  driftd --config {}/driftd.toml status", directory.display()));
         say("\nrunning until Ctrl-C");

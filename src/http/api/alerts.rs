@@ -92,7 +92,7 @@ pub(super) async fn acknowledge(
     By(caller): By,
     Given(given): Given<Comment>,
 ) -> Result<Json<AlertRow>, Problem> {
-    let words = comment(&given.comment);
+    let words = comment(&given.comment)?;
     Ok(Json(backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?))
 }
 
@@ -120,7 +120,7 @@ pub(super) async fn resolve(
     By(caller): By,
     Given(given): Given<Resolution>,
 ) -> Result<Json<AlertRow>, Problem> {
-    let words = comment(&given.comment);
+    let words = comment(&given.comment)?;
     Ok(Json(backend.change_alert(alert, AlertChange::Resolve(given.judged), &caller.name, &words).await?))
 }
 
@@ -181,7 +181,7 @@ pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &st
     let duration = crate::record::micros_of(duration)
         .filter(|micros| (1..=YEAR).contains(micros))
         .ok_or_else(|| Problem::bad("`duration` is not between a moment and a year\nhint: write 30m, 2h or 7d"))?;
-    let comment = comment(why);
+    let comment = comment(why)?;
     if comment.trim().is_empty() {
         return Err(Problem::bad("`comment` says nothing: people will ask why it is quiet"));
     }

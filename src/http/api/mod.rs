@@ -10,6 +10,7 @@ mod retraining;
 mod status;
 
 use axum::Json;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
@@ -57,9 +58,19 @@ struct Comment {
     comment: String,
 }
 
-/// Without control characters, and not longer than people read.
-pub(in crate::http) fn comment(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(1_000).collect()
+/// Letters of a comment at most.
+const MOST_LETTERS: usize = 1_000;
+
+/// A comment without control characters.
+///
+/// # Errors
+/// When it is longer than people read.
+pub(in crate::http) fn comment(text: &str) -> Result<String, Problem> {
+    if text.chars().count() > MOST_LETTERS {
+        let detail = format!("`comment` has more than {MOST_LETTERS} letters");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+    }
+    Ok(text.chars().filter(|letter| !letter.is_control()).collect())
 }
 
 #[derive(utoipa::OpenApi)]

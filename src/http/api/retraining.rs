@@ -53,7 +53,7 @@ pub(super) async fn approve(
     By(caller): By,
     Given(given): Given<Comment>,
 ) -> Result<Json<RequestDetail>, Problem> {
-    let words = comment(&given.comment);
+    let words = comment(&given.comment)?;
     Ok(Json(backend.change_request(request, RequestChange::Approve, &caller.name, &words).await?))
 }
 
@@ -67,6 +67,6 @@ pub(super) async fn cancel(
     By(caller): By,
     Given(given): Given<Comment>,
 ) -> Result<Json<RequestDetail>, Problem> {
-    let words = comment(&given.comment);
+    let words = comment(&given.comment)?;
     Ok(Json(backend.change_request(request, RequestChange::Cancel, &caller.name, &words).await?))
 }

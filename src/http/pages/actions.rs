@@ -43,7 +43,7 @@ pub(super) async fn acknowledge(
     By(caller): By,
     filled: Filled<Fields>,
 ) -> Shown {
-    let words = comment(&fields(filled)?.comment);
+    let words = comment(&fields(filled)?.comment)?;
     backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?;
     Ok(back(&format!("/alerts/{alert}")))
 }
@@ -56,7 +56,7 @@ pub(super) async fn resolve(
 ) -> Shown {
     let fields = fields(filled)?;
     let change = AlertChange::Resolve(Judged::from_name(&fields.judged));
-    backend.change_alert(alert, change, &caller.name, &comment(&fields.comment)).await?;
+    backend.change_alert(alert, change, &caller.name, &comment(&fields.comment)?).await?;
     Ok(back(&format!("/alerts/{alert}")))
 }
 
@@ -90,7 +90,7 @@ async fn change_request(
     caller: &str,
     filled: Filled<Fields>,
 ) -> Shown {
-    let words = comment(&fields(filled)?.comment);
+    let words = comment(&fields(filled)?.comment)?;
     backend.change_request(request, change, caller, &words).await?;
     Ok(back(&format!("/retraining/{request}")))
 }

@@ -20,7 +20,7 @@ static STYLE: LazyLock<String> =
     LazyLock::new(|| [crate::report::STYLE, crate::chart::STYLE, include_str!("page.css")].concat());
 static ADDRESSES: LazyLock<[String; 3]> = LazyLock::new(|| {
     let address = |name: &str, kind: &str, content: &str| {
-        format!("/assets/{name}-{:08x}.{kind}", xxhash_rust::xxh3::xxh3_64(content.as_bytes()) as u32)
+        format!("/assets/{name}-{:016x}.{kind}", xxhash_rust::xxh3::xxh3_64(content.as_bytes()))
     };
     [address("page", "css", &STYLE), address("page", "js", SCRIPT), address("icon", "svg", ICON)]
 });
