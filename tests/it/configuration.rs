@@ -104,6 +104,31 @@ fn a_secret_that_everybody_can_read_is_refused_and_one_in_the_open_is_warned_abo
     assert!(!format!("{settings:?}").contains("swordfish"), "settings never show a secret");
 }
 
+#[test]
+fn a_listener_that_others_reach_needs_tokens_and_is_told_to_encrypt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("driftd.toml");
+    let load = |http: &str| {
+        let text = format!(
+            "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n[http]\nlisten = \"0.0.0.0:9464\"\n{http}"
+        );
+        fs::write(&path, text).unwrap();
+        config::load(&path)
+    };
+    let refused = load("").unwrap_err().to_string();
+    assert!(
+        refused.contains("is not a loopback address, and whoever reaches it could do everything"),
+        "{refused}"
+    );
+    let token = "[[http.tokens]]\nname = \"me\"\nrole = \"admin\"\ntoken = \"0123456789abcdefghij\"\n";
+    let settings = load(token).unwrap();
+    assert!(settings.warnings.iter().any(|warning| warning.contains("tokens travel unencrypted")));
+    assert!(!format!("{settings:?}").contains("0123456789abcdefghij"), "settings never show a secret");
+    let tls = "[http.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n";
+    let settings = load(&format!("{tls}{token}")).unwrap();
+    assert!(!settings.warnings.iter().any(|warning| warning.contains("unencrypted")), "{:?}", settings.warnings);
+}
+
 /// Takes the comment sign off every line that is a key or a table, but for paragraphs that begin with one of `skip`.
 fn uncommented(text: &str, skip: &[&str]) -> String {
     let mut lines = Vec::new();
@@ -133,6 +158,7 @@ fn load_monitor(text: &str) -> Monitor {
     fs::write(&path, text).unwrap();
     let mut monitor = config::load_monitor(&path).unwrap_or_else(|error| panic!("{error}"));
     monitor.file.clear();
+    monitor.fingerprint.clear();
     monitor
 }
 
@@ -201,6 +227,9 @@ fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
         "[[routes]]",
         "[[inhibit]]",
         "[calendars",
+        "[http.tls]",
+        "[[http.tokens]]",
+        "role",
     ];
     assert_eq!(load(&text), load(&uncommented(&text, &optional)));
 }

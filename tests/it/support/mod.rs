@@ -364,7 +364,7 @@ impl World {
     pub fn windows(&self) -> BTreeMap<(String, i64), (WindowCounts, String)> {
         let rows = self.runtime.block_on(
             sqlx::query(
-                "select segment, (extract(epoch from starts_at) * 1e6)::bigint as start, counts, verdict, columns
+                "select segment, (extract(epoch from starts_at) * 1e6)::bigint as start, counts, verdict, binning.columns
                  from model_window join binning on binning.id = binning_id where status = 'closed'",
             )
             .fetch_all(&self.pool),
