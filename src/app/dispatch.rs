@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::state::{RunningReceiver, Shared};
 use crate::notify::{Attempt, Circuit, Conversation, Outgoing, Reason, Step, next_step};
@@ -109,7 +110,8 @@ impl Worker {
         let Some(claimed) = claimed.into_iter().next() else {
             return Ok(Turn::Pause(IDLE));
         };
-        if let Err(error) = self.deliver(claimed, host.as_deref()).await {
+        let span = tracing::debug_span!("deliver", receiver = %self.name, message = %claimed.id, attempt = claimed.attempt);
+        if let Err(error) = self.deliver(claimed, host.as_deref()).instrument(span).await {
             tracing::warn!(receiver = %self.name, %error, "cannot record a delivery; it may be repeated under the same id");
         }
         Ok(Turn::Again)

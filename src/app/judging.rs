@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::monitors::RunningMonitor;
 use super::state::Shared;
@@ -90,8 +91,14 @@ async fn judge_monitor(
             configuration: &monitor.fingerprint,
         };
         let began = std::time::Instant::now();
-        let outcome =
-            store.close_window(with, &window, |closing, now| decide_window(closing, &monitor.rules, now)).await;
+        let span = tracing::debug_span!(
+            "close_window",
+            monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment, start = %window.key.start
+        );
+        let outcome = store
+            .close_window(with, &window, |closing, now| decide_window(closing, &monitor.rules, now))
+            .instrument(span)
+            .await;
         let decision = match outcome {
             Err(error) if !error.is_transient() => {
                 // What is wrong with one window must not keep the others from being judged.

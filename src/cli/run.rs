@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, runtime, settings};
 use crate::app::App;
 use crate::config;
-use crate::telemetry::{LogFormat, start_logging};
+use crate::telemetry::{LogFormat, finish_traces, start_logging};
 
 pub(super) fn run(path: &Path) -> Result<(), CliError> {
     let settings = settings(path)?;
@@ -29,6 +29,7 @@ pub(super) fn run(path: &Path) -> Result<(), CliError> {
         app.run(stop, requests).await?;
         Ok(())
     });
+    finish_traces();
     // A consumer that hangs on a dead broker must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     outcome

@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::{Shared, said, too_slow};
@@ -23,7 +24,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// Limits how long an answer takes, and adds what protects browsers.
 pub(super) async fn limit_and_protect(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let mut response = match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+    let span = tracing::debug_span!("request", method = %request.method(), path);
+    let mut response = match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).instrument(span).await {
         Ok(response) => response,
         Err(_) => said(too_slow(), &path),
     };

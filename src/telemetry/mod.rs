@@ -1,8 +1,10 @@
-//! Logs and metrics.
+//! Logs, metrics and, as a feature, traces.
 
 mod metrics;
+mod traces;
 
 pub use metrics::{Metrics, MonitorGauges};
+pub use traces::finish_traces;
 
 use std::io::IsTerminal as _;
 
@@ -32,7 +34,7 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
         format!("`{level}` is not a level or filter: {error}\nhint: write `info`, or `info,driftd::kafka=debug`")
     })?;
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    let registry = tracing_subscriber::registry();
+    let registry = tracing_subscriber::registry().with(traces::layer()?);
     let outcome = match format {
         LogFormat::Journald => {
             let journal =

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument as _;
+
 use tokio::sync::oneshot;
 
 use super::lookup::{Patience, pins};
@@ -55,7 +57,8 @@ impl Writer {
         let mut patience = Patience::new();
         loop {
             let started = Instant::now();
-            let outcome = self.store.checkpoint(&mut checkpoint).await;
+            let span = tracing::debug_span!("checkpoint", partitions = checkpoint.positions.len());
+            let outcome = self.store.checkpoint(&mut checkpoint).instrument(span).await;
             let seconds = started.elapsed().as_secs_f64();
             match outcome {
                 Ok(CheckpointOutcome::Stored { tallies }) => {
