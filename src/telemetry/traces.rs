@@ -23,6 +23,8 @@ mod otlp {
         if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_none() {
             return Ok(None);
         }
+        // The exporter's client asks for one even where it speaks plain HTTP.
+        let _chosen_already = rustls::crypto::ring::default_provider().install_default();
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .build()
