@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::monitors::RunningMonitor;
+use super::overview::view;
 use super::reports;
 use super::state::Shared;
 use super::upkeep::watermark;
@@ -22,8 +23,8 @@ use crate::store::{AlertAction, FindingPlace, Moved, Promotion, Replay, Store, S
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
-    FindingRow, MonitorDetail, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Page, RequestDetail,
-    RequestRow, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, distribution_rows,
+    FindingRow, MonitorDetail, MonitorView, Page, RequestDetail, RequestRow, ScoreBoard, SilenceRow, Status,
+    WindowFilter, WindowRow, distribution_rows,
 };
 use crate::window::WHOLE;
 
@@ -109,70 +110,6 @@ impl Shown {
         clean(name)?;
         let found = self.views(Some(name)).await?.into_iter().next();
         found.ok_or_else(|| Failure::NotFound(format!("there is no monitor `{name}`")))
-    }
-}
-
-fn view(
-    name: &str,
-    stored: Option<&MonitorStatus>,
-    running: Option<&RunningMonitor>,
-    baselines: Vec<BaselineSummary>,
-    status: &Status,
-) -> MonitorView {
-    let alerts: Vec<_> = status.alerts.iter().filter(|alert| alert.monitor == name).collect();
-    let count = |state: &str| alerts.iter().filter(|alert| alert.state == state).count();
-    let last_window = stored.and_then(|monitor| monitor.last_window.clone());
-    let open_windows = stored.map_or(0, |monitor| monitor.open_windows);
-    let state = MonitorState::of(&alerts, last_window.as_ref(), open_windows);
-    let lag = running.map(|running| {
-        let own = status.partitions.iter().filter(|partition| running.topics.matches(&partition.topic));
-        own.filter_map(|partition| partition.lag).sum()
-    });
-    let firing = count("firing") + count("acknowledged");
-    let summary = summary(state, last_window.as_ref().map(|window| window.rows), firing, running);
-    MonitorView {
-        name: name.to_owned(),
-        configured: running.is_some(),
-        state,
-        summary,
-        alerts: OpenAlerts {
-            pending: count("pending"),
-            firing: count("firing"),
-            acknowledged: count("acknowledged"),
-        },
-        records: stored.map(|monitor| monitor.records.clone()).unwrap_or_default(),
-        open_windows,
-        last_window,
-        baseline: baselines.into_iter().find(|baseline| baseline.active),
-        lag,
-        labels: running.map(|running| running.monitor.rules.labels.clone()).unwrap_or_default(),
-    }
-}
-
-fn summary(state: MonitorState, rows: Option<u64>, firing: usize, running: Option<&RunningMonitor>) -> String {
-    let alerts = match firing {
-        0 => String::new(),
-        1 => "; one alert fires".to_owned(),
-        more => format!("; {more} alerts fire"),
-    };
-    let least = running.map_or(0, |running| running.monitor.rules.judge.min_records);
-    match state {
-        MonitorState::Ok => format!("Nothing moved in the last window{alerts}."),
-        MonitorState::Warn => format!("The last window moved a little{alerts}."),
-        MonitorState::Drift => format!("Drift{alerts}."),
-        MonitorState::NoData if rows.is_none() => "No record came yet.".to_owned(),
-        MonitorState::NoData => format!("No record comes any more{alerts}."),
-        MonitorState::NoBaseline => {
-            "Windows are counted and not judged: there is no baseline to compare them with.".to_owned()
-        }
-        MonitorState::TooFew => {
-            format!(
-                "The last window has {} records, fewer than the {least} that a verdict needs.",
-                rows.unwrap_or(0)
-            )
-        }
-        MonitorState::Waiting => "Records are counted; no window has been closed yet.".to_owned(),
-        MonitorState::Undefined => "The last window could not be compared with its baseline.".to_owned(),
     }
 }
 

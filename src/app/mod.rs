@@ -7,6 +7,7 @@ mod ingest;
 mod judging;
 mod monitors;
 mod operations;
+mod overview;
 mod reports;
 mod state;
 mod telling;
@@ -87,7 +88,9 @@ impl App {
         store.migrate().await?;
         let producer = Producer::new(&source_options(&settings.daemon)?)?;
         let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
-        let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, Common::of(&settings)));
+        let private = settings.daemon.http.listen.ip().is_loopback();
+        let common = Common::of(&settings);
+        let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, common, private));
         Ok(Self { settings, store, listener, shared })
     }
 
@@ -223,6 +226,12 @@ async fn reload(
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;
+    // The listener stays where it was bound, whatever the file says now.
+    if !shared.is_private() && settings.daemon.http.tokens.is_empty() {
+        return Err("the listener is not on a loopback address, and there are no tokens any more: whoever reaches it could do \
+                    everything\nhint: keep `[[http.tokens]]`, or restart with `http.listen` on 127.0.0.1"
+            .to_owned());
+    }
     let options = source_options(&settings.daemon).map_err(|error| error.to_string())?;
     let producer = Producer::new(&options).map_err(|error| error.to_string())?;
     let receivers = build_receivers(&settings.receivers, Some(&producer))

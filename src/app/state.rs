@@ -78,6 +78,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Shared by all tasks.
 pub struct Shared {
     monitors: RwLock<Vec<Arc<RunningMonitor>>>,
+    private: bool,
     receivers: RwLock<Arc<Receivers>>,
     common: RwLock<Arc<Common>>,
     /// Hosts that are left alone for a while.
@@ -104,10 +105,16 @@ struct Life {
 }
 
 impl Shared {
-    pub(super) fn new(monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers, common: Common) -> Self {
+    pub(super) fn new(
+        monitors: Vec<Arc<RunningMonitor>>,
+        receivers: Receivers,
+        common: Common,
+        private: bool,
+    ) -> Self {
         let now = Instant::now();
         Self {
             monitors: RwLock::new(monitors),
+            private,
             receivers: RwLock::new(Arc::new(receivers)),
             common: RwLock::new(Arc::new(common)),
             circuit: Mutex::default(),
@@ -129,6 +136,11 @@ impl Shared {
     /// The monitors in force.
     pub fn monitors(&self) -> Vec<Arc<RunningMonitor>> {
         self.monitors.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether only this machine reaches the listener.
+    pub fn is_private(&self) -> bool {
+        self.private
     }
 
     /// The receivers in force.

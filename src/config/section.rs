@@ -349,6 +349,7 @@ impl<'a> Section<'a> {
             .iter()
             .filter_map(|(name, value)| {
                 let name = name.get_ref().to_string();
+                self.note_value(&name, value.span());
                 match value.get_ref() {
                     DeValue::String(text) => Some((name, text.to_string())),
                     DeValue::Integer(number) => Some((name, number.as_str().to_owned())),

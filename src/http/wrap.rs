@@ -77,7 +77,7 @@ pub(super) async fn tag(request: Request, next: Next) -> Response {
     let Ok(bytes) = to_bytes(body, MAX_TAGGED).await else {
         return Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the answer is too large\nhint: ask for less with `limit`",
+            "the answer is too large\nhint: ask for less: with `limit`, or of one `column`",
         )
         .into_response();
     };

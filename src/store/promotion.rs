@@ -1,5 +1,6 @@
 //! Baselines made from closed windows that somebody chose.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -102,15 +103,23 @@ impl Store {
             .await
             .map_err(failed(attempted))?;
         let binnings: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
-        let mut counted = Vec::new();
+        // Summed as they are read: a wide model's windows do not fit into memory all at once.
+        let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
         let mut starts: Vec<DateTime<Utc>> = Vec::new();
         for row in &rows {
             let bytes: &[u8] = row.try_get("counts").map_err(failed(attempted))?;
             let counts = damaged("a window", WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
-            counted.push((row.try_get("segment").map_err(failed(attempted))?, counts));
+            let segment: String = row.try_get("segment").map_err(failed(attempted))?;
+            match sums.get_mut(&segment) {
+                Some(sum) => damaged("the windows of a baseline", sum.merge(&counts))?,
+                None => {
+                    sums.insert(segment, counts);
+                }
+            }
             starts.push(row.try_get("starts_at").map_err(failed(attempted))?);
         }
         starts.dedup();
+        let counted: Vec<(String, WindowCounts)> = sums.into_iter().collect();
         let made = if binnings.id() == BinningSet::universal(schema).id() {
             learn(schema, &counted, options)
         } else {

@@ -556,6 +556,7 @@ fn people_change_things(seen: &Seen<'_>) {
     }
     let tls = format!("[http.tls]\ncert_file = \"{0}/smtp.pem\"\nkey_file = \"{0}/smtp.key\"\n", folder.display());
     world.edit("b.toml", "[log]", &format!("{tls}{tokens}[log]"));
+    world.edit("b.toml", "listen = \"127.0.0.1:", "listen = \"0.0.0.0:");
     let b = world.start_daemon("b", None);
     let authority = reqwest::Certificate::from_pem(&fs::read(folder.join("ca.pem")).unwrap()).unwrap();
     let client = Client::builder().redirect(redirect::Policy::none()).tls_certs_only([authority]).build().unwrap();
@@ -628,6 +629,16 @@ fn people_change_things(seen: &Seen<'_>) {
     assert_eq!(entry("silence.add")["actor"], "on-call");
 
     people_log_in(&guarded);
+    // A reload does not open what others reach, even when the file says now that they do not.
+    world.edit("b.toml", "listen = \"0.0.0.0:", "listen = \"127.0.0.1:");
+    world.edit("b.toml", &tokens, "");
+    b.signal("HUP");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !b.log().contains("there are no tokens any more") {
+        assert!(Instant::now() < deadline, "{}", b.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(guarded.get("/api/v1/monitors").0, 401);
     assert_eq!(b.stop(), Some(0));
 }
 

@@ -1,0 +1,135 @@
+//! The score of a monitor over time: alerts, and what changed.
+
+use maud::{Markup, html};
+
+use super::super::words::{plural, short_time, standing, time};
+use super::Seen;
+use crate::chart::{Change, Series, TimeMark, timeline_with};
+use crate::judge::Verdict;
+use crate::judge::why::number;
+use crate::view::{Episode, ScoredWindow, SeriesInfo};
+
+fn largest(window: &ScoredWindow) -> Option<f64> {
+    let judged = matches!(window.window.verdict, Some(Verdict::Ok | Verdict::Warn | Verdict::Critical));
+    let scores = window.scores.iter().flatten().map(|score| f64::from(score.score));
+    if judged { scores.reduce(f64::max) } else { None }
+}
+
+/// The chart with its sentence, what changed in words, and the alerts.
+pub(super) fn scores(seen: &Seen<'_>) -> Markup {
+    let windows = &seen.board.windows;
+    let values: Vec<Option<f64>> = windows.iter().map(largest).collect();
+    let changes = changes(seen);
+    let marks = marks(windows, seen.episodes);
+    let drifted = windows.iter().filter(|window| window.window.verdict == Some(Verdict::Critical)).count();
+    let unjudged = values.iter().filter(|value| value.is_none()).count();
+    let most = values.iter().flatten().copied().fold(0.0, f64::max);
+    let sentence = format!(
+        "The largest score of all columns over {}: {drifted} drifted, {unjudged} without a verdict, at most {} times its limit.",
+        plural(windows.len(), "window"),
+        number(most)
+    );
+    let first = windows.first().map_or(String::new(), |window| short_time(&window.window.start));
+    let last = windows.last().map_or(String::new(), |window| short_time(&window.window.end));
+    let series = Series { name: "score".to_owned(), values, limits: (0.5, 1.0) };
+    html! {
+        h2 { "Score over time" }
+        p { (sentence) }
+        figure {
+            (timeline_with("score", &series, &marks, &changes_only(&changes), (&first, &last), &sentence))
+        }
+        p.soft {
+            "The largest effect of any column as a multiple of its limit; dashed: 1. Shaded: an alert fires. Hatched: incomplete, or no verdict."
+        }
+        @if !changes.is_empty() {
+            ul { @for (change, words) in &changes { li { strong { (change.sign) } " " (words) } } }
+        }
+        (alerts_of(seen.episodes))
+    }
+}
+
+fn changes_only(changes: &[(Change, String)]) -> Vec<Change> {
+    changes.iter().map(|(change, _)| change.clone()).collect()
+}
+
+/// Where baseline, configuration and model version changed between two windows.
+fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
+    let windows = &seen.board.windows;
+    let others = || {
+        seen.detail
+            .series
+            .iter()
+            .filter(|info| info.segment == seen.series.segment && info.version != seen.series.version)
+    };
+    let mut changes = Vec::new();
+    for (index, pair) in windows.windows(2).enumerate() {
+        let [before, after] = pair else { continue };
+        let mut add = |sign: &str, words: String| {
+            let sign = format!("{sign}{}", changes.len() + 1);
+            changes.push((Change { window: index + 1, sign }, words));
+        };
+        let at = short_time(&after.window.start);
+        if before.window.baseline != after.window.baseline {
+            let name =
+                |version: Option<i32>| version.map_or("none".to_owned(), |version| format!("version {version}"));
+            add(
+                "B",
+                format!(
+                    "{at}: baseline {} instead of {}",
+                    name(after.window.baseline),
+                    name(before.window.baseline)
+                ),
+            );
+        }
+        if before.window.configuration.is_some() && before.window.configuration != after.window.configuration {
+            add("C", format!("{at}: the monitor's configuration changed"));
+        }
+        let appears =
+            |info: &&SeriesInfo| before.window.start < info.first_start && info.first_start <= after.window.start;
+        for info in others().filter(appears) {
+            add("V", format!("{at}: version {} appears", info.version));
+        }
+    }
+    // A chart full of signs says nothing.
+    let more = changes.len().saturating_sub(12);
+    changes.drain(..more);
+    changes
+}
+
+fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {
+    let fires = |start: &str| {
+        episodes.iter().any(|episode| {
+            episode.since.as_str() <= start && episode.until.as_deref().is_none_or(|until| start < until)
+        })
+    };
+    let mark = |window: &ScoredWindow| {
+        let judged = matches!(window.window.verdict, Some(Verdict::Ok | Verdict::Warn | Verdict::Critical));
+        if !judged || window.window.complete == Some(false) {
+            TimeMark::Unjudged
+        } else if fires(&window.window.start) {
+            TimeMark::Alert
+        } else {
+            TimeMark::None
+        }
+    };
+    windows.iter().map(mark).collect()
+}
+
+fn alerts_of(episodes: &[Episode]) -> Markup {
+    html! {
+        @if !episodes.is_empty() {
+            details {
+                summary { (plural(episodes.len(), "alert")) " of this series" }
+                ul {
+                    @for episode in episodes.iter().rev().take(50) {
+                        li {
+                            a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
+                            " " (standing(&episode.state, &episode.severity)) " from " (time(&episode.since))
+                            @if let Some(until) = &episode.until { " to " (time(until)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
