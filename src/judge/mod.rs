@@ -56,6 +56,12 @@ impl Verdict {
         all.into_iter().find(|verdict| verdict.as_str() == name)
     }
 
+    /// Whether something was said: the others are outcomes of their own.
+    #[must_use]
+    pub fn is_judged(self) -> bool {
+        matches!(self, Self::Ok | Self::Warn | Self::Critical)
+    }
+
     /// The louder of two.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {

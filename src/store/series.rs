@@ -70,21 +70,23 @@ impl Store {
         board(&mut connection, monitor, version, segment, limit).await.map_err(failed("read a score board"))
     }
 
-    /// The columns of the last closed window of a monitor's whole with their scores.
+    /// The columns of the last closed window of a monitor's whole with their scores; those without a verdict have none.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn last_scores(&self, monitor: &str) -> Result<Vec<(String, f32)>, StoreError> {
         let row: Option<LastScores> = sqlx::query_as(
-            "select columns, scores from model_window
+            "select coalesce(columns, '{}'), coalesce(scores, '{}'), coalesce(verdicts, '') from model_window
              where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",
         )
         .bind(monitor)
         .fetch_optional(&self.pool)
         .await
         .map_err(failed("read the last scores"))?;
-        let (columns, scores) = row.unwrap_or_default();
-        Ok(columns.unwrap_or_default().into_iter().zip(scores.unwrap_or_default()).collect())
+        let (columns, scores, verdicts) = row.unwrap_or_default();
+        let judged = columns.into_iter().zip(scores).zip(verdicts.chars());
+        let judged = judged.filter(|(_, letter)| verdict_of(*letter).is_judged());
+        Ok(judged.map(|(scored, _)| scored).collect())
     }
 
     /// One column in the last closed windows of a series, oldest first.
@@ -120,8 +122,8 @@ impl Store {
     }
 }
 
-/// Columns and their scores; none in windows that were closed before these were kept.
-type LastScores = (Option<Vec<String>>, Option<Vec<f32>>);
+/// Columns, their scores, the letters of their verdicts.
+type LastScores = (Vec<String>, Vec<f32>, String);
 
 async fn last_windows(
     connection: &mut PgConnection,

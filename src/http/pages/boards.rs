@@ -88,8 +88,7 @@ pub(super) fn line(board: &ScoreBoard, index: usize, most: usize) -> Vec<Option<
     let step = board.windows.len().div_ceil(most).max(1);
     let score = |window: &ScoredWindow| {
         let scored = window.scores.get(index).copied().flatten()?;
-        let judged = matches!(scored.verdict, Verdict::Ok | Verdict::Warn | Verdict::Critical);
-        judged.then_some(f64::from(scored.score))
+        scored.verdict.is_judged().then_some(f64::from(scored.score))
     };
     let largest = |part: &[ScoredWindow]| part.iter().filter_map(score).reduce(f64::max);
     board.windows.chunks(step).map(largest).collect()

@@ -186,8 +186,7 @@ fn mark(seen: &Seen<'_>, point: &ColumnPoint) -> TimeMark {
             && episode.until.as_deref().is_none_or(|until| start < until)
             && episode.column.as_deref().is_none_or(|column| column == seen.column)
     });
-    let judged =
-        decided(point).is_some_and(|verdict| matches!(verdict, Verdict::Ok | Verdict::Warn | Verdict::Critical));
+    let judged = decided(point).is_some_and(Verdict::is_judged);
     if !judged || point.window.complete == Some(false) {
         TimeMark::Unjudged
     } else if fires {

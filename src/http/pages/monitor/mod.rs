@@ -206,7 +206,7 @@ fn columns(seen: &Seen<'_>) -> Markup {
                 tr {
                     th.name scope="row" { a href=(column_at(&seen.series.monitor, column.name, &seen.series.version, &seen.series.segment)) { (column.name) } }
                     td { @if let Some(last) = column.last { (verdict(last.verdict)) } @else { "–" } }
-                    td.number { @if let Some(last) = column.last { (format!("{:.2}", last.score)) } @else { "–" } }
+                    td.number { @if let Some(last) = column.last.filter(|last| last.verdict.is_judged()) { (format!("{:.2}", last.score)) } @else { "–" } }
                     td { (spark(&line(seen.board, column.index, POINTS), 1.0)) }
                     td.number { (column.drifted) }
                     @let declared = type_of(column.name);

@@ -10,7 +10,7 @@ use crate::judge::why::number;
 use crate::view::{Episode, ScoredWindow, SeriesInfo};
 
 fn largest(window: &ScoredWindow) -> Option<f64> {
-    let judged = matches!(window.window.verdict, Some(Verdict::Ok | Verdict::Warn | Verdict::Critical));
+    let judged = window.window.verdict.is_some_and(Verdict::is_judged);
     let scores = window.scores.iter().flatten().map(|score| f64::from(score.score));
     if judged { scores.reduce(f64::max) } else { None }
 }
@@ -103,7 +103,7 @@ fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {
         })
     };
     let mark = |window: &ScoredWindow| {
-        let judged = matches!(window.window.verdict, Some(Verdict::Ok | Verdict::Warn | Verdict::Critical));
+        let judged = window.window.verdict.is_some_and(Verdict::is_judged);
         if !judged || window.window.complete == Some(false) {
             TimeMark::Unjudged
         } else if fires(&window.window.start) {
