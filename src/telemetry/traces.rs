@@ -52,6 +52,7 @@ mod otlp {
 ///
 /// # Errors
 /// When the exporter cannot be built.
+#[cfg_attr(not(feature = "otel"), expect(clippy::unnecessary_wraps, reason = "with the feature it can fail"))]
 pub(super) fn layer() -> Result<Option<Traces>, String> {
     #[cfg(feature = "otel")]
     return otlp::layer();

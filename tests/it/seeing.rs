@@ -117,7 +117,7 @@ fn prepared(world: &World) -> u64 {
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
-    let live = &live[..8_000];
+    let live = &live[..8_200];
     for (index, record) in live.iter().enumerate() {
         world.produce(index as i32 % TOPIC_PARTITIONS, record.as_bytes());
     }
