@@ -12,19 +12,19 @@ use super::reports;
 use super::state::Shared;
 use super::upkeep::watermark;
 use crate::http::{
-    Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewBaseline, NewSilence, Part, Probe, Report,
-    ReportOutcome, RequestChange, SeriesOf, WindowDetail,
+    Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Probe, Report, ReportOutcome,
+    RequestChange, SeriesOf, WindowDetail,
 };
 use crate::kafka::SourceCommands;
 use crate::measure::Pair;
 use crate::report::{baseline_diff, window_column};
 use crate::retrain::Step;
-use crate::store::{AlertAction, FindingPlace, Moved, Promotion, Replay, Store, StoreError};
+use crate::store::{AlertAction, FindingPlace, Moved, Replay, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
-    FindingRow, MonitorDetail, MonitorView, Page, RequestDetail, RequestRow, ScoreBoard, SilenceRow, Status,
-    WindowFilter, WindowRow, distribution_rows,
+    FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, ScoreBoard, SilenceRow,
+    Status, WindowFilter, WindowRow, distribution_rows,
 };
 use crate::window::WHOLE;
 
@@ -273,14 +273,12 @@ impl Backend for Shown {
         Ok(BaselineDiff { before: old, after: new, same_bins, columns })
     }
 
-    async fn promote(&self, monitor: &str, wanted: NewBaseline, actor: &str) -> Answer<BaselineSummary> {
+    async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> Answer<BaselineSummary> {
         self.known(monitor).await?;
         let running = self.configured(monitor)?;
         if let Some(version) = &wanted.version {
             clean(version)?;
         }
-        let NewBaseline { from, to, version, exclude, exclude_alerts, activate } = wanted;
-        let wanted = Promotion { from, to, version, exclude, exclude_alerts, activate };
         let (schema, options) = (&running.monitor.schema, running.monitor.build);
         let made = self.store.promote(monitor, &wanted, schema, options, actor).await.map_err(failure)?;
         tracing::info!(monitor, version = made.version, actor, origin = %made.origin, "made a baseline from windows");

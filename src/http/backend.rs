@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::Probe;
 use super::access::Access;
 use crate::alert::Matcher;
-use crate::record::EventTime;
 use crate::report::ColumnReport;
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint, DeliveryDetail,
     DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, Judged, MonitorDetail,
-    MonitorView, Page, RequestDetail, RequestRow, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
+    MonitorView, Page, Promotion, RequestDetail, RequestRow, ScoreBoard, SilenceRow, Status, WindowFilter,
+    WindowRow,
 };
 use crate::window::OffsetRanges;
 
@@ -95,23 +95,6 @@ pub struct NewSilence {
     pub duration: i64,
     /// Why.
     pub comment: String,
-}
-
-/// Windows to become a baseline.
-#[derive(Clone, Debug)]
-pub struct NewBaseline {
-    /// Windows that start at or after this.
-    pub from: EventTime,
-    /// Windows that start before this.
-    pub to: EventTime,
-    /// Of this model version alone.
-    pub version: Option<String>,
-    /// Windows that overlap one of these are left out.
-    pub exclude: Vec<(EventTime, EventTime)>,
-    /// So are those in which alerts fired.
-    pub exclude_alerts: bool,
-    /// Whether new windows are compared with it at once.
-    pub activate: bool,
 }
 
 /// What becomes of a retraining request.
@@ -205,7 +188,7 @@ pub trait Backend: Send + Sync {
     /// How two of them differ.
     async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> Answer<BaselineDiff>;
     /// Makes one from closed windows.
-    async fn promote(&self, monitor: &str, wanted: NewBaseline, actor: &str) -> Answer<BaselineSummary>;
+    async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> Answer<BaselineSummary>;
     /// Compares new windows with it from now on.
     async fn activate(&self, monitor: &str, version: i32, actor: &str) -> Answer<BaselineSummary>;
 

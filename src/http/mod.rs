@@ -17,8 +17,8 @@ mod wrap;
 pub use access::{Access, Role, Token};
 pub use api::openapi;
 pub use backend::{
-    AlertChange, Answer, Backend, ColumnDetail, Failure, NewBaseline, NewSilence, Part, Report, ReportOutcome,
-    RequestChange, SeriesOf, WindowDetail,
+    AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Report, ReportOutcome, RequestChange,
+    SeriesOf, WindowDetail,
 };
 pub use probes::Probe;
 pub use serve::TlsFiles;

@@ -32,7 +32,6 @@ pub use groups::{DRILL, Decided, Telling};
 pub use operations::Watched;
 pub use outbox::{AttemptOutcome, Claimed, Replay};
 pub use positions::{Claim, PartitionViews};
-pub use promotion::Promotion;
 pub use proposals::NewBaseline;
 pub use retraining::Moved;
 pub use windows::WindowCountsPair;

@@ -13,27 +13,10 @@ use crate::baseline::{learn, sum_of};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, ModelSchema};
-use crate::view::BaselineSummary;
+use crate::view::{BaselineSummary, Promotion};
 
 /// Windows a baseline is made from at most; more would not fit into memory.
 const MAX_WINDOWS: i64 = 2_000;
-
-/// Which windows become a baseline.
-#[derive(Clone, Debug)]
-pub struct Promotion {
-    /// Windows that start at or after this.
-    pub from: EventTime,
-    /// Windows that start before this.
-    pub to: EventTime,
-    /// Of this model version; of all versions when absent.
-    pub version: Option<String>,
-    /// Windows that overlap one of these are left out.
-    pub exclude: Vec<(EventTime, EventTime)>,
-    /// So are those in which an alert of the monitor fired.
-    pub exclude_alerts: bool,
-    /// Whether new windows are compared with it at once.
-    pub activate: bool,
-}
 
 impl Store {
     /// Makes a baseline from closed windows.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::record::EventTime;
 use crate::report::Summary;
 
 /// A baseline without its counts.
@@ -80,4 +81,21 @@ pub struct MeasuredDiff {
     pub effect: Option<f64>,
     /// The limit at which windows drift.
     pub critical: f64,
+}
+
+/// Which windows become a baseline.
+#[derive(Clone, Debug)]
+pub struct Promotion {
+    /// Windows that start at or after this.
+    pub from: EventTime,
+    /// Windows that start before this.
+    pub to: EventTime,
+    /// Of this model version; of all versions when absent.
+    pub version: Option<String>,
+    /// Windows that overlap one of these are left out.
+    pub exclude: Vec<(EventTime, EventTime)>,
+    /// So are those in which an alert of the monitor fired.
+    pub exclude_alerts: bool,
+    /// Whether new windows are compared with it at once.
+    pub activate: bool,
 }

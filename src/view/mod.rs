@@ -15,7 +15,7 @@ mod window;
 
 pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
 pub use audit::AuditEntry;
-pub use baseline::{BaselineDetail, BaselineDiff, BaselineSummary, ColumnDiff, MeasuredDiff, Period};
+pub use baseline::{BaselineDetail, BaselineDiff, BaselineSummary, ColumnDiff, MeasuredDiff, Period, Promotion};
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};

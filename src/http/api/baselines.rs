@@ -9,11 +9,10 @@ use utoipa::IntoParams;
 
 use super::Listing;
 use crate::http::Shared;
-use crate::http::backend::NewBaseline;
 use crate::http::extract::{Asked, By, Given, Named};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::record::EventTime;
-use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, Page, Period};
+use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, Page, Period, Promotion};
 
 /// The baselines of a monitor, the newest first.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines", tag = "baselines",
@@ -115,7 +114,7 @@ pub(super) async fn promote(
         .iter()
         .map(|period| Ok((time("exclude.from", &period.from)?, time("exclude.to", &period.to)?)))
         .collect::<Result<_, Problem>>()?;
-    let wanted = NewBaseline {
+    let wanted = Promotion {
         from,
         to,
         version: wanted.version,

@@ -11,13 +11,12 @@ use super::layout::{Layout, may_administer, page, table, trail};
 use super::words::{monitor_at, short_time, time};
 use crate::http::Shared;
 use crate::http::access::Caller;
-use crate::http::backend::NewBaseline;
 use crate::http::extract::{Asked, By, Named};
 use crate::http::problem::Problem;
 use crate::judge::why::number;
 use crate::record::EventTime;
 use crate::report::{Summary, grouped};
-use crate::view::{BaselineDiff, BaselineSummary, ColumnDiff, MonitorDetail};
+use crate::view::{BaselineDiff, BaselineSummary, ColumnDiff, MonitorDetail, Promotion};
 
 pub(super) async fn show(State(backend): State<Shared>, Named(monitor): Named<String>, By(caller): By) -> Shown {
     let detail = backend.monitor(&monitor).await?;
@@ -137,7 +136,7 @@ pub(super) async fn promote(
 ) -> Shown {
     let given = fields(filled)?;
     let time = |text: &str| text.trim().parse::<EventTime>().map_err(Problem::bad);
-    let wanted = NewBaseline {
+    let wanted = Promotion {
         from: time(&given.from)?,
         to: time(&given.to)?,
         version: Some(given.version.trim().to_owned()).filter(|version| !version.is_empty()),
