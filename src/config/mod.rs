@@ -269,7 +269,7 @@ fn read_monitors(
 
 fn read(path: &Path, problems: &Problems) -> Option<File> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Some(File { name: path.display().to_string(), text }),
+        Ok(text) => Some(File::new(path.display().to_string(), text)),
         Err(error) => {
             problems.add(
                 Problem::elsewhere(path.display().to_string(), "", format!("cannot read the file: {error}"))

@@ -1,6 +1,7 @@
 //! Mistakes in configuration, told all at once: where, what, what is allowed.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -13,6 +14,21 @@ pub(super) struct File {
     pub name: String,
     /// Its text.
     pub text: String,
+    /// Where its lines begin.
+    lines: Vec<usize>,
+}
+
+impl File {
+    pub(super) fn new(name: String, text: String) -> Self {
+        let starts = text.match_indices('\n').map(|(position, _)| position + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        Self { name, text, lines }
+    }
+
+    /// The number of the line, from 1, that a position lies in.
+    pub(super) fn line(&self, position: usize) -> usize {
+        self.lines.partition_point(|start| *start <= position)
+    }
 }
 
 /// One mistake.
@@ -38,7 +54,7 @@ impl Problem {
     pub(super) fn at(file: &File, span: Range<usize>, key: &str, message: impl Into<String>) -> Self {
         let start = span.start.min(file.text.len());
         let before = file.text.get(..start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
+        let line = file.line(start);
         let line_start = before.rfind('\n').map_or(0, |position| position + 1);
         let text = file.text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default().to_owned();
         let column = file.text.get(line_start..start).unwrap_or_default().chars().count() + 1;
@@ -188,7 +204,14 @@ impl fmt::Display for ConfigError {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<Problem>>,
-    configured: RefCell<Vec<ConfiguredValue>>,
+    configured: RefCell<Configured>,
+}
+
+/// Every key that was asked for, in that order, and where it stands.
+#[derive(Debug, Default)]
+struct Configured {
+    values: Vec<ConfiguredValue>,
+    places: HashMap<(String, String), usize>,
 }
 
 impl Problems {
@@ -207,16 +230,17 @@ impl Problems {
     /// Remembers what a key is set to, in place of what was known of it before.
     pub(super) fn note(&self, file: &File, key: String, value: &str, origin: String) {
         let value = shown(&key, value);
-        let mut configured = self.configured.borrow_mut();
-        match configured.iter_mut().find(|known| known.key == key && known.file == file.name) {
+        let Configured { values, places } = &mut *self.configured.borrow_mut();
+        let place = *places.entry((file.name.clone(), key.clone())).or_insert(values.len());
+        match values.get_mut(place) {
             Some(known) => (known.value, known.origin) = (value, origin),
-            None => configured.push(ConfiguredValue { file: file.name.clone(), key, value, origin }),
+            None => values.push(ConfiguredValue { file: file.name.clone(), key, value, origin }),
         }
     }
 
     /// Every key that was asked for.
     pub(super) fn configured(&self) -> Vec<ConfiguredValue> {
-        self.configured.borrow().clone()
+        self.configured.borrow().values.clone()
     }
 
     pub(super) fn is_empty(&self) -> bool {

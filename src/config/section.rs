@@ -59,8 +59,7 @@ impl<'a> Section<'a> {
     /// Remembers a value of the file as it is written there.
     fn note_value(&self, key: &str, span: Range<usize>) {
         let text = self.file.text.get(span.clone()).unwrap_or_default();
-        let line = 1 + self.file.text.get(..span.start).unwrap_or_default().matches('\n').count();
-        self.problems.note(self.file, self.key(key), text, format!("line {line}"));
+        self.problems.note(self.file, self.key(key), text, format!("line {}", self.file.line(span.start)));
     }
 
     /// Remembers what a key is that the file does not have.
