@@ -11,7 +11,7 @@ use driftd::baseline::build;
 use driftd::binning::BuildOptions;
 use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
 use driftd::measure::Measure;
-use driftd::record::table::{TableRows, json_lines_batches};
+use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
 };
@@ -65,11 +65,10 @@ fn decode(decoder: &mut JsonDecoder, records: &[String]) {
 fn counting(criterion: &mut Criterion) {
     let (schema, records) = (schema(), records());
     let text = records.join("\n");
-    let rows = TableRows { schema: schema.clone(), layout: layout(), timed: false, strict: true };
-    let (baseline, _) = build(&schema, &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &rows))
-    })
-    .unwrap();
+    let rows = TableRows { schema: schema.clone(), layout: layout(), timed: false };
+    let (baseline, _) =
+        build(&schema, &[], BuildOptions::default(), || json_batches(std::io::Cursor::new(text.clone()), &rows))
+            .unwrap();
     let spec = CountingSpec {
         length: WindowLength::from_micros(3_600_000_000).unwrap(),
         segments: vec![],

@@ -1,6 +1,10 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
+mod unusable;
+
+pub use unusable::{Fill, MIN_VALUES, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -13,7 +17,7 @@ use crate::binning::{
 };
 use crate::distribution::{BinningMismatch, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
-use crate::record::{ColumnType, DecodedBatch, ModelSchema};
+use crate::record::{ColumnType, DecodedBatch, ModelSchema, Rejections};
 use crate::window::WHOLE;
 
 /// Beyond this many values of a column, bins are placed by a uniform sample of them; counts stay exact.
@@ -36,9 +40,11 @@ pub struct BuildReport {
     /// Rows counted.
     pub rows: u64,
     /// Rows that could not be read.
-    pub rejected: u64,
-    /// Columns without a single usable value: they get no baseline.
-    pub empty_columns: Vec<String>,
+    pub rejected: Rejections,
+    /// For each column of the schema a value of another type than declared, where there is one.
+    pub wrong: Vec<Option<String>>,
+    /// Columns that can hardly be read: whoever builds a baseline to keep refuses it for them.
+    pub unusable: Vec<UnusableColumn>,
 }
 
 /// Why no baseline could be built.
@@ -72,7 +78,7 @@ pub fn build<I>(
 where
     I: Iterator<Item = ReadItem>,
 {
-    let (binnings, report, kept) = place(schema, options, open()?)?;
+    let (binnings, mut report, kept) = place(schema, options, open()?)?;
     let mut counted: BTreeMap<String, WindowCounts> = BTreeMap::new();
     let mut count = |batch: &DecodedBatch| {
         for (segment, rows) in rows_by_segment(batch, segments) {
@@ -89,6 +95,9 @@ where
                 count(&item?.batch);
             }
         }
+    }
+    if let Some(whole) = counted.get(WHOLE) {
+        report.unusable = unusable_columns(schema, whole, &report.wrong);
     }
     Ok((Baseline { binnings, segments: counted }, report))
 }
@@ -115,12 +124,22 @@ fn place(
 ) -> Result<(Arc<BinningSet>, BuildReport, Kept), BaselineError> {
     let mut collectors: Vec<Collector> =
         schema.columns().iter().map(|column| Collector::new(column.column_type)).collect();
-    let mut report = BuildReport { rows: 0, rejected: 0, empty_columns: Vec::new() };
+    let mut report = BuildReport {
+        rows: 0,
+        rejected: Rejections::default(),
+        wrong: vec![None; schema.columns().len()],
+        unusable: Vec::new(),
+    };
     let mut kept: Kept = Some(Vec::new());
     let mut kept_bytes = 0;
     for item in rows {
         let ReadBatch { batch, rejected, cheap, .. } = item?;
-        report.rejected += rejected;
+        report.rejected.merge(&rejected);
+        for (known, wrong) in report.wrong.iter_mut().zip(&batch.wrong) {
+            if known.is_none() {
+                known.clone_from(wrong);
+            }
+        }
         for (collector, array) in collectors.iter_mut().zip(batch.batch.columns()) {
             collector.collect(array.as_ref(), report.rows);
         }
@@ -138,11 +157,7 @@ fn place(
     }
     let mut columns = Vec::new();
     for (collector, column) in collectors.into_iter().zip(schema.columns()) {
-        let binning = collector.binning(options);
-        if binning.is_universal() {
-            report.empty_columns.push(column.name.clone());
-        }
-        columns.push((column.name.clone(), binning));
+        columns.push((column.name.clone(), collector.binning(options)));
     }
     Ok((Arc::new(BinningSet::new(columns)), report, kept))
 }
@@ -171,7 +186,8 @@ fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCou
 }
 
 /// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by
-/// the whole; every universal bucket falls into one bin, so the counts are moved exactly.
+/// the whole; every universal bucket falls into one bin, so the counts are moved exactly. Columns that can hardly be
+/// read get no bins, so that nothing is compared with what could not be read; [`unusable_columns`] names them.
 ///
 /// # Errors
 /// When there is no window of the whole, or windows do not add up.
@@ -182,11 +198,15 @@ pub fn learn(
 ) -> Result<Baseline, BaselineError> {
     let sums = sums(windows)?;
     let whole = sums.get(WHOLE).filter(|whole| whole.rows() > 0).ok_or(BaselineError::Empty)?;
+    let unusable = unusable_columns(schema, whole, &[]);
     let columns = whole
         .columns()
         .iter()
         .zip(schema.columns())
         .map(|(distribution, column)| {
+            if unusable.iter().any(|unusable| unusable.name == column.name) {
+                return (column.name.clone(), Binning::universal(column.column_type));
+            }
             let binning = match (column.column_type, distribution.universal_counts(), distribution.unseen()) {
                 (ColumnType::Numeric, Some(counts), _) => {
                     numeric_from_universal(counts, options).map_or(Binning::UniversalNumeric, Binning::Numeric)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Binning, CategoricalBinning, NumericBinning, category_hash, universal};
+use super::{Binning, CategoricalBinning, NumericBinning, category_hash, single, universal};
 
 /// How fine a binning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ struct Run {
 }
 
 /// Quantile bins of a sample: at most `1/resolution` of it in a bin, unless a single value alone holds more;
-/// such an *atom* gets a bin of its own. Non-finite values are ignored.
+/// such an *atom* gets a bin of its own. Values equal in single precision are one value. Non-finite values are ignored.
 ///
 /// # Errors
 /// When there is no finite value.
@@ -50,9 +50,20 @@ pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Resu
         }
     }
     values.sort_unstable_by(f64::total_cmp);
-    let runs = values.chunk_by(|left, right| left == right).filter_map(|equal| {
-        let value = *equal.first()?;
-        Some(Run { low: value, high: value.next_up(), count: equal.len() as u64 })
+    let runs = values.chunk_by(|left, right| single::equal(*left, *right)).flat_map(|equal| {
+        let apart = || equal.chunk_by(|left, right| left == right);
+        // What is equal in single precision is one value, and no cut divides it; unless the column needs more digits, which
+        // nothing in single precision can be compared with anyway.
+        let runs: Vec<Run> = if apart().nth(2).is_some() {
+            let run = |equal: &[f64]| {
+                equal.first().map(|value| Run { low: *value, high: value.next_up(), count: equal.len() as u64 })
+            };
+            apart().filter_map(run).collect()
+        } else {
+            let class = equal.first().map(|value| single::class_of(*value));
+            class.map(|(low, high)| Run { low, high, count: equal.len() as u64 }).into_iter().collect()
+        };
+        runs
     });
     from_runs(runs, values.len() as u64, options)
 }
@@ -110,7 +121,7 @@ fn from_runs(
         if is_atom {
             push_cut(&mut cuts, run.low);
             push_cut(&mut cuts, run.high);
-            if run.high != run.low.next_up() {
+            if run.high != run.low.next_up() && run.high != single::class_of(run.low).1 {
                 // A universal bucket is narrow, but not a single value.
                 largest = largest.max(run.count);
             }

@@ -4,6 +4,7 @@ mod build;
 mod categorical;
 mod embedding;
 mod numeric;
+pub mod single;
 pub mod universal;
 
 pub use build::{BuildError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values};

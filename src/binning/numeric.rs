@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::single;
+
 /// The intervals between strictly increasing cuts: bin 0 lies below the first cut, bin i is
 /// `[cut[i-1], cut[i])`, the last bin lies at and above the last cut.
 ///
-/// An *atom*, a value with a bin of its own, is the pair of cuts `v` and the next larger float: since no
-/// float lies between them, `[v, next(v))` holds `v` alone. In the same way the upper end is open: the last
-/// cut is the float after the baseline's maximum. So one list of cuts says it all.
+/// An *atom*, a value with a bin of its own, is the pair of cuts around all that is equal to it in single precision (see
+/// [`single`]); or, where every distinct value is told apart, `v` and the next larger float. In the same way the upper end
+/// is open: the last cut is the first value that is larger than the baseline's maximum. So one list of cuts says it all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "NumericBinningFile", into = "NumericBinningFile")]
 pub struct NumericBinning {
@@ -101,13 +103,14 @@ impl NumericBinning {
     }
 
     /// Every distinct value an atom: the binning that makes statistics from counts equal to those from
-    /// samples. `None` without a finite value.
+    /// samples. With `singles`, values equal in single precision are one. `None` without a finite value.
     #[must_use]
-    pub fn distinct(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub fn distinct(values: impl IntoIterator<Item = f64>, singles: bool) -> Option<Self> {
+        let ends = |value: f64| if singles { single::class_of(value) } else { (value, value.next_up()) };
         let mut cuts: Vec<f64> = values
             .into_iter()
             .filter(|value| value.is_finite())
-            .flat_map(|value| [value, value.next_up()])
+            .flat_map(|value| <[f64; 2]>::from(ends(value)))
             .collect();
         cuts.sort_by(f64::total_cmp);
         cuts.dedup();
@@ -148,10 +151,17 @@ impl NumericBinning {
         (bin.checked_sub(1).and_then(|index| self.cuts.get(index)).copied(), self.cuts.get(bin).copied())
     }
 
-    /// Whether a bin holds a single value.
+    /// Whether a bin holds a single value, or what is equal to one in single precision.
     #[must_use]
     pub fn is_atom(&self, bin: usize) -> bool {
-        matches!(self.ends(bin), (Some(low), Some(high)) if low.next_up() == high)
+        matches!(self.ends(bin), (Some(low), Some(high)) if low.next_up() == high || single::class_of(low) == (low, high))
+    }
+
+    /// The smallest and the largest value of the baseline, to single precision.
+    #[must_use]
+    pub fn range(&self) -> (f64, f64) {
+        let ends = self.cuts.first().zip(self.cuts.last());
+        ends.map_or((0.0, 0.0), |(first, last)| (single::written(*first), single::written(last.next_down())))
     }
 
     /// Where offsets of a bin are measured from and the size of one step.
@@ -160,7 +170,7 @@ impl NumericBinning {
         let last = self.cuts.last().copied().unwrap_or(0.0);
         let range = last - first;
         // A constant baseline has no width of its own to measure outliers with.
-        let open = if range > first.abs().max(last.abs()) * 1e-12 { range } else { first.abs().max(1.0) };
+        let open = if range > first.abs().max(last.abs()) * 1e-6 { range } else { first.abs().max(1.0) };
         match self.ends(bin) {
             (Some(low), Some(high)) => (low, (high - low) / STEPS),
             (Some(low), None) => (low, open / STEPS),

@@ -6,10 +6,15 @@
 /// Bits of the float that name its bucket: 11 of the exponent, 6 of the mantissa.
 const SHIFT: u32 = 52 - 6;
 
+use super::single;
+
 /// The bucket of a finite value: 0 for zero, positive keys for positive values, negative for negative ones;
 /// the order of keys is the order of values.
 #[must_use]
 pub fn bucket(value: f64) -> i32 {
+    let single = f64::from(single::nearest(value));
+    // Values equal in single precision are of one bucket; beyond its range there is no neighbour to be equal to.
+    let value = if single::nearest(value).is_normal() { single } else { value };
     let magnitude = (value.abs().to_bits() >> SHIFT) as i32 + 1;
     if value > 0.0 {
         magnitude
@@ -23,11 +28,13 @@ pub fn bucket(value: f64) -> i32 {
 /// The smallest value at or above which a value belongs to this bucket or a later one.
 #[must_use]
 pub fn lower_end(bucket: i32) -> f64 {
+    let rounded = |end: f64| single::nearest(end).is_normal().then(|| single::class_of(end));
     match bucket {
         0 => 0.0,
         1 => f64::from_bits(1),
-        key if key > 1 => magnitude(key - 1),
-        key => (-magnitude(-key)).next_up(),
+        // What rounds to the end in single precision belongs to a bucket of positive values, and not to one of negative.
+        key if key > 1 => rounded(magnitude(key - 1)).map_or(magnitude(key - 1), |(low, _)| low),
+        key => rounded(-magnitude(-key)).map_or((-magnitude(-key)).next_up(), |(_, high)| high),
     }
 }
 

@@ -7,11 +7,11 @@ use clap::Subcommand;
 use super::files::{DataFile, short_name};
 use super::{CliError, actor, runtime, say, settings, tell};
 use crate::app::store_options;
-use crate::baseline::{Baseline, BaselineError, BuildReport, build};
+use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableColumn, build};
 use crate::binning::Binning;
 use crate::config::{Monitor, load_monitor};
-use crate::record::Absence;
 use crate::record::table::TableRows;
+use crate::record::{Absence, nearest};
 use crate::store::Store;
 use crate::view::BaselineSummary;
 
@@ -32,6 +32,9 @@ enum Action {
         /// Training data: .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
         #[arg(long, value_name = "DATA")]
         from: PathBuf,
+        /// Read columns by their names in the monitor instead of their paths: for flat training data.
+        #[arg(long)]
+        by_name: bool,
         /// Store it without comparing new windows with it yet.
         #[arg(long)]
         inactive: bool,
@@ -63,13 +66,13 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
     runtime.block_on(async {
         let store = Store::connect_lazily(&store_options(&settings.daemon))?;
         match arguments.action {
-            Action::Build { monitor, from, inactive } => {
+            Action::Build { monitor, from, by_name, inactive } => {
                 let monitor = load_monitor(&monitor)?;
-                let (baseline, report) = from_file(&monitor, &from)?;
+                let (baseline, report) = from_file(&monitor, &from, by_name)?;
                 store.migrate().await?;
                 let summary = store_baseline(&store, &monitor, &baseline, &from, !inactive).await?;
                 let built = serde_json::json!({
-                    "baseline": summary, "rejected": report.rejected, "empty_columns": report.empty_columns,
+                    "baseline": summary, "rejected": report.rejected.total(),
                 });
                 tell(&built, || tell_built(&summary, &report))
             }
@@ -113,14 +116,49 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
     })
 }
 
-/// Builds a baseline from a file, by its extension.
-pub(super) fn from_file(monitor: &Monitor, path: &Path) -> Result<(Baseline, BuildReport), CliError> {
+/// Builds a baseline from a file. Columns are read where their paths say, as from Kafka; with `by_name` by their names.
+/// What can hardly be read is refused: it must not be taken for normal.
+pub(super) fn from_file(
+    monitor: &Monitor,
+    path: &Path,
+    by_name: bool,
+) -> Result<(Baseline, BuildReport), CliError> {
     let file = DataFile::new(path)?;
     let names: Vec<String> = monitor.layout.segments.iter().map(|(name, _)| name.clone()).collect();
-    let rows =
-        TableRows { schema: monitor.schema.clone(), layout: monitor.layout.clone(), timed: false, strict: true };
+    let schema = if by_name { monitor.schema.by_name() } else { monitor.schema.clone() };
+    let rows = TableRows { schema: schema.clone(), layout: monitor.layout.clone(), timed: false };
     let failed = |source: BaselineError| CliError::Baseline { path: file.name(), source };
-    build(&monitor.schema, &names, monitor.build, || file.rows(&rows)).map_err(failed)
+    let (baseline, report) = build(&schema, &names, monitor.build, || file.rows(&rows)).map_err(failed)?;
+    let needed = monitor.rules.judge.min_records;
+    if report.rows < needed {
+        return Err(CliError::Failed(format!(
+            "{}: it has {} records, and a baseline needs {needed} (min_records in [judge]): with fewer every window is \"not enough data\"",
+            file.name(),
+            report.rows
+        )));
+    }
+    if report.unusable.is_empty() {
+        return Ok((baseline, report));
+    }
+    let listed: Vec<String> = report.unusable.iter().map(|column| hinted(column, &file, by_name)).collect();
+    Err(CliError::Failed(format!("{}: no baseline can be built from it\n{}", file.name(), listed.join("\n"))))
+}
+
+/// Why a column cannot be a baseline, and what was probably meant.
+fn hinted(column: &UnusableColumn, file: &DataFile, by_name: bool) -> String {
+    let columns = file.profile().map(|profile| profile.columns).unwrap_or_default();
+    let names = columns.iter().map(|other| other.name.as_str());
+    let found = names.clone().take(30).collect::<Vec<_>>().join(", ");
+    let hint = match (&column.reason, nearest(&column.path, names.clone())) {
+        (Unusable::NeverFound, _) if !by_name && names.clone().any(|name| name == column.name) => format!(
+            "\nhint: the file has a column `{}`; with --by-name columns are read by their names instead of their paths",
+            column.name
+        ),
+        (Unusable::NeverFound, Some(near)) => format!("\nhint: did you mean `{near}`? The file has: {found}"),
+        (Unusable::NeverFound, None) => format!("\nhint: the file has: {found}"),
+        _ => String::new(),
+    };
+    format!("{column}{hint}")
 }
 
 /// Stores a baseline under the name of its file.
@@ -140,11 +178,8 @@ pub(super) async fn store_baseline(
 
 fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
     say(line(summary));
-    if report.rejected > 0 {
-        say(format!("warning: {} rows could not be read", report.rejected));
-    }
-    for column in &report.empty_columns {
-        say(format!("warning: column `{column}` has no value: it gets no baseline"));
+    for (reason, count, example) in report.rejected.iter() {
+        say(format!("warning: {count} rows could not be read ({reason}); {example}"));
     }
 }
 
@@ -169,12 +204,9 @@ fn show(baseline: &Baseline) {
         let absent: u64 = Absence::ALL.iter().map(|absence| column.absent(*absence)).sum();
         let values = match column.binning() {
             Binning::Numeric(binning) => {
-                let range = match (binning.cuts().first(), binning.cuts().last()) {
-                    (Some(first), Some(last)) => format!("{first} to {}", last.next_down()),
-                    _ => String::new(),
-                };
+                let (lowest, highest) = binning.range();
                 let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
-                format!("numeric, {} bins, {range}{mean}", binning.bins())
+                format!("numeric, {} bins, {lowest} to {highest}{mean}", binning.bins())
             }
             Binning::UniversalNumeric => "numeric, no value: no baseline".to_owned(),
             Binning::Embedding(binning) => format!("embedding of {} dimensions", binning.dimensions()),

@@ -1,5 +1,6 @@
 //! `driftd compare`
 
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,8 @@ use crate::compare::{CompareError, CompareSpec, Open, compare};
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
-use crate::record::table::{FileColumn, ReadError, TableRows};
-use crate::record::{Column, ColumnType, Derivation, ModelSchema, RecordLayout, Role};
+use crate::record::table::{FileColumn, FileProfile, ReadError, TWICE, TableRows};
+use crate::record::{Column, ColumnType, Derivation, ModelSchema, RecordLayout, Role, nearest};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 
 /// What to compare.
@@ -133,7 +134,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     };
     let found = compare(&spec, &File(&baseline), &File(&window)).map_err(failed)?;
     let names = Both { baseline: baseline.short_name(), window: window.short_name() };
-    let report = compare_report(&found, &spec, names, chosen.notes);
+    let mut report = compare_report(&found, &spec, names, chosen.notes);
+    if !arguments.columns.is_empty() {
+        report.asked_for_all();
+    }
     let output = arguments.output.as_deref();
     write(
         output,
@@ -180,7 +184,7 @@ impl Open for File<'_> {
 
     fn open(&self, schema: &ModelSchema) -> Result<Rows, ReadError> {
         let layout = RecordLayout { max_message_bytes: usize::MAX, ..RecordLayout::default() };
-        self.0.rows(&TableRows { schema: schema.clone(), layout, timed: false, strict: false })
+        self.0.rows(&TableRows { schema: schema.clone(), layout, timed: false })
     }
 }
 
@@ -193,79 +197,182 @@ struct Chosen {
 
 fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<Chosen, CliError> {
     let read =
-        |file: &DataFile| file.columns().map_err(|error| CliError::Failed(format!("{}: {error}", file.name())));
+        |file: &DataFile| file.profile().map_err(|error| CliError::Failed(format!("{}: {error}", file.name())));
     let (before, after) = (read(baseline)?, read(window)?);
-    if before.is_empty() {
-        return Err(CliError::Failed(format!(
-            "{}: there is no column to compare\nhint: is it empty?",
-            baseline.name()
-        )));
+    for (file, profile) in [(baseline, &before), (window, &after)] {
+        if profile.columns.is_empty() {
+            let what =
+                if profile.rows == 0 { "it has no row" } else { "none of its rows is a record with fields" };
+            return Err(CliError::Failed(format!("{}: there is no column to compare: {what}", file.name())));
+        }
     }
-    let of = |columns: &[FileColumn], name: &str| columns.iter().find(|column| column.name == name).cloned();
     let mut notes = Vec::new();
-    let mut chosen: Vec<(FileColumn, ColumnType)> = Vec::new();
-    if wanted.is_empty() {
-        for column in &before {
-            let there = of(&after, &column.name);
-            // A column without a value in the baseline's first rows is what the window has it for.
-            let kind = if column.found == "empty" {
-                there.as_ref().and_then(|there| there.column_type).or(column.column_type)
-            } else {
-                column.column_type
-            };
-            match kind {
-                Some(kind) => chosen.push((column.clone(), kind)),
-                None => notes.push(format!(
-                    "`{}` is not compared: it is {}; name it with --column {}:TYPE to compare it",
-                    column.name, column.found, column.name
-                )),
-            }
-            if let (Some(kind), Some(there)) = (kind, &there)
-                && there.column_type.is_some_and(|other| other != kind)
-                && there.found != "empty"
-            {
+    for (side, profile) in [("baseline", &before), ("window", &after)] {
+        notes.extend(profile.remarks.iter().map(|remark| format!("the {side}: {remark}")));
+    }
+    let chosen = if wanted.is_empty() {
+        let chosen = guessed(&before, &after, &mut notes);
+        for (side, profile) in [("baseline", &before), ("window", &after)] {
+            if !profile.complete {
                 notes.push(format!(
-                    "`{}` is {} in the baseline and {} in the window; what cannot be read as {} counts as of the wrong type",
-                    column.name, column.found, there.found, kind.as_str()
+                    "columns and their types are those of the first {} rows of the {side}",
+                    profile.rows
                 ));
             }
         }
-        let new: Vec<&str> = after
-            .iter()
-            .filter(|column| of(&before, &column.name).is_none())
-            .map(|column| column.name.as_str())
-            .collect();
-        if !new.is_empty() {
-            notes.push(format!("only the window has: {}", new.join(", ")));
-        }
+        chosen
     } else {
-        for text in wanted {
-            let (name, kind) = named(text)?;
-            let column =
-                of(&before, name).or_else(|| of(&after, name)).ok_or_else(|| unknown(name, &before, baseline))?;
-            let kind = kind.or(column.column_type).ok_or_else(|| {
-                CliError::Failed(format!(
-                    "`{name}` is {}\nhint: say what to read it as, such as --column {name}:categorical",
-                    column.found
-                ))
-            })?;
-            chosen.push((column, kind));
-        }
-    }
+        named_columns(&before, &after, wanted, baseline)?
+    };
+    let integers: HashSet<String> =
+        after.columns.iter().filter(|column| column.integers).map(|column| column.name.clone()).collect();
     // A text or an embedding stands for several columns.
     let (columns, integers): (Vec<Column>, Vec<bool>) = chosen
         .into_iter()
         .flat_map(|(column, column_type)| {
-            let integers = column.integers && of(&after, &column.name).is_some_and(|there| there.integers);
+            let integers = column.integers && integers.contains(&column.name);
             let FileColumn { name, path, .. } = column;
             let column = Column { name, path, role: Role::Feature, column_type, derivation: Derivation::Value };
             column.expand().into_iter().map(move |column| (column, integers))
         })
         .unzip();
     let schema = ModelSchema::new(columns).map_err(|error| {
-        CliError::Failed(format!("{}: {error}\nhint: choose columns with --column", baseline.name()))
+        let listed: String = notes.iter().map(|note| format!("\n{note}")).collect();
+        CliError::Failed(format!("{}: {error}\nhint: choose columns with --column{listed}", baseline.name()))
     })?;
     Ok(Chosen { schema, integers, notes })
+}
+
+fn of(profile: &FileProfile, name: &str) -> Option<FileColumn> {
+    profile.columns.iter().find(|column| column.name == name).cloned()
+}
+
+/// All columns of the baseline that can be compared; why others are not, is noted.
+fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -> Vec<(FileColumn, ColumnType)> {
+    let mut chosen = Vec::new();
+    let mut refused: HashSet<String> = HashSet::new();
+    let mut refuse = |column: &FileColumn, found: &str, notes: &mut Vec<String>| {
+        if !refused.insert(column.name.clone()) {
+            return;
+        }
+        let shown = if column.name.is_empty() {
+            "a column without a name".to_owned()
+        } else {
+            format!("`{}`", column.name)
+        };
+        let way = match found {
+            TWICE => "; rename one of the two".to_owned(),
+            _ if column.name.is_empty() => String::new(),
+            _ => format!("; name it with --column {}:TYPE to compare it", column.name),
+        };
+        notes.push(format!("{shown} is not compared: it is {found}{way}"));
+    };
+    let others: HashMap<&str, &FileColumn> =
+        after.columns.iter().map(|column| (column.name.as_str(), column)).collect();
+    for column in &before.columns {
+        let there = others.get(column.name.as_str()).map(|there| (*there).clone());
+        // Of a nested and a flat column the nested path finds both.
+        let column = match &there {
+            Some(there) if there.path.steps().len() > column.path.steps().len() => {
+                &FileColumn { path: there.path.clone(), ..column.clone() }
+            }
+            _ => column,
+        };
+        if let Some(there) = there.as_ref().filter(|there| there.found == TWICE) {
+            refuse(column, &there.found, notes);
+            continue;
+        }
+        let other = there.as_ref().and_then(|there| there.column_type);
+        let kind = match (column.column_type, other) {
+            // A column without a value in the baseline's first rows is what the window has it for.
+            (kind, other) if column.found == "empty" => other.or(kind),
+            // Codes that are numbers on one side and numbers and text on the other are codes on both.
+            (Some(ColumnType::Numeric), Some(ColumnType::Categorical)) if there.as_ref().is_some_and(is_mixed) => {
+                other
+            }
+            (kind, _) => kind,
+        };
+        let Some(kind) = kind else {
+            refuse(column, &column.found, notes);
+            continue;
+        };
+        chosen.push((column.clone(), kind));
+        if let Some(there) = &there
+            && let Some(other) = there.column_type.filter(|other| *other != kind)
+            && there.found != "empty"
+            && kind != ColumnType::Categorical
+        {
+            notes.push(format!(
+                "`{}` is {} in the baseline and {} in the window, which would be compared as {}; it is compared as {}",
+                column.name, column.found, there.found, other.as_str(), kind.as_str()
+            ));
+        }
+    }
+    let names =
+        |profile: &FileProfile| profile.columns.iter().map(|column| column.name.clone()).collect::<HashSet<_>>();
+    let (old, now) = (names(before), names(after));
+    let gone: Vec<&str> =
+        before.columns.iter().map(|column| column.name.as_str()).filter(|name| !now.contains(*name)).collect();
+    let new: Vec<&str> =
+        after.columns.iter().map(|column| column.name.as_str()).filter(|name| !old.contains(*name)).collect();
+    let near = |name: &&&str| {
+        nearest(name, new.iter().copied().take(LOOKED_AT)).map(|near| format!("`{name}` to `{near}`"))
+    };
+    let renamed: Vec<String> = gone.iter().take(LOOKED_AT).filter_map(|name| near(&name)).collect();
+    if !renamed.is_empty() {
+        notes.push(format!("columns were probably renamed: {}", renamed.join(", ")));
+    }
+    for (side, names) in [("baseline", gone), ("window", new)] {
+        if !names.is_empty() {
+            notes.push(format!("only the {side} has: {}", listed(&names)));
+        }
+    }
+    chosen
+}
+
+/// Names that are looked at for one that was renamed; among thousands a guess would take long and say little.
+const LOOKED_AT: usize = 50;
+
+/// The first names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    let shown = names.get(..LOOKED_AT.min(names.len())).unwrap_or_default().join(", ");
+    match names.len().saturating_sub(LOOKED_AT) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn is_mixed(column: &FileColumn) -> bool {
+    column.found == "numbers and text"
+}
+
+/// The columns asked for by name.
+fn named_columns(
+    before: &FileProfile,
+    after: &FileProfile,
+    wanted: &[String],
+    baseline: &DataFile,
+) -> Result<Vec<(FileColumn, ColumnType)>, CliError> {
+    let mut chosen = Vec::new();
+    for text in wanted {
+        let known = |name: &str| of(before, name).or_else(|| of(after, name));
+        // A column whose name has a colon is meant before a type is.
+        let (name, kind) = if known(text).is_some() { (text.as_str(), None) } else { named(text)? };
+        let column = known(name).ok_or_else(|| unknown(name, before, baseline))?;
+        if [of(before, name), of(after, name)].iter().flatten().any(|column| column.found == TWICE) {
+            return Err(CliError::Failed(format!(
+                "`{name}` is in the file more than once: which of them is meant cannot be known\nhint: rename or drop one of them"
+            )));
+        }
+        let kind = kind.or(column.column_type).ok_or_else(|| {
+            CliError::Failed(format!(
+                "`{name}` is {}\nhint: say what to read it as, such as --column {name}:categorical",
+                column.found
+            ))
+        })?;
+        chosen.push((column, kind));
+    }
+    Ok(chosen)
 }
 
 /// `NAME` or `NAME:TYPE`; a name may have colons.
@@ -284,15 +391,12 @@ fn named(text: &str) -> Result<(&str, Option<ColumnType>), CliError> {
     }
 }
 
-fn unknown(name: &str, columns: &[FileColumn], file: &DataFile) -> CliError {
-    let near = columns
-        .iter()
-        .map(|column| (strsim::jaro_winkler(name, &column.name), &column.name))
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .filter(|(likeness, _)| *likeness > 0.8);
-    let names: Vec<&str> = columns.iter().take(30).map(|column| column.name.as_str()).collect();
-    let hint =
-        near.map_or_else(|| format!("it has {}", names.join(", ")), |(_, near)| format!("did you mean `{near}`?"));
+fn unknown(name: &str, profile: &FileProfile, file: &DataFile) -> CliError {
+    let names = profile.columns.iter().map(|column| column.name.as_str());
+    let hint = match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", names.take(30).collect::<Vec<_>>().join(", ")),
+    };
     CliError::Failed(format!("{}: there is no column `{name}`\nhint: {hint}", file.name()))
 }
 

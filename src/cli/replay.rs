@@ -13,7 +13,7 @@ use super::files::{DataFile, short_name};
 use crate::baseline::{Baseline, BaselineError};
 use crate::config::{Monitor, load_monitor};
 use crate::record::table::TableRows;
-use crate::replay::{Inputs, Next, Replay, ReplaySpec, Replayed};
+use crate::replay::{Inputs, Next, Reading, Replay, ReplaySpec, Replayed};
 use crate::report::{Outcome, replay_html, replay_report, replay_text};
 use crate::window::Partition;
 
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Data to build the baseline from. Without it the monitor's `learn` decides how many windows it is learnt from.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Read the columns of --baseline by their names in the monitor instead of their paths: for flat training data.
+    #[arg(long, requires = "baseline")]
+    by_name: bool,
     /// What to write; by the extension of --output when absent, else text.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -37,24 +40,24 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// Replays; the exit code says what was found: 0 no alert, 3 alerts would have fired, 1 nothing could be judged.
+/// Replays; the exit code says what was found: 0 no alert, 3 alerts would have fired, 1 nothing could be judged, or a
+/// column could not be read.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let inputs: Vec<DataFile> =
         arguments.inputs.iter().map(|path| DataFile::new(path)).collect::<Result<_, _>>()?;
     let mut monitors = Vec::new();
     for path in &arguments.monitors {
         let monitor = load_monitor(path)?;
-        let baseline = baseline(&monitor, path, arguments.baseline.as_deref())?;
+        let baseline = baseline(&monitor, path, arguments.baseline.as_deref(), arguments.by_name)?;
         monitors.push((path, monitor, baseline));
     }
     let mut replayed = Vec::new();
     let passes = monitors.len();
     for (pass, (path, monitor, baseline)) in monitors.into_iter().enumerate() {
         let progress = progress_bar(&inputs, pass, passes);
-        let (outcome, rejected, filtered) = replay(&monitor, baseline, &inputs, &progress)?;
+        let (reading, outcome) = replay(&monitor, baseline, &inputs, &progress)?;
         progress.finish_and_clear();
-        let file = short_name(path);
-        replayed.push((file, rejected, filtered, outcome));
+        replayed.push((short_name(path), reading, outcome));
     }
     let report = replay_report(inputs.iter().map(DataFile::short_name).collect(), replayed);
     let output = arguments.output.as_deref();
@@ -70,10 +73,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     Ok(if verdicts.contains(&Outcome::Drift) { 3 } else { u8::from(verdicts.contains(&Outcome::Undefined)) })
 }
 
-fn baseline(monitor: &Monitor, path: &Path, data: Option<&Path>) -> Result<Option<(String, Baseline)>, CliError> {
+fn baseline(
+    monitor: &Monitor,
+    path: &Path,
+    data: Option<&Path>,
+    by_name: bool,
+) -> Result<Option<(String, Baseline)>, CliError> {
     match data {
         Some(data) => {
-            let (baseline, _) = from_file(monitor, data)?;
+            let (baseline, _) = from_file(monitor, data, by_name)?;
             Ok(Some((short_name(data), baseline)))
         }
         None if monitor.learn.is_some() => Ok(None),
@@ -84,21 +92,20 @@ fn baseline(monitor: &Monitor, path: &Path, data: Option<&Path>) -> Result<Optio
     }
 }
 
-/// Runs one monitor over all inputs; also how many rows were rejected and filtered while reading.
+/// Runs one monitor over all inputs.
 fn replay(
     monitor: &Monitor,
     baseline: Option<(String, Baseline)>,
     inputs: &[DataFile],
     progress: &ProgressBar,
-) -> Result<(Replayed, u64, u64), CliError> {
+) -> Result<(Reading, Replayed), CliError> {
     if monitor.layout.time.is_none() {
         return Err(CliError::Failed(format!(
             "{}: without `time` in [source] records have the time of their Kafka message, which files do not have\nhint: say where the event time lies",
             monitor.file
         )));
     }
-    let rows =
-        TableRows { schema: monitor.schema.clone(), layout: monitor.layout.clone(), timed: true, strict: false };
+    let rows = TableRows { schema: monitor.schema.clone(), layout: monitor.layout.clone(), timed: true };
     let spec = ReplaySpec {
         schema: monitor.schema.clone(),
         counting: monitor.counting.clone(),
@@ -120,13 +127,12 @@ fn replay(
     }
     let mut machine = Replay::new(spec, baseline);
     machine.announce(names.keys().cloned());
-    let (mut rejected, mut filtered) = (0, 0);
+    let mut reading = Reading::new(monitor.schema.clone(), monitor.layout.clone());
     for next in Inputs::new(opened) {
         match next {
             Next::Batch(partition, batch) => {
-                rejected += batch.rejected;
-                filtered += batch.filtered;
-                progress.inc(batch.batch.times.len() as u64 + batch.rejected + batch.filtered);
+                reading.take(&batch);
+                progress.inc(batch.batch.times.len() as u64 + batch.rejected.total() + batch.filtered.total());
                 machine.feed(&partition, &batch.batch).map_err(learning)?;
             }
             Next::End(partition) => machine.end_of(&partition).map_err(learning)?,
@@ -137,7 +143,7 @@ fn replay(
             }
         }
     }
-    Ok((machine.finish().map_err(learning)?, rejected, filtered))
+    Ok((reading, machine.finish().map_err(learning)?))
 }
 
 /// How far it has come, on a terminal; the number of rows is a guess where files do not say it.

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::{CompareError, CompareSpec, FileRows, Open};
 use crate::baseline::{BaselineError, build, place_bins};
-use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning};
+use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning, single};
 use crate::distribution::WindowCounts;
 use crate::record::{ColumnType, ModelSchema};
 use crate::window::WHOLE;
@@ -30,11 +30,13 @@ pub(super) fn count(
     let (baseline_counts, baseline_rows) = if exact {
         let mut distinct: Vec<Distinct> =
             spec.schema.columns().iter().map(|column| Distinct::new(column.column_type)).collect();
-        gather(&mut distinct, &spec.schema, baseline).map_err(CompareError::Baseline)?;
-        gather(&mut distinct, &spec.schema, window).map_err(CompareError::Window)?;
+        gather(&mut distinct, &spec.schema, baseline, 0).map_err(CompareError::Baseline)?;
+        gather(&mut distinct, &spec.schema, window, 1).map_err(CompareError::Window)?;
         let columns = spec.schema.columns().iter().zip(distinct);
+        // Another tool's numbers are those of the values as they are.
+        let as_they_are = spec.preset.is_some();
         let mut binnings: Vec<(String, Binning)> =
-            columns.map(|(column, distinct)| (column.name.clone(), distinct.binning())).collect();
+            columns.map(|(column, distinct)| (column.name.clone(), distinct.binning(as_they_are))).collect();
         place_embeddings(spec, baseline, &mut binnings)?;
         let (counts, rows) = counted(&Arc::new(BinningSet::new(binnings)), &spec.schema, baseline)
             .map_err(CompareError::Baseline)?;
@@ -46,7 +48,7 @@ pub(super) fn count(
         let (mut built, report) = build(&spec.schema, &[], spec.build, || baseline.open(&spec.schema))
             .map_err(CompareError::Baseline)?;
         let counts = built.segments.remove(WHOLE).ok_or(CompareError::Baseline(BaselineError::Empty))?;
-        (counts, FileRows { counted: report.rows, rejected: report.rejected })
+        (counts, FileRows { counted: report.rows, rejected: report.rejected, wrong: report.wrong })
     };
     let (window_counts, window_rows) =
         counted(baseline_counts.binnings(), &spec.schema, window).map_err(CompareError::Window)?;
@@ -83,7 +85,8 @@ fn counted(
         let all: Vec<u32> = (0u32..).take(item.batch.times.len()).collect();
         counts.count(&item.batch, &all);
         rows.counted += all.len() as u64;
-        rows.rejected += item.rejected;
+        rows.rejected.merge(&item.rejected);
+        rows.note(&item.batch.wrong);
     }
     Ok((counts, rows))
 }
@@ -94,6 +97,8 @@ enum Distinct {
     Numbers {
         values: Vec<f64>,
         settled: usize,
+        /// Whether all values of the baseline, and of the window, are of single precision.
+        singles: [bool; 2],
     },
     Categories(BTreeSet<String>),
     Boolean,
@@ -107,18 +112,21 @@ const BATCH: usize = 1 << 16;
 impl Distinct {
     fn new(column_type: ColumnType) -> Self {
         match column_type {
-            ColumnType::Numeric => Self::Numbers { values: Vec::new(), settled: 0 },
+            ColumnType::Numeric => Self::Numbers { values: Vec::new(), settled: 0, singles: [true; 2] },
             ColumnType::Categorical | ColumnType::Text => Self::Categories(BTreeSet::new()),
             ColumnType::Embedding => Self::Embedding,
             ColumnType::Boolean => Self::Boolean,
         }
     }
 
-    fn add(&mut self, array: &dyn Array) {
+    fn add(&mut self, array: &dyn Array, side: usize) {
         match (self, array.data_type()) {
-            (Self::Numbers { values, settled }, DataType::Float64) => {
+            (Self::Numbers { values, settled, singles }, DataType::Float64) => {
                 let finite =
                     array.as_primitive::<Float64Type>().iter().flatten().filter(|value| value.is_finite());
+                if let Some(all) = singles.get_mut(side) {
+                    *all &= finite.clone().all(single::is_single);
+                }
                 values.extend(finite);
                 // Dropping them each time the list has doubled costs no more than sorting it once.
                 if values.len() > (2 * *settled).max(BATCH) {
@@ -138,11 +146,13 @@ impl Distinct {
         }
     }
 
-    fn binning(self) -> Binning {
+    fn binning(self, as_they_are: bool) -> Binning {
         match self {
-            Self::Numbers { mut values, .. } => {
+            Self::Numbers { mut values, singles: [before, after], .. } => {
                 settle(&mut values);
-                NumericBinning::distinct(values).map_or(Binning::UniversalNumeric, Binning::Numeric)
+                // A side in single precision can only be compared in it.
+                NumericBinning::distinct(values, before != after && !as_they_are)
+                    .map_or(Binning::UniversalNumeric, Binning::Numeric)
             }
             Self::Categories(names) => {
                 Binning::Categorical(CategoricalBinning::new(names.into_iter().collect(), Vec::new()))
@@ -159,10 +169,15 @@ fn settle(values: &mut Vec<f64>) {
     values.dedup();
 }
 
-fn gather(distinct: &mut [Distinct], schema: &ModelSchema, file: &impl Open) -> Result<(), BaselineError> {
+fn gather(
+    distinct: &mut [Distinct],
+    schema: &ModelSchema,
+    file: &impl Open,
+    side: usize,
+) -> Result<(), BaselineError> {
     for item in file.open(schema)? {
         for (distinct, array) in distinct.iter_mut().zip(item?.batch.batch.columns()) {
-            distinct.add(array.as_ref());
+            distinct.add(array.as_ref(), side);
         }
     }
     Ok(())

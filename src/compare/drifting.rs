@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{CompareError, Open};
 use crate::baseline::BaselineError;
+use crate::binning::single;
 use crate::measure::{Categories, Points, Values};
 use crate::record::{ColumnType, ModelSchema};
 
@@ -106,10 +107,20 @@ impl Collected {
     fn values(self) -> Values {
         match self {
             Self::Numbers(counts, _) => {
-                let all = counts
-                    .into_iter()
-                    .map(|(bits, (before, after))| (f64::from_bits(bits), before, after))
-                    .collect();
+                let all_single = |side: fn(&(u64, u64)) -> u64| {
+                    counts
+                        .iter()
+                        .filter(|(_, both)| side(both) > 0)
+                        .all(|(bits, _)| single::is_single(f64::from_bits(*bits)))
+                };
+                // A side in single precision can only be compared in it.
+                let rounded = all_single(|both| both.0) != all_single(|both| both.1);
+                let value = |bits: u64| {
+                    let value = f64::from_bits(bits);
+                    let single = f64::from(single::nearest(value));
+                    if rounded && single.is_finite() { single::written(single) } else { value }
+                };
+                let all = counts.iter().map(|(bits, (before, after))| (value(*bits), *before, *after)).collect();
                 Values::Numeric { points: Points::summed(all), integers: false }
             }
             Self::Texts(counts, _) => Values::Categorical(Categories::from_counts(counts.into_iter().collect())),

@@ -16,8 +16,8 @@ use crate::judge::why::{Reason, explain_columns};
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::measure::{Measure, Values};
 use crate::preset::Preset;
-use crate::record::ModelSchema;
 use crate::record::table::{ReadError, ReadItem};
+use crate::record::{ModelSchema, Rejections};
 
 /// What is compared, and how.
 #[derive(Clone, Debug)]
@@ -37,12 +37,25 @@ pub struct CompareSpec {
 }
 
 /// How rows of a file became counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileRows {
     /// Rows counted.
     pub counted: u64,
-    /// Rows that could not be read.
-    pub rejected: u64,
+    /// Rows that could not be read, and why.
+    pub rejected: Rejections,
+    /// For each column of the schema a value of another type than it is compared as, where there is one.
+    pub wrong: Vec<Option<String>>,
+}
+
+impl FileRows {
+    fn note(&mut self, wrong: &[Option<String>]) {
+        self.wrong.resize(wrong.len(), None);
+        for (known, wrong) in self.wrong.iter_mut().zip(wrong) {
+            if known.is_none() {
+                known.clone_from(wrong);
+            }
+        }
+    }
 }
 
 /// Two files, compared.

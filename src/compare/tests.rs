@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::judge::{ColumnRules, MeasureRule, WindowRule};
-use crate::record::table::{TableRows, json_lines_batches};
+use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, RecordLayout};
 use crate::report::{Both, CompareReport, compare_html, compare_report, compare_text};
 
@@ -15,9 +15,8 @@ impl Open for Lines {
     type Rows = Box<dyn Iterator<Item = ReadItem>>;
 
     fn open(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError> {
-        let rows =
-            TableRows { schema: schema.clone(), layout: RecordLayout::default(), timed: false, strict: false };
-        Ok(Box::new(json_lines_batches(Cursor::new(self.0.clone()), &rows)))
+        let rows = TableRows { schema: schema.clone(), layout: RecordLayout::default(), timed: false };
+        Ok(Box::new(json_batches(Cursor::new(self.0.clone()), &rows)?))
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Verdict {
     Warn,
     /// Drift worth an alert.
     Critical,
-    /// Too few records to say anything.
+    /// Too few records, in the window or in what it is compared with, to say anything.
     NotEnoughData,
     /// Nothing to compare with.
     NoBaseline,
@@ -136,7 +136,7 @@ impl Judgement {
 /// Judges a window against its baseline.
 #[must_use]
 pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &JudgeSpec) -> Judgement {
-    let too_few = window.rows() < spec.min_records;
+    let too_few = [Some(window), baseline].into_iter().flatten().any(|side| side.rows() < spec.min_records);
     let blanket = match baseline {
         None => Some(Verdict::NoBaseline),
         Some(_) if too_few => Some(Verdict::NotEnoughData),
@@ -158,6 +158,9 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
                 (Some(verdict), _) => unscored(rules, rule, verdict),
                 // A column the baseline does not have, or has on other bins, cannot be compared.
                 (None, None) => unscored(rules, rule, Verdict::NoBaseline),
+                (None, Some(pair)) if rule.measure.reads_values() && has_few_values(pair, spec.min_records) => {
+                    unscored(rules, rule, Verdict::NotEnoughData)
+                }
                 (None, Some(pair)) => finding(rules, rule, pair, significance),
             });
         }
@@ -185,6 +188,15 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
         findings,
         columns,
     }
+}
+
+/// With fewer values on a side nothing is said about them, however many records there are.
+const FEW_VALUES: u64 = 30;
+
+/// Whether a side has values, but too few to say anything. Without any the measure has no value, which is another outcome.
+fn has_few_values(pair: &Pair<'_>, min_records: u64) -> bool {
+    let few = |side: &Distribution| (1..FEW_VALUES.min(min_records)).contains(&side.present());
+    few(pair.baseline()) || few(pair.window())
 }
 
 fn unscored(rules: &ColumnRules, rule: &MeasureRule, verdict: Verdict) -> Finding {
@@ -223,6 +235,10 @@ fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
 /// The worst verdict of the findings; a column without a value on one side is never found in order.
 fn column_verdict(findings: &[Finding], before: Option<&Distribution>, after: Option<&Distribution>) -> Verdict {
     let verdict = worst(findings.iter().map(|finding| finding.verdict));
+    let few = findings.iter().any(|finding| finding.verdict == Verdict::NotEnoughData);
+    if verdict == Verdict::Ok && few {
+        return Verdict::NotEnoughData;
+    }
     let empty = |column: Option<&Distribution>| column.is_none_or(|column| column.present() == 0);
     if verdict == Verdict::Ok && (empty(before) || empty(after)) { Verdict::Undefined } else { verdict }
 }

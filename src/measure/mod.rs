@@ -27,6 +27,7 @@ mod registry;
 mod score;
 mod share;
 mod shift;
+mod sparse;
 mod t_test;
 mod total_variation;
 mod values;

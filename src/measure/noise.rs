@@ -6,12 +6,13 @@ use super::energy::energy_parts;
 use super::law::normal_quantile_two_sided;
 use super::shift::SMALLEST_DEVIATION;
 use super::wasserstein::{standard_deviation, wasserstein_parts};
-use super::{Groups, Measure, Pair, Score};
+use super::{Groups, Measure, Pair, Score, sparse};
 
 /// The effect that two samples of one distribution exceed with a chance of about `significance`: below it an
 /// effect is noise, whatever the material thresholds say.
 ///
-/// With X the chi-square quantile at the bins' degrees of freedom and s = `1/n + 1/m`:
+/// On categories, divergences are summed up category by category, see [`sparse`]. On bins of numbers, with X the
+/// chi-square quantile at the bins' degrees of freedom and s = `1/n + 1/m`:
 /// * PSI: `X s` (Yurdakul 2018); KL: half of that (second-order expansion).
 /// * Jensen-Shannon distance: its square in nats is a chi-square variable times `s/8` (second-order expansion),
 ///   here in bits; Hellinger: the same in nats.
@@ -35,13 +36,19 @@ pub fn noise_floor(measure: Measure, pair: &Pair<'_>, score: &Score, significanc
         return f64::INFINITY;
     }
     let spread = 1.0 / n + 1.0 / m;
-    let chi_square = || chi_square_quantile(&pair.grouped(), significance);
+    // Sums of parts over bins: chi-square where bins are well filled, category by category where they may not be.
+    let divergence = |approximate: fn(f64, f64) -> f64| {
+        sparse::chance(measure, pair, significance)
+            .unwrap_or_else(|| approximate(chi_square_quantile(&pair.grouped(), significance), spread))
+    };
     match measure {
-        Measure::Psi => chi_square() * spread,
-        Measure::Kl => chi_square() * spread / 2.0,
-        Measure::JensenShannon => (chi_square() * spread / (8.0 * std::f64::consts::LN_2)).sqrt(),
-        Measure::Hellinger => (chi_square() * spread / 8.0).sqrt(),
-        Measure::TotalVariation => (chi_square() * spread).sqrt() / 2.0,
+        Measure::Psi => divergence(|quantile, spread| quantile * spread),
+        Measure::Kl => divergence(|quantile, spread| quantile * spread / 2.0),
+        Measure::JensenShannon => {
+            (divergence(|quantile, spread| quantile * spread / 8.0) / std::f64::consts::LN_2).sqrt()
+        }
+        Measure::Hellinger => divergence(|quantile, spread| quantile * spread / 8.0).sqrt(),
+        Measure::TotalVariation => divergence(|quantile, spread| (quantile * spread).sqrt() / 2.0),
         Measure::LInfinity => largest_bin_error(&pair.grouped(), significance, n + m) * spread.sqrt(),
         Measure::Ks => (-(significance / 2.0).ln() / 2.0).sqrt() * spread.sqrt(),
         Measure::Wasserstein | Measure::WassersteinNormed => {

@@ -472,6 +472,12 @@ impl Measure {
         Thresholds { warn: self.entry().warn, critical: self.entry().critical }
     }
 
+    /// Whether it is about values, rather than about how many rows have one, or one that is known.
+    #[must_use]
+    pub fn reads_values(self) -> bool {
+        !matches!(self, Self::NullShare | Self::InvalidShare | Self::UnseenShare | Self::OutOfRangeShare)
+    }
+
     /// Whether a p-value passes a level. The table of Anderson-Darling ends at 0.001: its end counts as less than any
     /// level.
     #[must_use]

@@ -17,7 +17,8 @@ pub struct TTest {
 }
 
 /// Student's test (1908), which takes both variances for equal. Two constant sides that differ have an infinite
-/// statistic and p-value 0, two that do not have 0 and 1. `None` when both together have fewer than three values.
+/// statistic and p-value 0, two that do not have 0 and 1. `None` when both together have fewer than three values, or
+/// values are so large that their squares are infinite.
 #[must_use]
 pub fn student_t(points: &Points) -> Option<TTest> {
     let (n, m) = points.sizes()?;
@@ -52,5 +53,9 @@ fn test(points: &Points, squared_error: f64, degrees: f64) -> Option<TTest> {
     let statistic = difference / squared_error.sqrt();
     let pooled = (points.squares(Side::Baseline)? + points.squares(Side::Window)?) / (n + m - 2.0);
     let effect = -difference / pooled.sqrt();
+    // Deviations of values near the end of the range of floats are infinite, and say nothing.
+    if statistic.is_nan() || effect.is_nan() {
+        return None;
+    }
     Some(TTest { statistic, degrees, p_value: student_two_sided(statistic, degrees), effect })
 }

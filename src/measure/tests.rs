@@ -59,7 +59,7 @@ proptest! {
     ) {
         let baseline: Vec<f64> = baseline.into_iter().map(f64::from).collect();
         let window: Vec<f64> = window.into_iter().map(f64::from).collect();
-        let all = NumericBinning::distinct(baseline.iter().chain(&window).copied()).unwrap();
+        let all = NumericBinning::distinct(baseline.iter().chain(&window).copied(), false).unwrap();
         let binnings = Arc::new(BinningSet::new(vec![("x".into(), Binning::Numeric(all))]));
         let ks = score(Measure::Ks, &baseline, &window, &binnings).unwrap();
         prop_assert!((ks.statistic - exact_ks(&baseline, &window)).abs() < 1e-12);
@@ -218,7 +218,7 @@ proptest! {
             values.iter().map(|value| f64::from(*value) / 4.0).chain(vec![f64::NAN; nulls]).collect()
         };
         let (left, right) = (numbers(&left, 0), numbers(&right, nulls));
-        let all = NumericBinning::distinct(left.iter().chain(&right).copied()).unwrap();
+        let all = NumericBinning::distinct(left.iter().chain(&right).copied(), false).unwrap();
         let binnings = Arc::new(BinningSet::new(vec![("x".into(), Binning::Numeric(all))]));
         let (before, after) = (numeric_counts(&binnings, &left), numeric_counts(&binnings, &right));
         let (before, after) = (&before.columns()[0], &after.columns()[0]);

@@ -21,8 +21,9 @@ pub fn wasserstein_of_points(points: &Points) -> Option<f64> {
 
 /// The area between the two cumulative distributions of binned values, in the unit of the column.
 ///
-/// Between two cuts both are taken as straight lines; beyond the open ends the sums of the values, which
-/// are kept exactly, give the area. With one bin a distinct value the result equals the sample formula. `None`
+/// Between two cuts the values of a side are spread evenly around their mean, which is known exactly: over the whole bin
+/// when it is the middle, close to an end when they lie beside it. Beyond the open ends the sums of the values give the
+/// area. With one bin a distinct value the result equals the sample formula. `None`
 /// when one side has no value or the column has no cuts.
 #[must_use]
 pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {
@@ -50,8 +51,14 @@ pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
         right_sum += right;
         gap = left_sum as f64 / n - right_sum as f64 / m;
         match binning.ends(bin) {
-            (Some(low), Some(high)) if (first..=last).contains(&bin) => inside += between(before, gap, high - low),
-            (Some(low), Some(high)) => outside += between(before, gap, high - low),
+            (Some(low), Some(high)) => {
+                let steps = [
+                    Step::of(baseline, bin, *left as f64 / n, (low, high)),
+                    Step::of(window, bin, *right as f64 / m, (low, high)),
+                ];
+                let area = within(before, steps, (low, high));
+                *if (first..=last).contains(&bin) { &mut inside } else { &mut outside } += area;
+            }
             (None, Some(end)) | (Some(end), None) => {
                 // The mean distance of what lies beyond, each side over its own size.
                 let beyond = |column: &Distribution, count: u64, size: f64| {
@@ -63,6 +70,57 @@ pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
         }
     }
     Some((inside, outside))
+}
+
+/// How the cumulative distribution of a side rises within a bin: by how much, and between which values.
+#[derive(Clone, Copy)]
+struct Step {
+    rise: f64,
+    from: f64,
+    to: f64,
+}
+
+impl Step {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    fn of(column: &Distribution, bin: usize, rise: f64, (low, high): (f64, f64)) -> Self {
+        let count = column.counts().get(bin).copied().unwrap_or(0);
+        let mean = column.bin_sum(bin).filter(|_| count > 0).map(|sum| sum / count as f64);
+        let mean = mean.unwrap_or_else(|| f64::midpoint(low, high)).clamp(low, high);
+        let reach = (mean - low).min(high - mean);
+        Self { rise, from: mean - reach, to: mean + reach }
+    }
+
+    /// How much of the rise happens at one value.
+    fn jump(self, value: f64) -> f64 {
+        if self.from == self.to && value == self.to { self.rise } else { 0.0 }
+    }
+
+    /// How much of the rise has happened at a value, what happens at it included.
+    fn at(self, value: f64) -> f64 {
+        if value >= self.to {
+            self.rise
+        } else if value <= self.from {
+            0.0
+        } else {
+            self.rise * (value - self.from) / (self.to - self.from)
+        }
+    }
+}
+
+/// The area between two cumulative distributions within a bin, which are apart by `gap` where it begins.
+fn within(gap: f64, [left, right]: [Step; 2], (low, high): (f64, f64)) -> f64 {
+    let mut corners = [low, left.from, left.to, right.from, right.to, high];
+    corners.sort_unstable_by(f64::total_cmp);
+    let at = |value: f64| gap + left.at(value) - right.at(value);
+    corners
+        .windows(2)
+        .filter_map(|pair| Some((*pair.first()?, *pair.last()?)))
+        .filter(|(from, to)| to > from)
+        .map(|(from, to)| {
+            // A side whose values are all equal jumps at a corner: the line ends before the jump.
+            between(at(from), at(to) - left.jump(to) + right.jump(to), to - from)
+        })
+        .sum()
 }
 
 /// The area under |f| where f runs straight from one value to another.

@@ -18,25 +18,38 @@ pub enum Derivation {
     Norm,
 }
 
+impl Derivation {
+    /// What the name of a derived column ends in.
+    pub(super) fn suffix(self) -> Option<&'static str> {
+        match self {
+            Self::Value => None,
+            Self::Length => Some(".length"),
+            Self::Words => Some(".words"),
+            Self::Tokens => Some(".tokens"),
+            Self::Norm => Some(".norm"),
+        }
+    }
+}
+
 impl Column {
     /// The columns that stand for it: a text has its length, its words and its tokens (whose unseen share is the share of
     /// words out of the vocabulary); an embedding has its norm beside itself; all others are what they are.
     #[must_use]
     pub fn expand(self) -> Vec<Self> {
-        let part = |suffix: &str, column_type: ColumnType, derivation: Derivation| Self {
-            name: format!("{}.{suffix}", self.name),
+        let part = |column_type: ColumnType, derivation: Derivation| Self {
+            name: format!("{}{}", self.name, derivation.suffix().unwrap_or_default()),
             column_type,
             derivation,
             ..self.clone()
         };
         match self.column_type {
             ColumnType::Text => vec![
-                part("length", ColumnType::Numeric, Derivation::Length),
-                part("words", ColumnType::Numeric, Derivation::Words),
-                part("tokens", ColumnType::Categorical, Derivation::Tokens),
+                part(ColumnType::Numeric, Derivation::Length),
+                part(ColumnType::Numeric, Derivation::Words),
+                part(ColumnType::Categorical, Derivation::Tokens),
             ],
             ColumnType::Embedding => {
-                let norm = part("norm", ColumnType::Numeric, Derivation::Norm);
+                let norm = part(ColumnType::Numeric, Derivation::Norm);
                 vec![self, norm]
             }
             _ => vec![self],

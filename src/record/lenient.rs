@@ -2,7 +2,18 @@
 //! `-Infinity`, and numbers beyond 64-bit floats.
 //!
 //! `json.dumps` writes the first three by default, so a single undefined feature would otherwise cost the
-//! whole record. The text is rewritten with those tokens quoted; the decoder knows the quoted words.
+//! whole record. The text is rewritten with those tokens as strings that begin with a NUL, which [`non_finite`] tells from
+//! the words `NaN` and `Infinity` as somebody's text.
+
+/// The number behind a string that [`quote_non_finite`] wrote.
+pub(super) fn non_finite(text: &str) -> Option<f64> {
+    match text.strip_prefix('\0')? {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
 
 /// Quotes the tokens named above. `None` when there is none of them, so the message is simply malformed.
 pub(super) fn quote_non_finite(payload: &[u8]) -> Option<Vec<u8>> {
@@ -40,11 +51,15 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
 
+const NAN: &[u8] = br#""\u0000NaN""#;
+const INFINITY: &[u8] = br#""\u0000Infinity""#;
+const NEGATIVE_INFINITY: &[u8] = br#""\u0000-Infinity""#;
+
 fn replacement(word: &[u8]) -> Option<&'static [u8]> {
     match word {
-        b"NaN" | b"nan" => Some(b"\"NaN\""),
-        b"Infinity" | b"inf" | b"Inf" => Some(b"\"Infinity\""),
-        b"-Infinity" | b"-inf" | b"-Inf" => Some(b"\"-Infinity\""),
+        b"NaN" | b"nan" | b"-NaN" | b"-nan" => Some(NAN),
+        b"Infinity" | b"inf" | b"Inf" => Some(INFINITY),
+        b"-Infinity" | b"-inf" | b"-Inf" => Some(NEGATIVE_INFINITY),
         _ => {
             let first = word.strip_prefix(b"-").unwrap_or(word).first()?;
             if !first.is_ascii_digit() {
@@ -52,9 +67,9 @@ fn replacement(word: &[u8]) -> Option<&'static [u8]> {
             }
             let value: f64 = std::str::from_utf8(word).ok()?.parse().ok()?;
             if value == f64::INFINITY {
-                Some(b"\"Infinity\"")
+                Some(INFINITY)
             } else if value == f64::NEG_INFINITY {
-                Some(b"\"-Infinity\"")
+                Some(NEGATIVE_INFINITY)
             } else {
                 None
             }
@@ -88,8 +103,10 @@ mod tests {
     fn quotes_bare_tokens_and_leaves_strings_alone() {
         assert_eq!(
             rewritten(r#"{"a":NaN,"NaN":[-Infinity, 1e999],"s":"x\"NaN"}"#).unwrap(),
-            r#"{"a":"NaN","NaN":["-Infinity", "Infinity"],"s":"x\"NaN"}"#
+            r#"{"a":"\u0000NaN","NaN":["\u0000-Infinity", "\u0000Infinity"],"s":"x\"NaN"}"#
         );
+        assert_eq!(non_finite("\0-Infinity"), Some(f64::NEG_INFINITY));
+        assert_eq!(non_finite("NaN"), None);
     }
 
     #[test]

@@ -4,16 +4,22 @@
 //! Decoding is message by message: whatever is wrong with one message costs that message alone.
 
 mod batch;
+mod cell;
 mod derive;
+mod frame;
 mod json;
 mod lenient;
+mod nearest;
+mod rejection;
 pub mod table;
 mod time;
+mod value;
 
-pub(crate) use batch::push_category;
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
 pub use derive::Derivation;
 pub use json::JsonDecoder;
+pub use nearest::nearest;
+pub use rejection::{Filtered, Rejections};
 pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};
 
 use std::collections::HashSet;
@@ -229,6 +235,18 @@ impl ModelSchema {
         Self::new(columns.into_iter().flat_map(Column::expand).collect())
     }
 
+    /// The same columns, each looked for by its name instead of its path, as in flat tables. What is derived of a text or
+    /// an embedding has the name of the column that it is derived of.
+    #[must_use]
+    pub fn by_name(&self) -> Self {
+        let flat = |column: &Column| {
+            let suffix = column.derivation.suffix();
+            let name = suffix.and_then(|suffix| column.name.strip_suffix(suffix)).unwrap_or(&column.name);
+            Column { path: FieldPath::of_steps([name.to_owned()]), ..column.clone() }
+        };
+        Self { columns: self.columns.iter().map(flat).collect() }
+    }
+
     /// The columns in declared order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
@@ -276,7 +294,7 @@ impl Absence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectReason {
-    /// Not well-formed JSON, more than one document, or not UTF-8 where text is needed.
+    /// Not well-formed JSON, more than one document, not UTF-8 where text is needed, or another format.
     Syntax,
     /// Well-formed, but not an object.
     NotAnObject,

@@ -7,6 +7,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::value::Value;
+
 /// A point in event time: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -83,6 +85,43 @@ pub enum TimeUnit {
     Nanoseconds,
 }
 
+impl TimeUnit {
+    /// Every unit.
+    pub const ALL: [Self; 4] = [Self::Seconds, Self::Milliseconds, Self::Microseconds, Self::Nanoseconds];
+
+    /// The name used in configuration: `s`, `ms`, `us` or `ns`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Milliseconds => "ms",
+            Self::Microseconds => "us",
+            Self::Nanoseconds => "ns",
+        }
+    }
+
+    /// How many there are in a second.
+    fn per_second(self) -> f64 {
+        match self {
+            Self::Seconds => 1.0,
+            Self::Milliseconds => 1e3,
+            Self::Microseconds => 1e6,
+            Self::Nanoseconds => 1e9,
+        }
+    }
+}
+
+/// Years in which predictions are logged: 1990 to 2100. A time outside of them is more likely in another unit.
+const PLAUSIBLE: std::ops::Range<i64> = 631_152_000_000_000..4_102_444_800_000_000;
+
+impl EventTime {
+    /// Whether it lies in the years 1990 to 2100.
+    #[must_use]
+    pub fn is_plausible(self) -> bool {
+        PLAUSIBLE.contains(&self.0)
+    }
+}
+
 /// How event times are written in records. Text is always read as RFC 3339; without an offset it is taken as UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeFormat {
@@ -117,6 +156,46 @@ impl TimeFormat {
             TimeUnit::Nanoseconds => value.div_euclid(1_000),
         };
         EventTime::from_micros(micros)
+    }
+
+    /// The unit in which the number behind an implausible time is a plausible one, with that time. `None` when the time
+    /// is plausible, or in no unit.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a guess at a unit needs no last digit")]
+    pub fn plausible_unit(self, time: EventTime) -> Option<(TimeUnit, EventTime)> {
+        self.plausible_unit_of(time.micros() as f64 / 1e6 * self.unit.per_second())
+            .filter(|_| !time.is_plausible())
+    }
+
+    fn plausible_unit_of(self, number: f64) -> Option<(TimeUnit, EventTime)> {
+        let others = TimeUnit::ALL.into_iter().filter(|unit| *unit != self.unit);
+        let mut read = others.filter_map(|unit| Some((unit, TimeFormat { unit }.number(number)?)));
+        read.find(|(_, time)| time.is_plausible())
+    }
+
+    /// Why a value is no event time: what it is, and what is allowed.
+    pub(crate) fn refusal(self, field: &str, value: Value<'_>) -> String {
+        let unit = self.unit.as_str();
+        let number = match value {
+            #[expect(clippy::cast_precision_loss, reason = "a guess at a unit needs no last digit")]
+            Value::Integer(number) => Some(number as f64),
+            Value::Number(number) => Some(number),
+            _ => None,
+        };
+        match number {
+            Some(number) => {
+                let hint = self.plausible_unit_of(number).map_or(String::new(), |(unit, time)| {
+                    format!("\nhint: with time_unit = \"{}\" it is {time}", unit.as_str())
+                });
+                format!(
+                    "the event time `{field}` is {number}, which lies outside the years 1900 to 9999 in the unit {unit}{hint}"
+                )
+            }
+            None => format!(
+                "the event time `{field}` cannot be read: it is {}; allowed are RFC 3339 text, such as 2026-01-31T09:30:00Z, and numbers since 1970 (time_unit = \"{unit}\")",
+                value.shown()
+            ),
+        }
     }
 
     /// Reads RFC 3339 text, `2026-11-21T15:00:00Z` or `2026-11-21 15:00:00`.

@@ -5,8 +5,10 @@
 //! has passed them. So files that follow one another and files that run side by side both work.
 
 mod inputs;
+mod reading;
 
 pub use inputs::{Inputs, Next};
+pub use reading::Reading;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

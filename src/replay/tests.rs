@@ -5,7 +5,7 @@ use crate::alert::{AlertPolicy, AlertRule, Severity};
 use crate::baseline::build;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::Measure;
-use crate::record::table::{TableRows, json_lines_batches};
+use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeUnit};
 use crate::retrain::RetrainPolicy;
 use crate::window::WindowLength;
@@ -22,7 +22,7 @@ fn rows() -> TableRows {
         time_format: TimeFormat { unit: TimeUnit::Seconds },
         ..RecordLayout::default()
     };
-    TableRows { schema: schema(), layout, timed: true, strict: false }
+    TableRows { schema: schema(), layout, timed: true }
 }
 
 fn spec(learn: Option<u32>) -> ReplaySpec {
@@ -81,7 +81,7 @@ fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String])
     let partition = |number| Partition { topic: Arc::from("files"), partition: number };
     let inputs = (0..)
         .zip(files)
-        .map(|(number, text)| (partition(number), json_lines_batches(Cursor::new(text.clone()), &rows())));
+        .map(|(number, text)| (partition(number), json_batches(Cursor::new(text.clone()), &rows()).unwrap()));
     let inputs: Vec<_> = inputs.collect();
     replay.announce(inputs.iter().map(|(partition, _)| partition.clone()));
     for next in Inputs::new(inputs) {
@@ -98,7 +98,7 @@ fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String])
 fn given() -> Option<(String, Baseline)> {
     let text = log(0..10, 99, 99);
     let untimed = TableRows { timed: false, ..rows() };
-    let open = || Ok(json_lines_batches(Cursor::new(text.clone()), &untimed));
+    let open = || json_batches(Cursor::new(text.clone()), &untimed);
     Some(("given".into(), build(&schema(), &[], BuildOptions::default(), open).unwrap().0))
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::columns::{bars, of_finding, of_tool, strength};
+use super::notes::reading_notes;
 use super::{Both, ColumnReport, CompareReport, FORMAT, MeasureReport, Outcome, Summary};
 use crate::binning::Binning;
 use crate::compare::{CompareSpec, Comparison};
@@ -34,6 +35,7 @@ pub fn compare_report(
         None => comparison.judgement.verdict.into(),
     };
     let mut notes = notes;
+    notes.extend(reading_notes(comparison, spec));
     if let Some(tool) = &comparison.tool {
         notes.push(match tool.preset.dataset_rule() {
             DatasetRule::Share(share) => format!(
@@ -56,7 +58,10 @@ pub fn compare_report(
         method: method(spec),
         files,
         rows: Both { baseline: comparison.baseline_rows.counted, window: comparison.window_rows.counted },
-        rejected: Both { baseline: comparison.baseline_rows.rejected, window: comparison.window_rows.rejected },
+        rejected: Both {
+            baseline: comparison.baseline_rows.rejected.total(),
+            window: comparison.window_rows.rejected.total(),
+        },
         columns,
         notes,
     }
@@ -133,14 +138,21 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
     let plural = |count: usize| if count == 1 { "column" } else { "columns" };
     let mut text = match verdict {
         Outcome::NotEnoughData => {
+            let needed = spec.judge.min_records;
+            let rows = |rows: u64| match rows {
+                0 => "no row".to_owned(),
+                1 => "one row".to_owned(),
+                rows => format!("{rows} rows"),
+            };
+            let sides = [("baseline", comparison.baseline.rows()), ("window", comparison.window.rows())];
+            let few: Vec<String> = sides
+                .into_iter()
+                .filter(|(_, count)| *count < needed)
+                .map(|(side, count)| format!("the {side} has {}", rows(count)))
+                .collect();
             return format!(
-                "Nothing is said: the window has {}, fewer than the {} that a verdict needs.",
-                match comparison.window.rows() {
-                    0 => "no row".to_owned(),
-                    1 => "one row".to_owned(),
-                    rows => format!("{rows} rows"),
-                },
-                spec.judge.min_records
+                "Nothing is said: {}, fewer than the {needed} that a verdict needs.",
+                few.join(" and ")
             );
         }
         Outcome::Undefined if drifting + warned == 0 => {

@@ -25,9 +25,6 @@ fn content(report: &CompareReport) -> Markup {
         p.soft {
             (grouped(report.rows.window)) " rows against " (grouped(report.rows.baseline)) " rows of the baseline, "
             (report.method) "."
-            @for (side, count) in [("baseline", report.rejected.baseline), ("window", report.rejected.window)] {
-                @if count > 0 { " " (grouped(count)) " rows of the " (side) " could not be read." }
-            }
         }
         @for note in &report.notes { p.soft { (note) } }
         h2 { "Columns, those that moved most first" }

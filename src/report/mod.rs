@@ -4,6 +4,7 @@ mod baselines;
 mod columns;
 mod compared;
 mod html;
+mod notes;
 mod page;
 mod replay_html;
 mod replay_text;
@@ -183,6 +184,22 @@ pub struct MeasureReport {
     pub verdict: Outcome,
     /// What it was computed on: bins, smoothing, base of the logarithm.
     pub detail: String,
+}
+
+impl CompareReport {
+    /// Says that each column was asked for: without a verdict on one of them there is none on the whole, unless others drift.
+    pub fn asked_for_all(&mut self) {
+        let unclear: Vec<&str> = self
+            .columns
+            .iter()
+            .filter(|column| matches!(column.verdict, Outcome::Undefined | Outcome::NotEnoughData))
+            .map(|column| column.name.as_str())
+            .collect();
+        if !unclear.is_empty() && matches!(self.verdict, Outcome::Ok | Outcome::Warn) {
+            self.summary = format!("There is no verdict on {}. {}", unclear.join(", "), self.summary);
+            self.verdict = Outcome::Undefined;
+        }
+    }
 }
 
 impl ColumnReport {

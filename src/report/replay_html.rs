@@ -53,6 +53,7 @@ fn status(monitor: &MonitorReport) -> Markup {
             (grouped(records.counted)) " records counted, " (grouped(records.late)) " late, "
             (grouped(records.filtered)) " filtered, " (grouped(records.rejected)) " rejected."
         }
+        @for note in &monitor.notes { p.soft { (note) } }
     }
 }
 

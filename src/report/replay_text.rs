@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name};
-use super::text::{Colours, grouped, plain, wrapped};
+use super::text::{Colours, grouped, note, plain, wrapped};
 use super::{Outcome, columns};
 use crate::chart::BLOCKS;
 use crate::judge::why::number;
@@ -50,6 +50,9 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
         grouped(records.rejected)
     );
     wrapped(text, "", &line)?;
+    for words in &monitor.notes {
+        note(text, words)?;
+    }
     for alert in &monitor.alerts {
         let until = alert.resolved.as_deref().unwrap_or("the end of the log");
         let whose = series_name(&plain(&alert.version), &plain(&alert.segment));

@@ -8,7 +8,7 @@ use super::columns::strength;
 use super::{FORMAT, MeasureReport, Outcome, columns};
 use crate::alert::{ChangeKind, Transition};
 use crate::judge::why::Reason;
-use crate::replay::{Replayed, ReplayedWindow};
+use crate::replay::{Reading, Replayed, ReplayedWindow};
 use crate::retrain::RetrainDecision;
 use uuid::Uuid;
 
@@ -40,6 +40,8 @@ pub struct MonitorReport {
     pub summary: String,
     /// What became of the records.
     pub records: Records,
+    /// What could not be read or compared, and other remarks on the log.
+    pub notes: Vec<String>,
     /// The alerts that would have fired.
     pub alerts: Vec<AlertReport>,
     /// The windows in the order they closed.
@@ -118,24 +120,24 @@ pub struct WindowColumn {
     pub measures: Vec<MeasureReport>,
 }
 
-/// The report of what monitors would have done. Each comes with its file and the rows that could not be read.
+/// The report of what monitors would have done. Each comes with its file and what was read.
 #[must_use]
-pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, u64, u64, Replayed)>) -> ReplayReport {
+pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, Reading, Replayed)>) -> ReplayReport {
     ReplayReport {
         driftd: env!("CARGO_PKG_VERSION"),
         format: FORMAT,
         inputs,
         monitors: monitors
             .into_iter()
-            .map(|(file, rejected, filtered, replayed)| monitor_report(file, rejected, filtered, &replayed))
+            .map(|(file, reading, replayed)| monitor_report(file, &reading, &replayed))
             .collect(),
     }
 }
 
-fn monitor_report(file: String, rejected: u64, filtered: u64, replayed: &Replayed) -> MonitorReport {
+fn monitor_report(file: String, reading: &Reading, replayed: &Replayed) -> MonitorReport {
     let windows: Vec<WindowReport> = replayed.windows.iter().map(window_report).collect();
     let alerts = alerts(replayed);
-    let (verdict, summary) = verdict(replayed, &windows, &alerts);
+    let (verdict, summary) = verdict(reading, replayed, &windows, &alerts);
     MonitorReport {
         monitor: replayed.monitor.clone(),
         file,
@@ -145,15 +147,21 @@ fn monitor_report(file: String, rejected: u64, filtered: u64, replayed: &Replaye
         records: Records {
             counted: replayed.tally.accepted,
             late: replayed.tally.late,
-            filtered: filtered + replayed.tally.filtered,
-            rejected: rejected + replayed.tally.rejected.values().sum::<u64>(),
+            filtered: reading.filtered.total() + replayed.tally.filtered,
+            rejected: reading.rejected.total() + replayed.tally.rejected.values().sum::<u64>(),
         },
+        notes: reading.notes(&replayed.tally),
         alerts,
         windows,
     }
 }
 
-fn verdict(replayed: &Replayed, windows: &[WindowReport], alerts: &[AlertReport]) -> (Outcome, String) {
+fn verdict(
+    reading: &Reading,
+    replayed: &Replayed,
+    windows: &[WindowReport],
+    alerts: &[AlertReport],
+) -> (Outcome, String) {
     let judged =
         windows.iter().filter(|window| matches!(window.verdict, Outcome::Ok | Outcome::Warn | Outcome::Drift));
     let judged = judged.count();
@@ -174,10 +182,17 @@ fn verdict(replayed: &Replayed, windows: &[WindowReport], alerts: &[AlertReport]
     }
     let drifting = windows.iter().filter(|window| window.verdict == Outcome::Drift).count();
     let warned = windows.iter().filter(|window| window.verdict == Outcome::Warn).count();
+    // What could not be read cannot be said to be fine.
+    let unread: Vec<String> = reading.unusable().into_iter().map(|column| format!("`{}`", column.name)).collect();
     let verdict = match (alerts.len(), warned + drifting) {
+        (0, _) if !unread.is_empty() || reading.all_implausible() => Outcome::Undefined,
         (0, 0) => Outcome::Ok,
         (0, _) => Outcome::Warn,
         _ => Outcome::Drift,
+    };
+    let unread = match unread.len() {
+        0 => String::new(),
+        _ => format!(" {} could not be read: see the notes.", unread.join(", ")),
     };
     let fired = match alerts.len() {
         0 => "No alert would have fired".to_owned(),
@@ -195,7 +210,7 @@ fn verdict(replayed: &Replayed, windows: &[WindowReport], alerts: &[AlertReport]
     (
         verdict,
         format!(
-            "{fired}{retraining}: {} drifted and {} moved a little, of {}{unjudged}.",
+            "{fired}{retraining}: {} drifted and {} moved a little, of {}{unjudged}.{unread}",
             plural(drifting, "window"),
             warned,
             plural(all, "window"),

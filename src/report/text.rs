@@ -63,15 +63,11 @@ pub fn compare_text(report: &CompareReport, colours: bool) -> String {
                 wrapped(&mut text, "  - ", &plain(&reason.text))?;
             }
         }
-        let rejected = [("baseline", report.rejected.baseline), ("window", report.rejected.window)];
-        if !report.notes.is_empty() || rejected.iter().any(|(_, count)| *count > 0) {
+        if !report.notes.is_empty() {
             writeln!(text)?;
         }
-        for (side, count) in rejected.iter().filter(|(_, count)| *count > 0) {
-            writeln!(text, "note: {} rows of the {side} could not be read", grouped(*count))?;
-        }
-        for note in &report.notes {
-            wrapped(&mut text, "note: ", &plain(note))?;
+        for words in &report.notes {
+            note(&mut text, words)?;
         }
         Ok::<(), std::fmt::Error>(())
     })();
@@ -208,6 +204,17 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// Adds a remark; a hint in it stands on a line of its own.
+pub(super) fn note(text: &mut String, words: &str) -> std::fmt::Result {
+    let mut lead = "note: ";
+    for line in words.lines() {
+        wrapped(text, lead, &plain(line))?;
+        lead = "      ";
+    }
+    Ok(())
+}
+
+/// Breaks lines at blanks.
 pub(super) fn wrapped(text: &mut String, lead: &str, words: &str) -> std::fmt::Result {
     let indent = " ".repeat(lead.len());
     let mut line = lead.to_owned();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use driftd::alert::{ChangeKind, ChangeReason, SeriesAlerts};
 use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
-use driftd::record::table::{TableRows, json_lines_batches};
+use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeUnit,
 };
@@ -112,11 +112,10 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     let run = |mut checkpoint: Checkpoint| world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
     run(checkpoint(100, 150, delta(universal(), 50)));
     let text: String = (0..50).map(|index| format!("{{\"x\":{index}}}\n")).collect();
-    let rows = TableRows { schema: schema(), layout: RecordLayout::default(), timed: false, strict: true };
-    let (baseline, _) = build(&schema(), &[], BuildOptions::default(), || {
-        Ok(json_lines_batches(std::io::Cursor::new(text.clone()), &rows))
-    })
-    .unwrap();
+    let rows = TableRows { schema: schema(), layout: RecordLayout::default(), timed: false };
+    let (baseline, _) =
+        build(&schema(), &[], BuildOptions::default(), || json_batches(std::io::Cursor::new(text.clone()), &rows))
+            .unwrap();
     let summary =
         world.runtime.block_on(store.add_baseline("m", &baseline, "test", true, false, "test")).unwrap().unwrap();
     let newer = Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(summary.id) };

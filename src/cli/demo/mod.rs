@@ -119,7 +119,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     store.migrate().await?;
     let monitor =
         settings.monitors.first().ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
-    let (built, _) = baseline::from_file(monitor, &training_file)?;
+    let (built, _) = baseline::from_file(monitor, &training_file, false)?;
     let summary = baseline::store_baseline(&store, monitor, &built, &training_file, true).await?;
     say(format!("  baseline   version {} from {} training records", summary.version, summary.rows));
 

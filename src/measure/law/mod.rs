@@ -39,9 +39,12 @@ pub fn normal_quantile_two_sided(chance: f64) -> f64 {
     Normal::new(0.0, 1.0).map_or(f64::INFINITY, |law| law.inverse_cdf(1.0 - chance / 2.0))
 }
 
-/// The chance that Student's t is further from 0 than a value; 1 when the degrees of freedom make no sense.
+/// The chance that Student's t is further from 0 than a value; 1 when the value or the degrees of freedom make no sense.
 #[must_use]
 pub fn student_two_sided(value: f64, degrees: f64) -> f64 {
+    if value.is_nan() || degrees.is_nan() {
+        return 1.0;
+    }
     if value.is_infinite() {
         return 0.0;
     }
@@ -49,9 +52,12 @@ pub fn student_two_sided(value: f64, degrees: f64) -> f64 {
     StudentsT::new(0.0, 1.0, degrees).map_or(1.0, |law| (2.0 * law.sf(value.abs())).min(1.0))
 }
 
-/// The chance that an F variable exceeds a value.
+/// The chance that an F variable exceeds a value; 1 when the value makes no sense.
 #[must_use]
 pub fn f_tail(value: f64, numerator: f64, denominator: f64) -> f64 {
+    if value.is_nan() {
+        return 1.0;
+    }
     if value.is_infinite() {
         return 0.0;
     }

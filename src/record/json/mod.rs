@@ -5,13 +5,16 @@
 //! all of it was read, so a broken one leaves nothing behind. Values nobody asked for are skipped without
 //! recursion, so nesting costs no stack.
 
+mod explain;
+
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::batch::{Cell, CellValue};
-use super::lenient::quote_non_finite;
+use super::cell::Cell;
+use super::lenient::{non_finite, quote_non_finite};
+use super::value::{Value, canonical};
 use super::{
     BatchBuilder, Decoded, DecodedBatch, EventTime, FieldPath, ModelSchema, RawMessage, RecordLayout, RejectReason,
 };
@@ -24,6 +27,8 @@ pub struct JsonDecoder {
     slots: Slots,
     layout: RecordLayout,
     builder: BatchBuilder,
+    /// The filter that the last filtered record failed.
+    failed: Option<usize>,
 }
 
 /// Which cell holds what: columns come first, then these.
@@ -44,6 +49,7 @@ impl JsonDecoder {
         let mut cells = 0;
         let mut place = |path: &FieldPath| {
             plan.add(path, cells);
+            plan.add_flat(path, cells);
             cells += 1;
             cells - 1
         };
@@ -55,10 +61,10 @@ impl JsonDecoder {
             time: layout.time.as_ref().map(&mut place),
             version: layout.version.as_ref().map(&mut place),
             segments: layout.segments.iter().map(|(_, path)| place(path)).collect(),
-            filters: layout.filters.iter().map(|(path, value)| (place(path), value.clone())).collect(),
+            filters: layout.filters.iter().map(|(path, value)| (place(path), canonical(value))).collect(),
         };
         let builder = BatchBuilder::new(schema, layout.segments.len());
-        Self { plan, cells: (0..cells).map(|_| Cell::default()).collect(), slots, layout, builder }
+        Self { plan, cells: (0..cells).map(|_| Cell::default()).collect(), slots, layout, builder, failed: None }
     }
 
     /// Reads one message into the batch under construction.
@@ -72,21 +78,35 @@ impl JsonDecoder {
         if let Err(reason) = self.read_cells(payload) {
             return Decoded::Rejected(reason);
         }
-        let wanted = |(slot, expected): &(usize, String)| {
-            self.cells.get(*slot).is_some_and(|cell| cell.category_is(expected))
-        };
-        if !self.slots.filters.iter().all(wanted) {
+        self.failed = self.slots.filters.iter().position(|(slot, expected)| !self.is(*slot, expected));
+        if self.failed.is_some() {
             return Decoded::Filtered;
         }
         let time = match self.event_time(message.broker_time) {
             Ok(time) => time,
             Err(reason) => return Decoded::Rejected(reason),
         };
-        let (columns, _) = self.cells.split_at(self.slots.columns.min(self.cells.len()));
-        let version = self.slots.version.and_then(|slot| self.cells.get(slot));
-        let segments = self.slots.segments.iter().filter_map(|slot| self.cells.get(*slot));
+        let value = |slot: &usize| self.cells.get(*slot).map_or(Value::Missing, Cell::value);
+        let columns = self.cells.iter().take(self.slots.columns).map(Cell::value);
+        let version = self.slots.version.as_ref().map_or(Value::Missing, value);
+        let segments = self.slots.segments.iter().map(value);
         self.builder.append(columns, time, message.offset, version, segments);
         Decoded::Row
+    }
+
+    /// Which filter the last filtered record failed, by its path, and the value that the record has there.
+    #[must_use]
+    pub fn filtered_by(&self) -> Option<(&FieldPath, String)> {
+        let place = self.failed?;
+        let (path, _) = self.layout.filters.get(place)?;
+        let (slot, _) = self.slots.filters.get(place)?;
+        Some((path, self.cells.get(*slot).map_or(Value::Missing, Cell::value).shown()))
+    }
+
+    fn is(&self, slot: usize, expected: &str) -> bool {
+        let mut text = String::new();
+        let value = self.cells.get(slot).map_or(Value::Missing, Cell::value);
+        value.category(&mut text).is_ok() && text == expected
     }
 
     /// Rows decoded since the last [`Self::finish`].
@@ -102,7 +122,7 @@ impl JsonDecoder {
 
     fn event_time(&self, broker_time: Option<EventTime>) -> Result<EventTime, RejectReason> {
         let time = match self.slots.time.and_then(|slot| self.cells.get(slot)) {
-            Some(cell) => cell.event_time(self.layout.time_format),
+            Some(cell) => cell.value().event_time(self.layout.time_format),
             None => broker_time,
         };
         let time = time.ok_or(RejectReason::BadTimestamp)?;
@@ -115,6 +135,7 @@ impl JsonDecoder {
     }
 
     fn read_cells(&mut self, payload: &[u8]) -> Result<(), RejectReason> {
+        let payload = without_mark(payload);
         match self.parse(payload) {
             Err(RejectReason::Syntax) => match quote_non_finite(payload) {
                 Some(rewritten) => self.parse(&rewritten),
@@ -128,6 +149,7 @@ impl JsonDecoder {
         for cell in &mut self.cells {
             cell.clear();
         }
+        self.plan.begin();
         let mut deserializer = serde_json::Deserializer::from_slice(payload);
         let seed = NodeSeed { plan: &mut self.plan, node: ROOT, cells: &mut self.cells };
         let is_object = seed.deserialize(&mut deserializer).map_err(|_| RejectReason::Syntax)?;
@@ -136,47 +158,87 @@ impl JsonDecoder {
     }
 }
 
+/// The object that a payload is, read as leniently as records; `None` when it is none.
+pub(super) fn document_of(payload: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let payload = without_mark(payload);
+    let read = serde_json::from_slice(payload).ok();
+    read.or_else(|| serde_json::from_slice(&quote_non_finite(payload)?).ok())
+}
+
+/// The text without a byte order mark, which some libraries write in front of each document.
+fn without_mark(payload: &[u8]) -> &[u8] {
+    payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload)
+}
+
 const ROOT: usize = 0;
 
 /// The trie of configured paths.
 #[derive(Debug)]
 struct Plan {
     nodes: Vec<Node>,
+    /// The number of the record being read.
+    record: u64,
 }
 
 #[derive(Debug, Default)]
 struct Node {
     /// Cells that take the value found here.
     cells: Vec<usize>,
+    /// Cells of nested paths of which this flat key is the whole path, as tools write it that flatten objects: they take
+    /// the value where there is none at the path itself.
+    flat: Vec<usize>,
     /// Keys in the order of declaration; producers usually write them in one order, so the next key is
     /// guessed before the map is asked.
     children: Vec<(String, usize)>,
     by_key: HashMap<String, usize>,
     expected: usize,
+    /// Cells of the paths that lead through here.
+    below: Vec<usize>,
+    /// The record in which a value was last found here.
+    record: u64,
 }
 
 impl Plan {
     fn new() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![Node::default()], record: 0 }
+    }
+
+    fn begin(&mut self) {
+        self.record += 1;
     }
 
     fn add(&mut self, path: &FieldPath, cell: usize) {
         let mut current = ROOT;
         for step in path.steps() {
-            let next = self.nodes.len();
-            let Some(node) = self.nodes.get_mut(current) else { return };
-            current = if let Some(position) = node.by_key.get(step) {
-                node.children.get(*position).map_or(ROOT, |(_, child)| *child)
-            } else {
-                node.by_key.insert(step.clone(), node.children.len());
-                node.children.push((step.clone(), next));
-                self.nodes.push(Node::default());
-                next
-            };
+            if let Some(node) = self.nodes.get_mut(current) {
+                node.below.push(cell);
+            }
+            current = self.child_or_new(current, step);
         }
         if let Some(node) = self.nodes.get_mut(current) {
             node.cells.push(cell);
         }
+    }
+
+    fn add_flat(&mut self, path: &FieldPath, cell: usize) {
+        if path.steps().len() > 1 {
+            let node = self.child_or_new(ROOT, &path.steps().join("."));
+            if let Some(node) = self.nodes.get_mut(node) {
+                node.flat.push(cell);
+            }
+        }
+    }
+
+    fn child_or_new(&mut self, parent: usize, key: &str) -> usize {
+        let next = self.nodes.len();
+        let Some(node) = self.nodes.get_mut(parent) else { return ROOT };
+        if let Some(position) = node.by_key.get(key) {
+            return node.children.get(*position).map_or(ROOT, |(_, child)| *child);
+        }
+        node.by_key.insert(key.to_owned(), node.children.len());
+        node.children.push((key.to_owned(), next));
+        self.nodes.push(Node::default());
+        next
     }
 
     fn child(&mut self, node: usize, key: &str) -> Option<usize> {
@@ -199,25 +261,28 @@ struct NodeSeed<'a> {
 }
 
 impl NodeSeed<'_> {
-    fn put(self, value: CellValue<'_>) -> bool {
-        if let Some(node) = self.plan.nodes.get(self.node) {
-            for cell in &node.cells {
+    /// Stores the value found at the node. Of a key that stands twice the last one counts, with all that is inside.
+    fn put(&mut self, value: Value<'_>) -> bool {
+        let Some(node) = self.plan.nodes.get_mut(self.node) else { return false };
+        if node.record == self.plan.record {
+            for cell in &node.below {
                 if let Some(cell) = self.cells.get_mut(*cell) {
-                    cell.set(value);
+                    cell.clear();
                 }
+            }
+        }
+        node.record = self.plan.record;
+        for cell in &node.cells {
+            if let Some(cell) = self.cells.get_mut(*cell) {
+                cell.set(value);
+            }
+        }
+        for cell in &node.flat {
+            if let Some(cell) = self.cells.get_mut(*cell).filter(|cell| cell.value() == Value::Missing) {
+                cell.set(value);
             }
         }
         false
-    }
-
-    fn put_composite(&mut self) {
-        if let Some(node) = self.plan.nodes.get(self.node) {
-            for cell in &node.cells {
-                if let Some(cell) = self.cells.get_mut(*cell) {
-                    cell.set(CellValue::Composite);
-                }
-            }
-        }
     }
 }
 
@@ -236,37 +301,35 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
         formatter.write_str("any JSON value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
-        Ok(self.put(CellValue::Boolean(value)))
+    fn visit_bool<E>(mut self, value: bool) -> Result<bool, E> {
+        Ok(self.put(Value::Boolean(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
-        Ok(self.put(CellValue::Integer(value)))
+    fn visit_i64<E>(mut self, value: i64) -> Result<bool, E> {
+        Ok(self.put(Value::Integer(value)))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
-        #[expect(clippy::cast_precision_loss, reason = "numeric columns are 64-bit floats by definition")]
-        let cell = i64::try_from(value).map_or(CellValue::Number(value as f64), CellValue::Integer);
-        Ok(self.put(cell))
+    fn visit_u64<E>(mut self, value: u64) -> Result<bool, E> {
+        Ok(self.put(i64::try_from(value).map_or(Value::Unsigned(value), Value::Integer)))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<bool, E> {
-        Ok(self.put(CellValue::Number(value)))
+    fn visit_f64<E>(mut self, value: f64) -> Result<bool, E> {
+        Ok(self.put(Value::Number(value)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<bool, E> {
-        Ok(self.put(CellValue::Text(value)))
+    fn visit_str<E>(mut self, value: &str) -> Result<bool, E> {
+        Ok(self.put(non_finite(value).map_or(Value::Text(value), Value::Number)))
     }
 
-    fn visit_unit<E>(self) -> Result<bool, E> {
-        Ok(self.put(CellValue::Null))
+    fn visit_unit<E>(mut self) -> Result<bool, E> {
+        Ok(self.put(Value::Null))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut sequence: A) -> Result<bool, A::Error> {
-        let wanted = self.plan.nodes.get(self.node).is_some_and(|node| !node.cells.is_empty());
+        let wanted = self.plan.nodes.get(self.node).is_some_and(|node| node.cells.len() + node.flat.len() > 0);
         if !wanted {
             while sequence.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(false);
+            return Ok(self.put(Value::Array));
         }
         let mut vector = Vec::new();
         let mut numbers = true;
@@ -276,20 +339,11 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
                 _ => numbers = false,
             }
         }
-        if numbers {
-            for cell in self.plan.nodes.get(self.node).into_iter().flat_map(|node| &node.cells) {
-                if let Some(cell) = self.cells.get_mut(*cell) {
-                    cell.set_vector(&vector);
-                }
-            }
-        } else {
-            self.put_composite();
-        }
-        Ok(false)
+        Ok(self.put(if numbers { Value::Vector(&vector) } else { Value::Array }))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<bool, A::Error> {
-        self.put_composite();
+        self.put(Value::Object);
         if let Some(node) = self.plan.nodes.get_mut(self.node) {
             node.expected = 0;
         }
@@ -343,8 +397,8 @@ impl<'de> Visitor<'de> for ComponentVisitor {
         Ok(Component(Some(value)))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Component, E> {
-        Ok(Component(None))
+    fn visit_str<E>(self, value: &str) -> Result<Component, E> {
+        Ok(Component(non_finite(value)))
     }
 
     fn visit_unit<E>(self) -> Result<Component, E> {

@@ -80,12 +80,11 @@ fn every_kind_of_absence_is_told_apart() {
 #[test]
 fn a_bad_message_costs_itself_and_nothing_else() {
     let big = format!(r#"{{"x":"{}"}}"#, "y".repeat(2000));
-    let bad: [(&[u8], RejectReason); 11] = [
+    let bad: [(&[u8], RejectReason); 10] = [
         (b"", RejectReason::Syntax),
         (b"{", RejectReason::Syntax),
         (br#"{"model":"credit","ts":1000"#, RejectReason::Syntax),
         (br#"{"ts":1} {"ts":2}"#, RejectReason::Syntax),
-        (b"\xef\xbb\xbf{}", RejectReason::Syntax),
         (b"{\"model\":\"cr\xffdit\"}", RejectReason::Syntax),
         (b"[1,2]", RejectReason::NotAnObject),
         (b"3", RejectReason::NotAnObject),
@@ -105,6 +104,77 @@ fn a_bad_message_costs_itself_and_nothing_else() {
     let batch = decoder.finish();
     assert_eq!(batch.batch.num_rows(), bad.len());
     assert!(batch.absences[0].iter().all(|absence| *absence == Absence::Present));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_message() {
+    let mut decoder = decoder();
+    let text = "\u{feff}{\"model\":\"credit\",\"ts\":1000,\"in\":{\"age\":1}}";
+    assert_eq!(decode(&mut decoder, text), Decoded::Row);
+}
+
+#[test]
+fn a_nan_is_no_category_and_the_word_is() {
+    let mut decoder = decoder();
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"in":{"country":NaN}}"#);
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"in":{"country":"NaN"}}"#);
+    let batch = decoder.finish();
+    assert_eq!(batch.absences[1], [Absence::Nan, Absence::Present]);
+    assert_eq!(batch.batch.column(1).as_string::<i32>().value(1), "NaN");
+}
+
+#[test]
+fn of_a_key_that_stands_twice_the_last_counts_with_all_that_is_inside() {
+    let mut decoder = decoder();
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"in":{"age":1,"country":"DE"},"in":{"age":2}}"#);
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"in":{"age":1},"in":5}"#);
+    let batch = decoder.finish();
+    assert_eq!(batch.batch.column(0).as_primitive::<Float64Type>().value(0), 2.0);
+    assert_eq!(batch.absences[0], [Absence::Present, Absence::Missing]);
+    assert_eq!(batch.absences[1], [Absence::Missing, Absence::Missing]);
+}
+
+#[test]
+fn a_flat_key_stands_for_a_nested_path_where_there_is_none() {
+    let mut decoder = decoder();
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"in.age":1,"in.country":"DE"}"#);
+    decode(&mut decoder, r#"{"model":"credit","ts":1,"in":{"age":2},"in.age":1}"#);
+    let batch = decoder.finish();
+    assert_eq!(batch.batch.column(0).as_primitive::<Float64Type>().values(), &[1.0, 2.0]);
+    assert_eq!(batch.batch.column(1).as_string::<i32>().value(0), "DE");
+}
+
+#[test]
+fn a_rejection_names_the_field_its_value_and_what_is_allowed() {
+    let mut decoder = decoder();
+    let cases: [(&[u8], &[&str]); 9] = [
+        (br#"{"model":"credit","ts":"01/09/2018 00:15"}"#, &["`ts`", "01/09/2018 00:15", "RFC 3339", "time_unit"]),
+        (br#"{"model":"credit","ts":[2026,3,1]}"#, &["`ts`", "an array"]),
+        (br#"{"model":"credit","time":1}"#, &["no event time `ts`", "model, time"]),
+        (br#"{"model":"credit","ts":1772323200000000}"#, &["time_unit = \"us\"", "2026-03-01T00:00:00Z"]),
+        (br#"{"model":"credit","ts":32401000000}"#, &["after the broker's time", "max_future_skew"]),
+        (br#"[{"a":1},{"a":2}]"#, &["an array of 2"]),
+        (br#"{"a":1} {"a":2}"#, &["more than one JSON document"]),
+        (br#""{\"a\":1}""#, &["encoded twice"]),
+        (b"\0\0\0\0\x05{\"a\":1}", &["schema registry", "schema id 5"]),
+    ];
+    for (payload, words) in cases {
+        let message =
+            RawMessage { payload: Some(payload), offset: 0, broker_time: EventTime::from_millis(2_000_000) };
+        let Decoded::Rejected(reason) = decoder.decode(message) else { panic!("{payload:?} was not rejected") };
+        let said = decoder.explain(message, reason);
+        for word in words {
+            assert!(said.contains(word), "{said:?} lacks {word:?}");
+        }
+    }
+}
+
+#[test]
+fn a_filtered_record_says_which_value_it_has_instead() {
+    let mut decoder = decoder();
+    assert_eq!(decode(&mut decoder, r#"{"model":"fraud","ts":1}"#), Decoded::Filtered);
+    let (path, value) = decoder.filtered_by().unwrap();
+    assert_eq!((path.to_string(), value), ("model".to_owned(), "\"fraud\"".to_owned()));
 }
 
 #[test]

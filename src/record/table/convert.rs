@@ -1,385 +1,225 @@
 //! Arrow batches of any file, brought into the shape of decoded records.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListBuilder, RecordBatch, RecordBatchOptions,
-    StringArray, StringBuilder, new_null_array,
-};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit as ArrowUnit};
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::datatypes::{DataType, Fields, SchemaRef};
 
 use super::TableRows;
+use super::dialect::Dialect;
+use super::locate::{Located, locate, root};
 use super::read::{ReadBatch, number};
-use crate::record::derive::{norm, of_text, words};
+use super::values::{Wanted, for_each};
+use crate::record::batch::{BuiltColumn, ColumnBuilder, RowsBeside};
+use crate::record::value::{Value, canonical};
 use crate::record::{
-    Absence, Column, ColumnType, DecodedBatch, Derivation, EventTime, FieldPath, Labels, arrow_schema,
-    push_category,
+    DecodedBatch, EventTime, FieldPath, Filtered, Labels, RejectReason, Rejections, arrow_schema, nearest,
 };
 
 /// Why a file does not fit what is declared.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
-    /// A declared column is not in the file.
-    #[error(
-        "column `{column}` is not in the file, which has: {available}\nhint: name the column as in the file, or set its `path`"
-    )]
-    MissingColumn {
-        /// The declared column.
-        column: String,
+    /// What is needed beside the columns is not in the file.
+    #[error("{what} `{path}` is not in the file, which has: {available}{}", hint(.near))]
+    MissingPath {
+        /// What lies there, such as "the event time".
+        what: &'static str,
+        /// The path.
+        path: String,
         /// The columns of the file.
         available: String,
-    },
-    /// A column of another type than declared.
-    #[error("column `{column}` is {found} in the file and cannot be read as {declared}")]
-    WrongType {
-        /// The declared column.
-        column: String,
-        /// The file's Arrow type.
-        found: DataType,
-        /// The declared type.
-        declared: &'static str,
+        /// The column that was probably meant.
+        near: Option<String>,
     },
     /// Arrow could not build the batch.
     #[error("column cannot be converted: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
 }
 
-/// Whether text stands for other types, as it does in CSV.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TextIs {
-    /// Text is text.
-    Itself,
-    /// Text is read as the declared type; the empty text is null.
-    Anything,
+fn hint(near: &Option<String>) -> String {
+    near.as_ref().map_or_else(String::new, |near| format!("\nhint: did you mean `{near}`?"))
 }
 
-/// What pandas reads as null in text files.
-pub(super) const NULL_WORDS: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"];
-
-/// Values of a column and why some are absent; no reasons at all where every absent value is a null.
-type Values = (ArrayRef, Vec<Absence>);
+/// Names of columns in a message, at most.
+const NAMES: usize = 30;
 
 /// Turns the batches of one file into decoded rows.
 pub(super) struct Converter {
     rows: TableRows,
-    text: TextIs,
+    schema: SchemaRef,
+    /// How text stands for other types, where the format has text only.
+    untyped: Option<Dialect>,
     next: i64,
+    row: u64,
 }
 
 impl TableRows {
-    /// The names under which the file may have what is needed.
-    pub(super) fn wanted(&self) -> HashSet<String> {
-        let columns =
-            self.schema.columns().iter().flat_map(|column| [column.name.clone(), column.path.to_string()]);
-        let segments = self.layout.segments.iter().flat_map(|(name, path)| [name.clone(), path.to_string()]);
-        let timed = self
-            .layout
-            .time
-            .iter()
-            .chain(&self.layout.version)
-            .chain(self.layout.filters.iter().map(|(path, _)| path));
-        let timed = timed.filter(|_| self.timed).map(FieldPath::to_string);
-        columns.chain(segments).chain(timed).collect()
+    /// Every path that is read.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &FieldPath> {
+        let layout = &self.layout;
+        let beside = layout.time.iter().chain(&layout.version).chain(layout.filters.iter().map(|(path, _)| path));
+        let columns = self.schema.columns().iter().map(|column| &column.path);
+        columns.chain(layout.segments.iter().map(|(_, path)| path)).chain(beside.filter(|_| self.timed))
+    }
+
+    /// The fields of a file in which these paths begin.
+    pub(super) fn roots(&self, fields: &Fields) -> Vec<usize> {
+        self.paths().filter_map(|path| root(fields, path)).map(|(index, _)| index).collect()
     }
 }
 
 impl Converter {
-    pub(super) fn new(rows: TableRows, text: TextIs) -> Self {
-        Self { rows, text, next: 0 }
+    pub(super) fn new(rows: TableRows, untyped: Option<Dialect>) -> Self {
+        Self { schema: arrow_schema(&rows.schema), rows, untyped, next: 0, row: 0 }
     }
 
     pub(super) fn convert(&mut self, batch: &RecordBatch) -> Result<ReadBatch, ConvertError> {
-        let all = batch.num_rows() as u64;
+        let cheap = self.untyped.is_none();
+        let (mut filtered, mut rejected) = (Filtered::default(), Rejections::default());
         if !self.rows.timed {
             let batch = self.decoded(batch, vec![EventTime::default(); batch.num_rows()])?;
-            return Ok(ReadBatch { batch, rejected: 0, filtered: 0, cheap: self.text == TextIs::Itself });
+            return Ok(ReadBatch { batch, rejected, filtered, cheap });
         }
-        let kept = self.filter(batch)?;
-        let batch = filter_record_batch(batch, &kept)?;
-        let filtered = all - batch.num_rows() as u64;
-        let times = self.times(&batch)?;
+        let read = batch.num_rows() as u64;
+        let numbers = UInt32Array::from_iter_values((0u32..).take(batch.num_rows()));
+        let (batch, numbers) = self.filter(batch, numbers, &mut filtered)?;
+        let times = self.times(&batch, &numbers, &mut rejected)?;
+        self.row += read;
         let readable: BooleanArray = times.iter().map(|time| Some(time.is_some())).collect();
         let batch = filter_record_batch(&batch, &readable)?;
-        let rejected = all - filtered - batch.num_rows() as u64;
         let batch = self.decoded(&batch, times.into_iter().flatten().collect())?;
-        Ok(ReadBatch { batch, rejected, filtered, cheap: self.text == TextIs::Itself })
+        Ok(ReadBatch { batch, rejected, filtered, cheap })
     }
 
     fn decoded(&mut self, batch: &RecordBatch, times: Vec<EventTime>) -> Result<DecodedBatch, ConvertError> {
-        let rows = batch.num_rows();
-        let mut arrays: Vec<ArrayRef> = Vec::new();
-        let mut absences = Vec::new();
-        let schema = arrow_schema(&self.rows.schema);
-        for (column, field) in self.rows.schema.columns().iter().zip(schema.fields()) {
-            let (array, absence) = match find(batch, &column.name, &column.path.to_string()) {
-                Ok(array) => match typed(column, array, self.text) {
-                    Err(ConvertError::WrongType { .. }) if !self.rows.strict => {
-                        let absence = |row| if array.is_null(row) { Absence::Null } else { Absence::WrongType };
-                        (new_null_array(field.data_type(), rows), (0..rows).map(absence).collect())
-                    }
-                    other => other?,
-                },
-                Err(_) if !self.rows.strict => {
-                    (new_null_array(field.data_type(), rows), vec![Absence::Missing; rows])
+        let rows = times.len();
+        let columns = self
+            .rows
+            .schema
+            .columns()
+            .iter()
+            .map(|column| {
+                let mut builder = ColumnBuilder::new(column);
+                match locate(batch, &column.path)? {
+                    Some(found) => each(&found, Wanted::of(column), self.untyped, |value| builder.push(value))?,
+                    None => (0..rows).for_each(|_| builder.push(Value::Missing)),
                 }
-                Err(error) => return Err(error),
-            };
-            arrays.push(array);
-            absences.push(absence);
-        }
+                Ok(builder.finish())
+            })
+            .collect::<Result<Vec<BuiltColumn>, ConvertError>>()?;
+        let mut scratch = String::new();
         let mut segments = Vec::new();
-        for (name, path) in &self.rows.layout.segments {
-            let values = categories(find(batch, name, &path.to_string())?)?;
-            let mut column = Labels::default();
-            for value in &values {
-                column.push(value.filter(|value| !value.is_empty()).unwrap_or("(none)"));
-            }
-            segments.push(column);
+        for (_, path) in &self.rows.layout.segments {
+            let mut labels = Labels::default();
+            let values = self.needed(batch, "the segment", path)?;
+            each(&values, Wanted::Category, self.untyped, |value| labels.push_segment(value, &mut scratch))?;
+            segments.push(labels);
         }
         let mut versions = Labels::default();
         match self.rows.layout.version.as_ref().filter(|_| self.rows.timed) {
             Some(path) => {
-                let path = path.to_string();
-                for value in &categories(find(batch, &path, &path)?)? {
-                    versions.push(value.unwrap_or(""));
-                }
+                let values = self.needed(batch, "the model version", path)?;
+                each(&values, Wanted::Category, self.untyped, |value| versions.push_version(value, &mut scratch))?;
             }
             None => (0..rows).for_each(|_| versions.push("")),
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let mut decoded = DecodedBatch {
-            batch: RecordBatch::try_new_with_options(schema, arrays, &options)?,
-            absences,
-            times,
-            offsets: vec![0; rows],
-            versions,
-            segments,
-        };
+        let beside = RowsBeside { times, offsets: vec![0; rows], versions, segments };
+        let mut decoded = DecodedBatch::of(&self.schema, columns, beside);
         number(&mut decoded, &mut self.next);
         Ok(decoded)
     }
 
-    /// Which rows have the values that records must have.
-    fn filter(&self, batch: &RecordBatch) -> Result<BooleanArray, ConvertError> {
-        let mut kept = vec![true; batch.num_rows()];
+    /// The rows that have the values that records must have, with their numbers in the batch.
+    fn filter(
+        &self,
+        batch: &RecordBatch,
+        mut numbers: UInt32Array,
+        filtered: &mut Filtered,
+    ) -> Result<(RecordBatch, UInt32Array), ConvertError> {
+        let mut batch = batch.clone();
         for (path, expected) in &self.rows.layout.filters {
-            let path = path.to_string();
-            let values = categories(find(batch, &path, &path)?)?;
-            for (kept, value) in kept.iter_mut().zip(&values) {
-                *kept &= value == Some(expected.as_str());
+            let expected = canonical(expected);
+            let values = self.needed(&batch, "the field of the filter", path)?;
+            let mut kept: Vec<u32> = Vec::with_capacity(batch.num_rows());
+            let (mut text, mut row) = (String::new(), 0u32);
+            each(&values, Wanted::Category, self.untyped, |value| {
+                if value.category(&mut text).is_ok() && text == expected {
+                    kept.push(row);
+                } else {
+                    filtered.add(Some((path, value.shown())));
+                }
+                row += 1;
+            })?;
+            if kept.len() < batch.num_rows() {
+                let kept = UInt32Array::from(kept);
+                batch = take_record_batch(&batch, &kept)?;
+                numbers =
+                    kept.values().iter().filter_map(|row| numbers.values().get(*row as usize)).copied().collect();
             }
         }
-        Ok(kept.into())
+        Ok((batch, numbers))
     }
 
-    fn times(&self, batch: &RecordBatch) -> Result<Vec<Option<EventTime>>, ConvertError> {
-        let path = self.rows.layout.time.as_ref().map(FieldPath::to_string).unwrap_or_default();
-        let array = find(batch, &path, &path)?;
+    fn times(
+        &self,
+        batch: &RecordBatch,
+        numbers: &UInt32Array,
+        rejected: &mut Rejections,
+    ) -> Result<Vec<Option<EventTime>>, ConvertError> {
+        let Some(path) = &self.rows.layout.time else { return Ok(vec![None; batch.num_rows()]) };
+        let values = self.needed(batch, "the event time", path)?;
         let format = self.rows.layout.time_format;
-        Ok(match array.data_type() {
-            DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64 => {
-                let micros = cast(array, &DataType::Timestamp(ArrowUnit::Microsecond, None))?;
-                let micros = cast(&micros, &DataType::Int64)?;
-                micros
-                    .as_primitive::<Int64Type>()
-                    .iter()
-                    .map(|time| time.and_then(EventTime::from_micros))
-                    .collect()
-            }
-            kind if kind.is_integer() => {
-                let values = cast(array, &DataType::Int64)?;
-                let values = values.as_primitive::<Int64Type>();
-                values.iter().map(|value| value.and_then(|value| format.integer(value))).collect()
-            }
-            kind if kind.is_floating() => {
-                let values = cast(array, &DataType::Float64)?;
-                let values = values.as_primitive::<Float64Type>();
-                values.iter().map(|value| value.and_then(|value| format.number(value))).collect()
-            }
-            kind if is_text(kind) => {
-                let texts = cast(array, &DataType::Utf8)?;
-                let read = |text: &str| match text.parse::<i64>() {
-                    Ok(number) if self.text == TextIs::Anything => format.integer(number),
-                    _ => format.text(text),
-                };
-                texts.as_string::<i32>().iter().map(|text| text.and_then(read)).collect()
-            }
-            found => {
-                return Err(ConvertError::WrongType {
-                    column: path,
-                    found: found.clone(),
-                    declared: "an event time",
+        let mut times = Vec::with_capacity(batch.num_rows());
+        each(&values, Wanted::Time, self.untyped, |value| {
+            let time = value.event_time(format);
+            if time.is_none() {
+                rejected.add(RejectReason::BadTimestamp, || {
+                    let row = numbers.values().get(times.len()).map_or(0, |row| self.row + u64::from(*row) + 1);
+                    format!("record {row}: {}", format.refusal(&path.to_string(), value))
                 });
             }
+            times.push(time);
+        })?;
+        Ok(times)
+    }
+
+    fn needed(&self, batch: &RecordBatch, what: &'static str, path: &FieldPath) -> Result<Located, ConvertError> {
+        locate(batch, path)?.ok_or_else(|| {
+            let leaves = super::locate::leaves(batch.schema_ref().fields());
+            let names: Vec<String> = leaves.iter().map(|(path, _)| path.to_string()).collect();
+            let more = names.len().saturating_sub(NAMES);
+            let shown = names.get(..NAMES.min(names.len())).unwrap_or_default().join(", ");
+            ConvertError::MissingPath {
+                what,
+                path: path.to_string(),
+                near: nearest(&path.to_string(), names.iter().map(String::as_str)).map(str::to_owned),
+                available: shown + &if more > 0 { format!(" and {more} more") } else { String::new() },
+            }
         })
     }
 }
 
-fn find<'a>(batch: &'a RecordBatch, name: &str, path: &str) -> Result<&'a ArrayRef, ConvertError> {
-    batch.column_by_name(name).or_else(|| batch.column_by_name(path)).ok_or_else(|| ConvertError::MissingColumn {
-        column: name.to_owned(),
-        available: batch
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
-    })
+/// Calls `take` with the value of each row: missing where the object around it is not there.
+fn each(
+    located: &Located,
+    wanted: Wanted,
+    untyped: Option<Dialect>,
+    mut take: impl FnMut(Value<'_>),
+) -> Result<(), ConvertError> {
+    let mut row = 0;
+    for_each(&located.array, wanted, untyped, &mut |value| {
+        let here = located.within.as_ref().is_none_or(|within| within.is_valid(row));
+        take(if here { value } else { Value::Missing });
+        row += 1;
+    })?;
+    Ok(())
 }
 
+/// Whether arrays of a type hold text.
 pub(super) fn is_text(kind: &DataType) -> bool {
     match kind {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => true,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_text(values),
+        DataType::RunEndEncoded(_, values) => is_text(values.data_type()),
         _ => false,
     }
-}
-
-fn typed(column: &Column, array: &ArrayRef, text: TextIs) -> Result<Values, ConvertError> {
-    let kind = array.data_type();
-    let text_is_anything = is_text(kind) && text == TextIs::Anything;
-    if let Some(derived) = derived(column, array)? {
-        return Ok(derived);
-    }
-    match column.column_type {
-        ColumnType::Numeric if text_is_anything => Ok(parsed::<Float64Array, _>(array, parse_number)?),
-        ColumnType::Numeric if kind.is_numeric() => Ok((cast(array, &DataType::Float64)?, Vec::new())),
-        ColumnType::Numeric if kind.is_temporal() => {
-            let whole = match kind {
-                DataType::Date32 | DataType::Time32(_) => cast(array, &DataType::Int32)?,
-                _ => cast(array, &DataType::Int64)?,
-            };
-            Ok((cast(&whole, &DataType::Float64)?, Vec::new()))
-        }
-        ColumnType::Numeric if kind == &DataType::Null => Ok((cast(array, &DataType::Float64)?, Vec::new())),
-        ColumnType::Boolean if text_is_anything => Ok(parsed::<BooleanArray, _>(array, parse_boolean)?),
-        ColumnType::Boolean if matches!(kind, DataType::Boolean | DataType::Null) || kind.is_integer() => {
-            Ok((cast(array, &DataType::Boolean)?, Vec::new()))
-        }
-        ColumnType::Categorical if !kind.is_nested() => {
-            let values = categories(array)?;
-            if text == TextIs::Anything {
-                let emptied: StringArray =
-                    values.iter().map(|value| value.filter(|text| !text.is_empty())).collect();
-                return Ok((Arc::new(emptied), Vec::new()));
-            }
-            Ok((Arc::new(values), Vec::new()))
-        }
-        _ => Err(ConvertError::WrongType {
-            column: column.name.clone(),
-            found: kind.clone(),
-            declared: column.column_type.as_str(),
-        }),
-    }
-}
-
-/// What derived columns and embeddings take of an array; `None` for other columns, and for arrays they cannot take
-/// anything of.
-fn derived(column: &Column, array: &ArrayRef) -> Result<Option<Values>, ConvertError> {
-    let kind = array.data_type();
-    let numbers = || -> Result<Option<ArrayRef>, ConvertError> {
-        let is_list = matches!(kind, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
-        let list = DataType::List(Arc::new(Field::new_list_field(DataType::Float64, true)));
-        // A list of anything but numbers is of the wrong type.
-        Ok(if is_list { cast(array, &list).ok() } else { None })
-    };
-    let array: Option<ArrayRef> = match (column.column_type, column.derivation) {
-        (ColumnType::Embedding, _) => numbers()?,
-        (_, Derivation::Norm) => numbers()?.map(|lists| -> ArrayRef {
-            let of = |vector: ArrayRef| norm(vector.as_primitive::<Float64Type>().values());
-            Arc::new(lists.as_list::<i32>().iter().map(|vector| vector.map(of)).collect::<Float64Array>())
-        }),
-        (_, Derivation::Length | Derivation::Words) if is_text(kind) => {
-            let texts = cast(array, &DataType::Utf8)?;
-            let texts = texts.as_string::<i32>().iter();
-            let of = |text: Option<&str>| text.and_then(|text| of_text(column.derivation, text));
-            Some(Arc::new(texts.map(of).collect::<Float64Array>()))
-        }
-        (_, Derivation::Tokens) if is_text(kind) => {
-            let texts = cast(array, &DataType::Utf8)?;
-            let mut builder = ListBuilder::new(StringBuilder::new());
-            for text in texts.as_string::<i32>() {
-                for word in text.into_iter().flat_map(words) {
-                    let mut token = String::new();
-                    push_category(&mut token, &word.to_lowercase());
-                    builder.values().append_value(token);
-                }
-                builder.append(text.is_some());
-            }
-            Some(Arc::new(builder.finish()))
-        }
-        _ => None,
-    };
-    match (array, column.derivation, column.column_type) {
-        (Some(array), ..) => Ok(Some((array, Vec::new()))),
-        (
-            None,
-            Derivation::Value,
-            ColumnType::Numeric | ColumnType::Categorical | ColumnType::Boolean | ColumnType::Text,
-        ) => Ok(None),
-        (None, ..) => Err(ConvertError::WrongType {
-            column: column.name.clone(),
-            found: kind.clone(),
-            declared: if column.column_type == ColumnType::Embedding { "embedding" } else { "text" },
-        }),
-    }
-}
-
-/// Any plain array as categories: whole floats are written as integers, overlong texts shortened, as in
-/// decoded records.
-fn categories(array: &ArrayRef) -> Result<StringArray, ConvertError> {
-    if let Some(values) = array.as_primitive_opt::<Float64Type>() {
-        return Ok(values.iter().map(|value| value.map(|value| value.to_string())).collect());
-    }
-    let texts = cast(array, &DataType::Utf8)?;
-    let texts = texts.as_string::<i32>();
-    let longest = texts.offsets().lengths().max().unwrap_or(0);
-    if longest <= crate::record::MAX_CATEGORY_BYTES {
-        return Ok(texts.clone());
-    }
-    let shortened = |value: &str| {
-        let mut buffer = String::new();
-        push_category(&mut buffer, value);
-        buffer
-    };
-    Ok(texts.iter().map(|value| value.map(shortened)).collect())
-}
-
-fn parse_number(text: &str) -> Result<f64, Absence> {
-    let text = text.trim();
-    if NULL_WORDS.contains(&text) {
-        return Err(Absence::Null);
-    }
-    text.parse::<f64>().map_err(|_| Absence::WrongType)
-}
-
-fn parse_boolean(text: &str) -> Result<bool, Absence> {
-    let text = text.trim();
-    match text {
-        _ if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
-        _ if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
-        _ if NULL_WORDS.contains(&text) => Err(Absence::Null),
-        _ => Err(Absence::WrongType),
-    }
-}
-
-fn parsed<A: Array + FromIterator<Option<T>> + 'static, T>(
-    array: &ArrayRef,
-    parse: impl Fn(&str) -> Result<T, Absence>,
-) -> Result<Values, ConvertError> {
-    let texts = cast(array, &DataType::Utf8)?;
-    let mut absences = Vec::with_capacity(array.len());
-    let values: A = texts
-        .as_string::<i32>()
-        .iter()
-        .map(|value| {
-            let read = value.map_or(Err(Absence::Null), &parse);
-            absences.push(read.as_ref().err().copied().unwrap_or(Absence::Present));
-            read.ok()
-        })
-        .collect();
-    Ok((Arc::new(values), absences))
 }

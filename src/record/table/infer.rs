@@ -1,14 +1,20 @@
-//! Which columns a file has, and of which type: from the types of the file, or from its first rows where the format has
-//! none.
+//! Which columns a file has, and of which type: by what its first rows hold, read as they are read for counting.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Fields};
-use serde_json::Value;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Fields, Schema};
+use serde_json::Value as Document;
 
-use super::convert::{NULL_WORDS, is_text};
+use super::convert::is_text;
+use super::dialect::Dialect;
+use super::documents::Documents;
+use super::locate::{DEEPEST, leaves, locate};
+use super::read::{ReadError, csv_texts};
+use super::values::{Wanted, for_each};
+use crate::record::json::document_of;
+use crate::record::value::{Value, looks_like_time};
 use crate::record::{ColumnType, FieldPath};
 
 /// How many rows are looked at where types must be guessed.
@@ -17,7 +23,7 @@ pub const SAMPLE_ROWS: usize = 10_000;
 /// A column as found in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileColumn {
-    /// Its name; for nested JSON the path.
+    /// Its name; for nested ones the path.
     pub name: String,
     /// Where it lies.
     pub path: FieldPath,
@@ -29,133 +35,221 @@ pub struct FileColumn {
     pub integers: bool,
 }
 
+/// What a file has, by its first rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FileProfile {
+    /// Its columns, in its order.
+    pub columns: Vec<FileColumn>,
+    /// How many rows were looked at.
+    pub rows: usize,
+    /// Whether these are all rows.
+    pub complete: bool,
+    /// What is worth saying about how the file is written.
+    pub remarks: Vec<String>,
+}
+
 /// The share of values that must be of a type for the column to be of it; the others are of the wrong type then.
 const MOST: f64 = 0.5;
+/// From this share of other values on, a column of few different ones is one of categories.
+const MIXED: f64 = 0.01;
 /// Text with more distinct values than this share names rows, not kinds of rows.
 const NAMES_ROWS: f64 = 0.5;
+/// A column of more different values is not read as categories only because some of them are text.
+const CATEGORIES: usize = 1_000;
 /// Texts of at least this many words on average are read as such.
 const WORDS_OF_TEXT: usize = 3;
 /// With fewer values nothing is said about that.
 const FEW: usize = 100;
 
-/// The columns of an Arrow schema. Text is looked at in `sample`, the first rows.
-#[must_use]
-pub fn infer_fields(fields: &Fields, sample: Option<&RecordBatch>) -> Vec<FileColumn> {
-    fields
-        .iter()
-        .map(|field| {
-            let kind = field.data_type();
-            let numbers = || {
-                let array = sample.and_then(|rows| rows.column_by_name(field.name()))?;
-                let values = cast(array, &DataType::Int64).ok()?;
-                Some(only_grow(values.as_primitive::<arrow::datatypes::Int64Type>().iter().flatten()))
-            };
-            let (column_type, found) = match kind {
-                _ if kind.is_integer() && numbers().unwrap_or(false) => (None, ROW_NUMBERS.to_owned()),
-                DataType::Boolean => (Some(ColumnType::Boolean), "boolean".to_owned()),
-                _ if kind.is_numeric() => (Some(ColumnType::Numeric), kind.to_string()),
-                _ if is_text(kind) => {
-                    let texts = sample.and_then(|rows| rows.column_by_name(field.name()));
-                    let texts = texts.and_then(|array| cast(array, &DataType::Utf8).ok());
-                    match texts {
-                        Some(texts) => text_type(texts.as_string::<i32>().iter().flatten()),
-                        None => (Some(ColumnType::Categorical), "text".to_owned()),
-                    }
-                }
-                _ if kind.is_temporal() => (None, "a time".to_owned()),
-                DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _)
-                    if of.data_type().is_numeric() =>
-                {
-                    (Some(ColumnType::Embedding), "vectors".to_owned())
-                }
-                _ => (None, kind.to_string()),
-            };
-            column(
-                field.name(),
-                FieldPath::of_steps([field.name().clone()]),
-                column_type,
-                found,
-                kind.is_integer(),
-            )
-        })
-        .collect()
+/// What Arrow batches have. `schema` may say, as pandas writes it, which columns are the index of a data frame.
+///
+/// # Errors
+/// When a batch cannot be read.
+pub fn profile_batches(
+    schema: &Schema,
+    batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
+    all: Option<u64>,
+) -> Result<FileProfile, ReadError> {
+    let paths = leaves(schema.fields());
+    let mut kinds: Vec<Kinds> = paths.iter().map(|_| Kinds::default()).collect();
+    let mut rows = 0;
+    for batch in batches {
+        let batch = batch?;
+        let batch = batch.slice(0, batch.num_rows().min(SAMPLE_ROWS - rows));
+        rows += batch.num_rows();
+        for ((path, kind), kinds) in paths.iter().zip(&mut kinds) {
+            // Times need not be written out to be known as such.
+            if let Some(found) = locate(&batch, path)?.filter(|_| !is_time(kind)) {
+                let wanted = if is_text(kind) { Wanted::Text } else { Wanted::Category };
+                for_each(&found.array, wanted, None, &mut |value| kinds.add(value))?;
+            }
+        }
+        if rows >= SAMPLE_ROWS {
+            break;
+        }
+    }
+    let index = pandas_index(schema);
+    let twice = names_twice(schema.fields());
+    let columns = paths.into_iter().zip(kinds).map(|((path, kind), kinds)| {
+        let (column_type, found) = match &kind {
+            kind if is_time(kind) => (None, "a time".to_owned()),
+            DataType::Boolean => (Some(ColumnType::Boolean), "boolean".to_owned()),
+            DataType::Duration(_) => (Some(ColumnType::Numeric), "durations, in seconds".to_owned()),
+            DataType::Map(..) | DataType::Union(..) => (None, kind.to_string()),
+            _ => kinds.column_type(),
+        };
+        let integers = kind.is_integer();
+        FileColumn { name: name_of(&path), path, column_type, found, integers }
+    });
+    let columns = columns.map(|column| refuse(column, &index, &twice)).collect();
+    let complete = all.map_or(rows < SAMPLE_ROWS, |all| rows as u64 >= all);
+    Ok(FileProfile { columns, rows, complete, remarks: Vec::new() })
 }
 
-/// The columns of a file of text values, as CSV has them.
-#[must_use]
-pub fn infer_rows(sample: &RecordBatch) -> Vec<FileColumn> {
-    let fields = sample.schema();
-    let columns = fields.fields().iter().zip(sample.columns());
-    columns
-        .map(|(field, array)| {
-            let texts = array.as_string_opt::<i32>();
-            let values: Vec<&str> = texts
-                .into_iter()
-                .flat_map(|texts| texts.iter().flatten())
-                .map(str::trim)
-                .filter(|text| !NULL_WORDS.contains(text))
-                .collect();
-            let path = FieldPath::of_steps([field.name().clone()]);
-            let share =
-                |test: fn(&str) -> bool| share_of(values.iter().filter(|text| test(text)).count(), values.len());
-            let is_boolean = |text: &str| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
-            let whole: Vec<i64> = values.iter().map_while(|text| text.parse().ok()).collect();
-            let (column_type, found, integers) = if values.is_empty() {
-                (Some(ColumnType::Numeric), "empty".to_owned(), false)
-            } else if whole.len() == values.len() && only_grow(whole.iter().copied()) {
-                (None, ROW_NUMBERS.to_owned(), true)
-            } else if share(|text| text.parse::<f64>().is_ok()) >= MOST {
-                (Some(ColumnType::Numeric), "numbers".to_owned(), share(|text| text.parse::<i64>().is_ok()) >= 1.0)
-            } else if share(is_boolean) >= MOST {
-                (Some(ColumnType::Boolean), "booleans".to_owned(), false)
-            } else {
-                let (column_type, found) = text_type(values.iter().copied());
-                (column_type, found, false)
-            };
-            column(field.name(), path, column_type, found, integers)
-        })
-        .collect()
+/// What a CSV file has.
+///
+/// # Errors
+/// When there is no readable header, or the file is in another encoding.
+pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
+    let (names, dialect, mut batches) = csv_texts(reader, SAMPLE_ROWS)?;
+    let sample = batches.next().transpose()?;
+    let twice = names_twice(names.fields());
+    let mut columns = Vec::new();
+    for (place, field) in names.fields().iter().enumerate() {
+        let mut kinds = Kinds::default();
+        if let Some(array) = sample.as_ref().and_then(|rows| rows.columns().get(place)) {
+            for_each(array, Wanted::Text, None, &mut |value| kinds.add_untyped(value, dialect))?;
+        }
+        let (column_type, found) = kinds.column_type();
+        let column = FileColumn {
+            name: field.name().clone(),
+            path: FieldPath::of_steps([field.name().clone()]),
+            integers: kinds.numbers > 0 && kinds.integers == kinds.numbers && kinds.texts == 0,
+            column_type,
+            found,
+        };
+        let index: &[String] = if place == 0 { &[String::new(), "Unnamed: 0".to_owned()] } else { &[] };
+        columns.push(refuse(column, index, &twice));
+    }
+    let rows = sample.map_or(0, |rows| rows.num_rows());
+    let mut remarks = Vec::new();
+    if dialect.separator != b',' {
+        let decimals = if dialect.decimal_comma() { ", and decimal commas" } else { "" };
+        remarks.push(format!("read with {} between the columns{decimals}", dialect.separator_name()));
+    }
+    Ok(FileProfile { columns, rows, complete: rows < SAMPLE_ROWS, remarks })
 }
 
-/// The columns of JSON records, objects inside of objects as paths, in the order of their first appearance. Lines that
-/// are not objects are passed over.
-#[must_use]
-pub fn infer_json_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<FileColumn> {
+/// What a JSON file has: objects inside of objects as paths, in the order of their first appearance. Documents that are
+/// not objects are passed over.
+///
+/// # Errors
+/// When the file cannot be read, or is one document of columns.
+pub fn profile_json(reader: impl Read) -> Result<FileProfile, ReadError> {
+    let mut documents = Documents::of(reader)?;
     let mut found: Vec<(Vec<String>, Kinds)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for line in lines {
-        if let Ok(Value::Object(object)) = serde_json::from_slice(line) {
-            let mut leaves = Vec::new();
-            flatten(&object, &mut Vec::new(), &mut leaves);
-            for (path, value) in leaves {
-                let place = *places.entry(path.clone()).or_insert_with(|| {
-                    found.push((path, Kinds::default()));
-                    found.len() - 1
-                });
-                if let Some((_, kinds)) = found.get_mut(place) {
-                    kinds.add(value);
-                }
+    let mut places = HashMap::new();
+    let (mut rows, mut document) = (0, Vec::new());
+    let mut complete = true;
+    while documents.next(&mut document)? {
+        if rows == SAMPLE_ROWS {
+            complete = false;
+            break;
+        }
+        rows += 1;
+        let Some(object) = document_of(&document) else { continue };
+        let mut leaves = Vec::new();
+        flatten(&object, &mut Vec::new(), &mut leaves);
+        for (path, value) in leaves {
+            let place = *places.entry(path.clone()).or_insert_with(|| {
+                found.push((path, Kinds::default()));
+                found.len() - 1
+            });
+            if let Some((_, kinds)) = found.get_mut(place) {
+                kinds.add_document(value);
             }
         }
     }
-    found
+    let maps = maps_of(&found, rows);
+    let mut columns: Vec<FileColumn> = found
         .into_iter()
+        .filter(|(steps, _)| !maps.iter().any(|(map, _)| steps.starts_with(map)))
         .map(|(steps, kinds)| {
-            let name = steps.join(".");
+            let path = FieldPath::of_steps(steps);
             let (column_type, found) = kinds.column_type();
-            column(&name, FieldPath::of_steps(steps), column_type, found, kinds.integers == kinds.numbers)
+            FileColumn {
+                name: name_of(&path),
+                path,
+                column_type,
+                found,
+                integers: kinds.integers == kinds.numbers,
+            }
         })
-        .collect()
+        .collect();
+    columns.extend(maps.into_iter().map(|(steps, keys)| {
+        let path = FieldPath::of_steps(steps);
+        let found = format!("an object with {keys} different keys, of which a record has few");
+        FileColumn { name: name_of(&path), path, column_type: None, found, integers: false }
+    }));
+    Ok(FileProfile { columns, rows, complete, remarks: Vec::new() })
 }
 
-fn column(
-    name: &str,
-    path: FieldPath,
-    column_type: Option<ColumnType>,
-    found: String,
-    integers: bool,
-) -> FileColumn {
-    FileColumn { name: name.to_owned(), path, column_type, found, integers }
+/// Keys of an object that may be those of a map.
+const MANY_KEYS: usize = 200;
+
+/// Objects that are maps from ids to something, rather than records: many different keys, each in few records.
+fn maps_of(found: &[(Vec<String>, Kinds)], rows: usize) -> Vec<(Vec<String>, usize)> {
+    let mut objects: HashMap<&[String], (usize, usize)> = HashMap::new();
+    for (steps, kinds) in found {
+        if let Some((_, object)) = steps.split_last().filter(|(_, object)| !object.is_empty()) {
+            let entry = objects.entry(object).or_default();
+            entry.0 += 1;
+            entry.1 += kinds.all();
+        }
+    }
+    let is_map = |keys: usize, values: usize| keys >= MANY_KEYS && values * 20 < keys * rows;
+    let maps = objects.into_iter().filter(|(_, (keys, values))| is_map(*keys, *values));
+    let mut maps: Vec<(Vec<String>, usize)> = maps.map(|(object, (keys, _))| (object.to_vec(), keys)).collect();
+    maps.sort();
+    maps
+}
+
+fn name_of(path: &FieldPath) -> String {
+    path.steps().join(".")
+}
+
+/// Columns that say which row it is, or which of two columns they are cannot be said, are not for comparing.
+fn refuse(column: FileColumn, index: &[String], twice: &HashSet<String>) -> FileColumn {
+    if twice.contains(&column.name) {
+        return FileColumn { column_type: None, found: TWICE.to_owned(), ..column };
+    }
+    if index.contains(&column.name) {
+        return FileColumn { column_type: None, found: "the index of a data frame".to_owned(), ..column };
+    }
+    column
+}
+
+/// What a column is that shares its name with another one.
+pub const TWICE: &str = "in the file twice";
+
+fn names_twice(fields: &Fields) -> HashSet<String> {
+    let mut names = HashSet::new();
+    fields.iter().map(|field| field.name()).filter(|name| !names.insert(*name)).cloned().collect()
+}
+
+/// The columns that pandas says are the index of the data frame.
+fn pandas_index(schema: &Schema) -> Vec<String> {
+    let metadata = schema.metadata().get("pandas").and_then(|text| serde_json::from_str::<Document>(text).ok());
+    let columns = metadata.as_ref().and_then(|pandas| pandas.get("index_columns")).and_then(Document::as_array);
+    columns.into_iter().flatten().filter_map(Document::as_str).map(str::to_owned).collect()
+}
+
+fn is_time(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, of) => is_time(of),
+        DataType::RunEndEncoded(_, of) => is_time(of.data_type()),
+        kind => kind.is_temporal() && !matches!(kind, DataType::Duration(_)),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "some thousand rows")]
@@ -163,98 +257,148 @@ fn share_of(count: usize, all: usize) -> f64 {
     if all == 0 { 0.0 } else { count as f64 / all as f64 }
 }
 
-/// Text is categories, unless it looks like times or nearly every value is another.
-fn text_type<'a>(values: impl Iterator<Item = &'a str>) -> (Option<ColumnType>, String) {
-    let mut distinct = HashSet::new();
-    let (mut all, mut times) = (0, 0);
-    for value in values {
-        all += 1;
-        times += usize::from(looks_like_time(value));
-        distinct.insert(value);
-    }
-    if all > 0 && share_of(times, all) >= 0.9 {
-        return (None, "a time".to_owned());
-    }
-    if all >= FEW && share_of(distinct.len(), all) > NAMES_ROWS {
-        let words: usize = distinct.iter().map(|text| text.split_whitespace().count()).sum();
-        if words >= WORDS_OF_TEXT * distinct.len() {
-            return (Some(ColumnType::Text), "free text".to_owned());
-        }
-        return (None, "text with nearly as many values as rows".to_owned());
-    }
-    (Some(ColumnType::Categorical), "text".to_owned())
-}
-
-const ROW_NUMBERS: &str = "integers that grow from row to row";
-
-/// Row numbers and timestamps: each value larger than the one before.
-fn only_grow(values: impl Iterator<Item = i64>) -> bool {
-    let values: Vec<i64> = values.collect();
-    values.len() >= FEW && values.windows(2).all(|pair| matches!(pair, [before, after] if before < after))
-}
-
-/// `2024-05-01`, with or without a time of day.
-fn looks_like_time(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() >= 10
-        && bytes.iter().take(10).enumerate().all(|(place, byte)| match place {
-            4 | 7 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
-        && bytes.get(10).is_none_or(|byte| matches!(byte, b'T' | b' '))
-}
-
-/// What values a JSON field had.
+/// What values a column had.
 #[derive(Default)]
 struct Kinds {
     numbers: usize,
     integers: usize,
     booleans: usize,
-    others: usize,
     vectors: usize,
-    texts: Vec<String>,
+    composites: usize,
+    texts: usize,
+    times: usize,
+    words: usize,
+    distinct: HashSet<String>,
+    grew: Growth,
+}
+
+/// Whether integers only grow from row to row.
+#[derive(Default)]
+struct Growth {
+    last: Option<i64>,
+    broken: bool,
+}
+
+impl Growth {
+    fn add(&mut self, value: i64) {
+        self.broken |= self.last.is_some_and(|last| last >= value);
+        self.last = Some(value);
+    }
 }
 
 impl Kinds {
-    fn add(&mut self, value: &Value) {
+    fn add(&mut self, value: Value<'_>) {
+        let mut text = String::new();
         match value {
-            Value::Null => {}
-            Value::Bool(_) => self.booleans += 1,
-            Value::Number(number) => {
+            Value::Missing | Value::Null | Value::Text("") => return,
+            Value::Boolean(_) => self.booleans += 1,
+            Value::Integer(value) => {
                 self.numbers += 1;
-                self.integers += usize::from(number.is_i64() || number.is_u64());
+                self.integers += 1;
+                self.grew.add(value);
             }
-            Value::String(text) => self.texts.push(text.clone()),
-            Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_number) => self.vectors += 1,
-            Value::Array(_) | Value::Object(_) => self.others += 1,
+            Value::Unsigned(_) => {
+                self.numbers += 1;
+                self.integers += 1;
+            }
+            Value::Number(_) => self.numbers += 1,
+            Value::Text(value) => {
+                self.texts += 1;
+                self.times += usize::from(looks_like_time(value));
+            }
+            Value::Vector(_) => self.vectors += 1,
+            Value::Array | Value::Object => self.composites += 1,
+        }
+        if value.category(&mut text).is_ok() && !self.distinct.contains(&text) {
+            self.words += text.split_whitespace().count();
+            self.distinct.insert(text);
         }
     }
 
+    /// A cell of a format that has text only.
+    fn add_untyped(&mut self, value: Value<'_>, dialect: Dialect) {
+        let Value::Text(text) = value else { return self.add(value) };
+        let number = dialect.value(text, Wanted::Number);
+        match number {
+            Value::Text(_) => self.add(match dialect.value(text, Wanted::Boolean) {
+                Value::Text(_) if text.trim_start().starts_with('[') && text.trim_end().ends_with(']') => {
+                    Value::Vector(&[])
+                }
+                boolean => boolean,
+            }),
+            // Words for null may be categories, but are no evidence of any type.
+            number => self.add(number),
+        }
+    }
+
+    fn add_document(&mut self, value: &Document) {
+        self.add(match value {
+            Document::Null => Value::Null,
+            Document::Bool(value) => Value::Boolean(*value),
+            Document::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                (Some(value), ..) => Value::Integer(value),
+                (_, Some(value), _) => Value::Unsigned(value),
+                (.., value) => Value::Number(value.unwrap_or(f64::NAN)),
+            },
+            Document::String(text) => {
+                crate::record::lenient::non_finite(text).map_or(Value::Text(text), Value::Number)
+            }
+            Document::Array(items) if !items.is_empty() && items.iter().all(Document::is_number) => {
+                Value::Vector(&[])
+            }
+            Document::Array(_) => Value::Array,
+            Document::Object(_) => Value::Object,
+        });
+    }
+
+    fn all(&self) -> usize {
+        self.numbers + self.booleans + self.vectors + self.composites + self.texts
+    }
+
     fn column_type(&self) -> (Option<ColumnType>, String) {
-        let all = self.numbers + self.booleans + self.others + self.vectors + self.texts.len();
+        let all = self.all();
+        let share = |count: usize| share_of(count, all);
+        let few_values = self.distinct.len() <= CATEGORIES && share(self.distinct.len()) <= NAMES_ROWS;
         if all == 0 {
             (Some(ColumnType::Numeric), "empty".to_owned())
-        } else if share_of(self.numbers, all) >= MOST {
-            (Some(ColumnType::Numeric), "numbers".to_owned())
-        } else if share_of(self.booleans, all) >= MOST {
-            (Some(ColumnType::Boolean), "booleans".to_owned())
-        } else if share_of(self.vectors, all) >= MOST {
+        } else if share(self.vectors) >= MOST {
             (Some(ColumnType::Embedding), "vectors".to_owned())
-        } else if share_of(self.others, all) >= MOST {
-            (None, "arrays".to_owned())
+        } else if share(self.composites) >= MOST {
+            (None, "arrays or objects".to_owned())
+        } else if self.integers == all && !self.grew.broken && all >= FEW {
+            (None, "integers that grow from row to row".to_owned())
+        } else if share(self.numbers) >= MOST {
+            if share(self.texts + self.booleans) >= MIXED && few_values {
+                (Some(ColumnType::Categorical), "numbers and text".to_owned())
+            } else {
+                (Some(ColumnType::Numeric), "numbers".to_owned())
+            }
+        } else if share(self.booleans) >= MOST {
+            if share(all - self.booleans) >= MIXED && few_values {
+                (Some(ColumnType::Categorical), "booleans and others".to_owned())
+            } else {
+                (Some(ColumnType::Boolean), "booleans".to_owned())
+            }
+        } else if share(self.times) >= 0.9 {
+            (None, "a time".to_owned())
+        } else if all >= FEW && share(self.distinct.len()) > NAMES_ROWS {
+            // Text is categories, unless nearly every value is another.
+            if self.words >= WORDS_OF_TEXT * self.distinct.len() {
+                (Some(ColumnType::Text), "free text".to_owned())
+            } else {
+                (None, "text with nearly as many values as rows".to_owned())
+            }
         } else {
-            text_type(self.texts.iter().map(String::as_str))
+            (Some(ColumnType::Categorical), "text".to_owned())
         }
     }
 }
 
-/// The deepest object that is looked into.
-const DEEPEST: usize = 8;
-
-fn flatten<'a>(
-    object: &'a serde_json::Map<String, Value>,
+/// The leaves of a document with their paths.
+pub(crate) fn flatten<'a>(
+    object: &'a serde_json::Map<String, Document>,
     path: &mut Vec<String>,
-    leaves: &mut Vec<(Vec<String>, &'a Value)>,
+    leaves: &mut Vec<(Vec<String>, &'a Document)>,
 ) {
     for (key, value) in object {
         if key.is_empty() {
@@ -262,7 +406,7 @@ fn flatten<'a>(
         }
         path.push(key.clone());
         match value {
-            Value::Object(inner) if path.len() < DEEPEST => flatten(inner, path, leaves),
+            Document::Object(inner) if path.len() < DEEPEST && !inner.is_empty() => flatten(inner, path, leaves),
             leaf => leaves.push((path.clone(), leaf)),
         }
         path.pop();

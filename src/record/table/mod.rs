@@ -1,15 +1,24 @@
-//! Records in files: Parquet, Arrow IPC, CSV and JSON lines, read batch by batch into the same shape as decoded messages.
+//! Records in files: Parquet, Arrow IPC, CSV and JSON, read batch by batch into the same shape as decoded messages.
 //! The caller opens the file; files are hostile input.
+//!
+//! A column, segment, version, filter or event time is read where its path says, in every format: in structs and maps as
+//! in the objects of JSON. Where a file is flat, a column named as the whole path is the same.
 
 mod convert;
+mod dialect;
+mod documents;
 mod infer;
+mod locate;
 mod read;
+mod values;
 
 pub use convert::ConvertError;
-pub use infer::{FileColumn, SAMPLE_ROWS, infer_fields, infer_json_lines, infer_rows};
+pub use dialect::Dialect;
+pub(crate) use infer::flatten;
+pub use infer::{FileColumn, FileProfile, SAMPLE_ROWS, TWICE, profile_batches, profile_csv, profile_json};
 pub use read::{
-    FileFormat, ReadBatch, ReadError, ReadItem, arrow_batches, csv_batches, csv_header, json_lines_batches,
-    parquet_batches,
+    FileFormat, ReadBatch, ReadError, ReadItem, arrow_batches, arrow_stream_batches, csv_batches, json_batches,
+    parquet_batches, parquet_builder, refuse_others,
 };
 
 use super::{ModelSchema, RecordLayout};
@@ -17,14 +26,12 @@ use super::{ModelSchema, RecordLayout};
 /// What is read of a file, and how.
 #[derive(Clone, Debug)]
 pub struct TableRows {
-    /// The columns.
+    /// The columns. What the file lacks is missing in all rows, what it has of another type is of the wrong type; both
+    /// are counted as such.
     pub schema: ModelSchema,
     /// Paths beside the columns. Segments are read always, filters, version and event time only when
     /// `timed`.
     pub layout: RecordLayout,
     /// Whether event times are read; otherwise all rows are of the epoch.
     pub timed: bool,
-    /// Whether a column that the file lacks, or has with another type, is an error; otherwise its values are
-    /// missing or of the wrong type, and counted as such.
-    pub strict: bool,
 }

@@ -27,7 +27,7 @@ fn halves<T: Clone>(values: &[T]) -> (Vec<T>, Vec<T>) {
 
 fn numeric_causes(before: &Numbers, after: &Numbers) -> BTreeSet<Cause> {
     let all = before.iter().chain(after).flatten().copied();
-    let Some(binning) = NumericBinning::distinct(all) else { return BTreeSet::new() };
+    let Some(binning) = NumericBinning::distinct(all, false) else { return BTreeSet::new() };
     let json = |values: &Numbers| -> Vec<String> {
         values.iter().map(|value| value.map_or("null".to_owned(), |value| format!("{value:?}"))).collect()
     };

@@ -111,7 +111,7 @@ impl Dataset {
         let (before, after) = (&self.reference, self.window(window));
         let binning = if self.is_continuous(column) {
             let values = [before, after].map(|rows| numbers(rows, column)).concat();
-            Binning::Numeric(NumericBinning::distinct(values.into_iter().flatten()).unwrap())
+            Binning::Numeric(NumericBinning::distinct(values.into_iter().flatten(), false).unwrap())
         } else {
             let mut values: Vec<String> =
                 [before, after].map(|rows| texts(rows, column)).concat().into_iter().flatten().collect();
@@ -163,6 +163,7 @@ fn decoded(rows: &RecordBatch, column: &str, continuous: bool) -> DecodedBatch {
         offsets: vec![0; array.len()],
         versions,
         segments: vec![],
+        wrong: vec![None],
         batch: RecordBatch::try_from_iter([(column, array)]).unwrap(),
     }
 }

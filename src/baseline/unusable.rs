@@ -1,0 +1,159 @@
+//! Columns whose values cannot be a baseline: what could not be read must not be learnt as normal.
+
+use std::fmt;
+
+use crate::distribution::{Distribution, WindowCounts};
+use crate::record::{Absence, Column, ModelSchema};
+
+/// Fewer values than this place no bins.
+pub const MIN_VALUES: u64 = 30;
+
+/// A column that gets no baseline, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusableColumn {
+    /// Its name.
+    pub name: String,
+    /// Where it was looked for.
+    pub path: String,
+    /// Why it cannot be a baseline.
+    pub reason: Unusable,
+}
+
+/// Why a column cannot be a baseline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// Its path is in no record.
+    NeverFound,
+    /// It is null in all records.
+    AlwaysNull,
+    /// More values are of another type or not finite than can be read.
+    Unreadable {
+        /// The declared type.
+        declared: &'static str,
+        /// Values that can be read.
+        readable: u64,
+        /// Values that are there, readable or not.
+        values: u64,
+        /// One that cannot be read, where it is known.
+        example: Option<String>,
+    },
+    /// Fewer values than [`MIN_VALUES`], in more records.
+    TooFew {
+        /// How many there are.
+        values: u64,
+        /// How many records there are.
+        records: u64,
+    },
+}
+
+impl fmt::Display for UnusableColumn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, path, reason } = self;
+        match reason {
+            Unusable::NeverFound if name == path => {
+                write!(formatter, "column `{name}` was not found in any record")
+            }
+            Unusable::NeverFound => {
+                write!(formatter, "column `{name}`: its path `{path}` was not found in any record")
+            }
+            Unusable::AlwaysNull => write!(formatter, "column `{name}` (path `{path}`) is null in all records"),
+            Unusable::Unreadable { declared, readable, values, example } => {
+                write!(
+                    formatter,
+                    "column `{name}` (path `{path}`): {readable} of {values} values can be read as {declared}"
+                )?;
+                match example {
+                    Some(example) => write!(formatter, ", others are such as {example}"),
+                    None => Ok(()),
+                }
+            }
+            Unusable::TooFew { values, records } => write!(
+                formatter,
+                "column `{name}` (path `{path}`) has {values} values in {records} records; a baseline needs {MIN_VALUES}"
+            ),
+        }
+    }
+}
+
+/// How a column is filled over some records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    records: u64,
+    readable: u64,
+    missing: u64,
+    null: u64,
+    invalid: u64,
+}
+
+impl Fill {
+    fn of(records: u64, counts: &Distribution) -> Self {
+        let missing = counts.absent(Absence::Missing);
+        Self {
+            records,
+            readable: counts.present(),
+            missing,
+            null: counts.nulls() - missing,
+            invalid: counts.invalid(),
+        }
+    }
+
+    /// Adds the values of a batch.
+    pub fn add(&mut self, absences: &[Absence]) {
+        self.records += absences.len() as u64;
+        for absence in absences {
+            *match absence {
+                Absence::Present => &mut self.readable,
+                Absence::Missing => &mut self.missing,
+                Absence::Null => &mut self.null,
+                Absence::Nan | Absence::Infinite | Absence::WrongType => &mut self.invalid,
+            } += 1;
+        }
+    }
+
+    fn unusable(&self, column: &Column, example: Option<String>) -> Option<Unusable> {
+        let Self { records, readable, missing, null, invalid } = *self;
+        if records == 0 {
+            None
+        } else if missing == records {
+            Some(Unusable::NeverFound)
+        } else if missing + null == records {
+            Some(Unusable::AlwaysNull)
+        } else if invalid > readable {
+            let declared = column.column_type.as_str();
+            Some(Unusable::Unreadable { declared, readable, values: readable + invalid, example })
+        } else if readable < MIN_VALUES && records >= MIN_VALUES {
+            Some(Unusable::TooFew { values: readable, records })
+        } else {
+            None
+        }
+    }
+}
+
+/// The columns of counted records that cannot be a baseline. `examples` are values of another type than declared, in the
+/// order of the schema, as far as they are known.
+#[must_use]
+pub fn unusable_columns(
+    schema: &ModelSchema,
+    counts: &WindowCounts,
+    examples: &[Option<String>],
+) -> Vec<UnusableColumn> {
+    let of =
+        |column: &Column| counts.column(&column.name).map_or_else(Fill::default, |of| Fill::of(counts.rows(), of));
+    let fills: Vec<Fill> = schema.columns().iter().map(of).collect();
+    unusable_of_fills(schema, &fills, examples)
+}
+
+/// As [`unusable_columns`], by how the columns of the schema are filled.
+#[must_use]
+pub fn unusable_of_fills(
+    schema: &ModelSchema,
+    fills: &[Fill],
+    examples: &[Option<String>],
+) -> Vec<UnusableColumn> {
+    let columns = schema.columns().iter().zip(fills).enumerate();
+    let of = |(place, (column, fill)): (usize, (&Column, &Fill))| {
+        let reason = fill.unusable(column, examples.get(place).cloned().flatten())?;
+        Some(UnusableColumn { name: column.name.clone(), path: column.path.to_string(), reason })
+    };
+    columns.filter_map(of).collect()
+}

@@ -1,0 +1,42 @@
+//! The name that was probably meant.
+
+/// The candidate that is most likely meant by a name that is not there: the same but for case and separators, the same
+/// last step of a path, or nearly the same spelling. `None` when none is near.
+#[must_use]
+pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let plain =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let last = |text: &str| plain(text.rsplit('.').next().unwrap_or(text));
+    let (whole, end) = (plain(wanted), last(wanted));
+    let mut others = candidates.filter(|candidate| *candidate != wanted);
+    let same = others.clone().find(|candidate| plain(candidate) == whole);
+    let same = same.or_else(|| others.clone().find(|candidate| !end.is_empty() && last(candidate) == end));
+    let within = |candidate: &&str| whole.len() >= 3 && plain(candidate).ends_with(&whole);
+    let same = same.or_else(|| others.clone().find(within));
+    same.or_else(|| {
+        let likeness = |candidate: &str| strsim::jaro_winkler(&whole, &plain(candidate));
+        others
+            .by_ref()
+            .map(|candidate| (likeness(candidate), candidate))
+            .max_by(|left, right| left.0.total_cmp(&right.0))
+            .filter(|(likeness, _)| *likeness > 0.88)
+            .map(|(_, candidate)| candidate)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_probably_meant_is_found() {
+        let near = |wanted, names: &[&'static str]| nearest(wanted, names.iter().copied());
+        assert_eq!(near("income", &["AGE", "INCOME"]), Some("INCOME"));
+        assert_eq!(near("features.income", &["age", "income"]), Some("income"));
+        assert_eq!(near("income", &["in.age", "in.income"]), Some("in.income"));
+        assert_eq!(near("income", &["features_income", "x"]), Some("features_income"));
+        assert_eq!(near("contry", &["country", "city"]), Some("country"));
+        assert_eq!(near("income", &["age", "plan"]), None);
+        assert_eq!(near("x", &[]), None);
+    }
+}

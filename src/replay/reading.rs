@@ -1,0 +1,155 @@
+//! What became of the rows of a log while it was read, and what is worth saying about it: fields that are in no record,
+//! times that cannot be right, rows that were rejected or filtered.
+
+use crate::baseline::{Fill, UnusableColumn, unusable_of_fills};
+use crate::record::table::ReadBatch;
+use crate::record::{EventTime, Filtered, ModelSchema, RecordLayout, Rejections};
+use crate::window::Tally;
+
+/// What was read, over all files of a log.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    schema: ModelSchema,
+    layout: RecordLayout,
+    fills: Vec<Fill>,
+    wrong: Vec<Option<String>>,
+    records: u64,
+    with_version: u64,
+    with_segment: Vec<u64>,
+    implausible: u64,
+    first_implausible: Option<EventTime>,
+    /// Rows that were rejected.
+    pub rejected: Rejections,
+    /// Rows of something else.
+    pub filtered: Filtered,
+}
+
+/// Among this many records some must be late before the order of a log is doubted.
+const LATE_SHARE: u64 = 20;
+
+impl Reading {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(schema: ModelSchema, layout: RecordLayout) -> Self {
+        Self {
+            fills: vec![Fill::default(); schema.columns().len()],
+            wrong: vec![None; schema.columns().len()],
+            with_segment: vec![0; layout.segments.len()],
+            schema,
+            layout,
+            records: 0,
+            with_version: 0,
+            implausible: 0,
+            first_implausible: None,
+            rejected: Rejections::default(),
+            filtered: Filtered::default(),
+        }
+    }
+
+    /// Takes note of a batch.
+    pub fn take(&mut self, read: &ReadBatch) {
+        let batch = &read.batch;
+        self.rejected.merge(&read.rejected);
+        self.filtered.merge(&read.filtered);
+        self.records += batch.times.len() as u64;
+        for (fill, absences) in self.fills.iter_mut().zip(&batch.absences) {
+            fill.add(absences);
+        }
+        for (known, wrong) in self.wrong.iter_mut().zip(&batch.wrong) {
+            if known.is_none() {
+                known.clone_from(wrong);
+            }
+        }
+        let named = |labels: &crate::record::Labels, none: &str| {
+            labels.codes().iter().filter(|code| labels.name(**code) != none).count() as u64
+        };
+        self.with_version += named(&batch.versions, "");
+        for (count, labels) in self.with_segment.iter_mut().zip(&batch.segments) {
+            *count += named(labels, "(none)");
+        }
+        for time in batch.times.iter().filter(|time| !time.is_plausible()) {
+            self.implausible += 1;
+            self.first_implausible.get_or_insert(*time);
+        }
+    }
+
+    /// Columns that could hardly be read in any record of the log.
+    #[must_use]
+    pub fn unusable(&self) -> Vec<UnusableColumn> {
+        unusable_of_fills(&self.schema, &self.fills, &self.wrong)
+    }
+
+    /// Whether all event times lie where nobody logs predictions.
+    #[must_use]
+    pub fn all_implausible(&self) -> bool {
+        self.records > 0 && self.implausible == self.records
+    }
+
+    /// What is worth saying, the most important first.
+    #[must_use]
+    pub fn notes(&self, tally: &Tally) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (reason, count, example) in self.rejected.iter() {
+            notes.push(format!("{count} {} rejected ({reason}); {example}", plural(count)));
+        }
+        if self.records == 0 && self.filtered.total() > 0 {
+            notes.extend(self.filtered_notes());
+        }
+        notes.extend(self.time_note());
+        notes.extend(self.unusable().iter().map(ToString::to_string));
+        if self.records > 0 {
+            if let Some(path) = self.layout.version.as_ref().filter(|_| self.with_version == 0) {
+                notes.push(format!("the model version `{path}` was not found in any record"));
+            }
+            for ((name, path), found) in self.layout.segments.iter().zip(&self.with_segment) {
+                if *found == 0 {
+                    notes.push(format!("segment `{name}`: its path `{path}` was not found in any record"));
+                }
+            }
+        }
+        let all = tally.accepted + tally.late;
+        if tally.late * LATE_SHARE > all {
+            let field = self.layout.time.as_ref().map_or_else(String::new, |path| format!(" by `{path}`"));
+            notes.push(format!(
+                "{} of {all} records were late for their window: the log is not in order of time\n\
+                 hint: sort it{field}, or raise out_of_orderness in [window]",
+                tally.late
+            ));
+        }
+        notes
+    }
+
+    fn filtered_notes(&self) -> Vec<String> {
+        let expected = |path: &str| {
+            let of = self.layout.filters.iter().find(|(other, _)| other.to_string() == path);
+            of.map_or(String::new(), |(_, value)| value.clone())
+        };
+        let note = |(path, values): (&str, Vec<&str>)| {
+            format!(
+                "all {} records were filtered: [source.where] wants `{path}` to be \"{}\", and it is {}",
+                self.filtered.total(),
+                expected(path),
+                values.join(", ")
+            )
+        };
+        self.filtered.seen().into_iter().map(note).collect()
+    }
+
+    fn time_note(&self) -> Option<String> {
+        let time = self.first_implausible?;
+        let unit = self.layout.time_format.plausible_unit(time);
+        let hint = unit.map_or(String::new(), |(unit, read)| {
+            format!("\nhint: with time_unit = \"{}\" in [source] it would be {read}", unit.as_str())
+        });
+        let share = if self.all_implausible() {
+            "all".to_owned()
+        } else {
+            format!("{} of {}", self.implausible, self.records)
+        };
+        Some(format!("{share} event times are implausible: they lie outside 1990 to 2100, such as {time}{hint}"))
+    }
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "record was" } else { "records were" }
+}
