@@ -47,7 +47,6 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         p.status.(class) { (sentence(detail)) }
         @if !view.evidence.advice.is_empty() && !alert.is_over() { p { (view.evidence.advice) } }
         (facts(detail))
-        @if may_operate(caller) { (actions(detail)) }
         @if view.evidence.moved().next().is_some() {
             h2 { "What moved" }
             p.soft { "Each column as in the window in which it moved most, and as it stands in the last judged window. Drift is 1 and more times its limit." }
@@ -63,6 +62,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
             @if view.follows.is_some() { p { "It drifts in the same columns as the whole, and not more strongly." } }
             (table("Related alerts", &related(detail)))
         }
+        @if may_operate(caller) { (actions(detail)) }
         h2 { "History" }
         (table("History", &history(detail)))
         h2 { "Messages" }

@@ -130,8 +130,8 @@ pub(super) async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Opti
     }))
 }
 
-/// How many segments of the model version were judged since an alert of the whole began, where alerts of segments are told
-/// with it.
+/// How many segments of the model version are judged since an alert of the whole began, where alerts of segments are told
+/// with it. Windows that are still open count: those of segments close after that of the whole.
 pub(super) async fn count_segments(
     connection: &mut PgConnection,
     told: &mut [AlertView],
@@ -152,7 +152,7 @@ pub(super) async fn count_segments(
     Ok(())
 }
 
-/// Segments of the model version of an alert that were judged since it began.
+/// Segments of the model version of an alert that are judged since it began.
 pub(in crate::store) async fn segments_judged(
     connection: &mut PgConnection,
     alert: Uuid,
@@ -163,7 +163,7 @@ pub(in crate::store) async fn segments_judged(
          where a.id = $1 and exists (
              select from model_window w
              where w.monitor = s.monitor and w.model_version = s.model_version and w.segment = s.segment
-               and w.starts_at >= a.since and w.verdict in ('ok', 'warn', 'critical'))",
+               and w.starts_at >= a.since and (w.status = 'open' or w.verdict in ('ok', 'warn', 'critical')))",
     )
     .bind(alert)
     .fetch_one(connection)
