@@ -308,7 +308,9 @@ impl Evidence {
         if judged.drifting && judged.start == judged.since {
             self.first = Some(remembered.clone());
         }
-        if judged.drifting && self.worst.as_ref().is_none_or(|worst| worst.strength < remembered.strength) {
+        // What was stored before windows were remembered has columns and no worst window.
+        let worst = self.worst.as_ref().map_or_else(|| self.strength(), |worst| worst.strength);
+        if judged.drifting && worst < remembered.strength {
             self.worst = Some(remembered);
             self.window = Some(judged.window.clone());
         }

@@ -149,11 +149,10 @@ impl Store {
             .map_err(failed("read the clock"))?;
         let mut decision = decide(&closing, event_time(now));
         let request = match decision.request.take() {
-            Some(draft) => Some(
-                draft
-                    .clone()
-                    .complete(earlier_windows(&mut transaction, monitor, &window.key, draft.alert()).await?),
-            ),
+            Some(draft) => {
+                let earlier = earlier_windows(&mut transaction, monitor, &window.key, draft.alert()).await?;
+                Some(draft.complete(earlier))
+            }
             None => None,
         };
         write_window(&mut transaction, window, &closing, merged.sample, with, &decision).await?;
