@@ -18,7 +18,7 @@ pub enum ChangeKind {
     Worsened,
     /// Firing, and now less bad.
     Eased,
-    /// Somebody is at it.
+    /// Somebody acknowledged it.
     Acknowledged,
     /// Over.
     Resolved,
@@ -39,6 +39,12 @@ impl ChangeKind {
             Self::Resolved => "resolved",
             Self::Cleared => "cleared",
         }
+    }
+
+    /// Whether the alert is over after it.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Resolved | Self::Cleared)
     }
 
     /// The state of the alert's row after it.
@@ -76,7 +82,7 @@ pub enum ChangeReason {
     ByPerson,
     /// The rule is not configured any more.
     RuleRemoved,
-    /// The version or segment sends no records any more, while others do.
+    /// The version or segment has no records any more, while others of the monitor have some.
     NoMoreRecords,
 }
 
@@ -113,8 +119,10 @@ pub struct AlertChange {
     pub severity: Severity,
     /// Start of the episode's first drifting window.
     pub since: EventTime,
-    /// Drifting windows so far, of those remembered.
+    /// Windows since then that drift by the rule.
     pub windows: u32,
+    /// Windows since then that say anything about drift, these included.
+    pub judged: u32,
 }
 
 /// Namespace of the ids derived here.

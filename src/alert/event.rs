@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AlertRule, Matcher, RuleKind, Severity};
-use crate::judge::why::Reason;
-use crate::judge::{Judgement, Movement, Verdict};
-use crate::measure::Measure;
-use crate::window::OffsetRanges;
+use super::{Evidence, Matcher, RuleKind, Segments, Severity};
+use crate::window::WHOLE;
 
 /// The `type` of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,159 +42,13 @@ impl EventKind {
     }
 }
 
-/// The window behind a decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct WindowEvidence {
-    /// Its start, RFC 3339.
-    pub start: String,
-    /// Its end (exclusive), RFC 3339.
-    pub end: String,
-    /// Records counted.
-    pub records: u64,
-    /// Records that came too late to be counted, so far.
-    pub late_records: u64,
-    /// Whether every partition had passed its end.
-    pub complete: bool,
-    /// Topic, partition, first offset, offset past the last: what the window is made of.
-    #[schema(value_type = Vec<serde_json::Value>)]
-    pub offsets: OffsetRanges,
-}
-
-/// A column that drifted, with the measure that says so most clearly.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct DriftedColumn {
-    /// The column.
-    pub column: String,
-    /// Warn or critical.
-    pub verdict: Verdict,
-    /// The measure furthest beyond its threshold.
-    #[schema(value_type = String)]
-    pub measure: Measure,
-    /// Its effect.
-    pub effect: f64,
-    /// The threshold it was held against for its verdict.
-    pub threshold: f64,
-    /// Before and after.
-    pub movement: Movement,
-    /// Why, in sentences, the most telling first; for the first columns of an alert.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub why: Vec<String>,
-}
-
-/// Columns of an alert that say why.
-pub const EXPLAINED_COLUMNS: usize = 3;
-
-/// Sentences a column gives as its why.
-const SENTENCES: usize = 3;
-
-impl DriftedColumn {
-    /// The columns that drifted by a rule, or one of them; most moved first. `why` gives the reasons of a column.
-    #[must_use]
-    pub fn of(
-        judgement: &Judgement,
-        rule: &AlertRule,
-        only: Option<&str>,
-        why: impl Fn(&str) -> Vec<Reason>,
-    ) -> Vec<Self> {
-        let mut drifted: Vec<(f64, Self)> = judgement
-            .columns
-            .iter()
-            .filter(|column| only.is_none_or(|only| only == column.column))
-            .filter_map(|column| {
-                // Drifting findings alone, the worst verdict first, then the furthest beyond its limit.
-                let (finding, score) = judgement
-                    .findings
-                    .iter()
-                    .filter(|finding| finding.column == column.column && rule.covers(finding))
-                    .filter(|finding| matches!(finding.verdict, Verdict::Warn | Verdict::Critical))
-                    .filter_map(|finding| Some((finding, finding.score?)))
-                    .max_by(|left, right| ratio(left).total_cmp(&ratio(right)))?;
-                let threshold = if finding.verdict == Verdict::Critical { finding.critical } else { finding.warn };
-                let drifted = Self {
-                    column: column.column.clone(),
-                    verdict: finding.verdict,
-                    measure: finding.measure,
-                    effect: score.effect,
-                    threshold,
-                    movement: column.movement.clone(),
-                    why: Vec::new(),
-                };
-                Some((ratio(&(finding, score)), drifted))
-            })
-            .collect();
-        drifted.sort_by(|left, right| right.0.total_cmp(&left.0).then_with(|| left.1.column.cmp(&right.1.column)));
-        let mut drifted: Vec<Self> = drifted.into_iter().map(|(_, column)| column).collect();
-        for column in drifted.iter_mut().take(EXPLAINED_COLUMNS) {
-            column.why = why(&column.column).into_iter().take(SENTENCES).map(|reason| reason.text).collect();
-        }
-        drifted
-    }
-}
-
-/// The effect as a multiple of the critical limit: critical findings have 1 or more.
-fn ratio((finding, score): &(&crate::judge::Finding, crate::measure::Score)) -> f64 {
-    score.effect / finding.critical.max(f64::MIN_POSITIVE)
-}
-
-/// What an alert rests on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Evidence {
-    /// What is wrong, one sentence.
-    pub summary: String,
-    /// What to do about it.
-    pub advice: String,
-    /// The window of the last change; none for operational alerts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub window: Option<WindowEvidence>,
-    /// The baseline it was compared with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<String>,
-    /// Records in the baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline_records: Option<u64>,
-    /// Columns judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub columns: Option<usize>,
-    /// The columns that drifted, most moved first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub drifted: Vec<DriftedColumn>,
-    /// Drifted columns left out because there are too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub more: usize,
-}
-
-impl DriftedColumn {
-    /// The effect as a multiple of its limit.
-    #[must_use]
-    pub fn strength(&self) -> f64 {
-        self.effect / self.threshold.max(f64::MIN_POSITIVE)
-    }
-}
-
-impl Evidence {
-    /// That of the column that moved most; 0 without any.
-    #[must_use]
-    pub fn strength(&self) -> f64 {
-        self.drifted.first().map_or(0.0, DriftedColumn::strength)
-    }
-
-    /// Keeps as many columns as a message may name.
-    fn cut(&mut self) {
-        self.more += self.drifted.len().saturating_sub(MAX_COLUMNS);
-        self.drifted.truncate(MAX_COLUMNS);
-    }
-}
-
-/// Columns of an alert that a message names at most: bodies stay small however wide a model is.
-pub const MAX_COLUMNS: usize = 20;
-
 /// Where an alert stands, as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertStatus {
     /// It fires.
     Firing,
-    /// It fires, and somebody is at it.
+    /// It fires, and somebody acknowledged it.
     Acknowledged,
     /// It is over.
     Resolved,
@@ -243,13 +94,22 @@ pub struct AlertView {
     /// When it was over, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<String>,
-    /// Who is at it.
+    /// Who acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
     /// Why it is in this state.
     pub reason: String,
-    /// Drifting windows so far.
+    /// Windows since it began that drift by its rule.
     pub windows: u32,
+    /// Windows since it began that were judged, these included; 0 when that is not known.
+    #[serde(default)]
+    pub judged_windows: u32,
+    /// For an alert of the whole: how the segments stand that drift, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<Segments>,
+    /// For an alert of a segment: the alert of the whole that it only follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Uuid>,
     /// What it rests on.
     pub evidence: Evidence,
     /// Where to look at it.
@@ -279,7 +139,7 @@ pub struct AlertsEvent {
     pub reason: super::SendReason,
     /// The worst severity of an alert that is not over, or of any when all are.
     pub severity: Severity,
-    /// The alerts, worst first.
+    /// The alerts: what is not over first, the whole before its segments, then the worst.
     pub alerts: Vec<AlertView>,
     /// Alerts left out because there are too many.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -303,7 +163,8 @@ fn is_false(flag: &bool) -> bool {
 const MAX_ALERTS: usize = 50;
 
 impl AlertsEvent {
-    /// An event of a group, its alerts ordered: what is not over first, then by severity, then what moved most.
+    /// An event of a group, its alerts ordered: what is not over first; the whole before its segments, and those that stand
+    /// apart before those that follow it; then by severity, then what moved most.
     #[must_use]
     pub fn new(
         group_id: Uuid,
@@ -311,21 +172,25 @@ impl AlertsEvent {
         reason: super::SendReason,
         mut alerts: Vec<AlertView>,
     ) -> Self {
+        super::segments::relate(&mut alerts);
+        let over = |alert: &AlertView| alert.status == AlertStatus::Resolved;
         alerts.sort_by(|left, right| {
-            let over = |alert: &AlertView| alert.status == AlertStatus::Resolved;
             over(left)
                 .cmp(&over(right))
+                .then_with(|| (left.segment != WHOLE).cmp(&(right.segment != WHOLE)))
+                .then_with(|| left.follows.is_some().cmp(&right.follows.is_some()))
                 .then_with(|| right.severity.cmp(&left.severity))
                 .then_with(|| right.evidence.strength().total_cmp(&left.evidence.strength()))
                 .then_with(|| left.since.cmp(&right.since))
                 .then_with(|| left.id.cmp(&right.id))
         });
+        let counted = |alert: &&AlertView| !over(alert) || alerts.iter().all(over);
+        let severity = alerts.iter().filter(counted).map(|alert| alert.severity).max().unwrap_or(Severity::Warn);
         let more = alerts.len().saturating_sub(MAX_ALERTS);
         alerts.truncate(MAX_ALERTS);
         for alert in &mut alerts {
             alert.evidence.cut();
         }
-        let severity = alerts.first().map_or(Severity::Warn, |alert| alert.severity);
         Self { group_id, group, reason, severity, alerts, more, test: false }
     }
 
@@ -346,8 +211,18 @@ impl AlertsEvent {
         let news = |alert: &AlertView| self.alerts.iter().all(|own| own.id != alert.id);
         let kept: Vec<AlertView> = earlier.alerts.into_iter().filter(news).collect();
         let (test, more) = (self.test, self.more + earlier.more);
+        // The segments that were left out of this event are still counted.
+        let known: BTreeMap<Uuid, Segments> =
+            self.alerts.iter().filter_map(|alert| Some((alert.id, alert.segments.clone()?))).collect();
         let alerts = std::mem::take(&mut self.alerts).into_iter().chain(kept).collect();
         *self = Self::new(self.group_id, std::mem::take(&mut self.group), self.reason, alerts);
+        for alert in &mut self.alerts {
+            if let Some(known) = known.get(&alert.id) {
+                let segments = alert.segments.get_or_insert_with(Segments::default);
+                segments.following = segments.following.max(known.following);
+                segments.apart = segments.apart.max(known.apart);
+            }
+        }
         self.test = test;
         self.more += more;
     }

@@ -107,7 +107,7 @@ pub enum Phase {
     Inactive,
     /// Drifting, but not often enough.
     Pending,
-    /// Somebody is at it: nobody is told again unless it becomes worse.
+    /// Acknowledged: somebody is working on it, and nobody is told again unless it becomes worse.
     Acknowledged,
     /// People are told.
     Firing,
@@ -135,6 +135,25 @@ pub struct Episode {
     pub since: EventTime,
     /// How bad it is now.
     pub severity: Severity,
+    /// Windows since it began that drift by its rule. Counted here and not in the history, which is cut.
+    #[serde(default)]
+    pub drifting: u32,
+    /// Windows since it began that say anything about drift, these included.
+    #[serde(default)]
+    pub judged: u32,
+    /// The drifting windows that a model could learn from.
+    #[serde(default)]
+    pub lessons: Lessons,
+}
+
+/// The drifting windows of an episode that a model could learn from: complete, and their drift is not explained by broken
+/// values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lessons {
+    /// How many.
+    pub windows: u32,
+    /// Records in them.
+    pub records: u64,
 }
 
 /// The level of one window.
@@ -184,13 +203,19 @@ impl AlertState {
         !self.is_active() && self.ended.is_none() && self.history.iter().all(|seen| seen.1.severity().is_none())
     }
 
-    /// Drifting windows at the end of what is remembered, quiet ones between them forgiven as far as the policy does.
+    /// What a window said, if it belongs to the running episode and is remembered.
     #[must_use]
-    pub fn drifting_windows(&self) -> u32 {
-        // An episode's windows are all that were drifting since it began.
-        let since = self.episode.as_ref().map_or(EventTime::default(), |episode| episode.since);
-        let number = self.history.iter().filter(|seen| seen.0 >= since && seen.1.severity().is_some()).count();
-        u32::try_from(number).unwrap_or(u32::MAX)
+    pub fn said(&self, start: EventTime) -> Option<Level> {
+        let episode = self.episode.as_ref()?;
+        self.history.iter().find(|seen| seen.0 == start && seen.0 >= episode.since).map(|seen| seen.1)
+    }
+
+    /// Notes that a model could learn from a window of the running episode.
+    pub fn learn_from(&mut self, records: u64) {
+        if let Some(episode) = &mut self.episode {
+            episode.lessons.windows = episode.lessons.windows.saturating_add(1);
+            episode.lessons.records = episode.lessons.records.saturating_add(records);
+        }
     }
 
     /// Takes a window into account. `new_id` derives the id of an episode from the start of its first window.
@@ -207,12 +232,13 @@ impl AlertState {
         }
         let mut next = self.clone();
         let at = next.history.partition_point(|seen| seen.0 < start);
-        let amended = next.history.get(at).is_some_and(|seen| seen.0 == start);
+        let before = next.history.get(at).filter(|seen| seen.0 == start).map(|seen| seen.1);
         match next.history.get_mut(at) {
-            Some(seen) if amended => seen.1 = level,
+            Some(seen) if before.is_some() => seen.1 = level,
             _ => next.history.insert(at, Seen(start, level)),
         }
-        let change = next.settle(policy, new_id, amended);
+        next.count(Seen(start, level), before, policy);
+        let change = next.settle(policy, new_id, before.is_some());
         next.forget(policy);
         (next, change)
     }
@@ -236,15 +262,42 @@ impl AlertState {
         Some((self.ended_state(), change))
     }
 
+    /// Counts a window in the running episode; `before` is what it said when it was judged before.
+    fn count(&mut self, window: Seen, before: Option<Level>, policy: AlertPolicy) {
+        let recent = self.recent(policy.of).first().map(|seen| seen.0);
+        let Some(episode) = &mut self.episode else { return };
+        let drifts = |level: Level| level.severity().is_some();
+        if window.0 < episode.since {
+            // An earlier window that closed later: the episode began with it, if it counts at all.
+            if !drifts(window.1) || recent.is_none_or(|recent| window.0 < recent) {
+                return;
+            }
+            let between = |seen: &&Seen| window.0 < seen.0 && seen.0 < episode.since;
+            let more = self.history.iter().filter(between).count();
+            episode.judged = episode.judged.saturating_add(1).saturating_add(number(more));
+            episode.drifting = episode.drifting.saturating_add(1);
+            episode.since = window.0;
+            return;
+        }
+        episode.judged = episode.judged.saturating_add(u32::from(before.is_none()));
+        let counted = u32::from(before.is_some_and(drifts));
+        episode.drifting = episode.drifting.saturating_add(u32::from(drifts(window.1))).saturating_sub(counted);
+    }
+
+    /// The newest windows, oldest first.
+    fn recent(&self, windows: u32) -> &[Seen] {
+        let from = self.history.len().saturating_sub(windows as usize);
+        self.history.get(from..).unwrap_or_default()
+    }
+
     fn settle(
         &mut self,
         policy: AlertPolicy,
         new_id: impl FnOnce(EventTime) -> Uuid,
         amended: bool,
     ) -> Option<AlertChange> {
-        let newest = self.history.len().saturating_sub(policy.of as usize);
-        let recent = self.history.get(newest..).unwrap_or_default();
-        let drifting: Vec<Seen> = recent.iter().filter(|seen| seen.1.severity().is_some()).copied().collect();
+        let drifting: Vec<Seen> =
+            self.recent(policy.of).iter().filter(|seen| seen.1.severity().is_some()).copied().collect();
         let reason = |usual| if amended { ChangeReason::WindowAmended } else { usual };
         match self.phase {
             Phase::Inactive | Phase::Pending => {
@@ -262,7 +315,17 @@ impl AlertState {
                 let was_pending = self.phase == Phase::Pending;
                 match &mut self.episode {
                     Some(episode) => episode.severity = worst,
-                    None => self.episode = Some(Episode { id: new_id(first.0), since: first.0, severity: worst }),
+                    None => {
+                        let judged = self.history.iter().filter(|seen| seen.0 >= first.0).count();
+                        self.episode = Some(Episode {
+                            id: new_id(first.0),
+                            since: first.0,
+                            severity: worst,
+                            drifting: number(drifting.len()),
+                            judged: number(judged),
+                            lessons: Lessons::default(),
+                        });
+                    }
                 }
                 if drifting.len() >= policy.windows as usize {
                     self.phase = Phase::Firing;
@@ -291,8 +354,7 @@ impl AlertState {
             return change;
         }
         // It rises with one window and falls when as many windows agree as resolving takes.
-        let newest = self.history.len().saturating_sub(policy.resolve_after as usize);
-        let worst = self.history.get(newest..)?.iter().filter_map(|seen| seen.1.severity()).max()?;
+        let worst = self.recent(policy.resolve_after).iter().filter_map(|seen| seen.1.severity()).max()?;
         let episode = self.episode.as_mut()?;
         let before = std::mem::replace(&mut episode.severity, worst);
         match worst.cmp(&before) {
@@ -312,8 +374,8 @@ impl AlertState {
     }
 
     fn change(&self, kind: ChangeKind, reason: ChangeReason) -> Option<AlertChange> {
-        let Episode { id, since, severity } = self.episode.clone()?;
-        Some(AlertChange { id, kind, reason, severity, since, windows: self.drifting_windows() })
+        let Episode { id, since, severity, drifting, judged, .. } = self.episode.clone()?;
+        Some(AlertChange { id, kind, reason, severity, since, windows: drifting, judged })
     }
 
     /// Drops windows that can decide nothing any more.
@@ -323,6 +385,10 @@ impl AlertState {
         let extra = self.history.len().saturating_sub(kept);
         self.history.drain(..extra);
     }
+}
+
+fn number(windows: usize) -> u32 {
+    u32::try_from(windows).unwrap_or(u32::MAX)
 }
 
 fn quiet_windows_needed(policy: AlertPolicy, flaps: u32) -> u32 {

@@ -4,25 +4,31 @@
 //! There is one episode at most for a rule of a *series* (monitor, version, segment) at a time, and for a rule about
 //! columns one for each of them.
 
+mod address;
 mod calendar;
 mod change;
 mod event;
+mod evidence;
 mod group;
 mod lifecycle;
 mod matcher;
 mod operational;
 mod routing;
 mod rule;
+mod segments;
 mod series;
+mod words;
 
+pub use address::{column_page, encoded};
 pub use calendar::{Calendar, Once, WeeklyTime};
 pub use change::{AlertChange, ChangeKind, ChangeReason, derived_id, episode_id};
-pub use event::{
-    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EXPLAINED_COLUMNS, EventKind, Evidence, MAX_COLUMNS,
-    WindowEvidence, event_body,
+pub use event::{AlertStatus, AlertView, AlertsEvent, EventKind, event_body};
+pub use evidence::{
+    ColumnScore, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, Evidence, JudgedWindow, MAX_COLUMNS, SCORES,
+    WindowEvidence, WindowRef, how_far, series_words, summary_of, times, worst_and_last,
 };
 pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group};
-pub use lifecycle::{AlertPolicy, AlertState, Episode, Level, MAX_DAMPING, Phase, Seen, Severity};
+pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Seen, Severity};
 pub use matcher::{Labels, Matcher, all_match};
 pub use operational::{OperationalFacts, OperationalLimits, OperationalRule, Sign};
 pub use routing::{
@@ -30,6 +36,7 @@ pub use routing::{
     Surroundings, explains,
 };
 pub use rule::{AlertRule, Observation, RuleKind, Scope};
+pub use segments::{SEGMENT_NAMES, Segments, relate};
 pub use series::{SeriesAlerts, SeriesKey, Transition};
 
 #[cfg(test)]

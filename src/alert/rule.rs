@@ -139,16 +139,14 @@ fn finding_verdict(finding: &Finding) -> Verdict {
     finding.verdict
 }
 
-/// The verdict had the thresholds been lower. A finding that is not significant stays one.
+/// The verdict had the limits been lower. A finding that chance explains stays as it is.
 fn lowered_verdict(finding: &Finding, by: f64) -> Verdict {
     let (Verdict::Ok | Verdict::Warn, Some(score)) = (finding.verdict, finding.score) else {
         return finding.verdict;
     };
-    let significant = finding.noise_floor.is_none_or(|floor| score.effect > floor)
-        && (finding.verdict == Verdict::Warn || score.effect < finding.warn);
-    if significant && score.effect >= finding.critical * by {
+    if finding.significant && score.effect >= finding.critical * by {
         Verdict::Critical
-    } else if significant && score.effect >= finding.warn * by {
+    } else if finding.significant && score.effect >= finding.warn * by {
         Verdict::Warn
     } else {
         finding.verdict

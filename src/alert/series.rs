@@ -107,6 +107,15 @@ impl SeriesAlerts {
         Some(Transition { rule: rule.to_owned(), column, change: change? })
     }
 
+    /// Notes for the running episodes for which a window drifts that a model could learn from it.
+    pub fn learn_from(&mut self, start: EventTime, records: u64) {
+        for state in self.states.values_mut() {
+            if state.said(start).is_some_and(|level| level.severity().is_some()) {
+                state.learn_from(records);
+            }
+        }
+    }
+
     /// Acknowledges an alert. None when it does not fire.
     pub fn acknowledge(&mut self, rule: &str, column: Option<&str>) -> Option<AlertChange> {
         let key = join(rule, column);

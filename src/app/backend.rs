@@ -231,12 +231,17 @@ impl Backend for Shown {
             .map_err(failure)
     }
 
-    async fn column_history(&self, series: &SeriesOf, column: &str) -> Answer<Vec<ColumnPoint>> {
+    async fn column_history(
+        &self,
+        series: &SeriesOf,
+        column: &str,
+        around: Option<i64>,
+    ) -> Answer<Vec<ColumnPoint>> {
         clean(&series.version)?;
         clean(&series.segment)?;
         clean(column)?;
         self.store
-            .column_history(&series.monitor, &series.version, &series.segment, column, series.windows)
+            .column_history((&series.monitor, &series.version, &series.segment), column, series.windows, around)
             .await
             .map_err(failure)
     }

@@ -125,7 +125,7 @@ async fn judge_monitor(
         if !decision.changes.is_empty() {
             shared.alerts.notify_waiters();
         }
-        if !decision.notifications.is_empty() {
+        if decision.retrain.is_some_and(crate::retrain::RetrainDecision::makes_request) {
             shared.outbox.notify_waiters();
         }
     }

@@ -16,8 +16,8 @@ use crate::store::{Moved, Store, StoreError, Watched};
 const LOOK: i64 = 30_000_000;
 /// Between questions about one run, in microseconds.
 const POLL: i64 = 60_000_000;
-/// Windows of others without one of its own after which a series sends no records any more.
-const SILENT_WINDOWS: i64 = 20;
+/// A series is gone only when others are this many windows ahead, however short `gone_after` is.
+const SILENT_WINDOWS: i64 = 3;
 /// Between rounds of this task.
 const ROUND: Duration = Duration::from_secs(5);
 
@@ -70,9 +70,10 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
     let limits = common.operations.for_windows(monitor.counting.length.micros());
     let watched = Watched { scope, topics, learning: monitor.learn.is_some(), limits: &limits };
     store.look_at_monitor(watched, LOOK).await?;
-    let ended = store.end_stale_alerts(scope, monitor.counting.length.micros(), SILENT_WINDOWS).await?;
+    let silence = monitor.gone_after.max(monitor.counting.length.micros().saturating_mul(SILENT_WINDOWS));
+    let ended = store.end_alerts_of_gone_series(&monitor.name, silence).await?;
     if ended > 0 {
-        tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of series that send no records any more");
+        tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of versions or segments without records");
     }
     make_baselines(store, monitor).await;
     Ok(())

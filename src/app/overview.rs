@@ -50,7 +50,7 @@ fn summary(state: MonitorState, rows: Option<u64>, firing: usize, running: Optio
     let least = running.map_or(0, |running| running.monitor.rules.judge.min_records);
     match state {
         MonitorState::Ok => format!("Nothing moved in the last window{alerts}."),
-        MonitorState::Warn => format!("The last window moved a little{alerts}."),
+        MonitorState::Warn => format!("The last window has a warning{alerts}."),
         MonitorState::Drift => format!("Drift{alerts}."),
         MonitorState::NoData if rows.is_none() => "No record came yet.".to_owned(),
         MonitorState::NoData => format!("No record comes any more{alerts}."),

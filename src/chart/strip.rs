@@ -26,6 +26,12 @@ pub enum Cell {
 impl Cell {
     const DRAWN: [Self; 6] = [Self::Unjudged, Self::Calm, Self::Near, Self::Warn, Self::Drift, Self::Strong];
 
+    /// Whether it is drift.
+    #[must_use]
+    pub fn drifted(self) -> bool {
+        matches!(self, Self::Drift | Self::Strong)
+    }
+
     fn class(self) -> &'static str {
         match self {
             Self::Empty => "",

@@ -7,6 +7,7 @@ use crate::alert::Matcher;
 use crate::notify::plain;
 use crate::store::{AlertAction, Replay};
 use crate::view::{AlertDetail, AlertFilter, AlertRow, Judged};
+use crate::window::WHOLE;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -24,7 +25,7 @@ pub(super) enum Command {
         /// Its id, or how it begins.
         alert: String,
     },
-    /// Say that somebody is at it: nobody is told again unless it becomes worse.
+    /// Acknowledge: you work on it, and nobody is told again unless it becomes worse.
     Ack {
         /// Its id, or how it begins.
         alert: String,
@@ -159,7 +160,7 @@ fn list(alerts: &[AlertRow], all: bool) {
     }
 }
 
-pub(super) fn show(AlertDetail { alert, history, deliveries }: &AlertDetail) {
+pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertDetail) {
     let view = &alert.view;
     let event = crate::alert::AlertsEvent::new(
         view.id,
@@ -167,8 +168,23 @@ pub(super) fn show(AlertDetail { alert, history, deliveries }: &AlertDetail) {
         crate::alert::SendReason::Repeated,
         vec![view.clone()],
     );
+    // As it was read: the event knows this alert alone.
+    let event = crate::alert::AlertsEvent { alerts: vec![view.clone()], ..event };
     say(format!("{} ({})\n", alert.state, view.severity.as_str()));
     say(crate::notify::text_of(&crate::notify::Told::Alerts(event)));
+    for related in segments {
+        let how = match (related.view.segment == WHOLE, related.view.follows.is_some()) {
+            (true, _) => "the whole",
+            (false, true) => "follows the whole",
+            (false, false) => "on its own",
+        };
+        say(format!(
+            "{}  {:<17}  {}",
+            related.view.id.to_string().get(..8).unwrap_or_default(),
+            how,
+            plain(&related.view.evidence.summary)
+        ));
+    }
     let labels: Vec<String> =
         view.labels.iter().map(|(label, value)| format!("{label}={}", plain(value))).collect();
     say(format!("Labels: {}\n\nhistory", labels.join(", ")));

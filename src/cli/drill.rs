@@ -169,7 +169,15 @@ fn change(monitor: &Monitor, id: Uuid, severity: Severity, kind: ChangeKind) -> 
         transition: Transition {
             rule: "drift".to_owned(),
             column: None,
-            change: AlertChange { id, kind, reason: ChangeReason::ByPerson, severity, since: now, windows: 0 },
+            change: AlertChange {
+                id,
+                kind,
+                reason: ChangeReason::ByPerson,
+                severity,
+                since: now,
+                windows: 0,
+                judged: 0,
+            },
         },
         kind: RuleKind::Drift,
         labels,

@@ -25,9 +25,14 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
             }
             super::alerts::show(&detail);
             let view = &detail.alert.view;
-            for column in &view.evidence.drifted {
-                let place = format!("driftd explain {}/last/{}", view.monitor, column.column);
-                say(format!("{:<24} {place}", plain(&column.column)));
+            if view.evidence.moved().next().is_some() {
+                say("\nmore about a column, in the window in which it moved most");
+            }
+            for column in view.evidence.moved() {
+                let window = column.window.as_ref().and_then(|window| window.id);
+                let window = window.map_or("last".to_owned(), |window| window.to_string());
+                let place = format!("driftd explain {}/{window}/{}", view.monitor, column.column);
+                say(format!("  {:<24} {}", plain(&column.column), plain(&place)));
             }
             Ok(())
         }
@@ -54,6 +59,7 @@ async fn finding(
     values_only: bool,
 ) -> Result<(), CliError> {
     let id = match window {
+        // The newest of the whole, of whatever version; alerts name their windows by id.
         "last" => {
             let filter = crate::view::WindowFilter {
                 segment: Some(crate::window::WHOLE.to_owned()),
@@ -86,8 +92,9 @@ async fn finding(
         return say_json(&serde_json::json!({ "window": row, "baseline": name, "column": report }));
     }
     say(format!(
-        "{} of {monitor}, window {} to {}: {} ({} records against baseline {name})",
+        "{} of {}, window {} to {}: {} ({} records against baseline {name})",
         plain(column),
+        plain(&crate::alert::series_words(monitor, &row.version, &row.segment)),
         row.start,
         row.end,
         report.verdict.words(),

@@ -120,7 +120,7 @@ pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> 
             .filter(|column| column.drift == Some(true))
             .map(|column| column.name.as_str())
             .collect(),
-        None => judgement.drifted().map(|column| column.column.as_str()).collect(),
+        None => judgement.moved().map(|column| column.column.as_str()).collect(),
     };
     let (before, after, names) = (&counted.baseline, &counted.window, drifting.iter().copied());
     let why = if exact {

@@ -40,15 +40,24 @@ struct Usual {
     resolve_below: f64,
 }
 
+/// What `[alert]` says.
+pub(super) struct Alerting {
+    pub(super) rules: Vec<AlertRule>,
+    pub(super) receivers: Vec<String>,
+    /// See [`super::Monitor::gone_after`].
+    pub(super) gone_after: i64,
+}
+
 pub(super) fn alerts(
     section: &Section<'_>,
     window: WindowRule,
     columns: &[String],
     context: &Context<'_>,
-) -> (Vec<AlertRule>, Vec<String>) {
+) -> Alerting {
     let usual =
         usual(section, Usual { severity: Severity::Critical, policy: AlertPolicy::default(), resolve_below: 0.8 });
     let receivers = check_names(section, "receivers", context.receivers);
+    let gone_after = section.duration("gone_after", "6h", ("1m", "3650d"));
     let mut rules: Vec<AlertRule> = Vec::new();
     for section in section.sections("rules") {
         if let Some(rule) = rule(&section, usual, window, columns) {
@@ -63,7 +72,7 @@ pub(super) fn alerts(
     if !section.has("rules") {
         rules = AlertRule::defaults(usual.severity, usual.policy, usual.resolve_below, window);
     }
-    (rules, receivers)
+    Alerting { rules, receivers, gone_after }
 }
 
 fn usual(section: &Section<'_>, before: Usual) -> Usual {

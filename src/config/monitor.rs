@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::alerts::{self, Calendars};
+use super::alerts::{self, Alerting, Calendars};
 use super::section::Section;
 use crate::alert::Routing;
 use crate::binning::BuildOptions;
@@ -49,6 +49,9 @@ pub struct Monitor {
     pub build: BuildOptions,
     /// Of the text of its file: changes with every change of it.
     pub fingerprint: String,
+    /// Alerts of a version or segment end that has no records for this long, in microseconds of event time, while others of
+    /// the monitor have some.
+    pub gone_after: i64,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
 }
@@ -104,13 +107,15 @@ pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor>
     judge_section.finish();
     let names: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
     let labels = alerts::labels(&root.section("labels"));
-    let (alerts, receivers) = alerts::alerts(&root.section("alert"), judge.rule, &names, context);
+    let Alerting { rules: alerts, receivers, gone_after } =
+        alerts::alerts(&root.section("alert"), judge.rule, &names, context);
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
     let (learn, build) = baseline(&root.section("baseline"));
     let mlflow = mlflow(&root.section("mlflow"));
     root.finish();
     let name = name?;
     Some(Monitor {
+        gone_after,
         file: root.file.name.clone(),
         topics: topics?,
         schema: schema?,

@@ -1,10 +1,17 @@
 //! What an alert of a window says: its labels, its sentences, the columns and why they moved.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use super::{ClosingWindow, DecisionRules};
-use crate::alert::{AlertRule, DriftedColumn, Evidence, Labels, RuleKind, Transition};
+use crate::alert::{
+    AlertRule, ChangeReason, Evidence, JudgedWindow, Labels, RuleKind, SeriesAlerts, Transition, series_words,
+    summary_of,
+};
 use crate::judge::Judgement;
 use crate::judge::why::{Reason, explain_columns};
-use crate::window::WHOLE;
+use crate::record::EventTime;
 
 pub(super) fn labels_of(
     rules: &DecisionRules,
@@ -29,32 +36,79 @@ pub(super) fn labels_of(
     labels
 }
 
-pub(super) fn evidence_of(
+/// The episodes of a series at the moment a window closes.
+pub(super) struct Episodes<'a> {
+    pub(super) window: &'a ClosingWindow,
+    pub(super) rules: &'a DecisionRules,
+    pub(super) judgement: &'a Judgement,
+    pub(super) alerts: &'a SeriesAlerts,
+    pub(super) transitions: &'a [Transition],
+}
+
+impl Episodes<'_> {
+    /// What each alert rests on for which the window says anything: those that run on, and those that it ends.
+    pub(super) fn evidence(&self) -> HashMap<Uuid, Evidence> {
+        let start = self.window.key.start;
+        let rule_of = |name: &str| self.rules.alerts.iter().find(|rule| rule.name == name);
+        let mut found = HashMap::new();
+        for (name, column, state) in self.alerts.states() {
+            let (Some(rule), Some(episode), Some(level)) = (rule_of(name), &state.episode, state.said(start))
+            else {
+                continue;
+            };
+            let judged = self.judged(rule, column, episode.since, level.severity().is_some());
+            found.insert(
+                episode.id,
+                evidence_of(self.window, self.rules, judged, self.window.rested_on.get(&episode.id)),
+            );
+        }
+        for Transition { rule, column, change } in self.transitions {
+            // The window that ends an alert is its last one. Other ends are no matter of what the window says.
+            let by_window = !matches!(change.reason, ChangeReason::RuleRemoved);
+            let (true, Some(rule), Some(before)) =
+                (by_window && change.kind.is_over(), rule_of(rule), self.window.rested_on.get(&change.id))
+            else {
+                continue;
+            };
+            let judged = self.judged(rule, column.as_deref(), change.since, false);
+            found.insert(change.id, evidence_of(self.window, self.rules, judged, Some(before)));
+        }
+        found
+    }
+
+    fn judged<'a>(
+        &'a self,
+        rule: &'a AlertRule,
+        column: Option<&'a str>,
+        since: EventTime,
+        drifting: bool,
+    ) -> JudgedWindow<'a> {
+        let window = &self.window.evidence;
+        JudgedWindow {
+            start: self.window.key.start,
+            window,
+            judgement: self.judgement,
+            rule,
+            column,
+            since,
+            drifting,
+        }
+    }
+}
+
+/// What an alert rests on with this window: what it rested on before, and what the window adds.
+fn evidence_of(
     window: &ClosingWindow,
     rules: &DecisionRules,
-    judgement: &Judgement,
-    rule: &AlertRule,
-    column: Option<&str>,
+    judged: JudgedWindow<'_>,
+    before: Option<&Evidence>,
 ) -> Evidence {
-    let drifted = DriftedColumn::of(judgement, rule, column, |name| why(window, name));
-    let mut model = rules.monitor.clone();
-    if !window.key.version.is_empty() {
-        model = format!("{model} version {}", window.key.version);
-    }
-    if window.key.segment != WHOLE {
-        model = format!("{model}, segment {}", window.key.segment);
-    }
-    let names: Vec<&str> = drifted.iter().take(3).map(|column| column.column.as_str()).collect();
-    let more = drifted.len().saturating_sub(names.len());
-    let list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
-    let judged = judgement.columns.len();
-    let summary = match (rule.kind, column) {
-        (RuleKind::DataQuality, None) => format!("values of {model} are missing or broken: {list}"),
-        (RuleKind::DataQuality, Some(column)) => format!("values of {column} of {model} are missing or broken"),
-        (_, Some(column)) => format!("{column} of {model} drifted"),
-        (_, None) => format!("{model} drifted in {} of {judged} columns: {list}", drifted.len()),
-    };
-    let advice = match rule.kind {
+    let mut evidence = before.cloned().unwrap_or_default();
+    evidence.take(judged, |column| why(window, column));
+    let key = &window.key;
+    let whose = series_words(&rules.monitor, &key.version, &key.segment);
+    evidence.summary = summary_of(judged.rule.kind, &whose, judged.column, &evidence);
+    evidence.advice = match judged.rule.kind {
         RuleKind::DataQuality => {
             "Look at the pipeline that fills these columns. Retraining on broken values would teach them to the model."
         }
@@ -62,17 +116,11 @@ pub(super) fn evidence_of(
             "Look at the first columns: did a pipeline change, or did the world? If the new data is right, retrain the \
              model and build a baseline from its training data (driftd baseline build)."
         }
-    };
-    Evidence {
-        summary,
-        advice: advice.to_owned(),
-        window: Some(window.evidence.clone()),
-        baseline: window.baseline.as_ref().map(|(name, _)| name.clone()),
-        baseline_records: Some(judgement.n_baseline),
-        columns: Some(judged),
-        drifted,
-        more: 0,
     }
+    .to_owned();
+    evidence.baseline = window.baseline.as_ref().map(|(name, _)| name.clone());
+    evidence.baseline_records = Some(judged.judgement.n_baseline);
+    evidence
 }
 
 pub(super) fn why(window: &ClosingWindow, column: &str) -> Vec<Reason> {

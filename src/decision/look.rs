@@ -1,7 +1,7 @@
 //! What follows from a look at the daemon's own work.
 
 use super::{ChangedAlert, groups_of};
-use crate::alert::{ChangeKind, Evidence, Labels, Observation, Routing, RuleKind, SeriesAlerts, SeriesKey, Sign};
+use crate::alert::{Evidence, Labels, Observation, Routing, RuleKind, SeriesAlerts, SeriesKey, Sign};
 use crate::record::EventTime;
 use crate::window::WHOLE;
 
@@ -46,7 +46,7 @@ pub fn decide_look(
         ];
         let own = own.into_iter().filter(|(_, value)| !value.is_empty());
         labels.extend(own.map(|(label, value)| (label.to_owned(), value.to_owned())));
-        let over = matches!(transition.change.kind, ChangeKind::Resolved | ChangeKind::Cleared);
+        let over = transition.change.kind.is_over();
         let whose = if scope.monitor.is_empty() { String::new() } else { format!("{}: ", scope.monitor) };
         let evidence = (!over).then(|| Evidence {
             summary: format!("{whose}{}", sign.summary),

@@ -7,8 +7,9 @@ mod look;
 mod retraining;
 
 pub use look::{LookScope, decide_look};
-pub use retraining::request_notifications;
+pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -16,14 +17,14 @@ use uuid::Uuid;
 
 use crate::alert::{
     AlertRule, ChangeKind, EventKind, Evidence, GroupKey, Labels, Routing, RuleKind, SeriesAlerts, SeriesKey,
-    Transition, WindowEvidence, event_body,
+    Transition, WindowEvidence,
 };
 use crate::distribution::WindowCounts;
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::record::EventTime;
 use crate::retrain::{RetrainDecision, RetrainPolicy};
 use crate::window::WindowKey;
-use evidence::{evidence_of, labels_of};
+use evidence::{Episodes, labels_of};
 use retraining::{is_explained, retraining};
 
 /// How a monitor decides and whom it tells.
@@ -45,7 +46,7 @@ pub struct DecisionRules {
     pub retrain: Option<RetrainPolicy>,
     /// Names of the receivers that take retraining requests.
     pub retrain_receivers: Vec<String>,
-    /// What training systems put a request's id behind to say how it goes.
+    /// Base of the callback URL; the request's id is appended.
     pub callback_url: Option<String>,
 }
 
@@ -70,9 +71,8 @@ pub struct ClosingWindow {
     pub requested: Vec<Uuid>,
     /// Ends of the windows behind the monitor's requests.
     pub requests: Vec<EventTime>,
-    /// Earlier drifting windows since the first of the running episodes began, oldest first, with their starts; those alone
-    /// that a model could learn from.
-    pub earlier: Vec<(EventTime, WindowEvidence)>,
+    /// What the series' running alerts rested on before.
+    pub rested_on: HashMap<Uuid, Evidence>,
 }
 
 /// A message to one receiver.
@@ -99,27 +99,10 @@ pub struct ChangedAlert {
     pub kind: RuleKind,
     /// What it is routed and silenced by.
     pub labels: Labels,
-    /// What it rests on; none when it is over, and what it rested on stays.
+    /// What it rests on now; none when no window added anything, and what it rested on stays.
     pub evidence: Option<Evidence>,
     /// Whom it concerns; empty for changes that are not told.
     pub groups: Vec<GroupKey>,
-}
-
-/// A request to retrain.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RetrainingRequest {
-    /// Its id.
-    pub id: Uuid,
-    /// The alert behind it.
-    pub alert: Uuid,
-    /// Whether it is sent, waits for a person, or is a dry run.
-    pub decision: RetrainDecision,
-    /// How long the training system may take, in microseconds; 0 when no answer can come.
-    pub answer_within: i64,
-    /// Who is asked.
-    pub receivers: Vec<String>,
-    /// The event.
-    pub body: Value,
 }
 
 /// What was decided.
@@ -131,16 +114,31 @@ pub struct Decision {
     pub alerts: SeriesAlerts,
     /// What happened to them.
     pub changes: Vec<ChangedAlert>,
-    /// What open alerts that drift on without a change rest on now.
-    pub refreshed: Vec<(Uuid, Evidence)>,
+    /// Running alerts that go on without a change.
+    pub refreshed: Vec<RefreshedAlert>,
+    /// The running alerts for which the window drifts.
+    pub drifts_for: Vec<Uuid>,
     /// Whether a model could learn from the window: it is complete, and no broken values explain its drift.
     pub teaches: bool,
     /// Whether a retraining is asked for, or why not; none when the monitor has no policy.
     pub retrain: Option<RetrainDecision>,
-    /// The request, when there is one.
-    pub request: Option<RetrainingRequest>,
-    /// What training systems are asked.
-    pub notifications: Vec<Notification>,
+    /// The request, when there is one; it lacks the earlier windows that it rests on.
+    pub request: Option<RequestDraft>,
+}
+
+/// A running alert that goes on without a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefreshedAlert {
+    /// The alert.
+    pub id: Uuid,
+    /// What it rests on now.
+    pub evidence: Evidence,
+    /// Start of its first drifting window.
+    pub since: EventTime,
+    /// Windows since then that drift by its rule.
+    pub windows: u32,
+    /// Windows since then that were judged.
+    pub judged: u32,
 }
 
 /// Decides. `now` is the time events carry; it decides nothing.
@@ -148,35 +146,45 @@ pub struct Decision {
 pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTime) -> Decision {
     let baseline = window.baseline.as_ref().and_then(|(_, counts)| counts.as_ref());
     let judgement = judge(&window.counts, baseline, &rules.judge);
+    let start = window.key.start;
     let series = SeriesKey { monitor: &rules.monitor, version: &window.key.version, segment: &window.key.segment };
-    let (alerts, transitions) = window.alerts.judged(series, window.key.start, &rules.alerts, &judgement);
-    let evidence = |rule: &AlertRule, column: Option<&str>| evidence_of(window, rules, &judgement, rule, column);
-    let rule_of = |name: &str| rules.alerts.iter().find(|rule| rule.name == name);
+    let (mut alerts, transitions) = window.alerts.judged(series, start, &rules.alerts, &judgement);
+    let teaches = window.evidence.complete && !is_explained(window, rules, &alerts, &judgement);
+    if teaches {
+        alerts.learn_from(start, window.counts.rows());
+    }
+    let rested_on = Episodes { window, rules, judgement: &judgement, alerts: &alerts, transitions: &transitions };
+    let rested_on = rested_on.evidence();
+    let changed = |id: Uuid| transitions.iter().any(|transition| transition.change.id == id);
     let mut refreshed = Vec::new();
-    for (name, column, state) in alerts.states() {
-        if let (Some(rule), Some(episode), true) = (rule_of(name), &state.episode, state.is_open())
-            // A window that says nothing leaves what the last one said.
-            && state.history.last().is_some_and(|seen| seen.0 == window.key.start && seen.1.severity().is_some())
-            && transitions.iter().all(|transition| transition.change.id != episode.id)
-        {
-            refreshed.push((episode.id, evidence(rule, column)));
+    let mut drifts_for = Vec::new();
+    for (_, _, state) in alerts.states() {
+        let Some(episode) = &state.episode else { continue };
+        if state.said(start).is_some_and(|level| level.severity().is_some()) {
+            drifts_for.push(episode.id);
+        }
+        if let (Some(evidence), false) = (rested_on.get(&episode.id), changed(episode.id)) {
+            refreshed.push(RefreshedAlert {
+                id: episode.id,
+                evidence: evidence.clone(),
+                since: episode.since,
+                windows: episode.drifting,
+                judged: episode.judged,
+            });
         }
     }
-    let teaches = window.evidence.complete && !is_explained(window, rules, &alerts, &judgement);
     let (retrain, request) = match &rules.retrain {
         None => (None, None),
         Some(policy) => {
-            let (decision, event) = retraining(window, rules, policy, &alerts, &judgement);
-            (Some(decision), event.map(|event| (decision, policy.answer_within, event)))
+            let (decision, request) = retraining(window, rules, policy, &alerts, &judgement, &rested_on, now);
+            (Some(decision), request)
         }
     };
     let changes = transitions
         .into_iter()
         .map(|transition| {
-            let rule = rule_of(&transition.rule);
-            let over = matches!(transition.change.kind, ChangeKind::Resolved | ChangeKind::Cleared);
-            let column = transition.column.as_deref();
-            let evidence = rule.filter(|_| !over).map(|rule| evidence(rule, column));
+            let rule = rules.alerts.iter().find(|rule| rule.name == transition.rule);
+            let evidence = rested_on.get(&transition.change.id).cloned();
             let labels = labels_of(rules, window, rule, &transition);
             let groups = groups_of(&transition, &rules.routing, &labels, &rules.receivers);
             ChangedAlert {
@@ -188,22 +196,7 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
             }
         })
         .collect();
-    let mut notifications = Vec::new();
-    let request = request.map(|(decision, answer_within, event)| {
-        let body = event_body(EventKind::RetrainingRequested, &now.to_string(), &event);
-        if decision == RetrainDecision::Request {
-            notifications.extend(request_notifications(event.request_id, &rules.retrain_receivers, &body));
-        }
-        RetrainingRequest {
-            id: event.request_id,
-            alert: event.alert_id,
-            decision,
-            answer_within,
-            receivers: rules.retrain_receivers.clone(),
-            body,
-        }
-    });
-    Decision { judgement, alerts, changes, refreshed, teaches, retrain, request, notifications }
+    Decision { judgement, alerts, changes, refreshed, drifts_for, teaches, retrain, request }
 }
 
 /// The groups an alert joins with a change. What follows later concerns the groups that it is in.

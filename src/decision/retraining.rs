@@ -1,16 +1,18 @@
 //! Whether a closed window asks for a retraining, and with what evidence.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::evidence::why;
 use super::{ClosingWindow, DecisionRules, Notification};
 use crate::alert::{
-    AlertRule, DriftedColumn, EventKind, MAX_COLUMNS, RuleKind, SeriesAlerts, WindowEvidence, derived_id,
+    AlertRule, EventKind, Evidence, MAX_COLUMNS, RuleKind, SeriesAlerts, WindowEvidence, derived_id, event_body,
 };
-use crate::judge::{Finding, Judgement, Verdict};
+use crate::judge::{Finding, Judgement};
+use crate::record::EventTime;
 use crate::retrain::{
-    RetrainDecision, RetrainPolicy, RetrainingEvent, Situation, decide, evidence_pack, request_id,
+    LISTED_WINDOWS, RetrainDecision, RetrainPolicy, RetrainingEvent, Situation, decide, evidence_pack, request_id,
 };
 
 /// The messages that ask training systems: one each, with an id that follows from the request's.
@@ -26,13 +28,91 @@ pub fn request_notifications(request: Uuid, receivers: &[String], body: &Value) 
     receivers.iter().map(to).collect()
 }
 
+/// A request to retrain, complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrainingRequest {
+    /// Its id.
+    pub id: Uuid,
+    /// The alert behind it.
+    pub alert: Uuid,
+    /// Whether it is sent, waits for a person, or is a dry run.
+    pub decision: RetrainDecision,
+    /// How long the training system may take, in microseconds; 0 when no answer can come.
+    pub answer_within: i64,
+    /// Who is asked.
+    pub receivers: Vec<String>,
+    /// The event.
+    pub body: Value,
+}
+
+/// A request to retrain, but for the earlier windows that it rests on: there may be thousands, and they are read only when
+/// a request is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestDraft {
+    decision: RetrainDecision,
+    answer_within: i64,
+    receivers: Vec<String>,
+    event: RetrainingEvent,
+    columns: usize,
+    now: EventTime,
+}
+
+impl RequestDraft {
+    /// The alert behind it.
+    #[must_use]
+    pub fn alert(&self) -> Uuid {
+        self.event.alert_id
+    }
+
+    /// The request with its earlier windows, oldest first: drifting ones of the episode that a model could learn from; and
+    /// the messages that ask training systems.
+    #[must_use]
+    pub fn complete(mut self, earlier: Vec<WindowEvidence>) -> (RetrainingRequest, Vec<Notification>) {
+        let event = &mut self.event;
+        event.windows.splice(0..0, earlier);
+        if let Some(training) = evidence_pack(&event.windows) {
+            event.training = training;
+        }
+        event.drifting_windows = u32::try_from(event.windows.len()).unwrap_or(u32::MAX);
+        let extra = event.windows.len().saturating_sub(LISTED_WINDOWS);
+        event.windows.drain(..extra);
+        let windows = event.drifting_windows;
+        let plural = if windows == 1 { "window" } else { "windows" };
+        let moved = match (event.drifted.len(), event.warned.len()) {
+            (0, warned) => format!("{warned} of {} columns warned", self.columns),
+            (drifted, _) => format!("{drifted} of {} columns drifted", self.columns),
+        };
+        event.reason = format!("{moved} in {windows} {plural}");
+        event.drifted.truncate(MAX_COLUMNS);
+        event.warned.truncate(MAX_COLUMNS - event.drifted.len());
+        let body = event_body(EventKind::RetrainingRequested, &self.now.to_string(), event);
+        let notifications = if self.decision == RetrainDecision::Request {
+            request_notifications(event.request_id, &self.receivers, &body)
+        } else {
+            Vec::new()
+        };
+        let request = RetrainingRequest {
+            id: event.request_id,
+            alert: event.alert_id,
+            decision: self.decision,
+            answer_within: self.answer_within,
+            receivers: self.receivers,
+            body,
+        };
+        (request, notifications)
+    }
+}
+
+/// Whether a window asks for a retraining, and the draft of the request. Counts are those of the episodes themselves.
 pub(super) fn retraining(
     window: &ClosingWindow,
     rules: &DecisionRules,
     policy: &RetrainPolicy,
     alerts: &SeriesAlerts,
     judgement: &Judgement,
-) -> (RetrainDecision, Option<RetrainingEvent>) {
+    rested_on: &HashMap<Uuid, Evidence>,
+    now: EventTime,
+) -> (RetrainDecision, Option<RequestDraft>) {
     let asks = |rule: &&AlertRule| match policy.rules.as_slice() {
         [] => rule.kind == RuleKind::Drift,
         named => named.contains(&rule.name),
@@ -40,24 +120,17 @@ pub(super) fn retraining(
     let broken_data = is_explained(window, rules, alerts, judgement);
     let mut outcome = RetrainDecision::NotFiring;
     for rule in rules.alerts.iter().filter(asks) {
-        for (_, column, state) in alerts.states().filter(|(name, ..)| *name == rule.name) {
+        for (_, _, state) in alerts.states().filter(|(name, ..)| *name == rule.name) {
             let Some(episode) = state.episode.as_ref().filter(|_| state.is_open()) else { continue };
-            let windows: Vec<WindowEvidence> = window
-                .earlier
-                .iter()
-                .filter(|(start, _)| *start >= episode.since)
-                .map(|(_, evidence)| evidence.clone())
-                .chain([window.evidence.clone()])
-                .collect();
             let decision = decide(
                 policy,
                 Situation {
                     alert: state,
                     complete: window.evidence.complete,
                     window_end: window.end,
-                    drifting: state.history.last().is_some_and(|seen| seen.1.severity().is_some()),
-                    windows: u32::try_from(windows.len()).unwrap_or(u32::MAX),
-                    records: windows.iter().map(|window| window.records).sum(),
+                    drifting: state.said(window.key.start).is_some_and(|level| level.severity().is_some()),
+                    windows: episode.lessons.windows,
+                    records: episode.lessons.records,
                     broken_data,
                     requested_for_episode: window.requested.contains(&episode.id),
                     requests: &window.requests,
@@ -67,30 +140,34 @@ pub(super) fn retraining(
             if !decision.makes_request() {
                 continue;
             }
-            let Some(training) = evidence_pack(&windows) else { continue };
+            let Some(training) = evidence_pack(std::slice::from_ref(&window.evidence)) else { continue };
             let id = request_id(&rules.monitor, episode.id);
-            let drifted = DriftedColumn::of(judgement, rule, column, |name| why(window, name));
+            let evidence = rested_on.get(&episode.id).cloned().unwrap_or_default();
             let event = RetrainingEvent {
                 request_id: id,
                 alert_id: episode.id,
                 monitor: rules.monitor.clone(),
                 version: window.key.version.clone(),
                 segment: window.key.segment.clone(),
-                reason: format!(
-                    "{} of {} columns drifted in {} {}",
-                    drifted.len(),
-                    judgement.columns.len(),
-                    windows.len(),
-                    if windows.len() == 1 { "window" } else { "windows" },
-                ),
+                reason: String::new(),
                 baseline: window.baseline.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
                 training,
-                windows,
-                drifted: drifted.into_iter().take(MAX_COLUMNS).collect(),
+                drifting_windows: 1,
+                windows: vec![window.evidence.clone()],
+                drifted: evidence.drifted,
+                warned: evidence.warned,
                 callback_url: rules.callback_url.as_ref().map(|base| format!("{base}{id}")),
                 test: false,
             };
-            return (decision, Some(event));
+            let draft = RequestDraft {
+                decision,
+                answer_within: policy.answer_within,
+                receivers: rules.retrain_receivers.clone(),
+                event,
+                columns: evidence.columns.unwrap_or(judgement.columns.len()),
+                now,
+            };
+            return (decision, Some(draft));
         }
     }
     (outcome, None)
@@ -104,16 +181,13 @@ pub(super) fn is_explained(
     judgement: &Judgement,
 ) -> bool {
     let broken = broken_columns(rules, alerts, judgement);
-    let drift = |finding: &&Finding| {
-        drifts(finding) && rules.alerts.iter().any(|rule| rule.kind == RuleKind::Drift && rule.covers(finding))
+    let moved = |finding: &&Finding| {
+        finding.verdict.moved()
+            && rules.alerts.iter().any(|rule| rule.kind == RuleKind::Drift && rule.covers(finding))
     };
-    let mut drifting = judgement.findings.iter().filter(drift).peekable();
+    let mut moving = judgement.findings.iter().filter(moved).peekable();
     window.feed_broken
-        || (drifting.peek().is_some() && drifting.all(|finding| broken.contains(&finding.column.as_str())))
-}
-
-fn drifts(finding: &Finding) -> bool {
-    matches!(finding.verdict, Verdict::Warn | Verdict::Critical)
+        || (moving.peek().is_some() && moving.all(|finding| broken.contains(&finding.column.as_str())))
 }
 
 /// Columns whose values an active alert says are missing or broken.
@@ -126,7 +200,7 @@ fn broken_columns<'a>(rules: &DecisionRules, alerts: &SeriesAlerts, judgement: &
         .findings
         .iter()
         .filter(|finding| rules.iter().any(|rule| rule.covers(finding)))
-        .filter(|finding| drifts(finding))
+        .filter(|finding| finding.verdict.moved())
         .map(|finding| finding.column.as_str())
         .collect()
 }

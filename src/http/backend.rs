@@ -176,8 +176,13 @@ pub trait Backend: Send + Sync {
     async fn findings(&self, monitor: &str, filter: &FindingFilter, part: &Part) -> Answer<Page<FindingRow>>;
     /// How the columns of a series stand over time.
     async fn score_board(&self, series: &SeriesOf) -> Answer<ScoreBoard>;
-    /// A column of a series over time.
-    async fn column_history(&self, series: &SeriesOf, column: &str) -> Answer<Vec<ColumnPoint>>;
+    /// A column of a series over time: in the last windows, or in those around a window.
+    async fn column_history(
+        &self,
+        series: &SeriesOf,
+        column: &str,
+        around: Option<i64>,
+    ) -> Answer<Vec<ColumnPoint>>;
     /// When alerts of a series fired.
     async fn episodes(&self, series: &SeriesOf) -> Answer<Vec<Episode>>;
 

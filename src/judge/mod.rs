@@ -1,8 +1,12 @@
 //! The judging machine: (merged window, baseline, rules) -> findings and a verdict. It reads no clock and no
 //! store.
 //!
-//! A finding drifts only when its effect is *material* (at or above a threshold) and *significant* (above
-//! what chance produces at these sizes, corrected over all findings of the window).
+//! A finding moves only when its effect is *material* (at or above a limit) and *significant* (above what chance produces
+//! at these sizes, corrected over all findings of the window).
+//!
+//! *Drifted* has one meaning everywhere, in rules, pages, messages and reports: a verdict of [`Verdict::Critical`]. Below
+//! that limit and at or above the lower one is a warning; *moved* is either. See [`Verdict::drifts`] and
+//! [`Verdict::moved`].
 
 mod movement;
 mod rules;
@@ -23,9 +27,9 @@ use crate::measure::{Measure, Pair, Score, noise_floor};
 pub enum Verdict {
     /// Compared, and nothing to report.
     Ok,
-    /// Drift worth a look.
+    /// A warning: moved, and less than the limit of drift.
     Warn,
-    /// Drift worth an alert.
+    /// Drift.
     Critical,
     /// Too few records, in the window or in what it is compared with, to say anything.
     NotEnoughData,
@@ -54,6 +58,18 @@ impl Verdict {
     pub fn from_name(name: &str) -> Option<Self> {
         let all = [Self::Ok, Self::Warn, Self::Critical, Self::NotEnoughData, Self::NoBaseline, Self::Undefined];
         all.into_iter().find(|verdict| verdict.as_str() == name)
+    }
+
+    /// Whether it is drift.
+    #[must_use]
+    pub fn drifts(self) -> bool {
+        self == Self::Critical
+    }
+
+    /// Whether it is drift or a warning.
+    #[must_use]
+    pub fn moved(self) -> bool {
+        matches!(self, Self::Warn | Self::Critical)
     }
 
     /// Whether something was said: the others are outcomes of their own.
@@ -94,8 +110,36 @@ pub struct Finding {
     pub critical: f64,
     /// The effect chance alone may produce at these sizes.
     pub noise_floor: Option<f64>,
+    /// Whether chance alone does not explain it, whatever the limits.
+    #[serde(default)]
+    pub significant: bool,
     /// What was decided.
     pub verdict: Verdict,
+}
+
+impl Finding {
+    /// The effect as a multiple of the limit of drift, see [`strength`]; 0 without a score.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        self.score.map_or(0.0, |score| strength(score.effect, self.critical, self.noise_floor, self.verdict))
+    }
+
+    /// The limit its verdict was held against: that of a warning for warnings, otherwise that of drift.
+    #[must_use]
+    pub fn limit(&self) -> f64 {
+        if self.verdict == Verdict::Warn { self.warn } else { self.critical }
+    }
+}
+
+/// An effect as a multiple of the limit of drift: 1 and more is drift where it is significant.
+///
+/// Without a limit (0) what chance produces stands in for it, and where there is no such effect (significance is a p-value)
+/// it is 1 for drift and 0 otherwise: always finite.
+#[must_use]
+pub fn strength(effect: f64, critical: f64, noise_floor: Option<f64>, verdict: Verdict) -> f64 {
+    let limit = if critical > 0.0 { critical } else { noise_floor.unwrap_or(0.0) };
+    let strength = if limit > 0.0 { effect / limit } else { f64::from(u8::from(verdict.drifts())) };
+    if strength.is_finite() { strength } else { f64::MAX }
 }
 
 /// A column with its worst verdict and how it moved.
@@ -105,7 +149,7 @@ pub struct ColumnJudgement {
     pub column: String,
     /// The worst verdict of its measures.
     pub verdict: Verdict,
-    /// Largest effect relative to its critical threshold: what columns are ranked by.
+    /// The largest [`Finding::strength`] of what moved: what columns are ranked by.
     pub strength: f64,
     /// Before and after.
     pub movement: Movement,
@@ -127,9 +171,9 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The columns that drifted, most moved first.
-    pub fn drifted(&self) -> impl Iterator<Item = &ColumnJudgement> {
-        self.columns.iter().filter(|column| matches!(column.verdict, Verdict::Warn | Verdict::Critical))
+    /// The columns that drifted or warn, most moved first.
+    pub fn moved(&self) -> impl Iterator<Item = &ColumnJudgement> {
+        self.columns.iter().filter(|column| column.verdict.moved())
     }
 }
 
@@ -168,7 +212,11 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
         columns.push(ColumnJudgement {
             column: rules.name.clone(),
             verdict: column_verdict(own, before, after),
-            strength: own.iter().map(strength).fold(0.0, f64::max),
+            strength: own
+                .iter()
+                .filter(|finding| finding.verdict.moved())
+                .map(Finding::strength)
+                .fold(0.0, f64::max),
             movement: movement(before, after),
         });
     }
@@ -207,6 +255,7 @@ fn unscored(rules: &ColumnRules, rule: &MeasureRule, verdict: Verdict) -> Findin
         warn: rule.thresholds.warn,
         critical: rule.thresholds.critical,
         noise_floor: None,
+        significant: false,
         verdict,
     }
 }
@@ -225,7 +274,7 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
     } else {
         Verdict::Critical
     };
-    Finding { score: Some(score), noise_floor: Some(floor), ..unscored(rules, rule, verdict) }
+    Finding { score: Some(score), noise_floor: Some(floor), significant, ..unscored(rules, rule, verdict) }
 }
 
 fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
@@ -241,16 +290,6 @@ fn column_verdict(findings: &[Finding], before: Option<&Distribution>, after: Op
     }
     let empty = |column: Option<&Distribution>| column.is_none_or(|column| column.present() == 0);
     if verdict == Verdict::Ok && (empty(before) || empty(after)) { Verdict::Undefined } else { verdict }
-}
-
-/// The effect as a multiple of its critical threshold; 0 for a finding that does not drift.
-fn strength(finding: &Finding) -> f64 {
-    match (finding.verdict, finding.score) {
-        (Verdict::Warn | Verdict::Critical, Some(score)) if finding.critical > 0.0 => {
-            score.effect / finding.critical
-        }
-        _ => 0.0,
-    }
 }
 
 #[cfg(test)]

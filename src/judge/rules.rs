@@ -31,18 +31,16 @@ pub enum WindowRule {
 }
 
 impl WindowRule {
-    /// Critical when enough columns are critical, warn when enough are warn or critical, otherwise ok;
-    /// undefined when no column could be judged.
+    /// Critical when enough columns drift, warn when enough drift or warn, otherwise ok; undefined when no column could be
+    /// judged.
     #[must_use]
     pub fn verdict(self, columns: &[ColumnJudgement]) -> Verdict {
-        let of = |wanted: &[Verdict]| columns.iter().filter(|column| wanted.contains(&column.verdict)).count();
-        let critical = of(&[Verdict::Critical]);
-        let drifting = critical + of(&[Verdict::Warn]);
-        if self.met(critical, columns.len()) {
+        let of = |wanted: fn(Verdict) -> bool| columns.iter().filter(|column| wanted(column.verdict)).count();
+        if self.met(of(Verdict::drifts), columns.len()) {
             Verdict::Critical
-        } else if self.met(drifting, columns.len()) {
+        } else if self.met(of(Verdict::moved), columns.len()) {
             Verdict::Warn
-        } else if drifting + of(&[Verdict::Ok]) == 0 {
+        } else if of(Verdict::is_judged) == 0 {
             Verdict::Undefined
         } else {
             Verdict::Ok

@@ -61,7 +61,7 @@ fn the_same_data_is_ok_and_a_shift_is_critical_in_the_column_that_moved() {
     assert_eq!(shifted.columns[0].column, "x");
     let (before, after) = shifted.columns[0].movement.mean.unwrap();
     assert!((before - 499.5).abs() < 1e-3 && (after - 649.5).abs() < 1e-3);
-    assert_eq!(shifted.drifted().count(), 1);
+    assert_eq!(shifted.moved().count(), 1);
 }
 
 #[test]

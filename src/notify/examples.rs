@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EventKind, Evidence, Labels, RuleKind, SendReason,
-    Severity, WindowEvidence, event_body,
+    AlertStatus, AlertView, AlertsEvent, ColumnScore, DriftedColumn, EpisodeWindow, EventKind, Evidence, Labels,
+    RuleKind, SendReason, Severity, WindowEvidence, WindowRef, event_body,
 };
 use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
@@ -19,6 +19,7 @@ fn window() -> WindowEvidence {
     let mut offsets = OffsetRanges::default();
     offsets.extend(&Partition { topic: "predictions".into(), partition: 0 }, 120_400, 124_721);
     WindowEvidence {
+        id: Some(4_711),
         start: "2026-11-21T14:00:00Z".to_owned(),
         end: "2026-11-21T15:00:00Z".to_owned(),
         records: 4_321,
@@ -28,27 +29,60 @@ fn window() -> WindowEvidence {
     }
 }
 
-fn drifted() -> Vec<DriftedColumn> {
-    vec![
-        DriftedColumn {
-            column: "income".to_owned(),
-            verdict: Verdict::Critical,
-            measure: Measure::Psi,
-            effect: 0.61,
-            threshold: 0.25,
-            movement: Movement { mean: Some((52_300.0, 5_230.0)), null_share: Some((0.0, 0.0)), category: None },
-            why: vec!["all values are about 0.1 times those of the baseline, as by a change of unit".to_owned()],
-        },
-        DriftedColumn {
-            column: "country".to_owned(),
-            verdict: Verdict::Warn,
-            measure: Measure::JensenShannon,
-            effect: 0.13,
-            threshold: 0.1,
-            movement: Movement { mean: None, null_share: None, category: Some(("DE".to_owned(), 0.41, 0.23)) },
-            why: vec!["`DE` changed most: 41.0 % to 23.0 %".to_owned()],
-        },
-    ]
+fn income() -> DriftedColumn {
+    DriftedColumn {
+        column: "income".to_owned(),
+        verdict: Verdict::Critical,
+        measure: Measure::Psi,
+        effect: 0.61,
+        threshold: 0.25,
+        strength: 2.44,
+        movement: Movement { mean: Some((52_300.0, 5_230.0)), null_share: Some((0.0, 0.0)), category: None },
+        why: vec!["all values are about 0.1 times those of the baseline, as by a change of unit".to_owned()],
+        window: Some(window().reference()),
+        last: Some(score("income", Measure::Psi, 0.61, 2.44)),
+        url: None,
+    }
+}
+
+fn country() -> DriftedColumn {
+    DriftedColumn {
+        column: "country".to_owned(),
+        verdict: Verdict::Warn,
+        measure: Measure::JensenShannon,
+        effect: 0.13,
+        threshold: 0.1,
+        strength: 0.65,
+        movement: Movement { mean: None, null_share: None, category: Some(("DE".to_owned(), 0.41, 0.23)) },
+        why: vec!["`DE` changed most: 41.0 % to 23.0 %".to_owned()],
+        window: Some(window().reference()),
+        last: Some(score("country", Measure::JensenShannon, 0.13, 0.65)),
+        url: None,
+    }
+}
+
+fn score(column: &str, measure: Measure, effect: f64, strength: f64) -> ColumnScore {
+    let verdict = if strength >= 1.0 { Verdict::Critical } else { Verdict::Warn };
+    ColumnScore { column: column.to_owned(), verdict, measure, effect: Some(effect), strength }
+}
+
+fn last_window() -> EpisodeWindow {
+    let WindowRef { start, end, .. } = window().reference();
+    episode_window(4_711, (&start, &end), score("income", Measure::Psi, 0.61, 2.44), 1)
+}
+
+/// The window of an episode, with the first column that moved in it.
+fn episode_window(id: i64, (start, end): (&str, &str), income: ColumnScore, warned: usize) -> EpisodeWindow {
+    EpisodeWindow {
+        id: Some(id),
+        start: start.to_owned(),
+        end: end.to_owned(),
+        records: 4_321,
+        strength: income.strength,
+        drifted: 1,
+        warned,
+        columns: vec![income],
+    }
 }
 
 /// An alert as it could be.
@@ -80,15 +114,30 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
         acknowledged_by: (status == AlertStatus::Acknowledged).then(|| "cli:ada".to_owned()),
         reason: "persisted".to_owned(),
         windows: 2,
+        judged_windows: 2,
+        segments: None,
+        follows: None,
         evidence: Evidence {
-            summary: "credit-score version 3 drifted in 2 of 12 columns: income, country".to_owned(),
+            summary:
+                "credit-score version 3 drifted in 1 of 12 columns: income (2.4 times its limit); 1 more warned"
+                    .to_owned(),
             advice: "Look at the first columns: did a pipeline change, or did the world?".to_owned(),
             window: Some(window()),
             baseline: Some("version 1 (train.parquet)".to_owned()),
             baseline_records: Some(50_000),
             columns: Some(12),
-            drifted: drifted(),
+            drifted: vec![income()],
+            warned: vec![country()],
             more: 0,
+            more_warned: 0,
+            first: Some(episode_window(
+                4_702,
+                ("2026-11-21T13:00:00Z", "2026-11-21T14:00:00Z"),
+                score("income", Measure::Psi, 0.4, 1.6),
+                0,
+            )),
+            worst: Some(last_window()),
+            last: Some(last_window()),
         },
         url: None,
     }
@@ -118,7 +167,7 @@ pub fn example_request() -> RetrainingEvent {
         monitor: "credit-score".to_owned(),
         version: "3".to_owned(),
         segment: "*".to_owned(),
-        reason: "2 of 12 columns drifted in 1 windows".to_owned(),
+        reason: "1 of 12 columns drifted in 1 window".to_owned(),
         baseline: "version 1 (train.parquet)".to_owned(),
         training: evidence_pack(&windows).unwrap_or_else(|| crate::retrain::TrainingRange {
             from: String::new(),
@@ -126,8 +175,10 @@ pub fn example_request() -> RetrainingEvent {
             offsets: OffsetRanges::default(),
             records: 0,
         }),
+        drifting_windows: 1,
         windows,
-        drifted: drifted(),
+        drifted: vec![income()],
+        warned: vec![country()],
         callback_url: Some(format!("http://127.0.0.1:9464/api/v1/retraining/{id}")),
         test: false,
     }

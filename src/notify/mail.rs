@@ -5,8 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::plain;
-use super::words::{Told, facts, model, number, request_facts, sentence, text_of};
-use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
+use super::words::{Told, facts, model, number, request_facts, segments_line, sentence, text_of};
+use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::judge::Verdict;
 
 /// A rendered mail.
@@ -66,7 +66,7 @@ fn page(told: &Told) -> Markup {
                             strong { "A retraining of " (model(&request.monitor, &request.version, &request.segment)) " is asked for" }
                             ": " (plain(&request.reason)) "."
                         }
-                        (columns(&request.drifted, 0))
+                        (columns(&request.drifted.iter().chain(&request.warned).collect::<Vec<_>>(), 0))
                         (fact_table(&request_facts(request)))
                     })),
                 }
@@ -91,14 +91,16 @@ fn alert_card(alert: &AlertView) -> Markup {
         (false, true) => ("critical", "critical", colour(true)),
         (false, false) => ("warn", "warn", colour(false)),
     };
+    let moved: Vec<&DriftedColumn> = alert.evidence.moved().collect();
     card(&html! {
         p style="margin:0 0 4px" {
             span class=(class) style={ "font-size:12px;font-weight:700;letter-spacing:.04em;text-transform:uppercase;color:" (tint) } { (word) }
             @if alert.status == AlertStatus::Acknowledged { span class="soft" style="font-size:12px;color:#59636e" { " · acknowledged" } }
         }
         p style="margin:0 0 12px;font-size:17px" { strong { (sentence(alert)) } }
-        (columns(&alert.evidence.drifted, alert.evidence.more))
-        (why(&alert.evidence.drifted))
+        @if let Some(line) = segments_line(alert) { p style="margin:0 0 12px" { (line) } }
+        (columns(&moved, alert.evidence.left_out()))
+        (why(&moved))
         (fact_table(&facts(alert)))
         @if !over && !alert.evidence.advice.is_empty() {
             p style="margin:14px 0 0" { strong { "What to do: " } (plain(&alert.evidence.advice)) }
@@ -109,20 +111,22 @@ fn alert_card(alert: &AlertView) -> Markup {
     })
 }
 
-fn columns(drifted: &[DriftedColumn], more: usize) -> Markup {
+fn columns(moved: &[&DriftedColumn], more: usize) -> Markup {
     let head =
         "padding:0 12px 6px 0;text-align:left;font-size:12px;font-weight:600;border-bottom:1px solid #d0d7de";
     let cell = "padding:6px 12px 6px 0;text-align:left;vertical-align:top;border-bottom:1px solid #d0d7de";
     html! {
-        @if !drifted.is_empty() {
+        @if !moved.is_empty() {
             table width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse;font-size:14px;margin:0 0 12px" {
                 tr {
                     th style=(head) { "Column" } th style=(head) { "Measure" } th style=(head) { "Effect, in limits" }
                     th style=(head) { "Moved" }
                 }
-                @for column in drifted {
+                @for column in moved {
                     tr {
-                        td class="line" style=(cell) { strong { (plain(&column.column)) } }
+                        td class="line" style=(cell) {
+                            strong { @if let Some(url) = &column.url { a href=(url) style="color:#0969da" { (plain(&column.column)) } } @else { (plain(&column.column)) } }
+                        }
                         td class="line" style=(cell) { (column.measure.as_str()) }
                         td class="line" style=(cell) { (bar(column)) }
                         td class="line" style=(cell) { (plain(&column.movement.words())) }
@@ -134,12 +138,11 @@ fn columns(drifted: &[DriftedColumn], more: usize) -> Markup {
     }
 }
 
-/// The effect as a bar of cells: full at three times its limit.
+/// The worst effect as a bar of cells: full at three times the limit of drift.
 fn bar(column: &DriftedColumn) -> Markup {
     let severe = column.verdict == Verdict::Critical;
-    let times = column.effect / column.threshold.max(f64::MIN_POSITIVE);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 3 and 100")]
-    let share = (times / 3.0 * 100.0).clamp(3.0, 100.0) as u32;
+    let share = (column.strength / 3.0 * 100.0).clamp(3.0, 100.0) as u32;
     html! {
         table role="presentation" cellpadding="0" cellspacing="0" width="120" style="border-collapse:collapse" {
             tr {
@@ -152,13 +155,14 @@ fn bar(column: &DriftedColumn) -> Markup {
         }
         span class="soft" style="font-size:12px;color:#59636e" {
             (number(column.effect)) ", limit " (number(column.threshold)) ", " (column.verdict.as_str())
+            @if column.strength > 0.0 { ", " (worst_and_last(column)) }
         }
     }
 }
 
-fn why(drifted: &[DriftedColumn]) -> Markup {
+fn why(moved: &[&DriftedColumn]) -> Markup {
     html! {
-        @for column in drifted.iter().filter(|column| !column.why.is_empty()) {
+        @for column in moved.iter().filter(|column| !column.why.is_empty()) {
             p style="margin:0 0 2px;font-size:14px" { strong { "Why " (plain(&column.column)) } }
             ul style="margin:0 0 10px;padding-left:20px;font-size:14px" {
                 @for reason in &column.why { li { (plain(reason)) } }

@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{ChangeKind, Phase, SeriesAlerts, Transition, WindowEvidence};
+use crate::alert::{ChangeKind, Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
-use crate::decision::{ClosingWindow, Decision, DecisionRules, decide_window};
+use crate::decision::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::WindowCounts;
+use crate::judge::Judgement;
 use crate::judge::why::{Reason, explain_columns};
-use crate::judge::{Judgement, Verdict};
 use crate::record::{DecodedBatch, EventTime, ModelSchema};
 use crate::retrain::RetrainDecision;
 use crate::window::{
@@ -61,6 +61,8 @@ pub struct ReplayedWindow {
     pub changes: Vec<Transition>,
     /// Whether a retraining was asked for.
     pub retraining: Option<RetrainDecision>,
+    /// The alert behind the request, when there is one.
+    pub requested_by: Option<Uuid>,
     /// Why columns drift, in windows that made an alert fire or worse.
     pub why: BTreeMap<String, Vec<Reason>>,
 }
@@ -68,11 +70,15 @@ pub struct ReplayedWindow {
 /// One series of windows: a version and a segment.
 type Series = (String, String);
 
-/// What the daemon would remember of a series.
-#[derive(Default)]
-struct Memory {
-    alerts: SeriesAlerts,
-    earlier: Vec<(EventTime, WindowEvidence)>,
+/// An alert over its whole episode.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplayedAlert {
+    /// What it rests on.
+    pub evidence: Evidence,
+    /// Windows since it began that drift by its rule.
+    pub windows: u32,
+    /// Windows since it began that were judged.
+    pub judged: u32,
 }
 
 /// A window that is still open.
@@ -90,7 +96,9 @@ pub struct Replay {
     learning: BTreeMap<EventTime, Vec<(String, WindowCounts)>>,
     open: BTreeMap<(EventTime, String, String), Open>,
     closed_until: Option<EventTime>,
-    memories: HashMap<Series, Memory>,
+    alerts: HashMap<Series, SeriesAlerts>,
+    /// Every alert there was, and what it rests on.
+    episodes: HashMap<Uuid, ReplayedAlert>,
     requested: Vec<Uuid>,
     requests: Vec<EventTime>,
     newest: BTreeMap<Partition, Option<EventTime>>,
@@ -113,7 +121,8 @@ impl Replay {
             learning: BTreeMap::new(),
             open: BTreeMap::new(),
             closed_until: None,
-            memories: HashMap::new(),
+            alerts: HashMap::new(),
+            episodes: HashMap::new(),
             requested: Vec::new(),
             requests: Vec::new(),
             newest: BTreeMap::new(),
@@ -181,6 +190,7 @@ impl Replay {
             baseline: self.baseline.map(|(name, _)| name),
             learning: learnt,
             windows: self.done,
+            alerts: self.episodes,
             tally: self.tally,
         })
     }
@@ -260,8 +270,10 @@ impl Replay {
     }
 
     fn decide(&mut self, key: WindowKey, end: EventTime, open: Open) {
-        let memory = self.memories.entry((key.version.clone(), key.segment.clone())).or_default();
+        let series = (key.version.clone(), key.segment.clone());
+        let alerts = self.alerts.remove(&series).unwrap_or_default();
         let evidence = WindowEvidence {
+            id: None,
             start: key.start.to_string(),
             end: end.to_string(),
             records: open.counts.rows(),
@@ -278,25 +290,32 @@ impl Replay {
             key: key.clone(),
             end,
             counts: open.counts,
-            evidence: evidence.clone(),
+            evidence,
             baseline,
-            alerts: memory.alerts.clone(),
+            rested_on: self.rested_on(&alerts),
+            alerts,
             feed_broken: false,
             requested: self.requested.clone(),
             requests: self.requests.clone(),
-            earlier: memory.earlier.clone(),
         };
-        let Decision { judgement, alerts, changes, retrain, request, teaches, .. } =
+        let Decision { judgement, alerts, changes, refreshed, retrain, request, .. } =
             decide_window(&window, &self.spec.rules, end);
         let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
-        if phase == Phase::Inactive {
-            memory.earlier.clear();
-        } else if teaches && matches!(judgement.verdict, Verdict::Warn | Verdict::Critical) {
-            memory.earlier.push((key.start, evidence));
+        self.alerts.insert(series, alerts);
+        for changed in &changes {
+            let change = &changed.transition.change;
+            let alert = self.episodes.entry(change.id).or_default();
+            (alert.windows, alert.judged) = (change.windows, change.judged);
+            if let Some(evidence) = &changed.evidence {
+                alert.evidence = evidence.clone();
+            }
         }
-        memory.alerts = alerts;
-        if let Some(request) = request {
-            self.requested.push(request.alert);
+        for RefreshedAlert { id, evidence, windows, judged, .. } in refreshed {
+            self.episodes.insert(id, ReplayedAlert { evidence, windows, judged });
+        }
+        let requested_by = request.map(|request| request.alert());
+        if let Some(alert) = requested_by {
+            self.requested.push(alert);
             self.requests.push(end);
         }
         let changes: Vec<Transition> = changes.into_iter().map(|changed| changed.transition).collect();
@@ -304,13 +323,32 @@ impl Replay {
             .iter()
             .any(|transition| matches!(transition.change.kind, ChangeKind::Firing | ChangeKind::Worsened));
         let why = if told { reasons(&judgement, &window) } else { BTreeMap::new() };
-        self.done.push(ReplayedWindow { key, end, judgement, phase, changes, retraining: retrain, why });
+        self.done.push(ReplayedWindow {
+            key,
+            end,
+            judgement,
+            phase,
+            changes,
+            retraining: retrain,
+            requested_by,
+            why,
+        });
+    }
+}
+
+impl Replay {
+    /// What the running alerts of a series rested on before.
+    fn rested_on(&self, alerts: &SeriesAlerts) -> HashMap<Uuid, Evidence> {
+        let episodes = alerts.states().filter_map(|(_, _, state)| state.episode.as_ref());
+        episodes
+            .filter_map(|episode| Some((episode.id, self.episodes.get(&episode.id)?.evidence.clone())))
+            .collect()
     }
 }
 
 fn reasons(judgement: &Judgement, window: &ClosingWindow) -> BTreeMap<String, Vec<Reason>> {
     let Some((_, Some(baseline))) = &window.baseline else { return BTreeMap::new() };
-    let names = judgement.drifted().map(|column| column.column.as_str());
+    let names = judgement.moved().map(|column| column.column.as_str());
     explain_columns(baseline, &window.counts, names, |_, _| None)
 }
 
@@ -333,6 +371,8 @@ pub struct Replayed {
     pub learning: bool,
     /// The windows in the order they closed.
     pub windows: Vec<ReplayedWindow>,
+    /// The alerts there were, by their ids.
+    pub alerts: HashMap<Uuid, ReplayedAlert>,
     /// What became of the records.
     pub tally: Tally,
 }

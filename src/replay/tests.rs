@@ -238,3 +238,66 @@ fn a_retraining_is_asked_for_once_an_episode_and_never_for_broken_data() {
         ]
     );
 }
+
+/// One rule for each column; the rule of the window asks for more columns than there are.
+fn by_column(spec: &mut ReplaySpec) {
+    spec.rules.judge.rule = WindowRule::Columns(2);
+    let mut rule = spec.rules.alerts[0].clone();
+    rule.scope = crate::alert::Scope::Column;
+    spec.rules.alerts = vec![rule];
+}
+
+#[test]
+fn a_retraining_is_asked_for_after_as_many_windows_as_the_policy_says() {
+    let asked = |policy: RetrainPolicy, change: fn(&mut ReplaySpec), letters: &str| {
+        let mut spec = spec(None);
+        spec.rules.retrain = Some(policy);
+        spec.rules.retrain_receivers = vec!["trainer".to_owned()];
+        change(&mut spec);
+        let replayed = run(spec, given(), &[script(letters)]);
+        replayed.windows.iter().position(|window| window.requested_by.is_some())
+    };
+    let after = |windows| RetrainPolicy { after_windows: windows, ..RetrainPolicy::default() };
+    let moved = "m".repeat(70);
+    assert_eq!(asked(after(60), |_| (), &moved), Some(59), "beyond what any list holds");
+    assert_eq!(asked(after(70), |_| (), &moved), Some(69));
+    assert_eq!(asked(after(71), |_| (), &moved), None);
+    let records = |records| RetrainPolicy { min_records: records, ..RetrainPolicy::default() };
+    assert_eq!(asked(records(200 * 55), |_| (), &moved), Some(54), "200 records a window");
+    // Windows that drift by the rule count, not those that the rule over columns calls drifting.
+    assert_eq!(asked(after(3), by_column, "mmmmmm"), Some(2));
+    // And those alone of the alert that asks: the quiet one in between is forgiven, and does not count.
+    let patient = |spec: &mut ReplaySpec| spec.rules.alerts[0].policy.resolve_after = 3;
+    assert_eq!(asked(after(4), patient, "mm.m.mm"), Some(5));
+}
+
+#[test]
+fn a_replayed_alert_counts_its_windows_and_knows_its_worst() {
+    let replayed = run(spec(None), given(), &[script(&("m".repeat(40) + "..."))]);
+    let [alert] = replayed.alerts.values().collect::<Vec<_>>()[..] else { panic!("{:?}", replayed.alerts) };
+    assert_eq!((alert.windows, alert.judged), (40, 41));
+    let evidence = &alert.evidence;
+    assert!(evidence.worst.as_ref().is_some_and(|worst| worst.strength >= 1.0), "{evidence:?}");
+    assert_eq!(evidence.first.as_ref().unwrap().start, replayed.windows[0].key.start.to_string());
+    assert_eq!(evidence.last.as_ref().unwrap().drifted, 0, "the window that ended it");
+    assert_eq!(evidence.drifted[0].column, "x");
+    let report = crate::report::replay_report(vec!["log".into()], vec![("m.toml".into(), 0, 0, replayed)]);
+    let text = crate::report::replay_text(&report, false).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("in 40 of 41 windows"), "{text}");
+    assert!(text.contains("worst at 1970-01-05"), "{text}");
+}
+
+#[test]
+fn an_alert_about_missing_values_names_their_columns_and_the_alert_that_asks_is_the_one_that_drifts() {
+    let mut spec = spec(None);
+    spec.rules.retrain = Some(RetrainPolicy { after_windows: 3, ..RetrainPolicy::default() });
+    spec.rules.retrain_receivers = vec!["trainer".to_owned()];
+    // Values are missing and, later, also moved.
+    spec.rules.alerts.reverse();
+    let replayed = run(spec, given(), &[script("nnmmmmmm")]);
+    let report = crate::report::replay_report(vec![], vec![("m.toml".into(), 0, 0, replayed)]);
+    let alerts = &report.monitors[0].alerts;
+    let asking: Vec<&str> =
+        alerts.iter().filter(|alert| alert.retraining).map(|alert| alert.rule.as_str()).collect();
+    assert_eq!(asking, ["drift"], "{alerts:?}");
+}

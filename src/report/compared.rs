@@ -170,7 +170,7 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
             };
             format!("{whole}: {drifting} of {all} {} moved: {listed}{more}.", plural(all))
         }
-        _ if warned > 0 => format!("No drift, but {warned} of {all} {} moved a little.", plural(all)),
+        _ if warned > 0 => format!("No drift, but {warned} of {all} {} warned.", plural(all)),
         _ => format!("No drift in {all} {}.", plural(all)),
     };
     if unclear > 0 && verdict != Outcome::Undefined {

@@ -4,7 +4,9 @@ use maud::{Markup, html};
 
 use super::Outcome;
 use super::page::{badge, page};
-use super::replayed::{AlertReport, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name};
+use super::replayed::{
+    AlertReport, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words,
+};
 use super::text::grouped;
 use crate::chart::{Series, TimeMark, timeline};
 use crate::judge::why::number;
@@ -79,6 +81,7 @@ fn one_alert(alert: &AlertReport) -> Markup {
                     Some(end) => { "resolved at " (end) "." }
                     None => { "firing to the end of the log." }
                 }
+                " In " (alert.windows) " of " (alert.judged_windows) " judged windows" @if let Some(worst) = worst_words(alert) { "; " (worst) } "."
                 @if alert.retraining { " It would have asked for a retraining." }
             }
             p { "Columns: " (alert.columns.join(", ")) "." }

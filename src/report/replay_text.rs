@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name};
+use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words};
 use super::text::{Colours, grouped, note, plain, wrapped};
 use super::{Outcome, columns};
 use crate::chart::BLOCKS;
@@ -65,12 +65,15 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
             text,
             "! ",
             &format!(
-                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}: {}{more}{retraining}",
+                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}, in {} of {} windows: {}{more}{}{retraining}",
                 alert.severity,
                 plain(&alert.rule),
                 alert.fired,
                 alert.since,
-                listed.join(", ")
+                alert.windows,
+                alert.judged_windows,
+                listed.join(", "),
+                worst_words(alert).map_or(String::new(), |worst| format!("; {}", plain(&worst))),
             ),
         )?;
         for (column, reasons) in &alert.why {

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::columns::strength;
 use super::{FORMAT, MeasureReport, Outcome, columns};
-use crate::alert::{ChangeKind, Transition};
+use crate::alert::{ChangeKind, EpisodeWindow, Transition};
 use crate::judge::why::Reason;
-use crate::replay::{Reading, Replayed, ReplayedWindow};
+use crate::replay::{Reading, Replayed, ReplayedAlert, ReplayedWindow};
 use crate::retrain::RetrainDecision;
 use uuid::Uuid;
 
@@ -80,9 +80,19 @@ pub struct AlertReport {
     pub severity: &'static str,
     /// Whether a retraining would have been asked for.
     pub retraining: bool,
-    /// The columns that drifted when it fired, most moved first.
+    /// Windows since it began that drift by its rule.
+    pub windows: u32,
+    /// Windows since it began that were judged, these included.
+    pub judged_windows: u32,
+    /// The columns that drifted in a window of it, most moved first; those that warned when none drifted.
     pub columns: Vec<String>,
-    /// Why the first three of them did.
+    /// Its first drifting window.
+    pub first: Option<EpisodeWindow>,
+    /// The window in which a column moved most.
+    pub worst: Option<EpisodeWindow>,
+    /// Its last judged window.
+    pub last: Option<EpisodeWindow>,
+    /// Why the first three columns moved when it fired.
     pub why: BTreeMap<String, Vec<Reason>>,
 }
 
@@ -210,7 +220,7 @@ fn verdict(
     (
         verdict,
         format!(
-            "{fired}{retraining}: {} drifted and {} moved a little, of {}{unjudged}.{unread}",
+            "{fired}{retraining}: {} drifted and {} warned, of {}{unjudged}.{unread}",
             plural(drifting, "window"),
             warned,
             plural(all, "window"),
@@ -258,7 +268,7 @@ fn alerts(replayed: &Replayed) -> Vec<AlertReport> {
             match change.kind {
                 ChangeKind::Firing => {
                     firing.insert(change.id, found.len());
-                    found.push(fired(window, transition));
+                    found.push(fired(window, transition, replayed.alerts.get(&change.id)));
                 }
                 ChangeKind::Worsened => {
                     if let Some(alert) = place.and_then(|place| found.get_mut(place)) {
@@ -274,28 +284,21 @@ fn alerts(replayed: &Replayed) -> Vec<AlertReport> {
                 _ => {}
             }
         }
-        if window.retraining == Some(RetrainDecision::Request) {
-            let of = |alert: &&mut AlertReport| {
-                alert.resolved.is_none()
-                    && alert.version == window.key.version
-                    && alert.segment == window.key.segment
-            };
-            if let Some(alert) = found.iter_mut().find(of) {
-                alert.retraining = true;
-            }
+        let place = window.requested_by.and_then(|id| firing.get(&id)).copied();
+        if let Some(alert) = place.and_then(|place| found.get_mut(place))
+            && window.retraining == Some(RetrainDecision::Request)
+        {
+            alert.retraining = true;
         }
     }
     found
 }
 
-fn fired(window: &ReplayedWindow, transition: &Transition) -> AlertReport {
-    let only = transition.column.as_deref();
-    let drifted: Vec<&str> = window
-        .judgement
-        .drifted()
-        .map(|column| column.column.as_str())
-        .filter(|column| only.is_none_or(|only| only == *column))
-        .collect();
+fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&ReplayedAlert>) -> AlertReport {
+    let ReplayedAlert { evidence, windows, judged } = episode.cloned().unwrap_or_default();
+    let counted = if evidence.drifted.is_empty() { &evidence.warned } else { &evidence.drifted };
+    let columns: Vec<String> = counted.iter().map(|column| column.column.clone()).collect();
+    let explained = |column: &String| Some((column.clone(), window.why.get(column)?.clone()));
     AlertReport {
         rule: transition.rule.clone(),
         version: window.key.version.clone(),
@@ -305,13 +308,20 @@ fn fired(window: &ReplayedWindow, transition: &Transition) -> AlertReport {
         resolved: None,
         severity: transition.change.severity.as_str(),
         retraining: false,
-        why: drifted
-            .iter()
-            .take(3)
-            .filter_map(|column| Some(((*column).to_owned(), window.why.get(*column)?.clone())))
-            .collect(),
-        columns: drifted.into_iter().map(str::to_owned).collect(),
+        windows,
+        judged_windows: judged,
+        why: columns.iter().filter_map(explained).take(3).collect(),
+        columns,
+        first: evidence.first,
+        worst: evidence.worst,
+        last: evidence.last,
     }
+}
+
+/// When an alert was worst, by which column, in words.
+pub(super) fn worst_words(alert: &AlertReport) -> Option<String> {
+    let worst = alert.worst.as_ref()?;
+    Some(format!("worst at {}: {}", worst.start, worst.words()))
 }
 
 /// The scores of one measure of one column over the windows of a series.

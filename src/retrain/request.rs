@@ -168,10 +168,16 @@ pub struct RetrainingEvent {
     pub baseline: String,
     /// The proposed training range.
     pub training: TrainingRange,
-    /// The drifting windows, oldest first, with the offsets they are made of.
+    /// The drifting windows that it rests on, of which `windows` lists the newest.
+    #[serde(default)]
+    pub drifting_windows: u32,
+    /// The newest drifting windows, at most [`LISTED_WINDOWS`], oldest first, with the offsets they are made of.
     pub windows: Vec<WindowEvidence>,
-    /// The columns that drifted in the last of them, most moved first.
+    /// The columns that drifted in a window of the episode, most moved first, each as in its worst one.
     pub drifted: Vec<DriftedColumn>,
+    /// The columns that warned in one and drifted in none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<DriftedColumn>,
     /// Where to say how it goes, when that can be said over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
@@ -179,6 +185,9 @@ pub struct RetrainingEvent {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
 }
+
+/// Windows that a request lists at most; its training range spans all of them.
+pub const LISTED_WINDOWS: usize = 48;
 
 /// The range that drifting windows span, and what they are made of.
 #[must_use]

@@ -1,7 +1,7 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::alert::{AlertState, Calendar, Episode, Once, Phase, Severity};
+use crate::alert::{AlertState, Calendar, Episode, Lessons, Once, Phase, Severity};
 use crate::record::EventTime;
 
 fn at(micros: i64) -> EventTime {
@@ -11,7 +11,14 @@ fn at(micros: i64) -> EventTime {
 fn firing() -> AlertState {
     AlertState {
         phase: Phase::Firing,
-        episode: Some(Episode { id: Uuid::nil(), since: EventTime::default(), severity: Severity::Critical }),
+        episode: Some(Episode {
+            id: Uuid::nil(),
+            since: EventTime::default(),
+            severity: Severity::Critical,
+            drifting: 0,
+            judged: 0,
+            lessons: Lessons::default(),
+        }),
         ..AlertState::default()
     }
 }

@@ -104,7 +104,7 @@ impl Store {
     pub async fn judged(&self, window: i64) -> Result<Vec<Finding>, StoreError> {
         let rows = sqlx::query(
             "select column_name, measure, statistic, p_value, effect, bound, noise_floor, warn, critical, n_baseline, n_window,
-                    verdict from finding where window_id = $1 order by column_name, measure",
+                    significant, verdict from finding where window_id = $1 order by column_name, measure",
         )
         .bind(window)
         .fetch_all(&self.pool)
@@ -137,6 +137,8 @@ impl Store {
                 warn: row.try_get("warn")?,
                 critical: row.try_get("critical")?,
                 noise_floor: row.try_get("noise_floor")?,
+                // Not noted before; what moved was significant.
+                significant: row.try_get::<Option<bool>, _>("significant")?.unwrap_or(verdict(row)?.moved()),
                 verdict: verdict(row)?,
             }))
         };

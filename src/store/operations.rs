@@ -103,45 +103,53 @@ impl Store {
         transaction.commit().await.map_err(failed(attempted))
     }
 
-    /// Ends the alerts of series that send no records any more while others of the monitor do: those whose newest window
-    /// lies `windows` windows of `length` microseconds behind the newest of all. How many series.
+    /// Ends the alerts of series (a model version and segment) that have no records any more while others of the monitor do:
+    /// those whose newest window starts more than `silence` microseconds before the newest of all. A monitor without any
+    /// records ends nothing. How many series.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn end_stale_alerts(
-        &self,
-        scope: LookScope<'_>,
-        length: i64,
-        windows: i64,
-    ) -> Result<usize, StoreError> {
-        let attempted = "end the alerts of silent series";
+    pub async fn end_alerts_of_gone_series(&self, monitor: &str, silence: i64) -> Result<usize, StoreError> {
+        let attempted = "end the alerts of versions and segments without records";
         let rows = sqlx::query(
-            "select s.model_version, s.segment from series s
+            "select s.model_version, s.segment, own.ends_at, newest.ends_at as newest from series s
              cross join lateral (
-                 select max(starts_at) as start from model_window w
+                 select w.starts_at, w.ends_at from model_window w
                  where w.monitor = s.monitor and w.model_version = s.model_version and w.segment = s.segment
-                   and w.status = 'closed') own
+                 order by w.starts_at desc limit 1) own
+             cross join (select w.starts_at, w.ends_at from model_window w
+                         where w.monitor = $1 and w.status = 'closed' order by w.starts_at desc limit 1) newest
              where s.monitor = $1 and s.alerts @? '$.states.* ? (@.phase != \"inactive\")'
-               and exists (select from model_window w where w.monitor = s.monitor and w.status = 'closed'
-                           and w.starts_at > own.start + make_interval(secs => $2))",
+               and newest.starts_at > own.starts_at + make_interval(secs => $2)",
         )
-        .bind(scope.monitor)
-        .bind(seconds(length.saturating_mul(windows)))
+        .bind(monitor)
+        .bind(seconds(silence))
         .fetch_all(&self.pool)
         .await
         .map_err(failed(attempted))?;
         for row in &rows {
-            let read = || -> Result<(String, String), sqlx::Error> {
-                Ok((row.try_get("model_version")?, row.try_get("segment")?))
+            let read = || -> Result<(String, String, DateTime<Utc>, DateTime<Utc>), sqlx::Error> {
+                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
             };
-            let (version, segment) = read().map_err(failed(attempted))?;
-            self.end_series(scope.monitor, &version, &segment).await?;
+            let (version, segment, last, newest) = read().map_err(failed(attempted))?;
+            let detail = format!(
+                "no records since its window that ended {}, while others of the monitor have some up to {}",
+                event_time(last),
+                event_time(newest)
+            );
+            self.end_series(monitor, &version, &segment, &detail).await?;
         }
         Ok(rows.len())
     }
 
-    async fn end_series(&self, monitor: &str, version: &str, segment: &str) -> Result<(), StoreError> {
-        let attempted = "end the alerts of a silent series";
+    async fn end_series(
+        &self,
+        monitor: &str,
+        version: &str,
+        segment: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let attempted = "end the alerts of a version or segment without records";
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
         let states: Option<Json<SeriesAlerts>> = sqlx::query_scalar(
             "select alerts from series where monitor = $1 and model_version = $2 and segment = $3
@@ -161,7 +169,7 @@ impl Store {
         }
         let owner = Owner { monitor, version, segment };
         store_states(&mut transaction, owner, &states).await?;
-        let by = By { actor: "driftd", detail: "it sends no records any more", window: None };
+        let by = By { actor: "driftd", detail, window: None };
         write_changes(&mut transaction, owner, &changes, by).await?;
         transaction.commit().await.map_err(failed(attempted))
     }

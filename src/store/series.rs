@@ -89,22 +89,21 @@ impl Store {
         Ok(judged.map(|(scored, _)| scored).collect())
     }
 
-    /// One column in the last closed windows of a series, oldest first.
+    /// One column in the last closed windows of a series (monitor, version, segment), oldest first; with `around`, in the
+    /// last ones up to some windows after that one.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn column_history(
         &self,
-        monitor: &str,
-        version: &str,
-        segment: &str,
+        series: (&str, &str, &str),
         column: &str,
         limit: i64,
+        around: Option<i64>,
     ) -> Result<Vec<ColumnPoint>, StoreError> {
         let attempted = "read the history of a column";
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
-        let windows =
-            last_windows(&mut connection, monitor, version, segment, limit).await.map_err(failed(attempted))?;
+        let windows = last_windows(&mut connection, series, limit, around).await.map_err(failed(attempted))?;
         let ids: Vec<i64> = windows.iter().map(|window| window.id).collect();
         let mut summaries = summaries_of(&mut connection, &ids, column).await.map_err(failed(attempted))?;
         let mut findings: HashMap<i64, Vec<_>> = HashMap::new();
@@ -127,19 +126,26 @@ type LastScores = (Vec<String>, Vec<f32>, String);
 
 async fn last_windows(
     connection: &mut PgConnection,
-    monitor: &str,
-    version: &str,
-    segment: &str,
+    (monitor, version, segment): (&str, &str, &str),
     limit: i64,
+    around: Option<i64>,
 ) -> Result<Vec<WindowRow>, sqlx::Error> {
     let rows = sqlx::query(select_windows!(
         "where w.monitor = $1 and w.model_version = $2 and w.segment = $3 and w.status = 'closed'
+           and ($5::bigint is null or w.starts_at <= (
+               select max(later.starts_at) from (
+                   select l.starts_at from model_window l
+                   where l.monitor = $1 and l.model_version = $2 and l.segment = $3 and l.status = 'closed'
+                     and l.starts_at >= (select starts_at from model_window where id = $5)
+                   order by l.starts_at limit $6) later))
          order by w.starts_at desc limit $4"
     ))
     .bind(monitor)
     .bind(version)
     .bind(segment)
     .bind(limit)
+    .bind(around)
+    .bind(limit / 3 + 1)
     .fetch_all(connection)
     .await?;
     rows.iter().rev().map(window_row).collect()
@@ -152,7 +158,7 @@ async fn board(
     segment: &str,
     limit: i64,
 ) -> Result<ScoreBoard, sqlx::Error> {
-    let windows = last_windows(connection, monitor, version, segment, limit).await?;
+    let windows = last_windows(connection, (monitor, version, segment), limit, None).await?;
     let ids: Vec<i64> = windows.iter().map(|window| window.id).collect();
     // The names of columns hardly ever change: they are read once for all windows that have the same ones.
     let rows = sqlx::query(

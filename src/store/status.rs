@@ -37,19 +37,19 @@ impl Store {
             .bind(id)
             .fetch_all(&self.pool)
             .await?;
-            let mut drifted = Vec::new();
+            let mut moved = Vec::new();
             for finding in findings {
-                drifted.push((
+                moved.push((
                     finding.try_get("column_name")?,
                     finding.try_get("verdict")?,
                     finding.try_get("measure")?,
                     finding.try_get("effect")?,
                 ));
             }
-            drifted.sort_by(|left: &(String, String, String, f64), right| {
+            moved.sort_by(|left: &(String, String, String, f64), right| {
                 left.1.cmp(&right.1).then_with(|| right.3.total_cmp(&left.3))
             });
-            windows.push(ClosedWindow { id, window: window_status(&row)?, drifted });
+            windows.push(ClosedWindow { id, window: window_status(&row)?, moved });
         }
         Ok(windows)
     }

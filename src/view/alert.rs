@@ -83,6 +83,8 @@ pub struct HistoryEntry {
     pub detail: String,
     /// Start of the window that made the change, RFC 3339.
     pub window: Option<String>,
+    /// Its id.
+    pub window_id: Option<i64>,
 }
 
 /// A message about an alert.
@@ -115,6 +117,9 @@ pub struct AlertDetail {
     pub history: Vec<HistoryEntry>,
     /// The messages about it.
     pub deliveries: Vec<DeliveryEntry>,
+    /// While it fires: the firing alerts of the same rule and model version about segments, for an alert of the whole; that
+    /// of the whole, for one of a segment.
+    pub segments: Vec<AlertRow>,
 }
 
 /// The part of event time in which an alert of a series fired.

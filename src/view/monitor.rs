@@ -11,7 +11,7 @@ use crate::judge::Verdict;
 pub enum MonitorState {
     /// The last window was compared, and there is nothing to report.
     Ok,
-    /// The last window moved a little, or a warning fires.
+    /// The last window has a warning, or an alert of that severity fires.
     Warn,
     /// The last window drifted, or an alert fires.
     Drift,

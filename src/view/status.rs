@@ -119,7 +119,7 @@ pub struct OutboxDepth {
     pub oldest_seconds: f64,
 }
 
-/// A closed window of the whole with the columns that drifted in it.
+/// A closed window of the whole with the columns that drifted or warned in it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ClosedWindow {
     /// Its row: counts up.
@@ -127,5 +127,5 @@ pub struct ClosedWindow {
     /// What was decided.
     pub window: WindowStatus,
     /// Columns at warn or critical, the strongest first: name, verdict, measure, effect.
-    pub drifted: Vec<(String, String, String, f64)>,
+    pub moved: Vec<(String, String, String, f64)>,
 }

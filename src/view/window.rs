@@ -117,6 +117,15 @@ pub struct FindingRow {
     pub verdict: Verdict,
 }
 
+impl FindingRow {
+    /// Its effect as a multiple of the limit of drift; 0 without one.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        self.effect
+            .map_or(0.0, |effect| crate::judge::strength(effect, self.critical, self.noise_floor, self.verdict))
+    }
+}
+
 /// How a column stood in a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColumnScore {

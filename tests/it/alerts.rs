@@ -77,6 +77,7 @@ impl Desk {
                     severity: Severity::Critical,
                     since: EventTime::default(),
                     windows: 1,
+                    judged: 1,
                 },
             },
             kind: RuleKind::Drift,
@@ -389,6 +390,7 @@ fn undeliverable_requests_fail_and_tests_of_receivers_belong_to_none() {
 
 #[test]
 fn the_alerts_of_a_version_that_is_gone_end_when_others_have_moved_on() {
+    const HOUR: i64 = 3_600_000_000;
     let Some(desk) = Desk::new("stale") else { return };
     desk.change(1, ChangeKind::Firing, &["mail"], &[], at_once());
     desk.settle();
@@ -396,17 +398,37 @@ fn the_alerts_of_a_version_that_is_gone_end_when_others_have_moved_on() {
     desk.run("insert into series (monitor, model_version, segment, alerts) values
               ('m', '1', '*', '{\"states\": {\"drift\": {\"phase\": \"firing\", \"history\": [[1, \"critical\"]],
                \"episode\": {\"id\": \"00000000-0000-0000-0000-000000000001\", \"since\": 1, \"severity\": \"critical\"}}}}'),
-              ('m', '2', '*', '{}')");
-    desk.run("insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, status, closed_at)
-              select 'm', version, '*', start, start + interval '1 hour', '00000000-0000-0000-0000-0000000000b1', 'closed', now()
-              from (values ('1', timestamptz '2026-11-01 00:00Z'), ('2', timestamptz '2026-11-01 20:00Z')) w (version, start)");
-    let labels = Labels::new();
-    let scope = LookScope { monitor: "m", labels: &labels, receivers: &[], routing: &desk.routing };
-    let end = || desk.world.runtime.block_on(desk.store.end_stale_alerts(scope, 3_600_000_000, 20)).unwrap();
-    assert_eq!(end(), 0, "twenty windows are not more than twenty");
-    desk.run("update model_window set starts_at = starts_at + interval '1 hour', ends_at = ends_at + interval '1 hour' where model_version = '2'");
+              ('m', '2', '*', '{}'), ('other', '1', '*', '{}')");
+    let window = |monitor: &str, version: &str, hour: i32, status: &str| {
+        let query = sqlx::query(
+            "insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, status, closed_at)
+             select $1, $2, '*', start, start + interval '1 hour', '00000000-0000-0000-0000-0000000000b1', $4,
+                    case when $4 = 'closed' then now() end
+             from (select timestamptz '2026-11-01 00:00Z' + make_interval(hours => $3) as start) w",
+        );
+        let query = query.bind(monitor.to_owned()).bind(version.to_owned()).bind(hour).bind(status.to_owned());
+        desk.world.runtime.block_on(query.execute(&desk.world.pool)).unwrap();
+    };
+    let end = || desk.world.runtime.block_on(desk.store.end_alerts_of_gone_series("m", 6 * HOUR)).unwrap();
+    window("m", "1", 0, "closed");
+    window("other", "1", 500, "closed");
+    assert_eq!(end(), 0, "the whole monitor is silent: that is another alert's matter, and nothing ends");
+    window("m", "2", 6, "closed");
+    assert_eq!(end(), 0, "six hours are not more than six");
+    window("m", "2", 7, "open");
+    assert_eq!(end(), 0, "what is not judged yet says nothing about others");
+    window("m", "2", 8, "closed");
+    window("m", "1", 8, "open");
+    assert_eq!(end(), 0, "it is seen again");
+    desk.run("delete from model_window where model_version = '1' and status = 'open'");
     assert_eq!(end(), 1);
     assert_eq!(end(), 0);
     assert_eq!(desk.history(1).last().unwrap(), "resolved no_more_records");
+    let id = Uuid::from_u128(1).to_string();
+    let detail = desk.world.runtime.block_on(desk.store.alert(&id)).unwrap();
+    let said = &detail.history.last().unwrap().detail;
+    assert!(said.contains("2026-11-01T01:00:00Z") && said.contains("2026-11-01T09:00:00Z"), "{said}");
     assert_eq!(desk.settle(), ["mail resolved 1"]);
+    let told = desk.bodies("pending").pop().unwrap();
+    assert_eq!(told["data"]["alerts"][0]["reason"], "no_more_records");
 }

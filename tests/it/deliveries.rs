@@ -37,6 +37,7 @@ fn fired(id: u128, receiver: &str) -> ChangedAlert {
                 severity: Severity::Critical,
                 since: EventTime::default(),
                 windows: 1,
+                judged: 1,
             },
         },
         kind: RuleKind::Drift,

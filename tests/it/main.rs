@@ -24,6 +24,7 @@ mod deliveries;
 mod demo;
 mod documentation;
 mod end_to_end;
+mod episodes;
 mod files;
 mod golden;
 mod operations;

@@ -117,13 +117,13 @@ fn a_flapping_alert_needs_more_and_more_quiet_windows() {
 #[test]
 fn windows_out_of_order_count_where_they_belong() {
     let policy = AlertPolicy { windows: 2, of: 3, ..ONCE };
-    // Window 1 comes late and makes two of the newest three.
+    // Window 1 comes late and makes two of the newest three: the episode began with it.
     assert_eq!(
         script(policy, &[(0, 'q'), (2, 'C'), (3, 'b'), (1, 'C'), (4, 'q')]),
         [
             "2C pending critical since 2 (bar_exceeded)",
-            "1C firing critical since 2 (persisted)",
-            "4q resolved critical since 2 (quiet)"
+            "1C firing critical since 1 (persisted)",
+            "4q resolved critical since 1 (quiet)"
         ]
     );
     // It is older than the newest three: nothing follows. And what comes after the end of an episode is past.
@@ -135,8 +135,8 @@ fn windows_out_of_order_count_where_they_belong() {
         script(policy, &[(0, 'q'), (2, 'C'), (1, 'C'), (3, 'q'), (1, 'C')]),
         [
             "2C pending critical since 2 (bar_exceeded)",
-            "1C firing critical since 2 (persisted)",
-            "3q resolved critical since 2 (quiet)"
+            "1C firing critical since 1 (persisted)",
+            "3q resolved critical since 1 (quiet)"
         ]
     );
 }
@@ -173,4 +173,67 @@ fn somebody_is_at_it_until_it_becomes_worse() {
 fn ids_are_the_same_for_the_same_episode_and_parts_cannot_run_together() {
     assert_eq!(episode_id("m", "1", "*", "r", at(5)), episode_id("m", "1", "*", "r", at(5)));
     assert_ne!(derived_id(&["ab", "c"]), derived_id(&["a", "bc"]));
+}
+
+/// Windows that drifted and windows that were judged, as the last change or the state says.
+fn counted(policy: AlertPolicy, windows: &[(i64, char)]) -> (u32, u32) {
+    let mut state = AlertState::default();
+    let mut last = (0, 0);
+    for (start, letter) in windows {
+        let stored: AlertState = serde_json::from_value(serde_json::to_value(&state).unwrap()).unwrap();
+        let id = |since: EventTime| Uuid::from_u128(u128::try_from(since.micros()).unwrap());
+        let (next, change) = stored.observe(at(*start), level(*letter), policy, id);
+        if let Some(change) = change {
+            last = (change.windows, change.judged);
+        }
+        if let Some(episode) = &next.episode {
+            last = (episode.drifting, episode.judged);
+        }
+        state = next;
+    }
+    last
+}
+
+#[test]
+fn an_episode_counts_all_its_windows_however_long_it_lasts() {
+    let usual = AlertPolicy::default();
+    let series = |letters: &str| (0..).zip(letters.chars()).collect::<Vec<(i64, char)>>();
+    assert_eq!(counted(usual, &series(&"C".repeat(99))), (99, 99), "more than the state remembers");
+    assert_eq!(counted(usual, &series(&("qqqqq".to_owned() + &"w".repeat(5_000)))), (5_000, 5_000));
+    // Windows between the bars are judged and do not drift.
+    assert_eq!(counted(usual, &series(&"Cb".repeat(40))), (40, 80));
+    let patient = AlertPolicy { resolve_after: 3, ..usual };
+    assert_eq!(counted(patient, &series(&"Cqq".repeat(30))), (30, 90));
+    // The end says how it was, and the next episode counts anew.
+    assert_eq!(counted(usual, &series(&("C".repeat(20) + "q"))), (20, 21));
+    assert_eq!(counted(AlertPolicy { flap_windows: 0, ..usual }, &series("CCCCCCCCCCqC")), (1, 1));
+    // What was pending counts: the episode began with it.
+    assert_eq!(counted(AlertPolicy { windows: 3, of: 5, ..usual }, &series("CqCqC")), (3, 5));
+    // An acknowledged alert goes on counting.
+    let (firing, _) = AlertState::default().observe(at(0), Level::Critical, usual, |_| Uuid::nil());
+    let (mut state, _) = firing.acknowledge().unwrap();
+    for start in 1..30 {
+        state = state.observe(at(start), Level::Critical, usual, |_| Uuid::nil()).0;
+    }
+    assert_eq!(state.episode.map(|episode| (episode.drifting, episode.judged)), Some((30, 30)));
+}
+
+#[test]
+fn windows_out_of_order_and_judged_again_are_counted_once() {
+    let policy = AlertPolicy { windows: 2, of: 3, resolve_after: 3, ..ONCE };
+    assert_eq!(counted(policy, &[(0, 'q'), (2, 'C'), (3, 'b'), (1, 'C')]), (2, 3), "as 1C 2C 3b in order");
+    assert_eq!(counted(policy, &[(1, 'C'), (2, 'C'), (3, 'b')]), (2, 3));
+    assert_eq!(counted(ONCE, &[(0, 'C'), (1, 'C'), (1, 'C')]), (2, 2), "judged again, as before");
+    assert_eq!(counted(ONCE, &[(0, 'C'), (1, 'C'), (1, 'b')]), (1, 2), "judged again, milder");
+    assert_eq!(counted(ONCE, &[(0, 'C'), (1, 'b'), (1, 'w')]), (2, 2), "judged again, worse");
+}
+
+#[test]
+fn a_state_from_before_episodes_had_counters_is_read() {
+    let stored = serde_json::json!({
+        "phase": "firing", "history": [[7, "critical"]],
+        "episode": { "id": Uuid::nil(), "since": 7, "severity": "critical" },
+    });
+    let state: AlertState = serde_json::from_value(stored).unwrap();
+    assert_eq!(state.episode.map(|episode| (episode.drifting, episode.lessons)), Some((0, Lessons::default())));
 }

@@ -1,6 +1,8 @@
+mod evidence;
 mod life;
 mod model;
 mod rules;
+mod segments;
 mod telling;
 
 use super::*;

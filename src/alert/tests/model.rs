@@ -58,6 +58,8 @@ proptest! {
         let mut reference = Reference::default();
         let mut state = AlertState::default();
         let mut ids = std::collections::BTreeSet::new();
+        // The window after the end of the last episode.
+        let mut first = 0;
         for (start, letter) in (0i64..).zip(letters) {
             let level = [Level::Quiet, Level::Between, Level::Warn, Level::Critical][usize::from(letter)];
             let stored: AlertState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
@@ -71,6 +73,16 @@ proptest! {
                 prop_assert!(ids.insert(change.unwrap().id), "every episode has an id of its own");
             }
             prop_assert_eq!(next.is_open(), reference.open);
+            // An episode counts what drifted since it began, whatever the state remembers.
+            if let Some(episode) = &next.episode {
+                let since = usize::try_from(episode.since.micros() - first).unwrap();
+                let own = reference.windows.get(since..).unwrap_or_default();
+                let drifting = own.iter().filter(|level| level.severity().is_some()).count();
+                prop_assert_eq!((episode.drifting as usize, episode.judged as usize), (drifting, own.len()));
+            }
+            if expected == Some(ChangeKind::Resolved) {
+                first = start + 1;
+            }
             prop_assert!(next.history.len() <= 64 + 8);
             state = next;
         }

@@ -7,7 +7,7 @@ use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Verdict, Windo
 use crate::measure::{Measure, Score};
 
 /// A finding with an effect, held against 0.1 and 0.2, significant above 0.05.
-fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
+pub(super) fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
     let verdict = match effect {
         effect if effect >= 0.2 => Verdict::Critical,
         effect if effect >= 0.1 => Verdict::Warn,
@@ -22,11 +22,12 @@ fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
         warn: 0.1,
         critical: 0.2,
         noise_floor: Some(0.05),
+        significant: effect > 0.05,
         verdict,
     }
 }
 
-fn judgement(findings: Vec<Finding>) -> Judgement {
+pub(super) fn judgement(findings: Vec<Finding>) -> Judgement {
     let mut columns: Vec<ColumnJudgement> = Vec::new();
     for finding in &findings {
         match columns.iter_mut().find(|column| column.column == finding.column) {
@@ -43,7 +44,7 @@ fn judgement(findings: Vec<Finding>) -> Judgement {
     Judgement { verdict, n_window: 1_000, n_baseline: 1_000, findings, columns }
 }
 
-fn rule(name: &str, kind: RuleKind, scope: Scope) -> AlertRule {
+pub(super) fn rule(name: &str, kind: RuleKind, scope: Scope) -> AlertRule {
     AlertRule {
         name: name.to_owned(),
         kind,
@@ -89,8 +90,14 @@ fn a_rule_sees_its_own_measures_and_columns_at_its_own_bar() {
         levels(&each, both()),
         [(Some("a".to_owned()), Level::Critical), (Some("b".to_owned()), Level::Quiet)]
     );
+    // A test whose significance is a p-value has no noise floor: what chance explains holds no alert open.
+    for (significant, level) in [(true, Level::Between), (false, Level::Quiet)] {
+        let near = Finding { noise_floor: Some(0.0), significant, ..finding("a", Psi, 0.09) };
+        assert_eq!(levels(&warned, vec![near]), [(None, level)], "{significant}");
+    }
     // What chance produces is nothing, however large it looks; what says nothing says nothing.
-    let noise = Finding { noise_floor: Some(0.9), verdict: Verdict::Ok, ..finding("a", Psi, 0.5) };
+    let noise =
+        Finding { noise_floor: Some(0.9), significant: false, verdict: Verdict::Ok, ..finding("a", Psi, 0.5) };
     assert_eq!(levels(&drift, vec![noise]), [(None, Level::Quiet)]);
     let silent = Finding { score: None, verdict: Verdict::NotEnoughData, ..finding("a", Psi, 0.0) };
     assert!(levels(&drift, vec![silent]).is_empty());

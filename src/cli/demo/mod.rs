@@ -238,7 +238,7 @@ fn replay(producer: &Producer, records: &[String]) -> Result<(), String> {
 
 fn line(window: &ClosedWindow) -> String {
     let columns: Vec<String> = window
-        .drifted
+        .moved
         .iter()
         .take(4)
         .map(|(column, _, measure, effect)| format!("{column} ({measure} {effect:.2})"))

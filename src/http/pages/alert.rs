@@ -5,14 +5,15 @@ use maud::{Markup, html};
 
 use super::Shown;
 use super::layout::{Layout, may_operate, page, table, trail};
-use super::words::{column_at, monitor_at, series_name, span, standing, time};
-use crate::alert::{DriftedColumn, RuleKind};
+use super::words::{column_at, column_in, monitor_at, series_at, series_name, span, standing, time};
+use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RuleKind, times};
 use crate::http::Shared;
 use crate::http::access::Caller;
 use crate::http::extract::{By, Named};
 use crate::judge::why::number;
 use crate::report::{Outcome, badge, grouped};
-use crate::view::{AlertDetail, Judged, RequestRow};
+use crate::view::{AlertDetail, HistoryEntry, Judged, RequestRow};
+use crate::window::WHOLE;
 
 pub(super) async fn show(State(backend): State<Shared>, Named(alert): Named<String>, By(caller): By) -> Shown {
     let detail = backend.alert(&alert).await?;
@@ -46,15 +47,22 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         p.status.(class) { (sentence(detail)) }
         @if !view.evidence.advice.is_empty() && !alert.is_over() { p { (view.evidence.advice) } }
         (facts(detail))
-        @if may_operate(caller) { (actions(detail)) }
-        @if !view.evidence.drifted.is_empty() {
+        @if view.evidence.moved().next().is_some() {
             h2 { "What moved" }
-            (table("Columns that moved", &drifted(detail)))
-            @for column in view.evidence.drifted.iter().filter(|column| !column.why.is_empty()) {
+            p.soft { "Each column as in the window in which it moved most, and as it stands in the last judged window. Drift is 1 and more times its limit." }
+            (table("Columns that moved", &moved(detail)))
+            @for column in view.evidence.moved().filter(|column| !column.why.is_empty()) {
                 h3 { "Why " (column.column) }
                 ul { @for reason in &column.why { li { (reason) } } }
             }
         }
+        @if !detail.segments.is_empty() {
+            h2 { @if view.segment == WHOLE { "Segments" } @else { "The whole" } }
+            @if let Some(segments) = &view.segments { p { "Drifts " (segments.words()) "." } }
+            @if view.follows.is_some() { p { "It drifts in the same columns as the whole, and not more strongly." } }
+            (table("Related alerts", &related(detail)))
+        }
+        @if may_operate(caller) { (actions(detail)) }
         h2 { "History" }
         (table("History", &history(detail)))
         h2 { "Messages" }
@@ -83,18 +91,26 @@ fn sentence(detail: &AlertDetail) -> Markup {
     let view = &alert.view;
     html! {
         @match alert.state.as_str() {
-            "pending" => { "Not told yet: it has not lasted long enough. Drifting since " (time(&view.since)) "." }
-            "cleared" => { "It was over before it fired. Drifting since " (time(&view.since)) "." }
-            "resolved" => { "Over" @if let Some(at) = &view.resolved_at { " since " (time(at)) } ". It began at " (time(&view.since)) "." }
+            "pending" => { "Not told yet: it has not lasted long enough. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
+            "cleared" | "resolved" => {
+                (capitalised(view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began at " (time(&view.since))
+                @if view.kind != RuleKind::Operational { " and drifted " (view.windows_words()) }
+                "."
+            }
             state => {
-                "It fires" @if state == "acknowledged" { ", and " (view.acknowledged_by.as_deref().unwrap_or("somebody")) " is at it" }
-                ". Since " (time(&view.since))
-                @if view.kind != RuleKind::Operational { ", " (super::words::plural(view.windows as usize, "window")) " so far" }
+                "Firing" @if state == "acknowledged" { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) }
+                " since " (time(&view.since))
+                @if view.kind != RuleKind::Operational { ", " (view.windows_words()) }
                 "."
             }
         }
         @if let Some(judged) = alert.judged { " " (judged_words(judged)) }
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 fn judged_words(judged: Judged) -> &'static str {
@@ -110,16 +126,22 @@ fn facts(detail: &AlertDetail) -> Markup {
     html! {
         dl.facts {
             div { dt { "Monitor" } dd { @if view.monitor.is_empty() { "the daemon itself" } @else { a href=(monitor_at(&view.monitor)) { (view.monitor) } } } }
-            @if view.kind != RuleKind::Operational { div { dt { "Of" } dd { (series_name(&view.version, &view.segment)) } } }
+            @if view.kind != RuleKind::Operational { div { dt { "Of" } dd { a href=(series_at(&view.monitor, &view.version, &view.segment)) { (series_name(&view.version, &view.segment)) } } } }
             div { dt { "Rule" } dd { (view.rule) @if let Some(column) = &detail.alert.column { ", " (column) } } }
             div { dt { "Severity" } dd { (view.severity.as_str()) } }
-            @if let Some(window) = &evidence.window {
+            @for (name, window) in evidence.windows() {
+                div { dt { (name) } dd { (window_link(view, window)) ", " (grouped(window.records)) " records: " (window.words()) } }
+            }
+            @if let Some(window) = evidence.window.as_ref().filter(|window| evidence.worst.is_none() || !window.complete) {
                 div { dt { "Window" } dd { (span(&window.start, &window.end)) ", " (grouped(window.records)) " records" @if !window.complete { ", incomplete" } } }
             }
             @if let Some(baseline) = &evidence.baseline {
                 div { dt { "Baseline" } dd { (baseline) @if let Some(records) = evidence.baseline_records { ", " (grouped(records)) " records" } } }
             }
-            @if let Some(columns) = evidence.columns { div { dt { "Columns" } dd { (evidence.drifted.len() + evidence.more) " of " (columns) " moved" } } }
+            @if let Some(columns) = evidence.columns {
+                @let (drifted, warned) = evidence.counts();
+                div { dt { "Columns" } dd { (drifted) " of " (columns) " drifted" @if warned > 0 { ", " (warned) " more warned" } } }
+            }
             div { dt { "Labels" } dd { @for (label, value) in &view.labels { code { (label) "=" (value) } " " } } }
         }
     }
@@ -135,7 +157,7 @@ fn actions(detail: &AlertDetail) -> Markup {
                 form method="post" action=(format!("/alerts/{id}/acknowledge")) {
                     fieldset {
                         legend { "Acknowledge" }
-                        p.soft { "Somebody is at it: nobody is told again unless it becomes worse." }
+                        p.soft { "You work on it: nobody is told again unless it becomes worse." }
                         label for="ack-comment" { "Comment" }
                         input type="text" id="ack-comment" name="comment" maxlength="1000";
                         button { "Acknowledge" }
@@ -173,35 +195,81 @@ fn actions(detail: &AlertDetail) -> Markup {
     }
 }
 
-fn drifted(detail: &AlertDetail) -> Markup {
+/// The times of a window of the episode, as a link to the column that moved most in it.
+fn window_link(view: &AlertView, window: &EpisodeWindow) -> Markup {
+    let shown = span(&window.start, &window.end);
+    let column = window.columns.first().or_else(|| view.evidence.worst.as_ref()?.columns.first());
+    match (window.id, column) {
+        (Some(id), Some(column)) => {
+            let at = column_in(&view.monitor, &column.column, (&view.version, &view.segment), id);
+            html! { a href=(at) { (shown) } }
+        }
+        _ => shown,
+    }
+}
+
+fn moved(detail: &AlertDetail) -> Markup {
     let view = &detail.alert.view;
-    let link = |column: &DriftedColumn| column_at(&view.monitor, &column.column, &view.version, &view.segment);
+    let of = (view.version.as_str(), view.segment.as_str());
+    let link = |column: &DriftedColumn| match column.window.as_ref().and_then(|window| window.id) {
+        Some(id) => column_in(&view.monitor, &column.column, of, id),
+        None => column_at(&view.monitor, &column.column, of.0, of.1),
+    };
+    let shown = |strength: f64| if strength > 0.0 { times(strength) } else { "–".to_owned() };
     html! {
         thead {
             tr {
                 th scope="col" { "Column" }
                 th scope="col" { "Verdict" }
+                th.number scope="col" { "Worst" }
+                th.number scope="col" { "Last" }
+                th.wide scope="col" { "Worst in" }
                 th scope="col" { "Measure" }
-                th.number scope="col" { "Effect" }
-                th.number scope="col" { "Limit" }
-                th.number scope="col" { "Times" }
+                th.number.wide scope="col" { "Effect" }
+                th.number.wide scope="col" { "Limit" }
                 th scope="col" { "From, to" }
             }
         }
         tbody {
-            @for column in &view.evidence.drifted {
+            @for column in view.evidence.moved() {
                 tr {
                     th.name scope="row" { a href=(link(column)) { (column.column) } }
                     td { (badge(Outcome::from(column.verdict))) }
+                    td.number { (shown(column.strength)) }
+                    td.number { @if let Some(last) = &column.last { (shown(last.strength)) } @else { "–" } }
+                    td.wide { @if let Some(window) = &column.window { (time(&window.start)) } }
                     td { (column.measure.as_str()) }
-                    td.number { (number(column.effect)) }
-                    td.number { (number(column.threshold)) }
-                    td.number { (format!("{:.1}", column.strength())) }
+                    td.number.wide { (number(column.effect)) }
+                    td.number.wide { (number(column.threshold)) }
                     td.words { (column.movement.words()) }
                 }
             }
         }
-        @if view.evidence.more > 0 { tfoot { tr { td colspan="7" { "and " (view.evidence.more) " more columns" } } } }
+        @if view.evidence.left_out() > 0 { tfoot { tr { td colspan="9" { "and " (view.evidence.left_out()) " more columns" } } } }
+    }
+}
+
+/// Alerts of the segments, or of the whole.
+fn related(detail: &AlertDetail) -> Markup {
+    html! {
+        thead {
+            tr {
+                th scope="col" { "Segment" }
+                th scope="col" { "State" }
+                th scope="col" { "How" }
+                th.words scope="col" { "What" }
+            }
+        }
+        tbody {
+            @for alert in &detail.segments {
+                tr {
+                    th.name scope="row" { a href=(format!("/alerts/{}", alert.view.id)) { @if alert.view.segment == WHOLE { "the whole" } @else { (alert.view.segment) } } }
+                    td { (standing(&alert.state, alert.view.severity.as_str())) }
+                    td { @if alert.view.segment == WHOLE { "" } @else if alert.view.follows.is_some() { "follows the whole" } @else { "on its own" } }
+                    td.words { (alert.view.evidence.summary) }
+                }
+            }
+        }
     }
 }
 
@@ -226,10 +294,26 @@ fn history(detail: &AlertDetail) -> Markup {
                     td { (entry.reason.replace('_', " ")) }
                     td { (entry.severity) }
                     td { (entry.actor) }
-                    td.wide { @if let Some(window) = &entry.window { (time(window)) } }
+                    td.wide { (changed_in(detail, entry)) }
                     td.words { (entry.detail) }
                 }
             }
+        }
+    }
+}
+
+/// The window that made a change, as a link to what moved most in the episode.
+fn changed_in(detail: &AlertDetail, entry: &HistoryEntry) -> Markup {
+    let view = &detail.alert.view;
+    let column = detail.alert.column.as_deref();
+    let column = column.or_else(|| view.evidence.moved().next().map(|column| column.column.as_str()));
+    html! {
+        @match (&entry.window, entry.window_id, column) {
+            (Some(window), Some(id), Some(column)) => {
+                a href=(column_in(&view.monitor, column, (&view.version, &view.segment), id)) { (time(window)) }
+            }
+            (Some(window), ..) => { (time(window)) }
+            _ => {}
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
                     th.words scope="row" { a href=(format!("/alerts/{}", view.id)) { @if view.evidence.summary.is_empty() { (view.rule) " of " (view.monitor) } @else { (view.evidence.summary) } } }
                     td { (view.rule) }
                     td { (time(&view.since)) }
-                    td.number.wide { (view.windows) }
+                    td.number.wide { (view.windows) @if view.judged_windows > view.windows { " of " (view.judged_windows) } }
                     td.wide { (time(&alert.updated_at)) }
                 }
             }

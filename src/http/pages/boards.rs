@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::words::{column_at, short_time, verdict};
 use crate::chart::{Cell, condensed, strip};
 use crate::judge::Verdict;
+use crate::record::EventTime;
 use crate::view::{ColumnScore, ScoreBoard, ScoredWindow};
 
 /// Cells of a line of a heat map at most.
@@ -41,42 +42,62 @@ pub(super) struct Ranked<'a> {
     pub(super) last: Option<ColumnScore>,
     /// In how many windows it drifted.
     pub(super) drifted: usize,
-    /// The largest score of all windows.
-    pub(super) most: f32,
+    /// The window in which it moved most, of those that columns are ranked by, and how it stood there.
+    pub(super) worst: Option<(&'a ScoredWindow, ColumnScore)>,
 }
 
-fn loudness(verdict: Option<Verdict>) -> u8 {
-    match verdict {
-        Some(Verdict::Critical) => 0,
-        Some(Verdict::Warn) => 1,
-        Some(Verdict::Undefined | Verdict::NoBaseline | Verdict::NotEnoughData) => 2,
-        Some(Verdict::Ok) | None => 3,
+impl Ranked<'_> {
+    /// The largest score of the windows that columns are ranked by.
+    pub(super) fn most(&self) -> f32 {
+        self.worst.map_or(0.0, |(_, score)| score.score)
     }
 }
 
-/// The columns of a board: how the last window stands first, then the score there, then how often they drifted.
-pub(super) fn ranked(board: &ScoreBoard) -> Vec<Ranked<'_>> {
+/// How loud a score is: what was judged by its verdict, then what was not.
+fn loudness(score: ColumnScore) -> (u8, f32) {
+    match score.verdict {
+        Verdict::Critical => (3, score.score),
+        Verdict::Warn => (2, score.score),
+        Verdict::Ok => (1, score.score),
+        Verdict::Undefined | Verdict::NoBaseline | Verdict::NotEnoughData => (0, 0.0),
+    }
+}
+
+/// The columns of a board, those first that moved most in any window since a time, or in any of the board: what moved a
+/// minute ago and has calmed down is still what an alert is about.
+pub(super) fn ranked<'a>(board: &'a ScoreBoard, since: Option<&str>) -> Vec<Ranked<'a>> {
+    let since = since.and_then(|since| since.parse::<EventTime>().ok());
+    let counts = |window: &&ScoredWindow| match (since, window.window.start.parse::<EventTime>()) {
+        (Some(since), Ok(start)) => start >= since,
+        _ => true,
+    };
+    let counted: Vec<&ScoredWindow> = board.windows.iter().filter(counts).collect();
+    let louder = |left: ColumnScore, right: ColumnScore| {
+        let (left, right) = (loudness(left), loudness(right));
+        left.0.cmp(&right.0).then(left.1.total_cmp(&right.1))
+    };
     let mut columns: Vec<Ranked<'_>> = board
         .columns
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            let scores = || board.windows.iter().filter_map(|window| window.scores.get(index).copied().flatten());
+            let of = |window: &ScoredWindow| window.scores.get(index).copied().flatten();
+            let scored = counted.iter().filter_map(|window| Some((*window, of(window)?)));
             Ranked {
                 index,
                 name,
-                last: board.windows.last().and_then(|window| window.scores.get(index).copied().flatten()),
-                drifted: scores().filter(|score| score.verdict == Verdict::Critical).count(),
-                most: scores().map(|score| score.score).fold(0.0, f32::max),
+                last: board.windows.last().and_then(of),
+                drifted: board.windows.iter().filter_map(of).filter(|score| score.verdict.drifts()).count(),
+                worst: scored.max_by(|left, right| louder(left.1, right.1)),
             }
         })
         .collect();
     columns.sort_by(|left, right| {
-        let verdict = |column: &Ranked<'_>| loudness(column.last.map(|score| score.verdict));
-        let score = |column: &Ranked<'_>| column.last.map_or(0.0, |score| score.score);
-        verdict(left)
-            .cmp(&verdict(right))
-            .then(score(right).total_cmp(&score(left)))
+        let worst = |column: &Ranked<'_>| column.worst.map_or((0, 0.0), |(_, score)| loudness(score));
+        let ((left_verdict, left_score), (right_verdict, right_score)) = (worst(left), worst(right));
+        right_verdict
+            .cmp(&left_verdict)
+            .then(right_score.total_cmp(&left_score))
             .then(right.drifted.cmp(&left.drifted))
             .then_with(|| left.name.cmp(right.name))
     });
@@ -103,8 +124,13 @@ fn starts(board: &ScoreBoard) -> String {
 }
 
 /// A heat map: columns by windows, those that moved most first.
-pub(super) fn heat_map(board: &ScoreBoard, monitor: &str, version: &str, segment: &str, most: usize) -> Markup {
-    let columns = ranked(board);
+pub(super) fn heat_map(
+    board: &ScoreBoard,
+    (monitor, version, segment): (&str, &str, &str),
+    since: Option<&str>,
+    most: usize,
+) -> Markup {
+    let columns = ranked(board, since);
     let ends = board.windows.first().zip(board.windows.last());
     html! {
         table.heat data-starts=(starts(board)) {
@@ -140,6 +166,8 @@ pub(super) fn heat_map(board: &ScoreBoard, monitor: &str, version: &str, segment
 fn sentence(column: &Ranked<'_>, windows: usize) -> String {
     format!(
         "{}: drifted in {} of {windows} windows, at most {:.2} times its limit",
-        column.name, column.drifted, column.most
+        column.name,
+        column.drifted,
+        column.most()
     )
 }

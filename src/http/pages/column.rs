@@ -7,9 +7,7 @@ use maud::{Markup, html};
 use super::Shown;
 use super::layout::{Layout, page, table, trail};
 use super::monitor::Query;
-use super::words::{
-    column_at, encoded, monitor_at, plural, series_at, series_name, short_time, span, time, verdict,
-};
+use super::words::{column_in, encoded, plural, series_at, series_name, short_time, span, time, verdict};
 use crate::chart::{
     Quantiles, Rate, Series, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
 };
@@ -46,7 +44,16 @@ pub(super) async fn show(
     let detail = backend.monitor(&monitor).await?;
     let mut series = query.series(&detail);
     series.windows = query.windows.unwrap_or(WINDOWS).clamp(1, 500);
-    let points = backend.column_history(&series, &column).await?;
+    let asked = match query.window {
+        Some(id) => Some(backend.column(&monitor, id, &column).await?),
+        None => None,
+    };
+    if let Some(asked) = &asked {
+        // A window is of one series, whatever else the address says.
+        asked.window.version.clone_into(&mut series.version);
+        asked.window.segment.clone_into(&mut series.segment);
+    }
+    let points = backend.column_history(&series, &column, query.window).await?;
     let known = detail.columns.iter().any(|info| info.name == column)
         || points.iter().any(|point| point.summary.is_some() || !point.findings.is_empty());
     if !known {
@@ -56,10 +63,10 @@ pub(super) async fn show(
     }
     let episodes = backend.episodes(&series).await?;
     // The window that is asked for, or the last one.
-    let wanted = query.window.or_else(|| points.last().map(|point| point.window.id));
-    let shown = match wanted {
-        Some(id) => Some(backend.column(&monitor, id, &column).await?),
-        None => None,
+    let shown = match (asked, points.last()) {
+        (Some(asked), _) => Some(asked),
+        (None, Some(last)) => Some(backend.column(&monitor, last.window.id, &column).await?),
+        (None, None) => None,
     };
     let seen =
         Seen { series: &series, column: &column, points: &points, episodes: &episodes, shown: shown.as_ref() };
@@ -69,12 +76,12 @@ pub(super) async fn show(
 
 fn content(seen: &Seen<'_>) -> Markup {
     let monitor = &seen.series.monitor;
-    let last = seen.points.last();
+    let shown = seen.shown.and_then(|detail| seen.points.iter().find(|point| point.window.id == detail.window.id));
     html! {
         (trail(&[("/", "Monitors"), (&series_at(monitor, &seen.series.version, &seen.series.segment), monitor)], seen.column))
-        div.title { h1 { (seen.column) } @if let Some(decided) = last.and_then(decided) { (verdict(decided)) } }
+        div.title { h1 { (seen.column) } @if let Some(decided) = shown.and_then(decided) { (verdict(decided)) } }
         (hatching())
-        p.soft { (series_name(&seen.series.version, &seen.series.segment)) " of " a href=(monitor_at(monitor)) { (monitor) } "." }
+        p.soft { (series_name(&seen.series.version, &seen.series.segment)) " of " a href=(series_at(monitor, &seen.series.version, &seen.series.segment)) { (monitor) } "." }
         @match seen.shown {
             None => p.status.waiting { "No window of this series has been closed yet." },
             Some(detail) => (against_baseline(seen, detail)),
@@ -92,12 +99,8 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
     let place = seen.points.iter().position(|point| point.window.id == detail.window.id);
     let at = |index: Option<usize>| index.and_then(|index| seen.points.get(index)).map(|point| point.window.id);
     let (before, after) = (at(place.and_then(|place| place.checked_sub(1))), at(place.map(|place| place + 1)));
-    let link = |id: i64| {
-        format!(
-            "{}&window={id}",
-            column_at(&seen.series.monitor, seen.column, &seen.series.version, &seen.series.segment)
-        )
-    };
+    let of = (seen.series.version.as_str(), seen.series.segment.as_str());
+    let link = |id: i64| column_in(&seen.series.monitor, seen.column, of, id);
     html! {
         h2 { "Window " (span(&detail.window.start, &detail.window.end)) }
         p {
@@ -155,7 +158,7 @@ fn over_time(seen: &Seen<'_>) -> Markup {
 fn measures(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
     let mut names: Vec<(&str, f64)> = Vec::new();
     for finding in seen.points.iter().flat_map(|point| &point.findings) {
-        let strength = finding.effect.unwrap_or(0.0) / finding.critical.max(f64::MIN_POSITIVE);
+        let strength = finding.strength();
         match names.iter_mut().find(|(name, _)| *name == finding.measure) {
             Some((_, most)) => *most = most.max(strength),
             None => names.push((&finding.measure, strength)),
@@ -168,8 +171,8 @@ fn measures(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
             @let of = |point: &ColumnPoint| point.findings.iter().find(|finding| finding.measure == *name).cloned();
             @let values: Vec<Option<f64>> = seen.points.iter().map(|point| of(point).and_then(|finding| finding.effect)).collect();
             @let limits = seen.points.iter().rev().find_map(of).map_or((0.0, 0.0), |finding| (finding.warn, finding.critical));
-            @let above = values.iter().flatten().filter(|value| **value >= limits.1).count();
-            @let sentence = format!("{name} over {}: at or above its limit of {} in {above} of them.", plural(values.len(), "window"), number(limits.1));
+            @let drifted = seen.points.iter().filter_map(of).filter(|finding| finding.verdict.drifts()).count();
+            @let sentence = format!("{name} over {}: drifted in {drifted} of them; its limit is {}.", plural(values.len(), "window"), number(limits.1));
             figure {
                 figcaption { (name) }
                 (timeline(&format!("m{index}"), &Series { name: (*name).to_owned(), values, limits }, &marks, ends, &sentence))
@@ -290,7 +293,8 @@ fn absences(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
     if last.is_empty() {
         return html! { figure { figcaption { "Not a known value" } p.soft { "No value was null, missing, invalid, out of range or unseen in these windows." } } };
     }
-    let sentence = format!("Shares of records without a known value; in the last window: {}.", last.join(", "));
+    let sentence =
+        format!("Shares of records without a known value; in the last of these windows: {}.", last.join(", "));
     html! {
         figure {
             figcaption { "Not a known value" }
@@ -326,7 +330,7 @@ fn numbers(seen: &Seen<'_>) -> Markup {
                     @let [low, _, middle, _, high] = summary.quantiles.map_or([None; 5], |quantiles| quantiles.map(Some));
                     tr {
                         th scope="row" {
-                            a href=(format!("{}&window={}", column_at(&seen.series.monitor, seen.column, &seen.series.version, &seen.series.segment), point.window.id)) { (time(&point.window.start)) }
+                            a href=(column_in(&seen.series.monitor, seen.column, (&seen.series.version, &seen.series.segment), point.window.id)) { (time(&point.window.start)) }
                         }
                         td { @if let Some(decided) = decided(point) { (verdict(decided)) } @else { "–" } }
                         td.number { (grouped(point.window.rows)) }

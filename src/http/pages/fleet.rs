@@ -93,7 +93,7 @@ fn content(monitors: &[MonitorView], boards: &HashMap<String, ScoreBoard>) -> Ma
                             (state(monitor.state))
                             span.soft { (monitor.summary) }
                         }
-                        (heat_map(board, &monitor.name, &series(monitor).version, WHOLE, COLUMNS))
+                        (heat_map(board, (&monitor.name, &series(monitor).version, WHOLE), None, COLUMNS))
                     }
                 }
             }
@@ -114,7 +114,7 @@ fn sentence(monitors: &[MonitorView]) -> String {
     let states = [
         (MonitorState::Drift, "drifting"),
         (MonitorState::NoData, "without data"),
-        (MonitorState::Warn, "moved a little"),
+        (MonitorState::Warn, "with a warning"),
         (MonitorState::NoBaseline, "without a baseline"),
         (MonitorState::TooFew, "with too few records"),
         (MonitorState::Undefined, "that cannot be compared"),
@@ -180,7 +180,7 @@ fn alerts(monitor: &MonitorView) -> Markup {
 fn sparkline(monitor: &MonitorView, board: Option<&ScoreBoard>) -> Markup {
     let Some(board) = board.filter(|board| !board.windows.is_empty()) else { return html! { "no window yet" } };
     let cells: Vec<Cell> = board.windows.iter().map(window_cell).collect();
-    let drifted = cells.iter().filter(|cell| **cell == Cell::Drift).count();
+    let drifted = cells.iter().filter(|cell| cell.drifted()).count();
     let starts: Vec<String> = board.windows.iter().map(|window| short_time(&window.window.start)).collect();
     let words = format!("{}: {drifted} of the last {} drifted", monitor.name, plural(cells.len(), "window"));
     html! { div.line data-starts=(starts.join(",")) { (strip(&cells, &words)) } }

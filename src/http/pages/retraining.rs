@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Shown;
 use super::layout::{Layout, may_operate, page, table, trail};
-use super::words::{monitor_at, series_name, standing, time};
+use super::words::{monitor_at, series_at, series_name, standing, time};
 use crate::http::Shared;
 use crate::http::access::Caller;
 use crate::http::extract::{Asked, By, Named};
@@ -82,7 +82,7 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
         @if request.dry_run { p.status.waiting { "A dry run: this is what would have been asked." } }
         dl.facts {
             div { dt { "Monitor" } dd { a href=(monitor_at(&request.monitor)) { (request.monitor) } } }
-            div { dt { "Of" } dd { (series_name(&request.version, &request.segment)) } }
+            div { dt { "Of" } dd { a href=(series_at(&request.monitor, &request.version, &request.segment)) { (series_name(&request.version, &request.segment)) } } }
             div { dt { "Because of" } dd { a href=(format!("/alerts/{}", request.alert_id)) { "this alert" } ", window to " (time(&request.window_end)) } }
             div { dt { "Asked" } dd { (request.receivers.join(", ")) } }
             @if let Some(external) = &request.external_id { div { dt { "Their name for it" } dd { (external) } } }

@@ -2,23 +2,13 @@
 
 use maud::{Markup, html};
 
+use crate::alert::column_page;
 use crate::judge::Verdict;
 use crate::report::{Outcome, badge};
 use crate::view::MonitorState;
 use crate::window::WHOLE;
 
-/// Percent-encodes everything but letters, digits and `-_.~`.
-pub(in crate::http) fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _infallible = std::fmt::Write::write_fmt(&mut encoded, format_args!("%{byte:02X}"));
-        }
-        encoded
-    })
-}
+pub(in crate::http) use crate::alert::encoded;
 
 /// A time as people read it, exact to the second; machines get all of it.
 pub(super) fn time(text: &str) -> Markup {
@@ -87,13 +77,12 @@ pub(super) fn series_at(monitor: &str, version: &str, segment: &str) -> String {
 
 /// The address of a column in a series.
 pub(super) fn column_at(monitor: &str, column: &str, version: &str, segment: &str) -> String {
-    format!(
-        "/monitors/{}/columns/{}?version={}&segment={}",
-        encoded(monitor),
-        encoded(column),
-        encoded(version),
-        encoded(segment)
-    )
+    column_page(monitor, column, version, segment, None)
+}
+
+/// The address of a column in a window of a series.
+pub(super) fn column_in(monitor: &str, column: &str, (version, segment): (&str, &str), window: i64) -> String {
+    column_page(monitor, column, version, segment, Some(window))
 }
 
 /// A number of things.
@@ -104,12 +93,6 @@ pub(super) fn plural(number: usize, one: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_hold_any_name() {
-        assert_eq!(encoded("a b/ü?&\"<"), "a%20b%2F%C3%BC%3F%26%22%3C");
-        assert_eq!(column_at("m", "../x", "", "*"), "/monitors/m/columns/..%2Fx?version=&segment=%2A");
-    }
 
     #[test]
     fn times_are_short_where_nothing_is_lost() {

@@ -23,7 +23,7 @@ fn labels(alert: &AlertView) -> Labels {
 }
 
 fn annotations(alert: &AlertView) -> Map<String, Value> {
-    let columns: Vec<String> = alert.evidence.drifted.iter().take(10).map(column_line).collect();
+    let columns: Vec<String> = alert.evidence.moved().take(10).map(column_line).collect();
     let mut annotations = Map::new();
     annotations.insert("summary".to_owned(), sentence(alert).into());
     if !columns.is_empty() {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::words::{Told, column_line, facts, request_facts, sentence};
+use super::super::words::{Told, column_line, facts, request_facts, segments_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 
@@ -35,18 +35,26 @@ fn colour(alert: Option<&AlertView>) -> &'static str {
 }
 
 /// The first columns with their numbers, and their why.
-fn findings(drifted: &[DriftedColumn], more: usize) -> Vec<String> {
+fn findings<'a>(moved: impl Iterator<Item = &'a DriftedColumn>, more: usize) -> Vec<String> {
+    let moved: Vec<&DriftedColumn> = moved.collect();
     let mut lines = Vec::new();
-    for column in drifted.iter().take(MAX_LINES) {
+    for column in moved.iter().take(MAX_LINES) {
         lines.push(format!("• {}", column_line(column)));
         if let Some(reason) = column.why.first() {
             lines.push(format!("   {}", super::super::plain(reason)));
         }
     }
-    let more = drifted.len().saturating_sub(MAX_LINES) + more;
+    let more = moved.len().saturating_sub(MAX_LINES) + more;
     if more > 0 {
         lines.push(format!("… and {more} more"));
     }
+    lines
+}
+
+/// The segments of an alert, and its findings.
+fn alert_lines(alert: &AlertView) -> Vec<String> {
+    let mut lines: Vec<String> = segments_line(alert).into_iter().collect();
+    lines.extend(findings(alert.evidence.moved(), alert.evidence.left_out()));
     lines
 }
 
@@ -65,7 +73,7 @@ pub(super) fn slack(told: &Told) -> Request {
             first = event.alerts.first();
             for alert in event.alerts.iter().take(MAX_ALERTS) {
                 blocks.push(section(&format!("*{}*", slack_text(&sentence(alert)))));
-                let lines = findings(&alert.evidence.drifted, alert.evidence.more);
+                let lines = alert_lines(alert);
                 if !lines.is_empty() {
                     blocks.push(section(&slack_text(&lines.join("\n"))));
                 }
@@ -84,7 +92,9 @@ pub(super) fn slack(told: &Told) -> Request {
             }
         }
         Told::Retraining(request) => {
-            blocks.push(section(&slack_text(&findings(&request.drifted, 0).join("\n"))));
+            blocks.push(section(&slack_text(
+                &findings(request.drifted.iter().chain(&request.warned), 0).join("\n"),
+            )));
             blocks.push(section(&slack_text(&small_print(&request_facts(request)))));
         }
     }
@@ -131,7 +141,7 @@ pub(super) fn teams(told: &Told) -> Request {
         Told::Alerts(event) => {
             for alert in event.alerts.iter().take(MAX_ALERTS) {
                 body.push(block(card_text(&sentence(alert)), json!({ "separator": true })));
-                for line in findings(&alert.evidence.drifted, alert.evidence.more) {
+                for line in alert_lines(alert) {
                     body.push(block(card_text(&line), json!({ "spacing": "none" })));
                 }
                 body.push(facts_of(&facts(alert)));
@@ -145,7 +155,7 @@ pub(super) fn teams(told: &Told) -> Request {
             }
         }
         Told::Retraining(request) => {
-            for line in findings(&request.drifted, 0) {
+            for line in findings(request.drifted.iter().chain(&request.warned), 0) {
                 body.push(block(card_text(&line), json!({ "spacing": "none" })));
             }
             body.push(facts_of(&request_facts(request)));

@@ -4,26 +4,45 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::super::words::{column_line, facts, sentence, subject};
+use super::super::words::{column_line, facts, headline, segments_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, AlertsEvent, Severity};
 
-/// PagerDuty cuts summaries at 1024 characters.
-const MAX_SUMMARY: usize = 1_024;
-/// Opsgenie cuts messages at 130 and descriptions at 15000 characters.
-const MAX_MESSAGE: usize = 130;
+/// Opsgenie cuts descriptions at 15000 characters.
 const MAX_DESCRIPTION: usize = 15_000;
+
+/// What pagers show and read out.
+const MAX_TITLE: usize = 78;
 
 fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
 
+fn title(event: &AlertsEvent, alert: &AlertView) -> String {
+    let test = if event.test { "[test] " } else { "" };
+    format!("{test}{}", headline(alert, MAX_TITLE - test.len()))
+}
+
+/// The alerts with an incident of their own: those of segments that only follow the whole are a line of its incident, and
+/// open none. Whatever is acknowledged or over is said of all: an incident may have been opened before it followed.
+fn incidents(event: &AlertsEvent) -> impl Iterator<Item = &AlertView> {
+    let told = |id| event.alerts.iter().any(|alert| alert.id == id);
+    event
+        .alerts
+        .iter()
+        .filter(move |alert| alert.status != AlertStatus::Firing || !alert.follows.is_some_and(told))
+}
+
 fn details(alert: &AlertView) -> Value {
-    let columns: Vec<String> = alert.evidence.drifted.iter().take(20).map(column_line).collect();
+    let columns: Vec<String> = alert.evidence.moved().take(20).map(column_line).collect();
     let mut details: serde_json::Map<String, Value> =
         facts(alert).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    details.insert("What".to_owned(), sentence(alert).into());
+    if let Some(line) = segments_line(alert) {
+        details.insert("Segments".to_owned(), line.into());
+    }
     details.insert("Columns".to_owned(), columns.into());
-    if let Some(first) = alert.evidence.drifted.first().filter(|column| !column.why.is_empty()) {
+    if let Some(first) = alert.evidence.moved().next().filter(|column| !column.why.is_empty()) {
         details.insert("Why".to_owned(), first.why.join("; ").into());
     }
     details.insert("What to do".to_owned(), alert.evidence.advice.clone().into());
@@ -38,14 +57,13 @@ pub(super) fn pagerduty(routing_key: &SecretString, event: &AlertsEvent) -> Vec<
             AlertStatus::Resolved => "resolve",
         };
         let severity = if alert.severity == Severity::Critical { "critical" } else { "warning" };
-        let test = if event.test { "[test] " } else { "" };
         let mut body = json!({
             "routing_key": routing_key.expose_secret(),
             "event_action": action,
             "dedup_key": alert.id,
             "client": "driftd",
             "payload": {
-                "summary": cut(&format!("{test}{}", sentence(alert)), MAX_SUMMARY),
+                "summary": title(event, alert),
                 "source": if alert.monitor.is_empty() { "driftd" } else { &alert.monitor },
                 "severity": severity,
                 "timestamp": alert.fired_at,
@@ -60,7 +78,7 @@ pub(super) fn pagerduty(routing_key: &SecretString, event: &AlertsEvent) -> Vec<
         }
         Request::json(None, &body)
     };
-    event.alerts.iter().map(one).collect()
+    incidents(event).map(one).collect()
 }
 
 pub(super) fn opsgenie(event: &AlertsEvent) -> Vec<Request> {
@@ -71,14 +89,18 @@ pub(super) fn opsgenie(event: &AlertsEvent) -> Vec<Request> {
             AlertStatus::Acknowledged => Request::json(by_alias("acknowledge"), &note(sentence(alert))),
             AlertStatus::Resolved => Request::json(by_alias("close"), &note(sentence(alert))),
             AlertStatus::Firing => {
-                let test = if event.test { "[test] " } else { "" };
-                let columns: Vec<String> = alert.evidence.drifted.iter().take(20).map(column_line).collect();
-                let description =
-                    format!("{}\n\n{}\n\n{}", sentence(alert), columns.join("\n"), alert.evidence.advice);
+                let columns: Vec<String> = alert.evidence.moved().take(20).map(column_line).collect();
+                let segments = segments_line(alert).map_or(String::new(), |line| format!("{line}\n\n"));
+                let description = format!(
+                    "{}\n\n{segments}{}\n\n{}",
+                    sentence(alert),
+                    columns.join("\n"),
+                    alert.evidence.advice
+                );
                 Request::json(
                     Some("/v2/alerts".to_owned()),
                     &json!({
-                        "message": cut(&format!("{test}{}", subject(alert)), MAX_MESSAGE),
+                        "message": title(event, alert),
                         "alias": alert.id,
                         "description": cut(&description, MAX_DESCRIPTION),
                         "priority": if alert.severity == Severity::Critical { "P1" } else { "P3" },
@@ -91,5 +113,5 @@ pub(super) fn opsgenie(event: &AlertsEvent) -> Vec<Request> {
             }
         }
     };
-    event.alerts.iter().map(one).collect()
+    incidents(event).map(one).collect()
 }

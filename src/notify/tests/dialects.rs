@@ -42,8 +42,9 @@ fn chats_show_the_findings_and_hostile_names_stay_text() {
     let slack = bodies(&Dialect::Slack, hostile()).remove(0).to_string();
     assert!(!slack.contains("<!channel>") && slack.contains("&lt;!channel&gt;"), "{slack}");
     let teams = bodies(&Dialect::Teams, hostile()).remove(0);
-    let text = teams["attachments"][0]["content"]["body"][0]["text"].as_str().unwrap();
-    assert!(text.contains("\\<script\\>") && text.contains("\\`"), "{text}");
+    let blocks = teams["attachments"][0]["content"]["body"].as_array().unwrap();
+    let text: String = blocks.iter().filter_map(|block| block["text"].as_str()).collect();
+    assert!(text.contains("\\<script\\>") && text.contains("\\`") && !text.contains("<script>"), "{text}");
     assert_eq!(teams["attachments"][0]["contentType"], "application/vnd.microsoft.card.adaptive");
     insta::assert_snapshot!(
         "slack",

@@ -3,6 +3,7 @@
 mod dialects;
 mod http;
 mod smtp;
+mod titles;
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -73,13 +74,13 @@ fn retries_go_on_for_three_days_and_then_end() {
 #[test]
 fn a_mail_says_what_drifted_how_much_since_when_why_and_what_to_do() {
     let mail = render_mail(&examples()[0]).unwrap();
-    insta::assert_snapshot!(mail.subject, @"[critical] credit-score version 3 drifted in 2 of 12 columns: income, country");
+    insta::assert_snapshot!(mail.subject, @"[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x");
     insta::assert_snapshot!(mail.text);
     for part in ["income", "What to do", "psi", "limit 0.25", "50000 in the baseline"] {
         assert!(mail.html.contains(part), "{part}");
     }
     let over = render_mail(&examples()[1]).unwrap();
-    insta::assert_snapshot!(over.subject, @"[resolved] drift of credit-score version 3: over");
+    insta::assert_snapshot!(over.subject, @"[resolved] credit-score version 3: drift over");
 }
 
 #[test]
@@ -91,15 +92,15 @@ fn twelve_drifted_columns_of_a_model_are_one_table_ranked() {
         alert.rule = "each".to_owned();
         let name = format!("c{number}");
         alert.labels.insert("column".to_owned(), name.clone());
-        alert.evidence.drifted.truncate(1);
+        alert.evidence.warned.clear();
         alert.evidence.drifted[0].column = name;
-        alert.evidence.drifted[0].effect = f64::from(number);
+        alert.evidence.drifted[0].strength = f64::from(number);
         alert
     });
     let event = AlertsEvent::new(Uuid::nil(), Labels::new(), SendReason::NewAlerts, alerts.collect());
     let body = event_body(event.kind(), "2026-11-21T15:00:11Z", &event);
     let mail = render_mail(&body).unwrap();
-    assert_eq!(mail.subject, "[critical] 12 columns of credit-score version 3 drifted: c12, c11, c10 and 9 more");
+    assert_eq!(mail.subject, "[critical] credit-score version 3: 12 columns drifted, c12 12x");
     let places: Vec<usize> =
         (1..=12).rev().map(|number| mail.text.find(&format!("\nc{number} ")).unwrap()).collect();
     assert!(places.is_sorted(), "{}", mail.text);

@@ -5,7 +5,7 @@ mod write;
 
 pub use act::AlertAction;
 pub(super) use write::{
-    By, HELD, Owner, TOLD, later_change, refresh_evidence, store_states, write_changes, write_history,
+    By, HELD, Owner, TOLD, later_change, refresh_alerts, store_states, write_changes, write_history,
 };
 
 use chrono::{DateTime, Utc};
@@ -13,9 +13,11 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::groups::segments_judged;
 use super::{Store, StoreError, event_time, failed};
-use crate::alert::{AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Severity};
+use crate::alert::{AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, relate};
 use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
+use crate::window::WHOLE;
 
 /// A query for alerts, with the columns that [`alert_row`] reads.
 macro_rules! select_alerts {
@@ -23,7 +25,7 @@ macro_rules! select_alerts {
         concat!(
             "select a.id, a.monitor, a.model_version, a.segment, a.state, a.severity, a.since, a.rule, a.column_name,
                     a.kind, a.labels, a.evidence, a.reason, a.windows, coalesce(a.fired_at, a.created_at) as fired_at,
-                    a.resolved_at, a.acknowledged_by, a.judged, a.updated_at
+                    a.resolved_at, a.acknowledged_by, a.judged, a.updated_at, a.judged_windows
              from alert a ",
             $condition
         )
@@ -65,6 +67,9 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         acknowledged_by: row.try_get("acknowledged_by")?,
         reason: row.try_get("reason")?,
         windows: u32::try_from(row.try_get::<i32, _>("windows")?).unwrap_or(0),
+        judged_windows: u32::try_from(row.try_get::<i32, _>("judged_windows")?).unwrap_or(0),
+        segments: None,
+        follows: None,
         evidence,
         url: None,
     };
@@ -84,7 +89,7 @@ pub(super) fn facts_of(view: &AlertView) -> AlertFacts {
         id: view.id,
         labels: view.labels.clone(),
         status: view.status,
-        columns: view.evidence.drifted.iter().map(|column| column.column.clone()).collect(),
+        columns: view.evidence.moving_columns(),
     }
 }
 
@@ -115,10 +120,23 @@ impl Store {
     pub async fn alert(&self, prefix: &str) -> Result<AlertDetail, StoreError> {
         let id = self.find_alert(prefix).await?;
         let mut connection = self.pool.acquire().await.map_err(failed("read an alert"))?;
-        let alert = read_alert(&mut connection, id).await?;
+        let mut alert = read_alert(&mut connection, id).await?;
+        let mut segments =
+            related(&mut connection, &alert).await.map_err(failed("read the segments of an alert"))?;
+        if alert.view.segment == WHOLE && !segments.is_empty() {
+            let judged =
+                segments_judged(&mut connection, id).await.map_err(failed("count the segments of an alert"))?;
+            alert.view.segments = Some(Segments { judged: Some(judged), ..Segments::default() });
+        }
+        let mut views: Vec<AlertView> =
+            [&alert].into_iter().chain(&segments).map(|alert| alert.view.clone()).collect();
+        relate(&mut views);
+        for (alert, view) in [&mut alert].into_iter().chain(&mut segments).zip(views) {
+            alert.view = view;
+        }
         let history = history(&mut connection, id).await.map_err(failed("read the history of an alert"))?;
         let deliveries = deliveries(&mut connection, id).await.map_err(failed("read the messages of an alert"))?;
-        Ok(AlertDetail { alert, history, deliveries })
+        Ok(AlertDetail { alert, history, deliveries, segments })
     }
 
     /// The full id of the alert whose id begins so.
@@ -146,9 +164,35 @@ pub(super) async fn read_alert(connection: &mut PgConnection, id: Uuid) -> Resul
     alert_row(&row).map_err(failed("read an alert"))
 }
 
+/// Segments that are listed at most.
+const RELATED: i64 = 200;
+
+/// The firing alerts of segments beside a firing one of the whole, or that of the whole beside one of a segment.
+async fn related(connection: &mut PgConnection, alert: &AlertRow) -> Result<Vec<AlertRow>, sqlx::Error> {
+    let view = &alert.view;
+    if view.kind == RuleKind::Operational || alert.is_over() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(select_alerts!(
+        "where a.monitor = $1 and a.model_version = $2 and a.rule = $3 and a.column_name is not distinct from $4
+           and a.kind = $5 and a.state in ('firing', 'acknowledged') and (a.segment = '*') <> $6
+         order by a.segment limit $7"
+    ))
+    .bind(&view.monitor)
+    .bind(&view.version)
+    .bind(&view.rule)
+    .bind(&alert.column)
+    .bind(view.kind.as_str())
+    .bind(view.segment == WHOLE)
+    .bind(RELATED)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(alert_row).collect()
+}
+
 async fn history(connection: &mut PgConnection, id: Uuid) -> Result<Vec<HistoryEntry>, sqlx::Error> {
     let rows = sqlx::query(
-        "select c.created_at, c.kind, c.reason, c.severity, c.actor, c.detail, w.starts_at
+        "select c.created_at, c.kind, c.reason, c.severity, c.actor, c.detail, c.window_id, w.starts_at
          from alert_change c left join model_window w on w.id = c.window_id
          where c.alert_id = $1 order by c.id",
     )
@@ -166,6 +210,7 @@ async fn history(connection: &mut PgConnection, id: Uuid) -> Result<Vec<HistoryE
                 actor: row.try_get("actor")?,
                 detail: row.try_get("detail")?,
                 window: window.map(|at| event_time(at).to_string()),
+                window_id: row.try_get("window_id")?,
             })
         })
         .collect()

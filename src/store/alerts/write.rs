@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::alert::{AlertChange, AlertView, Evidence, GroupKey, SeriesAlerts, Severity, Transition};
-use crate::decision::ChangedAlert;
+use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition};
+use crate::decision::{ChangedAlert, RefreshedAlert};
 use crate::store::{StoreError, failed, timestamp};
 
 /// The kinds of history entries that are no change of the machine.
@@ -73,16 +73,17 @@ async fn write_change(
     changed: &ChangedAlert,
     by: By<'_>,
 ) -> Result<(), sqlx::Error> {
-    let AlertChange { id, kind, reason, severity, since, windows } = &changed.transition.change;
+    let AlertChange { id, kind, reason, severity, since, windows, judged } = &changed.transition.change;
     sqlx::query(
         "insert into alert (id, monitor, model_version, segment, state, severity, since, rule, column_name, kind,
-                            labels, evidence, reason, windows, fired_at)
+                            labels, evidence, reason, windows, fired_at, judged_windows)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, '{}'::jsonb), $13, $14,
-                 case when $15 = 'firing' then now() end)
+                 case when $15 = 'firing' then now() end, $17)
          on conflict (id) do update set
              state = case when $15 = 'eased' then alert.state else excluded.state end,
              severity = excluded.severity, labels = excluded.labels, reason = excluded.reason,
-             windows = greatest(alert.windows, excluded.windows), updated_at = now(),
+             windows = excluded.windows, judged_windows = excluded.judged_windows,
+             since = least(alert.since, excluded.since), updated_at = now(),
              evidence = coalesce($12, alert.evidence),
              fired_at = coalesce(alert.fired_at, excluded.fired_at),
              resolved_at = case when $15 in ('resolved', 'cleared') then now() end,
@@ -107,6 +108,7 @@ async fn write_change(
     .bind(i32::try_from(*windows).unwrap_or(i32::MAX))
     .bind(kind.as_str())
     .bind(by.actor)
+    .bind(i32::try_from(*judged).unwrap_or(i32::MAX))
     .execute(&mut *connection)
     .await?;
     let detail = if by.detail.is_empty() {
@@ -198,23 +200,21 @@ pub(in crate::store) fn later_change(transition: Transition, alert: AlertView) -
     ChangedAlert { transition, kind: alert.kind, labels: alert.labels, evidence: None, groups: Vec::new() }
 }
 
-/// What open alerts that drift on rest on now.
-pub(in crate::store) async fn refresh_evidence(
+/// What running alerts that go on without a change rest on now.
+pub(in crate::store) async fn refresh_alerts(
     connection: &mut PgConnection,
-    refreshed: &[(Uuid, Evidence)],
-    alerts: &SeriesAlerts,
+    refreshed: &[RefreshedAlert],
 ) -> Result<(), StoreError> {
-    for (id, evidence) in refreshed {
-        let windows = alerts
-            .states()
-            .find(|(_, _, state)| state.episode.as_ref().is_some_and(|episode| episode.id == *id))
-            .map_or(0, |(_, _, state)| state.drifting_windows());
+    for RefreshedAlert { id, evidence, since, windows, judged } in refreshed {
         sqlx::query(
-            "update alert set evidence = $2, windows = greatest(windows, $3), updated_at = now() where id = $1",
+            "update alert set evidence = $2, windows = $3, judged_windows = $4, since = least(since, $5), updated_at = now()
+             where id = $1",
         )
         .bind(id)
         .bind(Json(evidence))
-        .bind(i32::try_from(windows).unwrap_or(i32::MAX))
+        .bind(i32::try_from(*windows).unwrap_or(i32::MAX))
+        .bind(i32::try_from(*judged).unwrap_or(i32::MAX))
+        .bind(timestamp(*since))
         .execute(&mut *connection)
         .await
         .map_err(failed("refresh an alert"))?;

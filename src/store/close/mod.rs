@@ -17,8 +17,8 @@ use crate::decision::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
 pub(super) use read::{baseline_of, binning, merge_deltas};
-use read::{evidence_since, feed_is_broken, lock_series, lock_window, requests_of};
-use write::{write_alerts, write_findings, write_outbox, write_summaries, write_window};
+use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
+use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due.
 #[derive(Clone, Debug)]
@@ -118,6 +118,7 @@ impl Store {
         };
         let merged = merge_deltas(&mut transaction, window.id, &pinned.binnings, sample_size).await?;
         let evidence = WindowEvidence {
+            id: Some(window.id),
             start: window.key.start.to_string(),
             end: window.end.to_string(),
             records: merged.counts.rows(),
@@ -128,7 +129,7 @@ impl Store {
         let baseline =
             baseline_of(&mut transaction, pinned.baseline, &window.key.segment, &pinned.binnings).await?;
         let (requested, requests) = requests_of(&mut transaction, monitor).await?;
-        let earlier = evidence_since(&mut transaction, monitor, &window.key, &alerts).await?;
+        let rested_on = rested_on(&mut transaction, &alerts).await?;
         let feed_broken = feed_is_broken(&mut transaction, monitor).await?;
         let closing = ClosingWindow {
             key: window.key.clone(),
@@ -140,18 +141,27 @@ impl Store {
             feed_broken,
             requested,
             requests,
-            earlier,
+            rested_on,
         };
         let now: DateTime<Utc> = sqlx::query_scalar("select now()")
             .fetch_one(&mut *transaction)
             .await
             .map_err(failed("read the clock"))?;
-        let decision = decide(&closing, event_time(now));
+        let mut decision = decide(&closing, event_time(now));
+        let request = match decision.request.take() {
+            Some(draft) => {
+                let earlier = earlier_windows(&mut transaction, monitor, &window.key, draft.alert()).await?;
+                Some(draft.complete(earlier))
+            }
+            None => None,
+        };
         write_window(&mut transaction, window, &closing, merged.sample, with, &decision).await?;
         write_summaries(&mut transaction, window.id, &closing).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
         write_alerts(&mut transaction, monitor, window, &decision).await?;
-        write_outbox(&mut transaction, &decision).await?;
+        if let Some((request, notifications)) = &request {
+            write_request(&mut transaction, monitor, window, request, notifications).await?;
+        }
         #[cfg(debug_assertions)]
         crate::faults::hit("close.before_commit");
         transaction.commit().await.map_err(failed("commit a closed window"))?;

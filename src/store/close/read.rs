@@ -1,22 +1,21 @@
 //! What closing needs to know: locks, the merged deltas, the baseline, the history.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::OpenWindow;
-use crate::alert::{SeriesAlerts, WindowEvidence};
+use crate::alert::{Evidence, SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::EventTime;
 use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
 use crate::window::{OffsetRanges, WindowKey};
-
-/// Drifting windows of an episode that evidence names at most.
-const EVIDENCE_WINDOWS: i64 = 48;
 
 pub(super) async fn lock_series(
     connection: &mut PgConnection,
@@ -179,51 +178,59 @@ pub(super) async fn feed_is_broken(connection: &mut PgConnection, monitor: &str)
     .map_err(failed("read operational alerts"))
 }
 
-/// The closed drifting windows since the first of the running episodes began that a model could learn from.
-pub(super) async fn evidence_since(
+/// What the running alerts of a series rested on before.
+pub(super) async fn rested_on(
+    connection: &mut PgConnection,
+    alerts: &SeriesAlerts,
+) -> Result<HashMap<Uuid, Evidence>, StoreError> {
+    let running: Vec<Uuid> =
+        alerts.states().filter_map(|(_, _, state)| state.episode.as_ref().map(|episode| episode.id)).collect();
+    if running.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(Uuid, Json<Evidence>)> = sqlx::query_as("select id, evidence from alert where id = any($1)")
+        .bind(running)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read what alerts rest on"))?;
+    Ok(rows.into_iter().map(|(id, Json(evidence))| (id, evidence)).collect())
+}
+
+/// The earlier closed windows of an alert's episode that drifted and that a model could learn from, oldest first.
+pub(super) async fn earlier_windows(
     connection: &mut PgConnection,
     monitor: &str,
     key: &WindowKey,
-    alerts: &SeriesAlerts,
-) -> Result<Vec<(EventTime, WindowEvidence)>, StoreError> {
-    let Some(since) =
-        alerts.states().filter_map(|(_, _, state)| state.episode.as_ref().map(|episode| episode.since)).min()
-    else {
-        return Ok(Vec::new());
-    };
+    alert: Uuid,
+) -> Result<Vec<WindowEvidence>, StoreError> {
     let rows = sqlx::query(
-        "select * from (
-             select starts_at, ends_at, rows, complete, ranges,
-                    coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
-             from model_window w
-             where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed'
-               and verdict in ('warn', 'critical') and complete and teaches
-               and starts_at >= $4 and starts_at < $5
-             order by starts_at desc limit $6) newest
+        "select id, starts_at, ends_at, rows, complete, ranges,
+                coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+         from model_window w
+         where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed' and complete and teaches
+           and starts_at >= (select since from alert where id = $4) and starts_at <> $5 and $4 = any(drifts_for)
          order by starts_at",
     )
     .bind(monitor)
     .bind(&key.version)
     .bind(&key.segment)
-    .bind(timestamp(since))
+    .bind(alert)
     .bind(timestamp(key.start))
-    .bind(EVIDENCE_WINDOWS)
     .fetch_all(connection)
     .await
     .map_err(failed("read earlier windows"))?;
     rows.iter()
         .map(|row| {
             let ranges: Value = row.try_get("ranges")?;
-            let start = event_time(row.try_get("starts_at")?);
-            let evidence = WindowEvidence {
-                start: start.to_string(),
+            Ok(WindowEvidence {
+                id: Some(row.try_get("id")?),
+                start: event_time(row.try_get("starts_at")?).to_string(),
                 end: event_time(row.try_get("ends_at")?).to_string(),
                 records: count(row.try_get("rows")?),
                 late_records: count(row.try_get("late")?),
                 complete: row.try_get("complete")?,
                 offsets: serde_json::from_value(ranges).unwrap_or_default(),
-            };
-            Ok((start, evidence))
+            })
         })
         .collect::<Result<_, sqlx::Error>>()
         .map_err(failed("read earlier windows"))

@@ -4,11 +4,11 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{Closing, OpenWindow};
-use crate::decision::{ClosingWindow, Decision, RetrainingRequest};
+use crate::decision::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::distribution::RecordSample;
 use crate::judge::{Judgement, Verdict};
 use crate::retrain::RetrainDecision;
-use crate::store::alerts::{By, Owner, refresh_evidence, store_states, write_changes};
+use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};
 use crate::store::outbox::put_notification;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::view::{letter_of, summaries};
@@ -26,7 +26,7 @@ pub(super) async fn write_window(
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
-                columns = $11, scores = $12, verdicts = $13, configuration = $14
+                columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15
          where id = $1",
     )
     .bind(window.id)
@@ -43,6 +43,7 @@ pub(super) async fn write_window(
     .bind(scores)
     .bind(verdicts)
     .bind(with.configuration)
+    .bind(&decision.drifts_for)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;
@@ -54,13 +55,13 @@ pub(super) async fn write_window(
     Ok(())
 }
 
-/// How each column stands: its name, its largest effect as a multiple of its critical limit, the letter of its verdict.
+/// How each column stands: its name, its largest effect as a multiple of the limit of drift, the letter of its verdict.
 /// In the order of the monitor's columns.
 #[expect(clippy::cast_possible_truncation, reason = "scores for charts")]
 fn scores(judgement: &Judgement) -> (Vec<&str>, Vec<f32>, String) {
     let (mut columns, mut scores, mut verdicts): (Vec<&str>, Vec<f32>, String) = Default::default();
     for finding in &judgement.findings {
-        let score = finding.score.map_or(0.0, |score| score.effect / finding.critical.max(f64::MIN_POSITIVE));
+        let score = finding.strength();
         match scores.last_mut().filter(|_| columns.last() == Some(&finding.column.as_str())) {
             Some(largest) => *largest = largest.max(score as f32),
             None => {
@@ -120,9 +121,10 @@ pub(super) async fn write_findings(
     };
     sqlx::query(
         "insert into finding (window_id, column_name, measure, verdict, warn, critical, noise_floor, statistic,
-                              p_value, effect, bound, n_baseline, n_window)
+                              p_value, effect, bound, n_baseline, n_window, significant)
          select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::float8[],
-                                  $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::bigint[], $13::bigint[])",
+                                  $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::bigint[], $13::bigint[],
+                                  $14::boolean[])",
     )
     .bind(window)
     .bind(findings.iter().map(|finding| finding.column.as_str()).collect::<Vec<_>>())
@@ -137,6 +139,7 @@ pub(super) async fn write_findings(
     .bind(score(|score| score.bound))
     .bind(size(|score| score.n_baseline))
     .bind(size(|score| score.n_window))
+    .bind(findings.iter().map(|finding| finding.score.map(|_| finding.significant)).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map_err(failed("store findings"))?;
@@ -153,18 +156,17 @@ pub(super) async fn write_alerts(
     store_states(connection, owner, &decision.alerts).await?;
     let by = By { actor: "driftd", detail: "", window: Some(window.id) };
     write_changes(connection, owner, &decision.changes, by).await?;
-    refresh_evidence(connection, &decision.refreshed, &decision.alerts).await?;
-    if let Some(request) = &decision.request {
-        write_request(connection, monitor, window, request).await?;
-    }
+    refresh_alerts(connection, &decision.refreshed).await?;
     Ok(())
 }
 
-async fn write_request(
+/// Stores a request and the messages that ask training systems.
+pub(super) async fn write_request(
     connection: &mut PgConnection,
     monitor: &str,
     window: &OpenWindow,
     request: &RetrainingRequest,
+    notifications: &[Notification],
 ) -> Result<(), StoreError> {
     let state = if request.decision == RetrainDecision::Request { "requested" } else { "proposed" };
     sqlx::query(
@@ -189,15 +191,11 @@ async fn write_request(
     .bind(&request.receivers)
     .bind(request.answer_within)
     .bind(request.decision.as_str())
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(failed("store a retraining request"))?;
-    Ok(())
-}
-
-pub(super) async fn write_outbox(connection: &mut PgConnection, decision: &Decision) -> Result<(), StoreError> {
-    for notification in &decision.notifications {
-        put_notification(connection, notification).await?;
+    for notification in notifications {
+        put_notification(&mut *connection, notification).await?;
     }
     Ok(())
 }

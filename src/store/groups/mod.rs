@@ -13,10 +13,11 @@ use uuid::Uuid;
 use super::{Store, StoreError, event_time, failed, silences};
 use crate::alert::{
     AlertStatus, AlertView, AlertsEvent, Group, GroupStep, Labels, Member, Routing, SendReason, Surroundings,
-    decide_group, derived_id,
+    column_page, decide_group, derived_id,
 };
 use crate::record::EventTime;
-use read::{load, open_alerts, room_at};
+pub(super) use read::segments_judged;
+use read::{count_segments, load, open_alerts, room_at};
 use write::{finish, hold_back, note_told, suppress, write_message};
 
 /// How alerts are told, beside their routes.
@@ -76,9 +77,17 @@ impl Store {
     }
 }
 
-/// Where an alert can be looked at.
-fn page_of(external_url: Option<&str>, alert: Uuid) -> Option<String> {
-    external_url.map(|base| format!("{}/alerts/{alert}", base.trim_end_matches('/')))
+/// Says where an alert can be looked at, and each of its columns in the window that it is told of.
+fn link(view: &mut AlertView, external_url: Option<&str>) {
+    let Some(base) = external_url.map(|base| base.trim_end_matches('/')) else { return };
+    view.url = Some(format!("{base}/alerts/{}", view.id));
+    let AlertView { evidence, monitor, version, segment, .. } = view;
+    for column in evidence.drifted.iter_mut().chain(&mut evidence.warned) {
+        let window = column.window.as_ref().and_then(|window| window.id);
+        column.url = window.map(|window| {
+            format!("{base}{}", column_page(monitor, &column.column, version, segment, Some(window)))
+        });
+    }
 }
 
 async fn settle(
@@ -140,8 +149,9 @@ async fn settle(
     } else {
         (group.thread, group.messages)
     };
+    count_segments(connection, &mut told).await?;
     for view in &mut told {
-        view.url = page_of(telling.external_url, view.id);
+        link(view, telling.external_url);
     }
     let labels = if digest { Labels::new() } else { group.labels.clone() };
     let alerts = told.len();

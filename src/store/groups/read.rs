@@ -5,11 +5,14 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::page_of;
-use crate::alert::{AlertFacts, AlertStatus, AlertView, Group, GroupTiming, Labels, Member, Suppression, Told};
+use super::link;
+use crate::alert::{
+    AlertFacts, AlertStatus, AlertView, Group, GroupTiming, Labels, Member, Segments, Suppression, Told,
+};
 use crate::record::EventTime;
 use crate::store::alerts::{alert_row, select_alerts};
 use crate::store::{Store, StoreError, event_time, failed};
+use crate::window::WHOLE;
 
 /// A group, locked, with its alerts and what suppressed each of them at the last look.
 pub(super) struct Loaded {
@@ -57,7 +60,7 @@ impl Store {
         let mut views = Vec::new();
         for row in &rows {
             let mut view = alert_row(row).map_err(failed("read the alerts of a receiver"))?.view;
-            view.url = page_of(external_url, view.id);
+            link(&mut view, external_url);
             views.push(view);
         }
         Ok(views)
@@ -127,12 +130,60 @@ pub(super) async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Opti
     }))
 }
 
+/// How many segments of the model version are judged since an alert of the whole began, where alerts of segments are told
+/// with it. Windows that are still open count: those of segments close after that of the whole.
+pub(super) async fn count_segments(
+    connection: &mut PgConnection,
+    told: &mut [AlertView],
+) -> Result<(), sqlx::Error> {
+    let slices: Vec<(String, String)> = told
+        .iter()
+        .filter(|view| view.segment != WHOLE)
+        .map(|view| (view.monitor.clone(), view.version.clone()))
+        .collect();
+    let has_slices = |view: &&mut AlertView| {
+        view.segment == WHOLE
+            && slices.iter().any(|(monitor, version)| *monitor == view.monitor && *version == view.version)
+    };
+    for view in told.iter_mut().filter(has_slices) {
+        let judged = segments_judged(connection, view.id).await?;
+        view.segments = Some(Segments { judged: Some(judged), ..Segments::default() });
+    }
+    Ok(())
+}
+
+/// Segments of the model version of an alert that are judged since it began.
+pub(in crate::store) async fn segments_judged(
+    connection: &mut PgConnection,
+    alert: Uuid,
+) -> Result<u32, sqlx::Error> {
+    let judged: i64 = sqlx::query_scalar(
+        "select count(*) from alert a
+         join series s on s.monitor = a.monitor and s.model_version = a.model_version and s.segment <> '*'
+         where a.id = $1 and exists (
+             select from model_window w
+             where w.monitor = s.monitor and w.model_version = s.model_version and w.segment = s.segment
+               and w.starts_at >= a.since and (w.status = 'open' or w.verdict in ('ok', 'warn', 'critical')))",
+    )
+    .bind(alert)
+    .fetch_one(connection)
+    .await?;
+    Ok(u32::try_from(judged).unwrap_or(u32::MAX))
+}
+
+/// That a column of the evidence moves in the last judged window, see `DriftedColumn::moves_now`.
+const MOVES_NOW: &str =
+    r#"!exists(@.last) || @.last == null || @.last.verdict == "critical" || @.last.verdict == "warn""#;
+
 pub(super) async fn open_alerts(connection: &mut PgConnection) -> Result<Vec<AlertFacts>, sqlx::Error> {
     let rows = sqlx::query(
-        "select id, state, labels, jsonb_path_query_array(evidence, '$.drifted[*].column') as columns from alert
-         where state in ('firing', 'acknowledged') order by since, id limit $1",
+        "select id, state, labels,
+                jsonb_path_query_array(evidence, $2::jsonpath) || jsonb_path_query_array(evidence, $3::jsonpath) as columns
+         from alert where state in ('firing', 'acknowledged') order by since, id limit $1",
     )
     .bind(MAX_OPEN)
+    .bind(format!("$.drifted[*] ? ({MOVES_NOW}).column"))
+    .bind(format!("$.warned[*] ? ({MOVES_NOW}).column"))
     .fetch_all(connection)
     .await?;
     rows.iter()

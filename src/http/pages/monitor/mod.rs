@@ -10,13 +10,14 @@ use super::Shown;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{Layout, page, table, trail};
 use super::words::{
-    column_at, encoded, monitor_at, plural, series_at, series_name, span, standing, state, time, verdict,
+    column_at, column_in, encoded, monitor_at, plural, series_at, series_name, short_time, span, standing, state,
+    time, verdict,
 };
+use crate::alert::times;
 use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
 use crate::http::Shared;
 use crate::http::backend::{Backend, Failure, SeriesOf};
 use crate::http::extract::{Asked, By, Named};
-use crate::judge::Verdict;
 use crate::report::grouped;
 use crate::view::{Episode, MonitorDetail, MonitorView, ScoreBoard, ScoredWindow, SeriesInfo};
 use crate::window::WHOLE;
@@ -112,7 +113,7 @@ fn content(seen: &Seen<'_>) -> Markup {
         (trail(&[("/", "Monitors")], &monitor.name))
         div.title { h1 { (monitor.name) } (state(monitor.state)) }
         (hatching())
-        p.status.(monitor.state.as_str()) { (monitor.summary) " " (moved(seen.board)) }
+        p.status.(monitor.state.as_str()) { (monitor.summary) " " (moved(seen)) }
         @if !open.is_empty() {
             ul {
                 @for episode in open {
@@ -133,8 +134,9 @@ fn content(seen: &Seen<'_>) -> Markup {
             (scores::scores(seen))
             h2 { "Columns by windows" }
             (strip_key())
-            (heat_map(seen.board, &monitor.name, &seen.series.version, &seen.series.segment, MAPPED))
+            (heat_map(seen.board, (&monitor.name, &seen.series.version, &seen.series.segment), running_since(seen), MAPPED))
             h2 { "Columns, those that moved most first" }
+            p.soft { (ranked_by(seen)) }
             (table("Columns", &columns(seen)))
             (side_by_side(seen))
             h2 { "Windows" }
@@ -144,20 +146,41 @@ fn content(seen: &Seen<'_>) -> Markup {
     }
 }
 
-/// What moved in the last window, in words.
-fn moved(board: &ScoreBoard) -> String {
-    let drifted: Vec<&str> = ranked(board)
+/// Since when an alert of the series runs, if one does.
+fn running_since<'a>(seen: &Seen<'a>) -> Option<&'a str> {
+    let running = seen.episodes.iter().filter(|episode| episode.until.is_none());
+    running.map(|episode| episode.since.as_str()).min()
+}
+
+/// What columns are ranked by, in words.
+fn ranked_by(seen: &Seen<'_>) -> String {
+    match running_since(seen) {
+        Some(since) => format!("By the worst window since {}, when the alert began.", short_time(since)),
+        None => format!("By the worst of the last {}.", plural(seen.board.windows.len(), "window")),
+    }
+}
+
+/// What drifted in the last window, in words; and what was worst while an alert runs.
+fn moved(seen: &Seen<'_>) -> Markup {
+    let columns = ranked(seen.board, running_since(seen));
+    let drifted: Vec<&str> = columns
         .iter()
-        .filter(|column| column.last.is_some_and(|score| score.verdict == Verdict::Critical))
+        .filter(|column| column.last.is_some_and(|score| score.verdict.drifts()))
         .map(|column| column.name)
         .collect();
-    match drifted.as_slice() {
-        [] => String::new(),
-        names => {
-            let more = names.len().saturating_sub(3);
-            let first = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("In the last window {} drifted: {first}{more}.", plural(names.len(), "column"))
+    let more = drifted.len().saturating_sub(3);
+    let names = drifted.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+    let worst = columns.first().filter(|column| column.most() >= 1.0 && running_since(seen).is_some());
+    html! {
+        @if !drifted.is_empty() {
+            "In the last window " (plural(drifted.len(), "column")) " drifted: " (names) @if more > 0 { " and " (more) " more" } ". "
+        }
+        @if let Some((column, (window, score))) = worst.and_then(|column| Some((column, column.worst?))) {
+            "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its limit in "
+            a href=(column_in(&seen.series.monitor, column.name, (&seen.series.version, &seen.series.segment), window.window.id)) {
+                "the window from " (time(&window.window.start))
+            }
+            "."
         }
     }
 }
@@ -187,12 +210,14 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
 }
 
 fn columns(seen: &Seen<'_>) -> Markup {
-    let ranked = ranked(seen.board);
+    let ranked = ranked(seen.board, running_since(seen));
+    let of = (seen.series.version.as_str(), seen.series.segment.as_str());
     let type_of = |name: &str| seen.detail.columns.iter().find(|column| column.name == name);
     html! {
         thead {
             tr {
                 th scope="col" { "Column" }
+                th.number scope="col" { "Worst" }
                 th scope="col" { "Last" }
                 th.number scope="col" { "Score" }
                 th scope="col" data-fixed="" { "Over time" }
@@ -205,6 +230,11 @@ fn columns(seen: &Seen<'_>) -> Markup {
             @for column in ranked.iter().take(LISTED) {
                 tr {
                     th.name scope="row" { a href=(column_at(&seen.series.monitor, column.name, &seen.series.version, &seen.series.segment)) { (column.name) } }
+                    td.number {
+                        @if let Some((window, score)) = column.worst.filter(|(_, score)| score.verdict.is_judged()) {
+                            a href=(column_in(&seen.series.monitor, column.name, of, window.window.id)) title=(short_time(&window.window.start)) { (times(f64::from(score.score))) }
+                        } @else { "–" }
+                    }
                     td { @if let Some(last) = column.last { (verdict(last.verdict)) } @else { "–" } }
                     td.number { @if let Some(last) = column.last.filter(|last| last.verdict.is_judged()) { (format!("{:.2}", last.score)) } @else { "–" } }
                     td { (spark(&line(seen.board, column.index, POINTS), 1.0)) }
@@ -216,7 +246,7 @@ fn columns(seen: &Seen<'_>) -> Markup {
             }
         }
         @if ranked.len() > LISTED {
-            tfoot { tr { td colspan="7" { "The other " (ranked.len() - LISTED) " columns moved less; the API has all of them." } } }
+            tfoot { tr { td colspan="8" { "The other " (ranked.len() - LISTED) " columns moved less; the API has all of them." } } }
         }
     }
 }
@@ -239,7 +269,7 @@ fn side_by_side(seen: &Seen<'_>) -> Markup {
                 tbody {
                     @for (info, cells) in seen.side_by_side {
                         @let name = series_name(&info.version, &info.segment);
-                        @let drifted = cells.iter().filter(|cell| **cell == Cell::Drift).count();
+                        @let drifted = cells.iter().filter(|cell| cell.drifted()).count();
                         tr {
                             th scope="row" {
                                 @if info.version == seen.series.version && info.segment == seen.series.segment {
@@ -309,15 +339,13 @@ fn drifted(seen: &Seen<'_>, scored: &ScoredWindow) -> Markup {
         .columns
         .iter()
         .zip(&scored.scores)
-        .filter_map(|(name, score)| {
-            score.filter(|score| score.verdict == Verdict::Critical).map(|score| (name, score.score))
-        })
+        .filter_map(|(name, score)| score.filter(|score| score.verdict.drifts()).map(|score| (name, score.score)))
         .collect();
     names.sort_by(|left, right| right.1.total_cmp(&left.1));
     html! {
         @for (index, (name, _)) in names.iter().take(4).enumerate() {
             @if index > 0 { ", " }
-            a href=(format!("{}&window={}", column_at(&seen.series.monitor, name, &seen.series.version, &seen.series.segment), scored.window.id)) { (name) }
+            a href=(column_in(&seen.series.monitor, name, (&seen.series.version, &seen.series.segment), scored.window.id)) { (name) }
         }
         @if names.len() > 4 { " and " (names.len() - 4) " more" }
     }

@@ -21,7 +21,7 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
     let values: Vec<Option<f64>> = windows.iter().map(largest).collect();
     let changes = changes(seen);
     let marks = marks(windows, seen.episodes);
-    let drifted = windows.iter().filter(|window| window.window.verdict == Some(Verdict::Critical)).count();
+    let drifted = windows.iter().filter(|window| window.window.verdict.is_some_and(Verdict::drifts)).count();
     let unjudged = values.iter().filter(|value| value.is_none()).count();
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let sentence = format!(

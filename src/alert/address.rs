@@ -1,0 +1,49 @@
+//! Addresses of pages, as messages and pages link to them: the window, version, segment and column that are talked about.
+
+use std::fmt::Write as _;
+
+/// Percent-encodes everything but letters, digits and `-_.~`.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _infallible = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// The path of the page of a column in a series, in a window or in the last one.
+#[must_use]
+pub fn column_page(monitor: &str, column: &str, version: &str, segment: &str, window: Option<i64>) -> String {
+    let mut path = format!(
+        "/monitors/{}/columns/{}?version={}&segment={}",
+        encoded(monitor),
+        encoded(column),
+        encoded(version),
+        encoded(segment)
+    );
+    if let Some(window) = window {
+        // Writing to a String cannot fail.
+        let _infallible = write!(path, "&window={window}");
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_hold_any_name() {
+        assert_eq!(encoded("a b/ü?&\"<"), "a%20b%2F%C3%BC%3F%26%22%3C");
+        assert_eq!(column_page("m", "../x", "", "*", None), "/monitors/m/columns/..%2Fx?version=&segment=%2A");
+        assert_eq!(
+            column_page("m", "x", "2", "a=b", Some(7)),
+            "/monitors/m/columns/x?version=2&segment=a%3Db&window=7"
+        );
+    }
+}

@@ -1,0 +1,469 @@
+//! What an alert rests on: the columns that moved since its episode began, each as in its worst window and as in the last
+//! one, and the first, the worst and the last window. A fold over windows, so that an alert never shows less than it was.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AlertRule, RuleKind};
+use crate::judge::why::Reason;
+use crate::judge::{Finding, Judgement, Movement, Verdict};
+use crate::measure::{Measure, Score};
+use crate::record::EventTime;
+use crate::window::OffsetRanges;
+
+/// A window, as evidence names it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WindowEvidence {
+    /// Its id, by which pages, the API and `driftd explain` show it; none in a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its start, RFC 3339.
+    pub start: String,
+    /// Its end (exclusive), RFC 3339.
+    pub end: String,
+    /// Records counted.
+    pub records: u64,
+    /// Records that came too late to be counted, so far.
+    pub late_records: u64,
+    /// Whether every partition had passed its end.
+    pub complete: bool,
+    /// Topic, partition, first offset, offset past the last: what the window is made of.
+    #[schema(value_type = Vec<serde_json::Value>)]
+    pub offsets: OffsetRanges,
+}
+
+/// Which window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WindowRef {
+    /// Its id; none in a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its start, RFC 3339.
+    pub start: String,
+    /// Its end (exclusive), RFC 3339.
+    pub end: String,
+}
+
+impl WindowEvidence {
+    /// Which window it is.
+    #[must_use]
+    pub fn reference(&self) -> WindowRef {
+        WindowRef { id: self.id, start: self.start.clone(), end: self.end.clone() }
+    }
+}
+
+/// How a measure of a column stood in a window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ColumnScore {
+    /// The column.
+    pub column: String,
+    /// The verdict on the measure.
+    pub verdict: Verdict,
+    /// The measure.
+    #[schema(value_type = String)]
+    pub measure: Measure,
+    /// Its effect; none when it had no value.
+    pub effect: Option<f64>,
+    /// The effect as a multiple of the limit of drift.
+    pub strength: f64,
+}
+
+impl ColumnScore {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            column: finding.column.clone(),
+            verdict: finding.verdict,
+            measure: finding.measure,
+            effect: finding.score.map(|score| score.effect),
+            strength: finding.strength(),
+        }
+    }
+}
+
+/// One of the windows of an episode that are remembered, and what it rested on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct EpisodeWindow {
+    /// Its id; none in a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    /// Its start, RFC 3339.
+    pub start: String,
+    /// Its end (exclusive), RFC 3339.
+    pub end: String,
+    /// Records counted.
+    pub records: u64,
+    /// The largest effect in it, as a multiple of the limit of drift.
+    pub strength: f64,
+    /// Columns that drifted in it.
+    pub drifted: usize,
+    /// Columns that warned in it.
+    pub warned: usize,
+    /// Those that moved most, at most [`SCORES`].
+    pub columns: Vec<ColumnScore>,
+}
+
+/// Columns that a window of an episode names.
+pub const SCORES: usize = 5;
+
+/// A column that drifted or warned: as in its worst window of the episode, by the measure that says so most clearly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct DriftedColumn {
+    /// The column.
+    pub column: String,
+    /// Warn or critical.
+    pub verdict: Verdict,
+    /// The measure furthest beyond its limit.
+    #[schema(value_type = String)]
+    pub measure: Measure,
+    /// Its effect.
+    pub effect: f64,
+    /// The limit it was held against for its verdict.
+    pub threshold: f64,
+    /// The effect as a multiple of the limit of drift, by which columns are ranked: drift has 1 or more.
+    #[serde(default)]
+    pub strength: f64,
+    /// Before and after.
+    pub movement: Movement,
+    /// Why, in sentences, the most telling first; for the first columns of an alert.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<String>,
+    /// The window in which it was so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowRef>,
+    /// The same measure in the last judged window of the episode; none when the column was not judged there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<ColumnScore>,
+    /// Where to look at the column in that window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// Columns of an alert that say why.
+pub const EXPLAINED_COLUMNS: usize = 3;
+
+/// Sentences a column gives as its why.
+const SENTENCES: usize = 3;
+
+/// Columns of an alert that a message names at most: bodies stay small however wide a model is.
+pub const MAX_COLUMNS: usize = 20;
+
+impl DriftedColumn {
+    fn of(
+        column: &str,
+        (finding, score): (&Finding, Score),
+        movement: &Movement,
+        window: &WindowEvidence,
+    ) -> Self {
+        Self {
+            column: column.to_owned(),
+            verdict: finding.verdict,
+            measure: finding.measure,
+            effect: score.effect,
+            threshold: finding.limit(),
+            strength: finding.strength(),
+            movement: movement.clone(),
+            why: Vec::new(),
+            window: Some(window.reference()),
+            last: None,
+            url: None,
+        }
+    }
+
+    /// Whether it moves in the last judged window; what was stored without it did.
+    #[must_use]
+    pub fn moves_now(&self) -> bool {
+        self.last.as_ref().is_none_or(|last| last.verdict.moved())
+    }
+
+    /// Most moved first.
+    #[must_use]
+    pub fn rank(left: &Self, right: &Self) -> Ordering {
+        right.strength.total_cmp(&left.strength).then_with(|| left.column.cmp(&right.column))
+    }
+}
+
+/// What an alert rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Evidence {
+    /// What is wrong, one sentence.
+    pub summary: String,
+    /// What to do about it.
+    pub advice: String,
+    /// The worst window of the episode; none for operational alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowEvidence>,
+    /// The baseline it was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Records in the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_records: Option<u64>,
+    /// Columns judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<usize>,
+    /// The columns that drifted in a window of the episode, most moved first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drifted: Vec<DriftedColumn>,
+    /// The columns that warned in a window of the episode and drifted in none, most moved first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<DriftedColumn>,
+    /// Drifted columns left out because there are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: usize,
+    /// Warned columns left out because there are too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_warned: usize,
+    /// The first drifting window of the episode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<EpisodeWindow>,
+    /// The drifting window in which a column moved most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<EpisodeWindow>,
+    /// The last judged window of the episode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<EpisodeWindow>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A judged window of an episode.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgedWindow<'a> {
+    /// Start of the window.
+    pub start: EventTime,
+    /// What is told of it.
+    pub window: &'a WindowEvidence,
+    /// What was decided about it.
+    pub judgement: &'a Judgement,
+    /// The rule of the episode.
+    pub rule: &'a AlertRule,
+    /// The column that the episode is about; none for one about the model.
+    pub column: Option<&'a str>,
+    /// Start of the episode.
+    pub since: EventTime,
+    /// Whether the window drifts by the rule.
+    pub drifting: bool,
+}
+
+impl JudgedWindow<'_> {
+    fn findings(&self, column: &str) -> impl Iterator<Item = &Finding> {
+        let of = move |finding: &&Finding| finding.column == column && self.rule.covers(finding);
+        self.judgement.findings.iter().filter(of)
+    }
+
+    /// What moved in it, most moved first: each column by the measure furthest beyond its limit.
+    fn moved(&self) -> Vec<DriftedColumn> {
+        let asked = |name: &str| self.column.is_none_or(|column| column == name);
+        let columns = self.judgement.columns.iter().filter(|column| asked(&column.column));
+        let strongest = |column: &crate::judge::ColumnJudgement| {
+            let found = self
+                .findings(&column.column)
+                .filter(|finding| finding.verdict.moved())
+                .filter_map(|finding| Some((finding, finding.score?)))
+                .max_by(|left, right| left.0.strength().total_cmp(&right.0.strength()))?;
+            Some(DriftedColumn::of(&column.column, found, &column.movement, self.window))
+        };
+        let mut moved: Vec<DriftedColumn> = columns.filter_map(strongest).collect();
+        moved.sort_by(DriftedColumn::rank);
+        moved
+    }
+}
+
+impl Evidence {
+    /// The columns that drifted and those that warned, most moved first.
+    pub fn moved(&self) -> impl Iterator<Item = &DriftedColumn> {
+        self.drifted.iter().chain(&self.warned)
+    }
+
+    /// How many columns drifted, and how many warned, those left out included.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.drifted.len() + self.more, self.warned.len() + self.more_warned)
+    }
+
+    /// The columns that move in the last judged window: what other alerts are held against now.
+    #[must_use]
+    pub fn moving_columns(&self) -> Vec<String> {
+        self.moved().filter(|column| column.moves_now()).map(|column| column.column.clone()).collect()
+    }
+
+    /// The effect of the column that moved most, as a multiple of the limit of drift; 0 without any.
+    #[must_use]
+    pub fn strength(&self) -> f64 {
+        self.moved().next().map_or(0.0, |column| column.strength)
+    }
+
+    /// Takes in a judged window of the episode. `why` gives the reasons of a column in this window.
+    pub fn take(&mut self, judged: JudgedWindow<'_>, why: impl Fn(&str) -> Vec<Reason>) {
+        let now = judged.moved();
+        let remembered = remembered(&judged, &now);
+        let newest = self.last.as_ref().and_then(|last| last.start.parse::<EventTime>().ok());
+        if newest.is_none_or(|newest| newest <= judged.start) {
+            self.last = Some(remembered.clone());
+        }
+        if judged.drifting && judged.start == judged.since {
+            self.first = Some(remembered.clone());
+        }
+        // What was stored before windows were remembered has columns and no worst window.
+        let worst = self.worst.as_ref().map_or_else(|| self.strength(), |worst| worst.strength);
+        if judged.drifting && worst < remembered.strength {
+            self.worst = Some(remembered);
+            self.window = Some(judged.window.clone());
+        }
+        self.columns = Some(
+            judged
+                .judgement
+                .columns
+                .iter()
+                .filter(|column| judged.findings(&column.column).next().is_some())
+                .count(),
+        );
+        let mut columns = std::mem::take(&mut self.drifted);
+        columns.append(&mut self.warned);
+        for column in now {
+            match columns.iter_mut().find(|known| known.column == column.column) {
+                Some(known) if known.strength < column.strength => *known = column,
+                Some(_) => {}
+                None => columns.push(column),
+            }
+        }
+        columns.sort_by(DriftedColumn::rank);
+        let is_last = self.last.as_ref().is_some_and(|last| last.start == judged.window.start);
+        let this = judged.window.reference();
+        for (index, column) in columns.iter_mut().enumerate() {
+            if is_last {
+                let same = judged.findings(&column.column).find(|finding| finding.measure == column.measure);
+                column.last = same.map(ColumnScore::of);
+            }
+            if index < EXPLAINED_COLUMNS && column.why.is_empty() && column.window.as_ref() == Some(&this) {
+                column.why = why(&column.column).into_iter().take(SENTENCES).map(|reason| reason.text).collect();
+            }
+        }
+        (self.drifted, self.warned) = columns.into_iter().partition(|column| column.verdict.drifts());
+    }
+
+    /// Keeps as many columns as a message may name.
+    pub(super) fn cut(&mut self) {
+        let (drifted, warned) = self.counts();
+        self.drifted.truncate(MAX_COLUMNS);
+        self.warned.truncate(MAX_COLUMNS - self.drifted.len());
+        self.more = drifted - self.drifted.len();
+        self.more_warned = warned - self.warned.len();
+    }
+}
+
+fn remembered(judged: &JudgedWindow<'_>, moved: &[DriftedColumn]) -> EpisodeWindow {
+    let score = |column: &DriftedColumn| ColumnScore {
+        column: column.column.clone(),
+        verdict: column.verdict,
+        measure: column.measure,
+        effect: Some(column.effect),
+        strength: column.strength,
+    };
+    let drifted = moved.iter().filter(|column| column.verdict.drifts()).count();
+    let WindowRef { id, start, end } = judged.window.reference();
+    EpisodeWindow {
+        id,
+        start,
+        end,
+        records: judged.window.records,
+        strength: moved.first().map_or(0.0, |column| column.strength),
+        drifted,
+        warned: moved.len() - drifted,
+        columns: moved.iter().take(SCORES).map(score).collect(),
+    }
+}
+
+/// Monitor, and version and segment where they say something.
+#[must_use]
+pub fn series_words(monitor: &str, version: &str, segment: &str) -> String {
+    let mut text = monitor.to_owned();
+    if !version.is_empty() {
+        text.push_str(" version ");
+        text.push_str(version);
+    }
+    if segment != crate::window::WHOLE {
+        text.push_str(", segment ");
+        text.push_str(segment);
+    }
+    text
+}
+
+/// A multiple of a limit as people read it.
+#[must_use]
+pub fn times(strength: f64) -> String {
+    match strength {
+        s if s >= 1e6 => "over a million".to_owned(),
+        s if s >= 10.0 => format!("{s:.0}"),
+        s if s >= 1.0 => format!("{s:.1}"),
+        s => format!("{s:.2}"),
+    }
+}
+
+/// How far an effect is beyond the limit of drift, or how near to it.
+#[must_use]
+pub fn how_far(strength: f64) -> String {
+    let unit = if strength >= 1.0 { "times its limit" } else { "of the limit of drift" };
+    format!("{} {unit}", times(strength))
+}
+
+/// How far a column moved, and how it stands in the last window where that is another.
+#[must_use]
+pub fn worst_and_last(column: &DriftedColumn) -> String {
+    let worst = how_far(column.strength);
+    match &column.last {
+        Some(last) if times(last.strength) != times(column.strength) => {
+            format!("at worst {worst}, now {}", times(last.strength))
+        }
+        _ => worst,
+    }
+}
+
+/// Columns that a sentence names.
+const NAMED: usize = 3;
+
+/// What is wrong with a series, one sentence. `only` is the column of an alert about one.
+#[must_use]
+pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Evidence) -> String {
+    let (drifted, warned) = evidence.counts();
+    let total = drifted + warned;
+    let first = evidence.moved().next();
+    let how = first.filter(|first| first.strength > 0.0).map(worst_and_last);
+    if let Some(column) = only {
+        let how = how.map_or(String::new(), |how| format!(": {how}"));
+        return match kind {
+            RuleKind::DataQuality => format!("values of {column} of {whose} are missing or broken{how}"),
+            _ if drifted > 0 => format!("{column} of {whose} drifted{how}"),
+            _ => format!("{column} of {whose} warns{how}"),
+        };
+    }
+    let named = if kind == RuleKind::DataQuality {
+        total
+    } else if drifted > 0 {
+        drifted
+    } else {
+        warned
+    };
+    let mut names: Vec<String> =
+        evidence.moved().take(NAMED.min(named)).map(|column| column.column.clone()).collect();
+    if let (Some(name), Some(how)) = (names.first_mut(), how) {
+        *name = format!("{name} ({how})");
+    }
+    let more = named.saturating_sub(names.len());
+    let list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+    let judged = evidence.columns.map_or(String::new(), |judged| format!(" of {judged}"));
+    match kind {
+        RuleKind::DataQuality => {
+            format!("values of {whose} are missing or broken in {total}{judged} columns: {list}")
+        }
+        _ if drifted > 0 => {
+            let warned = if warned > 0 { format!("; {warned} more warned") } else { String::new() };
+            format!("{whose} drifted in {drifted}{judged} columns: {list}{warned}")
+        }
+        _ => format!("{whose} warns in {warned}{judged} columns: {list}"),
+    }
+}

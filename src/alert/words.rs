@@ -1,0 +1,68 @@
+//! What is said of an alert alike in messages, pages and commands.
+
+use super::{AlertView, EpisodeWindow, Evidence, how_far};
+
+impl AlertView {
+    /// `in 7 of 9 judged windows`.
+    #[must_use]
+    pub fn windows_words(&self) -> String {
+        match (self.windows, self.judged_windows) {
+            (1, 0 | 1) => "in 1 window".to_owned(),
+            (windows, judged) if judged > windows => format!("in {windows} of {judged} judged windows"),
+            (windows, _) => format!("in {windows} windows"),
+        }
+    }
+
+    /// How it ended: not every end means that the drift is over.
+    #[must_use]
+    pub fn end_words(&self) -> &'static str {
+        match self.reason.as_str() {
+            "no_more_records" => {
+                "ended without a verdict: no records came for this version and segment while others of the monitor had some"
+            }
+            "rule_removed" => "ended without a verdict: its rule or column is not configured any more",
+            "by_person" => "resolved by a person",
+            "did_not_persist" => "over before it fired",
+            _ => "over",
+        }
+    }
+}
+
+impl EpisodeWindow {
+    /// What moved most in it, and how far.
+    #[must_use]
+    pub fn words(&self) -> String {
+        self.columns.first().map_or_else(
+            || "nothing moved".to_owned(),
+            |first| format!("{} at {}", first.column, how_far(first.strength)),
+        )
+    }
+}
+
+impl Evidence {
+    /// Columns left out of the lists.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.more + self.more_warned
+    }
+
+    /// The first, worst and last window of the episode with what each is called; a window that is several of them is named
+    /// once.
+    #[must_use]
+    pub fn windows(&self) -> Vec<(&'static str, &EpisodeWindow)> {
+        let same = |left: &Option<EpisodeWindow>, right: &Option<EpisodeWindow>| match (left, right) {
+            (Some(left), Some(right)) => left.start == right.start,
+            _ => false,
+        };
+        let (first, worst, last) = (&self.first, &self.worst, &self.last);
+        let all = same(first, worst) && same(worst, last);
+        [
+            (if all { "Window" } else { "Worst window" }, worst.as_ref()),
+            ("Last window", last.as_ref().filter(|_| !same(worst, last))),
+            ("First window", first.as_ref().filter(|_| !same(worst, first) && !same(last, first))),
+        ]
+        .into_iter()
+        .filter_map(|(name, window)| Some((name, window?)))
+        .collect()
+    }
+}

@@ -1,0 +1,251 @@
+//! A long episode through the real program: what it counts, what it asks for, what it shows, and how it ends.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Dice, Options, World, number, services};
+
+/// Windows that drift, and the one in which a column exceeds its limit by far.
+const DRIFTING: i64 = 100;
+const PEAK: i64 = 5;
+/// Records of each of the segments in a window of a minute.
+const EACH: u64 = 30;
+const SEGMENTS: [&str; 5] = ["a", "b", "c", "d", "e"];
+const AFTER: i64 = 60;
+
+fn time(minute: i64, second: u64) -> String {
+    let start: jiff::Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+    let at = start + jiff::SignedDuration::from_secs(minute * 60 + second as i64);
+    at.to_string()
+}
+
+/// The records of a minute; x is moved by a shift, y multiplied.
+fn minute(dice: &mut Dice, minute: i64, version: &str, shift: f64, factor: f64) -> Vec<String> {
+    let mut records = Vec::new();
+    for index in 0..EACH * SEGMENTS.len() as u64 {
+        let value = |dice: &mut Dice| (0..12).map(|_| dice.below(1_000) as f64 / 1_000.0).sum::<f64>();
+        let (x, y) = (value(dice) + shift, value(dice) * factor);
+        let at = time(minute, index * 60 / (EACH * SEGMENTS.len() as u64));
+        let segment = SEGMENTS[index as usize % SEGMENTS.len()];
+        records
+            .push(json!({ "ts": at, "v": version, "c": segment, "x": x, "y": y, "z": value(dice) }).to_string());
+    }
+    records
+}
+
+/// The log: version 1 drifts, version 2 takes its place.
+fn log() -> Vec<String> {
+    let mut dice = Dice(7);
+    let mut records = Vec::new();
+    for at in 0..DRIFTING {
+        let factor = if at == PEAK { 1_000.0 } else { 1.0 };
+        records.extend(minute(&mut dice, at, "1", 2.5, factor));
+    }
+    for at in DRIFTING..DRIFTING + 15 {
+        records.extend(minute(&mut dice, at, "2", 0.0, 1.0));
+    }
+    records
+}
+
+fn monitor(topic: &str) -> String {
+    let columns = ["x", "y", "z"].map(|name| format!("[[columns]]\nname = \"{name}\"\ntype = \"numeric\"\n"));
+    format!(
+        "name = \"m\"\n[source]\ntopics = [\"{topic}\"]\ntime = \"ts\"\nversion = \"v\"\n\
+         [window]\nlength = \"1m\"\nout_of_orderness = \"0s\"\nidle_after = \"4s\"\n[[segments]]\nname = \"c\"\n{}\
+         [judge]\nmin_records = 20\n[alert]\nreceivers = [\"owner\", \"webhook\"]\ngone_after = \"10m\"\n\
+         [retrain]\nafter = {AFTER}\nreceivers = [\"training\"]\n",
+        columns.concat()
+    )
+}
+
+fn world() -> Option<World> {
+    let world = World::new(&services("episodes")?, &Options::default());
+    fs::write(world.monitor_file(), monitor(&world.topic)).unwrap();
+    world.edit("a.toml", "[log]", "external_url = \"https://driftd.example\"\n[log]");
+    let mut dice = Dice(1);
+    let training: Vec<String> = (0..60).flat_map(|at| minute(&mut dice, at, "0", 0.0, 1.0)).collect();
+    world.build_baseline(&training);
+    Some(world)
+}
+
+impl World {
+    fn text(&self, query: &'static str) -> String {
+        self.runtime.block_on(sqlx::query_scalar(query).fetch_one(&self.pool)).unwrap()
+    }
+
+    fn page(&self, path: &str) -> String {
+        let (status, text) = self.get("a", path);
+        assert_eq!(status, 200, "{path}: {text}");
+        text
+    }
+
+    fn answer(&self, path: &str) -> Value {
+        let text = self.page(path);
+        serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+}
+
+/// Everything in one world: it takes a minute to count.
+#[test]
+fn a_long_episode_is_counted_asked_for_shown_and_ended_as_it_was() {
+    let Some(world) = world() else { return };
+    let log = log();
+    let daemon = world.start_daemon("a", None);
+    // One partition, in order: the others are quiet.
+    for record in &log {
+        world.produce(0, record.as_bytes());
+    }
+    world.flush();
+    let windows = (DRIFTING + 15) * (1 + SEGMENTS.len() as i64);
+    world.wait_for("all windows closed", 120, async |pool| {
+        let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
+        if closed == windows { Ok(()) } else { Err(format!("{closed} of {windows} closed")) }
+    });
+    world.wait_for("the alerts of version 1 to end", 60, async |pool| {
+        let open =
+            number(pool, "select count(*) from alert where model_version = '1' and state <> 'resolved'").await?;
+        if open == 0 { Ok(()) } else { Err(format!("{open} alerts of version 1 are open")) }
+    });
+    world.wait_for("everything to be told", 60, async |pool| {
+        let pending = number(pool, "select count(*) from notification where status = 'pending'").await?;
+        let due =
+            number(pool, "select count(*) from alert_group where due_at < now() + interval '2 seconds'").await?;
+        if pending + due == 0 { Ok(()) } else { Err(format!("{pending} messages, {due} groups")) }
+    });
+
+    // What it counts.
+    let id =
+        world.text("select id::text from alert where segment = '*' and rule = 'drift' and model_version = '1'");
+    let alert = world.answer(&format!("/api/v1/alerts/{id}"))["alert"].clone();
+    assert_eq!((alert["windows"].as_i64(), alert["judged_windows"].as_i64()), (Some(DRIFTING), Some(DRIFTING)));
+    assert_eq!((alert["state"].as_str(), alert["reason"].as_str()), (Some("resolved"), Some("no_more_records")));
+
+    // What it rests on: the worst window, after its end too.
+    let evidence = &alert["evidence"];
+    let first = &evidence["drifted"][0];
+    let peak = time(PEAK, 0);
+    assert_eq!((first["column"].as_str(), first["window"]["start"].as_str()), (Some("y"), Some(peak.as_str())));
+    assert!(first["strength"].as_f64() > Some(5.0) && first["last"]["verdict"] == "ok", "{first}");
+    assert_eq!(evidence["worst"]["start"], peak);
+    assert_eq!(evidence["first"]["start"], time(0, 0));
+    assert_eq!(evidence["last"]["start"], time(DRIFTING - 1, 0));
+    let named: Vec<&str> =
+        evidence["drifted"].as_array().unwrap().iter().filter_map(|c| c["column"].as_str()).collect();
+    assert_eq!(named, ["y", "x"], "{evidence}");
+
+    asked_for(&world);
+    shown(&world, &id, first);
+    told(&world, &id);
+    assert_eq!(daemon.stop(), Some(0));
+    replayed(&world, &log);
+}
+
+/// One request after as many windows as the policy says; its list is cut and its range is not.
+fn asked_for(world: &World) {
+    let requests = world.retraining_messages();
+    let whole: Vec<&Value> =
+        requests.iter().map(|(_, event)| &event["data"]).filter(|data| data["segment"] == "*").collect();
+    assert_eq!(whole.len(), 1, "{requests:?}");
+    crate::documentation::assert_documented(&requests[0].1);
+    let request = whole[0];
+    assert_eq!(request["drifting_windows"], AFTER);
+    assert_eq!(request["windows"].as_array().unwrap().len(), 48);
+    assert_eq!(request["training"]["from"], time(0, 0));
+    assert_eq!(request["training"]["to"], time(AFTER, 0));
+    let records = AFTER as u64 * EACH * SEGMENTS.len() as u64;
+    assert_eq!(request["training"]["records"], records);
+    let offsets = &request["training"]["offsets"][0];
+    assert_eq!((&offsets[1], &offsets[2]), (&json!(0), &json!(records)));
+    assert_eq!(request["reason"], format!("2 of 3 columns drifted in {AFTER} windows"));
+}
+
+/// Links on pages, in events and in commands lead to the window that is talked about.
+fn shown(world: &World, id: &str, first: &Value) {
+    let window = first["window"]["id"].as_i64().unwrap();
+    let page = world.page(&format!("/alerts/{id}"));
+    let link = format!("/monitors/m/columns/y?version=1&amp;segment=%2A&amp;window={window}");
+    assert!(page.contains(&link), "{link}\n{page}");
+    assert!(page.contains("in 100 windows") && page.contains("no records came"), "{page}");
+    assert!(page.contains("href=\"/monitors/m?version=1&amp;segment=%2A\""), "{page}");
+    // Every link to a column names its window.
+    for part in page.split("href=\"/monitors/m/columns/").skip(1) {
+        let address = part.split('"').next().unwrap();
+        assert!(address.contains("&amp;window=") && address.contains("version=1&amp;segment="), "{address}");
+    }
+    let column = world.page(&link.replace("&amp;", "&"));
+    assert!(column.contains("version 1") && column.contains("2026-01-05T00:05:00Z"), "{column}");
+    let shown = column.split("<h2>Window").nth(1).unwrap().split("</h2>").next().unwrap().to_owned();
+    assert!(shown.contains("2026-01-05T00:05:00Z"), "{shown}");
+    // A window shows its own series, whatever else the address says.
+    let misled = world.page(&format!("/monitors/m/columns/y?version=2&segment=c%3Da&window={window}"));
+    assert!(misled.contains("version 1 of"), "{misled}");
+    // The monitor's page ranks by the worst window of version 1, of which there are more than the last one.
+    let monitor = world.page("/monitors/m?version=1&segment=%2A");
+    let (y, x) = (monitor.find("/columns/y?").unwrap(), monitor.find("/columns/x?").unwrap());
+    assert!(y < x, "y moved most: {monitor}");
+    let explained = world.driftd(&["explain", id]);
+    assert!(explained.contains(&format!("driftd explain m/{window}/y")), "{explained}");
+    assert!(explained.contains("in 100 windows"), "{explained}");
+    let finding = world.driftd(&["explain", &format!("m/{window}/y")]);
+    assert!(finding.contains("m version 1, window 2026-01-05T00:05:00Z"), "{finding}");
+}
+
+fn told(world: &World, id: &str) {
+    let received = world.webhooks.received();
+    let of = |event: &Value| -> Option<Value> {
+        event["data"]["alerts"].as_array()?.iter().find(|alert| alert["id"] == id).cloned()
+    };
+    for (_, event) in &received {
+        crate::documentation::assert_documented(event);
+        let Some(alerts) = event["data"]["alerts"].as_array() else { continue };
+        for column in alerts.iter().flat_map(|alert| alert["evidence"]["drifted"].as_array().into_iter().flatten())
+        {
+            let window = format!("&window={}", column["window"]["id"]);
+            let url = column["url"].as_str().unwrap();
+            assert!(
+                url.starts_with("https://driftd.example/monitors/m/columns/") && url.ends_with(&window),
+                "{url}"
+            );
+            assert_eq!(column["verdict"], "critical", "what only warned is not called drifted");
+        }
+    }
+    let last = received.iter().rev().find_map(|(_, event)| of(event)).unwrap();
+    assert_eq!((last["status"].as_str(), last["reason"].as_str()), (Some("resolved"), Some("no_more_records")));
+    assert_eq!(last["windows"], DRIFTING);
+    let mails: Vec<String> = fs::read_dir(world.folder.path().join("mails"))
+        .unwrap()
+        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+        .collect();
+    assert!(!mails.is_empty());
+    for mail in &mails {
+        // Long headers are folded.
+        let subject = mail.replace("\r\n ", " ");
+        let subject = subject.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default();
+        assert!((20..80).contains(&subject.chars().count()), "{subject}");
+    }
+    assert!(mails.iter().any(|mail| mail.contains("Also in")), "segments are one line");
+}
+
+/// A replay of the same log decides as the daemon did.
+fn replayed(world: &World, log: &[String]) {
+    let (file, training) = (world.folder.path().join("log.jsonl"), world.folder.path().join("training.jsonl"));
+    fs::write(&file, log.join("\n")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .args(["replay", "--format", "json", "--monitor"])
+        .arg(world.monitor_file())
+        .arg("--baseline")
+        .arg(training)
+        .arg(file)
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+        panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    });
+    let alerts = report["monitors"][0]["alerts"].as_array().unwrap();
+    let whole = alerts.iter().find(|alert| alert["segment"] == "*" && alert["rule"] == "drift").unwrap();
+    assert_eq!((whole["windows"].as_i64(), whole["retraining"].as_bool()), (Some(DRIFTING), Some(true)));
+    assert_eq!(whole["columns"], json!(["y", "x"]));
+    assert_eq!(whole["worst"]["start"], time(PEAK, 0));
+}
