@@ -14,6 +14,7 @@ mod operational;
 mod routing;
 mod rule;
 mod series;
+mod vocabulary;
 
 pub use calendar::{Calendar, Once, WeeklyTime};
 pub use change::{AlertChange, ChangeKind, ChangeReason, derived_id, episode_id};
@@ -31,6 +32,7 @@ pub use routing::{
 };
 pub use rule::{AlertRule, Observation, RuleKind, Scope};
 pub use series::{SeriesAlerts, SeriesKey, Transition};
+pub use vocabulary::Vocabulary;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::read::Pinned;
 use super::{Closing, OpenWindow};
 use crate::decision::{ClosingWindow, Decision, RetrainingRequest};
 use crate::distribution::RecordSample;
@@ -18,7 +19,7 @@ pub(super) async fn write_window(
     window: &OpenWindow,
     closing: &ClosingWindow,
     mut sample: RecordSample,
-    with: Closing<'_>,
+    (with, pinned): (Closing<'_>, &Pinned),
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let missing = with.missing;
@@ -26,7 +27,7 @@ pub(super) async fn write_window(
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
-                columns = $11, scores = $12, verdicts = $13, configuration = $14
+                columns = $11, scores = $12, verdicts = $13, configuration = $14, binning_id = $15, baseline_id = $16
          where id = $1",
     )
     .bind(window.id)
@@ -43,6 +44,8 @@ pub(super) async fn write_window(
     .bind(scores)
     .bind(verdicts)
     .bind(with.configuration)
+    .bind(pinned.binnings.id())
+    .bind(pinned.baseline)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;

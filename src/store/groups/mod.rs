@@ -2,6 +2,7 @@
 //! group; the row of the group is the lock.
 
 mod read;
+mod waiting;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::alert::{
 };
 use crate::record::EventTime;
 use read::{load, open_alerts, room_at};
+pub use waiting::WaitingGroup;
 use write::{finish, hold_back, note_told, suppress, write_message};
 
 /// How alerts are told, beside their routes.
