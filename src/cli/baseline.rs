@@ -210,7 +210,7 @@ fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
 
 fn line(baseline: &BaselineSummary) -> String {
     format!(
-        "{} version {}{}: {} records from {}, stored {}",
+        "{} version {}{}: {} records ({}), stored {}",
         baseline.monitor,
         baseline.version,
         if baseline.active { " (active)" } else { "" },

@@ -37,8 +37,8 @@ pub(super) struct Arguments {
     /// Only messages that are not used: rejected or filtered.
     #[arg(long)]
     rejected: bool,
-    /// End when nothing was shown for this long: 10s, or a number of seconds. Messages that are not shown, as with
-    /// --rejected, do not count, so that it ends on a busy topic, too.
+    /// End when nothing was shown for this long: 10s, or a number of seconds. Once all is read that was there at the
+    /// beginning, messages that are not shown, as with --rejected, do not count: it ends on a busy topic, too.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle: Option<Duration>,
 }
@@ -119,6 +119,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         }
         let Some(message) = tap.next(wait).map_err(AppError::from)? else { continue };
         until.seen += 1;
+        if arguments.idle.is_some() && !tap.is_at_end() {
+            // What was there at the beginning is still being gone through.
+            until.last_shown = Instant::now();
+        }
         let raw =
             RawMessage { payload: message.payload.as_deref(), offset: message.offset, broker_time: message.time };
         let decoded = decoder.decode(raw);

@@ -233,7 +233,8 @@ impl fmt::Display for UnreadError {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<Problem>>,
-    unread: RefCell<Vec<Unread>>,
+    /// With how many mistakes were found before each.
+    unread: RefCell<Vec<(usize, Unread)>>,
     configured: RefCell<Configured>,
 }
 
@@ -251,12 +252,13 @@ impl Problems {
 
     /// Notes a secret that could not be read.
     pub(super) fn add_unread(&self, unread: Unread) {
-        self.unread.borrow_mut().push(unread);
+        let before = self.found.borrow().len();
+        self.unread.borrow_mut().push((before, unread));
     }
 
     /// The secrets that could not be read so far.
     pub(super) fn unread(&self) -> Vec<Unread> {
-        self.unread.borrow().clone()
+        self.unread.borrow().iter().map(|(_, unread)| unread.clone()).collect()
     }
 
     /// The value, or every mistake. Secrets that nobody can read are mistakes beside others, and to whom is `strict` any that
@@ -265,8 +267,11 @@ impl Problems {
         let mut problems = self.found.into_inner();
         let others = !problems.is_empty();
         let unread = self.unread.into_inner().into_iter();
-        problems
-            .extend(unread.filter(|unread| strict || (others && !unread.elsewhere)).map(|unread| unread.problem));
+        let mistakes = unread.filter(|(_, unread)| strict || (others && !unread.elsewhere));
+        // From behind, so that those before keep their places.
+        for (before, unread) in mistakes.collect::<Vec<_>>().into_iter().rev() {
+            problems.insert(before.min(problems.len()), unread.problem);
+        }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
             _ => Err(ConfigError { problems }),

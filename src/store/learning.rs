@@ -67,8 +67,8 @@ pub(super) async fn segments_without_baseline(
                and w.status = 'closed' order by w.starts_at desc limit 1) last
          cross join lateral (
              select starts_at from model_window w
-             where w.monitor = s.monitor and w.model_version = s.model_version and w.segment = s.segment
-               and w.status = 'closed' and w.baseline_id = active.id order by w.starts_at limit 1) first
+             where w.baseline_id = active.id and w.model_version = s.model_version and w.segment = s.segment
+               and w.segment <> '*' and w.verdict = 'no_baseline' order by w.starts_at limit 1) first
          where s.monitor = $1 and s.segment <> '*'
            and not exists (select from baseline_segment b where b.baseline_id = active.id and b.segment = s.segment)
            and last.ends_at + (last.ends_at - last.starts_at) * $2 >= newest.ends_at

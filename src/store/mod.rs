@@ -127,6 +127,7 @@ fn migrations() -> Migrator {
         (1, "spine", include_str!("../../migrations/0001_spine.sql")),
         (2, "alerts", include_str!("../../migrations/0002_alerts.sql")),
         (3, "seeing", include_str!("../../migrations/0003_seeing.sql")),
+        (10, "segments", include_str!("../../migrations/0010_segments.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

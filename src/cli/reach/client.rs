@@ -48,7 +48,7 @@ impl ServerOptions {
 
 /// A client of one daemon.
 pub(super) struct Client {
-    client: reqwest::Client,
+    http: reqwest::Client,
     base: Url,
     token: Option<SecretString>,
 }
@@ -102,7 +102,7 @@ impl Client {
         }
         let client =
             builder.build().map_err(|error| CliError::Failed(format!("no HTTP client can be made: {error}")))?;
-        Ok(Self { client, base, token })
+        Ok(Self { http: client, base, token })
     }
 
     /// Reads something: the parts of its path below `/api/v1`, and the query.
@@ -138,7 +138,7 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.client.request(method, url.clone());
+        let mut request = self.http.request(method, url.clone());
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose_secret());
         }

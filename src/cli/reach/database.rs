@@ -9,6 +9,7 @@ use crate::alert::Matcher;
 use crate::app::{self, store_options};
 use crate::cli::{CliError, Context, actor};
 use crate::config::{Monitor, Settings};
+use crate::distribution::Distribution;
 use crate::measure::Pair;
 use crate::report::window_column;
 use crate::retrain::{RequestState, Step};
@@ -32,7 +33,12 @@ impl Database {
     /// Connects when it is first used.
     pub(super) fn open(context: &Context) -> Result<Self, CliError> {
         let settings = context.settings()?;
-        let store = Store::connect_lazily(&store_options(&settings)?)?;
+        let options = store_options(&settings).map_err(|unread| {
+            CliError::Secret(format!(
+                "{unread}\nhint: or ask a running daemon over its API, without it: --server http://127.0.0.1:9464"
+            ))
+        })?;
+        let store = Store::connect_lazily(&options)?;
         Ok(Self { settings, store })
     }
 
@@ -186,7 +192,7 @@ impl Database {
     pub(super) async fn column(&self, monitor: &str, window: i64, column: &str) -> Result<Compared, CliError> {
         let found = self.store.window_counts(monitor, window).await?;
         let after = found.window.column(column).ok_or_else(|| {
-            let names: Vec<&str> = found.window.columns().iter().map(|column| column.name()).collect();
+            let names: Vec<&str> = found.window.columns().iter().map(Distribution::name).collect();
             CliError::Failed(format!(
                 "window {window} of `{monitor}` has no column `{column}`\nhint: it has {}",
                 names.join(", ")

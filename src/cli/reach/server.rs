@@ -83,10 +83,8 @@ impl Server {
                 the_one(page.items.iter().map(|row| row.id), "message", prefix, "driftd alerts show ALERT")?
             }
         };
-        let _sent: DeliveryDetail = self
-            .client
-            .post(&["deliveries", &id.to_string(), "replay"], &Value::Object(Default::default()))
-            .await?;
+        let _sent: DeliveryDetail =
+            self.client.post(&["deliveries", &id.to_string(), "replay"], &json!({})).await?;
         Ok(1)
     }
 
@@ -170,7 +168,7 @@ impl Server {
     pub(super) async fn activate(&self, monitor: &str, version: i32) -> Result<(), CliError> {
         let version = version.to_string();
         let path = ["monitors", monitor, "baselines", version.as_str(), "activate"];
-        let _active: BaselineSummary = self.client.post(&path, &Value::Object(Default::default())).await?;
+        let _active: BaselineSummary = self.client.post(&path, &json!({})).await?;
         Ok(())
     }
 
