@@ -142,7 +142,7 @@ fn message_to<'a>(detail: &'a AlertDetail, receiver: &str, phase: Phase) -> Opti
     let about = |entry: &&DeliveryEntry| {
         entry.receiver == receiver && (entry.event_type == "drift.alerts.resolved") == (phase == Phase::Over)
     };
-    detail.deliveries.iter().filter(about).next_back()
+    detail.deliveries.iter().rfind(about)
 }
 
 fn outcome(message: Option<&DeliveryEntry>, group: Option<&WaitingGroup>, elapsed: Duration) -> Option<Outcome> {
