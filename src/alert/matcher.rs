@@ -77,7 +77,22 @@ impl Matcher {
             return Err(format!("`{text}` has no comparison: `=`, `!=`, `=~` or `!~`"));
         };
         let value = value.trim();
-        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        if let Some(wrong) = value.strip_prefix(['=', '~', '!', '<', '>']) {
+            // `==` of programming languages, `=!`, `=>`: taken for a value, it would match nothing in silence.
+            let written = rest.strip_suffix(wrong).unwrap_or(rest).trim();
+            return Err(format!(
+                "`{text}`: `{written}` is not a comparison; allowed are `=`, `!=`, `=~` and `!~`\nhint: write {label}={}; a \
+                 value that begins so needs quotes: {label}=\"{value}\"",
+                wrong.trim()
+            ));
+        }
+        let value = match (value.strip_prefix('"'), value.len()) {
+            (None, _) => value,
+            (Some(inner), 2..) => inner
+                .strip_suffix('"')
+                .ok_or_else(|| format!("`{text}`: the quotes around the value are not closed"))?,
+            (Some(_), _) => return Err(format!("`{text}`: the quotes around the value are not closed")),
+        };
         match operator {
             "=~" => Self::regex(label, value, false),
             "!~" => Self::regex(label, value, true),
@@ -86,10 +101,42 @@ impl Matcher {
         }
     }
 
+    /// The label that it is about.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The value or the pattern that it names.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether it names a pattern.
+    #[must_use]
+    pub fn is_regex(&self) -> bool {
+        matches!(self.comparison, Comparison::Matches(_) | Comparison::DoesNotMatch(_))
+    }
+
+    /// Whether the value or the pattern that it names is, or fits, this one: whatever follows from it.
+    #[must_use]
+    pub fn selects(&self, value: &str) -> bool {
+        match &self.comparison {
+            Comparison::Equal | Comparison::NotEqual => value == self.value,
+            Comparison::Matches(regex) | Comparison::DoesNotMatch(regex) => regex.is_match(value),
+        }
+    }
+
     /// Whether labels fulfil it.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
-        let value = labels.get(&self.label).map_or("", String::as_str);
+        self.accepts(labels.get(&self.label).map_or("", String::as_str))
+    }
+
+    /// Whether a value of its label fulfils it.
+    #[must_use]
+    pub fn accepts(&self, value: &str) -> bool {
         match &self.comparison {
             Comparison::Equal => value == self.value,
             Comparison::NotEqual => value != self.value,
@@ -145,5 +192,28 @@ mod tests {
         for text in ["owner", "=x", "a b=c", "owner=~(", "owner!x"] {
             assert!(Matcher::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_another_comparison_is_refused_with_the_right_one() {
+        for text in
+            ["severity==critical", "severity == critical", "severity=!critical", "owner=>a", "owner===a", "a=~~b"]
+        {
+            let refused = Matcher::parse(text).unwrap_err();
+            assert!(
+                refused.contains("is not a comparison; allowed are `=`, `!=`, `=~` and `!~`"),
+                "{text}: {refused}"
+            );
+        }
+        let refused = Matcher::parse("severity==critical").unwrap_err();
+        assert!(
+            refused.contains("`==` is not") && refused.contains("hint: write severity=critical;"),
+            "{refused}"
+        );
+        for text in ["owner=\"team-a", "owner=\""] {
+            assert!(Matcher::parse(text).unwrap_err().contains("not closed"), "{text}");
+        }
+        let quoted = Matcher::parse("owner=\"=x\"").unwrap();
+        assert!(quoted.accepts("=x") && Matcher::parse(&quoted.to_string()).unwrap() == quoted);
     }
 }

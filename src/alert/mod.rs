@@ -17,6 +17,7 @@ mod routing;
 mod rule;
 mod segments;
 mod series;
+mod vocabulary;
 mod words;
 
 pub use address::{column_page, encoded};
@@ -38,6 +39,7 @@ pub use routing::{
 pub use rule::{AlertRule, Observation, RuleKind, Scope};
 pub use segments::{SEGMENT_NAMES, Segments, relate};
 pub use series::{SeriesAlerts, SeriesKey, Transition};
+pub use vocabulary::Vocabulary;
 
 #[cfg(test)]
 mod tests;

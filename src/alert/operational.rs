@@ -22,6 +22,8 @@ pub enum OperationalRule {
     StuckPartition,
     /// Windows close and there is nothing to compare them with.
     BaselineMissing,
+    /// Segments close windows that the baseline has nothing of.
+    SegmentWithoutBaseline,
     /// Messages were given up.
     DeadDeliveries,
     /// A training system does not answer.
@@ -30,7 +32,7 @@ pub enum OperationalRule {
 
 impl OperationalRule {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NoData,
         Self::Lag,
         Self::RejectedShare,
@@ -39,6 +41,7 @@ impl OperationalRule {
         Self::ClockSkew,
         Self::StuckPartition,
         Self::BaselineMissing,
+        Self::SegmentWithoutBaseline,
         Self::DeadDeliveries,
         Self::RetrainingUnanswered,
     ];
@@ -55,6 +58,7 @@ impl OperationalRule {
             Self::ClockSkew => "clock_skew",
             Self::StuckPartition => "stuck_partition",
             Self::BaselineMissing => "baseline_missing",
+            Self::SegmentWithoutBaseline => "segment_without_baseline",
             Self::DeadDeliveries => "dead_deliveries",
             Self::RetrainingUnanswered => "retraining_unanswered",
         }
@@ -64,7 +68,11 @@ impl OperationalRule {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::Lag | Self::LateShare | Self::BaselineMissing | Self::RetrainingUnanswered => Severity::Warn,
+            Self::Lag
+            | Self::LateShare
+            | Self::BaselineMissing
+            | Self::SegmentWithoutBaseline
+            | Self::RetrainingUnanswered => Severity::Warn,
             _ => Severity::Critical,
         }
     }
@@ -87,6 +95,10 @@ impl OperationalRule {
             Self::BaselineMissing => {
                 "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
             }
+            Self::SegmentWithoutBaseline => {
+                "Make a baseline from windows that have these segments (page of baselines), or build one from newer training data \
+                 (driftd baseline build). `driftd status` names all of them."
+            }
             Self::DeadDeliveries => {
                 "Mend the receiver (driftd notify test RECEIVER), then send again what was given up (driftd alerts replay)."
             }
@@ -101,7 +113,11 @@ impl OperationalRule {
     #[must_use]
     pub fn policy(self) -> AlertPolicy {
         let looks = match self {
-            Self::NoData | Self::Lag | Self::StuckPartition | Self::BaselineMissing => 3,
+            Self::NoData
+            | Self::Lag
+            | Self::StuckPartition
+            | Self::BaselineMissing
+            | Self::SegmentWithoutBaseline => 3,
             _ => 1,
         };
         AlertPolicy { windows: looks, of: looks, resolve_after: 2, flap_windows: 30 }
@@ -163,6 +179,9 @@ pub struct OperationalFacts {
     pub stuck: Vec<(String, i64)>,
     /// Whether the newest window closed without a baseline, and none is being learnt.
     pub baseline_missing: bool,
+    /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
+    /// first window that was not judged.
+    pub segments: Vec<(String, String)>,
     /// Retraining requests that got no answer in time lately.
     pub unanswered: u64,
 }
@@ -245,10 +264,27 @@ impl OperationalFacts {
         ));
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
+        signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));
         let unanswered = format!("{} retraining requests got no answer in time", self.unanswered);
         signs.push(Sign::new(Rule::RetrainingUnanswered, (self.unanswered > 0).then_some(unanswered)));
         signs
     }
+}
+
+/// Segments that one alert names.
+const NAMED_SEGMENTS: usize = 5;
+
+/// One alert says it of all segments, however many there are.
+fn segments_in_words(segments: &[(String, String)]) -> Option<String> {
+    let named: Vec<String> = segments
+        .iter()
+        .take(NAMED_SEGMENTS)
+        .map(|(segment, since)| format!("segment {segment}: no baseline since {since}"))
+        .collect();
+    let more = segments.len().saturating_sub(NAMED_SEGMENTS);
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    (!named.is_empty())
+        .then(|| format!("windows of new segments are counted and not judged: {}{more}", named.join(", ")))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

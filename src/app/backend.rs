@@ -11,6 +11,7 @@ use super::overview::view;
 use super::reports;
 use super::state::Shared;
 use super::upkeep::watermark;
+use crate::config::Monitor;
 use crate::http::{
     Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Probe, Report, ReportOutcome,
     RequestChange, SeriesOf, WindowDetail,
@@ -24,7 +25,7 @@ use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
     FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, ScoreBoard, SilenceRow,
-    Status, WindowFilter, WindowRow, distribution_rows,
+    Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
 };
 use crate::window::WHOLE;
 
@@ -92,7 +93,7 @@ impl Shown {
 
     /// Everything known of the monitors, stored or configured.
     async fn views(&self, only: Option<&str>) -> Answer<Vec<MonitorView>> {
-        let status = self.store.status().await.map_err(failure)?;
+        let status = self.shared.status(&self.store).await.map_err(failure)?;
         let running = self.shared.monitors();
         let mut names: BTreeSet<&str> = status.monitors.iter().map(|monitor| monitor.monitor.as_str()).collect();
         names.extend(running.iter().map(|running| running.monitor.name.as_str()));
@@ -262,7 +263,15 @@ impl Backend for Shown {
     async fn baseline(&self, monitor: &str, version: i32) -> Answer<BaselineDetail> {
         let baseline = self.one_baseline(monitor, version).await?;
         let (windows, segments) = self.store.baseline_use(baseline.id).await.map_err(failure)?;
-        Ok(BaselineDetail { baseline, segments, windows })
+        let columns = baseline_columns(&self.store.baseline(monitor, version).await.map_err(failure)?);
+        Ok(BaselineDetail { baseline, segments, windows, columns })
+    }
+
+    async fn baseline_distributions(&self, monitor: &str, version: i32) -> Answer<Vec<DistributionRow>> {
+        self.one_baseline(monitor, version).await?;
+        let counted = self.store.baseline(monitor, version).await.map_err(failure)?;
+        let whole = counted.segments.get(WHOLE);
+        Ok(whole.map(|whole| distribution_rows(whole, None, None)).unwrap_or_default())
     }
 
     async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> Answer<BaselineDiff> {
@@ -336,6 +345,10 @@ impl Backend for Shown {
     }
 
     async fn silence(&self, wanted: NewSilence, actor: &str) -> Answer<SilenceRow> {
+        let running = self.shared.monitors();
+        let monitors: Vec<&Monitor> = running.iter().map(|running| &running.monitor).collect();
+        let known = super::status::vocabulary(&self.store, &monitors).await.map_err(failure)?;
+        known.check_all(&wanted.matchers).map_err(Failure::Invalid)?;
         let id = self
             .store
             .add_silence(&wanted.matchers, wanted.duration, actor, &wanted.comment)
@@ -402,7 +415,7 @@ impl Backend for Shown {
     }
 
     async fn status(&self) -> Answer<Status> {
-        self.store.status().await.map_err(failure)
+        self.shared.status(&self.store).await.map_err(failure)
     }
 
     fn configuration(&self) -> Vec<ConfiguredValue> {

@@ -65,6 +65,7 @@ async fn judge_monitor(
     let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
     let mut due = Vec::new();
     let mut closed = 0;
+    let mut latest = None;
     for window in open {
         if stop.is_cancelled() {
             return Ok(false);
@@ -83,6 +84,12 @@ async fn judge_monitor(
                 monitor = %monitor.name, window = %window.key.start, ?missing,
                 "closing a window although partitions are missing"
             );
+        }
+        // Of a backlog, windows that begin after those that a baseline is learnt from are judged by it: so it is looked for
+        // before the first window of each start, and not only when all that is due was closed.
+        if latest != Some(window.key.start) {
+            learn_baseline(store, running).await?;
+            latest = Some(window.key.start);
         }
         let with = Closing {
             monitor: &monitor.name,

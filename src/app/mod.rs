@@ -10,13 +10,15 @@ mod operations;
 mod overview;
 mod reports;
 mod state;
+mod status;
 mod telling;
 mod upkeep;
 mod wiring;
 mod workers;
 
 pub use monitors::TopicMatcher;
-pub use wiring::{build_receivers, source_options, store_options};
+pub use status::{status, vocabulary};
+pub use wiring::{build_receiver, build_receivers, source_options, store_options};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Settings, UnreadError};
 use crate::http::{Listener, ListenerOptions};
 use crate::kafka::{Producer, Source};
 use crate::notify::ReceiverError;
@@ -43,6 +45,9 @@ pub enum AppError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Secrets that cannot be read here.
+    #[error(transparent)]
+    Unread(#[from] UnreadError),
     /// Receivers that cannot be used as configured.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Receivers(Vec<ReceiverError>),
@@ -80,14 +85,14 @@ impl App {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
-        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+        let store = Store::connect_lazily(&store_options(&settings)?)?;
         let http = &settings.daemon.http;
         let listening =
             ListenerOptions { address: http.listen, tls: http.tls.clone(), connections: http.max_connections };
         let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
         store.migrate().await?;
-        let producer = Producer::new(&source_options(&settings.daemon)?)?;
-        let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
+        let producer = Producer::new(&source_options(&settings)?)?;
+        let receivers = build_receivers(&settings, Some(&producer)).map_err(AppError::Receivers)?;
         let private = settings.daemon.http.listen.ip().is_loopback();
         let common = Common::of(&settings);
         let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, common, private));
@@ -110,7 +115,7 @@ impl App {
         reloads: mpsc::Receiver<ReloadRequest>,
     ) -> Result<(), AppError> {
         let Self { settings, store, listener, shared } = self;
-        let source = Source::start(&source_options(&settings.daemon)?)?;
+        let source = Source::start(&source_options(&settings)?)?;
         let commands = source.commands();
         let mut supervisor = Supervisor::default();
         let token = supervisor.token();
@@ -232,10 +237,10 @@ async fn reload(
                     everything\nhint: keep `[[http.tokens]]`, or restart with `http.listen` on 127.0.0.1"
             .to_owned());
     }
-    let options = source_options(&settings.daemon).map_err(|error| error.to_string())?;
+    let options = source_options(&settings).map_err(|error| error.to_string())?;
     let producer = Producer::new(&options).map_err(|error| error.to_string())?;
-    let receivers = build_receivers(&settings.receivers, Some(&producer))
-        .map_err(|errors| AppError::Receivers(errors).to_string())?;
+    let receivers =
+        build_receivers(&settings, Some(&producer)).map_err(|errors| AppError::Receivers(errors).to_string())?;
     // Nothing below may fail.
     let monitors = monitors::runtime(&settings);
     let summary = format!("reloaded: {} monitors, {} receivers", monitors.len(), receivers.len());

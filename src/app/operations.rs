@@ -68,7 +68,13 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
         routing: &common.routing,
     };
     let limits = common.operations.for_windows(monitor.counting.length.micros());
-    let watched = Watched { scope, topics, learning: monitor.learn.is_some(), limits: &limits };
+    let watched = Watched {
+        scope,
+        topics,
+        learning: monitor.learn.is_some(),
+        min_records: monitor.rules.judge.min_records.max(1),
+        limits: &limits,
+    };
     store.look_at_monitor(watched, LOOK).await?;
     let silence = monitor.gone_after.max(monitor.counting.length.micros().saturating_mul(SILENT_WINDOWS));
     let ended = store.end_alerts_of_gone_series(&monitor.name, silence).await?;

@@ -1,7 +1,7 @@
 //! How monitors stand, from what is stored and what runs.
 
 use super::monitors::RunningMonitor;
-use crate::view::{BaselineSummary, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
+use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
 
 /// A monitor as it is shown.
 pub(super) fn view(
@@ -15,13 +15,14 @@ pub(super) fn view(
     let count = |state: &str| alerts.iter().filter(|alert| alert.state == state).count();
     let last_window = stored.and_then(|monitor| monitor.last_window.clone());
     let open_windows = stored.map_or(0, |monitor| monitor.open_windows);
-    let state = MonitorState::of(&alerts, last_window.as_ref(), open_windows);
+    let learning = stored.and_then(|monitor| monitor.learning);
+    let state = MonitorState::of(&alerts, last_window.as_ref(), open_windows, learning.is_some());
     let lag = running.map(|running| {
         let own = status.partitions.iter().filter(|partition| running.topics.matches(&partition.topic));
         own.filter_map(|partition| partition.lag).sum()
     });
     let firing = count("firing") + count("acknowledged");
-    let summary = summary(state, last_window.as_ref().map(|window| window.rows), firing, running);
+    let summary = summary(state, last_window.as_ref().map(|window| window.rows), firing, running, learning);
     MonitorView {
         name: name.to_owned(),
         configured: running.is_some(),
@@ -37,11 +38,21 @@ pub(super) fn view(
         last_window,
         baseline: baselines.into_iter().find(|baseline| baseline.active),
         lag,
+        learning,
+        segments_without_baseline: stored
+            .map(|monitor| monitor.segments_without_baseline.clone())
+            .unwrap_or_default(),
         labels: running.map(|running| running.monitor.rules.labels.clone()).unwrap_or_default(),
     }
 }
 
-fn summary(state: MonitorState, rows: Option<u64>, firing: usize, running: Option<&RunningMonitor>) -> String {
+fn summary(
+    state: MonitorState,
+    rows: Option<u64>,
+    firing: usize,
+    running: Option<&RunningMonitor>,
+    learning: Option<Learning>,
+) -> String {
     let alerts = match firing {
         0 => String::new(),
         1 => "; one alert fires".to_owned(),
@@ -57,6 +68,10 @@ fn summary(state: MonitorState, rows: Option<u64>, firing: usize, running: Optio
         MonitorState::NoBaseline => {
             "Windows are counted and not judged: there is no baseline to compare them with.".to_owned()
         }
+        MonitorState::Learning => match learning {
+            Some(learning) => format!("Windows are counted and not judged yet; {}.", learning.words()),
+            None => "Windows are counted and not judged yet: a baseline is being learnt.".to_owned(),
+        },
         MonitorState::TooFew => {
             format!(
                 "The last window has {} records, fewer than the {least} that a verdict needs.",

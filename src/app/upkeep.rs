@@ -58,7 +58,7 @@ async fn gauges(
     shared: &Shared,
     reader_timeout: i64,
 ) -> Result<(), StoreError> {
-    let status = store.status().await?;
+    let status = shared.status(store).await?;
     let metrics = &shared.metrics;
     let judged = store.judged_alerts().await?;
     let topics = store.topics().await?;
@@ -73,6 +73,8 @@ async fn gauges(
             .map(|(watermark, now)| seconds(now, watermark));
         let gauges = MonitorGauges {
             open_windows: stored.map_or(0, |monitor| monitor.open_windows),
+            learning: stored.and_then(|monitor| monitor.learning).map(|learning| (learning.windows, learning.of)),
+            unknown_segments: stored.map_or(0, |monitor| monitor.segments_without_baseline.len() as u64),
             firing: status.alerts.iter().filter(firing).count() as u64,
             watermark_lag: lag,
             window_end: end

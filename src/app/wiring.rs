@@ -1,20 +1,22 @@
 //! From checked settings to the options of the edges.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::state::{Receivers, RunningReceiver};
-use crate::config::{self, DaemonSettings, KafkaSecurity, PostgresTls, TokenSettings};
+use crate::config::{self, KafkaSecurity, PostgresTls, Settings, TokenSettings, UnreadError};
 use crate::kafka::{Producer, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
 use crate::notify::{EmailReceiver, HttpReceiver, OauthClient, Produce, Receiver, ReceiverError, fetch_token};
 use crate::store::{StoreOptions, TlsMode};
 
 /// How to reach the database.
-#[must_use]
-pub fn store_options(settings: &DaemonSettings) -> StoreOptions {
-    let postgres = &settings.postgres;
-    StoreOptions {
+///
+/// # Errors
+/// When a secret that it needs could not be read here.
+pub fn store_options(settings: &Settings) -> Result<StoreOptions, UnreadError> {
+    settings.need("postgres", "to connect to PostgreSQL")?;
+    let postgres = &settings.daemon.postgres;
+    Ok(StoreOptions {
         url: postgres.url.clone(),
         password: postgres.password.clone(),
         tls: match postgres.tls {
@@ -27,16 +29,18 @@ pub fn store_options(settings: &DaemonSettings) -> StoreOptions {
         ca_file: postgres.ca_file.clone(),
         max_connections: postgres.max_connections,
         acquire_timeout: Duration::from_secs(10),
-        application_name: settings.name.clone(),
+        application_name: settings.daemon.name.clone(),
         statement_cache: postgres.statement_cache,
-    }
+    })
 }
 
 /// How to reach Kafka.
 ///
 /// # Errors
-/// When tokens are to be fetched outside a runtime.
-pub fn source_options(settings: &DaemonSettings) -> Result<SourceOptions, super::AppError> {
+/// When a secret that it needs could not be read here, or tokens are to be fetched outside a runtime.
+pub fn source_options(settings: &Settings) -> Result<SourceOptions, super::AppError> {
+    settings.need("kafka", "to connect to Kafka")?;
+    let settings = &settings.daemon;
     let kafka = &settings.kafka;
     Ok(SourceOptions {
         brokers: kafka.brokers.clone(),
@@ -91,10 +95,13 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
             }))
         }
         TokenSettings::Endpoint(endpoint) => {
+            let client_secret = endpoint.client_secret.clone().ok_or_else(|| {
+                super::AppError::Unavailable("the client's secret for Kafka's tokens was not read".to_owned())
+            })?;
             let client = OauthClient {
                 url: endpoint.url.clone(),
                 client_id: endpoint.client_id.clone(),
-                client_secret: endpoint.client_secret.clone(),
+                client_secret,
                 scope: endpoint.scope.clone(),
             };
             let runtime = tokio::runtime::Handle::try_current()
@@ -111,37 +118,49 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
 ///
 /// # Errors
 /// With everything that is wrong with any of them.
-pub fn build_receivers(
-    settings: &BTreeMap<String, config::Receiver>,
-    producer: Option<&Producer>,
-) -> Result<Receivers, Vec<ReceiverError>> {
+pub fn build_receivers(settings: &Settings, producer: Option<&Producer>) -> Result<Receivers, Vec<ReceiverError>> {
     let mut receivers = Receivers::new();
     let mut errors = Vec::new();
-    for (name, receiver) in settings {
-        let built = match &receiver.channel {
-            config::Channel::Email(email) => {
-                EmailReceiver::new(email).map(|receiver| Receiver::Email(Box::new(receiver)))
-            }
-            config::Channel::Http(options) => {
-                HttpReceiver::new(options).map(|receiver| Receiver::Http(Box::new(receiver)))
-            }
-            config::Channel::Kafka { topic } => {
-                Ok(Receiver::Kafka { topic: topic.clone(), produce: produce(producer.cloned()) })
-            }
-        };
-        match built {
+    for name in settings.receivers.keys() {
+        match build_receiver(settings, name, producer) {
             Ok(built) => {
-                let running = RunningReceiver {
-                    receiver: built,
-                    max_per_hour: receiver.max_per_hour,
-                    concurrency: receiver.concurrency,
-                };
-                receivers.insert(name.clone(), Arc::new(running));
+                receivers.insert(name.clone(), Arc::new(built));
             }
-            Err(message) => errors.push(ReceiverError { receiver: name.clone(), message }),
+            Err(error) => errors.push(error),
         }
     }
     if errors.is_empty() { Ok(receivers) } else { Err(errors) }
+}
+
+/// Builds one receiver.
+///
+/// # Errors
+/// With what is wrong with it; a secret that could not be read here is.
+pub fn build_receiver(
+    settings: &Settings,
+    name: &str,
+    producer: Option<&Producer>,
+) -> Result<RunningReceiver, ReceiverError> {
+    let failed = |message: String| ReceiverError { receiver: name.to_owned(), message };
+    settings.need(&format!("receivers.{name}"), "to send to it").map_err(|unread| failed(unread.to_string()))?;
+    let receiver = settings.receivers.get(name).ok_or_else(|| failed("it is not configured".to_owned()))?;
+    let built = match &receiver.channel {
+        Some(config::Channel::Email(email)) => {
+            EmailReceiver::new(email).map(|receiver| Receiver::Email(Box::new(receiver)))
+        }
+        Some(config::Channel::Http(options)) => {
+            HttpReceiver::new(options).map(|receiver| Receiver::Http(Box::new(receiver)))
+        }
+        Some(config::Channel::Kafka { topic }) => {
+            Ok(Receiver::Kafka { topic: topic.clone(), produce: produce(producer.cloned()) })
+        }
+        None => Err("its secrets were not read".to_owned()),
+    };
+    Ok(RunningReceiver {
+        receiver: built.map_err(failed)?,
+        max_per_hour: receiver.max_per_hour,
+        concurrency: receiver.concurrency,
+    })
 }
 
 fn produce(producer: Option<Producer>) -> Produce {

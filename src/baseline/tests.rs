@@ -121,4 +121,18 @@ fn learning_from_windows_moves_every_count() {
     assert_eq!((k.counts(), b.counts()), (&[100, 100, 0, 0][..], &[150, 50, 0, 0][..]));
     assert!((x.mean().unwrap() - 99.5).abs() < 1.0, "{:?}", x.mean());
     assert_eq!(baseline.segments["k=k1"].column("k").unwrap().counts(), [0, 100, 0, 0]);
+    // So can those of windows that are still open; those of bins that training data placed cannot be told apart.
+    let universal = BinningSet::universal(&schema());
+    assert!(baseline.binnings.holds_whole_buckets_of(&universal));
+    let whole =
+        windows.iter().find(|(segment, _)| segment == "*").map(|(_, counts)| counts.rebinned(&baseline.binnings));
+    assert_eq!(whole.as_ref(), Some(&baseline.segments["*"]));
+    let (built, _) = build(&schema(), &[], BuildOptions::default(), || {
+        let rows = lines().replace("\"x\":", "\"x\":0.1");
+        Ok(json_lines_batches(Cursor::new(rows), &self::rows()))
+    })
+    .unwrap();
+    assert!(!built.binnings.holds_whole_buckets_of(&universal));
+    let renamed = BinningSet::new(vec![("y".to_owned(), crate::binning::Binning::UniversalNumeric)]);
+    assert!(!baseline.binnings.holds_whole_buckets_of(&renamed), "other columns");
 }

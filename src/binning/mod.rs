@@ -86,6 +86,27 @@ impl BinningSet {
         )
     }
 
+    /// Whether counts made on a universal set can be moved to this one exactly: the same columns, and no bin of this set parts
+    /// a bucket of the other. So it is with sets that were placed by such counts.
+    #[must_use]
+    pub fn holds_whole_buckets_of(&self, universal: &Self) -> bool {
+        self.columns.len() == universal.columns.len()
+            && self.columns.iter().zip(&universal.columns).all(|((name, binning), (other, counted))| {
+                name == other
+                    && match (counted, binning) {
+                        (Binning::UniversalNumeric, Binning::UniversalNumeric) => true,
+                        (Binning::UniversalNumeric, Binning::Numeric(binning)) => {
+                            binning.cuts().iter().all(|cut| universal::is_lower_end(*cut))
+                        }
+                        (Binning::Categorical(from), Binning::Categorical(_)) => {
+                            from.categories().is_empty() || binning == counted
+                        }
+                        (Binning::Embedding(_), Binning::Embedding(_)) => binning == counted,
+                        _ => false,
+                    }
+            })
+    }
+
     /// Whether this set fits a schema: the same columns in the same order, of the same types.
     #[must_use]
     pub fn fits(&self, schema: &ModelSchema) -> bool {

@@ -38,6 +38,12 @@ pub fn lower_end(bucket: i32) -> f64 {
     }
 }
 
+/// Whether a bucket begins at this value, or one at the end of all numbers does.
+#[must_use]
+pub fn is_lower_end(value: f64) -> bool {
+    value == f64::MIN || value == f64::MAX || lower_end(bucket(value)) == value
+}
+
 /// Where magnitude bucket number `index` (from 0) begins; infinite past the last one.
 fn magnitude(index: i32) -> f64 {
     let bits = u64::from(index.unsigned_abs()) << SHIFT;

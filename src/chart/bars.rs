@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{at, rectangle};
 
 /// What a bar stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BarKind {
     /// Values of the column.
@@ -34,7 +34,7 @@ impl BarKind {
 }
 
 /// A bin with its share on both sides.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Bar {
     /// What it is called: a range, a category, a kind of absence.
     pub label: String,

@@ -1,11 +1,10 @@
 //! `driftd alerts`
 
-use std::path::Path;
-
-use super::{CliError, actor, say, tell, with_store};
+use super::monitor::name_of;
+use super::reach::{AlertStep, Reach};
+use super::{CliError, Context, say, tell, with_reach};
 use crate::alert::Matcher;
 use crate::notify::plain;
-use crate::store::{AlertAction, Replay};
 use crate::view::{AlertDetail, AlertFilter, AlertRow, Judged};
 use crate::window::WHOLE;
 
@@ -13,8 +12,8 @@ use crate::window::WHOLE;
 pub(super) enum Command {
     /// Alerts that are not over, the newest first.
     List {
-        /// Of this monitor.
-        #[arg(long)]
+        /// Of this monitor: its name in the configuration, or its file.
+        #[arg(long, value_name = "MONITOR")]
         monitor: Option<String>,
         /// Those that are over, too.
         #[arg(long)]
@@ -47,10 +46,12 @@ pub(super) enum Command {
     },
     /// Keep alerts quiet for a while: that of an id, or all that match.
     Silence {
-        /// The id of an alert, or how it begins, or matchers such as `monitor=credit-score` and `severity!=critical`.
+        /// The id of an alert, or how it begins, or matchers such as `monitor=credit-score` and `severity!=critical`: a label,
+        /// one of =, !=, =~ and !~, and a value. All must match. Labels are alertname, kind, monitor, version, segment,
+        /// severity, column, receiver, and those of monitors' `[labels]`.
         #[arg(required = true)]
         what: Vec<String>,
-        /// For how long: 30m, 2h, 7d.
+        /// For how long: 30m, 2h, 7d; 366d at most.
         #[arg(long = "for", value_name = "DURATION", default_value = "2h")]
         duration: String,
         /// Why.
@@ -68,72 +69,89 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
-    with_store(path, async |store, settings| match command {
+pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
+    with_reach(context, async |reach| match command {
         Command::List { monitor, all } => {
-            let alerts = store.alerts(&AlertFilter { monitor, all }, 1_000).await?;
+            let monitor = monitor.as_deref().map(name_of).transpose()?;
+            let alerts = reach.alerts(&AlertFilter { monitor: monitor.clone(), all }).await?;
+            if let Some(monitor) = monitor.filter(|_| alerts.is_empty()) {
+                reach.check_monitor(&monitor).await?;
+            }
             tell(&alerts, || list(&alerts, all))
         }
         Command::Show { alert } => {
-            let detail = store.alert(&alert).await?;
+            let detail = reach.alert(&alert).await?;
             tell(&detail, || show(&detail))
         }
         Command::Ack { alert, comment } => {
-            let id = store.find_alert(&alert).await?;
-            let alert = store.act_on_alert(id, AlertAction::Acknowledge, &actor(), &comment).await?;
+            let alert = reach.change_alert(&alert, AlertStep::Acknowledge, &comment).await?;
             tell(&alert, || say(format!("acknowledged: {}", plain(&alert.view.evidence.summary))))
         }
         Command::Resolve { alert, comment, judged } => {
             let judged = judged.as_deref().map(judgement).transpose()?;
-            let id = store.find_alert(&alert).await?;
-            let mut alert = store.alert(&id.to_string()).await?.alert;
-            if judged.is_none() || !alert.is_over() {
-                alert = store.act_on_alert(id, AlertAction::Resolve, &actor(), &comment).await?;
-            }
-            if let Some(judged) = judged {
-                store.judge_alert(id, judged, &actor()).await?;
-                alert.judged = Some(judged);
-            }
+            let alert = reach.change_alert(&alert, AlertStep::Resolve(judged), &comment).await?;
             tell(&alert, || say(format!("resolved: {}", plain(&alert.view.evidence.summary))))
         }
-        Command::Silence { what, duration, comment } => {
-            let span = crate::config::duration(&duration).filter(|span| *span > 0).ok_or_else(|| {
-                CliError::Failed(format!("`{duration}` is not a duration\nhint: write 30m, 2h or 7d"))
-            })?;
-            let matchers = match what.as_slice() {
-                [id] if !id.contains('=') && !id.contains('~') => store.alert(id).await?.alert.view.matchers(),
-                texts => texts
-                    .iter()
-                    .map(|text| Matcher::parse(text))
-                    .collect::<Result<_, _>>()
-                    .map_err(CliError::Failed)?,
-            };
-            let id = store.add_silence(&matchers, span, &actor(), &comment).await?;
-            let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
-            tell(&serde_json::json!({ "silence": id, "matchers": texts, "duration": duration }), || {
-                say(format!("silence {id} for {duration}: {}", texts.join(", ")));
-            })
+        Command::Silence { what, duration, comment } => silence(reach, &what, &duration, &comment).await,
+        Command::Replay { message, receiver } => replay(reach, message.as_deref(), receiver.as_deref()).await,
+    })
+}
+
+/// The longest silence, in microseconds: who wants quiet for ever changes the monitor.
+const LONGEST: i64 = 366 * 86_400_000_000;
+
+async fn silence(reach: &Reach, what: &[String], duration: &str, comment: &str) -> Result<(), CliError> {
+    crate::config::duration(duration).filter(|span| (1..=LONGEST).contains(span)).ok_or_else(|| {
+        CliError::Failed(format!("`{duration}` is not a duration up to 366d\nhint: write 30m, 2h or 7d"))
+    })?;
+    if comment.trim().is_empty() {
+        return Err(CliError::Failed("--comment says nothing: people will ask why it is quiet".to_owned()));
+    }
+    let matchers = match what {
+        [id] if !id.contains(['=', '~', '!']) => reach.alert(id).await?.alert.view.matchers(),
+        texts => {
+            texts.iter().map(|text| Matcher::parse(text)).collect::<Result<_, _>>().map_err(CliError::Failed)?
         }
-        Command::Replay { message, receiver } => {
-            if let Some(name) = &receiver {
-                if !settings.receivers.contains_key(name) {
-                    return Err(CliError::Failed(format!("`{name}` is not a receiver of {}", path.display())));
-                }
-                store.enable_receiver(name).await?;
+    };
+    let id = reach.silence(&matchers, duration, comment).await?;
+    let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+    tell(&serde_json::json!({ "silence": id, "matchers": texts, "duration": duration }), || {
+        say(format!("silence {id} for {duration}: {}", texts.join(", ")));
+    })
+}
+
+async fn replay(reach: &Reach, message: Option<&str>, receiver: Option<&str>) -> Result<(), CliError> {
+    let number = match (message, receiver, reach) {
+        (Some(message), _, _) => reach.send_again(message).await?,
+        (None, Some(name), Reach::Database(database)) => {
+            let settings = reach.settings();
+            if settings.is_some_and(|settings| !settings.receivers.contains_key(name)) {
+                let known: Vec<&str> = settings
+                    .into_iter()
+                    .flat_map(|settings| settings.receivers.keys())
+                    .map(String::as_str)
+                    .collect();
+                return Err(CliError::Failed(format!(
+                    "`{name}` is not a receiver that is configured\nhint: there are {}",
+                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                )));
             }
-            let which = match (message, receiver) {
-                (Some(message), _) => Replay::Message(message),
-                (None, receiver) => Replay::Receiver(receiver.unwrap_or_default()),
-            };
-            let number = store.replay_deliveries(&which, &actor()).await?;
-            tell(&serde_json::json!({ "messages": number }), || {
-                say(format!("{number} messages will be sent again"));
-                if number == 0 {
-                    say(
-                        "hint: `driftd alerts show ALERT` lists its messages; only those that are dead or sent can be sent again",
-                    );
-                }
-            })
+            database.send_all_again(name).await?
+        }
+        (None, ..) => {
+            return Err(CliError::Usage(
+                "--server: `--receiver` switches a receiver on again, in the database itself\nhint: run it where the \
+                 configuration is, or name one message"
+                    .to_owned(),
+            ));
+        }
+    };
+    tell(&serde_json::json!({ "messages": number }), || {
+        say(format!("{number} messages will be sent again"));
+        if number == 0 {
+            say(
+                "hint: `driftd alerts show ALERT` lists its messages; only those that are dead or sent can be sent again",
+            );
         }
     })
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::files::{DataFile, short_name};
-use super::{CliError, actor, runtime, say, settings, tell};
-use crate::app::store_options;
+use super::monitor::{monitor as the_monitor, name_of};
+use super::reach::StoredBaseline;
+use super::{CliError, Context, actor, say, tell, with_reach, with_store};
 use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableColumn, build};
-use crate::binning::Binning;
-use crate::config::{Monitor, load_monitor};
+use crate::config::Monitor;
+use crate::notify::plain;
 use crate::record::table::TableRows;
-use crate::record::{Absence, nearest};
+use crate::record::{Role, nearest};
 use crate::store::Store;
 use crate::view::BaselineSummary;
 
@@ -26,9 +27,9 @@ pub(super) struct Arguments {
 enum Action {
     /// Build a baseline from training data and store it as the next version.
     Build {
-        /// The monitor's file.
-        #[arg(long, value_name = "FILE")]
-        monitor: PathBuf,
+        /// The monitor: its name in the configuration, or its file.
+        #[arg(long, value_name = "MONITOR")]
+        monitor: String,
         /// Training data: .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
         #[arg(long, value_name = "DATA")]
         from: PathBuf,
@@ -41,79 +42,104 @@ enum Action {
     },
     /// List the versions of a monitor's baseline.
     List {
-        /// The monitor's name.
+        /// The monitor: its name, or its file.
         monitor: String,
     },
     /// Show the columns of a version.
     Show {
-        /// The monitor's name.
+        /// The monitor: its name, or its file.
         monitor: String,
         /// The version; the active one when absent.
         version: Option<i32>,
     },
     /// Compare new windows with a version; open windows keep theirs.
     Activate {
-        /// The monitor's name.
+        /// The monitor: its name, or its file.
         monitor: String,
         /// The version.
         version: i32,
     },
 }
 
-pub(super) fn run(path: &Path, arguments: Arguments) -> Result<(), CliError> {
-    let settings = settings(path)?;
-    let runtime = runtime()?;
-    runtime.block_on(async {
-        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
-        match arguments.action {
-            Action::Build { monitor, from, by_name, inactive } => {
-                let monitor = load_monitor(&monitor)?;
-                let (baseline, report) = from_file(&monitor, &from, by_name)?;
+pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
+    match arguments.action {
+        Action::Build { monitor, from, by_name, inactive } => {
+            context.only_here("reads a file and writes to the database itself")?;
+            let monitor = the_monitor(context, &monitor)?;
+            let (baseline, report) = from_file(&monitor, &from, by_name)?;
+            with_store(context, async |store, _| {
                 store.migrate().await?;
-                let summary = store_baseline(&store, &monitor, &baseline, &from, !inactive).await?;
+                let summary = store_baseline(store, &monitor, &baseline, &from, !inactive).await?;
                 let built = serde_json::json!({
-                    "baseline": summary, "rejected": report.rejected.total(),
+                    "baseline": summary, "rejected": report.rejected.total(), "left_out": left_out(&report),
                 });
                 tell(&built, || tell_built(&summary, &report))
-            }
-            Action::List { monitor } => {
-                let baselines = store.baselines(&monitor).await?;
+            })
+        }
+        Action::List { monitor } => {
+            let monitor = name_of(&monitor)?;
+            with_reach(context, async |reach| {
+                let baselines = reach.baselines(&monitor).await?;
+                if baselines.is_empty() {
+                    reach.check_monitor(&monitor).await?;
+                }
                 tell(&baselines, || {
                     if baselines.is_empty() {
-                        say(format!("monitor `{monitor}` has no baseline"));
+                        say(format!(
+                            "monitor `{monitor}` has no baseline\nhint: `driftd baseline build` makes one from training data, \
+                             `learn` in [baseline] from the first windows"
+                        ));
                     }
                     for baseline in &baselines {
                         say(line(baseline));
                     }
                 })
-            }
-            Action::Show { monitor, version } => {
-                let baselines = store.baselines(&monitor).await?;
-                let wanted = version.or_else(|| baselines.iter().find(|b| b.active).map(|b| b.version));
-                let version = wanted.ok_or_else(|| {
-                    CliError::Failed(format!("monitor `{monitor}` has no active baseline\nhint: name a version"))
-                })?;
-                let baseline = store.baseline(&monitor, version).await?;
-                let summary = baselines.iter().find(|summary| summary.version == version);
-                let whole = baseline.segments.get(crate::window::WHOLE);
-                let rows = whole.map(|whole| crate::view::distribution_rows(whole, None, None));
-                tell(&serde_json::json!({ "baseline": summary, "distributions": rows }), || {
-                    if let Some(summary) = summary {
-                        say(line(summary));
+            })
+        }
+        Action::Show { monitor, version } => {
+            let monitor = name_of(&monitor)?;
+            with_reach(context, async |reach| {
+                let version = match version {
+                    Some(version) => version,
+                    None => {
+                        let baselines = reach.baselines(&monitor).await?;
+                        baselines.iter().find(|baseline| baseline.active).map(|active| active.version).ok_or_else(|| {
+                            CliError::Failed(format!(
+                                "monitor `{monitor}` has no active baseline\nhint: name a version; `driftd baseline list {monitor}` \
+                                 shows what there is"
+                            ))
+                        })?
                     }
-                    show(&baseline);
+                };
+                let StoredBaseline { detail, distributions } = reach.baseline(&monitor, version).await?;
+                let all = serde_json::json!({
+                    "baseline": detail.baseline, "columns": detail.columns, "distributions": distributions,
+                });
+                tell(&all, || {
+                    say(line(&detail.baseline));
+                    for (segment, rows) in &detail.segments {
+                        say(format!("segment {}: {rows} records", plain(segment)));
+                    }
+                    for column in &detail.columns {
+                        let absent =
+                            if column.absent > 0 { format!(", {} absent", column.absent) } else { String::new() };
+                        say(format!("  {:<24} {}{absent}", plain(&column.column), column.values));
+                    }
                 })
-            }
-            Action::Activate { monitor, version } => {
-                store.activate_baseline(&monitor, version, &actor()).await?;
+            })
+        }
+        Action::Activate { monitor, version } => {
+            let monitor = name_of(&monitor)?;
+            with_reach(context, async |reach| {
+                reach.activate(&monitor, version).await?;
                 tell(&serde_json::json!({ "monitor": monitor, "active": version }), || {
                     say(format!(
                         "windows of `{monitor}` that open from now on are compared with version {version}"
                     ));
                 })
-            }
+            })
         }
-    })
+    }
 }
 
 /// Builds a baseline from a file. Columns are read where their paths say, as from Kafka; with `by_name` by their names.
@@ -137,11 +163,25 @@ pub(super) fn from_file(
             report.rows
         )));
     }
-    if report.unusable.is_empty() {
+    let refused: Vec<&UnusableColumn> =
+        report.unusable.iter().filter(|column| !may_be_missing(monitor, column)).collect();
+    if refused.is_empty() {
         return Ok((baseline, report));
     }
-    let listed: Vec<String> = report.unusable.iter().map(|column| hinted(column, &file, by_name)).collect();
+    let listed: Vec<String> = refused.into_iter().map(|column| hinted(column, &file, by_name)).collect();
     Err(CliError::Failed(format!("{}: no baseline can be built from it\n{}", file.name(), listed.join("\n"))))
+}
+
+/// Training data cannot have the latency, which is known only where the model serves.
+fn may_be_missing(monitor: &Monitor, unusable: &UnusableColumn) -> bool {
+    let column = monitor.schema.columns().iter().find(|column| column.name == unusable.name);
+    let no_value = matches!(unusable.reason, Unusable::NeverFound | Unusable::AlwaysNull);
+    no_value && column.is_some_and(|column| column.role == Role::Latency)
+}
+
+/// The columns that were left out of a baseline that could be built.
+fn left_out(report: &BuildReport) -> Vec<&str> {
+    report.unusable.iter().map(|column| column.name.as_str()).collect()
 }
 
 /// Why a column cannot be a baseline, and what was probably meant.
@@ -181,11 +221,18 @@ fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
     for (reason, count, example) in report.rejected.iter() {
         say(format!("warning: {count} rows could not be read ({reason}); {example}"));
     }
+    for column in left_out(report) {
+        say(format!(
+            "note: column `{column}` has no value in this data: it is left out, and windows are not compared in it\n\
+             hint: to compare it, too, make a baseline from windows: promote closed ones on the page of baselines, or let the \
+             monitor learn it with `learn` in [baseline]"
+        ));
+    }
 }
 
 fn line(baseline: &BaselineSummary) -> String {
     format!(
-        "{} version {}{}: {} records from {}, stored {}",
+        "{} version {}{}: {} records ({}), stored {}",
         baseline.monitor,
         baseline.version,
         if baseline.active { " (active)" } else { "" },
@@ -193,29 +240,4 @@ fn line(baseline: &BaselineSummary) -> String {
         baseline.origin,
         baseline.created_at,
     )
-}
-
-fn show(baseline: &Baseline) {
-    for (segment, counts) in &baseline.segments {
-        say(format!("segment {segment}: {} records", counts.rows()));
-    }
-    let Some(whole) = baseline.segments.get(crate::window::WHOLE) else { return };
-    for column in whole.columns() {
-        let absent: u64 = Absence::ALL.iter().map(|absence| column.absent(*absence)).sum();
-        let values = match column.binning() {
-            Binning::Numeric(binning) => {
-                let (lowest, highest) = binning.range();
-                let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
-                format!("numeric, {} bins, {lowest} to {highest}{mean}", binning.bins())
-            }
-            Binning::UniversalNumeric => "numeric, no value: no baseline".to_owned(),
-            Binning::Embedding(binning) => format!("embedding of {} dimensions", binning.dimensions()),
-            Binning::Categorical(binning) => format!("{} categories", binning.categories().len()),
-        };
-        say(format!(
-            "  {:<24} {values}{}",
-            column.name(),
-            if absent > 0 { format!(", {absent} absent") } else { String::new() }
-        ));
-    }
 }

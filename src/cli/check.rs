@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{CliError, runtime, say, settings, tell};
-use crate::app::{AppError, build_receivers, source_options, store_options};
-use crate::config::{Settings, Topics};
+use super::{CliError, Context, runtime, say, tell};
+use crate::app::{AppError, build_receiver, source_options, store_options};
+use crate::config::{ConfigError, Settings, Topics};
 use crate::kafka::{Producer, Source};
 use crate::store::Store;
 
@@ -17,30 +17,57 @@ pub(super) struct Arguments {
     online: bool,
 }
 
-pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
-    let settings = settings(path)?;
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
+    context.only_here("checks the files themselves")?;
+    let settings = context.settings()?;
+    // What only the daemon can read is its own matter; what nobody can read is a mistake.
+    let broken: Vec<_> = settings.unread.iter().filter(|unread| !unread.elsewhere).collect();
+    if !broken.is_empty() {
+        let problems = broken.into_iter().map(|unread| unread.problem.clone()).collect();
+        return Err(ConfigError { problems }.into());
+    }
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
-        let receivers = build_receivers(&settings.receivers, None).map_err(AppError::Receivers)?;
-        let options = source_options(&settings.daemon)?;
-        Producer::new(&options).map_err(AppError::from)?;
+        // Whatever the secrets are: the rest of a receiver is checked by building it, and Kafka's settings by a client.
+        for name in settings.receivers.keys().filter(|name| has_secrets(&settings, &format!("receivers.{name}"))) {
+            build_receiver(&settings, name, None).map_err(|error| AppError::Receivers(vec![error]))?;
+        }
+        if has_secrets(&settings, "kafka") {
+            Producer::new(&source_options(&settings)?).map_err(AppError::from)?;
+        }
         let mut checks: Vec<(String, Result<String, String>)> = Vec::new();
         if arguments.online {
             checks.push(("postgres".to_owned(), database(&settings).await));
             checks.extend(kafka(&settings).await);
-            for (name, receiver) in &receivers {
-                let probed = receiver.receiver.probe().await.map(|()| String::new());
-                checks.push((format!("receiver `{name}`"), probed));
-            }
+            checks.extend(receivers(&settings).await);
         }
-        report(path, &settings, &checks)?;
+        report(&context.config, &settings, &checks)?;
         match checks.iter().filter(|(_, outcome)| outcome.is_err()).count() {
             0 => Ok(()),
+            1 => Err(CliError::Findings("1 connection failed".to_owned())),
             number => Err(CliError::Findings(format!("{number} connections failed"))),
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
+}
+
+/// Whether all secrets below a key were read.
+fn has_secrets(settings: &Settings, key: &str) -> bool {
+    settings.need(key, "").is_ok()
+}
+
+/// Every receiver, tried.
+pub(super) async fn receivers(settings: &Settings) -> Vec<(String, Result<String, String>)> {
+    let mut checks = Vec::new();
+    for name in settings.receivers.keys() {
+        let probed = match build_receiver(settings, name, None) {
+            Ok(running) => running.receiver.probe().await.map(|()| String::new()),
+            Err(error) => Err(error.message),
+        };
+        checks.push((format!("receiver `{name}`"), probed));
+    }
+    checks
 }
 
 fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, String>)]) -> Result<(), CliError> {
@@ -52,12 +79,26 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
         })
         .collect();
     let (monitors, receivers) = (settings.monitors.len(), settings.receivers.len());
+    let unread: Vec<String> = settings
+        .unread
+        .iter()
+        .map(|unread| format!("`{}`: {}", unread.problem.key, unread.problem.message))
+        .collect();
     let all = serde_json::json!({
-        "file": path, "monitors": monitors, "receivers": receivers, "warnings": settings.warnings, "connections": connections,
+        "file": path, "monitors": monitors, "receivers": receivers, "warnings": settings.warnings, "secrets_not_read": unread,
+        "connections": connections,
     });
     tell(&all, || {
         for warning in &settings.warnings {
             say(format!("warning: {warning}"));
+        }
+        for secret in &unread {
+            say(format!("not read here: {secret}"));
+        }
+        if !unread.is_empty() {
+            say(
+                "hint: the daemon may be able to; run as its user (sudo -u driftd), what it loads from `secrets` beside this file is checked, too",
+            );
         }
         say(format!("{}: {monitors} monitors, {receivers} receivers: ok", path.display()));
         for (what, outcome) in checks {
@@ -70,13 +111,14 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
 }
 
 pub(super) async fn database(settings: &Settings) -> Result<String, String> {
-    let store = Store::connect_lazily(&store_options(&settings.daemon)).map_err(|error| error.to_string())?;
+    let options = store_options(settings).map_err(|error| error.to_string())?;
+    let store = Store::connect_lazily(&options).map_err(|error| error.to_string())?;
     store.ping().await.map_err(|error| error.to_string())?;
     Ok(String::new())
 }
 
 pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {
-    let source = match source_options(&settings.daemon)
+    let source = match source_options(settings)
         .map_err(|error| error.to_string())
         .and_then(|options| Source::start(&options).map_err(|error| error.to_string()))
     {

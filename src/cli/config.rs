@@ -1,8 +1,6 @@
 //! `driftd config`
 
-use std::path::Path;
-
-use super::{CliError, as_json, say, say_json, settings};
+use super::{CliError, Context, as_json, say, say_json, with_reach};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -14,14 +12,18 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(path: &Path, command: &Command) -> Result<(), CliError> {
+pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> {
     let Command::Show { origin } = command;
-    let settings = settings(path)?;
+    // The configuration alone needs neither the database nor its password.
+    let configured = match &context.server {
+        Some(_) => with_reach(context, async |reach| reach.configuration().await)?,
+        None => context.settings()?.configured,
+    };
     if as_json() {
-        return say_json(&settings.configured);
+        return say_json(&configured);
     }
     let mut file = "";
-    for value in &settings.configured {
+    for value in &configured {
         if value.file != file {
             file = &value.file;
             say(format!("# {file}"));

@@ -1,15 +1,16 @@
 //! `driftd doctor`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{CliError, as_json, check, runtime, say, say_json, settings};
-use crate::app::{AppError, build_receivers, store_options};
+use super::{CliError, Context, as_json, check, runtime, say, say_json};
+use crate::app::{status, store_options};
+use crate::config::Monitor;
 use crate::config::Settings;
 use crate::store::Store;
-use crate::view::DeliveryFilter;
+use crate::view::{AlertFilter, DeliveryFilter};
 
 /// Where to.
 #[derive(Debug, clap::Args)]
@@ -38,46 +39,56 @@ impl Check {
 }
 
 /// Tries everything, and writes what somebody who helps needs to know: no secrets, no records.
-pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
-    let settings = settings(path)?;
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
+    context.only_here("tries the connections themselves")?;
+    let settings = context.settings()?;
     let runtime = runtime()?;
     let bundle = runtime.block_on(gather(&settings))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     let text = serde_json::to_string_pretty(&bundle).map_err(|error| CliError::Failed(error.to_string()))?;
-    std::fs::write(&arguments.output, text)
-        .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", arguments.output.display())))?;
+    let output = &arguments.output;
+    std::fs::write(output, text).map_err(|error| {
+        CliError::Failed(format!(
+            "cannot write {}: {error}\nhint: --output FILE, in a folder that this user may write to",
+            output.display()
+        ))
+    })?;
+    let checks: Vec<&Value> = bundle.get("checks").and_then(Value::as_array).into_iter().flatten().collect();
+    let is_ok = |check: &&&Value| check.get("ok").and_then(Value::as_bool).unwrap_or(false);
+    let failed = checks.len() - checks.iter().filter(is_ok).count();
     if as_json() {
-        return say_json(&bundle);
+        say_json(&bundle)?;
+    } else {
+        for check in &checks {
+            let text = |key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default();
+            let detail = text("detail");
+            let colon = if detail.is_empty() { "" } else { ": " };
+            say(format!("{:<7} {}{colon}{detail}", if is_ok(&check) { "ok" } else { "failed" }, text("what")));
+        }
+        say(format!(
+            "written to {}: configuration without secrets, checks, status, deliveries given up, audit log",
+            output.display()
+        ));
     }
-    let mut failed = 0;
-    for check in bundle.get("checks").and_then(Value::as_array).into_iter().flatten() {
-        let text = |key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default();
-        let ok = check.get("ok").and_then(Value::as_bool).unwrap_or(false);
-        failed += usize::from(!ok);
-        let detail = text("detail");
-        let colon = if detail.is_empty() { "" } else { ": " };
-        say(format!("{:<7} {}{colon}{detail}", if ok { "ok" } else { "failed" }, text("what")));
+    match failed {
+        0 => Ok(()),
+        1 => Err(CliError::Findings("1 check failed".to_owned())),
+        more => Err(CliError::Findings(format!("{more} checks failed"))),
     }
-    say(format!(
-        "written to {}: configuration without secrets, checks, status, deliveries given up, audit log",
-        arguments.output.display()
-    ));
-    if failed > 0 {
-        return Err(CliError::Findings(format!("{failed} checks failed")));
-    }
-    Ok(())
 }
 
 async fn gather(settings: &Settings) -> Result<Value, CliError> {
-    let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+    // Without the database's password the rest is tried all the same.
+    let store = store_options(settings)
+        .map_err(|error| error.to_string())
+        .and_then(|options| Store::connect_lazily(&options).map_err(|error| error.to_string()));
     let mut checks = vec![Check::of("postgres", check::database(settings).await)];
-    checks.push(Check::of("schema", schema(&store).await));
-    checks.extend(check::kafka(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
-    let receivers = build_receivers(&settings.receivers, None).map_err(AppError::Receivers)?;
-    for (name, receiver) in &receivers {
-        let outcome = receiver.receiver.probe().await.map(|()| String::new());
-        checks.push(Check::of(format!("receiver `{name}`"), outcome));
+    if let Ok(store) = &store {
+        checks.push(Check::of("schema", schema(store).await));
     }
+    checks.extend(check::kafka(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
+    checks.extend(check::receivers(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
+    let monitors: Vec<&Monitor> = settings.monitors.iter().collect();
     let or_error = |outcome: Result<Value, String>| outcome.unwrap_or_else(|error| json!({ "error": error }));
     let dead = DeliveryFilter { receiver: None, status: Some("dead".to_owned()) };
     Ok(json!({
@@ -86,12 +97,24 @@ async fn gather(settings: &Settings) -> Result<Value, CliError> {
         "system": system(),
         "warnings": settings.warnings,
         "checks": checks,
+        "secrets_not_read": settings.unread.iter().map(|unread| &unread.problem.key).collect::<Vec<_>>(),
         "configuration": settings.configured,
-        "status": or_error(value(store.status().await)),
-        "open_alerts": or_error(value(store.alerts(&crate::view::AlertFilter::default(), 100).await)),
-        "deliveries_given_up": or_error(value(store.deliveries(&dead, None, 100).await)),
-        "audit": or_error(value(store.audit(None, None, 100).await)),
+        "status": or_error(of_store(&store, async |store| value(status(store, &monitors).await)).await),
+        "open_alerts": or_error(of_store(&store, async |store| value(store.alerts(&AlertFilter::default(), 100).await)).await),
+        "deliveries_given_up": or_error(of_store(&store, async |store| value(store.deliveries(&dead, None, 100).await)).await),
+        "audit": or_error(of_store(&store, async |store| value(store.audit(None, None, 100).await)).await),
     }))
+}
+
+/// Something that the database knows, or why it cannot be asked.
+async fn of_store(
+    store: &Result<Store, String>,
+    ask: impl AsyncFnOnce(&Store) -> Result<Value, String>,
+) -> Result<Value, String> {
+    match store {
+        Ok(store) => ask(store).await,
+        Err(why) => Err(why.clone()),
+    }
 }
 
 fn value<T: Serialize, E: std::fmt::Display>(outcome: Result<T, E>) -> Result<Value, String> {

@@ -1,13 +1,10 @@
 //! `driftd explain`
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use super::{CliError, as_json, say, say_json, with_store};
-use crate::measure::Pair;
+use super::reach::{Compared, Reach};
+use super::{CliError, Context, as_json, say, say_json, with_reach};
 use crate::notify::plain;
-use crate::report::window_column;
-use crate::store::Store;
 
 /// What to explain.
 #[derive(Debug, clap::Args)]
@@ -16,10 +13,10 @@ pub(super) struct Arguments {
     what: String,
 }
 
-pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
-    with_store(path, async |store, settings| match arguments.what.splitn(3, '/').collect::<Vec<_>>().as_slice() {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
+    with_reach(context, async |reach| match arguments.what.splitn(3, '/').collect::<Vec<_>>().as_slice() {
         [alert] => {
-            let detail = store.alert(alert).await?;
+            let detail = reach.alert(alert).await?;
             if as_json() {
                 return say_json(&detail);
             }
@@ -36,14 +33,7 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
             }
             Ok(())
         }
-        [monitor, window, column] => {
-            let values_only = settings
-                .monitors
-                .iter()
-                .find(|known| known.name == *monitor)
-                .is_some_and(|known| known.rules.judge.values_only);
-            finding(store, monitor, window, column, values_only).await
-        }
+        [monitor, window, column] => finding(reach, monitor, window, column).await,
         _ => Err(CliError::Failed(format!(
             "`{}` is neither an alert nor MONITOR/WINDOW/COLUMN\nhint: `driftd alerts list --all` lists alerts",
             arguments.what
@@ -51,43 +41,30 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
     })
 }
 
-async fn finding(
-    store: &Store,
-    monitor: &str,
-    window: &str,
-    column: &str,
-    values_only: bool,
-) -> Result<(), CliError> {
+async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Result<(), CliError> {
+    reach.check_monitor(monitor).await?;
     let id = match window {
         // The newest of the whole, of whatever version; alerts name their windows by id.
         "last" => {
-            let filter = crate::view::WindowFilter {
-                segment: Some(crate::window::WHOLE.to_owned()),
-                status: Some("closed".to_owned()),
-                ..crate::view::WindowFilter::default()
-            };
-            let page = store.windows(monitor, &filter, None, 1).await?;
-            page.items
-                .first()
-                .map(|window| window.id)
+            let last = reach.last_window(monitor).await?;
+            last.map(|window| window.id)
                 .ok_or_else(|| CliError::Failed(format!("monitor `{monitor}` has no closed window")))?
         }
         id => id.parse().map_err(|_| CliError::Failed(format!("`{id}` is not the id of a window, nor `last`")))?,
     };
-    let found = store.window_counts(monitor, id).await?;
-    let row = &found.row;
-    let missing = || CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`"));
-    let after = found.window.column(column).ok_or_else(missing)?;
-    let (name, counts) = found.baseline.clone().ok_or_else(|| {
+    let Compared { window: row, baseline, report } = reach.column(monitor, id, column).await?;
+    let name = baseline.ok_or_else(|| {
         CliError::Failed(format!(
-            "window {id} of `{monitor}` was not compared: there was no baseline when it opened"
+            "window {id} of `{monitor}` was not compared: there was no baseline when it closed"
         ))
     })?;
-    let before = counts.as_ref().and_then(|counts| counts.column(column)).ok_or_else(|| {
-        CliError::Failed(format!("baseline {name} has no column `{column}` for segment `{}`", row.segment))
+    let report = report.ok_or_else(|| {
+        CliError::Failed(format!(
+            "window {id} of `{monitor}` was not compared in `{column}`: baseline {name} has nothing of it for segment `{}`\n\
+             hint: `driftd baseline show {monitor}` lists its columns and segments",
+            row.segment
+        ))
     })?;
-    let pair = Pair::new(before, after).map_err(|error| CliError::Failed(error.to_string()))?;
-    let report = window_column(&pair, &store.judged(id).await?, values_only);
     if as_json() {
         return say_json(&serde_json::json!({ "window": row, "baseline": name, "column": report }));
     }

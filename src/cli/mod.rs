@@ -8,11 +8,14 @@ mod config;
 mod demo;
 mod doctor;
 mod drill;
+mod exit;
 mod explain;
 mod files;
 mod measures;
 mod migrate;
+mod monitor;
 mod notify;
+mod reach;
 mod replay;
 mod retraining;
 mod run;
@@ -26,11 +29,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::{AppError, store_options};
-use crate::config::{ConfigError, DEFAULT_PATH, Monitor, Settings, load};
+use crate::config::{ConfigError, DEFAULT_PATH, Settings, UnreadError, load_here};
 use crate::store::{Store, StoreError};
+use reach::{ServerOptions, with_reach};
 
 /// Watches models in production for drift: Kafka prediction logs in, calibrated alerts out.
 #[derive(Debug, Parser)]
@@ -42,6 +47,18 @@ struct Arguments {
     /// As JSON, for programs; of `compare` and `replay` the same as `--format json`.
     #[arg(long, global = true)]
     json: bool,
+    /// Ask the daemon at this address over its API, instead of the database: no configuration and no secret of it is needed.
+    /// For status, top, alerts, silences, retraining, explain, baseline list, show and activate, config show
+    /// [env: DRIFTD_SERVER].
+    #[arg(long, global = true, value_name = "URL", help_heading = "Over the API")]
+    server: Option<String>,
+    /// The file with the token for --server, which nobody else may read [env: DRIFTD_TOKEN_FILE; the token itself:
+    /// DRIFTD_TOKEN].
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Over the API")]
+    token_file: Option<PathBuf>,
+    /// The authority that signed the certificate of --server, beside the system's [env: DRIFTD_CA_FILE].
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Over the API")]
+    ca_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -83,10 +100,9 @@ enum Command {
     Drill(drill::Arguments),
     /// Build, list, show and activate baselines.
     Baseline(baseline::Arguments),
-    /// Compare two files, without any service: which columns moved, how much, and why. Exits with 3 on drift.
+    /// Compare two files, without any service: which columns moved, how much, and why.
     Compare(compare::Arguments),
-    /// Run monitors over log files, without any service: which windows would have drifted, which alerts fired. Exits with
-    /// 3 when any would have.
+    /// Run monitors over log files, without any service: which windows would have drifted, which alerts fired.
     Replay(replay::Arguments),
     /// List the measures with their default limits.
     Measures,
@@ -118,6 +134,15 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: crate::baseline::BaselineError,
     },
+    /// A secret that is needed and cannot be read here.
+    #[error(transparent)]
+    Unread(#[from] UnreadError),
+    /// A secret that is needed and was not given, or is not the right one.
+    #[error("{0}")]
+    Secret(String),
+    /// Arguments that make no sense together.
+    #[error("{0}")]
+    Usage(String),
     /// Findings of `check --online`.
     #[error("{0}")]
     Findings(String),
@@ -133,7 +158,11 @@ impl CliError {
     /// 1 failure, 3 findings, 69 unavailable, 78 configuration; 2 is clap's, for usage.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::App(AppError::Config(_) | AppError::Receivers(_)) => 78,
+            Self::Config(_)
+            | Self::Unread(_)
+            | Self::Secret(_)
+            | Self::App(AppError::Config(_) | AppError::Unread(_) | AppError::Receivers(_)) => 78,
+            Self::Usage(_) => 2,
             Self::App(AppError::Unavailable(_) | AppError::Store(_) | AppError::Kafka(_))
             | Self::Store(StoreError::Database { .. })
             | Self::Unavailable(_) => 69,
@@ -143,35 +172,84 @@ impl CliError {
     }
 }
 
+/// What all commands share: where the configuration is, or which daemon is asked.
+pub(crate) struct Context {
+    config: PathBuf,
+    /// From `--server`, or from the environment.
+    server: Option<ServerOptions>,
+    /// Whether it was named on the command line.
+    server_named: bool,
+}
+
+impl Context {
+    fn of(arguments: &Arguments, config_named: bool) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let server_named = arguments.server.is_some();
+        // A configuration that is named on the command line counts more than a server of the environment.
+        let server = arguments.server.clone().or_else(|| variable("DRIFTD_SERVER").filter(|_| !config_named));
+        let server = server.map(|url| ServerOptions {
+            url,
+            token_file: arguments.token_file.clone().or_else(|| variable("DRIFTD_TOKEN_FILE").map(PathBuf::from)),
+            ca_file: arguments.ca_file.clone().or_else(|| variable("DRIFTD_CA_FILE").map(PathBuf::from)),
+        });
+        Self { config: arguments.config.clone(), server, server_named }
+    }
+
+    /// Reads the configuration; secrets that cannot be read here are missing in it.
+    fn settings(&self) -> Result<Settings, CliError> {
+        Ok(load_here(&self.config)?)
+    }
+
+    /// Refuses `--server` for what does not go over the API. `why` goes on from "this command".
+    fn only_here(&self, why: &str) -> Result<(), CliError> {
+        if self.server_named {
+            return Err(CliError::Usage(format!(
+                "--server: this command {why}\nhint: run it where the configuration is, with --config"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The command line with the exit codes of every command in its help.
+fn command() -> clap::Command {
+    exit::explained(Arguments::command())
+}
+
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = command().get_matches();
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     JSON.store(arguments.json, Ordering::Relaxed);
+    let context = Context::of(&arguments, matches.value_source("config") == Some(ValueSource::CommandLine));
     let outcome = match arguments.command {
-        Command::Run => run::run(&arguments.config),
-        Command::Check(check) => check::run(&arguments.config, &check),
-        Command::Migrate => migrate::run(&arguments.config),
-        Command::Status => status::run(&arguments.config),
-        Command::Top(top) => top::run(&arguments.config, &top),
-        Command::Tail(tail) => tail::run(&arguments.config, &tail),
-        Command::Explain(explain) => explain::run(&arguments.config, &explain),
-        Command::Doctor(doctor) => doctor::run(&arguments.config, &doctor),
-        Command::Config(command) => config::run(&arguments.config, &command),
+        Command::Run => run::run(&context),
+        Command::Check(check) => check::run(&context, &check),
+        Command::Migrate => migrate::run(&context),
+        Command::Status => status::run(&context),
+        Command::Top(top) => top::run(&context, &top),
+        Command::Tail(tail) => tail::run(&context, &tail),
+        Command::Explain(explain) => explain::run(&context, &explain),
+        Command::Doctor(doctor) => doctor::run(&context, &doctor),
+        Command::Config(command) => config::run(&context, &command),
         Command::Completions(completions) => {
             shell::completions(&completions);
             Ok(())
         }
         Command::Man(man) => shell::man(&man),
-        Command::Baseline(baseline) => baseline::run(&arguments.config, baseline),
-        Command::Alerts(command) => alerts::run(&arguments.config, command),
-        Command::Silences(command) => silences::run(&arguments.config, command),
-        Command::Retraining(command) => retraining::run(&arguments.config, command),
-        Command::Notify(command) => notify::run(&arguments.config, &command),
-        Command::Drill(drill) => drill::run(&arguments.config, &drill),
+        Command::Baseline(baseline) => baseline::run(&context, baseline),
+        Command::Alerts(command) => alerts::run(&context, command),
+        Command::Silences(command) => silences::run(&context, command),
+        Command::Retraining(command) => retraining::run(&context, command),
+        Command::Notify(command) => notify::run(&context, &command),
+        Command::Drill(drill) => drill::run(&context, &drill),
         Command::Demo(demo) => demo::run(&demo),
         Command::Compare(files) => return finish(compare::run(&files)),
-        Command::Replay(logs) => return finish(replay::run(&logs)),
+        Command::Replay(logs) => return finish(replay::run(&context, &logs)),
         Command::Measures => measures::run(),
     };
     finish(outcome.map(|()| 0))
@@ -197,16 +275,17 @@ fn say_error(text: &str) {
     eprintln!("{text}");
 }
 
+/// Says something beside the output.
+pub(crate) fn warn(text: &str) {
+    say_error(&format!("warning: {text}"));
+}
+
 /// Writes a line to standard output; a reader that went away is no error.
 pub(crate) fn say(text: impl AsRef<str>) {
     use std::io::Write as _;
     let mut output = std::io::stdout().lock();
     let _reader_gone = writeln!(output, "{}", text.as_ref());
     let _reader_gone = output.flush();
-}
-
-fn settings(path: &std::path::Path) -> Result<Settings, CliError> {
-    Ok(load(path)?)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
@@ -218,12 +297,13 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 
 /// The database of a configuration, inside the runtime.
 fn with_store<T>(
-    path: &std::path::Path,
+    context: &Context,
     work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let settings = settings(path)?;
+    context.only_here("works on the database itself")?;
+    let settings = context.settings()?;
     runtime()?.block_on(async {
-        let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+        let store = Store::connect_lazily(&store_options(&settings)?)?;
         work(&store, &settings).await
     })
 }
@@ -244,22 +324,6 @@ fn tell(value: &impl serde::Serialize, words: impl FnOnce()) -> Result<(), CliEr
     Ok(())
 }
 
-/// The monitor of this name; the only one when none is named.
-fn monitor_of<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Monitor, CliError> {
-    match (name, settings.monitors.as_slice()) {
-        (Some(name), monitors) => monitors
-            .iter()
-            .find(|monitor| monitor.name == name)
-            .ok_or_else(|| CliError::Failed(format!("`{name}` is not a monitor of {}", settings.path.display()))),
-        (None, [monitor]) => Ok(monitor),
-        (None, monitors) => {
-            let names: Vec<&str> = monitors.iter().map(|monitor| monitor.name.as_str()).collect();
-            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            Err(CliError::Failed(format!("which monitor?\nhint: --monitor NAME; there are {known}")))
-        }
-    }
-}
-
 /// Prints something as JSON.
 fn say_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CliError::Failed(error.to_string()))?;
@@ -274,10 +338,34 @@ fn actor() -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     #[test]
     fn arguments_are_consistent() {
-        super::Arguments::command().debug_assert();
+        super::command().debug_assert();
+    }
+
+    /// Every flag means one thing: `--monitor` takes a monitor, by name or by file, wherever it is.
+    #[test]
+    fn a_flag_takes_the_same_thing_in_every_command() {
+        fn walk(command: &clap::Command, path: &str, found: &mut Vec<(String, String, String)>) {
+            for argument in command.get_arguments().filter(|argument| !argument.is_global_set()) {
+                let values: Vec<String> =
+                    argument.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+                if let Some(long) = argument.get_long().filter(|_| !values.is_empty()) {
+                    found.push((long.to_owned(), values.join(" "), path.to_owned()));
+                }
+            }
+            for below in command.get_subcommands() {
+                walk(below, &format!("{path} {}", below.get_name()), found);
+            }
+        }
+        let mut found = Vec::new();
+        walk(&super::command(), "driftd", &mut found);
+        for (flag, values, path) in &found {
+            for (other, theirs, elsewhere) in &found {
+                let free = ["from", "output", "baseline"].contains(&flag.as_str());
+                assert!(flag != other || free || values == theirs, "--{flag} in `{path}` and `{elsewhere}`");
+            }
+        }
+        assert!(found.iter().any(|(flag, values, _)| flag == "monitor" && values == "MONITOR"));
     }
 }

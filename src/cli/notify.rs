@@ -1,12 +1,12 @@
 //! `driftd notify`
 
-use std::path::Path;
 use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{CliError, as_json, runtime, say, say_json, settings};
-use crate::app::{AppError, build_receivers, source_options};
+use super::{CliError, Context, as_json, runtime, say, say_json};
+use crate::app::{AppError, build_receiver, source_options};
+use crate::config::Channel;
 use crate::kafka::Producer;
 use crate::notify::{Attempt, Conversation, Outgoing, plain, test_event};
 
@@ -19,20 +19,28 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(path: &Path, command: &Command) -> Result<(), CliError> {
+pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> {
     let Command::Test { receiver: name } = command;
-    let settings = settings(path)?;
+    context.only_here("sends to the receiver itself")?;
+    let settings = context.settings()?;
     runtime()?.block_on(async {
-        let producer = Producer::new(&source_options(&settings.daemon)?).map_err(AppError::from)?;
-        let receivers = build_receivers(&settings.receivers, Some(&producer)).map_err(AppError::Receivers)?;
-        let Some(running) = receivers.get(name) else {
-            let known: Vec<&str> = receivers.keys().map(String::as_str).collect();
+        let Some(configured) = settings.receivers.get(name) else {
+            let known: Vec<&str> = settings.receivers.keys().map(String::as_str).collect();
             return Err(CliError::Failed(format!(
                 "`{name}` is not a receiver of {}\nhint: there are {}",
-                path.display(),
+                settings.path.display(),
                 if known.is_empty() { "none".to_owned() } else { known.join(", ") }
             )));
         };
+        // Only this receiver's secrets are needed; Kafka's only for a receiver that is a topic.
+        let producer = match &configured.channel {
+            Some(Channel::Kafka { .. }) => {
+                Some(Producer::new(&source_options(&settings)?).map_err(AppError::from)?)
+            }
+            _ => None,
+        };
+        let running =
+            build_receiver(&settings, name, producer.as_ref()).map_err(|error| AppError::Receivers(vec![error]))?;
         let receiver = &running.receiver;
         let thread = Uuid::new_v4();
         let now = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string();

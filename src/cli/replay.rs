@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::CliError;
 use super::baseline::from_file;
 use super::compare::{Format, colours, json, write};
 use super::files::{DataFile, short_name};
+use super::monitor::monitor as the_monitor;
+use super::{CliError, Context};
 use crate::baseline::{Baseline, BaselineError};
-use crate::config::{Monitor, load_monitor};
+use crate::config::Monitor;
 use crate::record::table::TableRows;
 use crate::replay::{Inputs, Next, Reading, Replay, ReplaySpec, Replayed};
 use crate::report::{Outcome, replay_html, replay_report, replay_text};
@@ -20,9 +21,10 @@ use crate::window::Partition;
 /// What to replay.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A monitor's file. Twice: both side by side, the way to tune thresholds on last month.
-    #[arg(long = "monitor", value_name = "FILE", required = true)]
-    monitors: Vec<PathBuf>,
+    /// A monitor: its name in the configuration, or its file. Twice: both side by side, the way to tune thresholds on last
+    /// month.
+    #[arg(long = "monitor", value_name = "MONITOR", required = true)]
+    monitors: Vec<String>,
     /// Logs: .jsonl as on Kafka, .parquet, .csv or .arrow with an event time. Each is read as one partition.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -42,13 +44,14 @@ pub(super) struct Arguments {
 
 /// Replays; the exit code says what was found: 0 no alert, 3 alerts would have fired, 1 nothing could be judged, or a
 /// column could not be read.
-pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliError> {
     let inputs: Vec<DataFile> =
         arguments.inputs.iter().map(|path| DataFile::new(path)).collect::<Result<_, _>>()?;
     let mut monitors = Vec::new();
-    for path in &arguments.monitors {
-        let monitor = load_monitor(path)?;
-        let baseline = baseline(&monitor, path, arguments.baseline.as_deref(), arguments.by_name)?;
+    for named in &arguments.monitors {
+        let monitor = the_monitor(context, named)?;
+        let path = PathBuf::from(&monitor.file);
+        let baseline = baseline(&monitor, &path, arguments.baseline.as_deref(), arguments.by_name)?;
         monitors.push((path, monitor, baseline));
     }
     let mut replayed = Vec::new();
@@ -57,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         let progress = progress_bar(&inputs, pass, passes);
         let (reading, outcome) = replay(&monitor, baseline, &inputs, &progress)?;
         progress.finish_and_clear();
-        replayed.push((short_name(path), reading, outcome));
+        replayed.push((short_name(&path), reading, outcome));
     }
     let report = replay_report(inputs.iter().map(DataFile::short_name).collect(), replayed);
     let output = arguments.output.as_deref();

@@ -1,11 +1,8 @@
 //! `driftd retraining`
 
-use std::path::Path;
-
-use super::{CliError, actor, as_json, say, say_json, tell, with_store};
+use super::reach::{Reach, RequestStep};
+use super::{CliError, Context, as_json, say, say_json, tell, with_reach};
 use crate::notify::{Told, plain, text_of};
-use crate::retrain::Step;
-use crate::store::{Moved, Store};
 use crate::view::{RequestDetail, RequestRow};
 
 #[derive(Debug, clap::Subcommand)]
@@ -39,10 +36,10 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
-    with_store(path, async |store, _| match command {
+pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
+    with_reach(context, async |reach| match command {
         Command::List { all } => {
-            let requests = store.retraining_requests(all).await?;
+            let requests = reach.requests(all).await?;
             if as_json() {
                 return say_json(&requests);
             }
@@ -59,7 +56,7 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             Ok(())
         }
         Command::Show { request } => {
-            let detail = store.retraining_request(&request).await?;
+            let detail = reach.request(&request).await?;
             if as_json() {
                 return say_json(&detail);
             }
@@ -83,8 +80,8 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             }
             Ok(())
         }
-        Command::Approve { request, comment } => step(store, &request, Step::Approve, &comment).await,
-        Command::Cancel { request, comment } => step(store, &request, Step::Cancel, &comment).await,
+        Command::Approve { request, comment } => step(reach, &request, RequestStep::Approve, &comment).await,
+        Command::Cancel { request, comment } => step(reach, &request, RequestStep::Cancel, &comment).await,
     })
 }
 
@@ -103,11 +100,9 @@ fn line(request: &RequestRow) -> String {
     )
 }
 
-async fn step(store: &Store, request: &str, step: Step, comment: &str) -> Result<(), CliError> {
-    let RequestDetail { request, .. } = store.retraining_request(request).await?;
-    let moved = Moved { step, actor: &actor(), detail: comment, external_id: None };
-    let (state, _) = store.move_request(request.id, moved).await?;
-    tell(&serde_json::json!({ "request": request.id, "state": state }), || {
-        say(format!("retraining request {} is {}", request.id, state.as_str()));
+async fn step(reach: &Reach, request: &str, step: RequestStep, comment: &str) -> Result<(), CliError> {
+    let (id, state) = reach.change_request(request, step, comment).await?;
+    tell(&serde_json::json!({ "request": id, "state": state }), || {
+        say(format!("retraining request {id} is {}", state.as_str()));
     })
 }

@@ -1,18 +1,17 @@
 //! `driftd run`
 
-use std::path::Path;
-
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, runtime, settings};
+use super::{CliError, Context, runtime};
 use crate::app::App;
 use crate::config;
 use crate::telemetry::{LogFormat, finish_traces, start_logging};
 
-pub(super) fn run(path: &Path) -> Result<(), CliError> {
-    let settings = settings(path)?;
+pub(super) fn run(context: &Context) -> Result<(), CliError> {
+    context.only_here("is the daemon")?;
+    let settings = config::load(&context.config)?;
     let format = match settings.daemon.log.format {
         config::LogFormat::Auto => LogFormat::Auto,
         config::LogFormat::Text => LogFormat::Text,

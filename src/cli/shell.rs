@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::{CliError, say};
@@ -24,12 +23,12 @@ pub(super) struct Man {
 
 pub(super) fn completions(arguments: &Completions) {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "driftd", &mut script);
+    clap_complete::generate(arguments.shell, &mut super::command(), "driftd", &mut script);
     say(String::from_utf8_lossy(&script).trim_end());
 }
 
 pub(super) fn man(arguments: &Man) -> Result<(), CliError> {
-    let command = super::Arguments::command();
+    let command = super::command();
     let Some(folder) = &arguments.output else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(|error| CliError::Failed(error.to_string()))?;

@@ -1,8 +1,6 @@
 //! `driftd silences`
 
-use std::path::Path;
-
-use super::{CliError, actor, as_json, say, say_json, tell, with_store};
+use super::{CliError, Context, as_json, say, say_json, tell, with_reach};
 use crate::notify::plain;
 
 #[derive(Debug, clap::Subcommand)]
@@ -20,10 +18,10 @@ pub(super) enum Command {
     },
 }
 
-pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
-    with_store(path, async |store, _| match command {
+pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
+    with_reach(context, async |reach| match command {
         Command::List { all } => {
-            let silences = store.silences(all).await?;
+            let silences = reach.silences(all).await?;
             if as_json() {
                 return say_json(&silences);
             }
@@ -44,7 +42,7 @@ pub(super) fn run(path: &Path, command: Command) -> Result<(), CliError> {
             Ok(())
         }
         Command::Expire { silence } => {
-            let id = store.expire_silence(&silence, &actor()).await?;
+            let id = reach.end_silence(&silence).await?;
             tell(&serde_json::json!({ "silence": id }), || say(format!("silence {id} is over")))
         }
     })

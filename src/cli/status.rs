@@ -1,27 +1,39 @@
 //! `driftd status`
 
-use std::path::Path;
+use super::{CliError, Context, say, tell, with_reach};
+use crate::notify::plain;
+use crate::view::{RecordCount, SEGMENT_ADVICE, Status};
 
-use super::{CliError, say, tell, with_store};
-use crate::view::{RecordCount, Status};
-
-pub(super) fn run(path: &Path) -> Result<(), CliError> {
-    with_store(path, async |store, _| {
-        let status = store.status().await?;
+pub(super) fn run(context: &Context) -> Result<(), CliError> {
+    with_reach(context, async |reach| {
+        let status = reach.status().await?;
         tell(&status, || show(&status))
     })
 }
 
 pub(super) fn show(status: &Status) {
     if status.monitors.is_empty() {
-        say("nothing was counted yet");
+        say("no monitor is configured, and nothing was counted yet");
     }
     for monitor in &status.monitors {
         say(format!("monitor {}", monitor.monitor));
         say(format!(
             "  baseline      {}",
-            monitor.baseline.as_deref().unwrap_or("none: windows are counted, not judged")
+            match (&monitor.baseline, &monitor.learning) {
+                (Some(baseline), _) => baseline.clone(),
+                (None, Some(learning)) => learning.words(),
+                (None, None) => "none: windows are counted, not judged".to_owned(),
+            }
         ));
+        for segment in &monitor.segments_without_baseline {
+            say(format!("  not judged    {}", plain(&segment.words())));
+        }
+        if !monitor.segments_without_baseline.is_empty() {
+            say(format!("  hint: {SEGMENT_ADVICE}"));
+        }
+        if monitor.records.is_empty() {
+            say("  records       none yet");
+        }
         for RecordCount { outcome, reason, count } in &monitor.records {
             let label = if reason.is_empty() { outcome.clone() } else { format!("{outcome} ({reason})") };
             say(format!("  records       {count:>12}  {label}"));

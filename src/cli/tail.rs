@@ -1,11 +1,10 @@
 //! `driftd tail`
 
-use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{CliError, as_json, say, settings};
+use super::{CliError, Context, as_json, say};
 use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
 use crate::kafka::{Tap, TapFrom, Tapped};
@@ -15,52 +14,115 @@ use crate::record::{Absence, Decoded, DecodedBatch, JsonDecoder, RawMessage, Rej
 /// What to look at.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The monitor through whose eyes messages are read; needed when there is more than one.
-    #[arg(long)]
+    /// The monitor through whose eyes messages are read: its name in the configuration, or its file; needed when there is
+    /// more than one.
+    #[arg(long, value_name = "MONITOR")]
     monitor: Option<String>,
-    /// Begin this many messages before the end of each partition; without it, with the next message to come.
+    /// Begin this many messages before the end of each partition; without it, with the next message to come. It goes on with
+    /// what comes, until told to end by -n, --for, --exit or --idle.
     #[arg(long, value_name = "MESSAGES", default_value_t = 0)]
     last: u32,
     /// Begin at the oldest message there is.
     #[arg(long, conflicts_with = "last")]
     beginning: bool,
-    /// End after this many messages.
-    #[arg(long, short = 'n', value_name = "MESSAGES")]
-    limit: Option<u64>,
+    /// End after showing this many messages.
+    #[arg(long, short = 'n', value_name = "MESSAGES", alias = "limit")]
+    count: Option<u64>,
+    /// End where the log ended when it began, as kcat's -e does.
+    #[arg(long, short = 'e')]
+    exit: bool,
+    /// End after this time, whatever comes: 30s, 5m.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    at_most: Option<Duration>,
     /// Only messages that are not used: rejected or filtered.
     #[arg(long)]
     rejected: bool,
-    /// End when no message came for this many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    idle: Option<u64>,
+    /// End when nothing was shown for this long: 10s, or a number of seconds. Once all is read that was there at the
+    /// beginning, messages that are not shown, as with --rejected, do not count: it ends on a busy topic, too.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    idle: Option<Duration>,
 }
 
 /// How long brokers are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A duration as it is written everywhere; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let micros = text
+        .parse::<u32>()
+        .map(|seconds| i64::from(seconds) * 1_000_000)
+        .ok()
+        .or_else(|| crate::config::duration(text));
+    let micros = micros.and_then(|micros| u64::try_from(micros).ok()).filter(|micros| *micros > 0);
+    micros.map(Duration::from_micros).ok_or_else(|| "write 30s, 5m, or a number of seconds".to_owned())
+}
+
+/// When to end, looked at between messages.
+struct Until {
+    began: Instant,
+    shown: u64,
+    seen: u64,
+    last_shown: Instant,
+}
+
+impl Until {
+    /// Why it ends now, if it does; otherwise how long to wait for a message at most.
+    fn next(&self, arguments: &Arguments) -> Result<Duration, String> {
+        let now = Instant::now();
+        if arguments.count.is_some_and(|count| self.shown >= count) {
+            return Err(format!("{} messages were shown", self.shown));
+        }
+        let mut wait = Duration::from_secs(1);
+        for (limit, since, why) in [
+            (arguments.at_most, self.began, "the time of --for is over"),
+            (arguments.idle, self.last_shown, "nothing was shown for the time of --idle"),
+        ] {
+            let Some(limit) = limit else { continue };
+            let left = limit.saturating_sub(now.duration_since(since));
+            if left.is_zero() {
+                return Err(why.to_owned());
+            }
+            wait = wait.min(left);
+        }
+        Ok(wait)
+    }
+}
+
 /// Reads beside the daemon: no group is joined, no position moves.
-pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
-    let settings = settings(path)?;
-    let monitor = super::monitor_of(&settings, arguments.monitor.as_deref())?;
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
+    context.only_here("reads from Kafka itself")?;
+    let settings = context.settings()?;
+    let monitor = super::monitor::monitor_of(&settings, arguments.monitor.as_deref())?;
     // Some ways to authenticate fetch tokens.
     let runtime = super::runtime()?;
     let _inside = runtime.enter();
-    let options = source_options(&settings.daemon)?;
+    let options = source_options(&settings)?;
     let topics = TopicMatcher::new(&monitor.topics);
     let from = if arguments.beginning { TapFrom::Beginning } else { TapFrom::Last(i64::from(arguments.last)) };
-    let tap = Tap::open(&options, |topic| topics.matches(topic), from, PATIENCE).map_err(AppError::from)?;
+    let mut tap = Tap::open(&options, |topic| topics.matches(topic), from, PATIENCE).map_err(AppError::from)?;
     let mut layout = monitor.layout.clone();
     layout.max_message_bytes = settings.daemon.limits.max_message_bytes;
     let mut decoder = JsonDecoder::new(&monitor.schema, layout);
-    let mut shown = 0;
-    let idle = arguments.idle.map_or(Duration::from_hours(1), Duration::from_secs);
-    while arguments.limit.is_none_or(|limit| shown < limit) {
-        let Some(message) = tap.next(idle).map_err(AppError::from)? else {
-            if arguments.idle.is_some() {
-                return Ok(());
-            }
-            continue;
+    if from == TapFrom::Last(0) && !arguments.exit {
+        note("waiting for new messages; --last 10 or --beginning shows those that are there");
+    }
+    let now = Instant::now();
+    let mut until = Until { began: now, shown: 0, seen: 0, last_shown: now };
+    let why = loop {
+        let wait = match until.next(arguments) {
+            Ok(wait) => wait,
+            Err(why) => break why,
         };
+        // Looked at before each message: one at the end may be all that there is.
+        if arguments.exit && tap.is_at_end() {
+            break "the end of the log was reached".to_owned();
+        }
+        let Some(message) = tap.next(wait).map_err(AppError::from)? else { continue };
+        until.seen += 1;
+        if arguments.idle.is_some() && !tap.is_at_end() {
+            // What was there at the beginning is still being gone through.
+            until.last_shown = Instant::now();
+        }
         let raw =
             RawMessage { payload: message.payload.as_deref(), offset: message.offset, broker_time: message.time };
         let decoded = decoder.decode(raw);
@@ -68,15 +130,23 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
         if arguments.rejected && batch.is_some() {
             continue;
         }
-        shown += 1;
-        let understood = understood(monitor, &message, decoded, batch.as_ref());
+        until.shown += 1;
+        until.last_shown = Instant::now();
+        let understood = understood(&monitor, &message, decoded, batch.as_ref());
         if as_json() {
             say(understood.to_string());
         } else {
             tell(&understood);
         }
-    }
+    };
+    note(&format!("ended: {why}; {} messages read, {} shown", until.seen, until.shown));
     Ok(())
+}
+
+/// Says something beside the messages.
+#[expect(clippy::print_stderr, reason = "the command line's own output")]
+fn note(text: &str) {
+    eprintln!("{text}");
 }
 
 /// What a monitor makes of a message.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
@@ -13,11 +12,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 
 use super::compare::colours;
-use super::{CliError, runtime, settings};
-use crate::app::store_options;
+use super::{CliError, Context, with_reach};
 use crate::notify::plain;
 use crate::report::grouped;
-use crate::store::Store;
 use crate::view::{MonitorState, OpenAlert, Status};
 
 /// How often to look.
@@ -41,37 +38,37 @@ struct View {
 /// Records of each monitor, and when.
 type Counted = (Instant, BTreeMap<String, u64>);
 
-pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     if !std::io::stdout().is_terminal() {
         return Err(CliError::Failed(
             "`top` needs a terminal\nhint: `driftd status --json` is for programs".to_owned(),
         ));
     }
-    let settings = settings(path)?;
-    let runtime = runtime()?;
-    let store = runtime.block_on(async { Store::connect_lazily(&store_options(&settings.daemon)) })?;
     let interval = Duration::from_secs(arguments.interval);
-    let mut terminal = ratatui::init();
-    let mut view = View { colours: colours(), ..View::default() };
-    let mut before: Option<Counted> = None;
-    let outcome = loop {
-        match runtime.block_on(store.status()) {
-            Ok(status) => {
-                before = Some(view.take(status, before.take()));
+    with_reach(context, async |reach| {
+        // What is wrong with the configuration, the token or the address is said before the screen is taken over.
+        let mut view = View { colours: colours(), ..View::default() };
+        let mut before: Option<Counted> = Some(view.take(reach.status().await?, None));
+        let mut terminal = ratatui::init();
+        let outcome = loop {
+            if let Err(error) = terminal.draw(|frame| draw(frame, &view)) {
+                break Err(CliError::Failed(format!("cannot draw: {error}")));
             }
-            Err(error) => view.error = Some(error.to_string()),
-        }
-        if let Err(error) = terminal.draw(|frame| draw(frame, &view)) {
-            break Err(CliError::Failed(format!("cannot draw: {error}")));
-        }
-        match wants_to_leave(interval) {
-            Ok(false) => {}
-            Ok(true) => break Ok(()),
-            Err(error) => break Err(CliError::Failed(format!("cannot read the keyboard: {error}"))),
-        }
-    };
-    ratatui::restore();
-    outcome
+            match wants_to_leave(interval) {
+                Ok(false) => {}
+                Ok(true) => break Ok(()),
+                Err(error) => break Err(CliError::Failed(format!("cannot read the keyboard: {error}"))),
+            }
+            match reach.status().await {
+                Ok(status) => {
+                    before = Some(view.take(status, before.take()));
+                }
+                Err(error) => view.error = Some(error.to_string()),
+            }
+        };
+        ratatui::restore();
+        outcome
+    })
 }
 
 /// Waits for a key, no longer than until the next look.
@@ -181,7 +178,13 @@ fn monitor_table<'a>(view: &View, status: &'a Status) -> Table<'a> {
     let rows = status.monitors.iter().map(|monitor| {
         let alerts: Vec<&OpenAlert> =
             status.alerts.iter().filter(|alert| alert.monitor == monitor.monitor).collect();
-        let state = MonitorState::of(&alerts, monitor.last_window.as_ref(), monitor.open_windows);
+        let learning = monitor.learning;
+        let state =
+            MonitorState::of(&alerts, monitor.last_window.as_ref(), monitor.open_windows, learning.is_some());
+        let words = match learning.filter(|_| matches!(state, MonitorState::Learning | MonitorState::Waiting)) {
+            Some(learning) => format!("learning {}/{}", learning.windows, learning.of),
+            None => state.words().to_owned(),
+        };
         let total: u64 = monitor.records.iter().map(|records| records.count).sum();
         let unused: u64 = monitor
             .records
@@ -191,7 +194,7 @@ fn monitor_table<'a>(view: &View, status: &'a Status) -> Table<'a> {
             .sum();
         Row::new(vec![
             Cell::from(plain(&monitor.monitor)),
-            Cell::from(state.words()).style(view.style(state)),
+            Cell::from(words).style(view.style(state)),
             Cell::from(format!("{:.0}", view.rates.get(&monitor.monitor).copied().unwrap_or(0.0))),
             Cell::from(grouped(total)),
             Cell::from(grouped(unused)),
@@ -202,7 +205,7 @@ fn monitor_table<'a>(view: &View, status: &'a Status) -> Table<'a> {
     });
     let widths = [
         Constraint::Min(16),
-        Constraint::Length(15),
+        Constraint::Length(20),
         Constraint::Length(9),
         Constraint::Length(14),
         Constraint::Length(10),
@@ -243,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::judge::Verdict;
-    use crate::view::{MonitorStatus, OutboxDepth, PartitionStatus, RecordCount, WindowStatus};
+    use crate::view::{Learning, MonitorStatus, OutboxDepth, PartitionStatus, RecordCount, WindowStatus};
 
     fn status(records: u64) -> Status {
         let text = str::to_owned;
@@ -264,6 +267,9 @@ mod tests {
                     complete: true,
                 }),
                 baseline: None,
+                baselines: 0,
+                learning: Some(Learning::new(37, 168, 3_600_000_000)),
+                segments_without_baseline: Vec::new(),
             }],
             partitions: vec![PartitionStatus {
                 topic: text("t"),

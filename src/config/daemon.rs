@@ -100,8 +100,8 @@ pub struct TokenEndpoint {
     pub url: String,
     /// The client.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretString,
+    /// Its secret; none when it could not be read here.
+    pub client_secret: Option<SecretString>,
     /// What is asked for.
     pub scope: Option<String>,
 }
@@ -350,7 +350,7 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
             Some(SaslSettings { mechanism: "OAUTHBEARER", username: None, password: None, token })
         }
         (true, Some(mechanism)) => {
-            if username.is_none() || password.is_none() {
+            if username.is_none() || (password.is_none() && !section.is_unread("password")) {
                 if !section.has("username") || !section.has("password") {
                     section.add(
                         section.problem("mechanism", format!("`{mechanism}` needs `username` and `password`")),
@@ -383,12 +383,10 @@ fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSetti
     }
     let scope = endpoint.string("scope");
     endpoint.finish();
-    Some(TokenSettings::Endpoint(TokenEndpoint {
-        url: url?,
-        client_id: client_id?,
-        client_secret: client_secret?,
-        scope,
-    }))
+    if client_secret.is_none() && !endpoint.is_unread("client_secret") {
+        return None;
+    }
+    Some(TokenSettings::Endpoint(TokenEndpoint { url: url?, client_id: client_id?, client_secret, scope }))
 }
 
 fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<PostgresSettings> {

@@ -17,10 +17,11 @@ pub use daemon::{
 };
 pub use layer::ENVIRONMENT_KEYS;
 pub use monitor::{Monitor, RegisteredModel, Topics};
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Problem, Unread, UnreadError};
 pub use receivers::{Channel, Receiver};
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use monitor::Context;
 use problem::{File, Problems};
 use section::Section;
 
-use crate::alert::{OperationalLimits, Routing};
+use crate::alert::{OperationalLimits, Routing, Vocabulary};
 use crate::view::ConfiguredValue;
 
 /// Where the daemon looks for its configuration when it is not told.
@@ -54,6 +55,8 @@ pub struct Settings {
     pub configured: Vec<ConfiguredValue>,
     /// Legal, but worth a word.
     pub warnings: Vec<String>,
+    /// Secrets that are configured and could not be read here; empty for a daemon.
+    pub unread: Vec<Unread>,
     /// The file it came from.
     pub path: PathBuf,
 }
@@ -64,25 +67,55 @@ pub fn duration(text: &str) -> Option<i64> {
     crate::record::micros_of(text)
 }
 
-/// Reads `driftd.toml` and, beside it, `monitors.d/*.toml` in the order of their names.
-///
-/// # Errors
-/// With every mistake found in any of them.
-pub fn load(path: &Path) -> Result<Settings, ConfigError> {
-    load_with(
-        path,
-        &std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-    )
+impl Settings {
+    /// Makes sure that the secrets below a key were read: what `postgres`, `kafka` or `receivers.NAME` is used with.
+    ///
+    /// # Errors
+    /// With those that were not; `purpose` says what they are needed for: "to connect to PostgreSQL".
+    pub fn need(&self, key: &str, purpose: &'static str) -> Result<(), UnreadError> {
+        let below = |unread: &&Unread| {
+            unread
+                .problem
+                .key
+                .strip_prefix(key)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let unread: Vec<Unread> = self.unread.iter().filter(below).cloned().collect();
+        if unread.is_empty() { Ok(()) } else { Err(UnreadError { purpose, unread }) }
+    }
 }
 
-/// Like [`load`], with the given environment.
+/// Reads `driftd.toml` and, beside it, `monitors.d/*.toml` in the order of their names, for a daemon: with all secrets.
+///
+/// # Errors
+/// With every mistake found in any of them, secrets that cannot be read among them.
+pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+    read_all(path, &environment(), true)
+}
+
+/// Reads the same for a command beside the daemon: secrets that cannot be read here are noted in [`Settings::unread`].
+///
+/// # Errors
+/// With every mistake found.
+pub fn load_here(path: &Path) -> Result<Settings, ConfigError> {
+    read_all(path, &environment(), false)
+}
+
+/// Like [`load_here`], with the given environment.
 ///
 /// # Errors
 /// With every mistake found.
 #[expect(clippy::implicit_hasher, reason = "the environment comes as the standard map")]
 pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<Settings, ConfigError> {
+    read_all(path, environment, false)
+}
+
+fn environment() -> HashMap<String, String> {
+    let texts = |(key, value): (OsString, OsString)| Some((key.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(texts).collect()
+}
+
+fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) -> Result<Settings, ConfigError> {
     let problems = Problems::default();
     let mut warnings = Vec::new();
     let layer = Layer::new(environment);
@@ -126,6 +159,7 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
                 own_listener(path, &receivers, daemon.http.listen, &problems);
             }
             not_for_alerts(&receivers, &routing, &monitors, &mut warnings);
+            unknown_labels(&routing, &monitors, &mut warnings);
             daemon.map(|daemon| Settings {
                 daemon,
                 receivers,
@@ -134,6 +168,7 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
                 monitors,
                 configured: problems.configured(),
                 warnings,
+                unread: problems.unread(),
                 path: path.to_owned(),
             })
         }
@@ -142,7 +177,7 @@ pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<S
             None
         }
     };
-    problems.into_result(settings)
+    problems.into_result(settings, strict)
 }
 
 /// Reads one monitor file by itself: for building baselines without a daemon's configuration. Names of
@@ -159,7 +194,7 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
             })
         })
         .flatten();
-    problems.into_result(monitor)
+    problems.into_result(monitor, true)
 }
 
 /// An answer on a retraining is waited for when one can come: by a callback, or from a training system that can be asked.
@@ -169,7 +204,7 @@ fn expect_answers(monitor: &mut Monitor, receivers: &BTreeMap<String, Receiver>,
             .rules
             .retrain_receivers
             .iter()
-            .any(|name| receivers.get(name).is_some_and(|receiver| receiver.channel.can_be_asked()));
+            .any(|name| receivers.get(name).is_some_and(Receiver::can_be_asked));
     let Some(policy) = &mut monitor.rules.retrain else { return };
     match (policy.answer_within, can_answer) {
         (0, true) => policy.answer_within = alerts::ANSWER_WITHIN,
@@ -190,7 +225,7 @@ fn own_listener(
     problems: &Problems,
 ) {
     for (name, receiver) in receivers {
-        let Channel::Http(options) = &receiver.channel else { continue };
+        let Some(Channel::Http(options)) = &receiver.channel else { continue };
         if options.leads_to(listen) {
             problems.add(Problem::elsewhere(
                 path.display().to_string(),
@@ -208,7 +243,7 @@ fn not_for_alerts(
     monitors: &[Monitor],
     warnings: &mut Vec<String>,
 ) {
-    let takes = |name: &String| receivers.get(name).is_some_and(|receiver| receiver.channel.is_training());
+    let takes = |name: &String| receivers.get(name).is_some_and(Receiver::is_training);
     let routed = routing.routes.iter().flat_map(|route| &route.receivers);
     let named = monitors.iter().flat_map(|monitor| &monitor.rules.receivers);
     for name in routed.chain(named).filter(|name| takes(name)) {
@@ -221,6 +256,45 @@ fn not_for_alerts(
                 .to_owned(),
         );
     }
+}
+
+/// Routes and inhibition that name labels or values that no alert can have: they match nothing, or everything. No mistake,
+/// as monitors come and go, but worth a word.
+fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<String>) {
+    let mut known = Vocabulary::default();
+    for monitor in monitors {
+        known.add_monitor(
+            &monitor.name,
+            monitor.rules.alerts.iter().map(|rule| rule.name.as_str()),
+            &monitor.rules.labels,
+        );
+    }
+    let mut found = Vec::new();
+    let mut note = |place: String, outcome: Result<(), String>| {
+        if let Err(error) = outcome {
+            let warning = format!("{place}: {error}");
+            if !found.contains(&warning) {
+                found.push(warning);
+            }
+        }
+    };
+    for label in &routing.group_by {
+        note("`alerting.group_by`".to_owned(), known.check_label(label));
+    }
+    for route in routing.routes.iter().filter(|route| route.timing.unacknowledged_for.is_none()) {
+        note(format!("`{}`: `matchers`", route.name), known.check_all(&route.matchers));
+        for label in &route.group_by {
+            note(format!("`{}`: `group_by`", route.name), known.check_label(label));
+        }
+    }
+    for (number, rule) in routing.inhibit.iter().enumerate() {
+        note(format!("`inhibit[{number}].source`"), known.check_all(&rule.source));
+        note(format!("`inhibit[{number}].target`"), known.check_all(&rule.target));
+        for label in &rule.equal {
+            note(format!("`inhibit[{number}].equal`"), known.check_label(label));
+        }
+    }
+    warnings.extend(found);
 }
 
 fn read_monitors(

@@ -200,10 +200,41 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// A secret that is configured and could not be read here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Which one, and why.
+    pub problem: Problem,
+    /// Whether the daemon may be able to read it all the same: in its unit, as its user, with its environment.
+    pub elsewhere: bool,
+}
+
+/// What cannot be done, because secrets that it needs cannot be read here.
+#[derive(Debug, thiserror::Error)]
+pub struct UnreadError {
+    /// What they are needed for: "to connect to PostgreSQL".
+    pub purpose: &'static str,
+    /// The secrets.
+    pub unread: Vec<Unread>,
+}
+
+impl fmt::Display for UnreadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.unread.len() == 1 { "a secret" } else { "secrets" };
+        write!(formatter, "{what} needed {} cannot be read here", self.purpose)?;
+        for Unread { problem, .. } in &self.unread {
+            write!(formatter, "\n{problem}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Where readers put what they find.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<Problem>>,
+    /// With how many mistakes were found before each.
+    unread: RefCell<Vec<(usize, Unread)>>,
     configured: RefCell<Configured>,
 }
 
@@ -219,8 +250,28 @@ impl Problems {
         self.found.borrow_mut().push(problem);
     }
 
-    pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, ConfigError> {
-        let problems = self.found.into_inner();
+    /// Notes a secret that could not be read.
+    pub(super) fn add_unread(&self, unread: Unread) {
+        let before = self.found.borrow().len();
+        self.unread.borrow_mut().push((before, unread));
+    }
+
+    /// The secrets that could not be read so far.
+    pub(super) fn unread(&self) -> Vec<Unread> {
+        self.unread.borrow().iter().map(|(_, unread)| unread.clone()).collect()
+    }
+
+    /// The value, or every mistake. Secrets that nobody can read are mistakes beside others, and to whom is `strict` any that
+    /// cannot be read here.
+    pub(super) fn into_result<T>(self, value: Option<T>, strict: bool) -> Result<T, ConfigError> {
+        let mut problems = self.found.into_inner();
+        let others = !problems.is_empty();
+        let unread = self.unread.into_inner().into_iter();
+        let mistakes = unread.filter(|(_, unread)| strict || (others && !unread.elsewhere));
+        // From behind, so that those before keep their places.
+        for (before, unread) in mistakes.collect::<Vec<_>>().into_iter().rev() {
+            problems.insert(before.min(problems.len()), unread.problem);
+        }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
             _ => Err(ConfigError { problems }),

@@ -1,19 +1,24 @@
 //! Secrets come from files, systemd credentials or the environment, and are never shown.
+//!
+//! One that cannot be read is no mistake of the configuration by itself: whoever runs a command beside the daemon may not read
+//! what the daemon can, and may not need it. It is noted, and whatever needs it refuses to go on.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use toml::de::DeValue;
 
-use super::problem::Problem;
+use super::problem::Unread;
 use super::section::Section;
 
 const HINT: &str =
     "write { file = \"/path\" }, { credential = \"NAME\" } (systemd's LoadCredential) or { env = \"NAME\" }";
 
 impl Section<'_> {
-    /// A secret. `warnings` takes a word about secrets written in the open.
+    /// A secret; none as well when it could not be read, which is noted then. `warnings` takes a word about secrets written
+    /// in the open.
     pub(super) fn secret(&self, key: &'static str, warnings: &mut Vec<String>) -> Option<SecretString> {
         let (value, span) = self.value(key)?;
         self.note_secret(key, value, span);
@@ -35,7 +40,7 @@ impl Section<'_> {
                         if let Ok(value) = std::env::var(name.as_ref()) {
                             Some(SecretString::from(value))
                         } else {
-                            self.add(self.problem(key, format!("environment variable `{name}` is not set")));
+                            self.unread(key, format!("environment variable `{name}` is not set"), None, true);
                             None
                         }
                     }
@@ -52,49 +57,96 @@ impl Section<'_> {
         }
     }
 
+    /// Whether a secret is configured and could not be read.
+    pub(super) fn is_unread(&self, key: &str) -> bool {
+        let key = self.key(key);
+        self.all_unread().iter().any(|unread| unread.problem.key == key)
+    }
+
+    /// Whether any secret of this table or of those in it could not be read.
+    pub(super) fn has_unread(&self) -> bool {
+        let table = self.key("");
+        self.all_unread().iter().any(|unread| unread.problem.key.starts_with(&table))
+    }
+
+    /// A credential of the unit. Beside the unit, where systemd passes none, from the folders that it is usually loaded from:
+    /// `secrets` next to the configuration, as the unit that driftd ships does, and systemd's own `/etc/credstore`.
     fn read_credential(&self, key: &str, name: &str) -> Option<SecretString> {
         if name.is_empty() || name.contains('/') || name.contains("..") {
             self.add(self.problem(key, format!("`{name}` is not the name of a credential")));
             return None;
         }
-        let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
-            self.add(
-                self.problem(key, format!("credential `{name}` cannot be read: systemd passed none"))
-                    .hint(format!("add `LoadCredential={name}:/path/to/file` to the unit")),
-            );
-            return None;
-        };
-        self.read(key, &PathBuf::from(directory).join(name))
+        if let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") {
+            let path = PathBuf::from(directory).join(name);
+            return match std::fs::read_to_string(&path) {
+                Ok(text) => Some(without_newline(&text)),
+                Err(error) => {
+                    let hint = format!("add `LoadCredential={name}:/path/to/file` to the unit");
+                    self.unread(
+                        key,
+                        format!("cannot read credential `{}`: {error}", path.display()),
+                        Some(hint),
+                        false,
+                    );
+                    None
+                }
+            };
+        }
+        let beside = Path::new(&self.file.name).parent().unwrap_or(Path::new("."));
+        let folders = [beside.join("secrets"), PathBuf::from("/etc/credstore")];
+        let mut looked = Vec::new();
+        for path in folders.map(|folder| folder.join(name)) {
+            match std::fs::metadata(&path) {
+                Ok(_) => return self.read_file(key, &path),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    looked.push(format!("`{}` is not there", path.display()));
+                }
+                Err(error) => looked.push(format!("`{}`: {error}", path.display())),
+            }
+        }
+        let message = format!(
+            "credential `{name}` is passed by systemd to the daemon's unit alone, and {}",
+            looked.join(", ")
+        );
+        let hint = format!(
+            "in the unit, add `LoadCredential={name}:/path/to/file`; beside it, run this as a user that may read the file (sudo -u \
+             driftd ...), or set CREDENTIALS_DIRECTORY to the folder that has `{name}`"
+        );
+        self.unread(key, message, Some(hint), true);
+        None
     }
 
     fn read_file(&self, key: &str, path: &Path) -> Option<SecretString> {
-        match std::fs::metadata(path) {
-            Ok(metadata) if metadata.permissions().mode() & 0o004 != 0 => {
-                self.add(
-                    self.problem(key, format!("`{}` can be read by everybody", path.display()))
-                        .hint(format!("chmod o-rwx {}", path.display())),
-                );
+        let readable = std::fs::metadata(path).and_then(|metadata| {
+            if metadata.permissions().mode() & 0o004 != 0 {
+                return Ok(None);
+            }
+            std::fs::read_to_string(path).map(Some)
+        });
+        match readable {
+            Ok(Some(text)) => Some(without_newline(&text)),
+            Ok(None) => {
+                let hint = format!("chmod o-rwx {}", path.display());
+                self.unread(key, format!("`{}` can be read by everybody", path.display()), Some(hint), false);
                 None
             }
-            Ok(_) => self.read(key, path),
             Err(error) => {
-                self.add(unreadable(self, key, path, &error));
+                let elsewhere = error.kind() == ErrorKind::PermissionDenied;
+                self.unread(key, format!("cannot read `{}`: {error}", path.display()), None, elsewhere);
                 None
             }
         }
     }
 
-    fn read(&self, key: &str, path: &Path) -> Option<SecretString> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Some(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())),
-            Err(error) => {
-                self.add(unreadable(self, key, path, &error));
-                None
-            }
+    fn unread(&self, key: &str, message: String, hint: Option<String>, elsewhere: bool) {
+        let mut problem = self.problem(key, message);
+        if let Some(hint) = hint {
+            problem = problem.hint(hint);
         }
+        self.add_unread(Unread { problem, elsewhere });
     }
 }
 
-fn unreadable(section: &Section<'_>, key: &str, path: &Path, error: &std::io::Error) -> Problem {
-    section.problem(key, format!("cannot read `{}`: {error}", path.display()))
+fn without_newline(text: &str) -> SecretString {
+    SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned())
 }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layer::Layer;
-use super::problem::{File, Problem, Problems};
+use super::problem::{File, Problem, Problems, Unread};
 use crate::record::micros_of as micros;
 
 /// A table being read.
@@ -87,6 +87,16 @@ impl<'a> Section<'a> {
 
     pub(super) fn add(&self, problem: Problem) {
         self.problems.add(problem);
+    }
+
+    /// Notes a secret that could not be read.
+    pub(super) fn add_unread(&self, unread: Unread) {
+        self.problems.add_unread(unread);
+    }
+
+    /// The secrets that could not be read so far, of all tables.
+    pub(super) fn all_unread(&self) -> Vec<Unread> {
+        self.problems.unread()
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, found: &DeValue<'_>) {

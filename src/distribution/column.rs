@@ -310,6 +310,13 @@ impl Distribution {
         add_all(&mut self.absent, &other.absent);
     }
 
+    /// Whether nothing is known of the column: no bins were ever placed for it, and no value was counted. A baseline like that
+    /// has nothing that a window could be compared with; that all of its rows lack the column says nothing of it.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.binning().is_universal() && self.present() == 0
+    }
+
     /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.
     /// Every bucket lies in one bin, so nothing is split; values stand in the middle of their bucket.
     #[must_use]

@@ -190,6 +190,8 @@ pub trait Backend: Send + Sync {
     async fn baselines(&self, monitor: &str) -> Answer<Vec<BaselineSummary>>;
     /// One of them.
     async fn baseline(&self, monitor: &str, version: i32) -> Answer<BaselineDetail>;
+    /// The bins of a baseline's columns, of the whole.
+    async fn baseline_distributions(&self, monitor: &str, version: i32) -> Answer<Vec<DistributionRow>>;
     /// How two of them differ.
     async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> Answer<BaselineDiff>;
     /// Makes one from closed windows.

@@ -194,6 +194,7 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
     for rules in &spec.columns {
         let after = window.column(&rules.name);
         let before = baseline.and_then(|baseline| baseline.column(&rules.name));
+        let before = before.filter(|before| !before.is_left_out());
         let pair = before.zip(after).and_then(|(before, after)| Pair::new(before, after).ok());
         let pair = pair.map(|pair| pair.values_only(spec.values_only));
         let first = findings.len();

@@ -1,5 +1,6 @@
 //! Looking at messages without taking part: no group is joined, nothing is committed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -37,6 +38,10 @@ pub struct Tapped {
 /// Reads topics beside everybody else.
 pub struct Tap {
     consumer: BaseConsumer<Context>,
+    /// Where partitions that have something to read ended when it began.
+    unread: BTreeMap<(String, i32), i64>,
+    /// How often the client said that a partition of a number is at its end; it does not say of which topic.
+    ends: BTreeMap<i32, usize>,
 }
 
 impl Tap {
@@ -53,7 +58,7 @@ impl Tap {
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
         let context = Context::new(events, Duration::ZERO, options.token_provider());
         let mut config = options.consumer();
-        config.set("auto.offset.reset", "latest").set("enable.partition.eof", "false");
+        config.set("auto.offset.reset", "latest").set("enable.partition.eof", "true");
         let consumer: BaseConsumer<Context> = config
             .create_with_context(context)
             .map_err(failed(format!("create a consumer for `{}`", options.brokers)))?;
@@ -74,17 +79,54 @@ impl Tap {
         if places.count() == 0 {
             return Err(KafkaError::NoTopic);
         }
+        let mut unread = BTreeMap::new();
+        for place in places.elements() {
+            let (low, high) = consumer
+                .fetch_watermarks(place.topic(), place.partition(), patience)
+                .map_err(failed("find the ends of the logs"))?;
+            let begins = match from {
+                TapFrom::Beginning => low,
+                TapFrom::Last(messages) => high.saturating_sub(messages).max(low),
+            };
+            if begins < high {
+                unread.insert((place.topic().to_owned(), place.partition()), high);
+            }
+        }
         consumer.assign(&places).map_err(failed("begin reading"))?;
-        Ok(Self { consumer })
+        Ok(Self { consumer, unread, ends: BTreeMap::new() })
     }
 
-    /// The next message; none when there is none for this long.
+    /// Whether everything was read that was there when it began. What nobody receives, such as the markers of transactions at
+    /// the end of a log, counts as read once the client has passed it.
+    pub fn is_at_end(&mut self) -> bool {
+        if let Ok(position) = self.consumer.position() {
+            for place in position.elements() {
+                let key = (place.topic().to_owned(), place.partition());
+                let end = self.unread.get(&key).copied();
+                if end.zip(place.offset().to_raw()).is_some_and(|(end, next)| next >= end) {
+                    self.unread.remove(&key);
+                }
+            }
+        }
+        let numbers: Vec<i32> = self.unread.keys().map(|(_, number)| *number).collect();
+        self.unread.retain(|(_, number), _| {
+            let topics = numbers.iter().filter(|other| *other == number).count();
+            self.ends.get(number).is_none_or(|ends| *ends < topics)
+        });
+        self.unread.is_empty()
+    }
+
+    /// The next message; none when there is none for this long, or the end of a partition was reached.
     ///
     /// # Errors
     /// When the client cannot go on.
-    pub fn next(&self, patience: Duration) -> Result<Option<Tapped>, KafkaError> {
+    pub fn next(&mut self, patience: Duration) -> Result<Option<Tapped>, KafkaError> {
         match self.consumer.poll(patience) {
             None => Ok(None),
+            Some(Err(rdkafka::error::KafkaError::PartitionEOF(number))) => {
+                *self.ends.entry(number).or_default() += 1;
+                Ok(None)
+            }
             Some(Ok(message)) => Ok(Some(Tapped {
                 partition: Partition { topic: message.topic().into(), partition: message.partition() },
                 offset: message.offset(),

@@ -281,15 +281,19 @@ impl Replay {
             complete: true,
             offsets: open.ranges,
         };
+        let mut counts = open.counts;
         let baseline = self.baseline.as_ref().map(|(name, baseline)| {
-            // A window counted before the baseline was learnt has other bins and nothing to compare with.
-            let counts = baseline.segments.get(&key.segment);
-            (name.clone(), counts.filter(|counts| counts.binnings().id() == open.counts.binnings().id()).cloned())
+            // As the daemon: what was counted before the baseline was learnt is moved to its bins, exactly.
+            if baseline.binnings.holds_whole_buckets_of(counts.binnings()) {
+                counts = counts.rebinned(&baseline.binnings);
+            }
+            let learnt = baseline.segments.get(&key.segment);
+            (name.clone(), learnt.filter(|learnt| learnt.binnings().id() == counts.binnings().id()).cloned())
         });
         let window = ClosingWindow {
             key: key.clone(),
             end,
-            counts: open.counts,
+            counts,
             evidence,
             baseline,
             rested_on: self.rested_on(&alerts),

@@ -31,7 +31,7 @@ pub(super) fn strength(measure: &MeasureReport) -> f64 {
 pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureReport {
     let score = finding.score;
     MeasureReport {
-        measure: finding.measure.as_str(),
+        measure: finding.measure.as_str().to_owned(),
         statistic: score.map(|score| score.statistic).filter(|value| value.is_finite()),
         p_value: score.and_then(|score| score.p_value),
         effect: score.map(|score| score.effect),
@@ -45,7 +45,7 @@ pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureR
 
 pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
     MeasureReport {
-        measure: score.measure.as_str(),
+        measure: score.measure.as_str().to_owned(),
         statistic: score.statistic,
         p_value: score.p_value,
         effect: None,

@@ -120,7 +120,7 @@ fn of_pair(
     let points = pair.points();
     ColumnReport {
         name: pair.window().name().to_owned(),
-        column_type: column_type.as_str(),
+        column_type: column_type.as_str().to_owned(),
         verdict,
         moved: measures.iter().map(strength).fold(0.0, f64::max),
         baseline: Summary::of(pair.baseline(), points.as_ref(), Side::Baseline),

@@ -21,7 +21,7 @@ pub use replay_text::replay_text;
 pub use replayed::{AlertReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report};
 pub use text::{compare_text, grouped, is_hidden};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::chart::Bar;
 use crate::judge::Verdict;
@@ -32,7 +32,7 @@ pub use summary::Summary;
 pub const FORMAT: u32 = 1;
 
 /// What is said of a column or of all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Compared, and nothing to report.
@@ -137,13 +137,13 @@ pub struct CompareReport {
 }
 
 /// What was found of one column.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ColumnReport {
     /// Its name.
     pub name: String,
     /// Its type.
     #[serde(rename = "type")]
-    pub column_type: &'static str,
+    pub column_type: String,
     /// The worst verdict of its measures.
     pub verdict: Outcome,
     /// The largest effect as a multiple of its limit.
@@ -161,10 +161,10 @@ pub struct ColumnReport {
 }
 
 /// One measure of one column.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MeasureReport {
     /// Its name.
-    pub measure: &'static str,
+    pub measure: String,
     /// Its number; none where it has none.
     pub statistic: Option<f64>,
     /// Its p-value, where it is a test.

@@ -327,7 +327,7 @@ pub(super) fn worst_words(alert: &AlertReport) -> Option<String> {
 /// The scores of one measure of one column over the windows of a series.
 pub(super) struct ColumnSeries<'a> {
     pub(super) column: &'a str,
-    pub(super) measure: &'static str,
+    pub(super) measure: &'a str,
     /// The largest effect as a multiple of its limit.
     pub(super) moved: f64,
     pub(super) values: Vec<Option<f64>>,
@@ -337,13 +337,13 @@ pub(super) struct ColumnSeries<'a> {
 /// For each column the measure that went furthest beyond its limit, over the windows of one series; the columns that
 /// moved most first.
 pub(super) fn series<'a>(windows: &[&'a WindowReport]) -> Vec<ColumnSeries<'a>> {
-    let mut best: BTreeMap<&str, (f64, &'static str)> = BTreeMap::new();
+    let mut best: BTreeMap<&str, (f64, &str)> = BTreeMap::new();
     for column in windows.iter().flat_map(|window| &window.columns) {
         for measure in &column.measures {
             let moved = strength(measure);
-            let entry = best.entry(&column.name).or_insert((-1.0, measure.measure));
+            let entry = best.entry(&column.name).or_insert((-1.0, &measure.measure));
             if moved > entry.0 {
-                *entry = (moved, measure.measure);
+                *entry = (moved, &measure.measure);
             }
         }
     }

@@ -1,13 +1,13 @@
 //! What is in a column, in numbers.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
 use crate::measure::{Points, Side};
 use crate::record::Absence;
 
 /// Counts of a side, and its place and spread when it is numeric. Numbers are those of the values that are there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Summary {
     /// Rows.
     pub rows: u64,
@@ -33,7 +33,7 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantiles: Option<[f64; 5]>,
     /// The most frequent categories with their shares of the values, at most ten.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<serde_json::Value>)]
     pub top: Vec<(String, f64)>,
 }

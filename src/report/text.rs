@@ -107,7 +107,7 @@ fn row(text: &mut String, column: &ColumnReport, colours: Colours) -> std::fmt::
 
 /// A measure in words: its number, its limit, how it was computed.
 pub(super) fn said(measure: &MeasureReport) -> String {
-    let mut text = measure.measure.to_owned();
+    let mut text = measure.measure.clone();
     // Writing to a String cannot fail.
     match (measure.statistic, measure.effect) {
         (Some(statistic), Some(effect)) if (statistic - effect).abs() > 1e-12 => {

@@ -11,6 +11,8 @@ mod deliveries;
 mod episodes;
 mod findings;
 mod groups;
+mod hint;
+mod learning;
 mod operations;
 mod outbox;
 mod positions;
@@ -28,7 +30,7 @@ pub use close::{Closing, OpenWindow};
 pub use connect::{StoreOptions, TlsMode};
 pub use episodes::JUDGED_DAYS;
 pub use findings::FindingPlace;
-pub use groups::{DRILL, Decided, Telling};
+pub use groups::{DRILL, Decided, Telling, WaitingGroup};
 pub use operations::Watched;
 pub use outbox::{AttemptOutcome, Claimed, Replay};
 pub use positions::{Claim, PartitionViews};
@@ -47,7 +49,7 @@ use crate::record::EventTime;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database or the way to it.
-    #[error("database: cannot {attempted}: {source}")]
+    #[error("database: cannot {attempted}: {source}{}", hint::of(source))]
     Database {
         /// What was attempted.
         attempted: &'static str,
@@ -126,6 +128,7 @@ fn migrations() -> Migrator {
         (2, "alerts", include_str!("../../migrations/0002_alerts.sql")),
         (3, "seeing", include_str!("../../migrations/0003_seeing.sql")),
         (6, "episodes", include_str!("../../migrations/0006_episodes.sql")),
+        (10, "segments", include_str!("../../migrations/0010_segments.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Row as _};
 
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
+use super::learning::segments_without_baseline;
 use super::positions::seconds;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::alert::{ChangeReason, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
@@ -25,6 +26,8 @@ pub struct Watched<'a> {
     pub topics: &'a [String],
     /// Whether a baseline is being learnt.
     pub learning: bool,
+    /// Records that a window needs for a verdict.
+    pub min_records: u64,
     /// From where on something is wrong.
     pub limits: &'a OperationalLimits,
 }
@@ -311,8 +314,11 @@ async fn facts(
          where monitor = $1 and state = 'expired' and updated_at > now() - interval '1 day'",
     )
     .bind(monitor)
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
+    let segments = segments_without_baseline(connection, monitor).await?;
+    // A handful of records, such as a mistyped value, is no segment that anybody misses.
+    let segments = segments.into_iter().filter(|segment| segment.last_rows >= watched.min_records);
     let facts = OperationalFacts {
         silent_for,
         lag,
@@ -323,6 +329,7 @@ async fn facts(
         gaps,
         stuck,
         baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
+        segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
         unanswered: count(unanswered),
     };
     Ok((facts, now))

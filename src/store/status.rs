@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
+use super::learning::segments_without_baseline;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::view::{
@@ -122,7 +123,22 @@ impl Store {
             .bind(&monitor)
             .fetch_optional(&self.pool)
             .await?;
-            monitors.push(MonitorStatus { monitor, records, open_windows: count(open), last_window, baseline });
+            let baselines: i64 = sqlx::query_scalar("select count(*) from baseline where monitor = $1")
+                .bind(&monitor)
+                .fetch_one(&self.pool)
+                .await?;
+            let mut connection = self.pool.acquire().await?;
+            let segments_without_baseline = segments_without_baseline(&mut connection, &monitor).await?;
+            monitors.push(MonitorStatus {
+                monitor,
+                records,
+                open_windows: count(open),
+                last_window,
+                baseline,
+                baselines: count(baselines),
+                learning: None,
+                segments_without_baseline,
+            });
         }
         Ok(monitors)
     }

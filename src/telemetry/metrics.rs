@@ -81,6 +81,9 @@ pub struct Metrics {
     records: Family<RecordLabels, Counter>,
     windows_closed: Family<VerdictLabels, Counter>,
     open_windows: Family<MonitorLabels, Gauge>,
+    learning_windows: Family<MonitorLabels, Gauge>,
+    learning_windows_wanted: Family<MonitorLabels, Gauge>,
+    segments_without_baseline: Family<MonitorLabels, Gauge>,
     alerts_firing: Family<MonitorLabels, Gauge>,
     lag: Family<PartitionLabels, Gauge>,
     checkpoints: Family<OutcomeLabels, Counter>,
@@ -120,6 +123,10 @@ struct Seen {
 pub struct MonitorGauges {
     /// Windows not closed yet.
     pub open_windows: u64,
+    /// While a baseline is being learnt: closed windows so far, and how many it is learnt from.
+    pub learning: Option<(u32, u32)>,
+    /// Segments that the active baseline does not have.
+    pub unknown_segments: u64,
     /// Alerts that fire, acknowledged or not.
     pub firing: u64,
     /// How far its watermark is behind the clock, in seconds.
@@ -142,6 +149,9 @@ impl Default for Metrics {
             records: Family::default(),
             windows_closed: Family::default(),
             open_windows: Family::default(),
+            learning_windows: Family::default(),
+            learning_windows_wanted: Family::default(),
+            segments_without_baseline: Family::default(),
             alerts_firing: Family::default(),
             lag: Family::default(),
             checkpoints: Family::default(),
@@ -181,6 +191,21 @@ impl Default for Metrics {
             metrics.windows_closed.clone(),
         );
         registry.register("open_windows", "Windows not closed yet", metrics.open_windows.clone());
+        registry.register(
+            "learning_windows",
+            "Windows closed so far of those that a baseline is learnt from",
+            metrics.learning_windows.clone(),
+        );
+        registry.register(
+            "learning_windows_wanted",
+            "Windows that the baseline is learnt from",
+            metrics.learning_windows_wanted.clone(),
+        );
+        registry.register(
+            "segments_without_baseline",
+            "Segments that the active baseline does not have",
+            metrics.segments_without_baseline.clone(),
+        );
         registry.register("alerts_firing", "Alerts that fire", metrics.alerts_firing.clone());
         registry.register(
             "partition_lag_messages",
@@ -343,6 +368,9 @@ impl Metrics {
             seen.windows.retain(|labels| known(&labels.monitor) || !self.windows_closed.remove(labels));
         }
         self.open_windows.clear();
+        self.learning_windows.clear();
+        self.learning_windows_wanted.clear();
+        self.segments_without_baseline.clear();
         self.alerts_firing.clear();
         self.watermark_lag.clear();
         self.window_end.clear();
@@ -353,6 +381,11 @@ impl Metrics {
             let labels = MonitorLabels { monitor: monitor.clone() };
             let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
             self.open_windows.get_or_create(&labels).set(whole(gauges.open_windows));
+            if let Some((windows, of)) = gauges.learning {
+                self.learning_windows.get_or_create(&labels).set(i64::from(windows));
+                self.learning_windows_wanted.get_or_create(&labels).set(i64::from(of));
+            }
+            self.segments_without_baseline.get_or_create(&labels).set(whole(gauges.unknown_segments));
             self.alerts_firing.get_or_create(&labels).set(whole(gauges.firing));
             if let Some(lag) = gauges.watermark_lag {
                 self.watermark_lag.get_or_create(&labels).set(lag);

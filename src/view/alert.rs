@@ -42,7 +42,7 @@ impl Judged {
 }
 
 /// An alert with the state of its row.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AlertRow {
     /// pending, firing, acknowledged, resolved or cleared.
     pub state: String,
@@ -67,7 +67,7 @@ impl AlertRow {
 }
 
 /// A row of an alert's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HistoryEntry {
     /// When, RFC 3339.
     pub at: String,
@@ -88,7 +88,7 @@ pub struct HistoryEntry {
 }
 
 /// A message about an alert.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryEntry {
     /// The message.
     pub id: Uuid,
@@ -109,7 +109,7 @@ pub struct DeliveryEntry {
 }
 
 /// An alert with everything about it.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AlertDetail {
     /// The alert.
     pub alert: AlertRow,
@@ -123,7 +123,7 @@ pub struct AlertDetail {
 }
 
 /// The part of event time in which an alert of a series fired.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Episode {
     /// The alert.
     pub id: Uuid,

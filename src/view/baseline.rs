@@ -1,13 +1,17 @@
 //! Baselines, and how two of them differ.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::record::EventTime;
+use crate::baseline::Baseline;
+use crate::binning::Binning;
+use crate::distribution::{Distribution, WindowCounts};
+use crate::record::{Absence, EventTime};
 use crate::report::Summary;
+use crate::window::WHOLE;
 
 /// A baseline without its counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaselineSummary {
     /// Its id.
     pub id: Uuid,
@@ -26,7 +30,7 @@ pub struct BaselineSummary {
 }
 
 /// A baseline with what is in it.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaselineDetail {
     /// The baseline.
     pub baseline: BaselineSummary,
@@ -35,10 +39,53 @@ pub struct BaselineDetail {
     pub segments: Vec<(String, u64)>,
     /// Windows that were judged with it.
     pub windows: u64,
+    /// Its columns.
+    #[serde(default)]
+    pub columns: Vec<BaselineColumn>,
+}
+
+/// A column of a baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct BaselineColumn {
+    /// Its name.
+    pub column: String,
+    /// What is in it, in words: its type, its bins or categories, its range.
+    pub values: String,
+    /// Rows without a valid value.
+    pub absent: u64,
+}
+
+/// The columns of a baseline, of the whole.
+#[must_use]
+pub fn baseline_columns(baseline: &Baseline) -> Vec<BaselineColumn> {
+    let whole = baseline.segments.get(WHOLE).into_iter().flat_map(WindowCounts::columns);
+    whole
+        .map(|column| BaselineColumn {
+            column: column.name().to_owned(),
+            values: if column.is_left_out() { "no value: not compared".to_owned() } else { in_words(column) },
+            absent: Absence::ALL.iter().map(|absence| column.absent(*absence)).sum(),
+        })
+        .collect()
+}
+
+fn in_words(column: &Distribution) -> String {
+    match column.binning() {
+        Binning::Numeric(binning) => {
+            let range = match (binning.cuts().first(), binning.cuts().last()) {
+                (Some(first), Some(last)) => format!("{first} to {}", last.next_down()),
+                _ => String::new(),
+            };
+            let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
+            format!("numeric, {} bins, {range}{mean}", binning.bins())
+        }
+        Binning::UniversalNumeric => "numeric".to_owned(),
+        Binning::Embedding(binning) => format!("embedding of {} dimensions", binning.dimensions()),
+        Binning::Categorical(binning) => format!("{} categories", binning.categories().len()),
+    }
 }
 
 /// A part of event time, half open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Period {
     /// From, RFC 3339.
     pub from: String,

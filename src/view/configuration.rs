@@ -1,9 +1,9 @@
 //! What is configured, and where.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A key of the configuration with the value in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfiguredValue {
     /// The file whose key it is: `driftd.toml`, or that of a monitor.
     pub file: String,

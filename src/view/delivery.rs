@@ -1,6 +1,6 @@
 //! Messages and how their delivery goes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ pub struct DeliveryFilter {
 }
 
 /// A message to one receiver.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryRow {
     /// Its id, the receiver's idempotency key.
     pub id: Uuid,
@@ -41,7 +41,7 @@ pub struct DeliveryRow {
 }
 
 /// One attempt to deliver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attempt {
     /// Counts up from 1.
     pub attempt: i32,
@@ -54,7 +54,7 @@ pub struct Attempt {
 }
 
 /// A message with everything about its delivery.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryDetail {
     /// The message.
     pub delivery: DeliveryRow,

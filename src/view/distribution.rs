@@ -1,13 +1,13 @@
 //! Distributions bin by bin, as tables.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::binning::{Binning, universal};
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::Absence;
 
 /// What a bin holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BinKind {
     /// Values from `low` to below `high`, a single value, or a category.
@@ -55,7 +55,7 @@ impl BinKind {
 }
 
 /// A bin with the counts of both sides.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DistributionRow {
     /// The column.
     pub column: String,

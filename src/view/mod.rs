@@ -6,6 +6,7 @@ mod baseline;
 mod configuration;
 mod delivery;
 mod distribution;
+mod learning;
 mod monitor;
 mod retraining;
 mod silence;
@@ -15,10 +16,14 @@ mod window;
 
 pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
 pub use audit::AuditEntry;
-pub use baseline::{BaselineDetail, BaselineDiff, BaselineSummary, ColumnDiff, MeasuredDiff, Period, Promotion};
+pub use baseline::{
+    BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, ColumnDiff, MeasuredDiff, Period, Promotion,
+    baseline_columns,
+};
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
+pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
 pub use retraining::{RequestChange, RequestDetail, RequestRow};
 pub use silence::SilenceRow;
@@ -31,10 +36,10 @@ pub use window::{
     letter_of, verdict_of,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A part of a long list.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Page<T> {
     /// The entries.
     pub items: Vec<T>,

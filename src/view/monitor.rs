@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BaselineSummary, OpenAlert, RecordCount, WindowStatus};
+use super::{BaselineSummary, Learning, OpenAlert, RecordCount, SegmentWithoutBaseline, WindowStatus};
 use crate::judge::Verdict;
 
 /// How a monitor stands. Whatever cannot be said is a state of its own, never ok.
@@ -19,6 +19,8 @@ pub enum MonitorState {
     NoData,
     /// Windows are counted and not judged.
     NoBaseline,
+    /// So they are, until a baseline is learnt from them.
+    Learning,
     /// The last window had too few records.
     TooFew,
     /// No window has been closed yet.
@@ -37,6 +39,7 @@ impl MonitorState {
             Self::Drift => "drift",
             Self::NoData => "no_data",
             Self::NoBaseline => "no_baseline",
+            Self::Learning => "learning",
             Self::TooFew => "too_few",
             Self::Waiting => "waiting",
             Self::Undefined => "undefined",
@@ -52,6 +55,7 @@ impl MonitorState {
             Self::Drift => "drift",
             Self::NoData => "no data",
             Self::NoBaseline => "no baseline",
+            Self::Learning => "learning",
             Self::TooFew => "too few records",
             Self::Waiting => "waiting",
             Self::Undefined => "undefined",
@@ -59,9 +63,9 @@ impl MonitorState {
     }
 
     /// From what is known of a monitor: the alerts that are not over, the last closed window of the whole, whether any
-    /// window is open.
+    /// window is open, whether a baseline is being learnt.
     #[must_use]
-    pub fn of(alerts: &[&OpenAlert], last: Option<&WindowStatus>, open_windows: u64) -> Self {
+    pub fn of(alerts: &[&OpenAlert], last: Option<&WindowStatus>, open_windows: u64, learning: bool) -> Self {
         let fires = |alert: &&&OpenAlert| alert.state != "pending";
         let drifts = |alert: &&&OpenAlert| fires(alert) && alert.rule != "no_data";
         if alerts.iter().filter(fires).any(|alert| alert.rule == "no_data") {
@@ -76,6 +80,7 @@ impl MonitorState {
         let by_window = match (last.map(|window| window.verdict), open_windows) {
             (None, 0) => Self::NoData,
             (None, _) => Self::Waiting,
+            (Some(Verdict::NoBaseline), _) if learning => Self::Learning,
             (Some(Verdict::Ok), _) => Self::Ok,
             (Some(Verdict::Warn), _) => Self::Warn,
             (Some(Verdict::Critical), _) => Self::Drift,
@@ -125,6 +130,10 @@ pub struct MonitorView {
     pub baseline: Option<BaselineSummary>,
     /// Messages between its positions and the ends of its logs.
     pub lag: Option<u64>,
+    /// How far the learning of its baseline has come; none when it is not learnt, or was.
+    pub learning: Option<Learning>,
+    /// Segments that the active baseline does not have.
+    pub segments_without_baseline: Vec<SegmentWithoutBaseline>,
     /// Its labels.
     pub labels: std::collections::BTreeMap<String, String>,
 }
@@ -206,13 +215,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_said_is_a_state_of_its_own_and_never_ok() {
-        let of = |verdict| MonitorState::of(&[], Some(&window(verdict)), 1);
+        let of = |verdict| MonitorState::of(&[], Some(&window(verdict)), 1, false);
         assert_eq!(of(Verdict::Ok), MonitorState::Ok);
         assert_eq!(of(Verdict::NotEnoughData), MonitorState::TooFew);
         assert_eq!(of(Verdict::NoBaseline), MonitorState::NoBaseline);
         assert_eq!(of(Verdict::Undefined), MonitorState::Undefined);
-        assert_eq!(MonitorState::of(&[], None, 0), MonitorState::NoData);
-        assert_eq!(MonitorState::of(&[], None, 2), MonitorState::Waiting);
+        assert_eq!(MonitorState::of(&[], None, 0, true), MonitorState::NoData);
+        assert_eq!(MonitorState::of(&[], None, 2, true), MonitorState::Waiting);
+        let unjudged = window(Verdict::NoBaseline);
+        assert_eq!(MonitorState::of(&[], Some(&unjudged), 1, true), MonitorState::Learning);
+        assert_eq!(MonitorState::of(&[], Some(&window(Verdict::Ok)), 1, true), MonitorState::Ok);
     }
 
     #[test]
@@ -222,10 +234,10 @@ mod tests {
         let pending = alert("drift", "pending", "critical");
         let warning = alert("drift", "acknowledged", "warn");
         let silent = alert("no_data", "firing", "critical");
-        assert_eq!(MonitorState::of(&[&firing], Some(&ok), 1), MonitorState::Drift);
-        assert_eq!(MonitorState::of(&[&pending], Some(&ok), 1), MonitorState::Ok);
-        assert_eq!(MonitorState::of(&[&warning], Some(&ok), 1), MonitorState::Warn);
-        assert_eq!(MonitorState::of(&[&warning], Some(&window(Verdict::Critical)), 1), MonitorState::Drift);
-        assert_eq!(MonitorState::of(&[&firing, &silent], Some(&ok), 1), MonitorState::NoData);
+        assert_eq!(MonitorState::of(&[&firing], Some(&ok), 1, false), MonitorState::Drift);
+        assert_eq!(MonitorState::of(&[&pending], Some(&ok), 1, false), MonitorState::Ok);
+        assert_eq!(MonitorState::of(&[&warning], Some(&ok), 1, false), MonitorState::Warn);
+        assert_eq!(MonitorState::of(&[&warning], Some(&window(Verdict::Critical)), 1, false), MonitorState::Drift);
+        assert_eq!(MonitorState::of(&[&firing, &silent], Some(&ok), 1, false), MonitorState::NoData);
     }
 }

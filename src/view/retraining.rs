@@ -1,13 +1,13 @@
 //! Retraining requests.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::retrain::RequestState;
 
 /// A request as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestRow {
     /// Its id.
     pub id: Uuid,
@@ -41,7 +41,7 @@ pub struct RequestRow {
 }
 
 /// A row of a request's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestChange {
     /// When, RFC 3339.
     pub at: String,
@@ -54,7 +54,7 @@ pub struct RequestChange {
 }
 
 /// A request with its history.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestDetail {
     /// As it stands.
     pub request: RequestRow,

@@ -1,10 +1,10 @@
 //! Silences.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A silence with who made it, and why.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SilenceRow {
     /// Its id.
     pub id: Uuid,

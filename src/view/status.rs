@@ -1,13 +1,14 @@
 //! The summary of everything stored: `driftd status`, gauges, the status page.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::{Learning, SegmentWithoutBaseline};
 use crate::judge::Verdict;
 
 /// A summary of everything stored.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Status {
-    /// Each monitor that ever counted.
+    /// Each monitor that is configured or ever counted.
     pub monitors: Vec<MonitorStatus>,
     /// Each partition ever known.
     pub partitions: Vec<PartitionStatus>,
@@ -18,7 +19,7 @@ pub struct Status {
 }
 
 /// How many records ended in one way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecordCount {
     /// accepted, late, filtered or rejected.
     pub outcome: String,
@@ -29,7 +30,7 @@ pub struct RecordCount {
 }
 
 /// A monitor's numbers.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MonitorStatus {
     /// Its name.
     pub monitor: String,
@@ -41,10 +42,36 @@ pub struct MonitorStatus {
     pub last_window: Option<WindowStatus>,
     /// The active baseline.
     pub baseline: Option<String>,
+    /// Versions of its baseline that there are.
+    #[serde(default)]
+    pub baselines: u64,
+    /// How far the learning of its baseline has come; none when it is not learnt, or was.
+    #[serde(default)]
+    pub learning: Option<Learning>,
+    /// Segments that the active baseline does not have.
+    #[serde(default)]
+    pub segments_without_baseline: Vec<SegmentWithoutBaseline>,
+}
+
+impl MonitorStatus {
+    /// Of a monitor that has counted nothing yet.
+    #[must_use]
+    pub fn unseen(monitor: &str, learning: Option<Learning>) -> Self {
+        Self {
+            monitor: monitor.to_owned(),
+            records: Vec::new(),
+            open_windows: 0,
+            last_window: None,
+            baseline: None,
+            baselines: 0,
+            learning,
+            segments_without_baseline: Vec::new(),
+        }
+    }
 }
 
 /// A closed window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WindowStatus {
     /// The model version.
     pub version: String,
@@ -61,7 +88,7 @@ pub struct WindowStatus {
 }
 
 /// A partition's position.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PartitionStatus {
     /// The topic.
     pub topic: String,
@@ -86,7 +113,7 @@ pub struct PartitionStatus {
 }
 
 /// An alert that is not over.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OpenAlert {
     /// Its id.
     pub id: String,
@@ -107,7 +134,7 @@ pub struct OpenAlert {
 }
 
 /// Notifications of one receiver.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxDepth {
     /// The receiver.
     pub receiver: String,

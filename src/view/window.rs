@@ -1,6 +1,6 @@
 //! Windows and findings, one by one and as the score board of a series.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ColumnSummary;
 use crate::judge::Verdict;
@@ -24,7 +24,7 @@ pub struct WindowFilter {
 }
 
 /// A window.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WindowRow {
     /// Its id.
     pub id: i64,

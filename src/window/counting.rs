@@ -30,7 +30,8 @@ pub struct CountingSpec {
 pub struct Pin {
     /// The binnings.
     pub binnings: Arc<BinningSet>,
-    /// The baseline on these binnings, if there is one.
+    /// The baseline on these binnings, if there is one. Without one, a baseline that is learnt before the window closes takes its
+    /// place: counts on universal bins are moved to its bins exactly.
     pub baseline: Option<Uuid>,
 }
 

@@ -99,11 +99,17 @@ fn each_library_has_one_owner() {
         ("reqwest", "notify"),
         ("toml::", "config"),
     ];
+    // The command line is a client of the API; nobody else is.
+    let exceptions = [("reqwest", "cli/reach/client.rs")];
     for (file, text) in code() {
         for (library, owner) in owners {
             let names = text.contains(&format!("{library}::")) || text.contains(&format!("use {library}"));
             let names = names || (library.ends_with("::") && text.contains(library));
-            assert!(!names || is_in(&file, owner), "src/{file} names `{library}`, which belongs to `{owner}`");
+            let excepted = exceptions.contains(&(library, file.as_str()));
+            assert!(
+                !names || is_in(&file, owner) || excepted,
+                "src/{file} names `{library}`, which belongs to `{owner}`"
+            );
         }
     }
 }

@@ -303,7 +303,7 @@ fn people_act_on_the_command_line_and_a_training_system_answers() {
 
     // A drill and a test reach everybody and say what they are.
     let drill = world.driftd(&["drill", "--timeout", "30"]);
-    assert_eq!(drill.matches("arrived in").count(), 4, "{drill}");
+    assert_eq!(drill.matches("arrived after").count(), 4, "{drill}");
     let test = world.driftd(&["notify", "test", "webhook"]);
     assert!(test.contains("delivered in") && test.contains("webhook-signature"), "{test}");
     assert!(!test.contains(&world.webhooks.secret));

@@ -111,7 +111,11 @@ fn seen(world: &World) -> Seen<'_> {
 fn prepared(world: &World) -> u64 {
     let monitor = fs::read_to_string(world.monitor_file()).unwrap();
     let columns: String = [HTML, FORMULA]
-        .map(|name| format!("[[columns]]\nname = \"{name}\"\npath = \"hostile\"\ntype = \"categorical\"\n"))
+        .map(|name| {
+            format!(
+                "[[columns]]\nname = \"{name}\"\npath = \"hostile\"\ntype = \"categorical\"\nrole = \"latency\"\n"
+            )
+        })
         .concat();
     fs::write(world.monitor_file(), monitor.replacen("[[columns]]", &format!("{columns}[[columns]]"), 1)).unwrap();
     let all = bike_records();

@@ -115,7 +115,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     let training_file = directory.join("training.jsonl");
     std::fs::write(&training_file, training.join("\n"))
         .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", training_file.display())))?;
-    let store = Store::connect_lazily(&store_options(&settings.daemon))?;
+    let store = Store::connect_lazily(&store_options(&settings)?)?;
     store.migrate().await?;
     let monitor =
         settings.monitors.first().ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
@@ -123,7 +123,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     let summary = baseline::store_baseline(&store, monitor, &built, &training_file, true).await?;
     say(format!("  baseline   version {} from {} training records", summary.version, summary.rows));
 
-    let producer = Producer::new(&source_options(&settings.daemon)?).map_err(crate::app::AppError::from)?;
+    let producer = Producer::new(&source_options(&settings)?).map_err(crate::app::AppError::from)?;
     let app = App::build(settings).await?;
     let http = app.http_address();
     let stop = CancellationToken::new();

@@ -12,8 +12,9 @@ use crate::notify::{EmailOptions, HttpOptions};
 /// Somebody who can be told.
 #[derive(Debug)]
 pub struct Receiver {
-    /// How.
-    pub channel: Channel,
+    kind: Kind,
+    /// How; none when one of its secrets could not be read here.
+    pub channel: Option<Channel>,
     /// Messages about alerts in an hour at most; the rest is told together when there is room.
     pub max_per_hour: Option<u32>,
     /// Messages under way at the same time.
@@ -34,21 +35,27 @@ pub enum Channel {
     },
 }
 
-impl Channel {
+impl Receiver {
     /// Whether it is a training system that can be asked how a run goes.
     #[must_use]
     pub fn can_be_asked(&self) -> bool {
-        matches!(self, Self::Http(options) if options.dialect.poll("").is_some())
+        matches!(self.kind, Kind::Airflow | Kind::Kubeflow | Kind::Prefect | Kind::Dagster)
+    }
+
+    /// Whether it is posted the state of all alerts instead of messages about them.
+    #[must_use]
+    pub fn takes_state(&self) -> bool {
+        self.kind == Kind::Alertmanager
     }
 
     /// Whether it is a training system.
     #[must_use]
     pub fn is_training(&self) -> bool {
-        matches!(self, Self::Http(options) if matches!(options.dialect, crate::notify::Dialect::Training(_)))
+        self.can_be_asked() || matches!(self.kind, Kind::GitHub | Kind::Argo)
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Email,
     Kafka,
@@ -114,8 +121,11 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<
             _ => http::read(&section, kind, warnings).map(Channel::Http),
         };
         section.finish();
-        if let Some(channel) = channel {
-            receivers.insert(name, Receiver { channel, max_per_hour, concurrency });
+        if section.has_unread() {
+            // Without one of its secrets it would be told as somebody else, or in another way.
+            receivers.insert(name, Receiver { kind, channel: None, max_per_hour, concurrency });
+        } else if channel.is_some() {
+            receivers.insert(name, Receiver { kind, channel, max_per_hour, concurrency });
         }
     }
     (receivers, declared)

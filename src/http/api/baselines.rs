@@ -2,17 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Listing;
 use crate::http::Shared;
+use crate::http::arrow::{Form, stream};
 use crate::http::extract::{Asked, By, Given, Named};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::record::EventTime;
-use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, Page, Period, Promotion};
+use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, DistributionRow, Page, Period, Promotion};
 
 /// The baselines of a monitor, the newest first.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines", tag = "baselines",
@@ -41,6 +42,23 @@ pub(super) async fn one(
     Named((monitor, version)): Named<(String, i32)>,
 ) -> Result<Json<BaselineDetail>, Problem> {
     Ok(Json(backend.baseline(&monitor, version).await?))
+}
+
+/// What is in a baseline, bin by bin, of the whole. `window` of a row is the baseline's own count.
+#[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines/{version}/distributions", tag = "baselines",
+    params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
+    responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
+pub(super) async fn distributions(
+    State(backend): State<Shared>,
+    Named((monitor, version)): Named<(String, i32)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let form = Form::wanted(&headers)?;
+    let rows = backend.baseline_distributions(&monitor, version).await?;
+    match form {
+        Form::Json => Ok(Json(rows).into_response()),
+        Form::Arrow => stream(&rows),
+    }
 }
 
 /// Which two baselines.

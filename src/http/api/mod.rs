@@ -110,6 +110,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(baselines::list, baselines::promote))
         .routes(routes!(baselines::diff))
         .routes(routes!(baselines::one))
+        .routes(routes!(baselines::distributions))
         .routes(routes!(baselines::activate))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::one))

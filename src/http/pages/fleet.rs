@@ -33,7 +33,7 @@ fn urgency(state: MonitorState) -> u8 {
         MonitorState::NoData => 1,
         MonitorState::Warn => 2,
         MonitorState::Undefined | MonitorState::NoBaseline | MonitorState::TooFew => 3,
-        MonitorState::Waiting => 4,
+        MonitorState::Waiting | MonitorState::Learning => 4,
         MonitorState::Ok => 5,
     }
 }
@@ -116,6 +116,7 @@ fn sentence(monitors: &[MonitorView]) -> String {
         (MonitorState::NoData, "without data"),
         (MonitorState::Warn, "with a warning"),
         (MonitorState::NoBaseline, "without a baseline"),
+        (MonitorState::Learning, "learning a baseline"),
         (MonitorState::TooFew, "with too few records"),
         (MonitorState::Undefined, "that cannot be compared"),
         (MonitorState::Waiting, "waiting for a first window"),

@@ -14,7 +14,7 @@ pub use contribution::{Contribution, contributions};
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::movement::movement;
 use crate::distribution::{Distribution, WindowCounts};
@@ -22,7 +22,7 @@ use crate::measure::{Pair, Proportions, Side, Values};
 use crate::record::Absence;
 
 /// What kind of reason it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The column is not in the window's records at all.
@@ -62,7 +62,7 @@ pub enum Cause {
 }
 
 /// A reason with its evidence in words.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reason {
     /// What kind it is.
     pub cause: Cause,

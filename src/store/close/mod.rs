@@ -11,13 +11,14 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::Row as _;
 
+use super::learning::learnt_baseline;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
 use crate::decision::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
+use read::{Pinned, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 pub(super) use read::{baseline_of, binning, merge_deltas};
-use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due.
@@ -116,7 +117,16 @@ impl Store {
         let Some(pinned) = lock_window(&mut transaction, monitor, window).await? else {
             return Ok(None);
         };
-        let merged = merge_deltas(&mut transaction, window.id, &pinned.binnings, sample_size).await?;
+        let mut pinned = pinned;
+        let mut merged = merge_deltas(&mut transaction, window.id, &pinned.binnings, sample_size).await?;
+        // Opened before there was a baseline: when one was learnt in the meantime from counts on the same bins, the window's
+        // counts are moved to its bins, which loses nothing, and it is compared like all that follow.
+        if pinned.baseline.is_none()
+            && let Some((baseline, bins)) = learnt_baseline(&mut transaction, monitor, &pinned.binnings).await?
+        {
+            merged.counts = merged.counts.rebinned(&bins);
+            pinned = Pinned { binnings: bins, baseline: Some(baseline) };
+        }
         let evidence = WindowEvidence {
             id: Some(window.id),
             start: window.key.start.to_string(),
@@ -155,7 +165,7 @@ impl Store {
             }
             None => None,
         };
-        write_window(&mut transaction, window, &closing, merged.sample, with, &decision).await?;
+        write_window(&mut transaction, window, &closing, merged.sample, (with, &pinned), &decision).await?;
         write_summaries(&mut transaction, window.id, &closing).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
         write_alerts(&mut transaction, monitor, window, &decision).await?;

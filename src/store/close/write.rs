@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::read::Pinned;
 use super::{Closing, OpenWindow};
 use crate::decision::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::distribution::RecordSample;
@@ -18,7 +19,7 @@ pub(super) async fn write_window(
     window: &OpenWindow,
     closing: &ClosingWindow,
     mut sample: RecordSample,
-    with: Closing<'_>,
+    (with, pinned): (Closing<'_>, &Pinned),
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let missing = with.missing;
@@ -26,7 +27,8 @@ pub(super) async fn write_window(
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
-                columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15
+                columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15, binning_id = $16,
+                baseline_id = $17
          where id = $1",
     )
     .bind(window.id)
@@ -44,6 +46,8 @@ pub(super) async fn write_window(
     .bind(verdicts)
     .bind(with.configuration)
     .bind(&decision.drifts_for)
+    .bind(pinned.binnings.id())
+    .bind(pinned.baseline)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;

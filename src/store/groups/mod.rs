@@ -2,6 +2,7 @@
 //! group; the row of the group is the lock.
 
 mod read;
+mod waiting;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use crate::alert::{
 use crate::record::EventTime;
 pub(super) use read::segments_judged;
 use read::{count_segments, load, open_alerts, room_at};
+pub use waiting::WaitingGroup;
 use write::{finish, hold_back, note_told, suppress, write_message};
 
 /// How alerts are told, beside their routes.

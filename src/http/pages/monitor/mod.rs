@@ -19,7 +19,7 @@ use crate::http::Shared;
 use crate::http::backend::{Backend, Failure, SeriesOf};
 use crate::http::extract::{Asked, By, Named};
 use crate::report::grouped;
-use crate::view::{Episode, MonitorDetail, MonitorView, ScoreBoard, ScoredWindow, SeriesInfo};
+use crate::view::{Episode, MonitorDetail, MonitorView, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo};
 use crate::window::WHOLE;
 
 /// Columns of the heat map.
@@ -114,6 +114,7 @@ fn content(seen: &Seen<'_>) -> Markup {
         div.title { h1 { (monitor.name) } (state(monitor.state)) }
         (hatching())
         p.status.(monitor.state.as_str()) { (monitor.summary) " " (moved(seen)) }
+        (unknown_segments(monitor))
         @if !open.is_empty() {
             ul {
                 @for episode in open {
@@ -184,6 +185,26 @@ fn moved(seen: &Seen<'_>) -> Markup {
         }
     }
 }
+
+/// Segments that are counted and not judged, and what to do about them.
+fn unknown_segments(monitor: &MonitorView) -> Markup {
+    let segments = &monitor.segments_without_baseline;
+    html! {
+        @if !segments.is_empty() {
+            div.status.no_baseline {
+                p { (plural(segments.len(), "segment")) " without a baseline: counted, not judged." }
+                ul {
+                    @for segment in segments.iter().take(UNKNOWN) { li { (segment.words()) } }
+                    @if segments.len() > UNKNOWN { li { "and " (segments.len() - UNKNOWN) " more" } }
+                }
+                p.soft { "What to do: " (SEGMENT_ADVICE) "." }
+            }
+        }
+    }
+}
+
+/// Segments without a baseline that are named.
+const UNKNOWN: usize = 20;
 
 fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
     html! {

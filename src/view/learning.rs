@@ -1,0 +1,91 @@
+//! What is not compared yet: a baseline that is still being learnt, and segments that it does not have.
+
+use serde::{Deserialize, Serialize};
+
+/// How far the learning of a baseline has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Learning {
+    /// Closed windows of the whole so far.
+    pub windows: u32,
+    /// Windows that it is learnt from.
+    pub of: u32,
+    /// Seconds of event time until the last of them ends, if every window has records.
+    pub seconds_left: i64,
+}
+
+impl Learning {
+    /// From the windows closed so far and the length of a window in microseconds.
+    #[must_use]
+    pub fn new(windows: u32, of: u32, length: i64) -> Self {
+        let left = i64::from(of.saturating_sub(windows)).saturating_mul(length) / 1_000_000;
+        Self { windows: windows.min(of), of, seconds_left: left }
+    }
+
+    /// In words: "learning: 37 of 168 windows, about 5d 11h of event time to go".
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Self { windows, of, seconds_left } = self;
+        if windows >= of {
+            return format!("learning: {windows} of {of} windows, made now");
+        }
+        format!("learning: {windows} of {of} windows, about {} of event time to go", span(*seconds_left))
+    }
+}
+
+/// Seconds in the two largest units that are not zero.
+fn span(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let mut rest = seconds.max(0);
+    let mut parts = Vec::new();
+    for (size, name) in units {
+        let number = rest / size;
+        rest %= size;
+        if number > 0 {
+            parts.push(format!("{number}{name}"));
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
+/// A segment that the active baseline does not have: its windows are counted and not judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SegmentWithoutBaseline {
+    /// `column=value`.
+    pub segment: String,
+    /// Start of its first window that could not be judged for that reason, RFC 3339.
+    pub since: String,
+    /// Records in its last one.
+    pub last_rows: u64,
+}
+
+impl SegmentWithoutBaseline {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!(
+            "segment {}: no baseline since {} (last window {} records)",
+            self.segment, self.since, self.last_rows
+        )
+    }
+}
+
+/// What to do about segments without a baseline.
+pub const SEGMENT_ADVICE: &str = "make a baseline from windows that have them (page of baselines, or POST .../baselines), or build \
+                                  one from newer training data (driftd baseline build)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_says_how_far_it_is_and_how_much_event_time_is_left() {
+        let hour = 3_600_000_000;
+        let words = |windows, of, length| Learning::new(windows, of, length).words();
+        assert_eq!(words(37, 168, hour), "learning: 37 of 168 windows, about 5d 11h of event time to go");
+        assert_eq!(words(0, 24, hour), "learning: 0 of 24 windows, about 1d of event time to go");
+        assert_eq!(words(23, 24, 60_000_000), "learning: 23 of 24 windows, about 1m of event time to go");
+        assert_eq!(words(24, 24, hour), "learning: 24 of 24 windows, made now");
+        assert_eq!(words(30, 24, hour), "learning: 24 of 24 windows, made now");
+    }
+}
