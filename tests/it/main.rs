@@ -27,6 +27,7 @@ mod end_to_end;
 mod files;
 mod golden;
 mod operations;
+mod practice;
 mod seeing;
 mod store;
 mod support;
