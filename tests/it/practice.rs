@@ -11,5 +11,8 @@ fn situations_from_practice_hold() {
         .output()
         .unwrap_or_else(|error| panic!("{python:?}: {error}"));
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{text}\nhint: `tests/practice/run.py -v NAME` shows every command of a situation");
+    assert!(
+        output.status.success(),
+        "{text}\nhint: `tests/practice/run.py -v NAME` shows every command of a situation"
+    );
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,8 @@ use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, certify, file, private, python, services, skipped,
+    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, certify, file, private, python, services,
+    skipped,
 };
 
 /// Names that break out of whatever does not expect them.
