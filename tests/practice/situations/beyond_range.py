@@ -35,6 +35,10 @@ def all_values_above_the_range(t):
         t.expect(r.side("temp").get("mean") is not None, f"{label}: the mean is there", r.side("temp"))
         true_or_absent(t, r, "temp", truth, label)
         t.silent(r, "the why claims no standard deviation of 0", r"standard deviation [\d.]+ to 0[ ;,.](?!\d)")
+        t.driftd("compare", "celsius.parquet", "fahrenheit.parquet", *more, "-o", "page.html")
+        page = open("page.html", encoding="utf-8").read()
+        row = re.search(r"standard deviation</th>\s*<td[^>]*>([^<]*)</td>\s*<td[^>]*>([^<]*)</td>", page)
+        t.expect(row is None or row.group(2) != "0", f"{label}: the page claims no standard deviation of 0", row and row.group(0))
 
 
 def why_numbers(r, column):

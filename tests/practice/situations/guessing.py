@@ -272,3 +272,127 @@ def columns_of_one_side_only(t):
         t.moved(r, "gone_number", "gone_text")
         for name in ("new_number", "new_text", "new_time", "kind"):
             t.says(r, f"something of {name}", rf"\b{name}\b")
+
+
+@situation()
+def nested_on_one_side_and_flat_on_the_other(t):
+    """Training data are flat, with the columns features.income and features.plan; the window is nested JSON or an archive with structs. And the other way round.
+
+    Right: the same columns: no drift.
+    """
+    rng = np.random.default_rng(11)
+    n = 800
+
+    def save(name):
+        income, plan = rng.gamma(4, 9000, n), rng.choice(["a", "b"], n)
+        flat = pd.DataFrame({"features.income": income, "features.plan": plan})
+        parquet(name + "_flat.parquet", flat)
+        csv(name + "_flat.csv", flat)
+        rows = [dict(features=dict(income=float(a), plan=str(b))) for a, b in zip(income, plan)]
+        jsonl(name + "_nested.jsonl", rows)
+        pq.write_table(pa.Table.from_pylist(rows), name + "_nested.parquet")
+
+    save("base")
+    save("win")
+    for one in ("flat.csv", "flat.parquet", "nested.jsonl", "nested.parquet"):
+        for two in ("flat.csv", "flat.parquet", "nested.jsonl", "nested.parquet"):
+            t.same(t.compare(f"base_{one}", f"win_{two}"), "features.income", "features.plan")
+
+
+@situation()
+def asked_for_and_not_readable(t):
+    """--column asks for text as numbers, for numbers as vectors, for a name that is not there, for one that only the window has.
+
+    Right: no `No drift`: the column and its cause are named, and the exit code is not 0.
+    """
+    rng = np.random.default_rng(12)
+    n = 500
+    for name in ("base", "win"):
+        d = pd.DataFrame(dict(x=rng.normal(0, 1, n), y=rng.normal(0, 1, n), plan=rng.choice(["a", "b"], n)))
+        every_format(name, d if name == "base" else d.assign(extra=1.0))
+    for kind in ("jsonl", "csv", "parquet", "arrow"):
+        for column, words in (("plan:numeric", r"\btext\b|wrong type|no (valid )?value|not a number|numeric"), ("y:embedding", r"vector|embedding|wrong type"), ("plan:boolean", r"boolean|wrong type|\btext\b"), ("nothing", r"nothing"), ("extra:numeric", r"\bextra\b")):
+            r = t.compare(f"base.{kind}", f"win.{kind}", "--column", column, "--column", "x")
+            t.expect(r.exit != OK and r.says(column.split(":")[0], words), f"{kind}, --column {column}: not `no drift`, and the cause", f"exit {r.exit} {r.text[-300:]}")
+
+
+@situation()
+def map_with_a_key_for_each_record(t):
+    """A JSON record holds an object whose keys are ids: {"seen": {"u17": 1, "u99": 3}}; thousands of keys in all.
+
+    Right: not a column for each id: the other columns are compared and `seen` is named; or refused with `seen` named.
+    """
+    rng = np.random.default_rng(13)
+    for name in ("base", "win"):
+        jsonl(name + ".jsonl", [dict(x=float(rng.normal()), seen={f"u{int(u)}": 1 for u in rng.integers(0, 10**6, 3)}) for _ in range(1500)])
+    r = t.compare("base.jsonl", "win.jsonl")
+    read = r.exit == OK and r.of("x") == "ok" and len(r.columns) < 20 and r.says(r"\bseen\b")
+    t.expect(read or r.refused(r"\bseen\b"), "x is compared, and seen is named", f"{str(r)[:200]} {len(r.columns)} columns {r.text[-200:]}")
+
+
+@situation()
+def names_that_look_derived(t):
+    """A file holds a text `review` and a number `review.length`, a vector `e` and a number `e.norm`.
+
+    Right: all are compared, or the clash is named; not a part of them in silence.
+    """
+    rng = np.random.default_rng(14)
+    n = 400
+    words = ["good", "bad", "fast", "slow", "price", "again", "never", "always"]
+    for name in ("base", "win"):
+        texts = [" ".join(rng.choice(words, rng.integers(4, 9))) for _ in range(n)]
+        jsonl(name + ".jsonl", [{"review": v, "review.length": len(v), "e": [float(a) for a in rng.normal(0, 1, 3)], "e.norm": float(rng.normal())} for v in texts])
+    r = t.compare("base.jsonl", "win.jsonl")
+    t.expect((r.exit == OK and len(r.columns) >= 7) or r.refused(r"review\.length|e\.norm"), "all compared, or the clash is named", f"{r} {r.text[-200:]}")
+
+
+@situation("pandas Period, Interval and UUID; extension types of Arrow")
+def extension_types(t):
+    """Parquet and Arrow with a UUID, a Period, an Interval, a boolean of 8 bits, a tensor, JSON as extension type, sparse and nullable integers.
+
+    Right: the plain columns are compared; each other one is compared or named in a note. No crash.
+    """
+    import uuid
+
+    rng = np.random.default_rng(15)
+    n = 500
+
+    def table():
+        arrays = dict(
+            x=pa.array(rng.normal(0, 1, n)), uuid=pa.array([uuid.UUID(bytes=rng.bytes(16)).bytes for _ in range(n)], pa.uuid()),
+            flag=pa.ExtensionArray.from_storage(pa.bool8(), pa.array(rng.integers(0, 2, n).astype("int8"))),
+            tensor=pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.float32(), (2, 2)), pa.array([[1.0, 2.0, 3.0, 4.0]] * n, pa.list_(pa.float32(), 4))),
+            doc=pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a": 1}', '{"a": 2}'] * (n // 2))),
+        )
+        frame = pd.DataFrame(dict(period=pd.period_range("2026-01", periods=n, freq="h"), span=pd.interval_range(0, n, n), nullable=pd.array(rng.integers(0, 9, n), "Int8")))
+        extra = pa.Table.from_pandas(frame, preserve_index=False)
+        return dict(arrays, **{c: extra.column(c).combine_chunks() for c in extra.column_names})
+
+    for name in ("base", "win"):
+        parquet(name + ".parquet", table())
+        arrow(name + ".arrow", table())
+    for kind in ("parquet", "arrow"):
+        r = t.compare(f"base.{kind}", f"win.{kind}")
+        t.expect(r.of("x") == "ok" and r.of("nullable") == "ok", f"{kind}: x and nullable are compared", f"{r} {r.text[-200:]}")
+        for column in ("uuid", "flag", "tensor", "doc", "period", "span"):
+            seen = any(c == column or c.startswith(column + ".") for c in r.columns) or noted(r, column, "")
+            t.expect(seen, f"{kind}: {column} is compared or named", r.notes)
+        t.expect(r.of("uuid") not in ("drift", "warn"), f"{kind}: an id is not drift", r)
+
+
+@situation("milvus-io/milvus #33197")
+def index_that_a_monitor_names(t):
+    """A monitor names the column customer, which is the index of the data frame that was saved.
+
+    Right: what is named is read, also when it is an index.
+    """
+    rng = np.random.default_rng(16)
+    n = 1500
+    d = pd.DataFrame(dict(ts=[clock(i, 300) for i in range(n)], customer=rng.integers(18, 80, n), x=rng.normal(0, 1, n)))
+    d.set_index("customer").to_parquet("log.parquet")
+    d.set_index("ts").to_parquet("times.parquet")
+    monitor("m.toml", "customer:numeric", learn=1)
+    r = t.replay("m.toml", "log.parquet")
+    t.expect(r.exit == OK and r.verdicts("customer")[-1:] == ["ok"], "the index is judged", f"{r} {r.text[:200]}")
+    r = t.replay("m.toml", "times.parquet")
+    t.expect(r.exit == OK and r.records.get("counted") == n, "an index of times is the event time", f"{r} {r.text[:200]}")

@@ -1,4 +1,6 @@
 """Event times: read as what they are, or refused with the reason."""
+import re
+
 from inputs import *
 from trial import situation
 
@@ -156,3 +158,33 @@ def log_without_an_order(t):
         r = t.replay("m.toml", log)
         read = r.records.get("counted", 0) >= 0.99 * n and r.verdicts("x")[-5:] == ["drift"] * 5
         t.expect(read or r.says(r"\bsort|\bin order|out of order|\border of|not ordered|unordered|out_of_orderness"), f"{log}: all counted, or told to sort", r)
+
+
+@situation("exports of BigQuery, PostgreSQL, Java, Python and .NET")
+def times_as_text(t):
+    """The same times as `2026-03-01 00:00:00 UTC`, `...+00`, `...+0000`, with nine digits, with a comma before them, with `[Europe/Berlin]`, as RFC 2822, without seconds, without separators, as a date alone.
+
+    Right: the same windows, or the rows are rejected and the text names ts with an example.
+    """
+    rng = np.random.default_rng(24)
+    n = 1200
+    moments = [dt.datetime(2026, 3, 1, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=12 * i) for i in range(n)]
+    formats = dict(
+        iso="%Y-%m-%dT%H:%M:%SZ", lower="%Y-%m-%dt%H:%M:%Sz", bigquery="%Y-%m-%d %H:%M:%S UTC", postgres="%Y-%m-%d %H:%M:%S+00", java="%Y-%m-%dT%H:%M:%S.000+0000", nanoseconds="%Y-%m-%dT%H:%M:%S.123456789Z",
+        comma="%Y-%m-%dT%H:%M:%S,123Z", python="%Y-%m-%d %H:%M:%S.000000+00:00", zone="%Y-%m-%dT%H:%M:%S+00:00[UTC]", mail="%a, %d %b %Y %H:%M:%S +0000", no_seconds="%Y-%m-%dT%H:%MZ", basic="%Y%m%dT%H%M%SZ",
+        slashes="%Y/%m/%d %H:%M:%S", blank="%Y-%m-%dT%H:%M:%S Z",
+    )
+    x = rng.normal(0, 1, n)
+    monitor("m.toml", "x:numeric", learn=1)
+    for i, (name, form) in enumerate(formats.items()):
+        d = pd.DataFrame(dict(ts=[m.strftime(form) for m in moments], x=x))
+        answers = {}
+        for kind, save in (("jsonl", lambda p, d: jsonl(p, d.to_dict("records"))), ("csv", csv), ("parquet", parquet)):
+            path = f"log{i}.{kind}"
+            save(path, d)
+            r = t.replay("m.toml", path)
+            read = r.records.get("counted") == n and len(r.windows) == 4 and r.windows[0]["start"] == "2026-03-01T00:00:00Z"
+            told = r.records.get("rejected") == n and r.says(r"`?\bts\b", re.escape(d.ts[0][:8]))
+            t.expect(read or told, f"{name}.{kind}: 4 windows, or an example of what cannot be read", f"{r} {r.text[:200]}")
+            answers[kind] = r.records
+        t.expect(len({str(a) for a in answers.values()}) == 1, f"{name}: the formats agree", answers)
