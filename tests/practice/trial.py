@@ -55,8 +55,9 @@ def _refuse_constant(name):
 class Answer:
     """What one command said as text, and as JSON when that is asked for."""
 
-    def __init__(self, trial, arguments):
-        self._trial, self._arguments, self._json = trial, arguments, None
+    def __init__(self, trial, arguments, reports=True):
+        # Commands that write no report have no JSON here.
+        self._trial, self._arguments, self._json = trial, arguments, None if reports else {}
         self.command = "driftd " + " ".join(arguments)
         self.exit, self.out, self.err = trial.execute(arguments)
         # Lines are wrapped and padded: white space is not part of what is said.
@@ -184,7 +185,7 @@ class Trial:
         return Answer(self, ["replay", "--monitor", monitor, *map(str, arguments)])
 
     def driftd(self, *arguments):
-        return Answer(self, [str(a) for a in arguments])
+        return Answer(self, [str(a) for a in arguments], reports=False)
 
     def expect(self, holds, what, came=""):
         self.results.append(Expectation(bool(holds), what, str(came)))

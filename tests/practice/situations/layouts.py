@@ -214,46 +214,6 @@ def arrow_files(t):
     t.expect(r.refused(r"no rows?|empty|0 rows|too few|not enough"), "no rows: no verdict", f"{r} {r.text[-200:]}")
 
 
-@situation("evidentlyai/evidently #1480")
-def files_without_rows(t):
-    """A file has columns and no row, or 3 or 12 rows, as baseline and as window.
-
-    Right: no verdict: not enough data, or no rows; with the file and the number. The same as baseline as as window.
-    """
-    every_format("full", frame(1).drop(columns="ts"))
-    reason = r"no rows?|\bempty\b|too few|not enough|at least|\b(0|3|12) rows|fewer"
-    for n in (0, 3, 12):
-        every_format(f"rows{n}", frame(2, n).drop(columns="ts"))
-        for kind in ("parquet", "csv", "jsonl", "arrow"):
-            if n == 0 and kind == "jsonl":
-                continue
-            for pair in ((f"full.{kind}", f"rows{n}.{kind}"), (f"rows{n}.{kind}", f"full.{kind}")):
-                r = t.compare(*pair)
-                t.expect(r.refused(reason), f"{pair[0]} and {pair[1]}: no verdict, with the reason", f"{r} {r.text[:250]}")
-    monitor("m.toml", "x:numeric", "c:categorical")
-    parquet("log.parquet", frame(3))
-    for n in (0, 3, 12):
-        r = t.replay("m.toml", "log.parquet", "--baseline", f"rows{n}.parquet")
-        t.expect(r.refused(reason), f"replay with a baseline of {n} rows: no verdict, with the reason", f"{r} {r.text[:250]}")
-
-
-@situation()
-def baseline_that_is_small(t):
-    """The baseline has 40, 60 or 100 rows, the window 5,000 of the same source, thirty times over.
-
-    Right: chance does not make a drift, whatever the side that is small.
-    """
-    rng = np.random.default_rng(8)
-    drifted = {}
-    for n in (40, 100):
-        for i in range(15):
-            parquet("small.parquet", pd.DataFrame(dict(x=rng.normal(0, 1, n), c=rng.choice(list("abcdefgh"), n), i=rng.integers(0, 40, n))))
-            parquet("large.parquet", pd.DataFrame(dict(x=rng.normal(0, 1, 5000), c=rng.choice(list("abcdefgh"), 5000), i=rng.integers(0, 40, 5000))))
-            r = t.compare("small.parquet", "large.parquet")
-            drifted[n] = drifted.get(n, 0) + (r.exit == 3)
-    t.expect(max(drifted.values()) <= 1, "at most 1 of 15 comparisons drifts", drifted)
-
-
 @situation("parts of Parquet")
 def row_groups_and_statistics(t):
     """Parquet with many row groups, with a group of one row, without statistics, with a null page, with 200 columns of which one is asked for.

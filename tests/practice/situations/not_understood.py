@@ -173,6 +173,7 @@ def spellings_of_paths(t):
     """
     rng = np.random.default_rng(8)
     jsonl("log.jsonl", [dict(ts=a, features=dict(income=float(rng.normal()))) for a in hours(900)])
+    write("driftd.toml", '[postgres]\nurl = "postgres://nobody@127.0.0.1:1/none"\n[kafka]\nbrokers = "127.0.0.1:1"\n')
     for i, path in enumerate(["$.features.income", "/features/income", "features->income", "features['income']", ".features.income", 'features["income"]', "$['features']['income']"]):
         for place in ("column", "where", "version", "segment"):
             plain = "income:numeric:features.income"
@@ -190,6 +191,10 @@ def spellings_of_paths(t):
                 monitor(f"m{i}.toml", plain, learn=1, segments=f'[[segments]]\nname = "s"\npath = {escaped}\n')
             r = t.replay(f"m{i}.toml", "log.jsonl")
             t.expect(r.exit == 78 and r.says(r"features\.income"), f"{path} as path of {place}: refused with features.income", f"exit {r.exit} {r.text[:200]}")
+            os.makedirs("monitors.d", exist_ok=True)
+            os.replace(f"m{i}.toml", "monitors.d/m.toml")
+            r = t.driftd("-c", "driftd.toml", "check")
+            t.expect(r.exit == 78 and r.says(r"features\.income"), f"{path} as path of {place}: refused by check", f"exit {r.exit} {r.text[:200]}")
     for path in ("features[0]", "features[*].income", "instances.0.x[1]"):
         monitor("index.toml", "income:numeric:" + path, learn=1)
         r = t.replay("index.toml", "log.jsonl")
