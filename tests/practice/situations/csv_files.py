@@ -119,7 +119,7 @@ def encodings(t):
         return lambda d: d.to_csv(index=False, **options).encode(name)
 
     each_dialect(t, {
-        "utf8_mark": encoded("utf-8-sig"), "utf16_le": lambda d: b"\xff\xfe" + d.to_csv(index=False).encode("utf-16-le"), "utf16_be": lambda d: b"\xfe\xff" + d.to_csv(index=False).encode("utf-16-be"),
+        "utf8_mark": encoded("utf-8-sig"), "mark_and_quotes": encoded("utf-8-sig", quoting=dialect.QUOTE_ALL), "utf16_le": lambda d: b"\xff\xfe" + d.to_csv(index=False).encode("utf-16-le"), "utf16_be": lambda d: b"\xfe\xff" + d.to_csv(index=False).encode("utf-16-be"),
         "latin1": encoded("latin-1"), "windows": lambda d: d.replace("Größe L", "Größe €").to_csv(index=False).encode("cp1252").replace(b" \x80", b" L"),
         "crlf": encoded("utf-8", lineterminator="\r\n"), "cr": encoded("utf-8", lineterminator="\r"),
     }, r"UTF-?8|UTF-?16|encod|line end|\bCR\b|carriage")

@@ -147,6 +147,30 @@ def parts_that_differ(t):
         t.expect(right or r.refused(FOLDER + r"|part-1"), f"{name}: 1200 rows, or refused with the reason", f"{r} {r.rows()} {c} {r.text[-200:]}")
 
 
+@situation("tables of Delta Lake and Iceberg")
+def folders_that_are_tables(t):
+    """A folder is a Delta table, whose log says that one of the two files is deleted; another one is an Iceberg table with data/ and metadata/.
+
+    Right: refused as a table with what to do, or the deleted rows are left out; never all files as if they were the table.
+    """
+    d = frame(1)
+    parquet("plain.parquet", d)
+    os.makedirs("table1")
+    parquet("table1/part-0.parquet", d)
+    parquet("table1/part-1.parquet", d.assign(x=d.x + 100))
+    adds = [dict(add=dict(path=f"part-{i}.parquet", partitionValues={}, size=1, modificationTime=0, dataChange=True)) for i in (0, 1)]
+    write("table1/_delta_log/00000000000000000000.json", "".join(json.dumps(a) + "\n" for a in [dict(protocol=dict(minReaderVersion=1, minWriterVersion=2)), *adds]))
+    write("table1/_delta_log/00000000000000000001.json", json.dumps(dict(remove=dict(path="part-1.parquet", deletionTimestamp=1, dataChange=True))) + "\n")
+    r = t.compare("plain.parquet", "table1")
+    t.expect((r.exit == OK and r.rows() == 600) or r.refused(r"delta"), "Delta: 600 rows, or refused as a Delta table", f"{r} {r.rows()} {r.text[-200:]}")
+    os.makedirs("table2/data")
+    parquet("table2/data/00000-0.parquet", d)
+    write("table2/metadata/v1.metadata.json", '{"format-version": 2}')
+    write("table2/metadata/snap-1.avro", b"Obj\x01")
+    r = t.compare("plain.parquet", "table2")
+    t.expect((r.exit == OK and r.rows() == 600) or r.refused(r"iceberg|" + FOLDER), "Iceberg: 600 rows, or refused", f"{r} {r.rows()} {r.text[-200:]}")
+
+
 @situation("downloads that went wrong")
 def files_that_are_something_else(t):
     """A .parquet is a pointer of Git LFS, an HTML page, CSV, JSON, cut off, or empty; a .csv is Parquet, gzip, JSON, HTML or a spreadsheet; names in upper case, without extension, .avro and .orc.

@@ -73,6 +73,29 @@ def filter_that_lets_nothing_through(t):
 
 
 @situation()
+def filter_written_as_a_number_or_boolean(t):
+    """`where` is written with a TOML integer, boolean, float or list: stage = 1, live = true, share = 0.5, model = ["a", "b"].
+
+    Right: taken as the value it is, with the same records as its text; or refused with the key and the spelling "1". A list is refused.
+    """
+    rng = np.random.default_rng(13)
+    n = 900
+    d = pd.DataFrame(dict(ts=hours(n), x=rng.normal(0, 1, n), stage=rng.integers(1, 3, n), live=rng.random(n) < 0.7, share=rng.choice([0.5, 0.25], n), model=rng.choice(["a", "b"], n)))
+    every_format("log", d)
+    for key, value, passing in (("stage", "1", d.stage == 1), ("live", "true", d.live), ("share", "0.5", d.share == 0.5)):
+        monitor("number.toml", "x:numeric", learn=1, where=f"{key} = {value}")
+        monitor("text.toml", "x:numeric", learn=1, where=f'{key} = "{value}"')
+        for kind in ("jsonl", "parquet", "csv"):
+            r = t.replay("text.toml", f"log.{kind}")
+            t.expect(r.records.get("counted") == passing.sum(), f'{kind}, {key} = "{value}": {passing.sum()} records pass', r)
+            r = t.replay("number.toml", f"log.{kind}")
+            t.expect(r.records.get("counted") == passing.sum() or (r.exit == 78 and r.says(rf"\b{key}\b", "text|quote|string")), f"{kind}, {key} = {value}: the same, or refused", f"{r} {r.text[:200]}")
+    monitor("list.toml", "x:numeric", learn=1, where='model = ["a", "b"]')
+    r = t.replay("list.toml", "log.jsonl")
+    t.expect(r.exit == 78 and r.says(r"\bmodel\b"), "a list is refused with its key", f"{r} {r.text[:200]}")
+
+
+@situation()
 def filter_on_two_values_of_which_one_never_occurs(t):
     """`where` has two conditions; the first holds for all records, the second for none.
 
@@ -243,6 +266,24 @@ def implausible_times(t):
             r = t.replay("m.toml", f"{name}.{kind}")
             t.expect(r.no_verdict and r.says(r"`?\bts\b`?|time_unit|\btimes?\b", r"time_unit|unit|1970|1969|implausib|cannot be read|could not be read|not a time|RFC 3339|reject"), f"{name}.{kind}: says what is wrong with the times", f"exit {r.exit} {r.text[:250]}")
             t.expect(r.says(r"`ts`|\bts\b"), f"{name}.{kind}: names ts", r.text[:250])
+
+
+@situation()
+def two_units_in_one_log(t):
+    """Half of the producers write seconds, the others milliseconds.
+
+    Right: half of the records lies in 1970, and the text says so, or names the unit; they are not just late.
+    """
+    rng = np.random.default_rng(14)
+    n, begin = 2400, 1772323200
+    monitor("m.toml", "x:numeric", learn=1)
+    for name, first in (("seconds_first", 0), ("milliseconds_first", 1)):
+        rows = [dict(ts=(begin + 3 * i) * (1000 if (i + first) % 2 else 1), x=float(rng.normal())) for i in range(n)]
+        jsonl(name + ".jsonl", rows)
+        parquet(name + ".parquet", pd.DataFrame(rows))
+        for kind in ("jsonl", "parquet"):
+            r = t.replay("m.toml", f"{name}.{kind}")
+            t.says(r, "that times are implausible, or names the unit", r"time_unit|\bunits?\b|implausib|\b1970\b.{0,80}(unit|second)|(second|unit).{0,80}\b1970\b")
 
 
 @situation()
