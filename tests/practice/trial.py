@@ -11,8 +11,10 @@ import subprocess
 from dataclasses import dataclass
 from typing import Callable
 
-OK, NO_VERDICT, DRIFT, CONFIGURATION = 0, 1, 3, 78
+OK, DRIFT, CONFIGURATION = 0, 3, 78
 LIMIT_SECONDS = 120
+# Words that say that something is not where it was looked for.
+GONE = r"not in|not (found|there|present)|in no (record|row)|has no |missing|unknown|no (valid )?value|never|no column|nowhere|absent|did you mean"
 
 
 @dataclass

@@ -1,8 +1,6 @@
 """Mistakes in a monitor's file: each is named, whatever the format of the log."""
 from inputs import *
-from trial import DRIFT, OK, situation
-
-GONE = r"not in|not (found|there|present)|missing|unknown|no (valid )?value|never|no column|nowhere|absent|did you mean"
+from trial import DRIFT, GONE, OK, situation
 
 
 @situation("evidentlyai/evidently #52, aws/sagemaker-python-sdk #2629")
@@ -25,7 +23,8 @@ def mistakes_in_a_monitor(t):
     for kind in ("csv", "parquet", "jsonl", "arrow"):
         for name, column in (("column", "income"), ("segment", "country"), ("time", "timestamp"), ("version", r"model\.version")):
             r = t.replay(name + ".toml", "log." + kind, "--baseline", "log.csv")
-            t.expect(r.says(rf"\b{column}\b", GONE) and r.exit != OK, f"{name}.toml over {kind}: names {column} as not there", f"{r} {r.text[-250:]}")
+            # Without a version in the records all of them are of one version: that is judged.
+            t.expect(r.says(rf"\b{column}\b", GONE) and (r.exit != OK or name == "version"), f"{name}.toml over {kind}: names {column} as not there", f"{r} {r.text[-250:]}")
         r = t.replay("learnt.toml", "log." + kind)
         t.expect("income" in r.text and r.says(GONE) and r.exit != OK, f"learnt.toml over {kind}: says that income is never there", r.text[:250])
         r = t.replay("type.toml", "log.csv", "--baseline", "log." + kind)
