@@ -7,7 +7,10 @@ import inspect
 import json
 import os
 import re
+import signal
 import subprocess
+import tempfile
+import threading
 from dataclasses import dataclass
 from typing import Callable
 
@@ -62,6 +65,7 @@ class Answer:
         self._trial, self._arguments, self._json = trial, arguments, None if reports else {}
         self.command = "driftd " + " ".join(arguments)
         self.exit, self.out, self.err = trial.execute(arguments)
+        self.peak_kilobytes = trial.peak_kilobytes
         # Lines are wrapped and padded: white space is not part of what is said.
         self.text = re.sub(r"\s+", " ", self.out + " " + self.err)
 
@@ -164,21 +168,32 @@ class Trial:
     def __init__(self, binary):
         self._binary = binary
         self.results, self.commands = [], []
+        self.peak_kilobytes = 0
 
-    def execute(self, arguments, stdin=None):
+    def execute(self, arguments):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTD_")}
         environment.update(NO_COLOR="1", TZ="UTC", LC_ALL="C.UTF-8")
         command = "driftd " + " ".join(arguments)
-        try:
-            done = subprocess.run([self._binary, *arguments], capture_output=True, env=environment, timeout=LIMIT_SECONDS,
-                                  input=stdin or b"")
-            exit_code, out, err = done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        except subprocess.TimeoutExpired:
-            exit_code, out, err = -1, "", f"no end after {LIMIT_SECONDS} s"
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.Popen([self._binary, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment)
+            timer = threading.Timer(LIMIT_SECONDS, process.kill)
+            timer.start()
+            _, status, usage = os.wait4(process.pid, 0)
+            timer.cancel()
+            exit_code = process.returncode = os.waitstatus_to_exitcode(status)
+            out, err = (self._text(file) for file in (out, err))
+        if exit_code == -signal.SIGKILL:
+            err += f"no end after {LIMIT_SECONDS} s"
+        self.peak_kilobytes = usage.ru_maxrss
         self.commands.append(f"{command}   # exit {exit_code}")
         if exit_code < 0 or exit_code == 101 or "panicked at" in err:
             self.expect(False, f"{command} ends in good order", f"exit {exit_code}: {err.strip()[:200]}")
         return exit_code, out, err
+
+    @staticmethod
+    def _text(file):
+        file.seek(0)
+        return file.read().decode("utf-8", "replace")
 
     def compare(self, *arguments):
         return Answer(self, ["compare", *map(str, arguments)])

@@ -227,3 +227,26 @@ def words_for_missing_numbers(t):
         absent = c.get("null", 0) + c.get("nan", 0)
         noted = c.get("wrong_type", 0) > 60 and any("income" in note for note in r.notes)
         t.expect(absent > 60 or noted, f"{word!r}: counted as null, or a note about income", f"{c} {r.notes}")
+
+
+@situation("one column, and columns without a name")
+def few_columns(t):
+    """A CSV of one column without any separator; one column of comments full of semicolons, tabs and quoted commas; a header that ends with a comma; a file of one line.
+
+    Right: one column is one column; a column without a name does no harm to the others.
+    """
+    rng = np.random.default_rng(6)
+    for name in ("base", "win"):
+        write(f"{name}_one.csv", "x\n" + "".join(f"{v}\n" for v in rng.normal(0, 1, 400)))
+        comments = ["good; fast", "bad; slow; late", 'fine, "really"', "a\tb"]
+        csv(f"{name}_comments.csv", pd.DataFrame(dict(comment=[comments[i] for i in rng.integers(0, 4, 400)])))
+        write(f"{name}_trailing.csv", "a,b,\n" + "".join(f"{v},{w},\n" for v, w in zip(rng.normal(0, 1, 400), rng.choice(["p", "q"], 400))))
+    r = t.compare("base_one.csv", "win_one.csv")
+    t.same(r, "x")
+    r = t.compare("base_comments.csv", "win_comments.csv")
+    t.same(r, "comment")
+    t.expect(len(r.labels("comment")) == 4, "four comments", list(r.labels("comment")))
+    t.same(t.compare("base_trailing.csv", "win_trailing.csv"), "a", "b")
+    write("header.csv", "a,b,c\n")
+    r = t.compare("base_trailing.csv", "header.csv")
+    t.expect(r.refused(r"no rows?|empty|too few|not enough|0 rows"), "a header without rows: no verdict", f"{r} {r.text[-200:]}")

@@ -129,6 +129,58 @@ def folders_of_other_kinds(t):
         t.expect((r.exit == OK and r.windows) or r.refused(FOLDER), f"replay with the baseline {path}: judged, or refused as folder", f"{r} {r.text[-200:]}")
 
 
+@situation("outputs of jobs that failed, and of dask")
+def folders_with_odd_entries(t):
+    """A folder holds a part without bytes, a part without rows, `_metadata` of dask, a link to itself, a part that is cut off, a part of another extension in upper case.
+
+    Right: the rows of the good parts, each once; what is broken is refused or named with its file; a link to itself does no harm.
+    """
+    d = frame(1)
+    parquet("plain.parquet", d)
+    for name in ("loop", "metadata", "rowless", "bytes", "cut", "upper"):
+        os.makedirs(name)
+        parquet(f"{name}/part-0.parquet", d)
+    os.symlink(".", "loop/self")
+    parquet("metadata/_metadata", d.iloc[:0])
+    parquet("rowless/part-1.parquet", d.iloc[:0])
+    write("bytes/part-1.parquet", b"")
+    content = open("plain.parquet", "rb").read()
+    write("cut/part-1.parquet", content[: len(content) // 2])
+    parquet("upper/PART-1.PARQUET", d)
+    for name, rows in (("loop", 600), ("metadata", 600), ("rowless", 600), ("upper", 1200)):
+        r = t.compare("plain.parquet", name)
+        t.expect((r.exit == OK and r.rows() == rows and r.of("c") == "ok") or r.refused(FOLDER), f"{name}: {rows} rows, or refused as a folder", f"{r} {r.rows()} {r.text[-250:]}")
+    for name in ("bytes", "cut"):
+        r = t.compare("plain.parquet", name)
+        named = r.says(r"part-1\.parquet")
+        t.expect(named or r.refused(FOLDER), f"{name}: the broken part is named", f"{r} {r.rows()} {r.text[-250:]}")
+
+
+@situation("archives from untrusted hands")
+def compressed_without_end(t):
+    """A .gz of 200 KB unpacks to 200 MB: one line of zeros, a JSON array of empty objects, a CSV with one endless field.
+
+    Right: an answer within a minute, in less than 1 GB of memory; no verdict about it.
+    """
+    zeros = b"0" * (1 << 20)
+
+    def bomb(path, head, block, count=200):
+        with gzip.open(path, "wb", compresslevel=6) as file:
+            file.write(head)
+            for _ in range(count):
+                file.write(block)
+
+    jsonl("base.jsonl", [dict(x=float(i % 7)) for i in range(500)])
+    bomb("line.jsonl.gz", b"", zeros)
+    bomb("array.json.gz", b"[", b"{}," * 350_000, count=40)
+    bomb("field.csv.gz", b"x\n\"", zeros)
+    for path in ("line.jsonl.gz", "array.json.gz", "field.csv.gz"):
+        kilobytes = t.driftd("compare", "base.jsonl", path).peak_kilobytes
+        t.expect(kilobytes < 1_000_000, f"{path}: less than 1 GB of memory", f"{kilobytes // 1000} MB")
+        r = t.compare("base.jsonl", path)
+        t.expect(r.no_verdict, f"{path}: no verdict", r)
+
+
 @situation("parts whose schema differs")
 def parts_that_differ(t):
     """The parts of a folder were written by two versions of a job: one lacks a column, has another type or another order of columns.
