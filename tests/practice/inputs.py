@@ -1,5 +1,6 @@
 """Writes the inputs of situations."""
 import datetime as dt
+import decimal
 import gzip
 import json
 import os
@@ -9,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["arrow", "arrow_stream", "clock", "csv", "dt", "every_format", "gzip", "json", "jsonl", "monitor", "np", "os", "pa", "parquet", "pd", "pq", "write"]
+__all__ = ["arrow", "arrow_stream", "clock", "csv", "decimals", "dt", "every_format", "gzip", "json", "jsonl", "monitor", "np", "os", "pa", "parquet", "pd", "pq", "run_ends", "save", "write"]
 
 BEGIN = dt.datetime(2026, 3, 1, tzinfo=dt.timezone.utc)
 
@@ -78,3 +79,28 @@ def monitor(path, *columns, time="ts", length="1h", learn=None, source="", where
         name, kind, *rest = column.split(":")
         text += f"[[columns]]\nname = {json.dumps(name)}\ntype = \"{kind}\"\n" + (f"path = {json.dumps(rest[0])}\n" if rest else "")
     write(path, text)
+
+
+def run_ends(array):
+    """The array run-end encoded, a run for each value."""
+    return pa.RunEndEncodedArray.from_arrays(pa.array(range(1, len(array) + 1), pa.int32()), array)
+
+
+def decimals(values, kind):
+    """Numbers as an array of a decimal type."""
+    scale = decimal.Decimal(1).scaleb(-kind.scale)
+    return pa.array([decimal.Decimal(str(v)).quantize(scale) for v in values], kind)
+
+
+def save(name, column, array):
+    """As Parquet where Parquet has the type, else as Arrow; the path."""
+    table = pa.table({column: array})
+    if not pa.types.is_run_end_encoded(array.type):
+        try:
+            pq.write_table(table, name + ".parquet")
+            return name + ".parquet"
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid, OSError):
+            if os.path.exists(name + ".parquet"):
+                os.remove(name + ".parquet")
+    arrow(name + ".arrow", table)
+    return name + ".arrow"

@@ -107,6 +107,11 @@ class Answer:
     def notes(self):
         return self.json.get("notes", [])
 
+    def noted(self, what, *words):
+        """Whether a note names a column (or what else is given) with one of the words; a name alone will do without words."""
+        notes = [note.replace(",", "") for note in self.notes]
+        return any(what in note and (not words or any(word in note.lower() for word in words)) for note in notes)
+
     @property
     def columns(self):
         return {column["name"]: column for column in self.json.get("columns", [])}
