@@ -87,9 +87,9 @@ def run_ends(array):
 
 
 def decimals(values, kind):
-    """Numbers as an array of a decimal type."""
+    """Numbers, or None, as an array of a decimal type."""
     scale = decimal.Decimal(1).scaleb(-kind.scale)
-    return pa.array([decimal.Decimal(str(v)).quantize(scale) for v in values], kind)
+    return pa.array([None if v is None else decimal.Decimal(str(v)).quantize(scale) for v in values], kind)
 
 
 def save(name, column, array):

@@ -1,6 +1,4 @@
 """Generated tables over all types: the same rows give the same report in JSON lines, CSV, Parquet and Arrow, whatever the width."""
-import decimal
-
 from inputs import *
 from trial import OK, situation
 
@@ -38,14 +36,13 @@ KINDS = dict(
 def arrow_array(values, kind, encode):
     kind = pa.type_for_alias(kind) if isinstance(kind, str) else kind
     if pa.types.is_decimal(kind):
-        unit = decimal.Decimal(1).scaleb(-kind.scale)
-        values = [None if v is None else decimal.Decimal(str(v)).quantize(unit) for v in values]
-    elif pa.types.is_binary(kind):
+        return decimals(values, kind)
+    if pa.types.is_binary(kind):
         values = [None if v is None else v.encode() for v in values]
     elif pa.types.is_floating(kind):
         values = [None if v is None else float(v) for v in values]
     array = pa.array(values, kind)
-    if encode == "dictionary" and kind not in (pa.bool_(), pa.string_view()) and not pa.types.is_decimal(kind):
+    if encode == "dictionary" and kind not in (pa.bool_(), pa.string_view()):
         return array.dictionary_encode()
     return array
 

@@ -1,6 +1,6 @@
 """Too little data on either side is no verdict."""
 from inputs import *
-from trial import DRIFT, OK, situation
+from trial import situation
 
 TOO_FEW = r"no rows?|\bempty\b|too few|not enough|at least|\b(0|3|5|12) (rows|records|values)|fewer"
 
