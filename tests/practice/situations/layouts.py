@@ -240,8 +240,8 @@ def files_that_are_something_else(t):
         "pointer.parquet": (pointer, r"LFS|pointer|text|not (a )?Parquet"), "page.parquet": (page, r"HTML|text|not (a )?Parquet"), "csv.parquet": (d.to_csv(index=False), r"CSV|text|not (a )?Parquet"),
         "lines.parquet": (lines, r"\bJSON\b|text|not (a )?Parquet"), "cut.parquet": (content[: len(content) // 2], r"complete|cut|truncat|footer|end of"), "empty.parquet": (b"", r"empty|size is 0"),
         "parquet.csv": (content, r"Parquet"), "gzip.csv": (gzip.compress(d.to_csv(index=False).encode()), COMPRESSED), "lines.csv": (lines, r"\bJSON\b"), "page.csv": (page, r"HTML"),
-        "sheet.csv": (sheet, r"zip|spreadsheet|xlsx|binary"), "pointer.csv": (pointer, r"LFS|pointer"), "empty.csv": (b"", r"empty"), "parquet.jsonl": (content, r"Parquet"), "csv.jsonl": (d.to_csv(index=False), r"CSV|\bJSON\b"),
-        "page.jsonl": (page, r"HTML|\bJSON\b"), "gzip.jsonl": (gzip.compress(lines.encode()), COMPRESSED), "empty.jsonl": (b"", r"empty|no rows|too few"), "empty.arrow": (b"", r"empty"), "parquet.arrow": (content, r"Parquet"),
+        "sheet.csv": (sheet, r"zip|spreadsheet|xlsx|binary"), "pointer.csv": (pointer, r"LFS|pointer"), "empty.csv": (b"", r"empty"), "parquet.jsonl": (content, r"Parquet"), "csv.jsonl": (d.to_csv(index=False), r"CSV|\bJSON\b|none of its rows is a record"),
+        "page.jsonl": (page, r"HTML|\bJSON\b"), "gzip.jsonl": (gzip.compress(lines.encode()), COMPRESSED), "empty.jsonl": (b"", r"empty|no rows?|too few"), "empty.arrow": (b"", r"empty"), "parquet.arrow": (content, r"Parquet"),
         "noextension": (content, r"extension|format"), "data.avro": (b"Obj\x01" + bytes(50), r"avro|format|extension"), "data.orc": (b"ORC" + bytes(50), r"orc|format|extension"),
         "sqlite.csv": (b"SQLite format 3\0" + bytes(200), r"SQLite|binary|text"),
     }
