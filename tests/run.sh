@@ -41,10 +41,10 @@ fi
 command -v cargo >/dev/null 2>&1 || fail "a Rust toolchain is needed
 hint: https://rustup.rs"
 
-# What the API and the pages are held against: schemathesis, pyarrow, axe-core. In a folder of their own.
+# What the API and the pages are held against, and what makes inputs: Python packages and axe-core. In a folder of their own.
 python="${XDG_CACHE_HOME:-$HOME/.cache}/driftd-tests/python-$(sha256sum tests/services/requirements.txt | cut -c1-12)"
 if [ ! -e "$python/complete" ]; then
-    say "bringing schemathesis, pyarrow and axe-core into $python"
+    say "bringing Python packages and axe-core into $python"
     rm -rf "$python"
     python3 -m venv "$python"
     "$python/bin/pip" install -q --disable-pip-version-check -r tests/services/requirements.txt

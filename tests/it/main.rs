@@ -29,6 +29,7 @@ mod episodes;
 mod files;
 mod golden;
 mod operations;
+mod practice;
 mod seeing;
 mod store;
 mod support;

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,27 +11,13 @@ use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, certify, private, services, skipped,
+    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, certify, file, private, python, services,
+    skipped,
 };
 
 /// Names that break out of whatever does not expect them.
 const HTML: &str = "<script>alert('x')</script>";
 const FORMULA: &str = "=cmd|' /C calc'!A0";
-
-fn file(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).display().to_string()
-}
-
-/// A program of the tests' own Python; none (and a word about it) without it.
-fn python(program: &str) -> Option<Command> {
-    match std::env::var("DRIFTD_TEST_PYTHON") {
-        Ok(folder) => Some(Command::new(Path::new(&folder).join(program))),
-        Err(_) => {
-            skipped(&format!("{program}: DRIFTD_TEST_PYTHON is not set; `make test` sets it"));
-            None
-        }
-    }
-}
 
 /// Runs a program to its end; what it said when it failed is the failure.
 fn run(mut command: Command) -> String {

@@ -56,6 +56,22 @@ pub fn skipped(what: &str) {
     let _nobody_listens = writeln!(std::io::stderr(), "SKIPPED {what}");
 }
 
+/// The path of a file of the repository.
+pub fn file(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).display().to_string()
+}
+
+/// A program of the tests' own Python; none (and a word about it) without it.
+pub fn python(program: &str) -> Option<Command> {
+    match std::env::var("DRIFTD_TEST_PYTHON") {
+        Ok(folder) => Some(Command::new(Path::new(&folder).join(program))),
+        Err(_) => {
+            skipped(&format!("{program}: DRIFTD_TEST_PYTHON is not set; `make test` sets it"));
+            None
+        }
+    }
+}
+
 /// A database, topics and a folder for one test.
 pub struct World {
     pub runtime: Runtime,
