@@ -314,7 +314,7 @@ impl Distribution {
     /// has nothing that a window could be compared with; that all of its rows lack the column says nothing of it.
     #[must_use]
     pub fn is_left_out(&self) -> bool {
-        self.binning().is_universal() && self.present() == 0
+        self.binning().is_universal() && self.absent(Absence::Missing) == self.rows()
     }
 
     /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.

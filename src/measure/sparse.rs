@@ -102,7 +102,8 @@ impl Selection {
         let (n, m): (u64, u64) = (groups.baseline.iter().sum(), groups.window.iter().sum());
         let after: u64 = self.left_out.iter().filter_map(|bin| groups.window.get(*bin)).sum();
         let proportions = Proportions { baseline: (self.foreseen.min(n), n), window: (after, m) };
-        proportions.p_value().is_none_or(|p_value| p_value > significance)
+        let fell = proportions.change().is_none_or(|change| change <= 0.0);
+        fell || proportions.p_value().is_none_or(|p_value| p_value > significance)
     }
 }
 
