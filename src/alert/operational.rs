@@ -1,7 +1,11 @@
 //! Alerts about the daemon and what it reads from, rather than about a model: the same machine, fed with facts instead of
 //! judged windows, at every look instead of every window.
 
+use std::collections::BTreeMap;
+
 use super::{AlertPolicy, Level, Severity};
+use crate::record::{EventTime, RejectReason, TimeFormat};
+use crate::window::{LATE, span_in_words as span};
 
 /// What can be wrong. A closed set: the names of the alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +22,12 @@ pub enum OperationalRule {
     RetentionGap,
     /// Event times lie ahead of the broker's clock.
     ClockSkew,
+    /// All event times lie in a time that cannot be meant.
+    ImplausibleTime,
+    /// A column has no valid value, or hardly one.
+    UnreadableColumn,
+    /// All records are filtered.
+    NothingSelected,
     /// A partition has records and is not read.
     StuckPartition,
     /// Windows close and there is nothing to compare them with.
@@ -32,13 +42,16 @@ pub enum OperationalRule {
 
 impl OperationalRule {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::NoData,
         Self::Lag,
         Self::RejectedShare,
         Self::LateShare,
         Self::RetentionGap,
         Self::ClockSkew,
+        Self::ImplausibleTime,
+        Self::UnreadableColumn,
+        Self::NothingSelected,
         Self::StuckPartition,
         Self::BaselineMissing,
         Self::SegmentWithoutBaseline,
@@ -56,6 +69,9 @@ impl OperationalRule {
             Self::LateShare => "late_share",
             Self::RetentionGap => "retention_gap",
             Self::ClockSkew => "clock_skew",
+            Self::ImplausibleTime => "implausible_time",
+            Self::UnreadableColumn => "unreadable_column",
+            Self::NothingSelected => "nothing_selected",
             Self::StuckPartition => "stuck_partition",
             Self::BaselineMissing => "baseline_missing",
             Self::SegmentWithoutBaseline => "segment_without_baseline",
@@ -70,6 +86,8 @@ impl OperationalRule {
         match self {
             Self::Lag
             | Self::LateShare
+            | Self::UnreadableColumn
+            | Self::NothingSelected
             | Self::BaselineMissing
             | Self::SegmentWithoutBaseline
             | Self::RetrainingUnanswered => Severity::Warn,
@@ -90,8 +108,19 @@ impl OperationalRule {
             }
             Self::LateShare => "Raise `window.out_of_orderness`, or find out what delays these records.",
             Self::RetentionGap => "Raise the topic's retention, or find out why reading was so far behind.",
-            Self::ClockSkew => "Look at the clocks of the producers, and at `source.time_unit`.",
-            Self::StuckPartition => "Look at the daemon that owns the partition and at the broker that leads it.",
+            Self::ClockSkew => {
+                "Look at the clocks of the producers, at the offsets of local times, and at `source.time_unit`."
+            }
+            Self::ImplausibleTime => "Set `source.time` and `source.time_unit` to what the records have.",
+            Self::UnreadableColumn => {
+                "Set `path` and `type` of the column to what the records have (driftd tail shows them), or remove the column: no \
+                 baseline is learnt with it, and nothing is compared."
+            }
+            Self::NothingSelected => "Set `[source.where]` to what the records have, or remove it.",
+            Self::StuckPartition => {
+                "Look at the daemon that owns the partition and at the broker that leads it; where a transaction holds messages \
+                 back, look at its producer (kafka-transactions.sh find-hanging)."
+            }
             Self::BaselineMissing => {
                 "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
             }
@@ -117,6 +146,7 @@ impl OperationalRule {
             | Self::Lag
             | Self::StuckPartition
             | Self::BaselineMissing
+            | Self::NothingSelected
             | Self::SegmentWithoutBaseline => 3,
             _ => 1,
         };
@@ -157,6 +187,12 @@ impl OperationalLimits {
 
 /// Records a share is judged on at least.
 pub const MIN_RECORDS: u64 = 200;
+/// Records that are counted before their times are found implausible: one may be a slip.
+const MIN_COUNTED: u64 = 20;
+/// Reasons that a summary gives with an example.
+const REASONS: usize = 3;
+/// Columns that a summary names.
+const NAMED: usize = 5;
 
 /// What is known of a monitor at one look.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -169,14 +205,28 @@ pub struct OperationalFacts {
     pub accepted: u64,
     /// Records that came too late since then.
     pub late: u64,
-    /// Records that could not be used since then.
-    pub rejected: u64,
-    /// Of these, records from the future.
-    pub future: u64,
+    /// Records that could not be used since then, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// The newest example of each reason in words: of rejections, and `late`.
+    pub examples: BTreeMap<String, String>,
+    /// How many records were filtered, when no other was ever counted or late.
+    pub filtered_only: Option<u64>,
+    /// What each filter wants and what it sees instead.
+    pub filters: Vec<String>,
+    /// Columns without a valid value, or hardly with one: their names, and what was found, in words.
+    pub unreadable: Vec<(String, String)>,
+    /// Records ever counted.
+    pub counted: u64,
+    /// The newest event time ever counted.
+    pub newest: Option<EventTime>,
+    /// How event times are written; none when they are those of the messages.
+    pub time_format: Option<TimeFormat>,
     /// Partitions that lost messages to retention lately, with how many.
     pub gaps: Vec<(String, u64)>,
     /// Partitions with unread messages whose position stands still, with microseconds since it moved.
     pub stuck: Vec<(String, i64)>,
+    /// Partitions in which an open transaction has kept messages from being read for too long.
+    pub held: Vec<HeldBack>,
     /// Whether the newest window closed without a baseline, and none is being learnt.
     pub baseline_missing: bool,
     /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
@@ -184,6 +234,17 @@ pub struct OperationalFacts {
     pub segments: Vec<(String, String)>,
     /// Retraining requests that got no answer in time lately.
     pub unanswered: u64,
+}
+
+/// A partition in which an open transaction keeps messages from being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Topic and number.
+    pub partition: String,
+    /// Offsets that cannot be read.
+    pub messages: u64,
+    /// For how long, in microseconds.
+    pub held_for: i64,
 }
 
 /// What a look says about one rule.
@@ -195,6 +256,8 @@ pub struct Sign {
     pub level: Level,
     /// What is wrong, a sentence; empty when nothing is.
     pub summary: String,
+    /// What may help in this case, before the rule's own advice.
+    pub hint: Option<String>,
 }
 
 impl Sign {
@@ -202,7 +265,22 @@ impl Sign {
     #[must_use]
     pub fn new(rule: OperationalRule, summary: Option<String>) -> Self {
         let level = if summary.is_some() { Level::drifting(rule.severity()) } else { Level::Quiet };
-        Self { rule, level, summary: summary.unwrap_or_default() }
+        Self { rule, level, summary: summary.unwrap_or_default(), hint: None }
+    }
+
+    /// With what may help.
+    #[must_use]
+    pub fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match &self.hint {
+            Some(hint) if !hint.is_empty() => format!("{hint} {}", self.rule.advice()),
+            _ => self.rule.advice().to_owned(),
+        }
     }
 }
 
@@ -210,7 +288,94 @@ impl OperationalFacts {
     /// Whether enough records came since the last look to judge shares.
     #[must_use]
     pub fn enough_records(&self) -> bool {
-        self.accepted + self.late + self.rejected >= MIN_RECORDS
+        self.all() >= MIN_RECORDS
+    }
+
+    fn all(&self) -> u64 {
+        self.accepted + self.late + self.all_rejected()
+    }
+
+    fn all_rejected(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// An example of a reason, and its hint: whole sentences.
+    fn example(&self, reason: &str) -> Option<String> {
+        let text = self.examples.get(reason)?;
+        let (what, hint) = text.split_once("\nhint: ").unwrap_or((text, ""));
+        let hint = if hint.is_empty() { String::new() } else { format!(" {}", sentence(hint)) };
+        Some(format!("For example {}{hint}", sentence_end(what)))
+    }
+
+    /// Shares of records that came to nothing, with examples of why.
+    fn shares(&self, limits: &OperationalLimits) -> Vec<Sign> {
+        use OperationalRule as Rule;
+        let all = self.all();
+        let share = |part: u64, limit: f64| Some(ratio(part, all)).filter(|share| *share > limit);
+        let of_all = |share: f64| format!("{:.1} % of the last {all} records", share * 100.0);
+        let mut reasons: Vec<(&String, u64)> =
+            self.rejected.iter().map(|(reason, count)| (reason, *count)).collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let rejected = share(self.all_rejected(), limits.rejected_share).map(|share| {
+            let named = reasons
+                .iter()
+                .take(REASONS)
+                .map(|(reason, count)| format!("{count} {}", reason.replace('_', " ")));
+            format!("{} could not be used: {}", of_all(share), named.collect::<Vec<_>>().join(", "))
+        });
+        let examples: Vec<String> =
+            reasons.iter().take(REASONS).filter_map(|(reason, _)| self.example(reason)).collect();
+        let mut late_hint = self.example(LATE);
+        let late = share(self.late, limits.late_share).map(|share| {
+            if share > 0.5 {
+                let order = "Most records are late: the log is not in the order of its event times. It is sorted by something else, \
+                             several sources follow one another in it, or old records are written again.";
+                late_hint = Some(late_hint.take().map_or(order.to_owned(), |example| format!("{order} {example}")));
+            }
+            format!("{} came too late to be counted", of_all(share))
+        });
+        let ahead_of_clock = RejectReason::FutureTimestamp.as_str();
+        let future = self.rejected.get(ahead_of_clock).copied().unwrap_or(0);
+        let ahead = share(future, 0.01)
+            .map(|share| format!("{} have event times ahead of the broker's clock", of_all(share)));
+        vec![
+            Sign::new(Rule::RejectedShare, rejected).with_hint((!examples.is_empty()).then(|| examples.join(" "))),
+            Sign::new(Rule::LateShare, late).with_hint(late_hint),
+            Sign::new(Rule::ClockSkew, ahead).with_hint(self.example(ahead_of_clock)),
+        ]
+    }
+
+    /// What is configured otherwise than the records are: times, columns, filters.
+    fn mismatches(&self) -> Vec<Sign> {
+        use OperationalRule as Rule;
+        let implausible = self.newest.filter(|newest| !newest.is_plausible() && self.counted >= MIN_COUNTED);
+        let unit = implausible.zip(self.time_format).and_then(|(newest, format)| format.plausible_unit(newest));
+        let hint = unit
+            .map(|(unit, time)| format!("With `time_unit = \"{}\"` in `[source]` it is {time}.", unit.as_str()));
+        let implausible = implausible
+            .map(|newest| format!("all event times lie before 1990 or after 2100, the newest is {newest}"));
+        let unreadable = (!self.unreadable.is_empty()).then(|| {
+            let more = self.unreadable.len().saturating_sub(NAMED);
+            let names: Vec<String> =
+                self.unreadable.iter().take(NAMED).map(|(name, _)| format!("`{name}`")).collect();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("columns without a valid value, or hardly with one: {}{more}", names.join(", "))
+        });
+        let found: Vec<String> = self.unreadable.iter().take(NAMED).map(|(_, found)| sentence(found)).collect();
+        let selected = self
+            .filtered_only
+            .filter(|filtered| *filtered >= MIN_RECORDS)
+            .map(|filtered| format!("all of {filtered} records were filtered by `where`"));
+        vec![
+            Sign::new(Rule::ImplausibleTime, implausible).with_hint(hint),
+            Sign::new(Rule::UnreadableColumn, unreadable).with_hint(Some(found.join(" "))),
+            Sign::new(Rule::NothingSelected, selected).with_hint(self.filtered()),
+        ]
+    }
+
+    /// What `where` wants and what the records have instead, when it filters any.
+    fn filtered(&self) -> Option<String> {
+        (!self.filters.is_empty()).then(|| format!("In the filtered records {}.", self.filters.join("; ")))
     }
 
     /// What they say about every rule of a monitor. Shares of too few records say nothing.
@@ -221,31 +386,16 @@ impl OperationalFacts {
         if limits.no_data > 0 {
             let silent = self.silent_for.filter(|silent| *silent > limits.no_data);
             let summary = silent.map(|silent| format!("no record was counted for {}", span(silent)));
-            signs.push(Sign::new(Rule::NoData, summary));
+            signs.push(Sign::new(Rule::NoData, summary).with_hint(self.filtered()));
         }
         if limits.lag > 0 {
             let summary = (self.lag > limits.lag).then(|| format!("reading is {} messages behind", self.lag));
             signs.push(Sign::new(Rule::Lag, summary));
         }
         if self.enough_records() {
-            let all = self.accepted + self.late + self.rejected;
-            let share = |part: u64, limit: f64, what: &str| {
-                let share = ratio(part, all);
-                (share > limit).then(|| format!("{:.1} % of the last {all} records {what}", share * 100.0))
-            };
-            signs.push(Sign::new(
-                Rule::RejectedShare,
-                share(self.rejected, limits.rejected_share, "could not be used"),
-            ));
-            signs.push(Sign::new(
-                Rule::LateShare,
-                share(self.late, limits.late_share, "came too late to be counted"),
-            ));
-            signs.push(Sign::new(
-                Rule::ClockSkew,
-                share(self.future, 0.01, "have event times ahead of the broker's clock"),
-            ));
+            signs.extend(self.shares(limits));
         }
+        signs.extend(self.mismatches());
         let list = |found: &[(String, String)]| {
             (!found.is_empty())
                 .then(|| found.iter().map(|(name, what)| format!("{name} {what}")).collect::<Vec<_>>().join(", "))
@@ -258,10 +408,19 @@ impl OperationalFacts {
         ));
         let stuck: Vec<_> =
             self.stuck.iter().map(|(name, since)| (name.clone(), format!("for {}", span(*since)))).collect();
-        signs.push(Sign::new(
-            Rule::StuckPartition,
-            list(&stuck).map(|list| format!("partitions with unread messages stand still: {list}")),
-        ));
+        let held: Vec<_> = self
+            .held
+            .iter()
+            .map(|held| {
+                (held.partition.clone(), format!("{} messages for {}", held.messages, span(held.held_for)))
+            })
+            .collect();
+        let standing = list(&stuck).map(|list| format!("partitions with unread messages stand still: {list}"));
+        let held = list(&held).map(|list| {
+            format!("a transaction that its producer neither commits nor aborts holds messages back: {list}")
+        });
+        let both: Vec<String> = standing.into_iter().chain(held).collect();
+        signs.push(Sign::new(Rule::StuckPartition, (!both.is_empty()).then(|| both.join("; "))));
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));
@@ -287,18 +446,18 @@ fn segments_in_words(segments: &[(String, String)]) -> Option<String> {
         .then(|| format!("windows of new segments are counted and not judged: {}{more}", named.join(", ")))
 }
 
+/// Words as a sentence.
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    sentence_end(&format!("{first}{}", letters.as_str()))
+}
+
+fn sentence_end(text: &str) -> String {
+    if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn ratio(part: u64, all: u64) -> f64 {
     if all == 0 { 0.0 } else { part as f64 / all as f64 }
-}
-
-/// Microseconds as people say it.
-fn span(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
-    match seconds {
-        s if s >= 172_800 => format!("{} days", s / 86_400),
-        s if s >= 7_200 => format!("{} hours", s / 3_600),
-        s if s >= 120 => format!("{} minutes", s / 60),
-        s => format!("{s} seconds"),
-    }
 }

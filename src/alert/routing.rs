@@ -289,8 +289,12 @@ fn rule_inhibits(rule: &InhibitRule, source: &AlertFacts, target: &AlertFacts) -
         && rule.equal.iter().all(|label| source.labels.get(label) == target.labels.get(label))
 }
 
-/// Rules of operational alerts that mean that the input of a monitor is broken.
+/// Rules of operational alerts that mean that the input of a monitor is broken: no retraining is asked for.
 pub const BROKEN_FEED: [&str; 5] = ["no_data", "rejected_share", "retention_gap", "stuck_partition", "clock_skew"];
+
+/// Those of them that explain drift. Rejected records do not: the rest was counted, and what drifts there drifts; nor does
+/// what is late, filtered or not readable.
+const EXPLAINS_DRIFT: [&str; 3] = ["no_data", "retention_gap", "stuck_partition"];
 
 /// Whether one alert explains another, as is built in: missing or broken values explain the drift of the same columns of
 /// the same series; the model's alert explains those of its columns; a broken feed explains all drift of its monitor.
@@ -304,7 +308,7 @@ pub fn explains(source: &AlertFacts, target: &AlertFacts) -> bool {
         return false;
     }
     if source_kind == operational {
-        return BROKEN_FEED.contains(&of(source, "alertname").as_str());
+        return EXPLAINS_DRIFT.contains(&of(source, "alertname").as_str());
     }
     let covered = !target.columns.is_empty() && target.columns.iter().all(|name| source.columns.contains(name));
     if !covered || !same(&["version", "segment"]) {

@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use super::monitors::RunningMonitor;
 use super::state::Shared;
-use crate::baseline::learn;
+use crate::baseline::{learn, unreadable_columns};
 use crate::binning::BinningSet;
 use crate::decision::{Decision, decide_window};
 use crate::store::{Closing, Store, StoreError};
@@ -60,8 +60,8 @@ async fn judge_monitor(
         store.topics().await?.into_iter().filter(|topic| running.topics.matches(topic)).collect();
     let views = store.partition_views(&monitor.name, &topics, reader_timeout).await?;
     let progress = Progress::new(views.partitions, monitor.timing, views.now);
-    let Some(leading) = progress.leading() else { return Ok(false) };
-    let open = store.open_windows(&monitor.name, leading, BATCH).await?;
+    let Some(horizon) = progress.horizon() else { return Ok(false) };
+    let open = store.open_windows(&monitor.name, horizon, BATCH).await?;
     let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
     let mut due = Vec::new();
     let mut closed = 0;
@@ -140,7 +140,7 @@ async fn judge_monitor(
         store.mark_due(&due).await?;
     }
     if closed > 0 {
-        learn_baseline(store, running).await?;
+        learn_baseline(store, shared, running).await?;
     }
     Ok(full && closed > 0)
 }
@@ -155,17 +155,33 @@ fn alerts_in_words(decision: &Decision) -> String {
     decision.changes.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Learns a baseline from the first closed windows, if that is asked for and there is none.
-async fn learn_baseline(store: &Store, running: &RunningMonitor) -> Result<(), StoreError> {
+/// Learns a baseline from the first closed windows, if that is asked for and there is none. Where some column was not read
+/// in them, the latest windows are taken as soon as it is.
+async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor) -> Result<(), StoreError> {
     let monitor = &running.monitor;
     let Some(windows) = monitor.learn else { return Ok(()) };
     if !store.baselines(&monitor.name).await?.is_empty() {
         return Ok(());
     }
     let universal = Arc::new(BinningSet::universal(&monitor.schema));
-    let Some(counted) = store.windows_to_learn_from(&monitor.name, &universal, windows).await? else {
+    let Some(mut counted) = store.windows_to_learn_from(&monitor.name, &universal, windows, false).await? else {
         return Ok(());
     };
+    let mut which = "first";
+    if !unreadable_columns(&counted).is_empty() {
+        which = "latest readable";
+        counted = store.windows_to_learn_from(&monitor.name, &universal, windows, true).await?.unwrap_or_default();
+        let columns = unreadable_columns(&counted);
+        if !columns.is_empty() {
+            if shared.complaints.is_due(&monitor.name, "learn") {
+                tracing::warn!(
+                    monitor = %monitor.name, ?columns,
+                    "no baseline is learned: these columns have no valid value, or hardly one, in the closed windows"
+                );
+            }
+            return Ok(());
+        }
+    }
     let baseline = match learn(&monitor.schema, &counted, monitor.build) {
         Ok(baseline) => baseline,
         Err(error) => {
@@ -173,7 +189,7 @@ async fn learn_baseline(store: &Store, running: &RunningMonitor) -> Result<(), S
             return Ok(());
         }
     };
-    let origin = format!("learned from the first {windows} windows");
+    let origin = format!("learned from the {which} {windows} windows");
     let added = store.add_baseline(&monitor.name, &baseline, &origin, true, true, "driftd").await?;
     if let Some(summary) = added {
         let segments: BTreeMap<&String, u64> =

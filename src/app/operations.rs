@@ -73,6 +73,8 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
         topics,
         learning: monitor.learn.is_some(),
         min_records: monitor.rules.judge.min_records.max(1),
+        time_format: monitor.layout.time.as_ref().map(|_| monitor.layout.time_format),
+        filters: &monitor.layout.filters,
         limits: &limits,
     };
     store.look_at_monitor(watched, LOOK).await?;

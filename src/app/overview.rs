@@ -1,6 +1,7 @@
 //! How monitors stand, from what is stored and what runs.
 
 use super::monitors::RunningMonitor;
+use crate::report::grouped;
 use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
 
 /// A monitor as it is shown.
@@ -22,7 +23,10 @@ pub(super) fn view(
         own.filter_map(|partition| partition.lag).sum()
     });
     let firing = count("firing") + count("acknowledged");
-    let summary = summary(state, last_window.as_ref().map(|window| window.rows), firing, running, learning);
+    let summary = match stored.and_then(nothing_counted) {
+        Some(text) if last_window.is_none() && open_windows == 0 => text,
+        _ => summary(state, last_window.as_ref().map(|window| window.rows), firing, running, learning),
+    };
     MonitorView {
         name: name.to_owned(),
         configured: running.is_some(),
@@ -34,6 +38,7 @@ pub(super) fn view(
             acknowledged: count("acknowledged"),
         },
         records: stored.map(|monitor| monitor.records.clone()).unwrap_or_default(),
+        reading: stored.map(|monitor| monitor.reading.clone()).unwrap_or_default(),
         open_windows,
         last_window,
         baseline: baselines.into_iter().find(|baseline| baseline.active),
@@ -44,6 +49,35 @@ pub(super) fn view(
             .unwrap_or_default(),
         labels: running.map(|running| running.monitor.rules.labels.clone()).unwrap_or_default(),
     }
+}
+
+/// In words what became of the records when none of them was counted.
+fn nothing_counted(stored: &MonitorStatus) -> Option<String> {
+    let of = |outcome: &str| -> u64 {
+        stored.records.iter().filter(|records| records.outcome == outcome).map(|records| records.count).sum()
+    };
+    let (filtered, rejected, late) = (of("filtered"), of("rejected"), of("late"));
+    if of("accepted") > 0 || filtered + rejected + late == 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if filtered > 0 {
+        let seen: Vec<String> = stored
+            .reading
+            .filters
+            .iter()
+            .map(|filter| format!("`{}` is {}", filter.path, filter.values.join(", ")))
+            .collect();
+        let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join("; ")) };
+        parts.push(format!("{} were filtered by `where`{seen}", grouped(filtered)));
+    }
+    if rejected > 0 {
+        parts.push(format!("{} were rejected", grouped(rejected)));
+    }
+    if late > 0 {
+        parts.push(format!("{} came too late", grouped(late)));
+    }
+    Some(format!("No record was counted yet; {}.", parts.join(", ")))
 }
 
 fn summary(
@@ -63,6 +97,7 @@ fn summary(
         MonitorState::Ok => format!("Nothing moved in the last window{alerts}."),
         MonitorState::Warn => format!("The last window has a warning{alerts}."),
         MonitorState::Drift => format!("Drift{alerts}."),
+        MonitorState::Trouble => format!("Not everything can be read{alerts}."),
         MonitorState::NoData if rows.is_none() => "No record came yet.".to_owned(),
         MonitorState::NoData => format!("No record comes any more{alerts}."),
         MonitorState::NoBaseline => {

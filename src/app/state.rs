@@ -1,6 +1,6 @@
 //! What tasks share: the monitors and receivers in force, signs of life, metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -75,6 +75,31 @@ impl Common {
 /// A loop that has not turned for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
+/// Remembers what was complained about, so that each complaint is logged once in a while only.
+#[derive(Default)]
+pub struct Complaints(Mutex<HashMap<(String, String), Instant>>);
+
+/// Between two complaints about the same.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(10);
+/// Complaints that are remembered; beyond it all are forgotten.
+const COMPLAINTS: usize = 10_000;
+
+impl Complaints {
+    /// Whether to complain about something of a monitor now.
+    pub fn is_due(&self, monitor: &str, what: &str) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > COMPLAINTS {
+            known.clear();
+        }
+        let key = (monitor.to_owned(), what.to_owned());
+        if known.get(&key).is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) {
+            return false;
+        }
+        known.insert(key, Instant::now());
+        true
+    }
+}
+
 /// Shared by all tasks.
 pub struct Shared {
     monitors: RwLock<Vec<Arc<RunningMonitor>>>,
@@ -93,6 +118,8 @@ pub struct Shared {
     pub alerts: Notify,
     /// Exported numbers.
     pub metrics: Metrics,
+    /// What was logged lately about records that could not be read.
+    pub complaints: Complaints,
     life: Mutex<Life>,
     ingest_turns: AtomicU64,
 }
@@ -123,6 +150,7 @@ impl Shared {
             outbox: Notify::new(),
             alerts: Notify::new(),
             metrics: Metrics::default(),
+            complaints: Complaints::default(),
             life: Mutex::new(Life {
                 database_error: None,
                 kafka_ready: false,

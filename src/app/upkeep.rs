@@ -10,7 +10,7 @@ use super::monitors::{RunningMonitor, known_partitions};
 use super::state::Shared;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
-use crate::store::{Store, StoreError};
+use crate::store::{NotedEnd, Store, StoreError};
 use crate::telemetry::MonitorGauges;
 use crate::view::OpenAlert;
 use crate::window::{Partition, Progress};
@@ -99,11 +99,11 @@ async fn gauges(
         let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
         // Only the reader of a partition knows its end.
         if let (Some(end), Some(next)) = (commands.log_end(&partition), position.next_offset) {
-            metrics.lag(&position.topic, position.partition, end.high.saturating_sub(next).max(0));
+            metrics.lag(&position.topic, position.partition, end.readable.saturating_sub(next).max(0));
             if let Some(newest) = position.newest.as_deref().and_then(|newest| newest.parse().ok()) {
                 metrics.event_lag(&position.topic, position.partition, seconds(now, newest));
             }
-            ends.push((partition, end.high));
+            ends.push(NotedEnd { partition, readable: end.readable, held_back: end.held_back() });
         }
     }
     store.note_log_ends(&ends).await

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::monitors::RunningMonitor;
 use crate::kafka::{MessageBatch, SourceCommands};
-use crate::record::{Decoded, EventTime, JsonDecoder, RawMessage};
+use crate::record::{Decoded, EventTime, JsonDecoder, RawMessage, nearest, paths_of};
 use crate::window::{BinningPins, CountingMachine, MonitorDelta, Partition};
 
 /// Pins by monitor.
@@ -124,6 +124,88 @@ struct MonitorWorker {
     running: Arc<RunningMonitor>,
     decoder: JsonDecoder,
     machine: CountingMachine,
+    /// A message since the last checkpoint that could be read: one that was counted, or else one that was filtered.
+    specimen: Option<Specimen>,
+    /// Records filtered since the last checkpoint.
+    filtered: u64,
+}
+
+/// A message to look for paths in.
+struct Specimen {
+    counted: bool,
+    payload: Vec<u8>,
+}
+
+/// Of the records that are filtered, the first so many show what they have in the fields of the filters, then every so
+/// many-th: on a topic of many models they are most of all records.
+const FILTERED_SHOWN: u64 = 100;
+
+impl MonitorWorker {
+    fn count(&mut self, batch: &MessageBatch) {
+        for (payload, offset, broker_time) in batch.messages() {
+            let message = RawMessage { payload, offset, broker_time };
+            match self.decoder.decode(message) {
+                Decoded::Row => self.keep(payload, true),
+                Decoded::Filtered => {
+                    self.machine.filter();
+                    self.filtered += 1;
+                    if self.filtered <= FILTERED_SHOWN || self.filtered.is_multiple_of(FILTERED_SHOWN) {
+                        if let Some((path, value)) = self.decoder.filtered_by() {
+                            self.machine.notes().filtered(&path.to_string(), &value);
+                        }
+                        self.keep(payload, false);
+                    }
+                }
+                Decoded::Rejected(reason) => {
+                    self.machine.reject(reason, &batch.partition);
+                    let decoder = &self.decoder;
+                    let why = || decoder.explain(message, reason);
+                    self.machine.notes().example(reason.as_str(), &batch.partition, offset, why);
+                }
+            }
+        }
+        if self.decoder.rows() > 0 {
+            let rows = self.decoder.finish();
+            let columns = self.running.monitor.schema.columns();
+            for (column, wrong) in columns.iter().zip(&rows.wrong) {
+                if let Some(value) = wrong {
+                    self.machine.notes().wrong(&column.name, value);
+                }
+            }
+            self.machine.count(&rows, &batch.partition);
+        }
+    }
+
+    fn keep(&mut self, payload: Option<&[u8]>, counted: bool) {
+        if self.specimen.as_ref().is_none_or(|kept| counted && !kept.counted) {
+            let payload = payload.unwrap_or_default().to_vec();
+            self.specimen = Some(Specimen { counted, payload });
+        }
+    }
+
+    /// What was counted, with the nearest path that exists for each column that was never found.
+    fn take_delta(&mut self) -> MonitorDelta {
+        self.filtered = 0;
+        let specimen = self.specimen.take();
+        let lost = self.machine.never_found();
+        let layout = &self.running.monitor.layout;
+        if let Some(specimen) = specimen.filter(|_| !lost.is_empty() || !layout.filters.is_empty()) {
+            let paths = paths_of(&specimen.payload);
+            let near = |path: &str| nearest(path, paths.iter().map(String::as_str)).map(str::to_owned);
+            for column in self.running.monitor.schema.columns().iter().filter(|column| lost.contains(&column.name))
+            {
+                self.machine.notes().hint(&column.name).nearest = near(&column.path.to_string());
+            }
+            for path in layout.filters.iter().map(|(path, _)| path.to_string()) {
+                if !paths.contains(&path)
+                    && let Some(near) = near(&path)
+                {
+                    self.machine.notes().filtered(&path, &format!("(there is `{near}`)"));
+                }
+            }
+        }
+        self.machine.take_delta()
+    }
 }
 
 impl Worker {
@@ -155,6 +237,8 @@ impl Worker {
                         let pins = pins.get(&running.monitor.name)?;
                         Some(MonitorWorker {
                             decoder: JsonDecoder::new(&running.monitor.schema, running.monitor.layout.clone()),
+                            specimen: None,
+                            filtered: 0,
                             machine: CountingMachine::new(running.monitor.counting.clone(), Arc::clone(pins)),
                             running: Arc::clone(running),
                         })
@@ -165,7 +249,7 @@ impl Worker {
                 let deltas = self
                     .monitors
                     .iter_mut()
-                    .map(|worker| (worker.running.monitor.name.clone(), worker.machine.take_delta()))
+                    .map(|worker| (worker.running.monitor.name.clone(), worker.take_delta()))
                     .collect();
                 // Whoever asked may have been stopped; then everything is read again anyway.
                 let _asker_gone = reply.send(deltas);
@@ -178,22 +262,7 @@ impl Worker {
             if !worker.running.topics.matches(&batch.partition.topic) {
                 continue;
             }
-            for (payload, offset, broker_time) in batch.messages() {
-                match worker.decoder.decode(RawMessage { payload, offset, broker_time }) {
-                    Decoded::Row => {}
-                    Decoded::Filtered => worker.machine.filter(),
-                    Decoded::Rejected(reason) => {
-                        tracing::debug!(
-                            monitor = %worker.running.monitor.name, partition = %batch.partition, offset,
-                            %reason, "a message was rejected"
-                        );
-                        worker.machine.reject(reason);
-                    }
-                }
-            }
-            if worker.decoder.rows() > 0 {
-                worker.machine.count(&worker.decoder.finish(), &batch.partition);
-            }
+            worker.count(batch);
             if worker.machine.touched_windows() > CROWDED {
                 self.crowded.store(true, Ordering::Relaxed);
             }

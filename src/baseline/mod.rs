@@ -1,8 +1,10 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
+mod readable;
 mod unusable;
 
+pub use readable::unreadable_columns;
 pub use unusable::{Fill, MIN_VALUES, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
 
 use std::collections::{BTreeMap, HashMap};

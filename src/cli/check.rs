@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::survey::{Found, Survey};
 use super::{CliError, Context, runtime, say, tell};
-use crate::app::{AppError, build_receiver, source_options, store_options};
-use crate::config::{ConfigError, Settings, Topics};
+use crate::app::{AppError, TopicMatcher, build_receiver, source_options, store_options};
+use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
 use crate::store::Store;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Try every connection, too: Kafka and its topics, Postgres, mail servers, webhooks.
+    /// Try every connection, too: Kafka and its topics, Postgres, mail servers, webhooks; and read some messages of each
+    /// monitor: which paths are never found, what `where` lets through, what is rejected and why, whether times can be meant.
     #[arg(long)]
     online: bool,
 }
@@ -44,8 +46,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         report(&context.config, &settings, &checks)?;
         match checks.iter().filter(|(_, outcome)| outcome.is_err()).count() {
             0 => Ok(()),
-            1 => Err(CliError::Findings("1 connection failed".to_owned())),
-            number => Err(CliError::Findings(format!("{number} connections failed"))),
+            1 => Err(CliError::Findings("1 check failed".to_owned())),
+            number => Err(CliError::Findings(format!("{number} checks failed"))),
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -146,5 +148,28 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, St
         }
     }
     let _left_in_time = source.close(Duration::from_secs(5)).await;
+    for monitor in &settings.monitors {
+        report.extend(messages(settings, monitor).await);
+    }
     report
+}
+
+/// What a monitor makes of some of the newest messages of its topics.
+async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<Found> {
+    let options = match source_options(settings) {
+        Ok(options) => options,
+        Err(error) => return vec![("kafka".to_owned(), Err(error.to_string()))],
+    };
+    let (own, bytes) = (monitor.clone(), settings.daemon.limits.max_message_bytes);
+    let read = tokio::task::spawn_blocking(move || {
+        let mut survey = Survey::new(&own, bytes);
+        let topics = TopicMatcher::new(&own.topics);
+        survey.read(&options, |topic| topics.matches(topic)).map(|()| survey.found())
+    });
+    let what = format!("messages of monitor `{}`", monitor.name);
+    match read.await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => vec![(what, Err(error.to_string()))],
+        Err(error) => vec![(what, Err(error.to_string()))],
+    }
 }

@@ -38,7 +38,8 @@ impl Check {
     }
 }
 
-/// Tries everything, and writes what somebody who helps needs to know: no secrets, no records.
+/// Tries everything, and writes what somebody who helps needs to know: no secrets, and of records only examples of values
+/// that could not be read.
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     context.only_here("tries the connections themselves")?;
     let settings = context.settings()?;

@@ -22,6 +22,7 @@ mod run;
 mod shell;
 mod silences;
 mod status;
+mod survey;
 mod tail;
 mod top;
 

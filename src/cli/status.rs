@@ -2,13 +2,42 @@
 
 use super::{CliError, Context, say, tell, with_reach};
 use crate::notify::plain;
-use crate::view::{RecordCount, SEGMENT_ADVICE, Status};
+use crate::view::{FilterSeen, NotCounted, Reading, RecordCount, SEGMENT_ADVICE, Status};
 
 pub(super) fn run(context: &Context) -> Result<(), CliError> {
     with_reach(context, async |reach| {
         let status = reach.status().await?;
         tell(&status, || show(&status))
     })
+}
+
+/// Letters by which examples of a reason are told apart.
+const SAME: usize = 24;
+
+/// What could not be counted or read, a line each; of each reason the newest example of each kind.
+fn in_words(reading: &Reading) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut shown: Vec<(&str, String)> = Vec::new();
+    for NotCounted { reason, topic, partition, offset, why, .. } in &reading.not_counted {
+        let kind = (reason.as_str(), why.chars().take(SAME).collect());
+        if !shown.contains(&kind) {
+            shown.push(kind);
+            lines.push(format!(
+                "not counted   {reason}: {topic}/{partition} at {offset}: {}",
+                why.replace('\n', " ")
+            ));
+        }
+    }
+    for FilterSeen { path, values } in &reading.filters {
+        lines.push(format!("filtered      `{path}` of other records is {}", values.join(", ")));
+    }
+    lines.extend(reading.unreadable.iter().map(|column| format!("unreadable    {}", column.in_words())));
+    if let Some(time) = &reading.implausible_time {
+        lines.push(format!(
+            "implausible   the newest event time is {time}: are `source.time` and `source.time_unit` right?"
+        ));
+    }
+    lines
 }
 
 pub(super) fn show(status: &Status) {
@@ -37,6 +66,9 @@ pub(super) fn show(status: &Status) {
         for RecordCount { outcome, reason, count } in &monitor.records {
             let label = if reason.is_empty() { outcome.clone() } else { format!("{outcome} ({reason})") };
             say(format!("  records       {count:>12}  {label}"));
+        }
+        for line in in_words(&monitor.reading) {
+            say(format!("  {}", plain(&line)));
         }
         say(format!("  open windows  {:>12}", monitor.open_windows));
         if let Some(window) = &monitor.last_window {
@@ -68,8 +100,17 @@ pub(super) fn show(status: &Status) {
         } else {
             String::new()
         };
+        let held = if partition.held_back > 0 {
+            format!(", {} messages held back by an open transaction", partition.held_back)
+        } else {
+            String::new()
+        };
+        let lag = match partition.lag {
+            Some(lag) if lag > 0 => format!(", {lag} messages behind"),
+            _ => String::new(),
+        };
         say(format!(
-            "position {}/{} at {}{}{lost}",
+            "position {}/{} at {}{}{lag}{held}{lost}",
             partition.topic,
             partition.partition,
             partition.next_offset.map_or("-".to_owned(), |offset| offset.to_string()),

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::survey::{Survey, Taken};
 use super::{CliError, Context, as_json, say};
 use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
 use crate::kafka::{Tap, TapFrom, Tapped};
 use crate::notify::plain;
-use crate::record::{Absence, Decoded, DecodedBatch, JsonDecoder, RawMessage, RejectReason};
+use crate::record::{Absence, Decoded, DecodedBatch, nearest};
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
@@ -100,9 +101,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let topics = TopicMatcher::new(&monitor.topics);
     let from = if arguments.beginning { TapFrom::Beginning } else { TapFrom::Last(i64::from(arguments.last)) };
     let mut tap = Tap::open(&options, |topic| topics.matches(topic), from, PATIENCE).map_err(AppError::from)?;
-    let mut layout = monitor.layout.clone();
-    layout.max_message_bytes = settings.daemon.limits.max_message_bytes;
-    let mut decoder = JsonDecoder::new(&monitor.schema, layout);
+    let mut survey = Survey::new(&monitor, settings.daemon.limits.max_message_bytes);
     if from == TapFrom::Last(0) && !arguments.exit {
         note("waiting for new messages; --last 10 or --beginning shows those that are there");
     }
@@ -123,16 +122,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             // What was there at the beginning is still being gone through.
             until.last_shown = Instant::now();
         }
-        let raw =
-            RawMessage { payload: message.payload.as_deref(), offset: message.offset, broker_time: message.time };
-        let decoded = decoder.decode(raw);
-        let batch = (decoded == Decoded::Row).then(|| decoder.finish());
-        if arguments.rejected && batch.is_some() {
+        let taken = survey.take(&message);
+        if arguments.rejected && taken.batch.is_some() {
             continue;
         }
         until.shown += 1;
         until.last_shown = Instant::now();
-        let understood = understood(&monitor, &message, decoded, batch.as_ref());
+        let understood = understood(&monitor, &message, &taken);
         if as_json() {
             say(understood.to_string());
         } else {
@@ -140,6 +136,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         }
     };
     note(&format!("ended: {why}; {} messages read, {} shown", until.seen, until.shown));
+    sum_up(&survey);
     Ok(())
 }
 
@@ -149,19 +146,40 @@ fn note(text: &str) {
     eprintln!("{text}");
 }
 
+/// What all messages together say: paths never found, what filters see, rejections, times.
+fn sum_up(survey: &Survey<'_>) {
+    let found = survey.found();
+    if as_json() {
+        let lines = found.iter().map(|(what, outcome)| {
+            let (Ok(detail) | Err(detail)) = outcome;
+            json!({ "what": what, "ok": outcome.is_ok(), "detail": detail })
+        });
+        say(json!({ "summary": lines.collect::<Vec<_>>() }).to_string());
+        return;
+    }
+    say("");
+    for (what, outcome) in &found {
+        let (Ok(detail) | Err(detail)) = outcome;
+        say(format!("{:<7} {what}: {}", if outcome.is_ok() { "ok" } else { "look" }, plain(detail)));
+    }
+}
+
 /// What a monitor makes of a message.
-fn understood(monitor: &Monitor, message: &Tapped, decoded: Decoded, batch: Option<&DecodedBatch>) -> Value {
+fn understood(monitor: &Monitor, message: &Tapped, taken: &Taken) -> Value {
+    let Taken { decoded, batch, why, paths } = taken;
     let mut told = Map::new();
     let mut add = |key: &str, value: Value| told.insert(key.to_owned(), value);
     add("topic", json!(message.partition.topic));
     add("partition", json!(message.partition.partition));
     add("offset", json!(message.offset));
+    if let Some(why) = why {
+        add("why", json!(why));
+    }
     match decoded {
         Decoded::Row => add("outcome", json!("accepted")),
         Decoded::Filtered => add("outcome", json!("filtered")),
         Decoded::Rejected(reason) => {
             add("reason", json!(reason.as_str()));
-            add("why", json!(why(reason, message)));
             add("outcome", json!("rejected"))
         }
     };
@@ -182,7 +200,20 @@ fn understood(monitor: &Monitor, message: &Tapped, decoded: Decoded, batch: Opti
             .collect();
         add("segments", json!(segments));
         let columns = monitor.schema.columns().iter().enumerate().map(|(index, column)| {
-            json!({ "column": column.name, "type": column.column_type.as_str(), "value": value(batch, index) })
+            let mut shown = Map::new();
+            let mut put = |key: &str, value: Value| shown.insert(key.to_owned(), value);
+            put("column", json!(column.name));
+            put("type", json!(column.column_type.as_str()));
+            put("value", value(batch, index));
+            if batch.absences.get(index).and_then(|codes| codes.first()) == Some(&Absence::Missing) {
+                let path = column.path.to_string();
+                put("nearest", json!(nearest(&path, paths.iter().map(String::as_str))));
+                put("path", json!(path));
+            }
+            if let Some(Some(wrong)) = batch.wrong.get(index) {
+                put("wrong", json!(wrong));
+            }
+            Value::Object(shown)
         });
         add("columns", Value::Array(columns.collect()));
     } else if let Some(payload) = &message.payload {
@@ -205,30 +236,6 @@ fn value(batch: &DecodedBatch, index: usize) -> Value {
         array.and_then(|array| arrow::util::display::array_value_to_string(array, 0).ok()).unwrap_or_default();
     let number = shown.parse::<f64>().ok().filter(|_| array.is_some_and(|array| array.data_type().is_numeric()));
     number.map_or_else(|| json!(shown), |number| json!(number))
-}
-
-/// What is wrong with a message, in words.
-fn why(reason: RejectReason, message: &Tapped) -> String {
-    match reason {
-        RejectReason::Tombstone => "it has no value".to_owned(),
-        RejectReason::TooBig => format!(
-            "it has {} bytes, more than `limits.max_message_bytes` allows",
-            message.payload.as_ref().map_or(0, Vec::len)
-        ),
-        RejectReason::Syntax => {
-            let payload = message.payload.as_deref().unwrap_or_default();
-            match serde_json::from_slice::<serde::de::IgnoredAny>(payload) {
-                Err(error) => format!("it is not JSON: {error}"),
-                Ok(_) => "it is not JSON that can be read".to_owned(),
-            }
-        }
-        RejectReason::NotAnObject => "it is JSON, but not an object".to_owned(),
-        RejectReason::BadTimestamp => "there is no event time in it where `source.time` says".to_owned(),
-        RejectReason::FutureTimestamp => {
-            "its event time lies further ahead of the broker's clock than `source.max_future_skew` allows"
-                .to_owned()
-        }
-    }
 }
 
 fn tell(told: &Value) {
@@ -254,7 +261,16 @@ fn tell(told: &Value) {
         let of = |key: &str| column.get(key).and_then(Value::as_str).map(plain).unwrap_or_default();
         let value = match column.get("value") {
             Some(Value::Object(absent)) => {
-                format!("({})", absent.get("absent").and_then(Value::as_str).unwrap_or_default())
+                let how = absent.get("absent").and_then(Value::as_str).unwrap_or_default();
+                match (column.get("wrong").and_then(Value::as_str), column.get("path").and_then(Value::as_str)) {
+                    (Some(wrong), _) => format!("({how}: {})", plain(wrong)),
+                    (None, Some(path)) => {
+                        let near = of("nearest");
+                        let near = if near.is_empty() { near } else { format!("; there is `{near}`") };
+                        format!("({how}: no `{}`{near})", plain(path))
+                    }
+                    (None, None) => format!("({how})"),
+                }
             }
             Some(Value::String(text)) => format!("\"{}\"", plain(text)),
             Some(other) => other.to_string(),

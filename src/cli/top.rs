@@ -118,7 +118,7 @@ impl View {
         }
         let colour = match state {
             MonitorState::Ok => Color::Green,
-            MonitorState::Warn => Color::Yellow,
+            MonitorState::Warn | MonitorState::Trouble => Color::Yellow,
             MonitorState::Drift => Color::Red,
             _ => Color::Magenta,
         };
@@ -270,12 +270,14 @@ mod tests {
                 baselines: 0,
                 learning: Some(Learning::new(37, 168, 3_600_000_000)),
                 segments_without_baseline: Vec::new(),
+                reading: crate::view::Reading::default(),
             }],
             partitions: vec![PartitionStatus {
                 topic: text("t"),
                 partition: 0,
                 next_offset: Some(5),
                 log_end: Some(1_239),
+                held_back: 0,
                 lag: Some(1_234),
                 owner: None,
                 caught_up: false,

@@ -5,6 +5,7 @@ mod alerts;
 mod daemon;
 mod layer;
 mod monitor;
+mod path;
 mod problem;
 mod receivers;
 mod routing;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::alerts::{self, Alerting, Calendars};
+use super::path::configured;
 use super::section::Section;
 use crate::alert::Routing;
 use crate::binning::BuildOptions;
@@ -159,10 +160,10 @@ const MEASURED: [(&str, ColumnType); 4] = [
 
 fn path(section: &Section<'_>, key: &'static str) -> Option<FieldPath> {
     let text = section.string(key)?;
-    match FieldPath::parse(&text) {
+    match configured(&text) {
         Ok(path) => Some(path),
-        Err(error) => {
-            section.add(section.problem(key, error.to_string()));
+        Err(refusal) => {
+            section.add(refusal.at(section, key));
             None
         }
     }
@@ -212,10 +213,10 @@ fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
     let filters = filter
         .texts()
         .into_iter()
-        .filter_map(|(key, value)| match FieldPath::parse(&key) {
+        .filter_map(|(key, value)| match configured(&key) {
             Ok(path) => Some((path, value)),
-            Err(error) => {
-                filter.add(filter.problem(&key, error.to_string()));
+            Err(refusal) => {
+                filter.add(refusal.at(&filter, &key));
                 None
             }
         })
@@ -241,7 +242,13 @@ fn segments(root: &Section<'_>) -> Vec<(String, FieldPath)> {
                 path(&section, "path")
             } else {
                 section.value("path");
-                name.as_deref().and_then(|name| FieldPath::parse(name).ok())
+                name.as_deref().and_then(|name| match configured(name) {
+                    Ok(path) => Some(path),
+                    Err(refusal) => {
+                        section.add(refusal.at(&section, "name"));
+                        None
+                    }
+                })
             };
             section.finish();
             Some((name?, path?))

@@ -50,7 +50,7 @@ pub fn decide_look(
         let whose = if scope.monitor.is_empty() { String::new() } else { format!("{}: ", scope.monitor) };
         let evidence = (!over).then(|| Evidence {
             summary: format!("{whose}{}", sign.summary),
-            advice: rule.advice().to_owned(),
+            advice: sign.advice(),
             ..Evidence::default()
         });
         let groups = groups_of(&transition, scope.routing, &labels, scope.receivers);

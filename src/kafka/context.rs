@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,22 @@ pub(super) struct Context {
     pub(super) started: Mutex<HashSet<Partition>>,
     /// Partitions the group has assigned, started or not.
     owned: Mutex<HashSet<Partition>>,
-    ends: Mutex<(Option<Instant>, HashMap<Partition, LogEnd>)>,
+    ends: Mutex<Ends>,
+    /// Counts the statistics that came.
+    ends_serial: AtomicU64,
+    /// A moment before the client was created, from which statistics count their age.
+    born: Instant,
     revoke_budget: Duration,
     closing: AtomicBool,
     token: Option<TokenProvider>,
+}
+
+/// The ends of all partitions, as the latest statistics have them.
+#[derive(Default)]
+struct Ends {
+    came_at: Option<Instant>,
+    taken_at: Option<Instant>,
+    partitions: HashMap<Partition, LogEnd>,
 }
 
 impl Context {
@@ -44,6 +56,8 @@ impl Context {
             started: Mutex::default(),
             owned: Mutex::default(),
             ends: Mutex::default(),
+            ends_serial: AtomicU64::new(0),
+            born: Instant::now(),
             revoke_budget,
             closing: AtomicBool::new(false),
             token,
@@ -64,9 +78,25 @@ impl Context {
     pub(super) fn log_end(&self, partition: &Partition) -> Option<LogEnd> {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         // Statistics come every second; old ones mean that nobody polls.
-        let fresh = ends.0.is_some_and(|at| at.elapsed() < Duration::from_secs(5));
-        let end = ends.1.get(partition).copied()?;
+        let fresh = ends.came_at.is_some_and(|at| at.elapsed() < Duration::from_secs(5));
+        let end = ends.partitions.get(partition).copied()?;
         Some(LogEnd { reached: end.reached && fresh, ..end })
+    }
+
+    /// The partitions of which everything was handed out, when statistics came since `seen` that were taken after
+    /// `undisturbed`.
+    pub(super) fn delivered(&self, seen: &mut u64, undisturbed: Instant) -> Vec<(Partition, LogEnd)> {
+        let serial = self.ends_serial.load(Ordering::Acquire);
+        if serial == *seen {
+            return Vec::new();
+        }
+        *seen = serial;
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        if ends.taken_at.is_none_or(|taken| taken < undisturbed) {
+            return Vec::new();
+        }
+        let delivered = ends.partitions.iter().filter(|(_, end)| end.delivered);
+        delivered.map(|(partition, end)| (partition.clone(), *end)).collect()
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: Vec<Partition>) {
@@ -132,16 +162,16 @@ impl ClientContext for Context {
                 if *number < 0 || partition.fetch_state != "active" {
                     continue;
                 }
-                let reached = partition.eof_offset >= 0
-                    && partition.eof_offset >= partition.hi_offset
-                    && up.contains(&partition.leader);
                 ends.insert(
                     Partition { topic: topic.topic.as_str().into(), partition: *number },
-                    LogEnd { high: partition.hi_offset, reached, position: partition.app_offset },
+                    log_end(partition, up.contains(&partition.leader)),
                 );
             }
         }
-        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = (Some(Instant::now()), ends);
+        let age = Duration::from_micros(u64::try_from(statistics.age).unwrap_or(0));
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) =
+            Ends { came_at: Some(Instant::now()), taken_at: Some(self.born + age), partitions: ends };
+        self.ends_serial.fetch_add(1, Ordering::Release);
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
@@ -152,6 +182,27 @@ impl ClientContext for Context {
             principal_name: token.principal,
             lifetime_ms: token.expires_at_ms,
         })
+    }
+}
+
+/// The end of a log, as the client sees it.
+///
+/// At the end is what the client says it is, and it says so for the last *stable* offset: what lies between that and
+/// the high watermark belongs to transactions that are open. Not every offset before it is handed out: markers,
+/// aborted records and what compaction took leave gaps. The client's position moves past markers, so for transactions
+/// it equals the end, also while messages keep coming and the client never pauses to report the end; where compaction
+/// left the gap it does not, and there the end was reported and nothing may be left in the client's queue.
+fn log_end(partition: &rdkafka::statistics::Partition, leader_is_up: bool) -> LogEnd {
+    let (readable, high) = (partition.ls_offset, partition.hi_offset);
+    let known = leader_is_up && readable >= 0;
+    let reported = partition.eof_offset >= readable;
+    let handed_out = partition.app_offset == readable;
+    let nothing_queued = reported && partition.next_offset == readable && partition.fetchq_cnt == 0;
+    LogEnd {
+        readable,
+        high,
+        reached: known && readable >= high && (reported || handed_out),
+        delivered: known && (handed_out || nothing_queued),
     }
 }
 
@@ -183,5 +234,43 @@ impl ConsumerContext for Context {
                 self.revoke(consumer, partitions);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::Partition;
+
+    use super::*;
+
+    fn end(position: i64, fetched: i64, reported: i64, stable: i64, high: i64, queued: i64) -> (bool, bool) {
+        let partition = Partition {
+            app_offset: position,
+            next_offset: fetched,
+            eof_offset: reported,
+            ls_offset: stable,
+            hi_offset: high,
+            fetchq_cnt: queued,
+            ..Partition::default()
+        };
+        let end = log_end(&partition, true);
+        assert_eq!(log_end(&partition, false), LogEnd { reached: false, delivered: false, ..end });
+        (end.reached, end.delivered)
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_where_the_client_says_it_is() {
+        const NEVER: i64 = -1_001;
+        assert_eq!(end(100, 100, 100, 100, 100, 0), (true, true), "plain records");
+        // The last offset is a marker or aborted: the client's position is past it.
+        assert_eq!(end(102, 102, NEVER, 102, 102, 7), (true, true), "also while messages keep coming");
+        assert_eq!(end(90, 102, 102, 102, 102, 3), (true, false), "fetched, not all handed out yet");
+        // Compaction took the last records: the position stays before the gap.
+        assert_eq!(end(90, 102, 102, 102, 102, 0), (true, true));
+        assert_eq!(end(NEVER, 102, 102, 102, 102, 0), (true, true), "read on from within the gap");
+        // An open transaction: all that can be read was handed out, and it is not the end.
+        assert_eq!(end(100, 100, 100, 100, 140, 0), (false, true));
+        assert_eq!(end(50, 60, NEVER, 100, 100, 10), (false, false), "it lags");
+        assert_eq!(end(NEVER, NEVER, NEVER, NEVER, NEVER, 0), (false, false), "nothing is known");
     }
 }

@@ -158,6 +158,16 @@ pub enum SourceEvent {
         /// Where it ends.
         high: i64,
     },
+    /// The client handed out every message of a partition: what is left before this offset is handed to no consumer
+    /// (markers of transactions, aborted records, gaps left by compaction). Comes after the messages before it.
+    AtEnd {
+        /// Which partition.
+        partition: Partition,
+        /// The start of the partition this was found after.
+        generation: u64,
+        /// The offset to go on at.
+        next: i64,
+    },
     /// The client cannot go on.
     Fatal(String),
 }
@@ -165,12 +175,23 @@ pub enum SourceEvent {
 /// What is known of the end of a partition's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogEnd {
+    /// The offset up to which messages can be read: where the first transaction that is still open begins, otherwise
+    /// the same as `high`.
+    pub readable: i64,
     /// The offset after the last message, as the broker last said.
     pub high: i64,
-    /// The client has read to the end, from a leader it is connected to.
+    /// The client has fetched everything there is, from a leader it is connected to, and no transaction is open.
     pub reached: bool,
-    /// The next offset the client will hand out.
-    pub position: i64,
+    /// The client has handed out every message before `readable`.
+    pub(super) delivered: bool,
+}
+
+impl LogEnd {
+    /// Offsets that an open transaction keeps from being read.
+    #[must_use]
+    pub fn held_back(&self) -> i64 {
+        self.high.saturating_sub(self.readable).max(0)
+    }
 }
 
 /// Shares a topic's name between the partitions of it.

@@ -26,6 +26,8 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
 /// How long metadata and watermarks may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Statistics taken sooner than this after a start or a pause may still tell of what was before.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 enum Command {
     Subscribe(Vec<String>),
@@ -101,6 +103,8 @@ impl Source {
                 positions: HashMap::new(),
                 last_complaint: None,
                 last_search: None,
+                disturbed_at: Instant::now(),
+                ends_seen: 0,
             };
             poller.run(&commands);
             consumer.context().close();
@@ -235,6 +239,10 @@ struct Poller<'a> {
     positions: HashMap<Partition, i64>,
     last_complaint: Option<(String, Instant)>,
     last_search: Option<Instant>,
+    /// When partitions were last started, paused or resumed.
+    disturbed_at: Instant,
+    /// The statistics that were looked at for the ends of logs.
+    ends_seen: u64,
 }
 
 impl Poller<'_> {
@@ -261,8 +269,29 @@ impl Poller<'_> {
                     }
                 }
             }
+            self.report_ends();
         }
         self.flush();
+    }
+
+    /// Moves past what lies at the end of a log and is handed to no consumer. A position that is moved too far loses
+    /// messages, so nothing is concluded from statistics that may be older than the last start or pause.
+    fn report_ends(&mut self) {
+        let delivered = self.consumer.context().delivered(&mut self.ends_seen, self.disturbed_at + SETTLED_AFTER);
+        if delivered.is_empty() || self.shared.paused.load(Ordering::SeqCst) {
+            return;
+        }
+        self.flush();
+        for (partition, end) in delivered {
+            let Some(generation) = self.generations.get(&partition).copied() else { continue };
+            let Some(position) = self.positions.get_mut(&partition).filter(|at| **at < end.readable) else {
+                continue;
+            };
+            *position = end.readable;
+            tracing::debug!(%partition, next = end.readable, "at the end: what is left is handed to no consumer");
+            // The receiver is gone only when everything stops anyway.
+            let _stopping = self.events.send(SourceEvent::AtEnd { partition, generation, next: end.readable });
+        }
     }
 
     fn obey(&mut self, command: Command) {
@@ -306,6 +335,7 @@ impl Poller<'_> {
         if self.shared.paused.load(Ordering::SeqCst) {
             self.pause_all(false);
         }
+        self.disturbed_at = Instant::now();
         let mut stop = TopicPartitionList::new();
         let mut start = TopicPartitionList::new();
         let mut started = self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner);
@@ -327,6 +357,7 @@ impl Poller<'_> {
         if let Err(error) = stopped.and_then(|()| self.consumer.incremental_assign(&start)) {
             tracing::error!(%error, "cannot start partitions");
         }
+        self.disturbed_at = Instant::now();
     }
 
     /// Pauses when too much is in flight, resumes at half of it. Polling goes on, so the group stays.
@@ -349,6 +380,7 @@ impl Poller<'_> {
             list.add_partition(&partition.topic, partition.partition);
         }
         let outcome = if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        self.disturbed_at = Instant::now();
         match outcome {
             Ok(()) => self.shared.paused.store(pause, Ordering::SeqCst),
             Err(error) => tracing::warn!(%error, pause, "cannot pause or resume partitions"),

@@ -22,7 +22,7 @@ pub(crate) fn frame_of(payload: &[u8]) -> Option<String> {
 const PLAIN: &str = "let the producer write plain JSON";
 const COMPRESSED: &str = "let the producer compress with compression.type instead of in the value";
 
-const MAGIC: [(&[u8], &str, &str); 12] = [
+const MAGIC: [(&[u8], &str, &str); 20] = [
     (b"\x1f\x8b", "compressed with gzip", COMPRESSED),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", COMPRESSED),
     (b"\x04\x22\x4d\x18", "compressed with LZ4", COMPRESSED),
@@ -33,6 +33,14 @@ const MAGIC: [(&[u8], &str, &str); 12] = [
     (b"ARROW1", "an Arrow file", PLAIN),
     (b"\xff\xff\xff\xff", "an Arrow stream", PLAIN),
     (b"\xc3\x01", "Avro with a single-object header", PLAIN),
+    (b"\x03\x00", "behind the frame of AWS Glue's schema registry", PLAIN),
+    (b"\x03\x05", "behind the frame of AWS Glue's schema registry", PLAIN),
+    (b"\xac\xed\x00\x05", "a serialized Java object", PLAIN),
+    (b"\x80\x03", "a pickled Python object", PLAIN),
+    (b"\x80\x04", "a pickled Python object", PLAIN),
+    (b"\x80\x05", "a pickled Python object", PLAIN),
+    (b"PK\x03\x04", "a ZIP archive", PLAIN),
+    (b"BZh", "compressed with bzip2", COMPRESSED),
     (b"\xff\xfe", "UTF-16", "JSON is written in UTF-8"),
     (b"\xfe\xff", "UTF-16", "JSON is written in UTF-8"),
 ];

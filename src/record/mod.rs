@@ -17,7 +17,7 @@ mod value;
 
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
 pub use derive::Derivation;
-pub use json::JsonDecoder;
+pub use json::{JsonDecoder, paths_of};
 pub use nearest::nearest;
 pub use rejection::{Filtered, Rejections};
 pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};

@@ -229,6 +229,8 @@ impl Replay {
             newest: *newest,
             quiet_for: None,
             stalled_for: 0,
+            inactive_for: 0,
+            unchanged_for: 0,
         });
         let progress = Progress::new(views.collect(), self.spec.timing, EventTime::default());
         while let Some(entry) = self.open.first_entry() {

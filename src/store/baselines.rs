@@ -227,7 +227,7 @@ impl Store {
     }
 
     /// The counts of the first closed windows of a monitor that were counted on this binning, once there are
-    /// `windows` of the whole: what a baseline is learned from.
+    /// `windows` of the whole, or of the latest ones: what a baseline is learned from.
     ///
     /// # Errors
     /// When the database is away or counts are damaged.
@@ -236,15 +236,18 @@ impl Store {
         monitor: &str,
         binnings: &Arc<BinningSet>,
         windows: u32,
+        latest: bool,
     ) -> Result<Option<Vec<(String, WindowCounts)>>, StoreError> {
         let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(
-            "select distinct starts_at from model_window
-             where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0
-             order by starts_at limit $3",
+            "select starts_at from (
+                 select distinct starts_at from model_window
+                 where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0) closed
+             order by case when $4 then starts_at end desc, starts_at limit $3",
         )
         .bind(monitor)
         .bind(binnings.id())
         .bind(i64::from(windows))
+        .bind(latest)
         .fetch_all(&self.pool)
         .await
         .map_err(failed("find windows to learn from"))?;

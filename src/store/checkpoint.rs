@@ -12,9 +12,13 @@ use serde_json::Value;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::notes::add_notes;
 use super::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::distribution::IpcError;
-use crate::window::{MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength};
+use crate::record::EventTime;
+use crate::window::{
+    ColumnReading, Example, MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength,
+};
 
 /// How far one partition was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +38,25 @@ pub struct PositionMove {
 pub struct Checkpoint {
     /// Every assigned partition, moved or not.
     pub positions: Vec<PositionMove>,
-    /// The additions of each monitor, with the length of its windows.
-    pub monitors: Vec<(String, WindowLength, MonitorDelta)>,
+    /// The additions of each monitor.
+    pub monitors: Vec<MonitorCounts>,
     /// Who writes, for people.
     pub owner: String,
     /// Which shard of the tallies to add to.
     pub shard: i16,
+}
+
+/// What is stored of one monitor.
+#[derive(Debug)]
+pub struct MonitorCounts {
+    /// The monitor.
+    pub monitor: String,
+    /// The length of its windows.
+    pub length: WindowLength,
+    /// The additions.
+    pub delta: MonitorDelta,
+    /// How each of its columns was read.
+    pub readings: Vec<ColumnReading>,
 }
 
 /// How it went.
@@ -64,7 +81,7 @@ impl Store {
     pub async fn checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<CheckpointOutcome, StoreError> {
         // Everything is serialised before the transaction begins: it holds locks.
         let mut prepared = Vec::new();
-        for (monitor, length, delta) in &mut checkpoint.monitors {
+        for MonitorCounts { monitor, length, delta, .. } in &mut checkpoint.monitors {
             let mut windows = Vec::with_capacity(delta.windows.len());
             for window in &mut delta.windows {
                 windows.push(damaged(&format!("a delta of monitor `{monitor}`"), prepare(window))?);
@@ -79,14 +96,18 @@ impl Store {
             return Ok(CheckpointOutcome::Fenced);
         }
         let mut tallies = BTreeMap::new();
-        for ((monitor, _, delta), (_, length, windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
+        for (counted, (_, length, windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
+            let MonitorCounts { monitor, delta, readings, .. } = counted;
             advance_watermarks(&mut transaction, monitor, delta).await?;
-            let Some(late) = add_windows(&mut transaction, monitor, length, windows).await? else {
+            let Some(Late { rows: late, example }) =
+                add_windows(&mut transaction, monitor, length, windows).await?
+            else {
                 transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
                 return Ok(CheckpointOutcome::StaleBinning);
             };
             tally.accepted = tally.accepted.saturating_sub(late);
             tally.late += late;
+            add_notes(&mut transaction, monitor, delta, example, readings).await?;
             add_tally(&mut transaction, monitor, checkpoint.shard, &tally).await?;
             tallies.insert(monitor.clone(), tally);
         }
@@ -108,6 +129,8 @@ struct Prepared {
     counts: Vec<u8>,
     sample: Option<Vec<u8>>,
     ranges: Value,
+    /// For the case that it is late: where its first record lies.
+    first: Option<(Partition, i64)>,
 }
 
 fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
@@ -119,6 +142,7 @@ fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
         counts: window.counts.to_ipc()?,
         sample: window.sample.to_ipc()?,
         ranges: serde_json::to_value(&window.ranges).unwrap_or(Value::Null),
+        first: window.ranges.as_slice().first().map(|(partition, offset, _)| (partition.clone(), *offset)),
     })
 }
 
@@ -163,34 +187,54 @@ async fn advance_watermarks(
     let topics: Vec<&str> = delta.newest.keys().map(|partition| partition.topic.as_ref()).collect();
     let numbers: Vec<i32> = delta.newest.keys().map(|partition| partition.partition).collect();
     let newest: Vec<DateTime<Utc>> = delta.newest.values().map(|time| timestamp(*time)).collect();
+    let active: Vec<bool> = delta.newest.keys().map(|partition| delta.active.contains(partition)).collect();
     sqlx::query(
-        "insert into monitor_partition (monitor, topic, partition, newest, counted_at)
-         select $1, *, now() from unnest($2::text[], $3::int[], $4::timestamptz[])
+        "insert into monitor_partition (monitor, topic, partition, newest, counted_at, active_at)
+         select $1, topic, partition, newest, now(), case when active then now() end
+         from unnest($2::text[], $3::int[], $4::timestamptz[], $5::bool[]) as seen (topic, partition, newest, active)
          on conflict (monitor, topic, partition)
          do update set newest = greatest(monitor_partition.newest, excluded.newest),
                        counted_at = case when excluded.newest > monitor_partition.newest then now()
-                                         else monitor_partition.counted_at end",
+                                         else monitor_partition.counted_at end,
+                       active_at = coalesce(excluded.active_at, monitor_partition.active_at)",
     )
     .bind(monitor)
     .bind(topics)
     .bind(numbers)
     .bind(newest)
+    .bind(active)
     .execute(connection)
     .await
     .map_err(failed("advance watermarks"))?;
     Ok(())
 }
 
-/// Adds deltas to open windows. The number of records (of the whole) for closed ones, `None` when a window
-/// is pinned to other bins.
+fn late_example(first: Option<(Partition, i64)>, start: EventTime) -> Option<Example> {
+    let (partition, offset) = first?;
+    let why = format!(
+        "its window from {start} was closed before it came: other records were further ahead than `window.out_of_orderness` allows \
+         for, or its partition was silent for longer than `window.idle_after`"
+    );
+    Some(Example { partition, offset, why })
+}
+
+/// Records for windows that were closed already.
+#[derive(Default)]
+struct Late {
+    /// How many, of the whole.
+    rows: u64,
+    example: Option<Example>,
+}
+
+/// Adds deltas to open windows. The records for closed ones, `None` when a window is pinned to other bins.
 async fn add_windows(
     connection: &mut PgConnection,
     monitor: &str,
     length: WindowLength,
     windows: Vec<Prepared>,
-) -> Result<Option<u64>, StoreError> {
+) -> Result<Option<Late>, StoreError> {
     if windows.is_empty() {
-        return Ok(Some(0));
+        return Ok(Some(Late::default()));
     }
     let versions: Vec<&str> = windows.iter().map(|window| window.key.version.as_str()).collect();
     let segments: Vec<&str> = windows.iter().map(|window| window.key.segment.as_str()).collect();
@@ -253,7 +297,7 @@ async fn add_windows(
         let (key, window) = read().map_err(failed("lock windows"))?;
         known.insert(key, window);
     }
-    let mut late_whole = 0;
+    let mut late = Late::default();
     let (mut late_ids, mut late_rows) = (Vec::new(), Vec::new());
     let (mut ids, mut counted, mut counts, mut samples, mut ranges) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -267,7 +311,8 @@ async fn add_windows(
         };
         if !open {
             if key.1 == WHOLE {
-                late_whole += window.rows;
+                late.rows += window.rows;
+                late.example = late.example.take().or_else(|| late_example(window.first, window.key.start));
             }
             late_ids.push(*id);
             late_rows.push(bigint(window.rows));
@@ -301,7 +346,7 @@ async fn add_windows(
             .await
             .map_err(failed("count late records"))?;
     }
-    Ok(Some(late_whole))
+    Ok(Some(late))
 }
 
 async fn add_tally(

@@ -13,6 +13,7 @@ mod findings;
 mod groups;
 mod hint;
 mod learning;
+mod notes;
 mod operations;
 mod outbox;
 mod positions;
@@ -25,13 +26,13 @@ mod status;
 mod windows;
 
 pub use alerts::AlertAction;
-pub use checkpoint::{Checkpoint, CheckpointOutcome, PositionMove};
+pub use checkpoint::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove};
 pub use close::{Closing, OpenWindow};
 pub use connect::{StoreOptions, TlsMode};
 pub use episodes::JUDGED_DAYS;
 pub use findings::FindingPlace;
 pub use groups::{DRILL, Decided, Telling, WaitingGroup};
-pub use operations::Watched;
+pub use operations::{NotedEnd, Watched};
 pub use outbox::{AttemptOutcome, Claimed, Replay};
 pub use positions::{Claim, PartitionViews};
 pub use proposals::NewBaseline;
@@ -129,6 +130,8 @@ fn migrations() -> Migrator {
         (3, "seeing", include_str!("../../migrations/0003_seeing.sql")),
         (6, "episodes", include_str!("../../migrations/0006_episodes.sql")),
         (10, "segments", include_str!("../../migrations/0010_segments.sql")),
+        (11, "ends", include_str!("../../migrations/0011_ends.sql")),
+        (12, "notes", include_str!("../../migrations/0012_notes.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -1,7 +1,7 @@
 //! Looking after the daemon's own work: facts about input and deliveries become operational alerts. One daemon looks at a
 //! time; the row of the scope is the lock and remembers when it was last looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,24 @@ use super::alerts::{By, Owner, later_change, read_alert, store_states, write_cha
 use super::learning::segments_without_baseline;
 use super::positions::seconds;
 use super::{Store, StoreError, count, event_time, failed};
-use crate::alert::{ChangeReason, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
+use crate::alert::{
+    ChangeReason, HeldBack, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign,
+};
 use crate::decision::{LookScope, decide_look};
-use crate::record::EventTime;
+use crate::record::{EventTime, FieldPath, RejectReason, TimeFormat};
+use crate::view::{NotCounted, Reading};
 use crate::window::Partition;
+
+/// Where a log ends, as its reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotedEnd {
+    /// Which partition.
+    pub partition: Partition,
+    /// The offset up to which it can be read.
+    pub readable: i64,
+    /// Offsets behind that, which belong to open transactions.
+    pub held_back: i64,
+}
 
 /// Whose input is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +42,35 @@ pub struct Watched<'a> {
     pub learning: bool,
     /// Records that a window needs for a verdict.
     pub min_records: u64,
+    /// How event times are written; none when they are those of the messages.
+    pub time_format: Option<TimeFormat>,
+    /// What `where` wants: paths and values.
+    pub filters: &'a [(FieldPath, String)],
     /// From where on something is wrong.
     pub limits: &'a OperationalLimits,
 }
 
 /// Counts of records at a look.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Counted {
     accepted: u64,
     late: u64,
-    rejected: u64,
-    future: u64,
+    filtered: u64,
+    /// By reason.
+    reasons: BTreeMap<String, u64>,
+}
+
+impl Counted {
+    /// Records rejected since an earlier look, by reason. Messages without a value are how a compacted topic deletes a key,
+    /// not records that cannot be used.
+    fn rejected_since(&self, before: &Self) -> BTreeMap<String, u64> {
+        let grown = |(reason, number): (&String, &u64)| {
+            let number = number.saturating_sub(before.reasons.get(reason).copied().unwrap_or(0));
+            (number > 0 && reason != RejectReason::Tombstone.as_str()).then(|| (reason.clone(), number))
+        };
+        self.reasons.iter().filter_map(grown).collect()
+    }
 }
 
 struct Locked {
@@ -61,11 +92,11 @@ impl Store {
             return Ok(());
         };
         let (facts, counted) =
-            facts(&mut transaction, &watched, locked.counted).await.map_err(failed(attempted))?;
+            facts(&mut transaction, &watched, &locked.counted).await.map_err(failed(attempted))?;
         let signs: Vec<(Option<String>, Sign)> =
             facts.signs(watched.limits).into_iter().map(|sign| (None, sign)).collect();
         // Shares are judged again when there are enough new records.
-        let remembered = if facts.enough_records() { counted } else { locked.counted };
+        let remembered = if facts.enough_records() { counted } else { locked.counted.clone() };
         finish(&mut transaction, watched.scope, &Locked { counted: remembered, ..locked }, &signs).await?;
         transaction.commit().await.map_err(failed(attempted))
     }
@@ -181,18 +212,25 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn note_log_ends(&self, ends: &[(Partition, i64)]) -> Result<(), StoreError> {
-        let topics: Vec<&str> = ends.iter().map(|(partition, _)| partition.topic.as_ref()).collect();
-        let numbers: Vec<i32> = ends.iter().map(|(partition, _)| partition.partition).collect();
-        let offsets: Vec<i64> = ends.iter().map(|(_, end)| *end).collect();
+    pub async fn note_log_ends(&self, ends: &[NotedEnd]) -> Result<(), StoreError> {
+        let topics: Vec<&str> = ends.iter().map(|end| end.partition.topic.as_ref()).collect();
+        let numbers: Vec<i32> = ends.iter().map(|end| end.partition.partition).collect();
+        let offsets: Vec<i64> = ends.iter().map(|end| end.readable).collect();
+        let held_back: Vec<i64> = ends.iter().map(|end| end.held_back).collect();
+        // As long as the readable part does not grow, it is the same transaction that holds messages back.
         sqlx::query(
-            "update source_partition p set log_end = seen.log_end
-             from unnest($1::text[], $2::int[], $3::bigint[]) as seen (topic, partition, log_end)
+            "update source_partition p set log_end = seen.log_end, held_back = seen.held_back,
+                    held_since = case when seen.held_back = 0 then null
+                                      when p.log_end = seen.log_end then coalesce(p.held_since, now())
+                                      else now() end
+             from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
+                  as seen (topic, partition, log_end, held_back)
              where p.topic = seen.topic and p.partition = seen.partition",
         )
         .bind(topics)
         .bind(numbers)
         .bind(offsets)
+        .bind(held_back)
         .execute(&self.pool)
         .await
         .map_err(failed("note where logs end"))?;
@@ -232,7 +270,7 @@ async fn finish(
     sqlx::query("update operational_state set alerts = $2, tally = $3, looked_at = now() where scope = $1")
         .bind(scope.monitor)
         .bind(Json(&alerts))
-        .bind(Json(locked.counted))
+        .bind(Json(&locked.counted))
         .execute(&mut *connection)
         .await
         .map_err(failed("store operational alerts"))?;
@@ -243,7 +281,7 @@ async fn finish(
 async fn facts(
     connection: &mut PgConnection,
     watched: &Watched<'_>,
-    before: Counted,
+    before: &Counted,
 ) -> Result<(OperationalFacts, Counted), sqlx::Error> {
     let monitor = watched.scope.monitor;
     let silent_for: Option<i64> = sqlx::query_scalar(
@@ -254,20 +292,29 @@ async fn facts(
     .await?;
     let partitions = sqlx::query(
         "select topic || '/' || partition as name, greatest(log_end - next_offset, 0) as lag,
-                (extract(epoch from now() - progressed_at) * 1e6)::bigint as still
+                (extract(epoch from now() - progressed_at) * 1e6)::bigint as still,
+                held_back, (extract(epoch from now() - held_since) * 1e6)::bigint as held_for
          from source_partition where topic = any($1) order by topic, partition",
     )
     .bind(watched.topics)
     .fetch_all(&mut *connection)
     .await?;
     let mut lag = 0;
-    let mut stuck = Vec::new();
+    let (mut stuck, mut held) = (Vec::new(), Vec::new());
     for row in partitions {
         let behind: i64 = row.try_get::<Option<i64>, _>("lag")?.unwrap_or(0);
         let still: i64 = row.try_get("still")?;
         lag += behind;
         if behind > 0 && still > watched.limits.stuck {
             stuck.push((row.try_get("name")?, still));
+        }
+        let held_for: Option<i64> = row.try_get("held_for")?;
+        if let Some(held_for) = held_for.filter(|held_for| *held_for > watched.limits.stuck) {
+            held.push(HeldBack {
+                partition: row.try_get("name")?,
+                messages: count(row.try_get("held_back")?),
+                held_for,
+            });
         }
     }
     let tallies = sqlx::query(
@@ -282,15 +329,17 @@ async fn facts(
         match row.try_get::<&str, _>("outcome")? {
             "accepted" => now.accepted += number,
             "late" => now.late += number,
-            "rejected" => {
-                now.rejected += number;
-                if row.try_get::<&str, _>("reason")? == "future_timestamp" {
-                    now.future += number;
-                }
-            }
+            "filtered" => now.filtered += number,
+            "rejected" => *now.reasons.entry(row.try_get("reason")?).or_default() += number,
             _ => {}
         }
     }
+    let reading = super::notes::reading(&mut *connection, monitor).await?;
+    let newest_event: Option<DateTime<Utc>> =
+        sqlx::query_scalar("select max(newest) from monitor_partition where monitor = $1")
+            .bind(monitor)
+            .fetch_one(&mut *connection)
+            .await?;
     let gaps = sqlx::query(
         "select topic || '/' || partition as name, sum(to_offset - from_offset)::bigint as lost from retention_gap
          where topic = any($1) and noticed_at > now() - interval '1 hour' group by 1 order by 1",
@@ -324,15 +373,74 @@ async fn facts(
         lag,
         accepted: now.accepted.saturating_sub(before.accepted),
         late: now.late.saturating_sub(before.late),
-        rejected: now.rejected.saturating_sub(before.rejected),
-        future: now.future.saturating_sub(before.future),
+        rejected: now.rejected_since(before),
+        examples: newest_examples(&reading),
+        filtered_only: (now.accepted == 0 && now.late == 0).then_some(now.filtered),
+        filters: filters_in_words(watched.filters, &reading),
+        unreadable: unreadable_in_words(&reading),
+        counted: now.accepted,
+        newest: newest_event.map(event_time),
+        time_format: watched.time_format,
         gaps,
         stuck,
+        held,
         baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
         segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
         unanswered: count(unanswered),
     };
     Ok((facts, now))
+}
+
+/// The newest examples of each reason: where they lie, and why they were not counted; with the hint of the first.
+fn newest_examples(reading: &Reading) -> BTreeMap<String, String> {
+    let mut examples: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
+    for example in &reading.not_counted {
+        let NotCounted { reason, topic, partition, offset, why, .. } = example;
+        let (what, hint) = why.split_once("\nhint: ").unwrap_or((why, ""));
+        let (whats, first_hint) = examples.entry(reason.clone()).or_default();
+        if whats.is_empty() {
+            first_hint.push_str(hint);
+        }
+        // Examples of other kinds are worth the room; the same again is not.
+        if whats.len() < 2 && !whats.iter().any(|known| is_alike(known, what)) {
+            whats.push(if whats.is_empty() {
+                format!("{topic}/{partition} at {offset}: {what}")
+            } else {
+                what.to_owned()
+            });
+        }
+    }
+    let joined = |(whats, hint): (Vec<String>, String)| {
+        let hint = if hint.is_empty() { hint } else { format!("\nhint: {hint}") };
+        whats.join("; or ") + &hint
+    };
+    examples.into_iter().map(|(reason, example)| (reason, joined(example))).collect()
+}
+
+/// Whether one explanation begins as another, which may have its place before it, goes on.
+fn is_alike(known: &str, what: &str) -> bool {
+    let begin: String = what.chars().take(24).collect();
+    known.contains(&begin)
+}
+
+/// What each filter wants and what it sees instead.
+fn filters_in_words(filters: &[(FieldPath, String)], reading: &Reading) -> Vec<String> {
+    let in_words = |(path, wanted): &(FieldPath, String)| {
+        let path = path.to_string();
+        let seen = reading.filters.iter().find(|filter| filter.path == path)?;
+        Some(format!("`{path}` must be `{wanted}`, the values seen are {}", seen.values.join(", ")))
+    };
+    filters.iter().filter_map(in_words).collect()
+}
+
+/// Columns that cannot be read, in words; of those derived from one field the first stands for all.
+fn unreadable_in_words(reading: &Reading) -> Vec<(String, String)> {
+    let enough = reading.unreadable.iter().filter(|column| column.records >= crate::alert::MIN_RECORDS);
+    let mut paths = BTreeSet::new();
+    enough
+        .filter(|column| paths.insert(column.path.as_str()))
+        .map(|column| (column.column.clone(), column.in_words()))
+        .collect()
 }
 
 /// Receivers with messages that were given up in the last hour, or that are switched off, and what is wrong.

@@ -56,7 +56,7 @@ impl Store {
         // What the last reader knew of the end of the log is not known any more.
         let rows = sqlx::query(
             "with claimed as (
-                 update source_partition p set quiet_since = null, checked_at = null
+                 update source_partition p set quiet_since = null, checked_at = null, claimed_at = now()
                  from unnest($1::text[], $2::int[]) as wanted (topic, partition)
                  where p.topic = wanted.topic and p.partition = wanted.partition
                  returning p.topic, p.partition, p.next_offset)
@@ -155,7 +155,11 @@ impl Store {
             "select p.topic, p.partition, m.newest,
                     case when p.checked_at > now() - make_interval(secs => $3) then
                         (extract(epoch from p.checked_at - p.quiet_since) * 1e6)::bigint end as quiet_for,
-                    (extract(epoch from now() - p.progressed_at) * 1e6)::bigint as stalled_for
+                    (extract(epoch from now() - greatest(p.progressed_at, p.claimed_at)) * 1e6)::bigint
+                        as stalled_for,
+                    (extract(epoch from now() - greatest(m.counted_at, p.claimed_at)) * 1e6)::bigint
+                        as unchanged_for,
+                    (extract(epoch from now() - greatest(m.active_at, p.claimed_at)) * 1e6)::bigint as inactive_for
              from source_partition p
              left join monitor_partition m
                     on m.monitor = $1 and m.topic = p.topic and m.partition = p.partition
@@ -181,6 +185,8 @@ impl Store {
                     newest: row.try_get::<Option<DateTime<Utc>>, _>("newest")?.map(event_time),
                     quiet_for: row.try_get("quiet_for")?,
                     stalled_for: row.try_get("stalled_for")?,
+                    inactive_for: row.try_get::<Option<i64>, _>("inactive_for")?.unwrap_or(0),
+                    unchanged_for: row.try_get::<Option<i64>, _>("unchanged_for")?.unwrap_or(i64::MAX),
                 })
             };
             partitions.push(read().map_err(failed("read watermarks"))?);

@@ -129,6 +129,7 @@ impl Store {
                 .await?;
             let mut connection = self.pool.acquire().await?;
             let segments_without_baseline = segments_without_baseline(&mut connection, &monitor).await?;
+            let reading = super::notes::reading(&mut connection, &monitor).await?;
             monitors.push(MonitorStatus {
                 monitor,
                 records,
@@ -138,6 +139,7 @@ impl Store {
                 baselines: count(baselines),
                 learning: None,
                 segments_without_baseline,
+                reading,
             });
         }
         Ok(monitors)
@@ -146,6 +148,7 @@ impl Store {
     async fn partition_statuses(&self) -> Result<Vec<PartitionStatus>, sqlx::Error> {
         let rows = sqlx::query(
             "select topic, partition, next_offset, owner, quiet_since is not null as caught_up, log_end, progressed_at,
+                    coalesce(held_back, 0) as held_back,
                     (select max(m.newest) from monitor_partition m
                      where m.topic = p.topic and m.partition = p.partition) as newest,
                     coalesce((select sum(g.to_offset - g.from_offset) from retention_gap g
@@ -169,6 +172,7 @@ impl Store {
                     newest: newest.map(|newest| event_time(newest).to_string()),
                     owner: row.try_get("owner")?,
                     caught_up: row.try_get("caught_up")?,
+                    held_back: count(row.try_get("held_back")?),
                     lost: count(row.try_get("lost")?),
                 })
             })

@@ -8,6 +8,7 @@ mod delivery;
 mod distribution;
 mod learning;
 mod monitor;
+mod reading;
 mod retraining;
 mod silence;
 mod status;
@@ -25,6 +26,7 @@ pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
+pub use reading::{FilterSeen, NotCounted, Reading, UnreadableColumn};
 pub use retraining::{RequestChange, RequestDetail, RequestRow};
 pub use silence::SilenceRow;
 pub use status::{

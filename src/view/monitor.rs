@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{BaselineSummary, Learning, OpenAlert, RecordCount, SegmentWithoutBaseline, WindowStatus};
+use super::{BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentWithoutBaseline, WindowStatus};
+use crate::alert::OperationalRule;
 use crate::judge::Verdict;
 
 /// How a monitor stands. Whatever cannot be said is a state of its own, never ok.
@@ -15,6 +16,8 @@ pub enum MonitorState {
     Warn,
     /// The last window drifted, or an alert fires.
     Drift,
+    /// An alert says that records or columns cannot be read as they should; what was compared is in order.
+    Trouble,
     /// No record comes, or none ever came.
     NoData,
     /// Windows are counted and not judged.
@@ -37,6 +40,7 @@ impl MonitorState {
             Self::Ok => "ok",
             Self::Warn => "warn",
             Self::Drift => "drift",
+            Self::Trouble => "trouble",
             Self::NoData => "no_data",
             Self::NoBaseline => "no_baseline",
             Self::Learning => "learning",
@@ -53,6 +57,7 @@ impl MonitorState {
             Self::Ok => "ok",
             Self::Warn => "warn",
             Self::Drift => "drift",
+            Self::Trouble => "trouble with its input",
             Self::NoData => "no data",
             Self::NoBaseline => "no baseline",
             Self::Learning => "learning",
@@ -67,7 +72,9 @@ impl MonitorState {
     #[must_use]
     pub fn of(alerts: &[&OpenAlert], last: Option<&WindowStatus>, open_windows: u64, learning: bool) -> Self {
         let fires = |alert: &&&OpenAlert| alert.state != "pending";
-        let drifts = |alert: &&&OpenAlert| fires(alert) && alert.rule != "no_data";
+        let operational =
+            |alert: &&&OpenAlert| OperationalRule::ALL.iter().any(|rule| rule.as_str() == alert.rule);
+        let drifts = |alert: &&&OpenAlert| fires(alert) && !operational(alert);
         if alerts.iter().filter(fires).any(|alert| alert.rule == "no_data") {
             return Self::NoData;
         }
@@ -88,9 +95,11 @@ impl MonitorState {
             (Some(Verdict::NoBaseline), _) => Self::NoBaseline,
             (Some(Verdict::Undefined), _) => Self::Undefined,
         };
+        let trouble = alerts.iter().filter(fires).any(|alert| operational(&alert));
         match (by_alerts, by_window) {
-            (Some(Self::Drift), _) | (Some(_), Self::Drift) => Self::Drift,
+            (Some(Self::Drift), _) | (_, Self::Drift) => Self::Drift,
             (Some(other), _) => other,
+            (None, _) if trouble => Self::Trouble,
             (None, state) => state,
         }
     }
@@ -122,6 +131,8 @@ pub struct MonitorView {
     pub alerts: OpenAlerts,
     /// What became of its records.
     pub records: Vec<RecordCount>,
+    /// What could not be counted or read.
+    pub reading: Reading,
     /// Windows not closed yet.
     pub open_windows: u64,
     /// The last window of the whole that was closed.
@@ -239,5 +250,14 @@ mod tests {
         assert_eq!(MonitorState::of(&[&warning], Some(&ok), 1, false), MonitorState::Warn);
         assert_eq!(MonitorState::of(&[&warning], Some(&window(Verdict::Critical)), 1, false), MonitorState::Drift);
         assert_eq!(MonitorState::of(&[&firing, &silent], Some(&ok), 1, false), MonitorState::NoData);
+        // What is wrong with the input is not drift, and not in order either.
+        let rejected = alert("rejected_share", "firing", "critical");
+        assert_eq!(MonitorState::of(&[&rejected], Some(&ok), 1, false), MonitorState::Trouble);
+        assert_eq!(MonitorState::of(&[&rejected], None, 1, false), MonitorState::Trouble);
+        assert_eq!(MonitorState::of(&[&rejected, &firing], Some(&ok), 1, false), MonitorState::Drift);
+        assert_eq!(
+            MonitorState::of(&[&rejected], Some(&window(Verdict::Critical)), 1, false),
+            MonitorState::Drift
+        );
     }
 }

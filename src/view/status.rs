@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Learning, SegmentWithoutBaseline};
+use super::{Learning, Reading, SegmentWithoutBaseline};
 use crate::judge::Verdict;
 
 /// A summary of everything stored.
@@ -51,6 +51,9 @@ pub struct MonitorStatus {
     /// Segments that the active baseline does not have.
     #[serde(default)]
     pub segments_without_baseline: Vec<SegmentWithoutBaseline>,
+    /// What could not be counted or read.
+    #[serde(default)]
+    pub reading: Reading,
 }
 
 impl MonitorStatus {
@@ -66,6 +69,7 @@ impl MonitorStatus {
             baselines: 0,
             learning,
             segments_without_baseline: Vec::new(),
+            reading: Reading::default(),
         }
     }
 }
@@ -96,7 +100,7 @@ pub struct PartitionStatus {
     pub partition: i32,
     /// The next offset to read.
     pub next_offset: Option<i64>,
-    /// Where the log ended when its reader last looked.
+    /// Up to where the log could be read when its reader last looked.
     pub log_end: Option<i64>,
     /// Messages between the two.
     pub lag: Option<u64>,
@@ -108,6 +112,8 @@ pub struct PartitionStatus {
     pub progressed_at: String,
     /// The newest event time counted in it, RFC 3339.
     pub newest: Option<String>,
+    /// Messages behind that, which a transaction that is still open keeps from being read.
+    pub held_back: u64,
     /// Offsets that were gone before they could be read.
     pub lost: u64,
 }

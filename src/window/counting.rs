@@ -1,14 +1,17 @@
 //! The counting machine: (binnings, record batches) -> deltas. It reads no clock and no store.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength};
+use super::notes::{LATE, Notes};
+use super::{
+    MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength, span_in_words,
+};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, RowOrigin, WindowCounts, sample_hashes};
-use crate::record::{DecodedBatch, EventTime, RejectReason};
+use crate::record::{Absence, DecodedBatch, EventTime, RejectReason};
 
 /// How one monitor counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub struct CountingMachine {
     series: HashSet<(String, String)>,
     newest: HashMap<Partition, EventTime>,
     tally: Tally,
+    active: BTreeSet<Partition>,
+    notes: Notes,
 }
 
 impl CountingMachine {
@@ -78,6 +83,8 @@ impl CountingMachine {
             series: HashSet::new(),
             newest: HashMap::new(),
             tally: Tally::default(),
+            active: BTreeSet::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -89,6 +96,29 @@ impl CountingMachine {
         self.windows.clear();
         self.thresholds.clear();
         self.tally = Tally::default();
+        self.active.clear();
+        self.notes = Notes::default();
+    }
+
+    /// Examples and hints that go with the next delta.
+    pub fn notes(&mut self) -> &mut Notes {
+        &mut self.notes
+    }
+
+    /// Columns that have no value in any record counted since the last delta, by name.
+    #[must_use]
+    pub fn never_found(&self) -> Vec<String> {
+        let mut whole = self.windows.values().filter(|window| window.key.segment == WHOLE).peekable();
+        let Some(first) = whole.peek() else { return Vec::new() };
+        let names: Vec<String> = first.counts.columns().iter().map(|column| column.name().to_owned()).collect();
+        let whole: Vec<&WindowDelta> = whole.collect();
+        let missing = |name: &String| {
+            whole.iter().all(|window| {
+                let found = window.counts.column(name);
+                found.is_some_and(|column| column.absent(Absence::Missing) == window.counts.rows())
+            })
+        };
+        names.into_iter().filter(missing).collect()
     }
 
     /// Uses other pins for windows not touched since the last delta.
@@ -105,8 +135,15 @@ impl CountingMachine {
     }
 
     /// Counts a message that did not become a row.
-    pub fn reject(&mut self, reason: RejectReason) {
+    pub fn reject(&mut self, reason: RejectReason, partition: &Partition) {
+        self.touch(partition);
         *self.tally.rejected.entry(reason).or_insert(0) += 1;
+    }
+
+    fn touch(&mut self, partition: &Partition) {
+        if !self.active.contains(partition) {
+            self.active.insert(partition.clone());
+        }
     }
 
     /// Counts a record of something this monitor does not watch.
@@ -122,6 +159,7 @@ impl CountingMachine {
 
     /// Counts the rows of a batch, all of one partition and in the order of their offsets.
     pub fn count(&mut self, batch: &DecodedBatch, partition: &Partition) {
+        self.touch(partition);
         let groups = self.group(batch, partition);
         let origin = RowOrigin { topic: &partition.topic, partition: partition.partition };
         let hashes = if self.spec.sample_size > 0 { sample_hashes(origin, &batch.offsets) } else { Vec::new() };
@@ -162,6 +200,8 @@ impl CountingMachine {
         MonitorDelta {
             windows,
             tally: std::mem::take(&mut self.tally),
+            active: std::mem::take(&mut self.active),
+            notes: std::mem::take(&mut self.notes),
             newest: self.newest.iter().map(|(partition, time)| (partition.clone(), *time)).collect(),
         }
     }
@@ -180,6 +220,15 @@ impl CountingMachine {
             newest = Some(latest);
             if start < self.spec.length.start_of(latest).shifted(-horizon) {
                 self.tally.late += 1;
+                let offset = batch.offsets.get(row as usize).copied().unwrap_or_default();
+                self.notes.example(LATE, partition, offset, || {
+                    format!(
+                        "its event time is {time}, {} before {latest}, the newest of its partition; windows that far back are not \
+                         opened again (window.max_open = {})",
+                        span_in_words(latest.micros() - time.micros()),
+                        self.spec.max_open_windows
+                    )
+                });
                 continue;
             }
             self.tally.accepted += 1;

@@ -1,10 +1,10 @@
 //! What was counted since the last checkpoint: additions to windows, to be stored in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Partition, Pin, WindowKey};
+use super::{Notes, Partition, Pin, WindowKey};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, RejectReason};
 
@@ -107,6 +107,10 @@ pub struct MonitorDelta {
     pub tally: Tally,
     /// The newest event time of each partition.
     pub newest: BTreeMap<Partition, EventTime>,
+    /// Partitions in which something came beside records that are filtered: counted, late or rejected.
+    pub active: BTreeSet<Partition>,
+    /// Examples of what was not counted, and hints about columns.
+    pub notes: Notes,
 }
 
 impl MonitorDelta {
@@ -119,6 +123,8 @@ impl MonitorDelta {
     /// Adds another delta of the same monitor.
     pub fn merge(&mut self, other: Self) {
         self.tally.merge(&other.tally);
+        self.notes.merge(other.notes);
+        self.active.extend(other.active);
         for (partition, time) in other.newest {
             let newest = self.newest.entry(partition).or_insert(time);
             *newest = time.max(*newest);

@@ -3,10 +3,12 @@
 
 mod counting;
 mod delta;
+mod notes;
 mod watermark;
 
 pub use counting::{BinningPins, CountingMachine, CountingSpec, Pin};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
+pub use notes::{ColumnHint, ColumnReading, Example, LATE, Notes, is_unreadable, readings};
 pub use watermark::{CloseDecision, PartitionView, Progress, Timing};
 
 use std::fmt;
@@ -74,6 +76,18 @@ pub struct WindowKey {
     pub segment: String,
     /// Where the window starts.
     pub start: EventTime,
+}
+
+/// Microseconds as people say it.
+#[must_use]
+pub fn span_in_words(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        s if s >= 172_800 => format!("{} days", s / 86_400),
+        s if s >= 7_200 => format!("{} hours", s / 3_600),
+        s if s >= 120 => format!("{} minutes", s / 60),
+        s => format!("{s} seconds"),
+    }
 }
 
 #[cfg(test)]

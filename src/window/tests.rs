@@ -19,7 +19,14 @@ fn part(partition: i32) -> Partition {
 }
 
 fn view(partition: i32, newest: Option<i64>) -> PartitionView {
-    PartitionView { partition: part(partition), newest: newest.map(at), quiet_for: None, stalled_for: 0 }
+    PartitionView {
+        partition: part(partition),
+        newest: newest.map(at),
+        quiet_for: None,
+        stalled_for: 0,
+        inactive_for: 0,
+        unchanged_for: 0,
+    }
 }
 
 const TIMING: Timing =
@@ -55,6 +62,23 @@ fn idle_means_caught_up_and_quiet_and_all_idle_follows_the_wall_clock() {
 }
 
 #[test]
+fn records_of_other_models_do_not_hold_windows_open() {
+    // Read to the end a moment ago; what comes is filtered, here since 30 seconds, there always.
+    let others = |partition, newest| PartitionView {
+        quiet_for: Some(0),
+        inactive_for: 30 * SECOND,
+        unchanged_for: 30 * SECOND,
+        ..view(partition, newest)
+    };
+    let progress = Progress::new(vec![others(0, Some(100)), others(1, None)], TIMING, at(1_000));
+    assert_eq!(progress.watermark(), Some(at(965)));
+    let own = PartitionView { quiet_for: Some(0), inactive_for: 29 * SECOND, ..view(0, Some(100)) };
+    assert_eq!(Progress::new(vec![own, others(1, None)], TIMING, at(1_000)).watermark(), Some(at(95)));
+    let lagging = PartitionView { quiet_for: None, ..others(1, Some(10)) };
+    assert_eq!(Progress::new(vec![others(0, Some(100)), lagging], TIMING, at(1_000)).watermark(), Some(at(5)));
+}
+
+#[test]
 fn a_stuck_partition_is_named_and_no_longer_waited_for() {
     let stuck = PartitionView { stalled_for: 600 * SECOND, ..view(1, Some(10)) };
     let progress = Progress::new(vec![view(0, Some(100)), stuck], TIMING, at(1_000));
@@ -67,6 +91,42 @@ fn a_stuck_partition_is_named_and_no_longer_waited_for() {
     let wrong_clock = PartitionView { quiet_for: Some(0), ..view(1, Some(10)) };
     let progress = Progress::new(vec![view(0, Some(100)), wrong_clock], TIMING, at(1_000));
     assert_eq!(progress.decide(at(60), 600 * SECOND), CloseDecision::Incomplete(vec![part(1)]));
+}
+
+#[test]
+fn windows_have_a_deadline_by_the_clock_when_all_partitions_stand_still() {
+    let stuck = |partition, newest, seconds: i64| PartitionView {
+        stalled_for: seconds * SECOND,
+        unchanged_for: seconds * SECOND,
+        ..view(partition, newest)
+    };
+    // Nobody has passed 120, and nothing is read from either: over since 120 + 5 + 30, patience 600.
+    let still = |wall| Progress::new(vec![stuck(0, Some(100), 600), stuck(1, Some(90), 600)], TIMING, at(wall));
+    assert_eq!(still(754).decide(at(120), 0), CloseDecision::Wait { due: false });
+    assert_eq!(still(755).decide(at(120), 0), CloseDecision::Incomplete(vec![part(0), part(1)]));
+    assert_eq!(still(755).horizon(), Some(at(120)));
+    // One of them is idle: only the other is missing.
+    let idle = PartitionView { quiet_for: Some(40 * SECOND), ..stuck(0, Some(100), 700) };
+    let one = Progress::new(vec![idle, stuck(1, Some(90), 700)], TIMING, at(800));
+    assert_eq!(one.decide(at(120), 0), CloseDecision::Incomplete(vec![part(1)]));
+    // One that moves is waited for, whatever the clock says: records of long ago are read.
+    let moving = Progress::new(vec![stuck(0, Some(100), 700), view(1, Some(90))], TIMING, at(9_000));
+    assert_eq!(moving.decide(at(120), 0), CloseDecision::Wait { due: false });
+    assert_eq!(moving.horizon(), Some(at(95)));
+}
+
+#[test]
+fn traffic_that_cannot_be_used_does_not_hold_a_window_open_for_ever() {
+    // Read to the end, messages keep coming, but no event time moves: all of them are rejected.
+    let rejecting =
+        |seconds: i64| PartitionView { quiet_for: Some(0), unchanged_for: seconds * SECOND, ..view(0, Some(100)) };
+    let progress = |seconds| Progress::new(vec![rejecting(seconds)], TIMING, at(2_000));
+    assert_eq!(progress(599).decide(at(120), 0), CloseDecision::Wait { due: false });
+    assert_eq!(progress(600).decide(at(120), 0), CloseDecision::Incomplete(vec![part(0)]));
+    // It lags: what it has not read yet may be usable.
+    let lagging = PartitionView { quiet_for: None, ..rejecting(600) };
+    let progress = Progress::new(vec![lagging], TIMING, at(2_000));
+    assert_eq!(progress.decide(at(120), 0), CloseDecision::Wait { due: false });
 }
 
 fn decoder() -> JsonDecoder {

@@ -24,8 +24,12 @@ pub struct PartitionView {
     /// For how long its reader has been at the end of it without a new record, as it last confirmed, which
     /// was lately; `None` when it lags, is unassigned or its reader is silent.
     pub quiet_for: Option<i64>,
-    /// For how long nothing was read from it.
+    /// For how long nothing was read from it by its present reader.
     pub stalled_for: i64,
+    /// For how long nothing of the monitor has come in it while somebody reads it: records of other models may have.
+    pub inactive_for: i64,
+    /// For how long its newest event time has been the same while somebody reads it.
+    pub unchanged_for: i64,
 }
 
 /// How far event time has come, over all partitions of a monitor's topics.
@@ -35,6 +39,7 @@ pub struct Progress {
     leading: Option<EventTime>,
     partitions: Vec<PartitionView>,
     timing: Timing,
+    wall_clock: EventTime,
 }
 
 /// Whether a window closes now.
@@ -44,7 +49,8 @@ pub enum CloseDecision {
     Complete,
     /// These partitions have not, and are waited for no longer.
     Incomplete(Vec<Partition>),
-    /// It stays open. `due` says whether some partition has passed its end.
+    /// It stays open. `due` says whether some partition has passed its end. When none has, because all stand still, the
+    /// clock tells how long it has been over.
     Wait {
         /// Some partition has passed the end: the patience runs.
         due: bool,
@@ -72,7 +78,7 @@ impl Progress {
         } else {
             active.into_iter().filter_map(passed).min()
         };
-        Self { watermark, leading: leading.max(watermark), partitions, timing }
+        Self { watermark, leading: leading.max(watermark), partitions, timing, wall_clock }
     }
 
     /// Every record before it has been seen, as far as one can tell; none before that can be said.
@@ -81,10 +87,31 @@ impl Progress {
         self.watermark
     }
 
-    /// The furthest any partition has come.
+    /// Windows that end after this stay open, whatever their age: the furthest any partition has come, or what the
+    /// clock allows when all partitions stand still. None before the first record.
     #[must_use]
-    pub fn leading(&self) -> Option<EventTime> {
-        self.leading
+    pub fn horizon(&self) -> Option<EventTime> {
+        let leading = self.leading?;
+        let overdue = self.wall_clock.shifted(-self.patience_by_clock());
+        let behind: Vec<&PartitionView> =
+            self.partitions.iter().filter(|view| !is_idle(view, self.timing)).collect();
+        Some(if self.all_stand_still(&behind) { leading.max(overdue) } else { leading })
+    }
+
+    /// How long after its end a window is waited for when no event time moves any more.
+    fn patience_by_clock(&self) -> i64 {
+        let Timing { out_of_orderness, idle_after, max_close_delay } = self.timing;
+        out_of_orderness.saturating_add(idle_after).saturating_add(max_close_delay)
+    }
+
+    /// Whether for as long as a window is waited for nothing was read from any of these, or nothing with a newer event
+    /// time although everything was read: what comes cannot be used, or belongs to other models.
+    fn all_stand_still(&self, behind: &[&PartitionView]) -> bool {
+        let patience = self.timing.max_close_delay;
+        let stands_still = |view: &&PartitionView| {
+            view.stalled_for >= patience || (view.quiet_for.is_some() && view.unchanged_for >= patience)
+        };
+        behind.iter().all(stands_still)
     }
 
     /// Whether a window with this end closes. `due_for` is how long it has been due (see
@@ -94,9 +121,6 @@ impl Progress {
         if self.watermark.is_some_and(|watermark| watermark >= end) {
             return CloseDecision::Complete;
         }
-        if self.leading.is_none_or(|leading| leading < end) {
-            return CloseDecision::Wait { due: false };
-        }
         let behind: Vec<&PartitionView> = self
             .partitions
             .iter()
@@ -105,6 +129,15 @@ impl Progress {
                     && view.newest.is_none_or(|newest| newest.shifted(-self.timing.out_of_orderness) < end)
             })
             .collect();
+        let incomplete = || CloseDecision::Incomplete(behind.iter().map(|view| view.partition.clone()).collect());
+        if self.leading.is_none_or(|leading| leading < end) {
+            let overdue = self.wall_clock.shifted(-self.patience_by_clock()) >= end;
+            return if overdue && self.all_stand_still(&behind) {
+                incomplete()
+            } else {
+                CloseDecision::Wait { due: false }
+            };
+        }
         // One that lags but moves is waited for; one that does not move, or whose events are old although
         // it is read to its end (a wrong clock), is not.
         let patience = self.timing.max_close_delay;
@@ -112,13 +145,14 @@ impl Progress {
             view.stalled_for >= patience || (view.quiet_for.is_some() && due_for >= patience)
         };
         if due_for >= patience && behind.iter().all(given_up) {
-            CloseDecision::Incomplete(behind.into_iter().map(|view| view.partition.clone()).collect())
+            incomplete()
         } else {
             CloseDecision::Wait { due: true }
         }
     }
 }
 
+/// At the end of the log, and quiet: nothing was read, or nothing of this monitor.
 fn is_idle(view: &PartitionView, timing: Timing) -> bool {
-    view.quiet_for.is_some_and(|quiet| quiet >= timing.idle_after)
+    view.quiet_for.is_some_and(|quiet| quiet.max(view.inactive_for) >= timing.idle_after)
 }

@@ -300,7 +300,15 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
     let receivers = ["mail".to_owned()];
     let scope = LookScope { monitor: "m", labels: &labels, receivers: &receivers, routing: &desk.routing };
     let (topics, limits) = (["t".to_owned()], OperationalLimits::default());
-    let watched = Watched { scope, topics: &topics, learning: false, min_records: 1, limits: &limits };
+    let watched = Watched {
+        scope,
+        topics: &topics,
+        learning: false,
+        min_records: 1,
+        time_format: None,
+        filters: &[],
+        limits: &limits,
+    };
     let firing = || {
         let found = runtime.block_on(desk.store.alerts(&AlertFilter::default(), 10)).unwrap();
         let mut names: Vec<String> =

@@ -17,6 +17,7 @@
 
 mod alerts;
 mod architecture;
+mod broker;
 mod command_line;
 mod compiled_in;
 mod configuration;

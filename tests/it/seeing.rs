@@ -486,7 +486,10 @@ fn commands_show_and_explain(seen: &Seen<'_>) {
         "{explained}"
     );
     let tail = world.driftd(&["tail", "--beginning", "--rejected", "--idle", "2"]);
-    assert!(tail.contains("rejected (syntax)") && tail.contains("it is not JSON: EOF while parsing"), "{tail}");
+    assert!(
+        tail.contains("rejected (syntax)") && tail.contains("the message is not JSON: EOF while parsing"),
+        "{tail}"
+    );
     let tail = world.driftd(&["--json", "tail", "--beginning", "-n", "3", "--idle", "2"]);
     let first: Value = serde_json::from_str(tail.lines().next().unwrap()).unwrap();
     assert_eq!((&first["outcome"], &first["columns"][0]["type"]), (&json!("accepted"), &json!("categorical")));

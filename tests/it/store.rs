@@ -10,7 +10,7 @@ use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeUnit,
 };
-use driftd::store::{Checkpoint, CheckpointOutcome, NewBaseline, PositionMove, Store};
+use driftd::store::{Checkpoint, CheckpointOutcome, MonitorCounts, NewBaseline, PositionMove, Store};
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition, Pin, WindowKey, WindowLength,
 };
@@ -59,7 +59,7 @@ fn delta(pin: Pin, records: i64) -> MonitorDelta {
 fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
     Checkpoint {
         positions: vec![PositionMove { partition: partition(), base, next, caught_up: false }],
-        monitors: vec![("m".to_owned(), length(), delta)],
+        monitors: vec![MonitorCounts { monitor: "m".to_owned(), length: length(), delta, readings: Vec::new() }],
         owner: "test".to_owned(),
         shard: 0,
     }

@@ -177,6 +177,13 @@ impl Ingest {
             SourceEvent::Gone { partition, position, low, high } => {
                 self.cross_gap(partition, position, low, high, workers).await;
             }
+            SourceEvent::AtEnd { partition, generation, next } => {
+                if let Some(position) =
+                    self.positions.get_mut(&partition).filter(|_| generation == self.generation)
+                {
+                    position.next = position.next.max(next);
+                }
+            }
             SourceEvent::Fatal(error) => return Err(error),
         }
         Ok(())
@@ -291,7 +298,7 @@ impl Ingest {
                     base: position.base,
                     next: position.next,
                     // Everything the client handed out has reached the counting threads, and it is at the end.
-                    caught_up: end.is_some_and(|end| end.reached && position.next >= end.position),
+                    caught_up: end.is_some_and(|end| end.reached && position.next >= end.readable),
                 }
             })
             .collect();

@@ -13,8 +13,9 @@ use crate::app::monitors::RunningMonitor;
 use crate::app::state::Shared;
 use crate::app::workers::{Deltas, Pins};
 use crate::kafka::SourceCommands;
-use crate::store::{Checkpoint, CheckpointOutcome, PositionMove, Store};
-use crate::window::MonitorDelta;
+use crate::record::RejectReason;
+use crate::store::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove, Store};
+use crate::window::{ColumnReading, Example, MonitorDelta, readings};
 
 /// What became of a checkpoint.
 pub(super) enum Stored {
@@ -45,12 +46,21 @@ impl Writer {
                 sums.entry(monitor).or_default().merge(delta);
             }
         }
-        let monitors = self
+        let monitors: Vec<MonitorCounts> = self
             .monitors
             .iter()
             .filter_map(|running| {
                 let delta = sums.remove(&running.monitor.name).filter(|delta| !delta.is_empty())?;
-                Some((running.monitor.name.clone(), running.monitor.counting.length, delta))
+                let monitor = &running.monitor;
+                let columns = monitor.schema.columns().iter();
+                let columns = columns.map(|column| (column.name.as_str(), column.path.to_string()));
+                let readings = readings(&delta.windows, columns, &delta.notes.columns);
+                Some(MonitorCounts {
+                    monitor: monitor.name.clone(),
+                    length: monitor.counting.length,
+                    delta,
+                    readings,
+                })
             })
             .collect();
         let mut checkpoint = Checkpoint { positions, monitors, owner: self.owner.clone(), shard: self.shard };
@@ -64,6 +74,9 @@ impl Writer {
                 Ok(CheckpointOutcome::Stored { tallies }) => {
                     self.recovered();
                     self.shared.metrics.checkpoint("stored", seconds);
+                    for counted in &checkpoint.monitors {
+                        self.tell(counted);
+                    }
                     for (monitor, tally) in &tallies {
                         for (outcome, reason, count) in tally.outcomes() {
                             self.shared.metrics.records(monitor, outcome, reason, count);
@@ -90,6 +103,48 @@ impl Writer {
                     patience.wait().await;
                 }
             }
+        }
+    }
+
+    /// Logs what was not counted and what could not be read, each kind once in a while.
+    fn tell(&self, counted: &MonitorCounts) {
+        let MonitorCounts { monitor, delta, readings, .. } = counted;
+        for (reason, examples) in &delta.notes.examples {
+            let number = match delta.tally.rejected.iter().find(|(known, _)| known.as_str() == *reason) {
+                Some((_, count)) => *count,
+                None => delta.tally.late,
+            };
+            if !self.shared.complaints.is_due(monitor, reason) {
+                continue;
+            }
+            for Example { partition, offset, why } in examples {
+                if *reason == RejectReason::Tombstone.as_str() {
+                    tracing::debug!(%monitor, reason, number, %partition, offset, "messages without a value");
+                } else {
+                    tracing::warn!(%monitor, reason, number, %partition, offset, example = %why, "records were not counted");
+                }
+            }
+        }
+        for reading in readings.iter().filter(|reading| reading.is_unreadable()) {
+            if self.shared.complaints.is_due(monitor, &reading.column) {
+                let ColumnReading { column, path, rows, present, missing, hint, .. } = reading;
+                tracing::warn!(
+                    %monitor, column, path, records = rows, with_a_value = present, missing,
+                    wrong_value = hint.wrong.as_deref(), nearest_path = hint.nearest.as_deref(),
+                    "a column could not be read"
+                );
+            }
+        }
+        if delta.tally.accepted == 0
+            && !delta.notes.filtered.is_empty()
+            && self.shared.complaints.is_due(monitor, "where")
+        {
+            let seen = &delta.notes.filtered;
+            tracing::info!(%monitor, filtered = delta.tally.filtered, ?seen, "all records were filtered by `where`");
+        }
+        let newest = delta.newest.values().max().filter(|newest| !newest.is_plausible());
+        if let Some(newest) = newest.filter(|_| self.shared.complaints.is_due(monitor, "time")) {
+            tracing::warn!(%monitor, %newest, "event times are implausible: is `source.time_unit` right?");
         }
     }
 

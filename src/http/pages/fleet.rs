@@ -30,7 +30,7 @@ const COLUMNS: usize = 8;
 fn urgency(state: MonitorState) -> u8 {
     match state {
         MonitorState::Drift => 0,
-        MonitorState::NoData => 1,
+        MonitorState::NoData | MonitorState::Trouble => 1,
         MonitorState::Warn => 2,
         MonitorState::Undefined | MonitorState::NoBaseline | MonitorState::TooFew => 3,
         MonitorState::Waiting | MonitorState::Learning => 4,
@@ -114,6 +114,7 @@ fn sentence(monitors: &[MonitorView]) -> String {
     let states = [
         (MonitorState::Drift, "drifting"),
         (MonitorState::NoData, "without data"),
+        (MonitorState::Trouble, "with trouble with their input"),
         (MonitorState::Warn, "with a warning"),
         (MonitorState::NoBaseline, "without a baseline"),
         (MonitorState::Learning, "learning a baseline"),

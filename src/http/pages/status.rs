@@ -74,7 +74,10 @@ fn partitions(status: &Status) -> Markup {
                         th scope="row" { (partition.topic) "/" (partition.partition) }
                         td.number { (shown(partition.next_offset)) }
                         td.number.wide { (shown(partition.log_end)) }
-                        td.number { (partition.lag.map_or("–".to_owned(), grouped)) }
+                        td.number {
+                            (partition.lag.map_or("–".to_owned(), grouped))
+                            @if partition.held_back > 0 { " (" (grouped(partition.held_back)) " in an open transaction)" }
+                        }
                         td { @if let Some(newest) = &partition.newest { (time(newest)) } @else { "–" } }
                         td { (time(&partition.progressed_at)) }
                         td { @if partition.caught_up { "yes" } @else { "no" } }

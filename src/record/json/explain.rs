@@ -76,12 +76,14 @@ impl JsonDecoder {
     }
 }
 
-/// Within two minutes of a multiple of half an hour, and no more than a day.
+/// Whether a difference may be that of a time zone: up to 14 hours, a quarter of an hour below a whole number of hours (what
+/// is logged reaches the broker later) or two minutes around half of one.
 fn whole_hours(micros: i64) -> bool {
-    const HALF_HOUR: i64 = 1_800_000_000;
-    const SLACK: i64 = 120_000_000;
-    let rest = micros.rem_euclid(HALF_HOUR);
-    (HALF_HOUR - SLACK..=24 * 2 * HALF_HOUR).contains(&micros) && (rest <= SLACK || rest >= HALF_HOUR - SLACK)
+    const HOUR: i64 = 3_600_000_000;
+    const MINUTE: i64 = 60_000_000;
+    let over = micros.rem_euclid(HOUR);
+    let near = over >= HOUR - 15 * MINUTE || over <= 2 * MINUTE || (over - HOUR / 2).abs() <= 2 * MINUTE;
+    near && (HOUR / 2 - 2 * MINUTE..=14 * HOUR + 2 * MINUTE).contains(&micros)
 }
 
 /// A duration in the largest units that say enough: `9 h 0 min`, `42 s`, `3.5 days`.
@@ -135,7 +137,8 @@ fn not_an_object(payload: &[u8]) -> String {
 }
 
 /// The paths of the leaves of a document.
-fn paths_of(payload: &[u8]) -> Vec<String> {
+#[must_use]
+pub fn paths_of(payload: &[u8]) -> Vec<String> {
     let Some(object) = document_of(payload) else { return Vec::new() };
     let mut leaves = Vec::new();
     crate::record::table::flatten(&object, &mut Vec::new(), &mut leaves);

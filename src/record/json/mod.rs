@@ -7,6 +7,8 @@
 
 mod explain;
 
+pub use explain::paths_of;
+
 use std::collections::HashMap;
 use std::fmt;
 

@@ -19,7 +19,9 @@ use crate::http::Shared;
 use crate::http::backend::{Backend, Failure, SeriesOf};
 use crate::http::extract::{Asked, By, Named};
 use crate::report::grouped;
-use crate::view::{Episode, MonitorDetail, MonitorView, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo};
+use crate::view::{
+    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo,
+};
 use crate::window::WHOLE;
 
 /// Columns of the heat map.
@@ -372,6 +374,38 @@ fn drifted(seen: &Seen<'_>, scored: &ScoredWindow) -> Markup {
     }
 }
 
+/// Why records were not counted, which columns cannot be read, and what the filters see.
+fn not_counted(monitor: &MonitorView) -> Markup {
+    let Reading { not_counted, filters, unreadable, implausible_time } = &monitor.reading;
+    html! {
+        @if let Some(newest) = implausible_time {
+            p.status.drift { "The newest event time is " (time(newest)) ": are " code { "source.time" } " and " code { "source.time_unit" } " right?" }
+        }
+        @for column in unreadable {
+            p.status.drift { (column.in_words()) "." }
+        }
+        @for filter in filters {
+            p.soft { code { (filter.path) } " of records that " code { "where" } " filters: " (filter.values.join(", ")) "." }
+        }
+        @if !not_counted.is_empty() {
+            h3 { "Examples of what was not counted" }
+            (table("Examples", &html! {
+                thead { tr { th scope="col" { "Reason" } th scope="col" { "Message" } th scope="col" { "Why" } th.wide scope="col" { "Read" } } }
+                tbody {
+                    @for NotCounted { reason, topic, partition, offset, why, at } in not_counted {
+                        tr {
+                            th scope="row" { (reason.replace('_', " ")) }
+                            td { (topic) "/" (partition) " at " (offset) }
+                            td.words { (why) }
+                            td.wide { (time(at)) }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
 /// What became of the records.
 fn records(monitor: &MonitorView) -> Markup {
     let reasons = |reason: &str| if reason.is_empty() { String::new() } else { reason.replace('_', " ") };
@@ -389,6 +423,7 @@ fn records(monitor: &MonitorView) -> Markup {
                 }
             }))
         }
+        (not_counted(monitor))
         p.soft { "The same as JSON: " a href=(format!("/api/v1/monitors/{}/windows", encoded(&monitor.name))) { "windows" } ", " a href=(format!("/api/v1/monitors/{}/findings", encoded(&monitor.name))) { "findings" } "." }
     }
 }
