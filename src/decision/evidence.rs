@@ -108,7 +108,7 @@ fn evidence_of(
     let key = &window.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);
     evidence.summary = summary_of(judged.rule.kind, &whose, judged.column, &evidence);
-    evidence.advice = match judged.rule.kind {
+    match judged.rule.kind {
         RuleKind::DataQuality => {
             "Look at the pipeline that fills these columns. Retraining on broken values would teach them to the model."
         }
@@ -117,7 +117,7 @@ fn evidence_of(
              model and build a baseline from its training data (driftd baseline build)."
         }
     }
-    .to_owned();
+    .clone_into(&mut evidence.advice);
     evidence.baseline = window.baseline.as_ref().map(|(name, _)| name.clone());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
     evidence
