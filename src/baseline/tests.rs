@@ -114,3 +114,25 @@ fn learning_from_windows_moves_every_count() {
     assert!((x.mean().unwrap() - 99.5).abs() < 1.0, "{:?}", x.mean());
     assert_eq!(baseline.segments["k=k1"].column("k").unwrap().counts(), [0, 100, 0, 0]);
 }
+
+#[test]
+fn no_end_of_a_bin_of_a_sensitive_column_is_a_value_of_somebody() {
+    let plain = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
+    let schema = plain.clone().with_sensitive(&["x"]);
+    let values: Vec<f64> = (0..2_000).map(|row| 1_000.011 + f64::from(row) * 0.37).collect();
+    let text: String = values.iter().map(|value| format!("{{\"x\":{value:?}}}\n")).collect();
+    let cuts_of = |schema: &ModelSchema| {
+        let rows =
+            TableRows { schema: schema.clone(), layout: RecordLayout::default(), timed: false, strict: true };
+        let read = || Ok(json_lines_batches(Cursor::new(text.clone()), &rows));
+        let (baseline, _) = build(schema, &[], BuildOptions::default(), read).unwrap();
+        let Binning::Numeric(binning) = &baseline.binnings.columns()[0].1 else { panic!("numeric") };
+        (binning.cuts().to_vec(), Arc::clone(&baseline.binnings))
+    };
+    let is_value = |cut: &f64| values.iter().any(|value| (value - cut).abs() < 1e-4);
+    let ((hidden, set), (shown, other)) = (cuts_of(&schema), cuts_of(&plain));
+    assert!(shown.iter().all(is_value));
+    // The grid is the same for all data; that a value lies on it is chance.
+    assert!(hidden.len() > 20 && hidden.iter().filter(|cut| is_value(cut)).count() < 3, "{hidden:?}");
+    assert!(set.is_sensitive("x") && set.fits(&schema) && !set.fits(&plain) && !other.fits(&schema));
+}

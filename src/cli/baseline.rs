@@ -173,7 +173,10 @@ fn show(baseline: &Baseline) {
                     (Some(first), Some(last)) => format!("{first} to {}", last.next_down()),
                     _ => String::new(),
                 };
-                let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
+                let mean = column
+                    .mean()
+                    .filter(|_| !column.is_sensitive())
+                    .map_or(String::new(), |mean| format!(", mean {mean:.6}"));
                 format!("numeric, {} bins, {range}{mean}", binning.bins())
             }
             Binning::UniversalNumeric => "numeric, no value: no baseline".to_owned(),

@@ -46,6 +46,25 @@ pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
     })
 }
 
+/// The id of a window that is called by its id or `last`: the newest closed one of the whole.
+pub(super) async fn window_id(store: &Store, monitor: &str, window: &str) -> Result<i64, CliError> {
+    if window != "last" {
+        return window
+            .parse()
+            .map_err(|_| CliError::Failed(format!("`{window}` is not the id of a window, nor `last`")));
+    }
+    let filter = crate::view::WindowFilter {
+        segment: Some(crate::window::WHOLE.to_owned()),
+        status: Some("closed".to_owned()),
+        ..crate::view::WindowFilter::default()
+    };
+    let page = store.windows(monitor, &filter, None, 1).await?;
+    page.items
+        .first()
+        .map(|window| window.id)
+        .ok_or_else(|| CliError::Failed(format!("monitor `{monitor}` has no closed window")))
+}
+
 async fn finding(
     store: &Store,
     monitor: &str,
@@ -53,21 +72,7 @@ async fn finding(
     column: &str,
     values_only: bool,
 ) -> Result<(), CliError> {
-    let id = match window {
-        "last" => {
-            let filter = crate::view::WindowFilter {
-                segment: Some(crate::window::WHOLE.to_owned()),
-                status: Some("closed".to_owned()),
-                ..crate::view::WindowFilter::default()
-            };
-            let page = store.windows(monitor, &filter, None, 1).await?;
-            page.items
-                .first()
-                .map(|window| window.id)
-                .ok_or_else(|| CliError::Failed(format!("monitor `{monitor}` has no closed window")))?
-        }
-        id => id.parse().map_err(|_| CliError::Failed(format!("`{id}` is not the id of a window, nor `last`")))?,
-    };
+    let id = window_id(store, monitor, window).await?;
     let found = store.window_counts(monitor, id).await?;
     let row = &found.row;
     let missing = || CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`"));
@@ -81,7 +86,8 @@ async fn finding(
         CliError::Failed(format!("baseline {name} has no column `{column}` for segment `{}`", row.segment))
     })?;
     let pair = Pair::new(before, after).map_err(|error| CliError::Failed(error.to_string()))?;
-    let report = window_column(&pair, &store.judged(id).await?, values_only);
+    let sample = store.window_sample(monitor, id).await?.column(column);
+    let report = window_column(&pair, &store.judged(id).await?, values_only, sample.as_ref());
     if as_json() {
         return say_json(&serde_json::json!({ "window": row, "baseline": name, "column": report }));
     }

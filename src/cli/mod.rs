@@ -13,6 +13,7 @@ mod files;
 mod measures;
 mod migrate;
 mod notify;
+mod records;
 mod replay;
 mod retraining;
 mod run;
@@ -62,6 +63,8 @@ enum Command {
     Tail(tail::Arguments),
     /// Explain an alert, or a finding: what moved, how much, and why.
     Explain(explain::Arguments),
+    /// Show records of a window's sample: all, or those behind a finding.
+    Records(records::Arguments),
     /// Try everything, and write what somebody who helps needs to know into a file, without secrets.
     Doctor(doctor::Arguments),
     /// Show the configuration in force.
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Top(top) => top::run(&arguments.config, &top),
         Command::Tail(tail) => tail::run(&arguments.config, &tail),
         Command::Explain(explain) => explain::run(&arguments.config, &explain),
+        Command::Records(records) => records::run(&arguments.config, &records),
         Command::Doctor(doctor) => doctor::run(&arguments.config, &doctor),
         Command::Config(command) => config::run(&arguments.config, &command),
         Command::Completions(completions) => {

@@ -3,7 +3,8 @@
 use super::{ClosingWindow, DecisionRules};
 use crate::alert::{AlertRule, DriftedColumn, Evidence, Labels, RuleKind, Transition};
 use crate::judge::Judgement;
-use crate::judge::why::{Reason, explain_columns};
+use crate::judge::why::{Reason, Sides, explain_columns};
+use crate::measure::Pair;
 use crate::window::WHOLE;
 
 pub(super) fn labels_of(
@@ -77,5 +78,6 @@ pub(super) fn evidence_of(
 
 pub(super) fn why(window: &ClosingWindow, column: &str) -> Vec<Reason> {
     let Some((_, Some(baseline))) = &window.baseline else { return Vec::new() };
-    explain_columns(baseline, &window.counts, [column], |_, _| None).remove(column).unwrap_or_default()
+    let sides = |pair: &Pair<'_>, name: &str| Sides::of_window(pair, window.sample.column(name).as_ref());
+    explain_columns(baseline, &window.counts, [column], sides).remove(column).unwrap_or_default()
 }

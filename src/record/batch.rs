@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::derive::{norm, of_text, words};
+use super::sensitive::{hidden, marked};
 use super::{Absence, Column, ColumnType, Derivation, EventTime, MAX_CATEGORY_BYTES, ModelSchema, TimeFormat};
 
 /// A value as the parser hands it over.
@@ -327,8 +328,11 @@ fn arrow_type(column: &Column) -> DataType {
 /// The Arrow schema of a model's record batches: every column nullable.
 #[must_use]
 pub fn arrow_schema(schema: &ModelSchema) -> SchemaRef {
-    let fields: Vec<Field> =
-        schema.columns().iter().map(|column| Field::new(&column.name, arrow_type(column), true)).collect();
+    let field = |column: &Column| {
+        let field = Field::new(&column.name, arrow_type(column), true);
+        if column.sensitive { marked(field) } else { field }
+    };
+    let fields: Vec<Field> = schema.columns().iter().map(field).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -429,6 +433,7 @@ impl BatchBuilder {
                 }
             })
             .collect();
+        let arrays = hidden(&self.schema, arrays);
         let options = RecordBatchOptions::new().with_row_count(Some(self.times.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .unwrap_or_else(|_| RecordBatch::new_empty(Arc::clone(&self.schema)));

@@ -7,6 +7,7 @@ mod batch;
 mod derive;
 mod json;
 mod lenient;
+mod sensitive;
 pub mod table;
 mod time;
 
@@ -14,6 +15,7 @@ pub(crate) use batch::push_category;
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
 pub use derive::Derivation;
 pub use json::JsonDecoder;
+pub use sensitive::{hashed_category, is_sensitive};
 pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};
 
 use std::collections::HashSet;
@@ -153,6 +155,8 @@ pub struct Column {
     pub column_type: ColumnType,
     /// What is taken of the values.
     pub derivation: Derivation,
+    /// Whether nobody is to read its values: they are counted, and neither kept nor shown.
+    pub sensitive: bool,
 }
 
 /// The declared shape of a monitored model's records.
@@ -223,10 +227,20 @@ impl ModelSchema {
                 role: Role::Feature,
                 column_type: *column_type,
                 derivation: Derivation::Value,
+                sensitive: false,
             })
         };
         let columns: Vec<Column> = features.iter().map(column).collect::<Result<_, SchemaError>>()?;
         Self::new(columns.into_iter().flat_map(Column::expand).collect())
+    }
+
+    /// The same columns, those at these paths sensitive, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_sensitive(mut self, paths: &[&str]) -> Self {
+        for column in &mut self.columns {
+            column.sensitive = paths.contains(&column.path.to_string().as_str());
+        }
+        self
     }
 
     /// The columns in declared order.

@@ -7,6 +7,7 @@ mod configuration;
 mod delivery;
 mod distribution;
 mod monitor;
+mod record;
 mod retraining;
 mod silence;
 mod status;
@@ -20,6 +21,7 @@ pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
+pub use record::{GrownGroup, SampledRecord, SampledRecords, sampled_records};
 pub use retraining::{RequestChange, RequestDetail, RequestRow};
 pub use silence::SilenceRow;
 pub use status::{

@@ -96,6 +96,11 @@ pub(super) fn column_at(monitor: &str, column: &str, version: &str, segment: &st
     )
 }
 
+/// Where the records behind a column's drift in a window are shown.
+pub(super) fn records_at(monitor: &str, window: i64, column: &str) -> String {
+    format!("/monitors/{}/windows/{window}/records?column={}", encoded(monitor), encoded(column))
+}
+
 /// A number of things.
 pub(super) fn plural(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }

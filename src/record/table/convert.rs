@@ -13,6 +13,7 @@ use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, TimeUnit as Arro
 use super::TableRows;
 use super::read::{ReadBatch, number};
 use crate::record::derive::{norm, of_text, words};
+use crate::record::sensitive::hidden;
 use crate::record::{
     Absence, Column, ColumnType, DecodedBatch, Derivation, EventTime, FieldPath, Labels, arrow_schema,
     push_category,
@@ -148,6 +149,7 @@ impl Converter {
             }
             None => (0..rows).for_each(|_| versions.push("")),
         }
+        let arrays = hidden(&schema, arrays);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let mut decoded = DecodedBatch {
             batch: RecordBatch::try_new_with_options(schema, arrays, &options)?,

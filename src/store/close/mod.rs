@@ -134,6 +134,7 @@ impl Store {
             key: window.key.clone(),
             end: window.end,
             counts: merged.counts,
+            sample: merged.sample,
             evidence,
             baseline,
             alerts,
@@ -147,7 +148,7 @@ impl Store {
             .await
             .map_err(failed("read the clock"))?;
         let decision = decide(&closing, event_time(now));
-        write_window(&mut transaction, window, &closing, merged.sample, with, &decision).await?;
+        write_window(&mut transaction, window, &closing, with, &decision).await?;
         write_summaries(&mut transaction, window.id, &closing).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
         write_alerts(&mut transaction, monitor, window, &decision).await?;

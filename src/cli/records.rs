@@ -1,0 +1,81 @@
+//! `driftd records`
+
+use std::path::Path;
+
+use super::explain::window_id;
+use super::{CliError, as_json, say, say_json, with_store};
+use crate::notify::plain;
+use crate::view::{SampledRecords, sampled_records};
+
+/// Whose records.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A window: MONITOR/WINDOW, by its id or `last`. Or a finding, for the records behind it: MONITOR/WINDOW/COLUMN.
+    what: String,
+    /// Records at most.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    limit: u64,
+}
+
+pub(super) fn run(path: &Path, arguments: &Arguments) -> Result<(), CliError> {
+    with_store(path, async |store, _| {
+        let parts: Vec<&str> = arguments.what.splitn(3, '/').collect();
+        let (monitor, window, column) = match parts.as_slice() {
+            [monitor, window] => (*monitor, *window, None),
+            [monitor, window, column] => (*monitor, *window, Some(*column)),
+            _ => {
+                return Err(CliError::Failed(format!(
+                    "`{}` is neither MONITOR/WINDOW nor MONITOR/WINDOW/COLUMN\nhint: MONITOR/last is the newest closed window",
+                    arguments.what
+                )));
+            }
+        };
+        let id = window_id(store, monitor, window).await?;
+        let pair = store.window_counts(monitor, id).await?;
+        if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
+            return Err(CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`")));
+        }
+        let mut sample = store.window_sample(monitor, id).await?;
+        let baseline = pair.baseline.and_then(|(_, counts)| counts);
+        let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+        let of = (&mut sample, &pair.offsets);
+        let found = sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit);
+        if as_json() {
+            return say_json(&found);
+        }
+        show(monitor, &found);
+        Ok(())
+    })
+}
+
+fn show(monitor: &str, found: &SampledRecords) {
+    let window = &found.window;
+    say(format!(
+        "{monitor}, window {} to {}: {} of {} records are in its sample",
+        window.start, window.end, found.sample, window.rows
+    ));
+    if found.sample == 0 {
+        say("hint: the section [sample] of a monitor's file keeps a sample of the records of each window");
+        return;
+    }
+    if found.column.is_some() && found.records.is_empty() {
+        say("nothing that became more frequent carries the score, or the column is not in the sample");
+    }
+    for group in &found.grown {
+        say(format!(
+            "{}: {:.1} % to {:.1} %, {} records of the sample",
+            plain(&group.holds),
+            group.before * 100.0,
+            group.after * 100.0,
+            group.sampled
+        ));
+    }
+    if !found.left_out.is_empty() {
+        say(format!("not in the sample: {}", plain(&found.left_out.join(", "))));
+    }
+    for record in &found.records {
+        let topic = record.topic.as_deref().map_or(String::new(), |topic| format!("{topic} "));
+        let values = serde_json::to_string(&record.values).unwrap_or_default();
+        say(format!("{}{}@{} {} {}", plain(&topic), record.partition, record.offset, record.time, plain(&values)));
+    }
+}
