@@ -31,3 +31,4 @@ mod seeing;
 mod store;
 mod support;
 mod unit_file;
+mod why;
