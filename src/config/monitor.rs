@@ -8,7 +8,6 @@ use super::section::Section;
 use crate::alert::Routing;
 use crate::binning::BuildOptions;
 use crate::decision::DecisionRules;
-use crate::distribution::MAX_SAMPLE;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::record::{
@@ -270,7 +269,7 @@ fn hidden_segments(root: &Section<'_>, layout: &RecordLayout, schema: &ModelSche
 /// Records kept a window: none without the section, unless the key says so that was there before it.
 fn sample(section: &Section<'_>, old: Option<usize>) -> usize {
     let there = section.is_there();
-    let size = section.integer("size", DEFAULT_SAMPLE, 1..=MAX_SAMPLE as i64);
+    let size = section.integer("size", DEFAULT_SAMPLE, 1..=LARGEST_SAMPLE);
     if there && old.is_some() {
         section.add(section.problem("size", "and `sample` of [window], which it replaces, exclude each other"));
     }
@@ -280,6 +279,8 @@ fn sample(section: &Section<'_>, old: Option<usize>) -> usize {
 
 /// Records a sample holds when nothing else is said.
 const DEFAULT_SAMPLE: i64 = 2_000;
+/// Records a sample may hold: what is read back, see [`crate::distribution::MAX_SAMPLE`].
+const LARGEST_SAMPLE: i64 = 100_000;
 
 fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing, Option<usize>) {
     let length = section.duration("length", "1h", ("1s", "366d"));
@@ -290,7 +291,7 @@ fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>
     };
     let sample = section
         .has("sample")
-        .then(|| usize::try_from(section.integer("sample", 0, 0..=MAX_SAMPLE as i64)).unwrap_or(0));
+        .then(|| usize::try_from(section.integer("sample", 0, 0..=LARGEST_SAMPLE)).unwrap_or(0));
     section.value("sample");
     let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
     section.finish();

@@ -162,7 +162,9 @@ mod tests {
 
     fn of(values: &[f64], ruler: Ruler) -> Moments {
         let mut moments = Moments::default();
-        values.iter().for_each(|value| moments.add(ruler.offset(*value)));
+        for value in values {
+            moments.add(ruler.offset(*value));
+        }
         moments
     }
 
@@ -184,7 +186,9 @@ mod tests {
     fn a_constant_has_no_deviation_however_far_away_it_is() {
         for value in [6.0, -1e300, 1.7e308, 1e-300, 0.1] {
             let mut cells = Cells::new();
-            (0..1000).for_each(|_| add_to(&mut cells, value));
+            for _ in 0..1000 {
+                add_to(&mut cells, value);
+            }
             let groups: Vec<Group> =
                 cells.iter().filter_map(|(bucket, moments)| moments.group(bucket_ruler(*bucket))).collect();
             let (mean, deviation) = together(&groups).unwrap();

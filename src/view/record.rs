@@ -149,7 +149,7 @@ fn holds(pair: &Pair<'_>, span: &Span, values: &ArrayRef, row: usize) -> bool {
 
 fn record(rows: &RecordBatch, row: usize, topic: Option<&str>, holds: Option<&str>) -> SampledRecord {
     let leading = RecordSample::LEADING;
-    let number =
+    let integer =
         |index: usize| rows.column(index).as_primitive_opt::<Int64Type>().map_or(0, |column| column.value(row));
     let partition = rows.column(1).as_primitive_opt::<Int32Type>().map_or(0, |column| column.value(row));
     let schema = rows.schema();
@@ -157,11 +157,17 @@ fn record(rows: &RecordBatch, row: usize, topic: Option<&str>, holds: Option<&st
     SampledRecord {
         topic: topic.map(str::to_owned),
         partition,
-        offset: number(2),
-        time: EventTime::from_micros(number(3)).map_or(String::new(), |time| time.to_string()),
+        offset: integer(2),
+        time: EventTime::from_micros(integer(3)).map_or(String::new(), |time| time.to_string()),
         holds: holds.map(str::to_owned),
         values: fields.map(|(field, values)| (field.name().clone(), value_of(values, row))).collect(),
     }
+}
+
+/// A number as records have it: whole ones without a point.
+#[expect(clippy::cast_possible_truncation, reason = "exact below 2^53")]
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 { Value::from(value as i64) } else { Value::from(value) }
 }
 
 fn value_of(values: &ArrayRef, row: usize) -> Value {
@@ -169,7 +175,7 @@ fn value_of(values: &ArrayRef, row: usize) -> Value {
         return Value::Null;
     }
     match values.data_type() {
-        DataType::Float64 => values.as_primitive::<Float64Type>().value(row).into(),
+        DataType::Float64 => number(values.as_primitive::<Float64Type>().value(row)),
         DataType::Utf8 => values.as_string::<i32>().value(row).into(),
         DataType::Boolean => values.as_boolean().value(row).into(),
         DataType::List(_) => {

@@ -26,7 +26,7 @@ pub enum Sides {
 impl From<Values> for Sides {
     fn from(values: Values) -> Self {
         match values {
-            Values::Numeric { points, .. } => Self::Numbers { points: float32_equal(points), sampled: false },
+            Values::Numeric { points, .. } => Self::Numbers { points: float32_equal(&points), sampled: false },
             Values::Categorical(categories) => Self::Categories(categories),
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn near_atom(binning: &NumericBinning, value: f64) -> usize {
 }
 
 /// Values that are equal as 32-bit floats are one: they were served by a model of that precision.
-fn float32_equal(points: Points) -> Points {
+fn float32_equal(points: &Points) -> Points {
     #[expect(clippy::cast_possible_truncation, reason = "on purpose")]
     let single = |value: f64| value as f32;
     let mut merged: Vec<(f64, u64, u64)> = Vec::new();

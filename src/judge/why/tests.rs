@@ -256,7 +256,9 @@ fn no_fault_is_named_in_300_changes_that_are_not_that_fault() {
                 *value = in_season(*value, seasons[row % 4]);
             }
             let only = seasons[rng.usize(..4)];
-            after.iter_mut().for_each(|value| *value = in_season(*value, only));
+            for value in &mut after {
+                *value = in_season(*value, only);
+            }
         }
         let (after, truth) = change(&mut rng, kind, family, &after);
         changes += 1;
