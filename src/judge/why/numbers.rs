@@ -255,6 +255,11 @@ fn clipped(numbers: &Numbers<'_>) -> Option<Reason> {
         };
         let own = count(&|value| value == limit);
         let past = count(beyond);
+        // One value that became another is no limit: several must have been set to it.
+        let most = points.of(Side::Baseline).filter(|(value, _)| beyond(*value)).map(|(_, count)| count).max()?;
+        if most * 20 > past * 19 {
+            return None;
+        }
         let grown = Proportions { baseline: (own, n), window: (at, m) };
         let whole = Proportions { baseline: (own + past, n), window: (at, m) };
         let missing = Proportions { baseline: (past, n), window: (0, m) };
