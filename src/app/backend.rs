@@ -24,8 +24,8 @@ use crate::store::{AlertAction, FindingPlace, Moved, Replay, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
-    FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, ScoreBoard, SilenceRow,
-    Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
+    FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
+    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows, sampled_records,
 };
 use crate::window::WHOLE;
 
@@ -202,11 +202,25 @@ impl Backend for Shown {
         let values_only = self.running(monitor).is_some_and(|running| running.monitor.rules.judge.values_only);
         let counts = counts.flatten();
         let before = counts.as_ref().and_then(|counts| counts.column(column));
+        let sample = self.store.window_sample(monitor, id).await.map_err(failure)?;
+        let values = sample.column(column);
         let report = before.and_then(|before| {
             let pair = Pair::new(before, after).ok()?;
-            Some(window_column(&pair, &findings, values_only))
+            Some(window_column(&pair, &findings, values_only, values.as_ref()))
         });
-        Ok(ColumnDetail { window: pair.row, baseline: name, report })
+        Ok(ColumnDetail { window: pair.row, baseline: name, report, sample: sample.len() })
+    }
+
+    async fn records(&self, monitor: &str, id: i64, column: Option<&str>, limit: usize) -> Answer<SampledRecords> {
+        clean(monitor)?;
+        let pair = self.store.window_counts(monitor, id).await.map_err(failure)?;
+        if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
+            return Err(Failure::NotFound(format!("window {id} has no column `{column}`")));
+        }
+        let mut sample = self.store.window_sample(monitor, id).await.map_err(failure)?;
+        let baseline = pair.baseline.and_then(|(_, counts)| counts);
+        let of = (&mut sample, &pair.offsets);
+        Ok(sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit))
     }
 
     async fn findings(&self, monitor: &str, filter: &FindingFilter, part: &Part) -> Answer<Page<FindingRow>> {

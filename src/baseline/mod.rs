@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use crate::binning::{
     Binning, BinningSet, BuildOptions, CategoricalBinning, EmbeddingBinning, categorical_from_counts,
-    numeric_from_universal, numeric_from_values,
+    numeric_from_universal, numeric_from_values, universal,
 };
 use crate::distribution::{BinningMismatch, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
@@ -159,9 +159,9 @@ fn place(
     }
     let mut columns = Vec::new();
     for (collector, column) in collectors.into_iter().zip(schema.columns()) {
-        columns.push((column.name.clone(), collector.binning(options)));
+        columns.push((column.name.clone(), collector.binning(options, column.sensitive)));
     }
-    Ok((Arc::new(BinningSet::new(columns)), report, kept))
+    Ok((Arc::new(BinningSet::new(columns).hiding(schema)), report, kept))
 }
 
 /// A baseline that is the sum of windows counted on one binning, and stays on it.
@@ -221,7 +221,7 @@ pub fn learn(
             (column.name.clone(), binning)
         })
         .collect();
-    let binnings = Arc::new(BinningSet::new(columns));
+    let binnings = Arc::new(BinningSet::new(columns).hiding(schema));
     let segments = sums.into_iter().map(|(segment, counts)| (segment, counts.rebinned(&binnings))).collect();
     Ok(Baseline { binnings, segments })
 }
@@ -312,14 +312,25 @@ impl Collector {
         }
     }
 
-    fn binning(self, options: BuildOptions) -> Binning {
+    fn binning(self, options: BuildOptions, sensitive: bool) -> Binning {
         match self {
             Self::Numeric { mut values, smallest, largest, .. } => {
                 if values.len() >= MAX_VALUES {
                     // The ends of the range are exact even when the values were sampled.
                     values.extend([smallest, largest]);
                 }
-                numeric_from_values(&mut values, options).map_or(Binning::UniversalNumeric, Binning::Numeric)
+                // Cuts are values of the training data, unless these are not to be kept: then they are ends of buckets that
+                // are the same for all data.
+                let built = if sensitive {
+                    let mut buckets = BTreeMap::new();
+                    for value in values.into_iter().filter(|value| value.is_finite()) {
+                        *buckets.entry(universal::bucket(value)).or_insert(0u64) += 1;
+                    }
+                    numeric_from_universal(&buckets, options)
+                } else {
+                    numeric_from_values(&mut values, options)
+                };
+                built.map_or(Binning::UniversalNumeric, Binning::Numeric)
             }
             Self::Categorical(counts) => categorical_from_counts(&counts.into_iter().collect(), options),
             Self::Boolean => Binning::Categorical(CategoricalBinning::boolean()),

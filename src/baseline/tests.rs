@@ -129,10 +129,31 @@ fn learning_from_windows_moves_every_count() {
     assert_eq!(whole.as_ref(), Some(&baseline.segments["*"]));
     let (built, _) = build(&schema(), &[], BuildOptions::default(), || {
         let rows = lines().replace("\"x\":", "\"x\":0.1");
-        Ok(json_lines_batches(Cursor::new(rows), &self::rows()))
+        json_batches(Cursor::new(rows), &self::rows())
     })
     .unwrap();
     assert!(!built.binnings.holds_whole_buckets_of(&universal));
     let renamed = BinningSet::new(vec![("y".to_owned(), crate::binning::Binning::UniversalNumeric)]);
     assert!(!baseline.binnings.holds_whole_buckets_of(&renamed), "other columns");
+}
+
+#[test]
+fn no_end_of_a_bin_of_a_sensitive_column_is_a_value_of_somebody() {
+    let plain = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
+    let schema = plain.clone().with_sensitive(&["x"]);
+    let values: Vec<f64> = (0..2_000).map(|row| 1_000.011 + f64::from(row) * 0.37).collect();
+    let text: String = values.iter().map(|value| format!("{{\"x\":{value:?}}}\n")).collect();
+    let cuts_of = |schema: &ModelSchema| {
+        let rows = TableRows { schema: schema.clone(), layout: RecordLayout::default(), timed: false };
+        let read = || json_batches(Cursor::new(text.clone()), &rows);
+        let (baseline, _) = build(schema, &[], BuildOptions::default(), read).unwrap();
+        let Binning::Numeric(binning) = &baseline.binnings.columns()[0].1 else { panic!("numeric") };
+        (binning.cuts().to_vec(), Arc::clone(&baseline.binnings))
+    };
+    let is_value = |cut: &f64| values.iter().any(|value| (value - cut).abs() < 1e-4);
+    let ((hidden, set), (shown, other)) = (cuts_of(&schema), cuts_of(&plain));
+    assert!(shown.iter().all(is_value));
+    // The grid is the same for all data; that a value lies on it is chance.
+    assert!(hidden.len() > 20 && hidden.iter().filter(|cut| is_value(cut)).count() < 3, "{hidden:?}");
+    assert!(set.is_sensitive("x") && set.fits(&schema) && !set.fits(&plain) && !other.fits(&schema));
 }

@@ -12,6 +12,8 @@ pub use categorical::{CategoricalBinning, category_hash};
 pub use embedding::EmbeddingBinning;
 pub use numeric::NumericBinning;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
@@ -61,6 +63,9 @@ impl Binning {
 pub struct BinningSet {
     id: Uuid,
     columns: Vec<(String, Binning)>,
+    /// Columns whose values are not to be shown.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    sensitive: BTreeSet<String>,
 }
 
 impl BinningSet {
@@ -71,7 +76,29 @@ impl BinningSet {
         let mut hash = Hashing(Xxh3::new());
         // Serialising plain data cannot fail; half of it would only make the id less telling.
         let _infallible = serde_json::to_writer(&mut hash, &columns);
-        Self { id: Uuid::new_v5(&Uuid::from_u128(NAMESPACE), &hash.0.digest128().to_be_bytes()), columns }
+        Self {
+            id: Uuid::new_v5(&Uuid::from_u128(NAMESPACE), &hash.0.digest128().to_be_bytes()),
+            columns,
+            sensitive: BTreeSet::new(),
+        }
+    }
+
+    /// The set with those columns marked that are sensitive in a schema. It is another set then: categories of such columns
+    /// are hashes, and counts of names do not add up with counts of hashes.
+    #[must_use]
+    pub fn hiding(mut self, schema: &ModelSchema) -> Self {
+        let marked = schema.columns().iter().filter(|column| column.sensitive);
+        self.sensitive = marked.map(|column| column.name.clone()).collect();
+        for name in &self.sensitive {
+            self.id = Uuid::new_v5(&self.id, name.as_bytes());
+        }
+        self
+    }
+
+    /// Whether the values of a column are not to be shown.
+    #[must_use]
+    pub fn is_sensitive(&self, column: &str) -> bool {
+        self.sensitive.contains(column)
     }
 
     /// The universal set for a schema: what is counted until there is a baseline.
@@ -84,6 +111,7 @@ impl BinningSet {
                 .map(|column| (column.name.clone(), Binning::universal(column.column_type)))
                 .collect(),
         )
+        .hiding(schema)
     }
 
     /// Whether counts made on a universal set can be moved to this one exactly: the same columns, and no bin of this set parts
@@ -113,6 +141,7 @@ impl BinningSet {
         self.columns.len() == schema.columns().len()
             && self.columns.iter().zip(schema.columns()).all(|((name, binning), column)| {
                 *name == column.name
+                    && self.is_sensitive(name) == column.sensitive
                     && match binning {
                         Binning::Numeric(_) | Binning::UniversalNumeric => {
                             column.column_type == ColumnType::Numeric

@@ -164,6 +164,12 @@ impl NumericBinning {
         ends.map_or((0.0, 0.0), |(first, last)| (single::written(*first), single::written(last.next_down())))
     }
 
+    /// The value of a bin that holds a single one.
+    #[must_use]
+    pub fn atom(&self, bin: usize) -> Option<f64> {
+        self.ends(bin).0.filter(|_| self.is_atom(bin))
+    }
+
     /// Where offsets of a bin are measured from and the size of one step.
     fn ruler(&self, bin: usize) -> (f64, f64) {
         let first = self.cuts.first().copied().unwrap_or(0.0);
@@ -193,6 +199,13 @@ impl NumericBinning {
         };
         // Half away from zero: adding a half and cutting off needs no call into the mathematics library.
         (steps + 0.5_f64.copysign(steps)).clamp(-MAX_STEPS, MAX_STEPS) as i64
+    }
+
+    /// Whether the sum of offsets in an open bin may hold one that was cut off: the sum of values is not known then.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "compared with a power of two")]
+    pub fn may_be_cut(offsets: i64) -> bool {
+        offsets.unsigned_abs() as f64 >= MAX_STEPS
     }
 
     /// The sum of values in a bin, from their number and the sum of their offsets.

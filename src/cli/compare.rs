@@ -232,7 +232,14 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
         .flat_map(|(column, column_type)| {
             let integers = column.integers && integers.contains(&column.name);
             let FileColumn { name, path, .. } = column;
-            let column = Column { name, path, role: Role::Feature, column_type, derivation: Derivation::Value };
+            let column = Column {
+                name,
+                path,
+                role: Role::Feature,
+                column_type,
+                derivation: Derivation::Value,
+                sensitive: false,
+            };
             column.expand().into_iter().map(move |column| (column, integers))
         })
         .unzip();

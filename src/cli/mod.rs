@@ -16,6 +16,7 @@ mod migrate;
 mod monitor;
 mod notify;
 mod reach;
+mod records;
 mod replay;
 mod retraining;
 mod run;
@@ -80,6 +81,8 @@ enum Command {
     Tail(tail::Arguments),
     /// Explain an alert, or a finding: what moved, how much, and why.
     Explain(explain::Arguments),
+    /// Show records of a window's sample: all, or those behind a finding.
+    Records(records::Arguments),
     /// Try everything, and write what somebody who helps needs to know into a file, without secrets.
     Doctor(doctor::Arguments),
     /// Show the configuration in force.
@@ -235,6 +238,7 @@ pub fn main() -> ExitCode {
         Command::Top(top) => top::run(&context, &top),
         Command::Tail(tail) => tail::run(&context, &tail),
         Command::Explain(explain) => explain::run(&context, &explain),
+        Command::Records(records) => records::run(&context, &records),
         Command::Doctor(doctor) => doctor::run(&context, &doctor),
         Command::Config(command) => config::run(&context, &command),
         Command::Completions(completions) => {

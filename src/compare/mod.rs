@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use crate::baseline::BaselineError;
 use crate::binning::BuildOptions;
 use crate::distribution::WindowCounts;
-use crate::judge::why::{Reason, explain_columns};
+use crate::judge::why::{Reason, Sides, explain_columns};
 use crate::judge::{JudgeSpec, Judgement, judge};
-use crate::measure::{Measure, Values};
+use crate::measure::{Measure, Pair, Values};
 use crate::preset::Preset;
 use crate::record::table::{ReadError, ReadItem};
 use crate::record::{ModelSchema, Rejections};
@@ -75,6 +75,8 @@ pub struct Comparison {
     pub tool: Option<ToolJudgement>,
     /// Why columns drift.
     pub why: BTreeMap<String, Vec<Reason>>,
+    /// The values of the columns that drift, where counts on bins do not give them all.
+    pub values: BTreeMap<String, Sides>,
 }
 
 /// Opens a file for the columns of a schema; called once a pass.
@@ -123,12 +125,15 @@ pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> 
         None => judgement.moved().map(|column| column.column.as_str()).collect(),
     };
     let (before, after, names) = (&counted.baseline, &counted.window, drifting.iter().copied());
-    let why = if exact {
-        explain_columns(before, after, names, |pair, _| Some(Values::of_pair(pair, false)))
+    let values: BTreeMap<String, Sides> = if exact {
+        BTreeMap::new()
     } else {
         let values = drifting::values(&spec.schema, &drifting, baseline, window)?;
-        explain_columns(before, after, names, |_, name| values.get(name).cloned())
+        values.into_iter().map(|(name, values)| (name, values.into())).collect()
     };
+    let of_bins = |pair: &Pair<'_>| exact.then(|| Sides::from(Values::of_pair(pair, false)));
+    let why =
+        explain_columns(before, after, names, |pair, name| of_bins(pair).or_else(|| values.get(name).cloned()));
     Ok(Comparison {
         baseline: counted.baseline,
         window: counted.window,
@@ -137,6 +142,7 @@ pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> 
         judgement,
         tool,
         why,
+        values,
     })
 }
 

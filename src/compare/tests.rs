@@ -140,6 +140,7 @@ fn names_from_files_cannot_break_out_of_a_report() {
         role: crate::record::Role::Feature,
         column_type: ColumnType::Categorical,
         derivation: crate::record::Derivation::Value,
+        sensitive: false,
     }])
     .unwrap();
     let mut hostile = spec(false);

@@ -88,7 +88,10 @@ pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor>
     let segments = segments(root);
     let (topics, mut layout) = source(&root.section("source"));
     layout.segments = segments;
-    let (counting, timing) = window(&root.section("window"), &layout);
+    let (mut counting, timing, old_sample) = window(&root.section("window"), &layout);
+    if let Some(counting) = &mut counting {
+        counting.sample_size = sample(&root.section("sample"), old_sample);
+    }
     let judge_section = root.section("judge");
     let thresholds = thresholds(&judge_section.section("thresholds"));
     let defaults: Vec<(ColumnType, Vec<Measure>)> = MEASURED
@@ -104,6 +107,9 @@ pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor>
     unknown_measures(&judge_section.section("measures"));
     let columns = columns(root, &thresholds, &defaults);
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
+    if let Some(schema) = &schema {
+        hidden_segments(root, &layout, schema);
+    }
     let judge = judge(&judge_section, rules);
     judge_section.finish();
     let names: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
@@ -256,24 +262,59 @@ fn segments(root: &Section<'_>) -> Vec<(String, FieldPath)> {
         .collect()
 }
 
-fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing) {
+/// The value of a segment is its name: a sensitive column cannot be one.
+fn hidden_segments(root: &Section<'_>, layout: &RecordLayout, schema: &ModelSchema) {
+    for (name, path) in &layout.segments {
+        if let Some(column) = schema.columns().iter().find(|column| column.sensitive && column.path == *path) {
+            root.add(root.problem(
+                "segments",
+                format!(
+                    "`{name}` has the values of the sensitive column `{}` as names, which every page and alert shows\n\
+                     hint: leave the segment out, or `sensitive` of the column",
+                    column.name
+                ),
+            ));
+        }
+    }
+}
+
+/// Records kept a window: none without the section, unless the key says so that was there before it.
+fn sample(section: &Section<'_>, old: Option<usize>) -> usize {
+    let there = section.is_there();
+    let size = section.integer("size", DEFAULT_SAMPLE, 1..=LARGEST_SAMPLE);
+    if there && old.is_some() {
+        section.add(section.problem("size", "and `sample` of [window], which it replaces, exclude each other"));
+    }
+    section.finish();
+    if there { usize::try_from(size).unwrap_or(0) } else { old.unwrap_or(0) }
+}
+
+/// Records a sample holds when nothing else is said.
+const DEFAULT_SAMPLE: i64 = 2_000;
+/// Records a sample may hold: what is read back, see [`crate::distribution::MAX_SAMPLE`].
+const LARGEST_SAMPLE: i64 = 100_000;
+
+fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing, Option<usize>) {
     let length = section.duration("length", "1h", ("1s", "366d"));
     let timing = Timing {
         out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
         idle_after: section.duration("idle_after", "1m", ("1s", "30d")),
         max_close_delay: section.duration("max_close_delay", "10m", ("1s", "30d")),
     };
-    let sample_size = usize::try_from(section.integer("sample", 2_000, 0..=100_000)).unwrap_or(0);
+    let sample = section
+        .has("sample")
+        .then(|| usize::try_from(section.integer("sample", 0, 0..=LARGEST_SAMPLE)).unwrap_or(0));
+    section.value("sample");
     let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
     section.finish();
     let counting = WindowLength::from_micros(length).map(|length| CountingSpec {
         length,
         segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
-        sample_size,
+        sample_size: 0,
         max_open_windows,
         max_series: 1_000,
     });
-    (counting, timing)
+    (counting, timing, sample)
 }
 
 fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -> Option<Vec<Measure>> {
@@ -361,6 +402,7 @@ fn columns(
                 section.problem("type", "is missing: `numeric`, `categorical`, `boolean`, `text` or `embedding`"),
             );
         }
+        let sensitive = section.flag("sensitive", false);
         let own = thresholds(&section.section("thresholds"));
         let chosen = column_type.and_then(|column_type| measures(&section, "measures", column_type));
         if column_type.is_none() {
@@ -377,7 +419,7 @@ fn columns(
             complete = false;
             continue;
         };
-        let column = Column { name, path, role, column_type, derivation: Derivation::Value };
+        let column = Column { name, path, role, column_type, derivation: Derivation::Value, sensitive };
         for column in column.expand() {
             rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, defaults));
             columns.push(column);

@@ -10,7 +10,8 @@ use crate::alert::{
     summary_of,
 };
 use crate::judge::Judgement;
-use crate::judge::why::{Reason, explain_columns};
+use crate::judge::why::{Reason, Sides, explain_columns};
+use crate::measure::Pair;
 use crate::record::EventTime;
 
 pub(super) fn labels_of(
@@ -125,5 +126,6 @@ fn evidence_of(
 
 pub(super) fn why(window: &ClosingWindow, column: &str) -> Vec<Reason> {
     let Some((_, Some(baseline))) = &window.baseline else { return Vec::new() };
-    explain_columns(baseline, &window.counts, [column], |_, _| None).remove(column).unwrap_or_default()
+    let sides = |pair: &Pair<'_>, name: &str| Sides::of_window(pair, window.sample.column(name).as_ref());
+    explain_columns(baseline, &window.counts, [column], sides).remove(column).unwrap_or_default()
 }

@@ -19,7 +19,7 @@ use crate::alert::{
     AlertRule, ChangeKind, EventKind, Evidence, GroupKey, Labels, Routing, RuleKind, SeriesAlerts, SeriesKey,
     Transition, WindowEvidence,
 };
-use crate::distribution::WindowCounts;
+use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::record::EventTime;
 use crate::retrain::{RetrainDecision, RetrainPolicy};
@@ -59,6 +59,8 @@ pub struct ClosingWindow {
     pub end: EventTime,
     /// What was counted.
     pub counts: WindowCounts,
+    /// A sample of its records, empty when none is kept: what tells faults apart that counts do not.
+    pub sample: RecordSample,
     /// What to tell about it.
     pub evidence: WindowEvidence,
     /// The baseline: what it is called, and its counts for this segment if it has any.

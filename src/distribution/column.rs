@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
+use super::detail::{Detail, Layout};
+use super::moments::{Cells, Group, add_to, bucket_ruler, merge_cells};
 use super::unseen::UnseenCategories;
-use crate::binning::{Binning, BinningSet, NumericBinning, universal};
+use crate::binning::{Binning, BinningSet, universal};
 use crate::record::Absence;
 
 /// The counts of one column on its binning, and a counter for each way a value can be absent.
@@ -22,10 +24,11 @@ pub struct Distribution {
 /// The counts, by kind of binning.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Bins {
-    /// A count a bin, and the sum of the values' offsets in it.
-    Numeric { counts: Vec<u64>, offsets: Vec<i64> },
-    /// Counts of the universal buckets met so far.
-    Universal(BTreeMap<i32, u64>),
+    /// A count a bin, and the sum of the values' offsets in it. Counts of an earlier version have no detail, or detail of a
+    /// part of their values.
+    Numeric { counts: Vec<u64>, offsets: Vec<i64>, detail: Box<Detail> },
+    /// Counts of the universal buckets met so far, and moments, of which the same holds.
+    Universal { counts: BTreeMap<i32, u64>, moments: Cells },
     /// A count a bin, and what is known of the unseen categories.
     Categorical { counts: Vec<u64>, unseen: Box<UnseenCategories> },
     /// How many vectors, and the sums of their components and waves.
@@ -37,14 +40,18 @@ impl Distribution {
     #[must_use]
     pub fn empty(binnings: Arc<BinningSet>, column: usize) -> Self {
         let bins = match binnings.columns().get(column) {
-            Some((_, Binning::Numeric(binning))) => {
-                Bins::Numeric { counts: vec![0; binning.bins()], offsets: vec![0; binning.bins()] }
-            }
+            Some((_, Binning::Numeric(binning))) => Bins::Numeric {
+                counts: vec![0; binning.bins()],
+                offsets: vec![0; binning.bins()],
+                detail: Box::default(),
+            },
             Some((_, Binning::Categorical(binning))) => {
                 Bins::Categorical { counts: vec![0; binning.bins()], unseen: Box::default() }
             }
             Some((_, Binning::Embedding(binning))) => Bins::Vectors { count: 0, sums: vec![0; binning.sums()] },
-            Some((_, Binning::UniversalNumeric)) | None => Bins::Universal(BTreeMap::new()),
+            Some((_, Binning::UniversalNumeric)) | None => {
+                Bins::Universal { counts: BTreeMap::new(), moments: Cells::new() }
+            }
         };
         Self { binnings, column, bins, absent: [0; Absence::ALL.len()] }
     }
@@ -53,6 +60,12 @@ impl Distribution {
     #[must_use]
     pub fn name(&self) -> &str {
         self.binnings.columns().get(self.column).map_or("", |(name, _)| name)
+    }
+
+    /// Whether the column's values are not to be shown: ends of bins, means and quantiles are values, too.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        self.binnings.is_sensitive(self.name())
     }
 
     /// The bins the counts are on.
@@ -73,7 +86,7 @@ impl Distribution {
     pub fn counts(&self) -> &[u64] {
         match &self.bins {
             Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts,
-            Bins::Universal(_) | Bins::Vectors { .. } => &[],
+            Bins::Universal { .. } | Bins::Vectors { .. } => &[],
         }
     }
 
@@ -81,7 +94,7 @@ impl Distribution {
     #[must_use]
     pub fn universal_counts(&self) -> Option<&BTreeMap<i32, u64>> {
         match &self.bins {
-            Bins::Universal(counts) => Some(counts),
+            Bins::Universal { counts, .. } => Some(counts),
             _ => None,
         }
     }
@@ -118,7 +131,7 @@ impl Distribution {
     pub fn present(&self) -> u64 {
         match &self.bins {
             Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts.iter().sum(),
-            Bins::Universal(counts) => counts.values().sum(),
+            Bins::Universal { counts, .. } => counts.values().sum(),
             Bins::Vectors { count, .. } => *count,
         }
     }
@@ -138,34 +151,23 @@ impl Distribution {
         self.present() + self.absent.iter().sum::<u64>()
     }
 
-    /// The sum of the values in one numeric bin, exact to 2^-24 of the bin's width a value; `None` on other binnings.
+    /// The sum of the values in one numeric bin, exact to 2^-24 of the bin's width a value; `None` on other binnings. Beyond
+    /// the range it is exact as well, unless the counts are of an earlier version, which cut offsets off at 4,096 ranges.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn bin_sum(&self, bin: usize) -> Option<f64> {
         match (&self.bins, self.binning()) {
-            (Bins::Numeric { counts, offsets }, Binning::Numeric(binning)) => {
-                Some(binning.sum(bin, *counts.get(bin)?, *offsets.get(bin)?))
+            (Bins::Numeric { counts, offsets, .. }, Binning::Numeric(binning)) => {
+                let count = *counts.get(bin)?;
+                let open = bin == 0 || bin + 1 == counts.len();
+                if open && let Some(beyond) = self.beyond(bin > 0) {
+                    let sum: f64 = beyond.iter().map(|(_, _, mean, count)| mean * *count as f64).sum();
+                    return Some(sum.clamp(f64::MIN, f64::MAX));
+                }
+                Some(binning.sum(bin, count, *offsets.get(bin)?))
             }
             _ => None,
         }
-    }
-
-    /// The mean of a numeric column; `None` without a value or on a categorical binning. On universal
-    /// buckets every value stands in the middle of its bucket.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-    pub fn mean(&self) -> Option<f64> {
-        let present = self.present();
-        if present == 0 {
-            return None;
-        }
-        let sum: f64 = match &self.bins {
-            Bins::Numeric { counts, .. } => (0..counts.len()).filter_map(|bin| self.bin_sum(bin)).sum(),
-            Bins::Universal(counts) => {
-                counts.iter().map(|(bucket, count)| universal::middle(*bucket) * *count as f64).sum()
-            }
-            Bins::Categorical { .. } | Bins::Vectors { .. } => return None,
-        };
-        Some(sum / present as f64)
     }
 
     /// Counts the given rows of an array of the column's type.
@@ -183,21 +185,32 @@ impl Distribution {
         };
         let rows = rows.iter().map(|row| *row as usize).filter(|row| *row < array.len());
         match (bins, binning, array.data_type()) {
-            (Bins::Numeric { counts, offsets }, Some(Binning::Numeric(binning)), DataType::Float64) => {
+            (Bins::Numeric { counts, offsets, detail }, Some(Binning::Numeric(binning)), DataType::Float64) => {
                 let values = array.as_primitive::<Float64Type>();
+                let layout = Layout::of(binning);
                 for row in rows {
                     match present(values.is_valid(row).then(|| values.value(row))) {
-                        Ok(value) => add_numeric(binning, counts, offsets, value),
+                        Ok(value) => {
+                            let bin = binning.bin(value);
+                            if let (Some(count), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
+                                *count += 1;
+                                *offset = offset.saturating_add(binning.offset(bin, value));
+                                detail.add(&layout, bin, value);
+                            }
+                        }
                         Err(None) => miss(reason(row)),
                         Err(Some(absence)) => miss(absence),
                     }
                 }
             }
-            (Bins::Universal(counts), _, DataType::Float64) => {
+            (Bins::Universal { counts, moments }, _, DataType::Float64) => {
                 let values = array.as_primitive::<Float64Type>();
                 for row in rows {
                     match present(values.is_valid(row).then(|| values.value(row))) {
-                        Ok(value) => *counts.entry(universal::bucket(value)).or_insert(0) += 1,
+                        Ok(value) => {
+                            *counts.entry(universal::bucket(value)).or_insert(0) += 1;
+                            add_to(moments, value);
+                        }
                         Err(None) => miss(reason(row)),
                         Err(Some(absence)) => miss(absence),
                     }
@@ -284,16 +297,21 @@ impl Distribution {
     pub(super) fn add(&mut self, other: &Self) {
         debug_assert!(self.is_aligned_with(other), "merging is checked by the window");
         match (&mut self.bins, &other.bins) {
-            (Bins::Numeric { counts, offsets }, Bins::Numeric { counts: more, offsets: further }) => {
+            (
+                Bins::Numeric { counts, offsets, detail },
+                Bins::Numeric { counts: more, offsets: further, detail: finer },
+            ) => {
                 add_all(counts, more);
                 for (mine, theirs) in offsets.iter_mut().zip(further) {
                     *mine = mine.saturating_add(*theirs);
                 }
+                detail.merge(finer);
             }
-            (Bins::Universal(counts), Bins::Universal(more)) => {
+            (Bins::Universal { counts, moments }, Bins::Universal { counts: more, moments: further }) => {
                 for (bucket, count) in more {
                     *counts.entry(*bucket).or_insert(0) += count;
                 }
+                merge_cells(moments, further);
             }
             (Bins::Categorical { counts, unseen }, Bins::Categorical { counts: more, unseen: further }) => {
                 add_all(counts, more);
@@ -318,21 +336,32 @@ impl Distribution {
     }
 
     /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.
-    /// Every bucket lies in one bin, so nothing is split; values stand in the middle of their bucket.
+    /// Every bucket lies in one bin, so nothing is split; values stand at the mean of their bucket, or in its middle where
+    /// counts of an earlier version do not know it.
     #[must_use]
     pub fn rebinned(&self, binnings: &Arc<BinningSet>, column: usize) -> Self {
         let mut target = Self::empty(Arc::clone(binnings), column);
         target.absent = self.absent;
         match (&self.bins, binnings.columns().get(column).map(|(_, binning)| binning), &mut target.bins) {
-            (Bins::Universal(buckets), Some(Binning::Numeric(binning)), Bins::Numeric { counts, offsets }) => {
+            (
+                Bins::Universal { counts: buckets, moments },
+                Some(Binning::Numeric(binning)),
+                Bins::Numeric { counts, offsets, detail },
+            ) => {
+                let layout = Layout::of(binning);
                 for (bucket, count) in buckets {
-                    let value = universal::middle(*bucket);
+                    let known = moments.get(bucket).filter(|moments| moments.count == *count);
+                    let group = known.and_then(|moments| moments.group(bucket_ruler(*bucket)));
                     let bin = binning.bin(universal::lower_end(*bucket));
+                    let value = group.map_or_else(|| universal::middle(*bucket), |group| group.mean);
                     if let (Some(total), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
                         *total += count;
                         let steps = binning.offset(bin, value);
                         *offset =
                             offset.saturating_add(steps.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)));
+                        if let Some(group) = group {
+                            detail.add_group(&layout, bin, Group { count: *count, ..group });
+                        }
                     }
                 }
             }
@@ -379,14 +408,6 @@ fn present(value: Option<f64>) -> Result<f64, Option<Absence>> {
         Some(value) if value.is_nan() => Err(Some(Absence::Nan)),
         Some(value) if value.is_infinite() => Err(Some(Absence::Infinite)),
         Some(value) => Ok(value),
-    }
-}
-
-fn add_numeric(binning: &NumericBinning, counts: &mut [u64], offsets: &mut [i64], value: f64) {
-    let bin = binning.bin(value);
-    if let (Some(count), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
-        *count += 1;
-        *offset = offset.saturating_add(binning.offset(bin, value));
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Counts are rows of (column, kind, key, count, offsets, payload), only what is not zero, in a fixed order,
 //! so that equal counts give equal bytes. The schema's metadata names the format version, the binning set
-//! and the number of records. A checksum follows the stream (readers of Arrow stop before it): what is read back
+//! and the number of records. Version 2 added the moments of numeric values: of the core in one row, of universal buckets in
+//! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). A checksum follows the stream (readers of Arrow stop before it): what is read back
 //! is checked, a database is input too.
 
 use std::collections::HashMap;
@@ -22,13 +23,14 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::column::Bins;
+use super::moments::Moments;
 use super::unseen::{UnseenCategories, UnseenState};
 use super::{RecordSample, WindowCounts};
 use crate::binning::BinningSet;
 use crate::record::{Absence, MAX_COLUMNS};
 
 /// Version of the stored form; readers refuse newer ones.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Why stored counts could not be read (or, hardly ever, written).
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +61,10 @@ pub enum IpcError {
 
 const KIND_BIN: u8 = 0;
 const KIND_VECTORS: u8 = 50;
+const KIND_MOMENTS: u8 = 60;
+/// Cells of the first zone; those of the others follow.
+const KIND_CELL: u8 = 61;
+const KIND_UNIVERSAL_MOMENTS: u8 = 70;
 const KIND_UNSEEN_CATEGORY: u8 = 100;
 const KIND_UNSEEN_HEAVY: u8 = 101;
 const KIND_UNSEEN_DISTINCT: u8 = 102;
@@ -82,6 +88,23 @@ impl Rows {
         self.offsets.push(offsets);
         self.payload.append_option(payload);
     }
+
+    fn push_moments(&mut self, column: u16, kind: u8, key: i32, moments: &Moments) {
+        if moments.count > 0 {
+            let mut payload = [0; 32];
+            let (sum, squares) = payload.split_at_mut(16);
+            sum.copy_from_slice(&moments.sum.to_le_bytes());
+            squares.copy_from_slice(&moments.squares.to_le_bytes());
+            self.push(column, kind, key, moments.count, 0, Some(&payload));
+        }
+    }
+}
+
+/// Reads what `push_moments` wrote.
+fn moments_of(count: u64, payload: &[u8]) -> Result<Moments, IpcError> {
+    let halves = payload.split_first_chunk::<16>().and_then(|(sum, rest)| Some((sum, rest.first_chunk::<16>()?)));
+    let (sum, squares) = halves.ok_or(IpcError::Damaged("moments that are too short"))?;
+    Ok(Moments { count, sum: i128::from_le_bytes(*sum), squares: u128::from_le_bytes(*squares) })
 }
 
 fn key_of(bin: usize) -> i32 {
@@ -98,10 +121,16 @@ impl WindowCounts {
         debug_assert!(self.columns.len() <= MAX_COLUMNS, "the schema bounds the number of columns");
         for (column, distribution) in (0u16..).zip(&self.columns) {
             match &distribution.bins {
-                Bins::Numeric { counts, offsets } => {
+                Bins::Numeric { counts, offsets, detail } => {
                     for (bin, (count, offset)) in counts.iter().zip(offsets).enumerate() {
                         if *count > 0 {
                             rows.push(column, KIND_BIN, key_of(bin), *count, *offset, None);
+                        }
+                    }
+                    rows.push_moments(column, KIND_MOMENTS, 0, &detail.core);
+                    for (kind, cells) in (KIND_CELL..).zip(&detail.cells) {
+                        for (bucket, moments) in cells {
+                            rows.push_moments(column, kind, *bucket, moments);
                         }
                     }
                 }
@@ -111,9 +140,12 @@ impl WindowCounts {
                         rows.push(column, KIND_BIN, key_of(place), 0, *sum, None);
                     }
                 }
-                Bins::Universal(counts) => {
+                Bins::Universal { counts, moments } => {
                     for (bucket, count) in counts {
                         rows.push(column, KIND_BIN, *bucket, *count, 0, None);
+                    }
+                    for (bucket, moments) in moments {
+                        rows.push_moments(column, KIND_UNIVERSAL_MOMENTS, *bucket, moments);
                     }
                 }
                 Bins::Categorical { counts, unseen } => {
@@ -207,8 +239,21 @@ impl WindowCounts {
                 .ok_or(IpcError::Damaged("a column outside the binning set"))?;
             let (kind, key, count) = (kinds.value(row), keys.value(row), values.value(row));
             match (kind, &mut distribution.bins) {
-                (KIND_BIN, Bins::Universal(buckets)) => *buckets.entry(key).or_insert(0) += count,
-                (KIND_BIN, Bins::Numeric { counts, offsets: sums }) => {
+                (KIND_BIN, Bins::Universal { counts, .. }) => *counts.entry(key).or_insert(0) += count,
+                (KIND_UNIVERSAL_MOMENTS, Bins::Universal { moments, .. }) => {
+                    moments.entry(key).or_default().merge(&moments_of(count, payload(payloads, row)?)?);
+                }
+                (KIND_MOMENTS, Bins::Numeric { detail, .. }) => {
+                    detail.core.merge(&moments_of(count, payload(payloads, row)?)?);
+                }
+                (kind, Bins::Numeric { detail, .. })
+                    if (KIND_CELL..).zip(0..detail.cells.len()).any(|(code, _)| code == kind) =>
+                {
+                    if let Some(cells) = detail.cells.get_mut(usize::from(kind - KIND_CELL)) {
+                        cells.entry(key).or_default().merge(&moments_of(count, payload(payloads, row)?)?);
+                    }
+                }
+                (KIND_BIN, Bins::Numeric { counts, offsets: sums, .. }) => {
                     let bin = usize::try_from(key).unwrap_or(usize::MAX);
                     *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
                     *sums.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? +=

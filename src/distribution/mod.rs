@@ -4,13 +4,17 @@
 //! number of daemons and restarts in between leave no trace in the sum.
 
 mod column;
+mod detail;
 mod ipc;
+mod moments;
 mod sample;
+mod statistics;
 mod unseen;
 
 pub use column::Distribution;
 pub use ipc::{FORMAT_VERSION, IpcError};
-pub use sample::{RecordSample, RowOrigin, sample_hashes};
+pub use sample::{MAX_SAMPLE, RecordSample, RowOrigin, sample_hashes};
+pub use statistics::Located;
 pub use unseen::UnseenCategories;
 
 use std::sync::Arc;

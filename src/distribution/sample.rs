@@ -9,7 +9,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::record::DecodedBatch;
+use crate::record::{DecodedBatch, is_sensitive};
+
+/// Records in the sample of a window at most.
+pub const MAX_SAMPLE: usize = 100_000;
 
 /// Where rows come from.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +44,11 @@ const HASH: &str = "__hash";
 const PARTITION: &str = "__partition";
 const OFFSET: &str = "__offset";
 const TIME: &str = "__time";
-/// Columns in front of the monitored ones.
-const LEADING: usize = 4;
+
+/// The columns that a sample has: those that are not sensitive.
+fn kept(columns: &SchemaRef) -> impl Iterator<Item = usize> {
+    columns.fields().iter().enumerate().filter(|(_, field)| !is_sensitive(field)).map(|(index, _)| index)
+}
 
 fn sample_schema(columns: &SchemaRef) -> SchemaRef {
     let mut fields = vec![
@@ -51,11 +57,15 @@ fn sample_schema(columns: &SchemaRef) -> SchemaRef {
         Field::new(OFFSET, DataType::Int64, false),
         Field::new(TIME, DataType::Int64, false),
     ];
-    fields.extend(columns.fields().iter().map(|field| field.as_ref().clone()));
+    fields
+        .extend(kept(columns).filter_map(|index| columns.fields().get(index)).map(|field| field.as_ref().clone()));
     Arc::new(Schema::new(fields))
 }
 
 impl RecordSample {
+    /// Columns in front of the monitored ones: hash, partition, offset, event time.
+    pub const LEADING: usize = 4;
+
     /// An empty sample of at most `size` records; 0 switches sampling off.
     #[must_use]
     pub fn new(size: usize) -> Self {
@@ -108,9 +118,12 @@ impl RecordSample {
             Arc::new(Int64Array::from_iter_values(times)),
         ];
         let indices = UInt32Array::from(candidates);
-        let Ok(taken) = take_record_batch(&batch.batch, &indices) else { return };
+        let schema = batch.batch.schema();
+        let visible: Vec<usize> = kept(&schema).collect();
+        let Ok(visible) = batch.batch.project(&visible) else { return };
+        let Ok(taken) = take_record_batch(&visible, &indices) else { return };
         columns.extend(taken.columns().iter().cloned());
-        if let Ok(rows) = RecordBatch::try_new(sample_schema(&batch.batch.schema()), columns) {
+        if let Ok(rows) = RecordBatch::try_new(sample_schema(&schema), columns) {
             self.append(&rows);
             // Pruning at twice the size costs a constant share of the appends.
             if self.rows.as_ref().is_some_and(|rows| rows.num_rows() > self.size.saturating_mul(2)) {
@@ -129,6 +142,12 @@ impl RecordSample {
         self.prune();
     }
 
+    /// A monitored column of the sampled records; `None` when the sample is empty or does not have it.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<ArrayRef> {
+        self.rows.as_ref().and_then(|rows| rows.column_by_name(name)).cloned()
+    }
+
     /// The sampled records, smallest hash first: `__hash`, `__partition`, `__offset`, `__time`
     /// (microseconds) and the monitored columns.
     #[must_use]
@@ -139,7 +158,7 @@ impl RecordSample {
 
     /// A sample read back from storage.
     pub(super) fn from_rows(size: usize, rows: &RecordBatch) -> Option<Self> {
-        if rows.num_columns() < LEADING || rows.column(0).data_type() != &DataType::UInt64 {
+        if rows.num_columns() < Self::LEADING || rows.column(0).data_type() != &DataType::UInt64 {
             return None;
         }
         let mut sample = Self::new(size);

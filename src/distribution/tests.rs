@@ -158,3 +158,166 @@ fn unseen_categories_stay_in_bounded_memory_with_an_honest_estimate() {
     assert!((unseen.distinct() - 100_001.0).abs() < 6_000.0, "{}", unseen.distinct());
     assert_eq!(unseen.heaviest()[0].0, "big");
 }
+
+/// Bins whose identity never changes, for bytes that were written by earlier versions.
+fn fixed_binnings() -> Arc<BinningSet> {
+    let cuts = vec![0.0, 5.0, 5.0_f64.next_up(), 10.0_f64.next_up()];
+    Arc::new(BinningSet::new(vec![
+        ("x".into(), Binning::Numeric(crate::binning::NumericBinning::new(cuts, 0.5).unwrap())),
+        ("u".into(), Binning::UniversalNumeric),
+        ("k".into(), Binning::Categorical(CategoricalBinning::new(vec!["a".into(), "b".into()], vec![]))),
+    ]))
+}
+
+fn fixed_batch() -> DecodedBatch {
+    let schema = ModelSchema::of_features(&[
+        ("x", ColumnType::Numeric),
+        ("u", ColumnType::Numeric),
+        ("k", ColumnType::Categorical),
+    ])
+    .unwrap();
+    let records: Vec<String> = (0..40)
+        .map(|row| {
+            format!(
+                r#"{{"x":{},"u":{},"k":"{}"}}"#,
+                f64::from(row) / 2.0 - 2.0,
+                1_000 + row,
+                ["a", "b", "new"][row as usize % 3]
+            )
+        })
+        .collect();
+    batch_of(&schema, records)
+}
+
+#[test]
+fn counts_of_the_first_version_are_read_and_say_what_they_know() {
+    let bytes = include_bytes!("../../tests/stored/counts-1.bin");
+    let old = WindowCounts::from_ipc(bytes, fixed_binnings()).unwrap();
+    let new = counted(&fixed_binnings(), &fixed_batch(), &(0..40).collect::<Vec<_>>());
+    let [x, u, k] = old.columns() else { panic!("three columns") };
+    assert_eq!((old.rows(), x.counts()), (40, new.columns()[0].counts()));
+    assert_eq!(u.universal_counts(), new.columns()[1].universal_counts());
+    assert_eq!(k, &new.columns()[2]);
+    // Sums were kept, squares and places beyond the range were not.
+    assert!((x.mean().unwrap() - 7.75).abs() < 1e-6);
+    assert_eq!(x.deviation(), None);
+    let [.., high] = x.quantiles().unwrap();
+    assert_eq!(high, Located::Between(Some(10.0_f64.next_up()), None));
+    // What is counted today adds up with it, and knows no more than both do.
+    let mut sum = old.clone();
+    sum.merge(&new).unwrap();
+    assert_eq!((sum.rows(), sum.columns()[0].present()), (80, 80));
+    assert_eq!(sum.columns()[0].deviation(), None);
+    let back = WindowCounts::from_ipc(&sum.to_ipc().unwrap(), fixed_binnings()).unwrap();
+    assert_eq!(back, sum);
+    // And a baseline is still learnt from it.
+    assert!(sum.rebinned(&fixed_binnings()).columns()[0].present() == 80);
+}
+
+#[test]
+fn samples_of_the_first_version_are_read() {
+    let bytes = include_bytes!("../../tests/stored/sample-1.bin");
+    let sample = RecordSample::from_ipc(bytes, 20).unwrap();
+    assert_eq!(sample.len(), 20);
+    assert_eq!(sample.column("x").unwrap().len(), 20);
+}
+
+/// Mean, population standard deviation and the quantiles of values.
+fn truth(values: &[f64]) -> (f64, f64, crate::measure::Points) {
+    let points = crate::measure::Points::from_samples(values, &[]);
+    let side = crate::measure::Side::Baseline;
+    (points.mean(side).unwrap(), points.deviation(side, 0).unwrap(), points)
+}
+
+fn numbers(binning: Binning, values: &[f64]) -> Distribution {
+    let schema = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
+    let batch = batch_of(&schema, values.iter().map(|value| format!(r#"{{"x":{value:?}}}"#)));
+    let binnings = Arc::new(BinningSet::new(vec![("x".into(), binning)]));
+    counted(&binnings, &batch, &(0..values.len() as u32).collect::<Vec<_>>()).columns()[0].clone()
+}
+
+#[test]
+fn statistics_are_those_of_the_values_wherever_they_lie() {
+    let mut rng = fastrand::Rng::with_seed(46);
+    let mut normal = move || (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
+    let mut baseline: Vec<f64> = (0..4_000).map(|_| 10.0 + 5.0 * normal()).collect();
+    let binning = |baseline: &mut Vec<f64>| {
+        Binning::Numeric(numeric_from_values(baseline, BuildOptions::default()).unwrap())
+    };
+    let usual = binning(&mut baseline);
+    let mut with_outlier = baseline.clone();
+    with_outlier.push(1e15);
+    let constant = binning(&mut vec![5.0; 500]);
+    let mut of = |middle: f64, spread: f64| (0..3_000).map(|_| middle + spread * normal()).collect::<Vec<f64>>();
+    let cases: Vec<(&str, Binning, Vec<f64>)> = vec![
+        ("all above", usual.clone(), of(150.0, 9.0)),
+        ("all below", usual.clone(), of(-4_000.0, 30.0)),
+        ("partly beyond", usual.clone(), of(25.0, 8.0)),
+        ("a million ranges away", usual.clone(), of(3e7, 2e6)),
+        ("another constant", constant, vec![6.0; 100]),
+        ("one value far away", usual.clone(), vec![82_372.0; 50]),
+        ("a hair's width within a bin", usual.clone(), of(10.0, 1e-5)),
+        ("beside an outlier of the baseline", binning(&mut with_outlier), of(20_000.0, 1_000.0)),
+        (
+            "the largest floats",
+            usual.clone(),
+            (0..900).map(|row| if row % 3 == 0 { 1.7e308 } else { -1.6e308 }).collect(),
+        ),
+        ("no baseline yet", Binning::UniversalNumeric, of(1e9, 10.0)),
+        ("no baseline, one value", Binning::UniversalNumeric, vec![1_000_003.0; 70]),
+    ];
+    for (name, binning, values) in cases {
+        let column = numbers(binning, &values);
+        let (mean, deviation, points) = truth(&values);
+        let found = (column.mean().unwrap(), column.deviation().unwrap());
+        let near = |found: f64, truth: f64| (found - truth).abs() <= 1e-6 * deviation.max(truth.abs() * 1e-3);
+        assert!(near(found.0, mean), "{name}: mean {} for {mean}", found.0);
+        assert!(near(found.1, deviation), "{name}: deviation {} for {deviation}", found.1);
+        for (located, level) in column.quantiles().unwrap().into_iter().zip(crate::measure::LEVELS) {
+            let value = points.quantile(crate::measure::Side::Baseline, level).unwrap();
+            match located {
+                Located::At(found) => {
+                    let slack = (deviation / 2.0).max(value.abs() * 1e-3);
+                    assert!((found - value).abs() <= slack, "{name}: {level} at {found} for {value}");
+                }
+                Located::Between(low, high) => assert!(
+                    low.is_none_or(|low| low <= value) && high.is_none_or(|high| value <= high),
+                    "{name}: {level} in {located:?} for {value}"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_quantile_in_a_gap_of_the_baseline_is_not_made_up() {
+    let mut baseline: Vec<f64> =
+        (0..2_000).map(|row| f64::from(row % 2) * 1_000.0 + f64::from(row) / 2_000.0).collect();
+    let binning = Binning::Numeric(numeric_from_values(&mut baseline, BuildOptions::default()).unwrap());
+    let values: Vec<f64> = (0..500).map(|row| 400.0 + f64::from(row) / 2.5).collect();
+    let column = numbers(binning, &values);
+    let (mean, deviation, _) = truth(&values);
+    assert!(
+        (column.mean().unwrap() - mean).abs() < 1e-3 && (column.deviation().unwrap() - deviation).abs() < 1e-3
+    );
+    for located in column.quantiles().unwrap() {
+        assert!(
+            matches!(located, Located::Between(Some(low), Some(high)) if low < 401.0 && high > 599.0),
+            "{located:?}"
+        );
+    }
+}
+
+#[test]
+fn a_baseline_learnt_from_buckets_has_the_statistics_of_its_values() {
+    let values: Vec<f64> = (0..5_000).map(|row| 1e6 + f64::from(row * 7 % 1_000)).collect();
+    let universal = numbers(Binning::UniversalNumeric, &values);
+    let binning =
+        crate::binning::numeric_from_universal(universal.universal_counts().unwrap(), BuildOptions::default())
+            .unwrap();
+    let binnings = Arc::new(BinningSet::new(vec![("x".into(), Binning::Numeric(binning))]));
+    let learnt = universal.rebinned(&binnings, 0);
+    let (mean, deviation, _) = truth(&values);
+    assert!((learnt.mean().unwrap() / mean - 1.0).abs() < 1e-9, "{:?}", learnt.mean());
+    assert!((learnt.deviation().unwrap() / deviation - 1.0).abs() < 1e-6, "{:?} {deviation}", learnt.deviation());
+}

@@ -12,8 +12,8 @@ use crate::report::ColumnReport;
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint, DeliveryDetail,
     DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, Judged, MonitorDetail,
-    MonitorView, Page, Promotion, RequestDetail, RequestRow, ScoreBoard, SilenceRow, Status, WindowFilter,
-    WindowRow,
+    MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords, ScoreBoard, SilenceRow, Status,
+    WindowFilter, WindowRow,
 };
 use crate::window::OffsetRanges;
 
@@ -75,6 +75,8 @@ pub struct ColumnDetail {
     pub baseline: Option<String>,
     /// The comparison; none without a baseline on the same bins.
     pub report: Option<ColumnReport>,
+    /// Records of the window in its sample; 0 when none is kept.
+    pub sample: usize,
 }
 
 /// What people do to an alert.
@@ -172,6 +174,8 @@ pub trait Backend: Send + Sync {
     async fn distributions(&self, monitor: &str, id: i64, column: Option<&str>) -> Answer<Vec<DistributionRow>>;
     /// A column of a window, compared with the baseline.
     async fn column(&self, monitor: &str, id: i64, column: &str) -> Answer<ColumnDetail>;
+    /// Records of a window's sample; with a column those behind its drift.
+    async fn records(&self, monitor: &str, id: i64, column: Option<&str>, limit: usize) -> Answer<SampledRecords>;
     /// Findings, those of the newest windows first.
     async fn findings(&self, monitor: &str, filter: &FindingFilter, part: &Part) -> Answer<Page<FindingRow>>;
     /// How the columns of a series stand over time.

@@ -45,7 +45,8 @@ impl Movement {
 pub fn movement(before: Option<&Distribution>, after: Option<&Distribution>) -> Movement {
     let Some((before, after)) = before.zip(after) else { return Movement::default() };
     Movement {
-        mean: before.mean().zip(after.mean()),
+        // A mean is a value of its column.
+        mean: before.mean().zip(after.mean()).filter(|_| !after.is_sensitive()),
         null_share: null_share(before).zip(null_share(after)),
         category: largest_change(before, after),
     }
@@ -61,9 +62,17 @@ fn largest_change(before: &Distribution, after: &Distribution) -> Option<(String
         return None;
     }
     let (n, m) = (before.present(), after.present());
-    let changes = before.counts().iter().zip(after.counts()).enumerate().filter_map(|(bin, (left, right))| {
-        Some((binning.label(bin).to_owned(), share(*left, n)?, share(*right, m)?))
+    // An unseen category that is most of the unseen is told by its name.
+    let unseen = after.unseen().and_then(|unseen| unseen.heaviest().into_iter().next());
+    let unseen = unseen.filter(|(_, count)| {
+        count * 2 > after.counts().get(binning.unseen_bin()).copied().unwrap_or(0)
+            && before.counts().get(binning.unseen_bin()) == Some(&0)
     });
+    let changes =
+        before.counts().iter().zip(after.counts()).enumerate().filter_map(|(bin, (left, right))| match &unseen {
+            Some((name, count)) if bin == binning.unseen_bin() => Some((name.clone(), 0.0, share(*count, m)?)),
+            _ => Some((binning.label(bin).to_owned(), share(*left, n)?, share(*right, m)?)),
+        });
     changes.max_by(|left, right| (left.2 - left.1).abs().total_cmp(&(right.2 - right.1).abs()))
 }
 

@@ -101,7 +101,7 @@ fn a_new_category_and_a_jump_of_nulls_are_drift() {
     assert_eq!(verdict(Measure::NullShare), Verdict::Critical);
     assert_eq!(verdict(Measure::UnseenShare), Verdict::Critical);
     let k = judgement.columns.iter().find(|column| column.column == "k").unwrap();
-    assert_eq!(k.movement.category.as_ref().unwrap().0, "(unseen)");
+    assert_eq!(k.movement.category.as_ref().unwrap().0, "new");
 }
 
 #[test]

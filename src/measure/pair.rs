@@ -121,25 +121,48 @@ impl<'a> Pair<'a> {
     }
 
     /// The column as increasing values: each bin stands at the mean of what both sides have in it, which is the value
-    /// itself when bins hold one value each. `None` without cuts.
+    /// itself when bins hold one value each; what lies beyond the range in places of its own. `None` without cuts.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn points(&self) -> Option<Points> {
         let binning = self.numeric_binning()?;
+        let last = binning.bins().saturating_sub(1);
         let counts = self.baseline.counts().iter().zip(self.window.counts()).enumerate();
-        Some(Points::from_counts(counts.filter(|(_, (before, after))| **before + **after > 0).map(
-            |(bin, (before, after))| {
-                let value = match binning.ends(bin) {
-                    (Some(low), Some(_)) if binning.is_atom(bin) => low,
-                    _ => {
-                        let sum =
-                            self.baseline.bin_sum(bin).unwrap_or(0.0) + self.window.bin_sum(bin).unwrap_or(0.0);
-                        sum / (before + after) as f64
-                    }
-                };
-                (value, *before, *after)
-            },
-        )))
+        let mut all = Vec::new();
+        for (bin, (before, after)) in counts.filter(|(_, (before, after))| **before + **after > 0) {
+            let beyond = (bin == 0 || bin == last).then(|| self.beyond(bin == last)).flatten();
+            match (beyond, binning.atom(bin)) {
+                (Some(places), _) => all.extend(places),
+                (None, Some(value)) => all.push((value, *before, *after)),
+                (None, None) => {
+                    let sum = self.baseline.bin_sum(bin).unwrap_or(0.0) + self.window.bin_sum(bin).unwrap_or(0.0);
+                    all.push((sum / (before + after) as f64, *before, *after));
+                }
+            }
+        }
+        Some(Points::from_counts(all))
+    }
+
+    /// What both sides have beyond an end of the range, by increasing value, each place at the mean of both; `None` where
+    /// that is not known.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    fn beyond(&self, above: bool) -> Option<Vec<(f64, u64, u64)>> {
+        let (mine, theirs) = (self.baseline.beyond(above)?, self.window.beyond(above)?);
+        let mut places: Vec<(f64, f64, u64, u64)> =
+            mine.iter().map(|(low, _, mean, count)| (*low, *mean, *count, 0)).collect();
+        places.extend(theirs.iter().map(|(low, _, mean, count)| (*low, *mean, 0, *count)));
+        // The same place has the same lower end on both sides.
+        places.sort_by(|left, right| left.0.total_cmp(&right.0));
+        places.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                let (old, new) = ((kept.2 + kept.3) as f64, (next.2 + next.3) as f64);
+                let share = new / (old + new);
+                *kept = (kept.0, kept.1 * (1.0 - share) + next.1 * share, kept.2 + next.2, kept.3 + next.3);
+            }
+            same
+        });
+        Some(places.into_iter().map(|(_, mean, before, after)| (mean, before, after)).collect())
     }
 
     /// Whether every bin holds one value, so that statistics are those of the samples.

@@ -122,7 +122,10 @@ impl Points {
         // From a value in the middle, so that large offsets cost no digits.
         let origin = self.of(side).next()?.0;
         let sum: f64 = self.of(side).map(|(value, count)| (value - origin) * count as f64).sum();
-        Some(origin + sum / size as f64)
+        let mean = origin + sum / size as f64;
+        // Sums of the largest floats are no floats.
+        let shares = || self.of(side).map(|(value, count)| value * (count as f64 / size as f64)).sum();
+        Some(if mean.is_finite() { mean } else { shares() })
     }
 
     /// The sum of squared deviations from the mean; `None` without a value.
@@ -138,7 +141,17 @@ impl Points {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub fn deviation(&self, side: Side, less: u64) -> Option<f64> {
         let divisor = self.size(side).checked_sub(less).filter(|divisor| *divisor > 0)?;
-        Some((self.squares(side)? / divisor as f64).sqrt())
+        let squares = self.squares(side)?;
+        if squares.is_finite() {
+            return Some((squares / divisor as f64).sqrt());
+        }
+        // In halves and in units of the largest of them: squares of large floats are no floats.
+        let mean = self.mean(side)?;
+        let apart = |value: f64| value / 2.0 - mean / 2.0;
+        let largest = self.of(side).map(|(value, _)| apart(value).abs()).fold(0.0, f64::max);
+        let squares: f64 =
+            self.of(side).map(|(value, count)| (apart(value) / largest).powi(2) * count as f64).sum();
+        Some((squares / divisor as f64).sqrt() * largest * 2.0)
     }
 
     /// A quantile of a side by linear interpolation of the order statistics (Hyndman and Fan's type 7, numpy's default);

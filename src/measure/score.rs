@@ -39,7 +39,9 @@ impl Measure {
             Self::OutOfRangeShare => share::score(pair, share::Share::OutOfRange),
             _ => of_points(self, pair),
         };
-        score.filter(|score| score.effect.is_finite() && !score.statistic.is_nan())
+        score.filter(|score| {
+            score.effect.is_finite() && !score.statistic.is_nan() && !score.p_value.is_some_and(f64::is_nan)
+        })
     }
 
     /// What the number was computed on: bins, smoothing, base of the logarithm, exact or from bins.

@@ -132,23 +132,9 @@ fn between(from: f64, to: f64, width: f64) -> f64 {
     }
 }
 
-/// The population standard deviation, every value standing at its bin's mean: a little too small when bins
-/// are wide, exact with one bin a distinct value. `None` without a value or cuts.
+/// The population standard deviation of a column with cuts; `None` without a value or cuts.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub fn standard_deviation(column: &Distribution) -> Option<f64> {
     let Binning::Numeric(_) = column.binning() else { return None };
-    let mean = column.mean()?;
-    let squares: f64 = column
-        .counts()
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count > 0)
-        .filter_map(|(bin, count)| {
-            let count = *count as f64;
-            let distance = column.bin_sum(bin)? / count - mean;
-            Some(count * distance * distance)
-        })
-        .sum();
-    Some((squares / column.present() as f64).sqrt())
+    column.deviation()
 }

@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::derive::{norm, of_text, words};
+use super::sensitive::{hidden, is_sensitive, marked};
 use super::value::{Value, push_category};
 use super::{Absence, Column, ColumnType, Derivation, EventTime, ModelSchema};
 
@@ -94,11 +95,13 @@ impl DecodedBatch {
     pub(super) fn of(schema: &SchemaRef, columns: Vec<BuiltColumn>, beside: RowsBeside) -> Self {
         let RowsBeside { times, offsets, versions, segments } = beside;
         let (mut arrays, mut absences, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
-        for column in columns {
+        for (column, field) in columns.into_iter().zip(schema.fields()) {
             arrays.push(column.array);
             absences.push(column.absences);
-            wrong.push(column.wrong);
+            // What nobody is to read is not in messages either.
+            wrong.push(column.wrong.filter(|_| !is_sensitive(field)));
         }
+        let arrays = hidden(schema, arrays);
         let options = RecordBatchOptions::new().with_row_count(Some(times.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
             .unwrap_or_else(|_| RecordBatch::new_empty(Arc::clone(schema)));
@@ -249,8 +252,11 @@ fn arrow_type(column: &Column) -> DataType {
 /// The Arrow schema of a model's record batches: every column nullable.
 #[must_use]
 pub fn arrow_schema(schema: &ModelSchema) -> SchemaRef {
-    let fields: Vec<Field> =
-        schema.columns().iter().map(|column| Field::new(&column.name, arrow_type(column), true)).collect();
+    let field = |column: &Column| {
+        let field = Field::new(&column.name, arrow_type(column), true);
+        if column.sensitive { marked(field) } else { field }
+    };
+    let fields: Vec<Field> = schema.columns().iter().map(field).collect();
     Arc::new(Schema::new(fields))
 }
 

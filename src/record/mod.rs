@@ -11,6 +11,7 @@ mod json;
 mod lenient;
 mod nearest;
 mod rejection;
+mod sensitive;
 pub mod table;
 mod time;
 mod value;
@@ -20,6 +21,7 @@ pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
 pub use nearest::nearest;
 pub use rejection::{Filtered, Rejections};
+pub use sensitive::{hashed_category, is_sensitive};
 pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};
 
 use std::collections::HashSet;
@@ -159,6 +161,8 @@ pub struct Column {
     pub column_type: ColumnType,
     /// What is taken of the values.
     pub derivation: Derivation,
+    /// Whether nobody is to read its values: they are counted, and neither kept nor shown.
+    pub sensitive: bool,
 }
 
 /// The declared shape of a monitored model's records.
@@ -229,6 +233,7 @@ impl ModelSchema {
                 role: Role::Feature,
                 column_type: *column_type,
                 derivation: Derivation::Value,
+                sensitive: false,
             })
         };
         let columns: Vec<Column> = features.iter().map(column).collect::<Result<_, SchemaError>>()?;
@@ -245,6 +250,15 @@ impl ModelSchema {
             Column { path: FieldPath::of_steps([name.to_owned()]), ..column.clone() }
         };
         Self { columns: self.columns.iter().map(flat).collect() }
+    }
+
+    /// The same columns, those at these paths sensitive, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_sensitive(mut self, paths: &[&str]) -> Self {
+        for column in &mut self.columns {
+            column.sensitive = paths.contains(&column.path.to_string().as_str());
+        }
+        self
     }
 
     /// The columns in declared order.

@@ -19,9 +19,10 @@ use crate::alert::{ChangeKind, Evidence, Phase, SeriesAlerts, Transition, Window
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::decision::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
-use crate::distribution::WindowCounts;
+use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
-use crate::judge::why::{Reason, explain_columns};
+use crate::judge::why::{Reason, Sides, explain_columns};
+use crate::measure::Pair;
 use crate::record::{DecodedBatch, EventTime, ModelSchema};
 use crate::retrain::RetrainDecision;
 use crate::window::{
@@ -84,6 +85,7 @@ pub struct ReplayedAlert {
 /// A window that is still open.
 struct Open {
     counts: WindowCounts,
+    sample: RecordSample,
     ranges: OffsetRanges,
 }
 
@@ -106,13 +108,18 @@ pub struct Replay {
     tally: Tally,
 }
 
+/// Records in the sample of a window that reasons are found in, unless the monitor keeps more.
+const SAMPLE: usize = 2_000;
+
 /// The id of a given baseline; there is only one in a replay.
 const GIVEN: Uuid = Uuid::from_u128(1);
 
 impl Replay {
     /// A replay with a baseline and what it is called, or one that learns it.
     #[must_use]
-    pub fn new(spec: ReplaySpec, baseline: Option<(String, Baseline)>) -> Self {
+    pub fn new(mut spec: ReplaySpec, baseline: Option<(String, Baseline)>) -> Self {
+        // Nothing is stored here, so a sample costs nothing, and reasons are as good as those of two files compared.
+        spec.counting.sample_size = spec.counting.sample_size.max(SAMPLE);
         let pins = Arc::new(pins(&spec.schema, baseline.as_ref()));
         Self {
             machine: CountingMachine::new(spec.counting.clone(), pins),
@@ -213,11 +220,13 @@ impl Replay {
                 // One window has one pin, so the counts add up; a window that was opened on other bins keeps its own.
                 Some(open) => {
                     if open.counts.merge(&window.counts).is_ok() {
+                        open.sample.merge(&window.sample);
                         open.ranges.merge(&window.ranges);
                     }
                 }
                 None => {
-                    self.open.insert(key, Open { counts: window.counts, ranges: window.ranges });
+                    self.open
+                        .insert(key, Open { counts: window.counts, sample: window.sample, ranges: window.ranges });
                 }
             }
         }
@@ -296,6 +305,7 @@ impl Replay {
             key: key.clone(),
             end,
             counts,
+            sample: open.sample,
             evidence,
             baseline,
             rested_on: self.rested_on(&alerts),
@@ -355,7 +365,8 @@ impl Replay {
 fn reasons(judgement: &Judgement, window: &ClosingWindow) -> BTreeMap<String, Vec<Reason>> {
     let Some((_, Some(baseline))) = &window.baseline else { return BTreeMap::new() };
     let names = judgement.moved().map(|column| column.column.as_str());
-    explain_columns(baseline, &window.counts, names, |_, _| None)
+    let sides = |pair: &Pair<'_>, name: &str| Sides::of_window(pair, window.sample.column(name).as_ref());
+    explain_columns(baseline, &window.counts, names, sides)
 }
 
 fn pins(schema: &ModelSchema, baseline: Option<&(String, Baseline)>) -> BinningPins {

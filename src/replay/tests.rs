@@ -132,6 +132,10 @@ fn a_shift_fires_after_two_windows_and_resolves_when_it_is_over() {
     );
     assert!(replayed.windows[3].why["x"].iter().any(|reason| reason.text.contains("mean")), "{replayed:?}");
     assert_eq!(replayed.tally.accepted, 1_400);
+    // The why has what was done to the values, from a sample of the window, as when files are compared.
+    let fired = replayed.windows.iter().find(|window| !window.why.is_empty()).unwrap();
+    let first = &fired.why["x"][0];
+    assert!(first.cause.is_signature() && first.text.starts_with("a constant of about 60"), "{first:?}");
 }
 
 #[test]
@@ -281,7 +285,10 @@ fn a_replayed_alert_counts_its_windows_and_knows_its_worst() {
     assert_eq!(evidence.first.as_ref().unwrap().start, replayed.windows[0].key.start.to_string());
     assert_eq!(evidence.last.as_ref().unwrap().drifted, 0, "the window that ended it");
     assert_eq!(evidence.drifted[0].column, "x");
-    let report = crate::report::replay_report(vec!["log".into()], vec![("m.toml".into(), 0, 0, replayed)]);
+    let report = crate::report::replay_report(
+        vec!["log".into()],
+        vec![("m.toml".into(), Reading::new(schema(), RecordLayout::default()), replayed)],
+    );
     let text = crate::report::replay_text(&report, false).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("in 40 of 41 windows"), "{text}");
     assert!(text.contains("worst at 1970-01-05"), "{text}");
@@ -295,7 +302,10 @@ fn an_alert_about_missing_values_names_their_columns_and_the_alert_that_asks_is_
     // Values are missing and, later, also moved.
     spec.rules.alerts.reverse();
     let replayed = run(spec, given(), &[script("nnmmmmmm")]);
-    let report = crate::report::replay_report(vec![], vec![("m.toml".into(), 0, 0, replayed)]);
+    let report = crate::report::replay_report(
+        vec![],
+        vec![("m.toml".into(), Reading::new(schema(), RecordLayout::default()), replayed)],
+    );
     let alerts = &report.monitors[0].alerts;
     let asking: Vec<&str> =
         alerts.iter().filter(|alert| alert.retraining).map(|alert| alert.rule.as_str()).collect();

@@ -3,7 +3,7 @@
 use super::Summary;
 use crate::distribution::{Distribution, WindowCounts};
 use crate::judge::JudgeSpec;
-use crate::measure::{Pair, Side};
+use crate::measure::Pair;
 use crate::view::{ColumnDiff, MeasuredDiff};
 
 /// The columns of either, those most different first: by the monitor's measures where both are counted on the same bins.
@@ -44,7 +44,5 @@ fn measures(name: &str, pair: &Pair<'_>, rules: &JudgeSpec) -> Vec<MeasuredDiff>
 
 /// What is in a distribution by itself.
 fn alone(column: &Distribution) -> Summary {
-    // Of itself: always aligned.
-    let points = Pair::new(column, column).ok().and_then(|pair| pair.points());
-    Summary::of(column, points.as_ref(), Side::Baseline)
+    Summary::of(column, None)
 }

@@ -4,7 +4,7 @@ use crate::binning::CategoricalBinning;
 use crate::chart::{Bar, BarKind};
 use crate::distribution::Distribution;
 use crate::judge::Finding;
-use crate::judge::why::number;
+use crate::judge::why::{Sides, number};
 use crate::measure::{Pair, Points, Side};
 use crate::preset::ToolScore;
 
@@ -33,8 +33,8 @@ pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureR
     MeasureReport {
         measure: finding.measure.as_str().to_owned(),
         statistic: score.map(|score| score.statistic).filter(|value| value.is_finite()),
-        p_value: score.and_then(|score| score.p_value),
-        effect: score.map(|score| score.effect),
+        p_value: score.and_then(|score| score.p_value).filter(|value| value.is_finite()),
+        effect: score.map(|score| score.effect).filter(|value| value.is_finite()),
         warn: Some(finding.warn),
         threshold: Some(finding.critical),
         noise_floor: finding.noise_floor.filter(|floor| floor.is_finite()),
@@ -46,8 +46,8 @@ pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureR
 pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
     MeasureReport {
         measure: score.measure.as_str().to_owned(),
-        statistic: score.statistic,
-        p_value: score.p_value,
+        statistic: score.statistic.filter(|value| value.is_finite()),
+        p_value: score.p_value.filter(|value| value.is_finite()),
         effect: None,
         warn: None,
         threshold: score.threshold,
@@ -59,7 +59,7 @@ pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
 
 /// Both distributions as bars: shares of all rows.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>) -> Vec<Bar> {
+pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>, sides: Option<&Sides>) -> Vec<Bar> {
     let (before, after) = (pair.baseline(), pair.window());
     let (n, m) = (before.rows().max(1) as f64, after.rows().max(1) as f64);
     let bar = |label: String, kind: BarKind, baseline: f64, window: f64| Bar {
@@ -73,7 +73,7 @@ pub(super) fn bars(pair: &Pair<'_>, points: Option<&Points>) -> Vec<Bar> {
     };
     let mut bars = match (pair.categorical_binning(), points) {
         (Some(binning), _) => categories(pair, binning, &counted),
-        (None, Some(points)) => values(pair, points, &bar),
+        (None, Some(points)) => values(pair, points, sides, &bar),
         (None, None) => Vec::new(),
     };
     let absent: [(&str, BarKind, Counter); 2] =
@@ -132,7 +132,7 @@ fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_, u
     clippy::cast_sign_loss,
     reason = "some dozen bars"
 )]
-fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_, f64>) -> Vec<Bar> {
+fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar<'_, f64>) -> Vec<Bar> {
     let ends = points.of(Side::Baseline).next().zip(points.of(Side::Baseline).next_back());
     let Some(((first, _), (last, _))) = ends else { return Vec::new() };
     // The cuts know the ends of the range better than the means of the bins at its ends.
@@ -159,55 +159,78 @@ fn values(pair: &Pair<'_>, points: &Points, bar: &MakeBar<'_, f64>) -> Vec<Bar> 
     };
     let (mut below, mut above) = ((0.0, 0.0), (0.0, 0.0));
     let mut counts = vec![(0.0f64, 0.0f64); if width > 0.0 { NUMERIC_BARS } else { 1 }];
-    let mut single: Vec<(f64, u64, u64)> = Vec::new();
-    for (value, before, after) in points.iter() {
-        let (n, m) = (before as f64, after as f64);
-        let add = |target: &mut (f64, f64), part: f64| {
-            target.0 += n * part;
-            target.1 += m * part;
-        };
-        if value < first {
-            add(&mut below, 1.0);
-            continue;
-        }
-        if value > last {
-            add(&mut above, 1.0);
-            continue;
-        }
-        if distinct <= NUMERIC_BARS {
-            single.push((value, before, after));
-        }
-        // A bin wider than a bar is spread evenly over the bars it covers.
-        let ends = pair.numeric_binning().and_then(|binning| {
-            let (low, high) = binning.ends(binning.bin(value));
-            low.zip(high)
-        });
-        let (from, to) = ends.map_or((value, value), |(low, high)| (low.max(first), high.min(last)));
-        let covered = place(from)..=place(to);
-        if to - from <= width || covered.clone().count() < 2 {
-            if let Some(target) = counts.get_mut(place(value)) {
-                add(target, 1.0);
+    let mut single: Vec<(f64, f64, f64)> = Vec::new();
+    for side in [Side::Baseline, Side::Window] {
+        // The values themselves, all or a sample, where they are at hand: the bins of the baseline may be wide.
+        let exact = sides.and_then(|sides| sides.of(side));
+        let side_points = exact.map_or(points, |(points, _)| points);
+        let column = if side == Side::Baseline { pair.baseline() } else { pair.window() };
+        let scale = column.present() as f64 / side_points.size(side).max(1) as f64;
+        for (value, count) in side_points.of(side) {
+            let weight = count as f64 * scale;
+            let (n, m) = if side == Side::Baseline { (weight, 0.0) } else { (0.0, weight) };
+            let add = |target: &mut (f64, f64), part: f64| {
+                target.0 += n * part;
+                target.1 += m * part;
+            };
+            if value < first {
+                add(&mut below, 1.0);
+                continue;
             }
-            continue;
-        }
-        for index in covered {
-            let left = if index == 0 { from } else { (low + width * index as f64).max(from) };
-            let right = if index + 1 == NUMERIC_BARS { to } else { (low + width * (index + 1) as f64).min(to) };
-            if let Some(target) = counts.get_mut(index) {
-                add(target, (right - left).max(0.0) / (to - from));
+            if value > last {
+                add(&mut above, 1.0);
+                continue;
+            }
+            if distinct <= NUMERIC_BARS {
+                single.push((value, n, m));
+            }
+            // A bin wider than a bar is spread evenly over the bars it covers.
+            let ends = pair.numeric_binning().filter(|_| exact.is_none()).and_then(|binning| {
+                let (low, high) = binning.ends(binning.bin(value));
+                low.zip(high)
+            });
+            let (from, to) = ends.map_or((value, value), |(low, high)| (low.max(first), high.min(last)));
+            let covered = place(from)..=place(to);
+            if to - from <= width || covered.clone().count() < 2 {
+                if let Some(target) = counts.get_mut(place(value)) {
+                    add(target, 1.0);
+                }
+                continue;
+            }
+            for index in covered {
+                let left = if index == 0 { from } else { (low + width * index as f64).max(from) };
+                let right =
+                    if index + 1 == NUMERIC_BARS { to } else { (low + width * (index + 1) as f64).min(to) };
+                if let Some(target) = counts.get_mut(index) {
+                    add(target, (right - left).max(0.0) / (to - from));
+                }
             }
         }
     }
+    single.sort_by(|left, right| left.0.total_cmp(&right.0));
+    single.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            *kept = (kept.0, kept.1 + next.1, kept.2 + next.2);
+        }
+        same
+    });
+    // The ends of a bar are values.
+    let hidden = pair.window().is_sensitive();
+    let said = |value: f64, place: usize| if hidden { format!("bar {}", place + 1) } else { number(value) };
     let mut bars: Vec<Bar> = if distinct <= NUMERIC_BARS && single.len() <= 2 * NUMERIC_BARS {
         single
             .into_iter()
-            .map(|(value, before, after)| bar(number(value), BarKind::Value, before as f64, after as f64))
+            .enumerate()
+            .map(|(place, (value, before, after))| bar(said(value, place), BarKind::Value, before, after))
             .collect()
     } else {
         counts
             .into_iter()
             .enumerate()
-            .map(|(index, (before, after))| bar(number(low + width * index as f64), BarKind::Value, before, after))
+            .map(|(index, (before, after))| {
+                bar(said(low + width * index as f64, index), BarKind::Value, before, after)
+            })
             .collect()
     };
     for (label, kind, (before, after)) in [("below", BarKind::Below, below), ("above", BarKind::Above, above)] {

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+use arrow::array::ArrayRef;
+
 use super::columns::{bars, of_finding, of_tool, strength};
 use super::notes::reading_notes;
 use super::{Both, ColumnReport, CompareReport, FORMAT, MeasureReport, Outcome, Summary};
 use crate::binning::Binning;
 use crate::compare::{CompareSpec, Comparison};
-use crate::judge::why::{Reason, explain};
+use crate::judge::why::{Reason, Sides, explain};
 use crate::judge::{Finding, Verdict};
 use crate::measure::{Pair, Side};
 use crate::preset::DatasetRule;
@@ -92,12 +94,18 @@ fn column_report(comparison: &Comparison, spec: &CompareSpec, name: &str) -> Opt
         }
     };
     let why = comparison.why.get(name).cloned().unwrap_or_default();
-    Some(of_pair(column.column_type, &pair, verdict, measures, why))
+    Some(of_pair(column.column_type, &pair, verdict, measures, (why, comparison.values.get(name))))
 }
 
-/// The report of a column of a window: as it was judged, and why it moved.
+/// The report of a column of a window: as it was judged, and why it moved. `sample` is the column in the window's sample of
+/// records, if there is one.
 #[must_use]
-pub fn window_column(pair: &Pair<'_>, findings: &[Finding], values_only: bool) -> ColumnReport {
+pub fn window_column(
+    pair: &Pair<'_>,
+    findings: &[Finding],
+    values_only: bool,
+    sample: Option<&ArrayRef>,
+) -> ColumnReport {
     let scored = pair.values_only(values_only);
     let own = || findings.iter().filter(|finding| finding.column == pair.window().name());
     let column_type = match pair.window().binning() {
@@ -107,7 +115,8 @@ pub fn window_column(pair: &Pair<'_>, findings: &[Finding], values_only: bool) -
     };
     let verdict = own().map(|finding| finding.verdict).reduce(Verdict::worse).unwrap_or(Verdict::Undefined);
     let measures = own().map(|finding| of_finding(finding, Some(&scored))).collect();
-    of_pair(column_type, pair, verdict.into(), measures, explain(pair, None))
+    let sides = Sides::of_window(pair, sample);
+    of_pair(column_type, pair, verdict.into(), measures, (explain(pair, sides.as_ref()), sides.as_ref()))
 }
 
 fn of_pair(
@@ -115,18 +124,19 @@ fn of_pair(
     pair: &Pair<'_>,
     verdict: Outcome,
     measures: Vec<MeasureReport>,
-    why: Vec<Reason>,
+    (why, sides): (Vec<Reason>, Option<&Sides>),
 ) -> ColumnReport {
     let points = pair.points();
+    let of = |side: Side| sides.and_then(|sides| sides.of(side));
     ColumnReport {
         name: pair.window().name().to_owned(),
         column_type: column_type.as_str().to_owned(),
         verdict,
         moved: measures.iter().map(strength).fold(0.0, f64::max),
-        baseline: Summary::of(pair.baseline(), points.as_ref(), Side::Baseline),
-        window: Summary::of(pair.window(), points.as_ref(), Side::Window),
+        baseline: Summary::of(pair.baseline(), of(Side::Baseline)),
+        window: Summary::of(pair.window(), of(Side::Window)),
         measures,
-        distribution: bars(pair, points.as_ref()),
+        distribution: bars(pair, points.as_ref(), sides),
         why,
     }
 }

@@ -199,7 +199,7 @@ fn summaries(column: &ColumnReport) -> Markup {
         ("rows", |side| side.rows),
         ("valid values", |side| side.values),
         ("null or missing", Summary::nulls),
-        ("infinite or not a number", |side| side.nan + side.infinite),
+        ("not a finite number", |side| side.nan + side.infinite),
         ("of the wrong type", |side| side.wrong_type),
     ];
     html! {
@@ -210,20 +210,23 @@ fn summaries(column: &ColumnReport) -> Markup {
                 @for (name, count) in counts {
                     tr { th scope="row" { (name) } td.number { (grouped(count(before))) } td.number { (grouped(count(after))) } }
                 }
-                @if let Some((before, after)) = before.mean.zip(after.mean) {
-                    tr { th scope="row" { "mean" } td.number { (number(before)) } td.number { (number(after)) } }
+                @for (name, (before, after)) in [("mean", (before.mean, after.mean)), ("standard deviation", (before.sd, after.sd))] {
+                    @if before.is_some() || after.is_some() {
+                        tr { th scope="row" { (name) } td.number { (known(before)) } td.number { (known(after)) } }
+                    }
                 }
-                @if let Some((before, after)) = before.sd.zip(after.sd) {
-                    tr { th scope="row" { "standard deviation" } td.number { (number(before)) } td.number { (number(after)) } }
-                }
-                @if let Some((before, after)) = before.quantiles.zip(after.quantiles) {
+                @if let Some((before, after)) = before.quantile_words().zip(after.quantile_words()) {
                     @for (name, (before, after)) in ["5 %", "25 %", "median", "75 %", "95 %"].into_iter().zip(before.into_iter().zip(after)) {
-                        tr { th scope="row" { (name) } td.number { (number(before)) } td.number { (number(after)) } }
+                        tr { th scope="row" { (name) } td.number { (before) } td.number { (after) } }
                     }
                 }
             }
         }
     }
+}
+
+fn known(value: Option<f64>) -> String {
+    value.map_or("not known".to_owned(), number)
 }
 
 fn bars(column: &ColumnReport) -> Markup {

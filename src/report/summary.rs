@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, Located};
+use crate::judge::why::{finer_quantiles, number, place};
 use crate::measure::{Points, Side};
 use crate::record::Absence;
 
@@ -29,9 +30,14 @@ pub struct Summary {
     /// The population standard deviation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
-    /// The 5, 25, 50, 75 and 95 % quantiles.
+    /// The 5, 25, 50, 75 and 95 % quantiles; null for one of which only the bounds are known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub quantiles: Option<[f64; 5]>,
+    #[schema(value_type = Option<Vec<Option<f64>>>)]
+    pub quantiles: Option<[Option<f64>; 5]>,
+    /// Where each quantile lies, given when one is not known: from, to; null where that is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
+    pub quantile_bounds: Option<[(Option<f64>, Option<f64>); 5]>,
     /// The most frequent categories with their shares of the values, at most ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<serde_json::Value>)]
@@ -39,11 +45,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of a distribution. `points` are both sides as increasing values, where the column is numeric.
+    /// Of a distribution. `values` are the values themselves, all or a sample, as far as they are at hand: they say where
+    /// quantiles lie that the counts do not tell.
     #[must_use]
-    pub fn of(column: &Distribution, points: Option<&Points>, side: Side) -> Self {
-        let at = |level: f64| points.and_then(|points| points.quantile(side, level));
-        let quantiles = [at(0.05), at(0.25), at(0.5), at(0.75), at(0.95)];
+    pub fn of(column: &Distribution, values: Option<(&Points, Side)>) -> Self {
+        let located = finer_quantiles(column, values);
+        let bounds = |located: Located| match located {
+            Located::At(value) => (Some(value), Some(value)),
+            Located::Between(low, high) => (low, high),
+        };
         Self {
             rows: column.rows(),
             values: column.present(),
@@ -52,14 +62,27 @@ impl Summary {
             nan: column.absent(Absence::Nan),
             infinite: column.absent(Absence::Infinite),
             wrong_type: column.absent(Absence::WrongType),
-            mean: points.and_then(|_| column.mean()),
-            sd: points.and_then(|points| points.deviation(side, 0)),
-            quantiles: match quantiles {
-                [Some(q05), Some(q25), Some(q50), Some(q75), Some(q95)] => Some([q05, q25, q50, q75, q95]),
-                _ => None,
-            },
+            mean: column.mean().filter(|_| !column.is_sensitive()),
+            sd: column.deviation().filter(|_| !column.is_sensitive()),
+            quantiles: located.map(|located| located.map(Located::value)),
+            quantile_bounds: located
+                .filter(|located| located.iter().any(|located| located.value().is_none()))
+                .map(|located| located.map(bounds)),
             top: top(column),
         }
+    }
+
+    /// The quantiles in words: numbers, or between which the quantile lies.
+    #[must_use]
+    pub fn quantile_words(&self) -> Option<[String; 5]> {
+        let quantiles = self.quantiles?;
+        let mut words = quantiles.map(|quantile| quantile.map(number).unwrap_or_default());
+        for (word, (low, high)) in words.iter_mut().zip(self.quantile_bounds.into_iter().flatten()) {
+            if word.is_empty() {
+                *word = place(Located::Between(low, high));
+            }
+        }
+        Some(words)
     }
 
     /// Null and missing values.
@@ -79,9 +102,23 @@ impl Summary {
 fn top(column: &Distribution) -> Vec<(String, f64)> {
     let crate::binning::Binning::Categorical(binning) = column.binning() else { return Vec::new() };
     let present = column.present().max(1) as f64;
-    let mut counts: Vec<(usize, u64)> =
-        column.counts().iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
-    counts.sort_by_key(|(bin, count)| (std::cmp::Reverse(*count), *bin));
+    let unseen = binning.unseen_bin();
+    let filled = column.counts().iter().copied().enumerate().filter(|(_, count)| *count > 0);
+    let mut counts: Vec<(usize, String, u64)> = filled
+        .clone()
+        .filter(|(bin, _)| *bin != unseen)
+        .map(|(bin, count)| (bin, binning.label(bin).to_owned(), count))
+        .collect();
+    // Unseen ones by their names, as far as these are kept.
+    let mut unnamed: u64 = filled.filter(|(bin, _)| *bin == unseen).map(|(_, count)| count).sum();
+    for (name, count) in column.unseen().into_iter().flat_map(crate::distribution::UnseenCategories::heaviest) {
+        unnamed = unnamed.saturating_sub(count);
+        counts.push((unseen, name, count));
+    }
+    if unnamed > 0 {
+        counts.push((unseen, binning.label(unseen).to_owned(), unnamed));
+    }
+    counts.sort_by(|left, right| right.2.cmp(&left.2).then_with(|| left.0.cmp(&right.0)));
     counts.truncate(10);
-    counts.into_iter().map(|(bin, count)| (binning.label(bin).to_owned(), count as f64 / present)).collect()
+    counts.into_iter().map(|(_, name, count)| (name, count as f64 / present)).collect()
 }

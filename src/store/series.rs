@@ -235,7 +235,7 @@ async fn summaries_of(
     rows.iter()
         .map(|row| {
             let number = |name: &str| -> Result<u64, sqlx::Error> { Ok(count(row.try_get(name)?)) };
-            let quantiles: Option<Vec<f64>> = row.try_get("quantiles")?;
+            let quantiles: Option<Vec<Option<f64>>> = row.try_get("quantiles")?;
             let categories: Option<Vec<String>> = row.try_get("categories")?;
             let shares: Option<Vec<f32>> = row.try_get("shares")?;
             let summary = ColumnSummary {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::close::{baseline_of, binning};
 use super::{Store, StoreError, count, damaged, event_time, failed, instant};
-use crate::distribution::WindowCounts;
+use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
 use crate::view::{Page, WindowFilter, WindowRow};
 use crate::window::OffsetRanges;
@@ -111,6 +111,32 @@ impl Store {
             .map_err(failed("list windows"))?;
         let page = Page::cut(items, limit, |(start, window)| format!("{start}.{}", window.id));
         Ok(Page { items: page.items.into_iter().map(|(_, window)| window).collect(), next: page.next })
+    }
+
+    /// The sample of a window's records, of the records so far when it is open; empty when none is kept.
+    ///
+    /// # Errors
+    /// When there is no such window, its sample is damaged, or the database is away.
+    pub async fn window_sample(&self, monitor: &str, id: i64) -> Result<RecordSample, StoreError> {
+        let attempted = "read the sample of a window";
+        let row = sqlx::query(
+            "select w.sample, array(select d.sample from window_delta d where d.window_id = w.id
+                                     and d.sample is not null order by d.id) as parts
+             from model_window w where w.monitor = $1 and w.id = $2",
+        )
+        .bind(monitor)
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed(attempted))?
+        .ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no window {id}")))?;
+        let closed: Option<Vec<u8>> = row.try_get("sample").map_err(failed(attempted))?;
+        let parts: Vec<Vec<u8>> = row.try_get("parts").map_err(failed(attempted))?;
+        let mut sample = RecordSample::new(MAX_SAMPLE);
+        for bytes in closed.iter().chain(&parts) {
+            sample.merge(&damaged("a sample", RecordSample::from_ipc(bytes, MAX_SAMPLE))?);
+        }
+        Ok(sample)
     }
 
     /// A window with its counts, and those of its baseline.

@@ -109,8 +109,10 @@ fn rows(after: &Distribution, before: Option<&Distribution>) -> Vec<Distribution
         Binning::Numeric(binning) => (0..binning.bins())
             .map(|bin| {
                 let (baseline, window) = count(bin);
-                let (low, high) = binning.ends(bin);
-                let kind = match (low, high) {
+                let ends = binning.ends(bin);
+                // An end of a bin is a value.
+                let (low, high) = if after.is_sensitive() { (None, None) } else { ends };
+                let kind = match ends {
                     (None, _) => BinKind::Below,
                     (_, None) => BinKind::Above,
                     _ => BinKind::Value,
@@ -139,8 +141,10 @@ fn rows(after: &Distribution, before: Option<&Distribution>) -> Vec<Distribution
             buckets
                 .iter()
                 .map(|bucket| DistributionRow {
-                    low: Some(universal::lower_end(*bucket)).filter(|end| end.is_finite()),
-                    high: Some(universal::lower_end(bucket + 1)).filter(|end| end.is_finite()),
+                    low: Some(universal::lower_end(*bucket))
+                        .filter(|end| end.is_finite() && !after.is_sensitive()),
+                    high: Some(universal::lower_end(bucket + 1))
+                        .filter(|end| end.is_finite() && !after.is_sensitive()),
                     ..row(
                         BinKind::Value,
                         theirs.map(|counts| of(counts, bucket)),

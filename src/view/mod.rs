@@ -9,6 +9,7 @@ mod distribution;
 mod learning;
 mod monitor;
 mod reading;
+mod record;
 mod retraining;
 mod silence;
 mod status;
@@ -27,6 +28,7 @@ pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
 pub use reading::{FilterSeen, NotCounted, Reading, UnreadableColumn};
+pub use record::{GrownGroup, SampledRecord, SampledRecords, sampled_records};
 pub use retraining::{RequestChange, RequestDetail, RequestRow};
 pub use silence::SilenceRow;
 pub use status::{

@@ -1,10 +1,13 @@
 //! Where the columns of a window lie: what charts over time are drawn from.
 
+use arrow::array::AsArray as _;
+use arrow::datatypes::Float64Type;
 use serde::Serialize;
 
 use crate::binning::Binning;
-use crate::distribution::{Distribution, WindowCounts};
-use crate::measure::Points;
+use crate::distribution::{Distribution, Located, RecordSample, WindowCounts};
+use crate::judge::why::finer_quantiles;
+use crate::measure::{Points, Side};
 
 /// Categories a summary names.
 const TOP: usize = 8;
@@ -26,53 +29,39 @@ pub struct ColumnSummary {
     pub above: u64,
     /// Values of categories that the baseline does not know.
     pub unseen: u64,
-    /// The mean, of numeric columns.
+    /// The mean, of numeric columns; none where it is not known.
     pub mean: Option<f64>,
-    /// The 5, 25, 50, 75 and 95 % quantiles, of numeric columns.
-    pub quantiles: Option<[f64; 5]>,
+    /// The 5, 25, 50, 75 and 95 % quantiles, of numeric columns; null for one that is not known.
+    #[schema(value_type = Option<Vec<Option<f64>>>)]
+    pub quantiles: Option<[Option<f64>; 5]>,
     /// The most frequent categories with their shares of the valid values, at most eight.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub categories: Vec<(String, f32)>,
 }
 
-/// The summaries of all columns.
+/// The summaries of all columns. The window's sample of records says where quantiles lie that the counts do not tell.
 #[must_use]
-pub fn summaries(counts: &WindowCounts) -> Vec<ColumnSummary> {
-    counts.columns().iter().map(summary).collect()
+pub fn summaries(counts: &WindowCounts, sample: &RecordSample) -> Vec<ColumnSummary> {
+    counts.columns().iter().map(|column| summary(column, sample)).collect()
 }
 
-fn summary(column: &Distribution) -> ColumnSummary {
+fn summary(column: &Distribution, sample: &RecordSample) -> ColumnSummary {
     let mut summary = ColumnSummary {
         column: column.name().to_owned(),
         present: column.present(),
         nulls: column.nulls(),
         invalid: column.invalid(),
-        mean: column.mean(),
+        mean: column.mean().filter(|_| !column.is_sensitive()),
         ..ColumnSummary::default()
     };
     match column.binning() {
-        Binning::Numeric(binning) => {
+        Binning::Numeric(_) => {
             let counts = column.counts();
             summary.below = counts.first().copied().unwrap_or(0);
             summary.above = counts.last().copied().unwrap_or(0);
-            let points = Points::from_counts(counts.iter().enumerate().filter(|(_, count)| **count > 0).map(
-                |(bin, count)| {
-                    let value = match binning.ends(bin) {
-                        (Some(low), Some(_)) if binning.is_atom(bin) => low,
-                        _ => mean_of(column.bin_sum(bin).unwrap_or(0.0), *count),
-                    };
-                    (value, *count, 0)
-                },
-            ));
-            summary.quantiles = quantiles(&points);
+            summary.quantiles = quantiles(column, sample);
         }
-        Binning::UniversalNumeric => {
-            let counts = column.universal_counts().into_iter().flatten();
-            let points = Points::from_counts(
-                counts.map(|(bucket, count)| (crate::binning::universal::middle(*bucket), *count, 0)),
-            );
-            summary.quantiles = quantiles(&points);
-        }
+        Binning::UniversalNumeric => summary.quantiles = quantiles(column, sample),
         Binning::Categorical(binning) => {
             summary.unseen = column.counts().get(binning.unseen_bin()).copied().unwrap_or(0);
             summary.categories = categories(column, binning);
@@ -82,14 +71,21 @@ fn summary(column: &Distribution) -> ColumnSummary {
     summary
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn mean_of(sum: f64, count: u64) -> f64 {
-    sum / count as f64
-}
-
-fn quantiles(points: &Points) -> Option<[f64; 5]> {
-    let at = |level| points.quantile(crate::measure::Side::Baseline, level);
-    Some([at(0.05)?, at(0.25)?, at(0.5)?, at(0.75)?, at(0.95)?])
+fn quantiles(column: &Distribution, sample: &RecordSample) -> Option<[Option<f64>; 5]> {
+    let known = finer_quantiles(column, None)?.map(Located::value);
+    if known.iter().all(Option::is_some) {
+        return Some(known);
+    }
+    let values = sample.column(column.name());
+    let values: Vec<f64> = values
+        .as_ref()
+        .and_then(|values| values.as_primitive_opt::<Float64Type>())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let points = Points::from_samples(&[], &values);
+    Some(finer_quantiles(column, Some((&points, Side::Window)))?.map(Located::value))
 }
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "shares, for charts")]
@@ -132,15 +128,15 @@ mod tests {
         let rows: Vec<u32> = (0..103).collect();
         let mut counts = WindowCounts::empty(binnings);
         counts.count(&batch, &rows);
-        let [x, k] = <[ColumnSummary; 2]>::try_from(summaries(&counts)).unwrap();
+        let [x, k] = <[ColumnSummary; 2]>::try_from(summaries(&counts, &RecordSample::new(0))).unwrap();
         assert_eq!((x.present, x.nulls, x.invalid, x.below, x.above), (101, 1, 1, 1, 0));
-        let [low, .., high] = x.quantiles.unwrap();
+        let [low, .., high] = x.quantiles.unwrap().map(Option::unwrap);
         assert!((low - 4.5).abs() < 1.1 && (high - 94.5).abs() < 1.1, "{low} {high}");
         assert_eq!((k.present, k.nulls, k.unseen), (102, 1, 1));
         let names: Vec<&str> = k.categories.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a", "b", "new"]);
         assert!(k.quantiles.is_none() && k.mean.is_none());
         let empty = WindowCounts::empty(Arc::clone(counts.binnings()));
-        assert_eq!(summaries(&empty).first().unwrap().quantiles, None);
+        assert_eq!(summaries(&empty, &RecordSample::new(0)).first().unwrap().quantiles, None);
     }
 }

@@ -170,6 +170,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
         "version",
         "[source.where]",
         "[[segments]]",
+        "[sample]",
         "learn",
         "drifted_share",
         "[retrain]",

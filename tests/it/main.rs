@@ -35,3 +35,4 @@ mod seeing;
 mod store;
 mod support;
 mod unit_file;
+mod why;

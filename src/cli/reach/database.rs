@@ -208,9 +208,10 @@ impl Database {
         let counts = counts.flatten();
         let findings = self.store.judged(window).await?;
         let before = counts.as_ref().and_then(|counts| counts.column(column));
+        let sample = self.store.window_sample(monitor, window).await?.column(column);
         let report = before
             .and_then(|before| Pair::new(before, after).ok())
-            .map(|pair| window_column(&pair, &findings, values_only));
+            .map(|pair| window_column(&pair, &findings, values_only, sample.as_ref()));
         Ok(Compared { window: found.row, baseline, report })
     }
 }

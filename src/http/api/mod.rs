@@ -106,6 +106,7 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(monitors::window))
         .routes(routes!(monitors::distributions))
         .routes(routes!(monitors::column))
+        .routes(routes!(monitors::records))
         .routes(routes!(monitors::findings))
         .routes(routes!(baselines::list, baselines::promote))
         .routes(routes!(baselines::diff))

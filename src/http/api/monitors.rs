@@ -16,7 +16,8 @@ use crate::judge::Verdict;
 use crate::record::EventTime;
 use crate::report::ColumnReport;
 use crate::view::{
-    DistributionRow, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, WindowFilter, WindowRow,
+    DistributionRow, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, SampledRecords, WindowFilter,
+    WindowRow,
 };
 
 /// All monitors, by name.
@@ -188,6 +189,32 @@ pub(super) async fn column(
 ) -> Result<Json<ColumnAnswer>, Problem> {
     let detail = backend.column(&monitor, window, &column).await?;
     Ok(Json(ColumnAnswer { window: detail.window, baseline: detail.baseline, comparison: detail.report }))
+}
+
+/// Which records.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordQuery {
+    /// Behind the drift of this column alone: its value belongs to what became more frequent and carries the score.
+    column: Option<String>,
+    /// Records at most.
+    #[param(minimum = 1, maximum = 10000, default = 100)]
+    limit: Option<usize>,
+}
+
+/// Records of a window's sample. Takes the role operator. Empty when the monitor keeps no sample; columns that are marked as
+/// sensitive are not in it.
+#[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/records", tag = "monitors",
+    params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id"), RecordQuery),
+    responses((status = 200, body = SampledRecords), Problems))]
+pub(super) async fn records(
+    State(backend): State<Shared>,
+    Named((monitor, window)): Named<(String, i64)>,
+    Asked(query): Asked<RecordQuery>,
+) -> Result<Json<SampledRecords>, Problem> {
+    let limit = part(None, query.limit, MOST_ROWS)?.limit;
+    Ok(Json(backend.records(&monitor, window, query.column.as_deref(), limit).await?))
 }
 
 /// Which findings.

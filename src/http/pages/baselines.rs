@@ -224,8 +224,8 @@ fn contents(side: Option<&Summary>) -> String {
         (None, Some((name, share))) => format!("{name} {:.0} %", share * 100.0),
         (None, None) => "no value".to_owned(),
     };
-    if let Some([low, _, middle, _, high]) = side.quantiles {
-        text = format!("{text}, median {} ({} to {})", number(middle), number(low), number(high));
+    if let Some([low, _, middle, _, high]) = side.quantile_words() {
+        text = format!("{text}, median {middle} ({low} to {high})");
     }
     if side.nulls() > 0 {
         text = format!("{text}, {} null or missing", grouped(side.nulls()));

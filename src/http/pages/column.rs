@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use super::Shown;
 use super::layout::{Layout, page, table, trail};
 use super::monitor::Query;
-use super::words::{column_in, encoded, plural, series_at, series_name, short_time, span, time, verdict};
+use super::words::{
+    column_in, encoded, plural, records_at, series_at, series_name, short_time, span, time, verdict,
+};
 use crate::chart::{
     Quantiles, Rate, Series, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
 };
@@ -112,7 +114,13 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
             @if let Some(id) = after { a href=(link(id)) rel="next" { "window after" } }
         }
         @match &detail.report {
-            Some(report) => { (key()) (column_section("now", report)) }
+            Some(report) => {
+                (key())
+                (column_section("now", report))
+                @if detail.sample > 0 {
+                    p { a href=(records_at(&seen.series.monitor, detail.window.id, seen.column)) { "Records behind this" } ", from the sample of the window." }
+                }
+            }
             None => {
                 p.status.no_baseline { "There is nothing to compare this window with: no baseline on the same bins." }
                 p {
@@ -199,22 +207,40 @@ fn mark(seen: &Seen<'_>, point: &ColumnPoint) -> TimeMark {
     }
 }
 
+fn all_known(quantiles: [Option<f64>; 5]) -> Quantiles {
+    let [Some(q05), Some(q25), Some(q50), Some(q75), Some(q95)] = quantiles else { return None };
+    Some([q05, q25, q50, q75, q95])
+}
+
 fn bands(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
-    let quantiles: Vec<Quantiles> =
-        seen.points.iter().map(|point| point.summary.as_ref().and_then(|summary| summary.quantiles)).collect();
-    if quantiles.iter().all(Option::is_none) {
+    let of = |point: &ColumnPoint| point.summary.as_ref().and_then(|summary| summary.quantiles);
+    let quantiles: Vec<Quantiles> = seen.points.iter().map(|point| of(point).and_then(all_known)).collect();
+    let unknown =
+        seen.points.iter().filter(|point| of(point).is_some_and(|found| all_known(found).is_none())).count();
+    if quantiles.iter().all(Option::is_none) && unknown == 0 {
         return html! {};
     }
-    let baseline =
-        seen.shown.and_then(|detail| detail.report.as_ref()).and_then(|report| report.baseline.quantiles);
+    let baseline = seen
+        .shown
+        .and_then(|detail| detail.report.as_ref())
+        .and_then(|report| report.baseline.quantiles)
+        .and_then(all_known);
     let middle = |quantiles: &Quantiles| quantiles.map(|[_, _, median, ..]| number(median));
     let ends_of = quantiles.iter().flatten().next().zip(quantiles.iter().flatten().next_back());
-    let sentence = format!(
-        "Quantiles over time: the median goes from {} to {}{}.",
-        ends_of.and_then(|(first, _)| middle(&Some(*first))).unwrap_or_default(),
-        ends_of.and_then(|(_, last)| middle(&Some(*last))).unwrap_or_default(),
-        middle(&baseline).map_or(String::new(), |median| format!("; that of the baseline is {median}"))
-    );
+    let mut sentence = ends_of.map_or("Quantiles over time.".to_owned(), |(first, last)| {
+        format!(
+            "Quantiles over time: the median goes from {} to {}{}.",
+            middle(&Some(*first)).unwrap_or_default(),
+            middle(&Some(*last)).unwrap_or_default(),
+            middle(&baseline).map_or(String::new(), |median| format!("; that of the baseline is {median}"))
+        )
+    });
+    if unknown > 0 {
+        sentence = format!(
+            "{sentence} {} left out: their values lie where the bins do not tell them apart.",
+            plural(unknown, "window")
+        );
+    }
     html! {
         figure {
             figcaption { "Quantiles" }
@@ -327,7 +353,7 @@ fn numbers(seen: &Seen<'_>) -> Markup {
             tbody {
                 @for point in seen.points.iter().rev().take(LISTED) {
                     @let summary = point.summary.clone().unwrap_or_default();
-                    @let [low, _, middle, _, high] = summary.quantiles.map_or([None; 5], |quantiles| quantiles.map(Some));
+                    @let [low, _, middle, _, high] = summary.quantiles.unwrap_or_default();
                     tr {
                         th scope="row" {
                             a href=(column_in(&seen.series.monitor, seen.column, (&seen.series.version, &seen.series.segment), point.window.id)) { (time(&point.window.start)) }

@@ -12,6 +12,7 @@ mod fleet;
 mod layout;
 mod login;
 mod monitor;
+mod records;
 mod retraining;
 mod status;
 mod words;
@@ -49,6 +50,7 @@ pub(super) fn router() -> Router<Shared> {
         .route("/", get(fleet::show))
         .route("/monitors/{monitor}", get(monitor::show))
         .route("/monitors/{monitor}/columns/{column}", get(column::show))
+        .route("/monitors/{monitor}/windows/{window}/records", get(records::show))
         .route("/monitors/{monitor}/baselines", get(baselines::show).post(baselines::promote))
         .route("/monitors/{monitor}/baselines/diff", get(baselines::diff))
         .route("/monitors/{monitor}/baselines/{version}/activate", post(baselines::activate))

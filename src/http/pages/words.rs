@@ -85,6 +85,11 @@ pub(super) fn column_in(monitor: &str, column: &str, (version, segment): (&str, 
     column_page(monitor, column, version, segment, Some(window))
 }
 
+/// Where the records behind a column's drift in a window are shown.
+pub(super) fn records_at(monitor: &str, window: i64, column: &str) -> String {
+    format!("/monitors/{}/windows/{window}/records?column={}", encoded(monitor), encoded(column))
+}
+
 /// A number of things.
 pub(super) fn plural(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }

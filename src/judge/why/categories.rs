@@ -23,8 +23,24 @@ pub(super) fn signatures(pair: &Pair<'_>, categories: &Categories) -> Vec<Reason
     if sizes.0 < FEW || sizes.1 < FEW {
         return Vec::new();
     }
-    let counts: Counts<'_> = categories.names.iter().map(String::as_str).zip(categories.pairs()).collect();
-    if let Some(reason) = constant(&counts, sizes) {
+    // Categories that share a bin have no names that could be told.
+    let nameless = |name: &str| {
+        let binning = pair.categorical_binning();
+        binning.is_some_and(|binning| {
+            [binning.rare_bin(), binning.unseen_bin()].map(|bin| binning.label(bin)).contains(&name)
+        })
+    };
+    let counts: Counts<'_> = categories
+        .names
+        .iter()
+        .map(String::as_str)
+        .zip(categories.pairs())
+        .filter(|(name, _)| !nameless(name))
+        .collect();
+    let held: u64 = counts.values().map(|(_, after)| after).sum();
+    if held == sizes.1
+        && let Some(reason) = constant(&counts, sizes)
+    {
         return vec![reason];
     }
     let mut reasons: Vec<Reason> = nulls_replaced(pair, &counts, sizes).into_iter().collect();
@@ -45,8 +61,17 @@ pub(super) fn signatures(pair: &Pair<'_>, categories: &Categories) -> Vec<Reason
 fn constant(counts: &Counts<'_>, (n, m): (u64, u64)) -> Option<Reason> {
     let mut held = counts.iter().filter(|(_, (_, after))| *after > 0);
     let (name, (before, _)) = held.next()?;
-    if held.next().is_some() || counts.iter().filter(|(_, (before, _))| *before > 0).count() < 2 {
+    if held.next().is_some() {
         return None;
+    }
+    let mut old = counts.iter().filter(|(_, (before, _))| *before > 0);
+    if let (Some((first, (times, _))), None) = (old.next(), old.next()) {
+        return (first != name && *times == n).then(|| {
+            Reason::new(
+                Cause::Constant,
+                format!("every value of the window is `{name}`; every value of the baseline is `{first}`"),
+            )
+        });
     }
     let share = *before as f64 / n as f64;
     // A value that is nearly always there may well fill a window.

@@ -14,6 +14,8 @@ pub struct Contribution {
     pub after: f64,
     /// Its share of the Jensen-Shannon divergence, from 0 to 1.
     pub share: f64,
+    /// The bins it is made of.
+    pub span: Span,
 }
 
 /// The groups a column is compared on with their shares of the Jensen-Shannon divergence, whose terms are never negative,
@@ -40,6 +42,7 @@ pub fn contributions(pair: &Pair<'_>) -> Vec<Contribution> {
                 before: p,
                 after: q,
                 share: (term(p, middle) + term(q, middle)).max(0.0),
+                span: span.clone(),
             }
         })
         .collect();
@@ -58,9 +61,15 @@ pub fn contributions(pair: &Pair<'_>) -> Vec<Contribution> {
 fn label(pair: &Pair<'_>, span: &Span) -> String {
     let Span::Bins(first, last) = span else { return "no valid value".to_owned() };
     if let Some(binning) = pair.categorical_binning() {
+        if *first == binning.unseen_bin() {
+            return unseen(pair);
+        }
         return format!("`{}`", binning.label(*first));
     }
     let Some(binning) = pair.numeric_binning() else { return "all values".to_owned() };
+    if pair.window().is_sensitive() {
+        return by_rank(pair, *first, *last);
+    }
     if first == last && binning.is_atom(*first) {
         return binning.ends(*first).0.map_or_else(String::new, |value| format!("exactly {}", number(value)));
     }
@@ -70,6 +79,42 @@ fn label(pair: &Pair<'_>, span: &Span) -> String {
         (Some(low), None) => format!("{} and above", number(low)),
         (None, None) => "all values".to_owned(),
     }
+}
+
+/// The categories that the baseline does not have, the most frequent ones by name.
+fn unseen(pair: &Pair<'_>) -> String {
+    let Some(unseen) = pair.window().unseen() else { return "unseen categories".to_owned() };
+    let names = unseen.heaviest();
+    let told: Vec<String> = names.iter().take(NAMES).map(|(name, _)| format!("`{name}`")).collect();
+    #[expect(clippy::cast_precision_loss, reason = "a few names")]
+    let more = (unseen.distinct() - told.len() as f64).round();
+    match (told.as_slice(), more >= 1.0) {
+        ([], _) => "unseen categories".to_owned(),
+        ([name], false) => format!("{name} (unseen)"),
+        (_, false) => format!("{} (unseen)", told.join(", ")),
+        (_, true) => {
+            let about = if unseen.is_exact() { "" } else { "about " };
+            format!("{} and {about}{more} more (unseen)", told.join(", "))
+        }
+    }
+}
+
+/// Unseen categories that are named.
+const NAMES: usize = 3;
+
+/// Where bins lie among the values of the baseline, without an end of them.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn by_rank(pair: &Pair<'_>, first: usize, last: usize) -> String {
+    let counts = pair.baseline().counts();
+    if first == 0 && last == 0 {
+        return "below the baseline's range".to_owned();
+    }
+    if first + 1 == counts.len() {
+        return "above the baseline's range".to_owned();
+    }
+    let all = pair.baseline().present().max(1) as f64;
+    let below = |end: usize| counts.iter().take(end).sum::<u64>() as f64 / all * 100.0;
+    format!("from the {:.0} % to the {:.0} % quantile of the baseline", below(first), below(last + 1))
 }
 
 pub(super) fn reason(pair: &Pair<'_>) -> Option<Reason> {

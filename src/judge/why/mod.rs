@@ -1,24 +1,27 @@
 //! The *why* of a drifting column: which bins carry the score, which way it moved, and signatures of common faults of
 //! pipelines, each with its evidence.
 //!
-//! Signatures are looked for in all distinct values with their counts, or in a sample of them. A signature is only given
-//! when undoing the fault makes the two sides indistinguishable, or when counts can hardly be explained otherwise: a
-//! wrong one costs an owner more time than none.
+//! Signatures are looked for in the values of both sides, or in the window's sample of records against the bins of the
+//! baseline. A signature is only given when undoing the fault makes the two sides indistinguishable and leaves little
+//! unexplained, or when counts can hardly be explained otherwise: a wrong one costs an owner more time than none.
 
 mod categories;
 mod contribution;
 mod hours;
 mod numbers;
+mod sides;
+mod transform;
 
 pub use contribution::{Contribution, contributions};
+pub use sides::Sides;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::movement::movement;
-use crate::distribution::{Distribution, WindowCounts};
-use crate::measure::{Pair, Proportions, Side, Values};
+use crate::distribution::{Distribution, Located, WindowCounts};
+use crate::measure::{LEVELS, Pair, Points, Proportions, Side};
 use crate::record::Absence;
 
 /// What kind of reason it is.
@@ -84,47 +87,49 @@ impl Cause {
     }
 }
 
-/// All that can be said about why a column drifted, signatures first. `values` are the column's values on both sides, all
+/// All that can be said about why a column drifted, signatures first. `sides` are the column's values on both sides, all
 /// or a sample; without them only counts on bins are looked at.
 #[must_use]
-pub fn explain(pair: &Pair<'_>, values: Option<&Values>) -> Vec<Reason> {
-    let mut reasons = signatures(pair, values);
+pub fn explain(pair: &Pair<'_>, sides: Option<&Sides>) -> Vec<Reason> {
+    let mut reasons = signatures(pair, sides);
     if !reasons.iter().any(|reason| matches!(reason.cause, Cause::AllNull | Cause::ColumnMissing)) {
         reasons.extend(null_share(pair));
         reasons.extend(contribution::reason(pair));
     }
-    reasons.extend(direction(pair));
+    reasons.extend(direction(pair, sides));
     reasons
 }
 
-/// Why each of these columns moved from one set of counts to the other; `values` gives the values of a column, see
+/// Why each of these columns moved from one set of counts to the other; `sides` gives the values of a column, see
 /// [`explain`].
 #[must_use]
 pub fn explain_columns<'a>(
     before: &WindowCounts,
     after: &WindowCounts,
     columns: impl IntoIterator<Item = &'a str>,
-    values: impl Fn(&Pair<'_>, &str) -> Option<Values>,
+    sides: impl Fn(&Pair<'_>, &str) -> Option<Sides>,
 ) -> BTreeMap<String, Vec<Reason>> {
     let of = |name: &str| {
         let (before, after) = before.column(name).zip(after.column(name))?;
         let pair = Pair::new(before, after).ok()?;
-        Some((name.to_owned(), explain(&pair, values(&pair, name).as_ref())))
+        Some((name.to_owned(), explain(&pair, sides(&pair, name).as_ref())))
     };
     columns.into_iter().filter_map(of).collect()
 }
 
 /// The signatures of faults alone; none when nothing points to one.
 #[must_use]
-pub fn signatures(pair: &Pair<'_>, values: Option<&Values>) -> Vec<Reason> {
+pub fn signatures(pair: &Pair<'_>, sides: Option<&Sides>) -> Vec<Reason> {
     let mut reasons = gone(pair.baseline(), pair.window());
     if !reasons.is_empty() {
         return reasons;
     }
     reasons.extend(wrong_type(pair));
-    reasons.extend(match values {
-        Some(Values::Numeric { points, .. }) => numbers::signatures(pair, points),
-        Some(Values::Categorical(categories)) => categories::signatures(pair, categories),
+    reasons.extend(match sides {
+        Some(Sides::Numbers { points, sampled }) => {
+            numbers::signatures(&numbers::Numbers::new(pair, points, *sampled))
+        }
+        Some(Sides::Categories(categories)) => categories::signatures(pair, categories),
         None => Vec::new(),
     });
     reasons
@@ -176,18 +181,32 @@ fn null_share(pair: &Pair<'_>) -> Option<Reason> {
     })
 }
 
-fn direction(pair: &Pair<'_>) -> Option<Reason> {
+/// How a column moved whose values are not to be shown: in standard deviations of the baseline.
+fn hidden_direction(pair: &Pair<'_>) -> Option<Reason> {
+    let (before, after) = (pair.baseline(), pair.window());
+    let deviation = before.deviation().filter(|deviation| *deviation > 0.0)?;
+    let spread = after
+        .deviation()
+        .map_or(String::new(), |spread| format!("; standard deviation times {}", number(spread / deviation)));
+    let by = (after.mean()? - before.mean()?) / deviation;
+    Some(Reason::new(Cause::Direction, format!("the mean moved by {by:+.2} baseline standard deviations{spread}")))
+}
+
+fn direction(pair: &Pair<'_>, sides: Option<&Sides>) -> Option<Reason> {
+    if pair.window().is_sensitive() && pair.categorical_binning().is_none() {
+        return hidden_direction(pair);
+    }
     let moved = movement(Some(pair.baseline()), Some(pair.window()));
     if let Some((before, after)) = moved.mean {
-        let deviation = crate::measure::standard_deviation(pair.baseline()).filter(|deviation| *deviation > 0.0);
-        let spread = crate::measure::standard_deviation(pair.window());
+        let deviation = pair.baseline().deviation().filter(|deviation| *deviation > 0.0);
+        let spread = pair.window().deviation();
         let by = deviation.map_or(String::new(), |deviation| {
             format!(", {:+.2} baseline standard deviations", (after - before) / deviation)
         });
         let spread = deviation.zip(spread).map_or(String::new(), |(before, after)| {
             format!("; standard deviation {} to {}", number(before), number(after))
         });
-        let quantiles = quantiles(pair).unwrap_or_default();
+        let quantiles = quantiles(pair, sides).unwrap_or_default();
         return Some(Reason::new(
             Cause::Direction,
             format!("mean {} to {}{by}{spread}{quantiles}", number(before), number(after)),
@@ -201,18 +220,51 @@ fn direction(pair: &Pair<'_>) -> Option<Reason> {
 }
 
 /// The 5 %, 50 % and 95 % quantiles on both sides.
-fn quantiles(pair: &Pair<'_>) -> Option<String> {
-    let points = pair.points()?;
-    let of = |side: Side| {
-        let at = |level: f64| points.quantile(side, level).map(number);
-        Some(format!("{} / {} / {}", at(0.05)?, at(0.5)?, at(0.95)?))
+fn quantiles(pair: &Pair<'_>, sides: Option<&Sides>) -> Option<String> {
+    let of = |column: &Distribution, values: Option<(&Points, Side)>| {
+        let [low, _, middle, _, high] = finer_quantiles(column, values)?.map(place);
+        Some(format!("{low} / {middle} / {high}"))
     };
-    Some(format!("; 5 % / median / 95 %: {} to {}", of(Side::Baseline)?, of(Side::Window)?))
+    let (before, after) = sides.map_or((None, None), |sides| (sides.of(Side::Baseline), sides.of(Side::Window)));
+    Some(format!("; 5 % / median / 95 %: {} to {}", of(pair.baseline(), before)?, of(pair.window(), after)?))
 }
 
-/// A number as a person would write it: four significant digits or so.
+/// The 5, 25, 50, 75 and 95 % quantiles of a column; where its counts do not tell one, that of its values themselves, all or
+/// a sample, as far as these are at hand.
+#[must_use]
+pub fn finer_quantiles(column: &Distribution, values: Option<(&Points, Side)>) -> Option<[Located; 5]> {
+    if column.is_sensitive() {
+        return None;
+    }
+    let mut found = column.quantiles()?;
+    for (located, level) in found.iter_mut().zip(LEVELS) {
+        let finer = || values.and_then(|(points, side)| points.quantile(side, level));
+        if let Some(value) = located.value().or_else(finer) {
+            *located = Located::At(value);
+        }
+    }
+    Some(found)
+}
+
+/// A place on the line in words.
+#[must_use]
+pub fn place(located: Located) -> String {
+    match located {
+        Located::At(value) => number(value),
+        Located::Between(Some(low), Some(high)) => format!("between {} and {}", number(low), number(high)),
+        Located::Between(Some(low), None) => format!("above {}", number(low)),
+        Located::Between(None, Some(high)) => format!("below {}", number(high)),
+        Located::Between(None, None) => "not known".to_owned(),
+    }
+}
+
+/// A number as a person would write it: four significant digits or so. What is no number is not known: neither NaN nor
+/// infinity is ever shown.
 #[must_use]
 pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "not known".to_owned();
+    }
     if value == 0.0 {
         return "0".to_owned();
     }

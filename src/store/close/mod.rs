@@ -145,6 +145,7 @@ impl Store {
             key: window.key.clone(),
             end: window.end,
             counts: merged.counts,
+            sample: merged.sample,
             evidence,
             baseline,
             alerts,
@@ -165,7 +166,7 @@ impl Store {
             }
             None => None,
         };
-        write_window(&mut transaction, window, &closing, merged.sample, (with, &pinned), &decision).await?;
+        write_window(&mut transaction, window, &closing, (with, &pinned), &decision).await?;
         write_summaries(&mut transaction, window.id, &closing).await?;
         write_findings(&mut transaction, window.id, &decision).await?;
         write_alerts(&mut transaction, monitor, window, &decision).await?;

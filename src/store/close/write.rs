@@ -6,7 +6,6 @@ use sqlx::PgConnection;
 use super::read::Pinned;
 use super::{Closing, OpenWindow};
 use crate::decision::{ClosingWindow, Decision, Notification, RetrainingRequest};
-use crate::distribution::RecordSample;
 use crate::judge::{Judgement, Verdict};
 use crate::retrain::RetrainDecision;
 use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};
@@ -18,7 +17,6 @@ pub(super) async fn write_window(
     connection: &mut PgConnection,
     window: &OpenWindow,
     closing: &ClosingWindow,
-    mut sample: RecordSample,
     (with, pinned): (Closing<'_>, &Pinned),
     decision: &Decision,
 ) -> Result<(), StoreError> {
@@ -34,7 +32,7 @@ pub(super) async fn write_window(
     .bind(window.id)
     .bind(bigint(closing.counts.rows()))
     .bind(damaged("counts", closing.counts.to_ipc())?)
-    .bind(damaged("sample", sample.to_ipc())?)
+    .bind(damaged("sample", closing.sample.clone().to_ipc())?)
     .bind(serde_json::to_value(&closing.evidence.offsets).unwrap_or(Value::Null))
     .bind(missing.is_empty())
     .bind(serde_json::to_value(missing).unwrap_or(Value::Null))
@@ -85,7 +83,7 @@ pub(super) async fn write_summaries(
     window: i64,
     closing: &ClosingWindow,
 ) -> Result<(), StoreError> {
-    let rows: Vec<Value> = summaries(&closing.counts)
+    let rows: Vec<Value> = summaries(&closing.counts, &closing.sample)
         .into_iter()
         .map(|summary| {
             let (categories, shares): (Vec<String>, Vec<f32>) = summary.categories.into_iter().unzip();

@@ -1,4 +1,5 @@
-//! Common faults of pipelines, put into real columns, are named; untouched columns carry no signature.
+//! Common faults of pipelines, put into real columns, are named; untouched columns carry no signature. Both when two files
+//! are compared, value by value, and as a daemon sees them: a baseline as bins, the counts of a window and a sample of it.
 //!
 //! Baseline and window are the rows of a reference, dealt out as if by chance: the same law, other records. (Every other
 //! row would not do: data by the hour has a rhythm.)
@@ -6,9 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use driftd::binning::{Binning, BinningSet, CategoricalBinning, NumericBinning};
-use driftd::distribution::{Distribution, WindowCounts};
-use driftd::judge::why::{Cause, signatures};
+use driftd::binning::{
+    Binning, BinningSet, BuildOptions, CategoricalBinning, NumericBinning, categorical_from_counts,
+    numeric_from_values,
+};
+use driftd::distribution::{RecordSample, RowOrigin, WindowCounts, sample_hashes};
+use driftd::judge::why::{Cause, Sides, signatures};
 use driftd::measure::{Pair, Values};
 use driftd::record::{ColumnType, ModelSchema};
 
@@ -25,38 +29,77 @@ fn halves<T: Clone>(values: &[T]) -> (Vec<T>, Vec<T>) {
     (side(0), side(1))
 }
 
-fn numeric_causes(before: &Numbers, after: &Numbers) -> BTreeSet<Cause> {
-    let all = before.iter().chain(after).flatten().copied();
-    let Some(binning) = NumericBinning::distinct(all, false) else { return BTreeSet::new() };
+/// How a column is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// With all values of both sides, as `driftd compare` does.
+    InFiles,
+    /// With a baseline as bins and a sample of the window, as a daemon does.
+    ByDaemon,
+}
+
+fn numeric_causes(seen: Seen, before: &Numbers, after: &Numbers) -> BTreeSet<Cause> {
+    let binning = match seen {
+        Seen::InFiles => NumericBinning::distinct(before.iter().chain(after).flatten().copied(), false),
+        Seen::ByDaemon => {
+            numeric_from_values(&mut before.iter().flatten().copied().collect(), BuildOptions::default()).ok()
+        }
+    };
+    let Some(binning) = binning else { return BTreeSet::new() };
     let json = |values: &Numbers| -> Vec<String> {
         values.iter().map(|value| value.map_or("null".to_owned(), |value| format!("{value:?}"))).collect()
     };
-    causes(ColumnType::Numeric, Binning::Numeric(binning), &json(before), &json(after))
+    causes(seen, ColumnType::Numeric, Binning::Numeric(binning), &json(before), &json(after))
 }
 
-fn text_causes(before: &Texts, after: &Texts) -> BTreeSet<Cause> {
-    let mut names: Vec<String> = before.iter().chain(after).flatten().cloned().collect();
-    names.sort();
+fn text_causes(seen: Seen, before: &Texts, after: &Texts) -> BTreeSet<Cause> {
+    let binning = match seen {
+        Seen::InFiles => {
+            let mut names: Vec<String> = before.iter().chain(after).flatten().cloned().collect();
+            names.sort();
+            Binning::Categorical(CategoricalBinning::new(names, vec![]))
+        }
+        Seen::ByDaemon => {
+            let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+            before.iter().flatten().for_each(|name| *counts.entry(name.clone()).or_default() += 1);
+            categorical_from_counts(&counts, BuildOptions::default())
+        }
+    };
     let json = |values: &Texts| -> Vec<String> {
         values.iter().map(|value| serde_json::to_string(value).unwrap()).collect()
     };
-    let binning = Binning::Categorical(CategoricalBinning::new(names, vec![]));
-    causes(ColumnType::Categorical, binning, &json(before), &json(after))
+    causes(seen, ColumnType::Categorical, binning, &json(before), &json(after))
 }
 
-fn causes(column_type: ColumnType, binning: Binning, before: &[String], after: &[String]) -> BTreeSet<Cause> {
+fn causes(
+    seen: Seen,
+    column_type: ColumnType,
+    binning: Binning,
+    before: &[String],
+    after: &[String],
+) -> BTreeSet<Cause> {
     let binnings = Arc::new(BinningSet::new(vec![("x".to_owned(), binning)]));
     let schema = ModelSchema::of_features(&[("x", column_type)]).unwrap();
-    let count = |values: &[String]| -> Distribution {
+    let mut sample = RecordSample::new(2_000);
+    let mut count = |values: &[String], sampled: bool| -> WindowCounts {
         let batch = records(&schema, values.iter().map(|value| format!(r#"{{"x":{value}}}"#)));
+        let rows: Vec<u32> = (0..values.len() as u32).collect();
         let mut counts = WindowCounts::empty(Arc::clone(&binnings));
-        counts.count(&batch, &(0..values.len() as u32).collect::<Vec<_>>());
-        counts.columns()[0].clone()
+        counts.count(&batch, &rows);
+        if sampled {
+            let origin = RowOrigin { topic: "t", partition: 0 };
+            sample.offer(&batch, origin, &sample_hashes(origin, &batch.offsets), &rows);
+        }
+        counts
     };
-    let (before, after) = (count(before), count(after));
-    let pair = Pair::new(&before, &after).unwrap();
-    let found = signatures(&pair, Some(&Values::of_pair(&pair, false)));
-    found.into_iter().map(|reason| reason.cause).collect()
+    let (before, after) = (count(before, false), count(after, true));
+    sample.merge(&RecordSample::new(2_000));
+    let pair = Pair::new(&before.columns()[0], &after.columns()[0]).unwrap();
+    let sides = match seen {
+        Seen::InFiles => Some(Values::of_pair(&pair, false).into()),
+        Seen::ByDaemon => Sides::of_window(&pair, sample.column("x").as_ref()),
+    };
+    signatures(&pair, sides.as_ref()).into_iter().map(|reason| reason.cause).collect()
 }
 
 fn sorted(values: &Numbers) -> Vec<f64> {
@@ -181,6 +224,15 @@ struct Hits {
 
 #[test]
 fn faults_are_named_and_untouched_columns_carry_none() {
+    look_for_faults(Seen::InFiles);
+}
+
+#[test]
+fn a_daemon_names_faults_from_bins_and_a_sample() {
+    look_for_faults(Seen::ByDaemon);
+}
+
+fn look_for_faults(seen: Seen) {
     let mut table: BTreeMap<&'static str, Hits> = BTreeMap::new();
     let (mut untouched, mut false_hits) = (0, Vec::new());
     let mut judge = |name: &'static str, cause: Cause, place: String, found: BTreeSet<Cause>| {
@@ -200,16 +252,16 @@ fn faults_are_named_and_untouched_columns_carry_none() {
                 Column::Numbers(values) => {
                     let (before, after) = halves(&values);
                     for (fault, cause, before, after) in numeric_faults(&before, &after) {
-                        judge(fault, cause, place.clone(), numeric_causes(&before, &after));
+                        judge(fault, cause, place.clone(), numeric_causes(seen, &before, &after));
                     }
-                    numeric_causes(&before, &after)
+                    numeric_causes(seen, &before, &after)
                 }
                 Column::Texts(values) => {
                     let (before, after) = halves(&values);
                     for (fault, cause, before, after) in text_faults(&before, &after) {
-                        judge(fault, cause, place.clone(), text_causes(&before, &after));
+                        judge(fault, cause, place.clone(), text_causes(seen, &before, &after));
                     }
-                    text_causes(&before, &after)
+                    text_causes(seen, &before, &after)
                 }
             };
             untouched += 1;
@@ -232,7 +284,7 @@ fn faults_are_named_and_untouched_columns_carry_none() {
     let (before, after) = halves(&by_rental);
     for by in [1.0, 5.0, 13.0, 23.0] {
         let moved = each(&after, |hour| (hour + by) % 24.0);
-        judge("time zone", Cause::TimeZone, format!("rentals {by}"), numeric_causes(&before, &moved));
+        judge("time zone", Cause::TimeZone, format!("rentals {by}"), numeric_causes(seen, &before, &moved));
     }
     eprintln!("{:<18} {:>8} {:>6} {:>11}", "fault", "injected", "named", "with others");
     for (name, hits) in &table {

@@ -1,0 +1,101 @@
+//! `driftd records`
+
+use super::{CliError, Context, as_json, say, say_json, with_store};
+use crate::notify::plain;
+use crate::store::Store;
+use crate::view::{SampledRecords, WindowFilter, sampled_records};
+
+/// Whose records.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A window: MONITOR/WINDOW, by its id or `last`. Or a finding, for the records behind it: MONITOR/WINDOW/COLUMN.
+    what: String,
+    /// Records at most.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    limit: u64,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
+    context.only_here(
+        "reads records from the database itself; over the API they are at /monitors/M/windows/W/records",
+    )?;
+    with_store(context, async |store, _| {
+        let parts: Vec<&str> = arguments.what.splitn(3, '/').collect();
+        let (monitor, window, column) = match parts.as_slice() {
+            [monitor, window] => (*monitor, *window, None),
+            [monitor, window, column] => (*monitor, *window, Some(*column)),
+            _ => {
+                return Err(CliError::Failed(format!(
+                    "`{}` is neither MONITOR/WINDOW nor MONITOR/WINDOW/COLUMN\nhint: MONITOR/last is the newest closed window",
+                    arguments.what
+                )));
+            }
+        };
+        let id = window_id(store, monitor, window).await?;
+        let pair = store.window_counts(monitor, id).await?;
+        if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
+            return Err(CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`")));
+        }
+        let mut sample = store.window_sample(monitor, id).await?;
+        let baseline = pair.baseline.and_then(|(_, counts)| counts);
+        let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+        let of = (&mut sample, &pair.offsets);
+        let found = sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit);
+        if as_json() {
+            return say_json(&found);
+        }
+        show(monitor, &found);
+        Ok(())
+    })
+}
+
+/// The id of a window that is called by its id or `last`: the newest closed one of the whole.
+async fn window_id(store: &Store, monitor: &str, window: &str) -> Result<i64, CliError> {
+    if window != "last" {
+        return window
+            .parse()
+            .map_err(|_| CliError::Failed(format!("`{window}` is not the id of a window, nor `last`")));
+    }
+    let filter = WindowFilter {
+        segment: Some(crate::window::WHOLE.to_owned()),
+        status: Some("closed".to_owned()),
+        ..WindowFilter::default()
+    };
+    let page = store.windows(monitor, &filter, None, 1).await?;
+    page.items
+        .first()
+        .map(|window| window.id)
+        .ok_or_else(|| CliError::Failed(format!("monitor `{monitor}` has no closed window")))
+}
+
+fn show(monitor: &str, found: &SampledRecords) {
+    let window = &found.window;
+    say(format!(
+        "{monitor}, window {} to {}: {} of {} records are in its sample",
+        window.start, window.end, found.sample, window.rows
+    ));
+    if found.sample == 0 {
+        say("hint: the section [sample] of a monitor's file keeps a sample of the records of each window");
+        return;
+    }
+    if found.column.is_some() && found.records.is_empty() {
+        say("nothing that became more frequent carries the score, or the column is not in the sample");
+    }
+    for group in &found.grown {
+        say(format!(
+            "{}: {:.1} % to {:.1} %, {} records of the sample",
+            plain(&group.holds),
+            group.before * 100.0,
+            group.after * 100.0,
+            group.sampled
+        ));
+    }
+    if !found.left_out.is_empty() {
+        say(format!("not in the sample: {}", plain(&found.left_out.join(", "))));
+    }
+    for record in &found.records {
+        let topic = record.topic.as_deref().map_or(String::new(), |topic| format!("{topic} "));
+        let values = serde_json::to_string(&record.values).unwrap_or_default();
+        say(format!("{}{}@{} {} {}", plain(&topic), record.partition, record.offset, record.time, plain(&values)));
+    }
+}

@@ -1,0 +1,241 @@
+//! Mean, standard deviation and quantiles of a numeric column: what is known of them, and nothing that is not.
+
+use super::column::{Bins, Distribution};
+use super::detail::{Layout, Stretch, Zone};
+use super::moments::{Group, bucket_ends, bucket_ruler, together};
+use crate::binning::{Binning, NumericBinning, universal};
+
+/// Where a quantile lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Located {
+    /// Here, as exactly as a reader needs: to half a standard deviation of the values, or to four digits.
+    At(f64),
+    /// Between these; open where nothing is known.
+    Between(Option<f64>, Option<f64>),
+}
+
+impl Located {
+    /// The value, where it is known.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::At(value) => Some(value),
+            Self::Between(..) => None,
+        }
+    }
+}
+
+/// Values at one place, as far as they can be told apart.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    low: Option<f64>,
+    high: Option<f64>,
+    mean: f64,
+    count: u64,
+}
+
+impl From<Stretch> for Spot {
+    fn from(stretch: Stretch) -> Self {
+        Self {
+            low: Some(stretch.low),
+            high: Some(stretch.high),
+            mean: stretch.group.mean,
+            count: stretch.group.count,
+        }
+    }
+}
+
+/// A difference of this share of a value is not seen in the four digits it is written with.
+const UNSEEN: f64 = 5e-4;
+
+impl Distribution {
+    /// The mean of a numeric column; `None` without a value, on other columns, and where counts of an earlier version of
+    /// driftd do not say it.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        self.place().map(|(mean, _)| mean)
+    }
+
+    /// The population standard deviation of a numeric column; `None` as for [`Self::mean`]. It is that of the values, not
+    /// of their bins; only counts of an earlier version, which have no squares, give that of the bins' means, and none when
+    /// values lie beyond the range.
+    #[must_use]
+    pub fn deviation(&self) -> Option<f64> {
+        self.place().and_then(|(_, deviation)| deviation)
+    }
+
+    fn place(&self) -> Option<(f64, Option<f64>)> {
+        let found = if let Some(groups) = self.groups() {
+            together(&groups).map(|(mean, deviation)| (mean, Some(deviation)))
+        } else {
+            self.place_of_bins()
+        };
+        found.filter(|(mean, deviation)| mean.is_finite() && deviation.is_none_or(f64::is_finite))
+    }
+
+    /// All values in groups of known moments; `None` when some are not known, as in counts of an earlier version.
+    fn groups(&self) -> Option<Vec<Group>> {
+        match (&self.bins, self.binning()) {
+            (Bins::Numeric { detail, .. }, Binning::Numeric(binning)) => {
+                (detail.count() == self.present()).then(|| detail.groups(&Layout::of(binning)))
+            }
+            (Bins::Universal { moments, .. }, _) => {
+                let groups: Vec<Group> =
+                    moments.iter().filter_map(|(bucket, moments)| moments.group(bucket_ruler(*bucket))).collect();
+                (groups.iter().map(|group| group.count).sum::<u64>() == self.present()).then_some(groups)
+            }
+            _ => None,
+        }
+    }
+
+    /// Mean and deviation of the means of bins, for counts that have no more.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    fn place_of_bins(&self) -> Option<(f64, Option<f64>)> {
+        let means: Vec<Group> = match (&self.bins, self.binning()) {
+            (Bins::Numeric { counts, offsets, .. }, _) => {
+                // A sum of this size may hide a value so far away that it was cut off.
+                let open = [0, counts.len().saturating_sub(1)];
+                if open.iter().any(|bin| offsets.get(*bin).is_some_and(|sum| NumericBinning::may_be_cut(*sum))) {
+                    return None;
+                }
+                let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+                let group = |(bin, count): (usize, &u64)| {
+                    Some(Group { count: *count, mean: self.bin_sum(bin)? / *count as f64, deviation: 0.0 })
+                };
+                filled.filter_map(group).collect()
+            }
+            (Bins::Universal { counts, .. }, _) => counts
+                .iter()
+                .map(|(bucket, count)| Group { count: *count, mean: universal::middle(*bucket), deviation: 0.0 })
+                .collect(),
+            _ => return None,
+        };
+        let (mean, deviation) = together(&means)?;
+        let beyond = |(bin, count): (usize, &u64)| *count > 0 && (bin == 0 || bin + 1 == self.counts().len());
+        let known = !self.counts().iter().enumerate().any(beyond);
+        Some((mean, known.then_some(deviation)))
+    }
+
+    /// Where a quantile of a numeric column lies (linear interpolation of the order statistics, numpy's default); `None`
+    /// without a value and on other columns. `level` is from 0 to 1.
+    #[must_use]
+    pub fn quantile(&self, level: f64) -> Option<Located> {
+        let spots = self.spots()?;
+        let [found] = quantiles_of(&spots, [level], self.deviation())?;
+        Some(found)
+    }
+
+    /// The 5, 25, 50, 75 and 95 % quantiles; `None` as for [`Self::quantile`].
+    #[must_use]
+    pub fn quantiles(&self) -> Option<[Located; 5]> {
+        quantiles_of(&self.spots()?, crate::measure::LEVELS, self.deviation())
+    }
+
+    /// Values beyond an end of the baseline's range, by increasing value: the mean of each place and how many lie there.
+    /// `None` on other columns and where that is not known.
+    pub(crate) fn beyond(&self, above: bool) -> Option<Vec<(f64, f64, f64, u64)>> {
+        let (Bins::Numeric { counts, detail, .. }, Binning::Numeric(binning)) = (&self.bins, self.binning())
+        else {
+            return None;
+        };
+        let (zone, count) = if above { (Zone::Above, counts.last()?) } else { (Zone::Below, counts.first()?) };
+        (detail.count_in(zone) == *count).then(|| {
+            let stretches = detail.stretches(&Layout::of(binning), zone);
+            stretches.into_iter().map(|it| (it.low, it.high, it.group.mean, it.group.count)).collect()
+        })
+    }
+
+    fn spots(&self) -> Option<Vec<Spot>> {
+        match (&self.bins, self.binning()) {
+            (Bins::Numeric { counts, detail, .. }, Binning::Numeric(binning)) => {
+                let layout = Layout::of(binning);
+                let (core, last) = (layout.core_bins(), counts.len().saturating_sub(1));
+                let filled = |bin: &usize| counts.get(*bin).is_some_and(|count| *count > 0);
+                let parts = [
+                    (Some(Zone::Below), 0..1),
+                    (Some(Zone::Low), 1..core.start),
+                    (None, core.clone()),
+                    (Some(Zone::High), core.end..last),
+                    (Some(Zone::Above), last..counts.len()),
+                ];
+                let mut spots = Vec::new();
+                for (zone, bins) in parts {
+                    let bins: Vec<usize> = bins.filter(filled).collect();
+                    let all: u64 = bins.iter().filter_map(|bin| counts.get(*bin)).sum();
+                    // A bin of one value tells more than any bucket.
+                    let finer = zone.filter(|zone| {
+                        detail.count_in(*zone) == all && !bins.iter().all(|bin| binning.is_atom(*bin))
+                    });
+                    match finer {
+                        Some(zone) => spots.extend(detail.stretches(&layout, zone).into_iter().map(Spot::from)),
+                        None => spots.extend(bins.into_iter().filter_map(|bin| self.spot(binning, bin))),
+                    }
+                }
+                Some(spots)
+            }
+            (Bins::Universal { counts, moments }, _) => Some(
+                counts
+                    .iter()
+                    .filter(|(_, count)| **count > 0)
+                    .map(|(bucket, count)| {
+                        let (low, high) = bucket_ends(*bucket);
+                        let known = moments.get(bucket).filter(|moments| moments.count == *count);
+                        let group = known.and_then(|moments| moments.group(bucket_ruler(*bucket)));
+                        let mean = group.map_or_else(|| universal::middle(*bucket), |group| group.mean);
+                        Spot { low: Some(low), high: Some(high), mean, count: *count }
+                    })
+                    .collect(),
+            ),
+            _ => None,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    fn spot(&self, binning: &NumericBinning, bin: usize) -> Option<Spot> {
+        let count = *self.counts().get(bin)?;
+        let (low, high) = binning.ends(bin);
+        if let Some(value) = binning.atom(bin) {
+            return Some(Spot { low: Some(value), high: Some(value), mean: value, count });
+        }
+        Some(Spot { low, high, mean: self.bin_sum(bin)? / count as f64, count })
+    }
+}
+
+/// Quantiles of places in increasing order, as far as the places are narrow enough beside the spread of all values.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts stay far below 2^53"
+)]
+fn quantiles_of<const N: usize>(spots: &[Spot], levels: [f64; N], deviation: Option<f64>) -> Option<[Located; N]> {
+    let total: u64 = spots.iter().map(|spot| spot.count).sum();
+    let last = total.checked_sub(1)?;
+    let holding = |rank: u64| {
+        let mut before = 0;
+        spots.iter().find(|spot| {
+            before += spot.count;
+            before > rank
+        })
+    };
+    let known = |spot: &Spot| {
+        let (Some(low), Some(high)) = (spot.low, spot.high) else { return false };
+        // Halves: the width may be larger than any float.
+        let half = high / 2.0 - low / 2.0;
+        half <= (deviation.unwrap_or(0.0) / 4.0).max(spot.mean.abs() * UNSEEN / 2.0)
+    };
+    let mut found = [Located::Between(None, None); N];
+    for (place, level) in found.iter_mut().zip(levels) {
+        let position = last as f64 * level;
+        let rank = position.floor() as u64;
+        let part = position - rank as f64;
+        let low = holding(rank)?;
+        let high = if part > 0.0 { holding((rank + 1).min(last))? } else { low };
+        *place = if known(low) && known(high) {
+            Located::At((1.0 - part) * low.mean + part * high.mean)
+        } else {
+            Located::Between(low.low, high.high)
+        };
+    }
+    Some(found)
+}
