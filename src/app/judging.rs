@@ -88,7 +88,7 @@ async fn judge_monitor(
         // Of a backlog, windows that begin after those that a baseline is learnt from are judged by it: so it is looked for
         // before the first window of each start, and not only when all that is due was closed.
         if latest != Some(window.key.start) {
-            learn_baseline(store, running).await?;
+            learn_baseline(store, shared, running).await?;
             latest = Some(window.key.start);
         }
         let with = Closing {
