@@ -12,7 +12,7 @@ const OWN: [(&str, &str); 10] = [
         "replay",
         "0 no alert would have fired; 3 alerts would have fired; 1 nothing could be judged, or failed; 2 usage; 78 mistakes in a monitor",
     ),
-    ("check", "0 in order; 3 a connection failed (--online); 1 failed; 2 usage; 78 mistakes in the configuration"),
+    ("check", "0 in order; 3 a check failed (--online); 1 failed; 2 usage; 78 mistakes in the configuration"),
     ("doctor", "0 all checks passed; 3 a check failed; 1 failed; 2 usage; 78 mistakes in the configuration"),
     (
         "drill",
