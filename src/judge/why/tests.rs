@@ -316,7 +316,7 @@ fn columns_of_few_values_that_were_moved_or_multiplied_are_matched_value_by_valu
                 let hidden = kind == 2 && cause == Cause::Offset;
                 assert!(
                     if hidden {
-                        signatures_of(&reasons).is_empty()
+                        signatures_of(&reasons).iter().all(|reason| reason.cause == Cause::Offset)
                     } else {
                         reasons.iter().any(|reason| reason.cause == cause)
                     },
