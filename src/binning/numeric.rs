@@ -167,7 +167,9 @@ impl NumericBinning {
     /// The value of a bin that holds a single one.
     #[must_use]
     pub fn atom(&self, bin: usize) -> Option<f64> {
-        self.ends(bin).0.filter(|_| self.is_atom(bin))
+        let low = self.ends(bin).0.filter(|_| self.is_atom(bin))?;
+        // What is equal in single precision goes by the digits that it has.
+        Some(if self.ends(bin).1 == Some(low.next_up()) { low } else { single::written(low) })
     }
 
     /// Where offsets of a bin are measured from and the size of one step.

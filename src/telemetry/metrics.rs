@@ -381,10 +381,10 @@ impl Metrics {
             let labels = MonitorLabels { monitor: monitor.clone() };
             let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
             self.open_windows.get_or_create(&labels).set(whole(gauges.open_windows));
-            if let Some((windows, of)) = gauges.learning {
-                self.learning_windows.get_or_create(&labels).set(i64::from(windows));
-                self.learning_windows_wanted.get_or_create(&labels).set(i64::from(of));
-            }
+            // Both 0 while nothing is learnt: no series comes and goes.
+            let (windows, of) = gauges.learning.unwrap_or_default();
+            self.learning_windows.get_or_create(&labels).set(i64::from(windows));
+            self.learning_windows_wanted.get_or_create(&labels).set(i64::from(of));
             self.segments_without_baseline.get_or_create(&labels).set(whole(gauges.unknown_segments));
             self.alerts_firing.get_or_create(&labels).set(whole(gauges.firing));
             if let Some(lag) = gauges.watermark_lag {

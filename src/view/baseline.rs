@@ -71,12 +71,12 @@ pub fn baseline_columns(baseline: &Baseline) -> Vec<BaselineColumn> {
 fn in_words(column: &Distribution) -> String {
     match column.binning() {
         Binning::Numeric(binning) => {
-            let range = match (binning.cuts().first(), binning.cuts().last()) {
-                (Some(first), Some(last)) => format!("{first} to {}", last.next_down()),
-                _ => String::new(),
-            };
+            if column.is_sensitive() {
+                return format!("numeric, {} bins", binning.bins());
+            }
+            let (lowest, highest) = binning.range();
             let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
-            format!("numeric, {} bins, {range}{mean}", binning.bins())
+            format!("numeric, {} bins, {lowest} to {highest}{mean}", binning.bins())
         }
         Binning::UniversalNumeric => "numeric".to_owned(),
         Binning::Embedding(binning) => format!("embedding of {} dimensions", binning.dimensions()),

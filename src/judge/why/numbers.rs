@@ -4,7 +4,7 @@ use super::hours::{clock, shifted};
 use super::sides::{SINGLE, near_atom};
 use super::transform::transformed;
 use super::{Cause, Reason, number};
-use crate::binning::{NumericBinning, universal};
+use crate::binning::{NumericBinning, single, universal};
 use crate::measure::{Pair, Points, Proportions, Side, ks_p_value_fast, ks_statistic};
 
 /// Fewer values than this say nothing.
@@ -103,7 +103,11 @@ impl<'a> Numbers<'a> {
             return Vec::new();
         }
         let begins = cuts.iter().zip([f64::NAN].iter().chain(cuts));
-        begins.filter(|(cut, before)| before.next_up() != **cut).map(|(cut, _)| (*cut, 1)).collect()
+        let ends_atom =
+            |before: f64, cut: f64| before.next_up() == cut || single::class_of(before) == (before, cut);
+        let begins = begins.filter(|(cut, before)| !ends_atom(**before, **cut));
+        // Cuts are the lower ends of what is equal in single precision; the values have its digits.
+        begins.map(|(cut, _)| (single::written(*cut), 1)).collect()
     }
 }
 

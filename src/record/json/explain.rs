@@ -26,7 +26,8 @@ impl JsonDecoder {
                 payload.len(),
                 self.layout.max_message_bytes
             ),
-            RejectReason::Syntax => syntax(payload),
+            // What begins a payload may be the value of somebody.
+            RejectReason::Syntax => syntax(payload, self.sensitive.is_empty()),
             RejectReason::NotAnObject => not_an_object(payload),
             RejectReason::BadTimestamp => self.bad_time(payload),
             RejectReason::FutureTimestamp => self.future_time(message.broker_time),
@@ -97,7 +98,7 @@ fn duration(micros: i64) -> String {
     }
 }
 
-fn syntax(payload: &[u8]) -> String {
+fn syntax(payload: &[u8], with_text: bool) -> String {
     if payload.is_empty() {
         return "the message is empty".to_owned();
     }
@@ -109,14 +110,17 @@ fn syntax(payload: &[u8]) -> String {
         Ok(text) => text,
         Err(error) => return format!("the message is not UTF-8 from byte {} on", error.valid_up_to()),
     };
+    let begins = |what: &str, text: &str| {
+        if with_text { format!("; {what} begins \"{}\"", shortened(text)) } else { String::new() }
+    };
     let mut documents = serde_json::Deserializer::from_str(text).into_iter::<Document>();
     let first = documents.next();
     match (first, documents.byte_offset()) {
         (Some(Ok(_)), end) => format!(
-            "the message holds more than one JSON document: after the first, byte {end} begins \"{}\"; one record a message is read",
-            shortened(text.get(end..).unwrap_or_default().trim_start())
+            "the message holds more than one JSON document, the second from byte {end} on{}; one record a message is read",
+            begins("it", text.get(end..).unwrap_or_default().trim_start())
         ),
-        (Some(Err(error)), _) => format!("the message is not JSON: {error}; it begins \"{}\"", shortened(text)),
+        (Some(Err(error)), _) => format!("the message is not JSON: {error}{}", begins("it", text)),
         (None, _) => "the message holds white space only".to_owned(),
     }
 }
