@@ -45,7 +45,13 @@ pub fn is_single(value: f64) -> bool {
 #[must_use]
 pub fn written(value: f64) -> f64 {
     let single = nearest(value);
-    if single.is_normal() { single.to_string().parse().unwrap_or(value) } else { value }
+    if single == 0.0 {
+        0.0
+    } else if single.is_normal() {
+        single.to_string().parse().unwrap_or(value)
+    } else {
+        value
+    }
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use crate::view::{SampledRecords, WindowFilter, sampled_records};
 pub(super) struct Arguments {
     /// A window: MONITOR/WINDOW, by its id or `last`. Or a finding, for the records behind it: MONITOR/WINDOW/COLUMN.
     what: String,
-    /// Records at most.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    limit: u64,
+    /// Records (one a message) at most.
+    #[arg(long, short = 'n', value_name = "MESSAGES", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    count: u64,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         }
         let mut sample = store.window_sample(monitor, id).await?;
         let baseline = pair.baseline.and_then(|(_, counts)| counts);
-        let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+        let limit = usize::try_from(arguments.count).unwrap_or(usize::MAX);
         let of = (&mut sample, &pair.offsets);
         let found = sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit);
         if as_json() {

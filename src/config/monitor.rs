@@ -384,7 +384,10 @@ fn columns(
     for section in root.sections("columns") {
         let name = section.required("name", "what the column is called");
         let column_path = if section.has("path") {
-            path(&section, "path")
+            // A path that is the column's name to the letter means a key of that name, whatever it looks like.
+            let literal = || FieldPath::parse(&section.string("path")?).ok();
+            let is_name = name.is_some() && section.string("path") == name;
+            if is_name { literal() } else { path(&section, "path") }
         } else {
             section.value("path");
             name.as_deref()

@@ -155,7 +155,7 @@ fn a_monitor_is_named_or_its_file_is_in_every_command() {
     let (folder, config) = beside_the_unit();
     let file = folder.path().join("monitors.d/credit.toml");
     let logs = folder.path().join("logs.jsonl");
-    fs::write(&logs, "{\"ts\":1700000000000,\"x\":1}\n").unwrap();
+    fs::write(&logs, "{\"ts\":1700000000000,\"x\":1}\n".repeat(600)).unwrap();
     for monitor in ["credit", file.to_str().unwrap()] {
         for arguments in [
             vec!["replay", "--monitor", monitor, logs.to_str().unwrap()],
@@ -516,8 +516,11 @@ fn the_backlog_after_the_learnt_windows_is_judged_and_learning_shows_its_progres
     crate::support::assert_windows_are_true(&world, live);
     let status = world.driftd(&["status"]);
     assert!(status.contains("learned from the first 6 windows") && !status.contains("learning:"), "{status}");
-    let metrics = world.get("a", "/metrics").1;
-    assert!(!metrics.contains("driftd_learning_windows{"), "{metrics}");
+    world.wait_for("the gauges", 20, async |_| {
+        let metrics = world.get("a", "/metrics").1;
+        let over = metrics.contains("driftd_learning_windows_wanted{monitor=\"bike-demand\"} 0");
+        if over { Ok(()) } else { Err(metrics) }
+    });
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -103,7 +103,7 @@ fn a_daemon_says_why_as_well_as_two_files_do_and_nothing_of_sensitive_columns() 
         assert_eq!(record["topic"], Value::from(world.topic.clone()));
         assert!(record["values"]["price"].as_f64().unwrap() > 100.0, "those that grew: {record}");
     }
-    let said = world.driftd(&["records", "bike-demand/last/plan", "--limit", "3"]);
+    let said = world.driftd(&["records", "bike-demand/last/plan", "--count", "3"]);
     assert!(
         said.contains("\"plan\":\"Basic\"") && said.contains("500 of 900 records are in its sample"),
         "{said}"

@@ -34,6 +34,10 @@ pub enum Cause {
     AllNull,
     /// Values of another type, such as numbers in quotes.
     WrongType,
+    /// Infinite values, as of a division by zero.
+    Infinite,
+    /// Values that are not a number, as of zero divided by zero.
+    Nan,
     /// The share of nulls changed.
     NullShare,
     /// Nulls became one value.
@@ -124,7 +128,7 @@ pub fn signatures(pair: &Pair<'_>, sides: Option<&Sides>) -> Vec<Reason> {
     if !reasons.is_empty() {
         return reasons;
     }
-    reasons.extend(wrong_type(pair));
+    reasons.extend(invalid(pair));
     reasons.extend(match sides {
         Some(Sides::Numbers { points, sampled }) => {
             numbers::signatures(&numbers::Numbers::new(pair, points, *sampled))
@@ -149,20 +153,24 @@ fn gone(before: &Distribution, after: &Distribution) -> Vec<Reason> {
     }
 }
 
-fn wrong_type(pair: &Pair<'_>) -> Option<Reason> {
+/// Values that are no usable ones of the column, by kind.
+fn invalid(pair: &Pair<'_>) -> impl Iterator<Item = Reason> {
     let (before, after) = (pair.baseline(), pair.window());
-    let wrong = |column: &Distribution| column.absent(Absence::WrongType);
-    let change = Proportions { baseline: (wrong(before), before.rows()), window: (wrong(after), after.rows()) };
-    (change.change()? > 0.0 && change.p_value()? < 1e-4).then(|| {
-        Reason::new(
-            Cause::WrongType,
-            format!(
-                "{} of the values are of another type than in the baseline ({} before)",
-                percent(wrong(after), after.rows()),
-                percent(wrong(before), before.rows()),
-            ),
-        )
-    })
+    let kinds = [
+        (Absence::WrongType, Cause::WrongType, "of another type than declared"),
+        (Absence::Infinite, Cause::Infinite, "infinite, as of a division by zero"),
+        (Absence::Nan, Cause::Nan, "not a number (NaN)"),
+    ];
+    let of = move |(kind, cause, what): (Absence, Cause, &str)| {
+        let count = |column: &Distribution| column.absent(kind);
+        let change =
+            Proportions { baseline: (count(before), before.rows()), window: (count(after), after.rows()) };
+        (change.change()? > 0.0 && change.p_value()? < 1e-4).then(|| {
+            let (now, then) = (percent(count(after), after.rows()), percent(count(before), before.rows()));
+            Reason::new(cause, format!("{now} of the values are {what} ({then} before)"))
+        })
+    };
+    kinds.into_iter().filter_map(of)
 }
 
 fn null_share(pair: &Pair<'_>) -> Option<Reason> {
