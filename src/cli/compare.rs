@@ -244,8 +244,8 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
         })
         .unzip();
     let schema = ModelSchema::new(columns).map_err(|error| {
-        let listed: String = notes.iter().map(|note| format!("\n{note}")).collect();
-        CliError::Failed(format!("{}: {error}\nhint: choose columns with --column{listed}", baseline.name()))
+        let listed = notes.join("\n");
+        CliError::Failed(format!("{}: {error}\nhint: choose columns with --column\n{listed}", baseline.name()))
     })?;
     Ok(Chosen { schema, integers, notes })
 }

@@ -70,10 +70,8 @@ impl<'a> Value<'a> {
     pub(crate) fn boolean(self) -> Result<bool, Absence> {
         match self {
             Self::Boolean(value) => Ok(value),
-            Self::Integer(0) => Ok(false),
-            Self::Integer(1) => Ok(true),
-            Self::Number(value) if value == 0.0 => Ok(false),
-            Self::Number(value) if value == 1.0 => Ok(true),
+            Self::Integer(0) | Self::Number(0.0) => Ok(false),
+            Self::Integer(1) | Self::Number(1.0) => Ok(true),
             Self::Number(value) => finite(value).and(Err(Absence::WrongType)),
             Self::Missing => Err(Absence::Missing),
             Self::Null | Self::Text("") => Err(Absence::Null),

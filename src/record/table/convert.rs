@@ -19,7 +19,7 @@ use crate::record::{
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// What is needed beside the columns is not in the file.
-    #[error("{what} `{path}` is not in the file, which has: {available}{}", hint(.near))]
+    #[error("{what} `{path}` is not in the file, which has: {available}{}", hint(.near.as_deref()))]
     MissingPath {
         /// What lies there, such as "the event time".
         what: &'static str,
@@ -35,8 +35,8 @@ pub enum ConvertError {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
-fn hint(near: &Option<String>) -> String {
-    near.as_ref().map_or_else(String::new, |near| format!("\nhint: did you mean `{near}`?"))
+fn hint(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!("\nhint: did you mean `{near}`?"))
 }
 
 /// Names of columns in a message, at most.
@@ -110,14 +110,14 @@ impl Converter {
         let mut segments = Vec::new();
         for (_, path) in &self.rows.layout.segments {
             let mut labels = Labels::default();
-            let values = self.needed(batch, "the segment", path)?;
+            let values = Self::needed(batch, "the segment", path)?;
             each(&values, Wanted::Category, self.untyped, |value| labels.push_segment(value, &mut scratch))?;
             segments.push(labels);
         }
         let mut versions = Labels::default();
         match self.rows.layout.version.as_ref().filter(|_| self.rows.timed) {
             Some(path) => {
-                let values = self.needed(batch, "the model version", path)?;
+                let values = Self::needed(batch, "the model version", path)?;
                 each(&values, Wanted::Category, self.untyped, |value| versions.push_version(value, &mut scratch))?;
             }
             None => (0..rows).for_each(|_| versions.push("")),
@@ -138,7 +138,7 @@ impl Converter {
         let mut batch = batch.clone();
         for (path, expected) in &self.rows.layout.filters {
             let expected = canonical(expected);
-            let values = self.needed(&batch, "the field of the filter", path)?;
+            let values = Self::needed(&batch, "the field of the filter", path)?;
             let mut kept: Vec<u32> = Vec::with_capacity(batch.num_rows());
             let (mut text, mut row) = (String::new(), 0u32);
             each(&values, Wanted::Category, self.untyped, |value| {
@@ -166,7 +166,7 @@ impl Converter {
         rejected: &mut Rejections,
     ) -> Result<Vec<Option<EventTime>>, ConvertError> {
         let Some(path) = &self.rows.layout.time else { return Ok(vec![None; batch.num_rows()]) };
-        let values = self.needed(batch, "the event time", path)?;
+        let values = Self::needed(batch, "the event time", path)?;
         let format = self.rows.layout.time_format;
         let mut times = Vec::with_capacity(batch.num_rows());
         each(&values, Wanted::Time, self.untyped, |value| {
@@ -182,7 +182,7 @@ impl Converter {
         Ok(times)
     }
 
-    fn needed(&self, batch: &RecordBatch, what: &'static str, path: &FieldPath) -> Result<Located, ConvertError> {
+    fn needed(batch: &RecordBatch, what: &'static str, path: &FieldPath) -> Result<Located, ConvertError> {
         locate(batch, path)?.ok_or_else(|| {
             let leaves = super::locate::leaves(batch.schema_ref().fields());
             let names: Vec<String> = leaves.iter().map(|(path, _)| path.to_string()).collect();

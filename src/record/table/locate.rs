@@ -67,7 +67,7 @@ fn entries(map: &MapArray, key: &str) -> Result<(ArrayRef, Option<NullBuffer>), 
             (*start..*end).rev().find(at).and_then(|place| u32::try_from(place).ok())
         })
         .collect();
-    let found = NullBuffer::from_iter(places.iter().map(|place| place.is_some()));
+    let found: NullBuffer = places.iter().map(|place| place.is_some()).collect();
     let values = if map.values().is_empty() {
         new_null_array(map.values().data_type(), map.len())
     } else {

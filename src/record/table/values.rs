@@ -271,7 +271,7 @@ fn formatted(array: &ArrayRef, take: &mut dyn FnMut(Value<'_>)) -> Result<(), Ar
 
 /// A vector with a null in it is none.
 fn vectors(lists: &ArrayRef, take: &mut dyn FnMut(Value<'_>)) {
-    for list in lists.as_list::<i32>().iter() {
+    for list in lists.as_list::<i32>() {
         match list {
             None => take(Value::Null),
             Some(list) if list.null_count() > 0 => take(Value::Array),
