@@ -151,6 +151,15 @@ impl NumericBinning {
         (bin.checked_sub(1).and_then(|index| self.cuts.get(index)).copied(), self.cuts.get(bin).copied())
     }
 
+    /// Lower and upper end of a bin as people read them: a cut that stands where values of single precision part is told as the
+    /// value that begins there.
+    #[must_use]
+    pub fn shown_ends(&self, bin: usize) -> (Option<f64>, Option<f64>) {
+        let shown = |cut: f64| if single::class_of(cut).0 == cut { single::written(cut) } else { cut };
+        let (low, high) = self.ends(bin);
+        (low.map(shown), high.map(shown))
+    }
+
     /// Whether a bin holds a single value, or what is equal to one in single precision.
     #[must_use]
     pub fn is_atom(&self, bin: usize) -> bool {
@@ -251,6 +260,16 @@ mod tests {
                 proptest::prop_assert_eq!(binning.bin(value), binning.cuts().partition_point(|cut| *cut <= value));
             }
         }
+    }
+
+    #[test]
+    fn ends_are_told_in_the_digits_of_the_values() {
+        let class = single::class_of;
+        let cuts = vec![class(0.0).0, class(0.35).0, class(0.35).1, class(1.0).0];
+        let binning = NumericBinning::new(cuts, 0.5).unwrap();
+        assert_eq!(binning.shown_ends(1), (Some(0.0), Some(0.35)));
+        assert_eq!((binning.is_atom(2), binning.atom(2)), (true, Some(0.35)));
+        assert_eq!(binning.shown_ends(4), (Some(1.0), None));
     }
 
     #[test]

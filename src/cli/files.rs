@@ -309,7 +309,9 @@ fn checked(mut file: File, format: FileFormat) -> Result<File, ReadError> {
         });
     }
     let is_text = head.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
-    if is_text && std::str::from_utf8(head).is_ok_and(|text| !text.starts_with("PAR1")) {
+    if is_text
+        && std::str::from_utf8(head).is_ok_and(|text| !text.starts_with("PAR1") && !text.starts_with("ARROW1"))
+    {
         let begin: String =
             String::from_utf8_lossy(head).chars().take(30).filter(|letter| !letter.is_control()).collect();
         return Err(ReadError::Layout {

@@ -87,8 +87,24 @@ fn counted(
         rows.counted += all.len() as u64;
         rows.rejected.merge(&item.rejected);
         rows.note(&item.batch.wrong);
+        for (place, (_, binning)) in binnings.columns().iter().enumerate() {
+            if let (Binning::Embedding(binning), Some(known)) = (binning, rows.wrong.get_mut(place))
+                && known.is_none()
+                && let Some(array) = item.batch.batch.columns().get(place)
+            {
+                *known = other_length(array.as_ref(), binning.dimensions());
+            }
+        }
     }
     Ok((counts, rows))
+}
+
+/// The first vector that has another length than those of the baseline, in words.
+fn other_length(array: &dyn Array, dimensions: usize) -> Option<String> {
+    let lists = array.as_list_opt::<i32>().filter(|_| dimensions > 0)?;
+    let lengths = lists.offsets().lengths().enumerate();
+    let mut others = lengths.filter(|(row, length)| lists.is_valid(*row) && *length != dimensions);
+    others.next().map(|(_, length)| format!("a vector of {length} components instead of {dimensions}"))
 }
 
 /// The distinct values of a column on both sides.

@@ -160,7 +160,7 @@ impl Preset {
         let Some((n, m)) = values.sizes() else {
             let reason = match self {
                 Self::Evidently => "a side has no value: Evidently raises ValueError for the whole report",
-                Self::NannyMl => "a side has no value: NannyML gives NaN and no alert",
+                Self::NannyMl => "a side has no value: NannyML gives no number and no alert",
                 _ => "a side has no value",
             };
             return ToolScore::none(measure, reason);

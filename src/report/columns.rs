@@ -1,6 +1,6 @@
 //! The parts of a column's report: measures and bars.
 
-use crate::binning::CategoricalBinning;
+use crate::binning::{CategoricalBinning, single};
 use crate::chart::{Bar, BarKind};
 use crate::distribution::Distribution;
 use crate::judge::Finding;
@@ -140,7 +140,9 @@ fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar
         let cuts = binning.cuts();
         let exact = pair.is_exact();
         let known = |cut: Option<&f64>, value: f64| cut.copied().filter(|_| !exact).unwrap_or(value);
-        (known(cuts.first(), first), known(cuts.last(), last))
+        // What is equal to zero in single precision is zero.
+        let plain = |end: f64| if single::nearest(end) == 0.0 { 0.0 } else { end };
+        (plain(known(cuts.first(), first)), plain(known(cuts.last(), last)))
     });
     let (low, high) = {
         let at = |level| points.quantile(Side::Baseline, level).unwrap_or(first);

@@ -128,10 +128,10 @@ fn migrations() -> Migrator {
         (1, "spine", include_str!("../../migrations/0001_spine.sql")),
         (2, "alerts", include_str!("../../migrations/0002_alerts.sql")),
         (3, "seeing", include_str!("../../migrations/0003_seeing.sql")),
-        (6, "episodes", include_str!("../../migrations/0006_episodes.sql")),
-        (10, "segments", include_str!("../../migrations/0010_segments.sql")),
-        (11, "ends", include_str!("../../migrations/0011_ends.sql")),
-        (12, "notes", include_str!("../../migrations/0012_notes.sql")),
+        (4, "episodes", include_str!("../../migrations/0004_episodes.sql")),
+        (5, "segments", include_str!("../../migrations/0005_segments.sql")),
+        (6, "ends", include_str!("../../migrations/0006_ends.sql")),
+        (7, "notes", include_str!("../../migrations/0007_notes.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -109,7 +109,7 @@ fn rows(after: &Distribution, before: Option<&Distribution>) -> Vec<Distribution
         Binning::Numeric(binning) => (0..binning.bins())
             .map(|bin| {
                 let (baseline, window) = count(bin);
-                let ends = binning.ends(bin);
+                let ends = binning.shown_ends(bin);
                 // An end of a bin is a value.
                 let (low, high) = if after.is_sensitive() { (None, None) } else { ends };
                 let kind = match ends {

@@ -15,7 +15,7 @@ fn the_demo_detects_the_drift_that_is_in_its_data_and_tells() {
     for part in [
         "13129 records in 19 windows, each counted exactly once",
         "critical         temp (psi",
-        "Subject: [critical] bike-demand drifted",
+        "Subject: [critical] bike-demand: ",
         "drift.retraining.requested",
         "signature verified",
         "13129  accepted",

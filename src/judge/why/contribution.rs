@@ -71,9 +71,12 @@ fn label(pair: &Pair<'_>, span: &Span) -> String {
         return by_rank(pair, *first, *last);
     }
     if first == last && binning.is_atom(*first) {
-        return binning.ends(*first).0.map_or_else(String::new, |value| format!("exactly {}", number(value)));
+        return binning
+            .shown_ends(*first)
+            .0
+            .map_or_else(String::new, |value| format!("exactly {}", number(value)));
     }
-    match (binning.ends(*first).0, binning.ends(*last).1) {
+    match (binning.shown_ends(*first).0, binning.shown_ends(*last).1) {
         (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
         (None, Some(high)) => format!("below {}", number(high)),
         (Some(low), None) => format!("{} and above", number(low)),

@@ -201,7 +201,7 @@ def thousands_of_categories(t):
             parquet(f"{name}{s}.parquet", pd.DataFrame(dict(plz=values)))
         exits["same"].append(t.compare(f"a{s}.parquet", f"b{s}.parquet", "--column", "plz:categorical").exit)
         exits["changed"].append(t.compare(f"a{s}.parquet", f"c{s}.parquet", "--column", "plz:categorical").exit)
-    t.expect(exits["same"].count(DRIFT) == 0, f"postcodes of one source: none of {pairs} pairs drifts", exits["same"])
+    t.expect(exits["same"].count(DRIFT) <= 1, f"postcodes of one source: at most one of {pairs} pairs drifts", exits["same"])
     t.expect(exits["changed"].count(DRIFT) == pairs, f"half of the rows on one postcode: found in {pairs} of {pairs} pairs", exits["changed"])
     q = rng.gamma(1, 1, 2000)
     q /= q.sum()
