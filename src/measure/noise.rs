@@ -11,7 +11,7 @@ use super::{Groups, Measure, Pair, Score, sparse};
 /// The effect that two samples of one distribution exceed with a chance of about `significance`: below it an
 /// effect is noise, whatever the material thresholds say.
 ///
-/// On categories, divergences are summed up category by category, see [`sparse`]. On bins of numbers, with X the
+/// On categories, chance is summed up category by category (see the module `sparse`). On bins of numbers, with X the
 /// chi-square quantile at the bins' degrees of freedom and s = `1/n + 1/m`:
 /// * PSI: `X s` (Yurdakul 2018); KL: half of that (second-order expansion).
 /// * Jensen-Shannon distance: its square in nats is a chi-square variable times `s/8` (second-order expansion),
