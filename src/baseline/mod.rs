@@ -5,7 +5,7 @@ mod readable;
 mod unusable;
 
 pub use readable::unreadable_columns;
-pub use unusable::{Fill, MIN_VALUES, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
+pub use unusable::{Fill, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -137,11 +137,7 @@ fn place(
     for item in rows {
         let ReadBatch { batch, rejected, cheap, .. } = item?;
         report.rejected.merge(&rejected);
-        for (known, wrong) in report.wrong.iter_mut().zip(&batch.wrong) {
-            if known.is_none() {
-                known.clone_from(wrong);
-            }
-        }
+        batch.note_wrong(&mut report.wrong);
         for (collector, array) in collectors.iter_mut().zip(batch.batch.columns()) {
             collector.collect(array.as_ref(), report.rows);
         }

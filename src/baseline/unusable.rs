@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use crate::distribution::{Distribution, WindowCounts};
+use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
 use crate::record::{Absence, Column, ModelSchema};
-
-/// Fewer values than this place no bins.
-pub const MIN_VALUES: u64 = 30;
 
 /// A column that gets no baseline, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::table::{FileColumn, FileProfile, ReadError, TWICE, TableRows};
-use crate::record::{Column, ColumnType, Derivation, ModelSchema, RecordLayout, Role, nearest};
+use crate::record::{Column, ColumnType, Derivation, ModelSchema, RecordLayout, Role, listed, nearest};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 
 /// What to compare.
@@ -331,7 +331,7 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
     }
     for (side, names) in [("baseline", gone), ("window", new)] {
         if !names.is_empty() {
-            notes.push(format!("only the {side} has: {}", listed(&names)));
+            notes.push(format!("only the {side} has: {}", listed(&names, LOOKED_AT)));
         }
     }
     chosen
@@ -339,15 +339,6 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
 
 /// Names that are looked at for one that was renamed; among thousands a guess would take long and say little.
 const LOOKED_AT: usize = 50;
-
-/// The first names, and how many more there are.
-fn listed(names: &[&str]) -> String {
-    let shown = names.get(..LOOKED_AT.min(names.len())).unwrap_or_default().join(", ");
-    match names.len().saturating_sub(LOOKED_AT) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
 
 fn is_mixed(column: &FileColumn) -> bool {
     column.found == "numbers and text"

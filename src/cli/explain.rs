@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::reach::{Compared, Reach};
 use super::{CliError, Context, as_json, say, say_json, with_reach};
 use crate::notify::plain;
+use crate::view::WindowRow;
 
 /// What to explain.
 #[derive(Debug, clap::Args)]
@@ -43,20 +44,25 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
 
 /// The id of a window that is called by its id or `last`: the newest closed one of the whole, of whatever version; alerts
 /// name their windows by id.
-pub(super) async fn window_id(reach: &Reach, monitor: &str, window: &str) -> Result<i64, CliError> {
+pub(super) async fn window_id(
+    monitor: &str,
+    window: &str,
+    last: impl AsyncFnOnce() -> Result<Option<WindowRow>, CliError>,
+) -> Result<i64, CliError> {
     if window != "last" {
         return window
             .parse()
             .map_err(|_| CliError::Failed(format!("`{window}` is not the id of a window, nor `last`")));
     }
-    let last = reach.last_window(monitor).await?;
-    last.map(|window| window.id)
+    last()
+        .await?
+        .map(|window| window.id)
         .ok_or_else(|| CliError::Failed(format!("monitor `{monitor}` has no closed window")))
 }
 
 async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Result<(), CliError> {
     reach.check_monitor(monitor).await?;
-    let id = window_id(reach, monitor, window).await?;
+    let id = window_id(monitor, window, async || reach.last_window(monitor).await).await?;
     let Compared { window: row, baseline, report } = reach.column(monitor, id, column).await?;
     let name = baseline.ok_or_else(|| {
         CliError::Failed(format!(

@@ -1,9 +1,9 @@
 //! `driftd records`
 
+use super::explain::window_id;
 use super::{CliError, Context, as_json, say, say_json, with_store};
 use crate::notify::plain;
-use crate::store::Store;
-use crate::view::{SampledRecords, WindowFilter, sampled_records};
+use crate::view::{SampledRecords, sampled_records};
 
 /// Whose records.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
                 )));
             }
         };
-        let id = window_id(store, monitor, window).await?;
+        let id = window_id(monitor, window, async || Ok(store.last_window(monitor).await?)).await?;
         let pair = store.window_counts(monitor, id).await?;
         if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
             return Err(CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`")));
@@ -47,25 +47,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         show(monitor, &found);
         Ok(())
     })
-}
-
-/// The id of a window that is called by its id or `last`: the newest closed one of the whole.
-async fn window_id(store: &Store, monitor: &str, window: &str) -> Result<i64, CliError> {
-    if window != "last" {
-        return window
-            .parse()
-            .map_err(|_| CliError::Failed(format!("`{window}` is not the id of a window, nor `last`")));
-    }
-    let filter = WindowFilter {
-        segment: Some(crate::window::WHOLE.to_owned()),
-        status: Some("closed".to_owned()),
-        ..WindowFilter::default()
-    };
-    let page = store.windows(monitor, &filter, None, 1).await?;
-    page.items
-        .first()
-        .map(|window| window.id)
-        .ok_or_else(|| CliError::Failed(format!("monitor `{monitor}` has no closed window")))
 }
 
 fn show(monitor: &str, found: &SampledRecords) {

@@ -86,7 +86,7 @@ fn counted(
         counts.count(&item.batch, &all);
         rows.counted += all.len() as u64;
         rows.rejected.merge(&item.rejected);
-        rows.note(&item.batch.wrong);
+        item.batch.note_wrong(&mut rows.wrong);
         for (place, (_, binning)) in binnings.columns().iter().enumerate() {
             if let (Binning::Embedding(binning), Some(known)) = (binning, rows.wrong.get_mut(place))
                 && known.is_none()

@@ -47,17 +47,6 @@ pub struct FileRows {
     pub wrong: Vec<Option<String>>,
 }
 
-impl FileRows {
-    fn note(&mut self, wrong: &[Option<String>]) {
-        self.wrong.resize(wrong.len(), None);
-        for (known, wrong) in self.wrong.iter_mut().zip(wrong) {
-            if known.is_none() {
-                known.clone_from(wrong);
-            }
-        }
-    }
-}
-
 /// Two files, compared.
 #[derive(Clone, Debug)]
 pub struct Comparison {

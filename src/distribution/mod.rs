@@ -22,6 +22,9 @@ use std::sync::Arc;
 use crate::binning::BinningSet;
 use crate::record::DecodedBatch;
 
+/// Fewer values than this place no bins and get no verdict, however many records there are.
+pub const MIN_VALUES: u64 = 30;
+
 /// Two sets of counts that do not add up because they were counted on different binnings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("counts on binning {left} cannot be added to counts on binning {right}")]

@@ -17,7 +17,7 @@ pub use rules::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 
 use serde::{Deserialize, Serialize};
 
-use crate::distribution::{Distribution, WindowCounts};
+use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
 use crate::measure::{Measure, Pair, Score, noise_floor};
 
 /// What was decided. Only the first three say anything about drift; the others are outcomes of their own,
@@ -239,12 +239,9 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
     }
 }
 
-/// With fewer values on a side nothing is said about them, however many records there are.
-const FEW_VALUES: u64 = 30;
-
 /// Whether a side has values, but too few to say anything. Without any the measure has no value, which is another outcome.
 fn has_few_values(pair: &Pair<'_>, min_records: u64) -> bool {
-    let few = |side: &Distribution| (1..FEW_VALUES.min(min_records)).contains(&side.present());
+    let few = |side: &Distribution| (1..MIN_VALUES.min(min_records)).contains(&side.present());
     few(pair.baseline()) || few(pair.window())
 }
 

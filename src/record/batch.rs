@@ -109,6 +109,16 @@ impl DecodedBatch {
         Self { batch, absences, times, offsets, versions, segments, wrong }
     }
 
+    /// Adds its examples of wrongly typed values, by column, to those of batches before, of which the first are kept.
+    pub fn note_wrong(&self, known: &mut Vec<Option<String>>) {
+        known.resize(self.wrong.len(), None);
+        for (known, wrong) in known.iter_mut().zip(&self.wrong) {
+            if known.is_none() {
+                known.clone_from(wrong);
+            }
+        }
+    }
+
     /// Some of its rows, from one on; `first` and `rows` must lie inside of it.
     #[must_use]
     pub fn slice(&self, first: usize, rows: usize) -> Self {

@@ -19,7 +19,7 @@ mod value;
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
-pub use nearest::nearest;
+pub use nearest::{listed, nearest};
 pub use rejection::{Filtered, Rejections};
 pub use sensitive::{hashed_category, is_sensitive};
 pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};

@@ -1,4 +1,4 @@
-//! The name that was probably meant.
+//! Names in messages: the one that was probably meant, and those that there are.
 
 /// The candidate that is most likely meant by a name that is not there: the same but for case and separators, the same
 /// last step of a path, or nearly the same spelling. `None` when none is near.
@@ -24,6 +24,17 @@ pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str> + Clo
     })
 }
 
+/// The first names, and how many more there are.
+#[must_use]
+pub fn listed(names: &[impl AsRef<str>], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    let shown = shown.join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +49,12 @@ mod tests {
         assert_eq!(near("contry", &["country", "city"]), Some("country"));
         assert_eq!(near("income", &["age", "plan"]), None);
         assert_eq!(near("x", &[]), None);
+    }
+
+    #[test]
+    fn names_beyond_the_first_are_counted() {
+        assert_eq!(listed(&["a", "b", "c"], 2), "a, b and 1 more");
+        assert_eq!(listed(&["a", "b"], 2), "a, b");
+        assert_eq!(listed(&[""; 0], 2), "");
     }
 }

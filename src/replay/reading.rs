@@ -55,11 +55,7 @@ impl Reading {
         for (fill, absences) in self.fills.iter_mut().zip(&batch.absences) {
             fill.add(absences);
         }
-        for (known, wrong) in self.wrong.iter_mut().zip(&batch.wrong) {
-            if known.is_none() {
-                known.clone_from(wrong);
-            }
-        }
+        batch.note_wrong(&mut self.wrong);
         let named = |labels: &crate::record::Labels, none: &str| {
             labels.codes().iter().filter(|code| labels.name(**code) != none).count() as u64
         };

@@ -13,7 +13,7 @@ use super::{Store, StoreError, count, damaged, event_time, failed, instant};
 use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
 use crate::view::{Page, WindowFilter, WindowRow};
-use crate::window::OffsetRanges;
+use crate::window::{OffsetRanges, WHOLE};
 
 /// The counts of a window and of what it was compared with.
 #[derive(Clone, Debug)]
@@ -71,6 +71,19 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
 }
 
 impl Store {
+    /// The newest closed window of the whole, of whatever version.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, StoreError> {
+        let filter = WindowFilter {
+            segment: Some(WHOLE.to_owned()),
+            status: Some("closed".to_owned()),
+            ..WindowFilter::default()
+        };
+        Ok(self.windows(monitor, &filter, None, 1).await?.items.into_iter().next())
+    }
+
     /// Windows of a monitor, the newest first. `after` is start (microseconds) and id of the last one seen.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::retrain::{RequestState, Step};
 use crate::store::{AlertAction, Moved, Replay, Store};
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ConfiguredValue, RequestDetail,
-    RequestRow, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
+    RequestRow, SilenceRow, Status, WindowRow, baseline_columns, distribution_rows,
 };
 use crate::window::WHOLE;
 
@@ -181,12 +181,7 @@ impl Database {
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {
-        let filter = WindowFilter {
-            segment: Some(WHOLE.to_owned()),
-            status: Some("closed".to_owned()),
-            ..WindowFilter::default()
-        };
-        Ok(self.store.windows(monitor, &filter, None, 1).await?.items.into_iter().next())
+        Ok(self.store.last_window(monitor).await?)
     }
 
     pub(super) async fn column(&self, monitor: &str, window: i64, column: &str) -> Result<Compared, CliError> {

@@ -5,7 +5,7 @@ use serde_json::Value as Document;
 
 use super::{JsonDecoder, document_of, without_mark};
 use crate::record::frame::frame_of;
-use crate::record::nearest::nearest;
+use crate::record::nearest::{listed, nearest};
 use crate::record::value::{Value, shortened};
 use crate::record::{EventTime, RawMessage, RejectReason};
 
@@ -48,7 +48,7 @@ impl JsonDecoder {
                 let paths = paths_of(payload);
                 let hint = nearest(&path.to_string(), paths.iter().map(String::as_str))
                     .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                format!("the record has no event time `{path}`; it has {}{hint}", listed(&paths))
+                format!("the record has no event time `{path}`; it has {}{hint}", fields(&paths))
             }
             value => self.layout.time_format.refusal(&path.to_string(), value),
         }
@@ -149,11 +149,10 @@ pub fn paths_of(payload: &[u8]) -> Vec<String> {
     leaves.into_iter().map(|(steps, _)| crate::record::FieldPath::of_steps(steps).to_string()).collect()
 }
 
-fn listed(names: &[String]) -> String {
+fn fields(names: &[String]) -> String {
     if names.is_empty() {
         return "no field".to_owned();
     }
-    let shown: Vec<String> = names.iter().take(KEYS).map(|name| shortened(name)).collect();
-    let more = names.len().saturating_sub(KEYS);
-    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    let shown: Vec<String> = names.iter().map(|name| shortened(name)).collect();
+    listed(&shown, KEYS)
 }

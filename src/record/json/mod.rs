@@ -33,6 +33,8 @@ pub struct JsonDecoder {
     failed: Option<usize>,
     /// Paths of sensitive columns, whose values are in no message.
     sensitive: Vec<FieldPath>,
+    /// The category of a filter's field, reused from record to record.
+    scratch: String,
 }
 
 /// Which cell holds what: columns come first, then these.
@@ -78,6 +80,7 @@ impl JsonDecoder {
             builder,
             failed: None,
             sensitive,
+            scratch: String::new(),
         }
     }
 
@@ -92,7 +95,12 @@ impl JsonDecoder {
         if let Err(reason) = self.read_cells(payload) {
             return Decoded::Rejected(reason);
         }
-        self.failed = self.slots.filters.iter().position(|(slot, expected)| !self.is(*slot, expected));
+        let Self { slots, cells, scratch, .. } = self;
+        let mut is = |slot: usize, expected: &str| {
+            let value = cells.get(slot).map_or(Value::Missing, Cell::value);
+            value.category(scratch).is_ok() && scratch == expected
+        };
+        self.failed = slots.filters.iter().position(|(slot, expected)| !is(*slot, expected));
         if self.failed.is_some() {
             return Decoded::Filtered;
         }
@@ -118,12 +126,6 @@ impl JsonDecoder {
             return Some((path, "another value".to_owned()));
         }
         Some((path, self.cells.get(*slot).map_or(Value::Missing, Cell::value).shown()))
-    }
-
-    fn is(&self, slot: usize, expected: &str) -> bool {
-        let mut text = String::new();
-        let value = self.cells.get(slot).map_or(Value::Missing, Cell::value);
-        value.category(&mut text).is_ok() && text == expected
     }
 
     /// Rows decoded since the last [`Self::finish`].

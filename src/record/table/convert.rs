@@ -12,7 +12,7 @@ use super::values::{Wanted, for_each};
 use crate::record::batch::{BuiltColumn, ColumnBuilder, RowsBeside};
 use crate::record::value::{Value, canonical};
 use crate::record::{
-    DecodedBatch, EventTime, FieldPath, Filtered, Labels, RejectReason, Rejections, arrow_schema, nearest,
+    DecodedBatch, EventTime, FieldPath, Filtered, Labels, RejectReason, Rejections, arrow_schema, listed, nearest,
 };
 
 /// Why a file does not fit what is declared.
@@ -48,6 +48,8 @@ pub(super) struct Converter {
     schema: SchemaRef,
     /// How text stands for other types, where the format has text only.
     untyped: Option<Dialect>,
+    /// What each filter wants, as a category.
+    wanted: Vec<String>,
     next: i64,
     row: u64,
 }
@@ -69,7 +71,8 @@ impl TableRows {
 
 impl Converter {
     pub(super) fn new(rows: TableRows, untyped: Option<Dialect>) -> Self {
-        Self { schema: arrow_schema(&rows.schema), rows, untyped, next: 0, row: 0 }
+        let wanted = rows.layout.filters.iter().map(|(_, expected)| canonical(expected)).collect();
+        Self { schema: arrow_schema(&rows.schema), rows, untyped, wanted, next: 0, row: 0 }
     }
 
     pub(super) fn convert(&mut self, batch: &RecordBatch) -> Result<ReadBatch, ConvertError> {
@@ -136,13 +139,12 @@ impl Converter {
         filtered: &mut Filtered,
     ) -> Result<(RecordBatch, UInt32Array), ConvertError> {
         let mut batch = batch.clone();
-        for (path, expected) in &self.rows.layout.filters {
-            let expected = canonical(expected);
+        for ((path, _), expected) in self.rows.layout.filters.iter().zip(&self.wanted) {
             let values = Self::needed(&batch, "the field of the filter", path)?;
             let mut kept: Vec<u32> = Vec::with_capacity(batch.num_rows());
             let (mut text, mut row) = (String::new(), 0u32);
             each(&values, Wanted::Category, self.untyped, |value| {
-                if value.category(&mut text).is_ok() && text == expected {
+                if value.category(&mut text).is_ok() && text == *expected {
                     kept.push(row);
                 } else {
                     filtered.add(Some((path, value.shown())));
@@ -186,13 +188,11 @@ impl Converter {
         locate(batch, path)?.ok_or_else(|| {
             let leaves = super::locate::leaves(batch.schema_ref().fields());
             let names: Vec<String> = leaves.iter().map(|(path, _)| path.to_string()).collect();
-            let more = names.len().saturating_sub(NAMES);
-            let shown = names.get(..NAMES.min(names.len())).unwrap_or_default().join(", ");
             ConvertError::MissingPath {
                 what,
                 path: path.to_string(),
                 near: nearest(&path.to_string(), names.iter().map(String::as_str)).map(str::to_owned),
-                available: shown + &if more > 0 { format!(" and {more} more") } else { String::new() },
+                available: listed(&names, NAMES),
             }
         })
     }
