@@ -48,7 +48,7 @@ impl EventKind {
 pub enum AlertStatus {
     /// It fires.
     Firing,
-    /// It fires, and somebody acknowledged it.
+    /// Firing and acknowledged by a person.
     Acknowledged,
     /// It is over.
     Resolved,

@@ -51,7 +51,7 @@ pub(super) fn view(
     }
 }
 
-/// In words what became of the records when none of them was counted.
+/// A summary of filtered, rejected and late records, when none was accepted.
 fn nothing_counted(stored: &MonitorStatus) -> Option<String> {
     let of = |outcome: &str| -> u64 {
         stored.records.iter().filter(|records| records.outcome == outcome).map(|records| records.count).sum()
