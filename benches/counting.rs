@@ -15,7 +15,7 @@ use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
 };
-use driftd::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
+use driftd::window::{BinningPins, CountingMachine, CountingSpec, Membership, Partition, Pin, WindowLength};
 
 const ROWS: usize = 10_000;
 const NUMERIC: usize = 25;
@@ -57,7 +57,7 @@ fn records() -> Vec<String> {
 
 fn decode(decoder: &mut JsonDecoder, records: &[String]) {
     for (offset, record) in (0i64..).zip(records) {
-        let message = RawMessage { payload: Some(record.as_bytes()), offset, broker_time: None };
+        let message = RawMessage { payload: Some(record.as_bytes()), offset, broker_time: None, clock: None };
         assert_eq!(decoder.decode(message), Decoded::Row);
     }
 }
@@ -77,7 +77,12 @@ fn counting(criterion: &mut Criterion) {
         max_series: 100,
     };
     let active = Pin { binnings: Arc::clone(&baseline.binnings), baseline: None };
-    let pins = Arc::new(BinningPins { active, open: HashMap::new() });
+    let pins = Arc::new(BinningPins {
+        active,
+        open: HashMap::new(),
+        series: Membership::up_to(100),
+        lengths: Lengths::fixed(WindowLength::from_micros(3_600_000_000).unwrap()),
+    });
     let partition = Partition { topic: "predictions".into(), partition: 0 };
     let mut decoder = JsonDecoder::new(&schema, layout());
     decode(&mut decoder, &records);

@@ -20,7 +20,7 @@ pub enum OperationalRule {
     LateShare,
     /// Records were gone before they could be read.
     RetentionGap,
-    /// Event times lie ahead of the broker's clock.
+    /// Event times lie ahead of the clock: the timestamp of their message or the daemon's own, whichever is earlier.
     ClockSkew,
     /// All event times lie in a time that cannot be meant.
     ImplausibleTime,
@@ -30,6 +30,12 @@ pub enum OperationalRule {
     NothingSelected,
     /// A partition has records and is not read.
     StuckPartition,
+    /// A log is not the one that was read: partitions of it are not read on.
+    LogReplaced,
+    /// A topic that was read does not exist any more.
+    TopicDeleted,
+    /// There are more versions and segments than are counted apart.
+    SeriesLimit,
     /// Windows close and there is nothing to compare them with.
     BaselineMissing,
     /// Segments close windows that the baseline has nothing of.
@@ -42,7 +48,7 @@ pub enum OperationalRule {
 
 impl OperationalRule {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NoData,
         Self::Lag,
         Self::RejectedShare,
@@ -53,6 +59,9 @@ impl OperationalRule {
         Self::UnreadableColumn,
         Self::NothingSelected,
         Self::StuckPartition,
+        Self::LogReplaced,
+        Self::TopicDeleted,
+        Self::SeriesLimit,
         Self::BaselineMissing,
         Self::SegmentWithoutBaseline,
         Self::DeadDeliveries,
@@ -73,6 +82,9 @@ impl OperationalRule {
             Self::UnreadableColumn => "unreadable_column",
             Self::NothingSelected => "nothing_selected",
             Self::StuckPartition => "stuck_partition",
+            Self::LogReplaced => "log_replaced",
+            Self::TopicDeleted => "topic_deleted",
+            Self::SeriesLimit => "series_limit",
             Self::BaselineMissing => "baseline_missing",
             Self::SegmentWithoutBaseline => "segment_without_baseline",
             Self::DeadDeliveries => "dead_deliveries",
@@ -88,6 +100,8 @@ impl OperationalRule {
             | Self::LateShare
             | Self::UnreadableColumn
             | Self::NothingSelected
+            | Self::TopicDeleted
+            | Self::SeriesLimit
             | Self::BaselineMissing
             | Self::SegmentWithoutBaseline
             | Self::RetrainingUnanswered => Severity::Warn,
@@ -109,7 +123,7 @@ impl OperationalRule {
             Self::LateShare => "Raise `window.out_of_orderness`, or find out what delays these records.",
             Self::RetentionGap => "Raise the topic's retention, or find out why reading was so far behind.",
             Self::ClockSkew => {
-                "Look at the clocks of the producers, at the offsets of local times, and at `source.time_unit`."
+                "Look at the clock that the example names, at the offsets of local times, and at `source.time_unit`."
             }
             Self::ImplausibleTime => "Set `source.time` and `source.time_unit` to what the records have.",
             Self::UnreadableColumn => {
@@ -120,6 +134,18 @@ impl OperationalRule {
             Self::StuckPartition => {
                 "Look at the daemon that owns the partition and at the broker that leads it; where a transaction holds messages \
                  back, look at its producer (kafka-transactions.sh find-hanging)."
+            }
+            Self::LogReplaced => {
+                "Find out what became of the topic. `driftd positions reset TOPIC --to earliest` reads on from the beginning of what is \
+                 there now; it says first what it will do."
+            }
+            Self::TopicDeleted => {
+                "When the topic is gone for good, `driftd positions forget TOPIC` makes windows stop waiting for it; remove it from \
+                 `source.topics`, too."
+            }
+            Self::SeriesLimit => {
+                "Find out why there are so many versions or segment values, or raise `limits.max_series`. Those without records give way \
+                 to others after `alert.gone_after`."
             }
             Self::BaselineMissing => {
                 "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
@@ -225,6 +251,12 @@ pub struct OperationalFacts {
     pub gaps: Vec<(String, u64)>,
     /// Partitions with unread messages whose position stands still, with microseconds since it moved.
     pub stuck: Vec<(String, i64)>,
+    /// Partitions whose log is not the one that was read, with what is wrong.
+    pub replaced: Vec<(String, String)>,
+    /// Topics that do not exist any more.
+    pub deleted: Vec<String>,
+    /// How many versions and segments are counted apart, when there are more.
+    pub series_full: Option<usize>,
     /// Partitions in which an open transaction has kept messages from being read for too long.
     pub held: Vec<HeldBack>,
     /// Whether the newest window closed without a baseline, and none is being learnt.
@@ -336,8 +368,8 @@ impl OperationalFacts {
         });
         let ahead_of_clock = RejectReason::FutureTimestamp.as_str();
         let future = self.rejected.get(ahead_of_clock).copied().unwrap_or(0);
-        let ahead = share(future, 0.01)
-            .map(|share| format!("{} have event times ahead of the broker's clock", of_all(share)));
+        let ahead =
+            share(future, 0.01).map(|share| format!("{} have event times ahead of the clock", of_all(share)));
         vec![
             Sign::new(Rule::RejectedShare, rejected).with_hint((!examples.is_empty()).then(|| examples.join(" "))),
             Sign::new(Rule::LateShare, late).with_hint(late_hint),
@@ -421,6 +453,16 @@ impl OperationalFacts {
         });
         let both: Vec<String> = standing.into_iter().chain(held).collect();
         signs.push(Sign::new(Rule::StuckPartition, (!both.is_empty()).then(|| both.join("; "))));
+        let replaced = list(&self.replaced)
+            .map(|list| format!("the position does not fit the log, so these are not read: {list}"));
+        signs.push(Sign::new(Rule::LogReplaced, replaced));
+        let deleted = (!self.deleted.is_empty())
+            .then(|| format!("topics that were read do not exist any more: {}", self.deleted.join(", ")));
+        signs.push(Sign::new(Rule::TopicDeleted, deleted));
+        let full = self.series_full.map(|limit| {
+            format!("there are more than {limit} versions and segments: records of the others are counted together as (other)")
+        });
+        signs.push(Sign::new(Rule::SeriesLimit, full));
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));

@@ -290,11 +290,12 @@ fn rule_inhibits(rule: &InhibitRule, source: &AlertFacts, target: &AlertFacts) -
 }
 
 /// Rules of operational alerts that mean that the input of a monitor is broken: no retraining is asked for.
-pub const BROKEN_FEED: [&str; 5] = ["no_data", "rejected_share", "retention_gap", "stuck_partition", "clock_skew"];
+pub const BROKEN_FEED: [&str; 6] =
+    ["no_data", "rejected_share", "retention_gap", "stuck_partition", "clock_skew", "log_replaced"];
 
 /// Those of them that explain drift. Rejected records do not: the rest was counted, and what drifts there drifts; nor does
 /// what is late, filtered or not readable.
-const EXPLAINS_DRIFT: [&str; 3] = ["no_data", "retention_gap", "stuck_partition"];
+const EXPLAINS_DRIFT: [&str; 4] = ["no_data", "retention_gap", "stuck_partition", "log_replaced"];
 
 /// Whether one alert explains another, as is built in: missing or broken values explain the drift of the same columns of
 /// the same series; the model's alert explains those of its columns; a broken feed explains all drift of its monitor.

@@ -2,33 +2,40 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::monitors::RunningMonitor;
 use super::state::Shared;
+use super::upkeep::look_at_topics;
 use crate::baseline::{learn, unreadable_columns};
 use crate::binning::BinningSet;
-use crate::decision::{Decision, decide_window};
-use crate::store::{Closing, Store, StoreError};
+use crate::config::Monitor;
+use crate::decision::{ClosingWindow, Decision, decide_window};
+use crate::kafka::SourceCommands;
+use crate::store::{Closing, DueWindow, OpenWindow, Store, StoreError};
 use crate::window::{CloseDecision, Progress};
 
 /// Open windows looked at in one go.
 const BATCH: i64 = 500;
+/// Windows closed in one transaction: checkpoints that add to one of them wait for all of them.
+const TOGETHER: usize = 50;
 
 pub(super) async fn run(
     store: Store,
+    commands: SourceCommands,
     shared: Arc<Shared>,
     interval: Duration,
     reader_timeout: i64,
     stop: CancellationToken,
 ) -> Result<(), String> {
+    let mut judge = Judge { store, commands, shared, reader_timeout, topics_unknown_since: None };
     loop {
         let mut worked = false;
-        for running in shared.monitors() {
-            match judge_monitor(&store, &shared, &running, reader_timeout, &stop).await {
+        for running in judge.shared.monitors() {
+            match judge.monitor(&running, &stop).await {
                 Ok(closed) => worked |= closed,
                 Err(error) => {
                     tracing::warn!(monitor = %running.monitor.name, %error, "cannot judge windows yet");
@@ -36,113 +43,167 @@ pub(super) async fn run(
             }
         }
         if worked {
-            shared.outbox.notify_waiters();
+            judge.shared.outbox.notify_waiters();
             continue;
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = shared.stored.notified() => {}
+            () = judge.shared.stored.notified() => {}
             () = tokio::time::sleep(interval) => {}
         }
     }
 }
 
-/// Closes the due windows of a monitor; whether there may be more at once.
-async fn judge_monitor(
-    store: &Store,
-    shared: &Shared,
-    running: &RunningMonitor,
+struct Judge {
+    store: Store,
+    commands: SourceCommands,
+    shared: Arc<Shared>,
     reader_timeout: i64,
-    stop: &CancellationToken,
-) -> Result<bool, StoreError> {
-    let monitor = &running.monitor;
-    let topics: Vec<String> =
-        store.topics().await?.into_iter().filter(|topic| running.topics.matches(topic)).collect();
-    let views = store.partition_views(&monitor.name, &topics, reader_timeout).await?;
-    let progress = Progress::new(views.partitions, monitor.timing, views.now);
-    let Some(horizon) = progress.horizon() else { return Ok(false) };
-    let open = store.open_windows(&monitor.name, horizon, BATCH).await?;
-    let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
-    let mut due = Vec::new();
-    let mut closed = 0;
-    let mut latest = None;
-    for window in open {
-        if stop.is_cancelled() {
+    /// Since when the brokers could not be asked which partitions there are.
+    topics_unknown_since: Option<Instant>,
+}
+
+impl Judge {
+    /// Closes the due windows of a monitor; whether there may be more at once.
+    async fn monitor(&mut self, running: &RunningMonitor, stop: &CancellationToken) -> Result<bool, StoreError> {
+        let monitor = &running.monitor;
+        let Some(progress) = self.progress(running).await? else { return Ok(false) };
+        let Some(horizon) = progress.horizon() else { return Ok(false) };
+        let open = self.store.open_windows(&monitor.name, horizon, BATCH).await?;
+        let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
+        let passed =
+            |progress: &Progress, window: &OpenWindow| progress.decide(window.end, window.due_for.unwrap_or(0));
+        // A partition that the brokers have and that is not known here yet may hold records of these windows.
+        let closes = open.iter().any(|window| !matches!(passed(&progress, window), CloseDecision::Wait { .. }));
+        if closes && !self.look_at_topics(monitor.timing.max_close_delay).await {
             return Ok(false);
         }
-        let missing = match progress.decide(window.end, window.due_for.unwrap_or(0)) {
-            CloseDecision::Complete => Vec::new(),
-            CloseDecision::Incomplete(missing) => missing,
-            CloseDecision::Wait { due: true } if window.due_for.is_none() => {
-                due.push(window.id);
-                continue;
-            }
-            CloseDecision::Wait { .. } => continue,
+        let Some(progress) = (if closes { self.progress(running).await? } else { Some(progress) }) else {
+            return Ok(false);
         };
-        if !missing.is_empty() {
-            tracing::warn!(
-                monitor = %monitor.name, window = %window.key.start, ?missing,
-                "closing a window although partitions are missing"
-            );
+        let (mut waiting, mut due) = (Vec::new(), Vec::new());
+        for window in open {
+            let missing = match passed(&progress, &window) {
+                CloseDecision::Complete => Vec::new(),
+                CloseDecision::Incomplete(missing) => missing,
+                CloseDecision::Wait { due: true } if window.due_for.is_none() => {
+                    waiting.push(window.id);
+                    continue;
+                }
+                CloseDecision::Wait { .. } => continue,
+            };
+            if !missing.is_empty() {
+                tracing::warn!(
+                    monitor = %monitor.name, window = %window.key.start, ?missing,
+                    "closing a window although partitions are missing"
+                );
+            }
+            due.push(DueWindow { window, missing });
         }
+        if !waiting.is_empty() {
+            self.store.mark_due(&waiting).await?;
+        }
+        let mut closed = 0;
         // Of a backlog, windows that begin after those that a baseline is learnt from are judged by it: so it is looked for
         // before the first window of each start, and not only when all that is due was closed.
-        if latest != Some(window.key.start) {
-            learn_baseline(store, shared, running).await?;
-            latest = Some(window.key.start);
+        for same_start in due.chunk_by(|left, right| left.window.key.start == right.window.key.start) {
+            learn_baseline(&self.store, &self.shared, running).await?;
+            for together in same_start.chunks(TOGETHER) {
+                if stop.is_cancelled() {
+                    return Ok(false);
+                }
+                closed += self.close(running, together).await?;
+            }
         }
+        if closed > 0 {
+            learn_baseline(&self.store, &self.shared, running).await?;
+        }
+        Ok(full && closed > 0)
+    }
+
+    async fn progress(&self, running: &RunningMonitor) -> Result<Option<Progress>, StoreError> {
+        let monitor = &running.monitor;
+        let topics: Vec<String> =
+            self.store.topics().await?.into_iter().filter(|topic| running.topics.matches(topic)).collect();
+        let views = self.store.partition_views(&monitor.name, &topics, self.reader_timeout).await?;
+        Ok((!views.partitions.is_empty()).then(|| Progress::new(views.partitions, monitor.timing, views.now)))
+    }
+
+    /// Makes all partitions known that the brokers have. `false` when they cannot be asked: windows stay open then, for as
+    /// long as one waits for a partition that stands still.
+    async fn look_at_topics(&mut self, patience: i64) -> bool {
+        match look_at_topics(&self.store, &self.commands, &self.shared).await {
+            Ok(()) => {
+                self.topics_unknown_since = None;
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot ask which partitions there are");
+                let since = *self.topics_unknown_since.get_or_insert_with(Instant::now);
+                since.elapsed() >= super::micros(patience)
+            }
+        }
+    }
+
+    /// Closes windows of one start; how many were closed. When the database refuses them together, each alone, so that what
+    /// is wrong with one does not keep the others from being judged.
+    async fn close(&self, running: &RunningMonitor, due: &[DueWindow]) -> Result<usize, StoreError> {
+        let monitor = &running.monitor;
         let with = Closing {
             monitor: &monitor.name,
-            missing: &missing,
             sample_size: monitor.counting.sample_size,
             configuration: &monitor.fingerprint,
         };
-        let began = std::time::Instant::now();
-        let span = tracing::debug_span!(
-            "close_window",
-            monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment, start = %window.key.start
-        );
-        let outcome = store
-            .close_window(with, &window, |closing, now| decide_window(closing, &monitor.rules, now))
-            .instrument(span)
-            .await;
-        let decision = match outcome {
-            Err(error) if !error.is_transient() => {
-                // What is wrong with one window must not keep the others from being judged.
-                tracing::error!(
+        let began = Instant::now();
+        let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());
+        let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, now);
+        let outcomes = match self.store.close_windows(with, due, decide).instrument(span).await {
+            Err(error) if !error.is_transient() && due.len() > 1 => {
+                tracing::warn!(monitor = %monitor.name, %error, "windows are closed one by one");
+                let mut closed = 0;
+                for one in due.chunks(1) {
+                    closed += Box::pin(self.close(running, one)).await?;
+                }
+                return Ok(closed);
+            }
+            Err(error) if !error.is_transient() => vec![Err(error)],
+            outcomes => outcomes?,
+        };
+        let mut closed = 0;
+        for (DueWindow { window, .. }, outcome) in due.iter().zip(outcomes) {
+            match outcome {
+                Ok(Some(decision)) => {
+                    closed += 1;
+                    self.report(monitor, window, &decision);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(
                     monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
                     start = %window.key.start, %error, "cannot judge a window"
-                );
-                continue;
+                ),
             }
-            outcome => outcome?,
-        };
-        let Some(decision) = decision else { continue };
-        closed += 1;
-        shared.metrics.judging(began.elapsed().as_secs_f64());
+        }
+        self.shared.metrics.judging(began.elapsed().as_secs_f64(), closed);
+        Ok(closed)
+    }
+
+    fn report(&self, monitor: &Monitor, window: &OpenWindow, decision: &Decision) {
         let verdict = decision.judgement.verdict.as_str();
-        shared.metrics.window_closed(&monitor.name, verdict);
+        self.shared.metrics.window_closed(&monitor.name, verdict);
         tracing::info!(
             monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
             start = %window.key.start, end = %window.end, records = decision.judgement.n_window, verdict,
-            alerts = %alerts_in_words(&decision),
+            alerts = %alerts_in_words(decision),
             retraining = decision.retrain.map(crate::retrain::RetrainDecision::as_str),
             "window closed"
         );
         if !decision.changes.is_empty() {
-            shared.alerts.notify_waiters();
+            self.shared.alerts.notify_waiters();
         }
         if decision.retrain.is_some_and(crate::retrain::RetrainDecision::makes_request) {
-            shared.outbox.notify_waiters();
+            self.shared.outbox.notify_waiters();
         }
     }
-    if !due.is_empty() {
-        store.mark_due(&due).await?;
-    }
-    if closed > 0 {
-        learn_baseline(store, shared, running).await?;
-    }
-    Ok(full && closed > 0)
 }
 
 /// What happened to which alert.

@@ -2,6 +2,7 @@
 //! between them passes here.
 
 mod backend;
+mod clock;
 mod dispatch;
 mod ingest;
 mod judging;
@@ -9,6 +10,7 @@ mod monitors;
 mod operations;
 mod overview;
 mod reports;
+mod stalls;
 mod state;
 mod status;
 mod telling;
@@ -16,6 +18,7 @@ mod upkeep;
 mod wiring;
 mod workers;
 
+pub use clock::clock_now;
 pub use monitors::TopicMatcher;
 pub use status::{status, vocabulary};
 pub use wiring::{build_receiver, build_receivers, source_options, store_options};
@@ -146,7 +149,14 @@ impl App {
         supervisor.start("ingest", ingest.run(ingest_inbox, token.clone()));
         supervisor.start(
             "judge",
-            judging::run(store.clone(), Arc::clone(&shared), judge_interval, reader_timeout, token.clone()),
+            judging::run(
+                store.clone(),
+                commands.clone(),
+                Arc::clone(&shared),
+                judge_interval,
+                reader_timeout,
+                token.clone(),
+            ),
         );
         supervisor.start("tell", telling::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));

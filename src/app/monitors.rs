@@ -6,7 +6,11 @@ use regex_lite::Regex;
 
 use crate::config::{Monitor, Settings, Topics};
 use crate::kafka::SourceCommands;
+use crate::store::SeriesLimit;
 use crate::window::Partition;
+
+/// A series is gone only when others are this many windows ahead, however short `gone_after` is.
+const SILENT_WINDOWS: i64 = 3;
 
 /// Which topics a monitor reads.
 #[derive(Clone, Debug)]
@@ -61,6 +65,15 @@ pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
             Arc::new(RunningMonitor { topics: TopicMatcher::new(&monitor.topics), monitor })
         })
         .collect()
+}
+
+/// How many series a monitor counts apart, and when one gives way.
+pub(super) fn series_limit(monitor: &Monitor) -> SeriesLimit {
+    let length = monitor.counting.length.micros();
+    SeriesLimit {
+        most: monitor.counting.max_series,
+        idle: monitor.gone_after.max(length.saturating_mul(SILENT_WINDOWS)),
+    }
 }
 
 /// Every partition of every topic the monitors read, as the brokers know them.

@@ -16,8 +16,6 @@ use crate::store::{Moved, Store, StoreError, Watched};
 const LOOK: i64 = 30_000_000;
 /// Between questions about one run, in microseconds.
 const POLL: i64 = 60_000_000;
-/// A series is gone only when others are this many windows ahead, however short `gone_after` is.
-const SILENT_WINDOWS: i64 = 3;
 /// Between rounds of this task.
 const ROUND: Duration = Duration::from_secs(5);
 
@@ -72,14 +70,16 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
         scope,
         topics,
         learning: monitor.learn.is_some(),
+        max_series: monitor.counting.max_series,
         min_records: monitor.rules.judge.min_records.max(1),
         time_format: monitor.layout.time.as_ref().map(|_| monitor.layout.time_format),
         filters: &monitor.layout.filters,
         limits: &limits,
     };
     store.look_at_monitor(watched, LOOK).await?;
-    let silence = monitor.gone_after.max(monitor.counting.length.micros().saturating_mul(SILENT_WINDOWS));
-    let ended = store.end_alerts_of_gone_series(&monitor.name, silence).await?;
+    let limit = super::monitors::series_limit(monitor);
+    store.retire_idle_series(&monitor.name, limit).await?;
+    let ended = store.end_alerts_of_gone_series(&monitor.name, limit.idle).await?;
     if ended > 0 {
         tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of versions or segments without records");
     }

@@ -17,6 +17,7 @@ use crate::kafka::SourceCommands;
 use crate::notify::{Circuit, Receiver};
 use crate::telemetry::Metrics;
 use crate::view::ConfiguredValue;
+use crate::window::WindowLength;
 
 /// A receiver with its limits.
 pub struct RunningReceiver {
@@ -72,6 +73,12 @@ impl Common {
     }
 }
 
+/// Counts that could not be stored for this long make the daemon unready, and for as long as [`UNSTORED_STUCK`] unhealthy, when
+/// nothing tells why.
+const UNSTORED_UNREADY: Duration = Duration::from_secs(60);
+/// See [`UNSTORED_UNREADY`].
+const UNSTORED_STUCK: Duration = Duration::from_mins(5);
+
 /// A loop that has not turned for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
@@ -120,12 +127,16 @@ pub struct Shared {
     pub metrics: Metrics,
     /// What was logged lately about records that could not be read.
     pub complaints: Complaints,
+    /// Lengths of windows that this configuration has brought into force.
+    lengths: Mutex<HashMap<String, WindowLength>>,
     life: Mutex<Life>,
     ingest_turns: AtomicU64,
 }
 
 struct Life {
     database_error: Option<String>,
+    /// Since when there has been something counted and not stored.
+    unstored_since: Option<Instant>,
     kafka_ready: bool,
     ingest_seen: (u64, Instant),
     poll_seen: (u64, Instant),
@@ -151,8 +162,10 @@ impl Shared {
             alerts: Notify::new(),
             metrics: Metrics::default(),
             complaints: Complaints::default(),
+            lengths: Mutex::default(),
             life: Mutex::new(Life {
                 database_error: None,
+                unstored_since: None,
                 kafka_ready: false,
                 ingest_seen: (0, now),
                 poll_seen: (0, now),
@@ -205,6 +218,26 @@ impl Shared {
         life.database_error = outcome.err();
     }
 
+    /// Whether the length of a monitor's windows has not been brought into force yet.
+    pub(super) fn length_is_new(&self, monitor: &str, length: WindowLength) -> bool {
+        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).get(monitor) != Some(&length)
+    }
+
+    /// It has been now.
+    pub(super) fn length_is_proposed(&self, monitor: &str, length: WindowLength) {
+        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).insert(monitor.to_owned(), length);
+    }
+
+    /// Something was counted that is to be stored.
+    pub(super) fn counted(&self) {
+        self.life().unstored_since.get_or_insert_with(Instant::now);
+    }
+
+    /// A checkpoint was stored; whether more was counted in the meantime.
+    pub(super) fn stored(&self, more: bool) {
+        self.life().unstored_since = more.then(Instant::now);
+    }
+
     /// Partitions are assigned and being read (or there are none to read).
     pub fn kafka_ready(&self) {
         self.life().kafka_ready = true;
@@ -228,6 +261,10 @@ impl Shared {
                 problems.push(format!("the {name} loop has not turned for {} s", seen.1.elapsed().as_secs()));
             }
         }
+        // A database that is known to be away is waited for: a restart would not bring it back.
+        if let Some(age) = unstored(&life).filter(|age| *age > UNSTORED_STUCK && life.database_error.is_none()) {
+            problems.push(format!("nothing was stored for {} s although records were counted", age.as_secs()));
+        }
         Probe::new(problems)
     }
 
@@ -238,11 +275,19 @@ impl Shared {
         if let Some(error) = &life.database_error {
             problems.push(error.clone());
         }
+        if let Some(age) = unstored(&life).filter(|age| *age > UNSTORED_UNREADY) {
+            problems.push(format!("nothing was stored for {} s although records were counted", age.as_secs()));
+        }
         if !life.kafka_ready {
             problems.push("no partition has been assigned yet".to_owned());
         }
         Probe::new(problems)
     }
+}
+
+/// How long something has been counted and not stored.
+fn unstored(life: &Life) -> Option<Duration> {
+    life.unstored_since.map(|since| since.elapsed())
 }
 
 /// Tells systemd how things are: ready once, a status line, and the watchdog only while loops turn.
@@ -268,6 +313,7 @@ pub(super) async fn watchdog(
                 return Ok(());
             }
             _ = ticks.tick() => {
+                shared.metrics.checkpoint_age(unstored(&shared.life()).unwrap_or_default().as_secs_f64());
                 let health = shared.health(&commands);
                 let ready = shared.readiness();
                 let status = match ready.problems.first().or(health.problems.first()) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::ingest::lookup::start_monitors;
 use super::monitors::{RunningMonitor, known_partitions};
+use super::stalls::Stalls;
 use super::state::Shared;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
@@ -26,12 +28,19 @@ pub(super) async fn run(
     reader_timeout: i64,
     stop: CancellationToken,
 ) -> Result<(), String> {
+    // The first look is at once: what appears after it is new, and read from its beginning.
+    let mut wait = Duration::ZERO;
+    let mut stalls = Stalls::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(interval.max(Duration::from_secs(5))) => {}
+            () = tokio::time::sleep(wait) => {}
         }
-        match gauges(&store, &commands, &shared, reader_timeout).await {
+        wait = interval.max(Duration::from_secs(5));
+        if let Err(error) = look_at_topics(&store, &commands, &shared).await {
+            tracing::debug!(%error, "cannot look for new partitions");
+        }
+        match gauges(&store, &commands, &shared, reader_timeout, &mut stalls).await {
             Ok(()) => shared.database(Ok(())),
             Err(error) => {
                 shared.database(Err(error.to_string()));
@@ -46,9 +55,6 @@ pub(super) async fn run(
                 tracing::warn!(monitor = %monitor.name, %error, "cannot merge deltas");
             }
         }
-        if let Err(error) = register(&store, &commands, &shared).await {
-            tracing::debug!(%error, "cannot look for new partitions");
-        }
     }
 }
 
@@ -57,8 +63,10 @@ async fn gauges(
     commands: &SourceCommands,
     shared: &Shared,
     reader_timeout: i64,
+    stalls: &mut Stalls,
 ) -> Result<(), StoreError> {
     let status = shared.status(store).await?;
+    stalls.look(commands, &status.partitions).await;
     let metrics = &shared.metrics;
     let judged = store.judged_alerts().await?;
     let topics = store.topics().await?;
@@ -128,8 +136,21 @@ pub(super) async fn watermark(
     Ok(progress.watermark().map(|watermark| (watermark, now)))
 }
 
-/// Makes partitions known that appeared since.
-async fn register(store: &Store, commands: &SourceCommands, shared: &Shared) -> Result<(), String> {
-    let partitions = known_partitions(commands, shared.monitors()).await?;
-    store.register_partitions(&partitions).await.map_err(|error| error.to_string())
+/// Makes partitions known that appeared since, and notes topics that are gone.
+pub(super) async fn look_at_topics(
+    store: &Store,
+    commands: &SourceCommands,
+    shared: &Shared,
+) -> Result<(), String> {
+    let monitors = shared.monitors();
+    let partitions = known_partitions(commands, monitors.clone()).await?;
+    start_monitors(store, commands, &monitors, &partitions).await?;
+    let text = |error: StoreError| error.to_string();
+    store.register_partitions(&partitions).await.map_err(text)?;
+    let known = store.topics().await.map_err(text)?;
+    let read: Vec<String> =
+        known.into_iter().filter(|topic| monitors.iter().any(|running| running.topics.matches(topic))).collect();
+    let exists = |topic: &String| partitions.iter().any(|partition| partition.topic.as_ref() == topic);
+    let deleted: Vec<String> = read.iter().filter(|topic| !exists(topic)).cloned().collect();
+    store.note_deleted(&read, &deleted).await.map_err(text)
 }

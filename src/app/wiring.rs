@@ -29,6 +29,7 @@ pub fn store_options(settings: &Settings) -> Result<StoreOptions, UnreadError> {
         ca_file: postgres.ca_file.clone(),
         max_connections: postgres.max_connections,
         acquire_timeout: Duration::from_secs(10),
+        statement_timeout: super::micros(postgres.statement_timeout),
         application_name: settings.daemon.name.clone(),
         statement_cache: postgres.statement_cache,
     })

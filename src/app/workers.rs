@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::clock::clock_now;
 use super::monitors::RunningMonitor;
 use crate::kafka::{MessageBatch, SourceCommands};
 use crate::record::{Decoded, EventTime, JsonDecoder, RawMessage, nearest, paths_of};
@@ -142,8 +143,9 @@ const FILTERED_SHOWN: u64 = 100;
 
 impl MonitorWorker {
     fn count(&mut self, batch: &MessageBatch) {
+        let clock = clock_now();
         for (payload, offset, broker_time) in batch.messages() {
-            let message = RawMessage { payload, offset, broker_time };
+            let message = RawMessage { payload, offset, broker_time, clock };
             match self.decoder.decode(message) {
                 Decoded::Row => self.keep(payload, true),
                 Decoded::Filtered => {

@@ -4,7 +4,9 @@ use std::io::Cursor;
 use super::*;
 use crate::record::table::{TableRows, csv_batches, json_batches, parquet_batches};
 use crate::record::{Absence, FieldPath, RecordLayout};
-use crate::window::{BinningPins, CountingMachine, CountingSpec, Partition, Pin, WindowLength};
+use crate::window::{
+    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, Pin, WindowLength,
+};
 
 fn schema() -> ModelSchema {
     ModelSchema::of_features(&[
@@ -108,7 +110,12 @@ fn learning_from_windows_moves_every_count() {
             max_open_windows: 10,
             max_series: 100,
         },
-        Arc::new(BinningPins { active: Pin { binnings: universal, baseline: None }, open: HashMap::new() }),
+        Arc::new(BinningPins {
+            active: Pin { binnings: universal, baseline: None },
+            open: HashMap::new(),
+            series: Membership::up_to(100),
+            lengths: Lengths::fixed(WindowLength::from_micros(1).unwrap()),
+        }),
     );
     for item in json_batches(Cursor::new(lines()), &rows()).unwrap() {
         machine.count(&item.unwrap().batch, &Partition { topic: "t".into(), partition: 0 });

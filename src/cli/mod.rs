@@ -15,6 +15,7 @@ mod measures;
 mod migrate;
 mod monitor;
 mod notify;
+mod positions;
 mod reach;
 mod records;
 mod replay;
@@ -97,6 +98,9 @@ enum Command {
     /// List, show, approve and cancel retraining requests.
     #[command(subcommand)]
     Retraining(retraining::Command),
+    /// Show where reading stands; move positions, set newest event times back, forget topics that are gone.
+    #[command(subcommand)]
+    Positions(positions::Command),
     /// Try out a receiver.
     #[command(subcommand)]
     Notify(notify::Command),
@@ -250,6 +254,7 @@ pub fn main() -> ExitCode {
         Command::Alerts(command) => alerts::run(&context, command),
         Command::Silences(command) => silences::run(&context, command),
         Command::Retraining(command) => retraining::run(&context, command),
+        Command::Positions(command) => positions::run(&context, command),
         Command::Notify(command) => notify::run(&context, &command),
         Command::Drill(drill) => drill::run(&context, &drill),
         Command::Demo(demo) => demo::run(&demo),

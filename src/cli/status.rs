@@ -95,22 +95,20 @@ pub(super) fn show(status: &Status) {
         ));
     }
     for partition in &status.partitions {
-        let lost = if partition.lost > 0 {
-            format!(", {} messages lost to retention", partition.lost)
-        } else {
-            String::new()
-        };
+        let lost =
+            if partition.lost > 0 { format!(", {} messages never read", partition.lost) } else { String::new() };
         let held = if partition.held_back > 0 {
             format!(", {} messages held back by an open transaction", partition.held_back)
         } else {
             String::new()
         };
+        let fault = partition.fault.as_ref().map_or(String::new(), |fault| format!("; NOT READ: {fault}"));
         let lag = match partition.lag {
             Some(lag) if lag > 0 => format!(", {lag} messages behind"),
             _ => String::new(),
         };
         say(format!(
-            "position {}/{} at {}{}{lag}{held}{lost}",
+            "position {}/{} at {}{}{lag}{held}{lost}{fault}",
             partition.topic,
             partition.partition,
             partition.next_offset.map_or("-".to_owned(), |offset| offset.to_string()),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use crate::app::clock_now;
 use crate::config::Monitor;
 use crate::kafka::{KafkaError, SourceOptions, Tap, TapFrom, Tapped};
 use crate::record::{
@@ -105,8 +106,12 @@ impl<'a> Survey<'a> {
 
     /// Takes one message in.
     pub(super) fn take(&mut self, message: &Tapped) -> Taken {
-        let raw =
-            RawMessage { payload: message.payload.as_deref(), offset: message.offset, broker_time: message.time };
+        let raw = RawMessage {
+            payload: message.payload.as_deref(),
+            offset: message.offset,
+            broker_time: message.time,
+            clock: clock_now(),
+        };
         self.read += 1;
         let decoded = self.decoder.decode(raw);
         let mut taken = Taken { decoded, batch: None, why: None, paths: Vec::new() };

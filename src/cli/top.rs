@@ -284,6 +284,7 @@ mod tests {
                 progressed_at: String::new(),
                 newest: None,
                 lost: 0,
+                fault: None,
             }],
             alerts: vec![OpenAlert {
                 id: text("254c43b6-1fad"),

@@ -136,6 +136,8 @@ pub struct PostgresSettings {
     pub max_connections: u32,
     /// Prepared statements a connection keeps.
     pub statement_cache: usize,
+    /// How long a statement may take, in microseconds.
+    pub statement_timeout: i64,
 }
 
 /// The listener.
@@ -421,8 +423,17 @@ fn postgres(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<Postgre
     let ca_file = section.string("ca_file").map(PathBuf::from);
     let max_connections = u32::try_from(section.integer("max_connections", 8, 3..=200)).unwrap_or(8);
     let statement_cache = usize::try_from(section.integer("statement_cache", 100, 0..=10_000)).unwrap_or(100);
+    let statement_timeout = section.duration("statement_timeout", "30s", ("1s", "10m"));
     section.finish();
-    Some(PostgresSettings { url: url?, password, tls, ca_file, max_connections, statement_cache })
+    Some(PostgresSettings {
+        url: url?,
+        password,
+        tls,
+        ca_file,
+        max_connections,
+        statement_cache,
+        statement_timeout,
+    })
 }
 
 fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSettings> {

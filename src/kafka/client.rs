@@ -8,7 +8,11 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 
-/// Where reading begins in a partition never read before.
+/// How often the client looks for new partitions.
+const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
+
+/// Where reading begins when a monitor is started for the first time, in the partitions that there are then. What appears
+/// later is read from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartAt {
     /// At the oldest message.
@@ -75,7 +79,7 @@ pub struct SourceOptions {
     pub group: String,
     /// What the client calls itself.
     pub client_id: String,
-    /// Where reading begins in a partition never read before.
+    /// Where reading begins for a monitor that was never started before.
     pub start: StartAt,
     /// How long the group waits for a heartbeat.
     pub session_timeout: Duration,
@@ -125,6 +129,10 @@ impl SourceOptions {
         let mut config = self.common();
         let megabytes = (self.in_flight_bytes / 1024).clamp(1_024, 65_536).to_string();
         let heartbeat = (self.session_timeout.as_millis() / 10).clamp(200, 3_000).to_string();
+        if !self.properties.iter().any(|(key, _)| key == METADATA_REFRESH) {
+            // New partitions, and topics of a pattern, are to be read soon after they appear.
+            config.set(METADATA_REFRESH, "10000");
+        }
         config
             .set("group.id", &self.group)
             .set("session.timeout.ms", self.session_timeout.as_millis().to_string())

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use rdkafka::error::KafkaError as ClientError;
 
 use crate::record::EventTime;
-use crate::window::Partition;
+use crate::window::{Anchor, Partition};
 
 /// A Kafka operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +116,12 @@ impl MessageBatch {
         self.entries.last().map(|entry| entry.offset + 1)
     }
 
+    /// By what the last message is known again.
+    #[must_use]
+    pub fn anchor(&self) -> Option<Anchor> {
+        self.messages().last().map(|(payload, offset, time)| Anchor::of(offset, time, payload))
+    }
+
     /// Payload, offset and timestamp of each message.
     pub fn messages(&self) -> impl Iterator<Item = (Option<&[u8]>, i64, Option<EventTime>)> {
         let mut start = 0;
@@ -128,6 +134,17 @@ impl MessageBatch {
             (payload, entry.offset, entry.time)
         })
     }
+}
+
+/// Where reading of a partition begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Which partition.
+    pub partition: Partition,
+    /// The offset of the first message to hand out.
+    pub offset: i64,
+    /// The message before it, when the log is to be told from another one of the same name.
+    pub anchor: Option<Anchor>,
 }
 
 /// What happens to a source.
@@ -158,6 +175,15 @@ pub enum SourceEvent {
         /// Where it ends.
         high: i64,
     },
+    /// The log holds another message where the last counted one was: it is not the log that was read.
+    Replaced {
+        /// Which partition.
+        partition: Partition,
+        /// Where the other message lies.
+        offset: i64,
+    },
+    /// The topic was unknown to a broker for a moment: it may have been deleted and created again.
+    Doubtful,
     /// The client handed out every message of a partition: what is left before this offset is handed to no consumer
     /// (markers of transactions, aborted records, gaps left by compaction). Comes after the messages before it.
     AtEnd {

@@ -14,9 +14,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::client::{SourceOptions, StartAt};
 use super::context::Context;
-use super::{KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed};
+use super::{Beginning, KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed};
 use crate::record::EventTime;
-use crate::window::Partition;
+use crate::window::{Anchor, Partition};
 
 /// Messages of a partition handed over at once, at most.
 const BATCH_MESSAGES: usize = 1_000;
@@ -29,11 +29,15 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Statistics taken sooner than this after a start or a pause may still tell of what was before.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
+/// Between two looks at positions because a topic was unknown.
+const DOUBT_EVERY: Duration = Duration::from_secs(10);
+
 enum Command {
     Subscribe(Vec<String>),
     /// (Re)start partitions at offsets, under a generation.
-    Start(Vec<(Partition, i64)>, u64),
+    Start(Vec<Beginning>, u64),
     Commit(Vec<(Partition, i64)>),
+    ReadAnew,
 }
 
 /// The polling thread, and what can be asked of it.
@@ -101,6 +105,8 @@ impl Source {
                 last_flush: Instant::now(),
                 generations: HashMap::new(),
                 positions: HashMap::new(),
+                expected: HashMap::new(),
+                last_doubt: None,
                 last_complaint: None,
                 last_search: None,
                 disturbed_at: Instant::now(),
@@ -141,8 +147,20 @@ impl SourceCommands {
     }
 
     /// Starts (or restarts) reading partitions at these offsets. Messages read before carry another generation.
-    pub fn start(&self, positions: Vec<(Partition, i64)>, generation: u64) {
+    pub fn start(&self, positions: Vec<Beginning>, generation: u64) {
         self.send(Command::Start(positions, generation));
+    }
+
+    /// Has positions looked up and logs checked again, as after [`SourceEvent::Doubtful`].
+    pub fn read_anew(&self) {
+        self.send(Command::ReadAnew);
+    }
+
+    /// The partitions that are being read here.
+    #[must_use]
+    pub fn read_partitions(&self) -> Vec<Partition> {
+        let Some(consumer) = self.consumer.upgrade() else { return Vec::new() };
+        consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Commits offsets to Kafka, for lag tools only.
@@ -212,19 +230,21 @@ impl SourceCommands {
         Ok(partitions)
     }
 
-    /// Where a partition never read before begins. Blocks for up to 10 s.
+    /// Where a partition begins and ends. Blocks for up to 10 s.
     ///
     /// # Errors
     /// When no broker answers.
-    pub fn first_position(&self, partition: &Partition) -> Result<i64, KafkaError> {
+    pub fn ends(&self, partition: &Partition) -> Result<(i64, i64), KafkaError> {
         let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
-        let (low, high) = consumer
+        consumer
             .fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT)
-            .map_err(failed(format!("read the watermarks of {partition}")))?;
-        Ok(match self.start {
-            StartAt::Earliest => low,
-            StartAt::Latest => high,
-        })
+            .map_err(failed(format!("read the watermarks of {partition}")))
+    }
+
+    /// Where a monitor begins that was never started before.
+    #[must_use]
+    pub fn start_at(&self) -> StartAt {
+        self.start
     }
 }
 
@@ -237,6 +257,9 @@ struct Poller<'a> {
     last_flush: Instant,
     generations: HashMap<Partition, u64>,
     positions: HashMap<Partition, i64>,
+    /// Partitions whose first message is still to come: where handing out begins, and what lies before that.
+    expected: HashMap<Partition, (i64, Anchor)>,
+    last_doubt: Option<Instant>,
     last_complaint: Option<(String, Instant)>,
     last_search: Option<Instant>,
     /// When partitions were last started, paused or resumed.
@@ -303,6 +326,8 @@ impl Poller<'_> {
                 }
             }
             Command::Start(positions, generation) => self.start(positions, generation),
+            // The receiver is gone only when everything stops anyway.
+            Command::ReadAnew => drop(self.events.send(SourceEvent::Doubtful)),
             Command::Commit(positions) => {
                 let mut list = TopicPartitionList::new();
                 for (partition, offset) in positions {
@@ -329,7 +354,7 @@ impl Poller<'_> {
     }
 
     /// Starts partitions, those that are being read already from another position.
-    fn start(&mut self, positions: Vec<(Partition, i64)>, generation: u64) {
+    fn start(&mut self, positions: Vec<Beginning>, generation: u64) {
         // What is started begins unpaused, so nothing may stay paused beside it; if need be everything is paused
         // again at the next turn.
         if self.shared.paused.load(Ordering::SeqCst) {
@@ -339,7 +364,7 @@ impl Poller<'_> {
         let mut stop = TopicPartitionList::new();
         let mut start = TopicPartitionList::new();
         let mut started = self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner);
-        for (partition, offset) in positions {
+        for Beginning { partition, offset, anchor } in positions {
             // The group may have taken it back while its position was looked up.
             if !self.consumer.context().owns(&partition) {
                 continue;
@@ -347,10 +372,16 @@ impl Poller<'_> {
             if !started.insert(partition.clone()) {
                 stop.add_partition(&partition.topic, partition.partition);
             }
-            let _valid = start.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(offset));
+            // With an anchor reading begins at it, to see whether it is the same message.
+            let first = anchor.map_or(offset, |anchor| anchor.offset);
+            let _valid = start.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(first));
+            match anchor {
+                Some(anchor) => self.expected.insert(partition.clone(), (offset, anchor)),
+                None => self.expected.remove(&partition),
+            };
             self.open.remove(&partition);
             self.generations.insert(partition.clone(), generation);
-            self.positions.insert(partition, offset);
+            self.positions.insert(partition, first);
         }
         drop(started);
         let stopped = if stop.count() > 0 { self.consumer.incremental_unassign(&stop) } else { Ok(()) };
@@ -391,6 +422,18 @@ impl Poller<'_> {
         let partition = Partition { topic: self.topics.get(message.topic()), partition: message.partition() };
         let Some(generation) = self.generations.get(&partition).copied() else { return };
         let time = message.timestamp().to_millis().and_then(EventTime::from_millis);
+        if let Some((begins_at, anchor)) = self.expected.get(&partition).copied() {
+            if message.offset() == anchor.offset && Anchor::of(anchor.offset, time, message.payload()) != anchor {
+                self.stop_reading(&partition);
+                let _stopping = self.events.send(SourceEvent::Replaced { partition, offset: anchor.offset });
+                return;
+            }
+            if message.offset() < begins_at {
+                return;
+            }
+            // The anchor may be gone: retention and compaction take messages, too.
+            self.expected.remove(&partition);
+        }
         let batch = self
             .open
             .entry(partition)
@@ -401,6 +444,23 @@ impl Poller<'_> {
             if let Some(batch) = self.open.remove(&partition) {
                 self.hand_over(batch);
             }
+        }
+    }
+
+    /// Stops one partition; it stays assigned.
+    fn stop_reading(&mut self, partition: &Partition) {
+        self.open.remove(partition);
+        self.expected.remove(partition);
+        self.generations.remove(partition);
+        self.positions.remove(partition);
+        let mut list = TopicPartitionList::new();
+        let mut started = self.consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner);
+        if started.remove(partition) {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        drop(started);
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            tracing::warn!(%error, %partition, "cannot stop reading a partition");
         }
     }
 
@@ -436,6 +496,16 @@ impl Poller<'_> {
                     self.find_gone();
                 }
             }
+            ClientError::MessageConsumption(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopicId
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch,
+            ) => {
+                self.doubt(&error.to_string());
+            }
             ClientError::MessageConsumptionFatal(code) => {
                 // The receiver is gone only when everything stops anyway.
                 let _stopping = self.events.send(SourceEvent::Fatal(format!("kafka: {code}")));
@@ -456,6 +526,16 @@ impl Poller<'_> {
         true
     }
 
+    /// Has positions looked up and logs checked again, once in a while; nothing while nothing is read.
+    fn doubt(&mut self, why: &str) {
+        if self.generations.is_empty() || self.last_doubt.is_some_and(|at| at.elapsed() < DOUBT_EVERY) {
+            return;
+        }
+        self.last_doubt = Some(Instant::now());
+        tracing::warn!(why, "kafka: a topic may have been deleted or made anew; positions are looked up again");
+        let _stopping = self.events.send(SourceEvent::Doubtful);
+    }
+
     /// Some position is outside its log; the error does not say whose.
     fn find_gone(&mut self) {
         let started: Vec<Partition> = self
@@ -467,17 +547,30 @@ impl Poller<'_> {
             .iter()
             .cloned()
             .collect();
+        let mut found = false;
         for partition in started {
-            let Some(position) = self.positions.get(&partition).copied() else { continue };
+            let Some(position) = self.positions.get(&partition).copied() else {
+                // It was reported before, and stays outside until somebody resets its position.
+                found = true;
+                continue;
+            };
             match self.consumer.fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT) {
                 Ok((low, high)) if position < low || position > high => {
                     // One report is enough; a new start brings the position back.
                     self.positions.remove(&partition);
+                    found = true;
                     let _stopping = self.events.send(SourceEvent::Gone { partition, position, low, high });
                 }
                 Ok(_) => {}
-                Err(error) => tracing::warn!(%error, %partition, "cannot read the watermarks of a partition"),
+                Err(error) => {
+                    found = true;
+                    tracing::warn!(%error, %partition, "cannot read the watermarks of a partition");
+                }
             }
+        }
+        if !found {
+            // It was outside a moment ago: the log was made anew, and has grown past the position since.
+            self.doubt("a position was outside its log and is inside again");
         }
     }
 }

@@ -405,8 +405,10 @@ pub struct RawMessage<'a> {
     pub payload: Option<&'a [u8]>,
     /// Its offset in the partition.
     pub offset: i64,
-    /// The timestamp the broker or producer gave the message.
+    /// The timestamp of the message, which its broker or its producer has set.
     pub broker_time: Option<EventTime>,
+    /// The clock of whoever reads it; none where the log is read long after it was written and no clock matters.
+    pub clock: Option<EventTime>,
 }
 
 /// A batch of JSON records with offsets from 0, for the tests of other modules.
@@ -414,8 +416,12 @@ pub struct RawMessage<'a> {
 pub(crate) fn batch_of(schema: &ModelSchema, records: impl IntoIterator<Item = String>) -> DecodedBatch {
     let mut decoder = JsonDecoder::new(schema, RecordLayout::default());
     for (offset, text) in (0i64..).zip(records) {
-        let message =
-            RawMessage { payload: Some(text.as_bytes()), offset, broker_time: Some(EventTime::default()) };
+        let message = RawMessage {
+            payload: Some(text.as_bytes()),
+            offset,
+            broker_time: Some(EventTime::default()),
+            clock: None,
+        };
         assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
     }
     decoder.finish()

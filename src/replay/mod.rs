@@ -26,8 +26,8 @@ use crate::measure::Pair;
 use crate::record::{DecodedBatch, EventTime, ModelSchema};
 use crate::retrain::RetrainDecision;
 use crate::window::{
-    BinningPins, CloseDecision, CountingMachine, CountingSpec, OffsetRanges, Partition, PartitionView, Pin,
-    Progress, Tally, Timing, WHOLE, WindowKey,
+    BinningPins, CloseDecision, CountingMachine, CountingSpec, Lengths, Membership, OffsetRanges, Partition,
+    PartitionView, Pin, Progress, Tally, Timing, WHOLE, WindowKey, WindowLength,
 };
 
 /// A monitor, as far as a replay needs it.
@@ -120,7 +120,12 @@ impl Replay {
     pub fn new(mut spec: ReplaySpec, baseline: Option<(String, Baseline)>) -> Self {
         // Nothing is stored here, so a sample costs nothing, and reasons are as good as those of two files compared.
         spec.counting.sample_size = spec.counting.sample_size.max(SAMPLE);
-        let pins = Arc::new(pins(&spec.schema, baseline.as_ref()));
+        let pins = Arc::new(pins(
+            &spec.schema,
+            baseline.as_ref(),
+            Membership::up_to(spec.counting.max_series),
+            spec.counting.length,
+        ));
         Self {
             machine: CountingMachine::new(spec.counting.clone(), pins),
             spec,
@@ -241,7 +246,7 @@ impl Replay {
             inactive_for: 0,
             unchanged_for: 0,
         });
-        let progress = Progress::new(views.collect(), self.spec.timing, EventTime::default());
+        let progress = Progress::new(views.collect(), self.spec.timing, EventTime::MAX);
         while let Some(entry) = self.open.first_entry() {
             let (start, ..) = entry.key();
             let end = self.spec.counting.length.end_of(*start);
@@ -266,9 +271,14 @@ impl Replay {
             let baseline = learn(&self.spec.schema, &counted, self.spec.build)?;
             self.baseline = Some((format!("learnt from the first {wanted} windows"), baseline));
             self.learning.clear();
-            let mut active = pins(&self.spec.schema, self.baseline.as_ref());
+            let mut active = pins(
+                &self.spec.schema,
+                self.baseline.as_ref(),
+                Membership::up_to(self.spec.counting.max_series),
+                self.spec.counting.length,
+            );
             // Windows that are open keep their bins.
-            let universal = pins(&self.spec.schema, None).active;
+            let universal = pins(&self.spec.schema, None, Membership::default(), self.spec.counting.length).active;
             for (start, version, segment) in self.open.keys() {
                 let key = WindowKey { version: version.clone(), segment: segment.clone(), start: *start };
                 active.open.insert(key, universal.clone());
@@ -369,12 +379,17 @@ fn reasons(judgement: &Judgement, window: &ClosingWindow) -> BTreeMap<String, Ve
     explain_columns(baseline, &window.counts, names, sides)
 }
 
-fn pins(schema: &ModelSchema, baseline: Option<&(String, Baseline)>) -> BinningPins {
+fn pins(
+    schema: &ModelSchema,
+    baseline: Option<&(String, Baseline)>,
+    series: Membership,
+    length: WindowLength,
+) -> BinningPins {
     let active = match baseline {
         Some((_, baseline)) => Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(GIVEN) },
         None => Pin { binnings: Arc::new(BinningSet::universal(schema)), baseline: None },
     };
-    BinningPins { active, open: HashMap::new() }
+    BinningPins { active, open: HashMap::new(), series, lengths: Lengths::fixed(length) }
 }
 
 /// What one monitor would have done.

@@ -1,14 +1,15 @@
 //! Who changed what.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
+use super::session::Session;
 use super::{Store, StoreError, event_time, failed};
 use crate::view::{AuditEntry, Page};
 
 /// Writes an entry, in the transaction that makes the change.
 pub(super) async fn record(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     actor: &str,
     action: &str,
     subject: &str,

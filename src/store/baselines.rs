@@ -5,17 +5,20 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::audit::record;
+use super::lengths::lengths;
+use super::membership::membership;
+use super::session::Session;
 use super::{Store, StoreError, bigint, count, damaged, event_time, failed};
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::ModelSchema;
 use crate::view::BaselineSummary;
-use crate::window::{BinningPins, Pin, WHOLE, WindowKey};
+use crate::window::{BinningPins, Pin, WHOLE, WindowKey, WindowLength};
 
 impl Store {
     /// Stores a baseline as the next version of its monitor. With `only_first`, nothing happens when the monitor has
@@ -41,13 +44,13 @@ impl Store {
         // Versions count up without gaps: one writer at a time for each monitor.
         sqlx::query("select pg_advisory_xact_lock(hashtextextended('driftd baseline ' || $1, 0))")
             .bind(monitor)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(failed("lock the baselines of a monitor"))?;
         let version: i32 =
             sqlx::query_scalar("select coalesce(max(version), 0) + 1 from baseline where monitor = $1")
                 .bind(monitor)
-                .fetch_one(&mut *transaction)
+                .fetch_one(&mut transaction)
                 .await
                 .map_err(failed("number a baseline"))?;
         if only_first && version > 1 {
@@ -64,7 +67,7 @@ impl Store {
         .bind(origin)
         .bind(baseline.binnings.id())
         .bind(bigint(rows))
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("store a baseline"))?;
         for (segment, rows, counts) in segments {
@@ -75,7 +78,7 @@ impl Store {
             .bind(segment)
             .bind(rows)
             .bind(counts)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(failed("store a baseline"))?;
         }
@@ -169,8 +172,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away or a binning is damaged.
-    pub async fn pins(&self, monitor: &str, schema: &ModelSchema) -> Result<BinningPins, StoreError> {
+    pub async fn pins(
+        &self,
+        monitor: &str,
+        schema: &ModelSchema,
+        counted_as: &str,
+        length: WindowLength,
+    ) -> Result<BinningPins, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(failed("read pins"))?;
+        // Windows of before that was remembered are counted as they are now.
+        sqlx::query(
+            "update model_window set counted_as = $2 where monitor = $1 and status = 'open' and counted_as = '' and $2 <> ''",
+        )
+        .bind(monitor)
+        .bind(counted_as)
+        .execute(&mut connection)
+        .await
+        .map_err(failed("read pins"))?;
         let rows = sqlx::query(
             "with pinned as (
                  select true as active, id as baseline_id, binning_id, null as model_version, null as segment,
@@ -178,11 +196,12 @@ impl Store {
                  from baseline where monitor = $1 and active
                  union all
                  select false, baseline_id, binning_id, model_version, segment, starts_at
-                 from model_window where monitor = $1 and status = 'open')
+                 from model_window where monitor = $1 and status = 'open' and counted_as = $2)
              select * from pinned",
         )
         .bind(monitor)
-        .fetch_all(&mut *connection)
+        .bind(counted_as)
+        .fetch_all(&mut connection)
         .await
         .map_err(failed("read pins"))?;
         let mut binnings: HashMap<Uuid, Arc<BinningSet>> = HashMap::new();
@@ -195,7 +214,7 @@ impl Store {
             } else {
                 let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
                     .bind(id)
-                    .fetch_one(&mut *connection)
+                    .fetch_one(&mut connection)
                     .await
                     .map_err(failed("read a binning"))?;
                 let set: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
@@ -223,7 +242,9 @@ impl Store {
             put_binning(&mut connection, &universal).await?;
             Pin { binnings: Arc::new(universal), baseline: None }
         };
-        Ok(BinningPins { active, open })
+        let series = membership(&mut connection, monitor).await.map_err(failed("read pins"))?;
+        let lengths = lengths(&mut connection, monitor, length).await.map_err(failed("read pins"))?;
+        Ok(BinningPins { active, open, series, lengths })
     }
 
     /// The counts of the first closed windows of a monitor that were counted on this binning, once there are
@@ -280,7 +301,7 @@ fn no_version(monitor: &str, version: i32) -> StoreError {
     ))
 }
 
-async fn put_binning(connection: &mut PgConnection, binnings: &BinningSet) -> Result<(), StoreError> {
+async fn put_binning(connection: &mut Session, binnings: &BinningSet) -> Result<(), StoreError> {
     sqlx::query("insert into binning (id, columns) values ($1, $2) on conflict do nothing")
         .bind(binnings.id())
         .bind(damaged("a binning", serde_json::to_value(binnings))?)
@@ -290,12 +311,7 @@ async fn put_binning(connection: &mut PgConnection, binnings: &BinningSet) -> Re
     Ok(())
 }
 
-async fn switch(
-    connection: &mut PgConnection,
-    monitor: &str,
-    version: i32,
-    actor: &str,
-) -> Result<(), StoreError> {
+async fn switch(connection: &mut Session, monitor: &str, version: i32, actor: &str) -> Result<(), StoreError> {
     let before: Option<i32> =
         sqlx::query_scalar("update baseline set active = false where monitor = $1 and active returning version")
             .bind(monitor)

@@ -9,15 +9,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::notes::add_notes;
+use super::positions::seconds;
+use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::distribution::IpcError;
 use crate::record::EventTime;
 use crate::window::{
-    ColumnReading, Example, MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength,
+    Anchor, ColumnReading, Example, MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey,
 };
 
 /// How far one partition was read.
@@ -29,6 +31,10 @@ pub struct PositionMove {
     pub base: i64,
     /// The next offset to read.
     pub next: i64,
+    /// The last message before it that was counted; none when none was since the partition was assigned.
+    pub anchor: Option<Anchor>,
+    /// How often the position was reset by hand, as far as the reader knows.
+    pub resets: i32,
     /// Whether that is the end of the log, known lately.
     pub caught_up: bool,
 }
@@ -51,8 +57,10 @@ pub struct Checkpoint {
 pub struct MonitorCounts {
     /// The monitor.
     pub monitor: String,
-    /// The length of its windows.
-    pub length: WindowLength,
+    /// How it is counted: windows of other ways of counting are not added to.
+    pub counted_as: String,
+    /// How far ahead of the clock event times may lie, in microseconds.
+    pub max_future_skew: i64,
     /// The additions.
     pub delta: MonitorDelta,
     /// How each of its columns was read.
@@ -81,12 +89,12 @@ impl Store {
     pub async fn checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<CheckpointOutcome, StoreError> {
         // Everything is serialised before the transaction begins: it holds locks.
         let mut prepared = Vec::new();
-        for MonitorCounts { monitor, length, delta, .. } in &mut checkpoint.monitors {
+        for MonitorCounts { monitor, delta, .. } in &mut checkpoint.monitors {
             let mut windows = Vec::with_capacity(delta.windows.len());
             for window in &mut delta.windows {
                 windows.push(damaged(&format!("a delta of monitor `{monitor}`"), prepare(window))?);
             }
-            prepared.push((monitor.clone(), *length, windows, delta.tally.clone()));
+            prepared.push((windows, delta.tally.clone()));
         }
         #[cfg(debug_assertions)]
         crate::faults::hit("checkpoint.before_begin");
@@ -96,11 +104,11 @@ impl Store {
             return Ok(CheckpointOutcome::Fenced);
         }
         let mut tallies = BTreeMap::new();
-        for (counted, (_, length, windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
-            let MonitorCounts { monitor, delta, readings, .. } = counted;
-            advance_watermarks(&mut transaction, monitor, delta).await?;
+        for (counted, (windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
+            let MonitorCounts { monitor, counted_as, delta, readings, .. } = counted;
+            advance_watermarks(&mut transaction, counted).await?;
             let Some(Late { rows: late, example }) =
-                add_windows(&mut transaction, monitor, length, windows).await?
+                add_windows(&mut transaction, monitor, counted_as, windows).await?
             else {
                 transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
                 return Ok(CheckpointOutcome::StaleBinning);
@@ -123,6 +131,7 @@ impl Store {
 /// A delta as it will be stored.
 struct Prepared {
     key: WindowKey,
+    end: EventTime,
     binning: Uuid,
     baseline: Option<Uuid>,
     rows: u64,
@@ -136,6 +145,7 @@ struct Prepared {
 fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
     Ok(Prepared {
         key: window.key.clone(),
+        end: window.end,
         binning: window.pin.binnings.id(),
         baseline: window.pin.baseline,
         rows: window.counts.rows(),
@@ -146,13 +156,18 @@ fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
     })
 }
 
-async fn move_positions(connection: &mut PgConnection, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
+async fn move_positions(connection: &mut Session, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
     let mut positions: Vec<&PositionMove> = checkpoint.positions.iter().collect();
     positions.sort_by(|left, right| left.partition.cmp(&right.partition));
     let topics: Vec<&str> = positions.iter().map(|position| position.partition.topic.as_ref()).collect();
     let numbers: Vec<i32> = positions.iter().map(|position| position.partition.partition).collect();
     let bases: Vec<i64> = positions.iter().map(|position| position.base).collect();
     let nexts: Vec<i64> = positions.iter().map(|position| position.next).collect();
+    let anchors: Vec<Option<i64>> =
+        positions.iter().map(|position| position.anchor.map(|anchor| anchor.offset)).collect();
+    let hashes: Vec<Option<i64>> =
+        positions.iter().map(|position| position.anchor.map(|anchor| anchor.hash)).collect();
+    let resets: Vec<i32> = positions.iter().map(|position| position.resets).collect();
     let caught_up: Vec<bool> = positions.iter().map(|position| position.caught_up).collect();
     let moved = sqlx::query(
         "update source_partition p set
@@ -162,10 +177,15 @@ async fn move_positions(connection: &mut PgConnection, checkpoint: &Checkpoint) 
                                 when m.next <> m.base then now()
                                 else coalesce(p.quiet_since, now()) end,
              checked_at = now(),
+             anchor_offset = coalesce(m.anchor_offset, p.anchor_offset),
+             anchor_hash = coalesce(m.anchor_hash, p.anchor_hash),
+             fault = case when m.next = m.base then p.fault end,
+             fault_detail = case when m.next = m.base then p.fault_detail end,
+             fault_since = case when m.next = m.base then p.fault_since end,
              owner = $6
-         from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bool[])
-              as m (topic, partition, base, next, caught_up)
-         where p.topic = m.topic and p.partition = m.partition and p.next_offset = m.base",
+         from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bool[], $7::bigint[], $8::bigint[], $9::int[])
+              as m (topic, partition, base, next, caught_up, anchor_offset, anchor_hash, resets)
+         where p.topic = m.topic and p.partition = m.partition and p.next_offset = m.base and p.resets = m.resets",
     )
     .bind(topics)
     .bind(numbers)
@@ -173,27 +193,31 @@ async fn move_positions(connection: &mut PgConnection, checkpoint: &Checkpoint) 
     .bind(nexts)
     .bind(caught_up)
     .bind(&checkpoint.owner)
+    .bind(anchors)
+    .bind(hashes)
+    .bind(resets)
     .execute(connection)
     .await
     .map_err(failed("move positions"))?;
     Ok(moved.rows_affected() == positions.len() as u64)
 }
 
-async fn advance_watermarks(
-    connection: &mut PgConnection,
-    monitor: &str,
-    delta: &MonitorDelta,
-) -> Result<(), StoreError> {
+async fn advance_watermarks(connection: &mut Session, counted: &MonitorCounts) -> Result<(), StoreError> {
+    let MonitorCounts { monitor, delta, max_future_skew, .. } = counted;
     let topics: Vec<&str> = delta.newest.keys().map(|partition| partition.topic.as_ref()).collect();
     let numbers: Vec<i32> = delta.newest.keys().map(|partition| partition.partition).collect();
     let newest: Vec<DateTime<Utc>> = delta.newest.values().map(|time| timestamp(*time)).collect();
     let active: Vec<bool> = delta.newest.keys().map(|partition| delta.active.contains(partition)).collect();
+    // A stored time further ahead of the clock than is allowed comes from a wrong clock, or from before that was checked.
     sqlx::query(
         "insert into monitor_partition (monitor, topic, partition, newest, counted_at, active_at)
          select $1, topic, partition, newest, now(), case when active then now() end
          from unnest($2::text[], $3::int[], $4::timestamptz[], $5::bool[]) as seen (topic, partition, newest, active)
          on conflict (monitor, topic, partition)
-         do update set newest = greatest(monitor_partition.newest, excluded.newest),
+         do update set newest = greatest(
+                           case when monitor_partition.newest <= now() + make_interval(secs => $6)
+                                then monitor_partition.newest end,
+                           excluded.newest),
                        counted_at = case when excluded.newest > monitor_partition.newest then now()
                                          else monitor_partition.counted_at end,
                        active_at = coalesce(excluded.active_at, monitor_partition.active_at)",
@@ -203,6 +227,7 @@ async fn advance_watermarks(
     .bind(numbers)
     .bind(newest)
     .bind(active)
+    .bind(seconds(*max_future_skew))
     .execute(connection)
     .await
     .map_err(failed("advance watermarks"))?;
@@ -228,9 +253,9 @@ struct Late {
 
 /// Adds deltas to open windows. The records for closed ones, `None` when a window is pinned to other bins.
 async fn add_windows(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
-    length: WindowLength,
+    counted_as: &str,
     windows: Vec<Prepared>,
 ) -> Result<Option<Late>, StoreError> {
     if windows.is_empty() {
@@ -239,13 +264,14 @@ async fn add_windows(
     let versions: Vec<&str> = windows.iter().map(|window| window.key.version.as_str()).collect();
     let segments: Vec<&str> = windows.iter().map(|window| window.key.segment.as_str()).collect();
     let starts: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(window.key.start)).collect();
-    let ends: Vec<DateTime<Utc>> =
-        windows.iter().map(|window| timestamp(length.end_of(window.key.start))).collect();
+    let ends: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(window.end)).collect();
     let binnings: Vec<Uuid> = windows.iter().map(|window| window.binning).collect();
     let baselines: Vec<Option<Uuid>> = windows.iter().map(|window| window.baseline).collect();
+    // Series that are counted apart were admitted before; what is new here takes the others.
     sqlx::query(
-        "insert into series (monitor, model_version, segment)
-         select distinct $1, * from unnest($2::text[], $3::text[]) order by 2, 3 on conflict do nothing",
+        "insert into series (monitor, model_version, segment, member)
+         select distinct $1, v, s, false from unnest($2::text[], $3::text[]) as t (v, s) order by 2, 3
+         on conflict do nothing",
     )
     .bind(monitor)
     .bind(&versions)
@@ -254,9 +280,9 @@ async fn add_windows(
     .await
     .map_err(failed("open series"))?;
     sqlx::query(
-        "insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, baseline_id)
-         select $1, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::uuid[])
-         order by 2, 3, 4 on conflict do nothing",
+        "insert into model_window (monitor, counted_as, model_version, segment, starts_at, ends_at, binning_id, baseline_id)
+         select $1, $8, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::uuid[])
+         order by 3, 4, 5 on conflict do nothing",
     )
     .bind(monitor)
     .bind(&versions)
@@ -265,6 +291,7 @@ async fn add_windows(
     .bind(ends)
     .bind(binnings)
     .bind(baselines)
+    .bind(counted_as)
     .execute(&mut *connection)
     .await
     .map_err(failed("open windows"))?;
@@ -273,13 +300,14 @@ async fn add_windows(
          from model_window w
          join unnest($2::text[], $3::text[], $4::timestamptz[]) as wanted (model_version, segment, starts_at)
               using (model_version, segment, starts_at)
-         where w.monitor = $1
+         where w.monitor = $1 and w.counted_as = $5
          order by w.id for share of w",
     )
     .bind(monitor)
     .bind(&versions)
     .bind(&segments)
     .bind(&starts)
+    .bind(counted_as)
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("lock windows"))?;
@@ -349,12 +377,7 @@ async fn add_windows(
     Ok(Some(late))
 }
 
-async fn add_tally(
-    connection: &mut PgConnection,
-    monitor: &str,
-    shard: i16,
-    tally: &Tally,
-) -> Result<(), StoreError> {
+async fn add_tally(connection: &mut Session, monitor: &str, shard: i16, tally: &Tally) -> Result<(), StoreError> {
     let (mut outcomes, mut reasons, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for (outcome, reason, count) in tally.outcomes() {
         outcomes.push(outcome);

@@ -6,8 +6,15 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::{Connection as _, PgConnection};
 
+use super::session::Database;
 use super::{Store, StoreError};
+
+/// How long a connection may take to show that it still works.
+const PING: Duration = Duration::from_secs(2);
+/// A connection that was used this lately is not tested again.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,8 @@ pub struct StoreOptions {
     pub max_connections: u32,
     /// How long to wait for a connection.
     pub acquire_timeout: Duration,
+    /// How long a statement may take; a connection that answers nothing for a little longer is dropped.
+    pub statement_timeout: Duration,
     /// What `pg_stat_activity` shows.
     pub application_name: String,
     /// Prepared statements kept a connection; 0 for poolers in transaction mode.
@@ -57,11 +66,14 @@ impl Store {
             .application_name(&options.application_name)
             .statement_cache_capacity(options.statement_cache)
             // A transaction left open by a stopped process must not hold its locks for ever, and no
-            // statement here takes long.
+            // statement here takes long. Where the client's host is gone, the server notices by itself.
             .options([
-                ("idle_in_transaction_session_timeout", "15s"),
-                ("statement_timeout", "60s"),
-                ("lock_timeout", "20s"),
+                ("idle_in_transaction_session_timeout", "15s".to_owned()),
+                ("statement_timeout", milliseconds(options.statement_timeout)),
+                ("lock_timeout", milliseconds(options.statement_timeout.mul_f64(2.0 / 3.0))),
+                ("tcp_keepalives_idle", "10".to_owned()),
+                ("tcp_keepalives_interval", "5".to_owned()),
+                ("tcp_keepalives_count", "3".to_owned()),
             ]);
         if let Some(password) = &options.password {
             connect = connect.password(password.expose_secret());
@@ -81,10 +93,30 @@ impl Store {
         if let Some(file) = &options.ca_file {
             connect = connect.ssl_root_cert(file);
         }
+        // A statement that takes too long is given up by the server, which says so. The deadline is for no answer at all.
+        let deadline = options.statement_timeout + (options.statement_timeout / 4).max(Duration::from_secs(1));
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
+            // A connection may have gone silent: the pool's own tests would wait for it.
+            .test_before_acquire(false)
+            .before_acquire(|connection, state| {
+                Box::pin(async move { if state.idle_for < FRESH { Ok(true) } else { answers(connection).await } })
+            })
+            .after_release(|connection, _| Box::pin(answers(connection)))
             .connect_lazy_with(connect);
-        Ok(Self { pool })
+        Ok(Self { pool: Database::new(pool, deadline) })
     }
+}
+
+/// Whether a connection still works; an error closes it.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(PING, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
 }

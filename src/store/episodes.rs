@@ -97,7 +97,7 @@ impl Store {
         let before: Option<Option<String>> =
             sqlx::query_scalar("select judged from alert where id = $1 for update")
                 .bind(id)
-                .fetch_optional(&mut *transaction)
+                .fetch_optional(&mut transaction)
                 .await
                 .map_err(failed(attempted))?;
         let Some(before) = before else {
@@ -106,7 +106,7 @@ impl Store {
         sqlx::query("update alert set judged = $2, updated_at = now() where id = $1")
             .bind(id)
             .bind(judged.as_str())
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(failed(attempted))?;
         let detail = json!({ "before": before, "after": judged });

@@ -1,8 +1,9 @@
 //! Findings as they are shown, and as they were judged.
 
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
 
+use super::session::Session;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed, instant};
 use crate::judge::{Finding, Verdict};
@@ -149,7 +150,7 @@ impl Store {
 
 /// The findings about a column in some windows.
 pub(super) async fn of_column(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     windows: &[i64],
     column: &str,
 ) -> Result<Vec<FindingRow>, sqlx::Error> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::close::binning;
+use super::session::Session;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::binning::BinningSet;
 use crate::record::ModelSchema;
@@ -52,7 +53,7 @@ impl Store {
 
 /// Segments that still send records and that the active baseline of a monitor does not have, those with most records first.
 pub(super) async fn segments_without_baseline(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
 ) -> Result<Vec<SegmentWithoutBaseline>, sqlx::Error> {
     let rows = sqlx::query(
@@ -93,7 +94,7 @@ pub(super) async fn segments_without_baseline(
 /// The active baseline of a monitor, if counts made on these universal bins can be moved to its bins exactly: what a window
 /// that was opened before there was a baseline is compared with when it closes.
 pub(super) async fn learnt_baseline(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     counted_on: &BinningSet,
 ) -> Result<Option<(Uuid, Arc<BinningSet>)>, StoreError> {

@@ -13,34 +13,41 @@ mod findings;
 mod groups;
 mod hint;
 mod learning;
+mod lengths;
+mod membership;
 mod notes;
 mod operations;
 mod outbox;
 mod positions;
 mod promotion;
 mod proposals;
+mod resets;
 mod retraining;
 mod series;
+mod session;
 mod silences;
 mod status;
 mod windows;
 
 pub use alerts::AlertAction;
 pub use checkpoint::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove};
-pub use close::{Closing, OpenWindow};
+pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode};
 pub use episodes::JUDGED_DAYS;
 pub use findings::FindingPlace;
 pub use groups::{DRILL, Decided, Telling, WaitingGroup};
+pub use membership::SeriesLimit;
 pub use operations::{NotedEnd, Watched};
 pub use outbox::{AttemptOutcome, Claimed, Replay};
-pub use positions::{Claim, PartitionViews};
+pub use positions::{Claim, Fault, FaultKind, PartitionViews};
 pub use proposals::NewBaseline;
+pub use resets::StoredPosition;
 pub use retraining::Moved;
 pub use windows::WindowCountsPair;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
@@ -116,10 +123,13 @@ pub(super) fn damaged<T, E: std::fmt::Display>(what: &str, result: Result<T, E>)
     result.map_err(|error| StoreError::Damaged { what: what.to_owned(), why: error.to_string() })
 }
 
+/// How long connections may take to close.
+const CLOSE: Duration = Duration::from_secs(3);
+
 /// The pool, with everything that can be asked of the database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: PgPool,
+    pool: session::Database,
 }
 
 /// The schema's history, part of the program.
@@ -132,6 +142,9 @@ fn migrations() -> Migrator {
         (5, "segments", include_str!("../../migrations/0005_segments.sql")),
         (6, "ends", include_str!("../../migrations/0006_ends.sql")),
         (7, "notes", include_str!("../../migrations/0007_notes.sql")),
+        (8, "positions", include_str!("../../migrations/0008_positions.sql")),
+        (9, "series", include_str!("../../migrations/0009_series.sql")),
+        (13, "configurations", include_str!("../../migrations/0013_configurations.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
@@ -145,7 +158,7 @@ impl Store {
     /// # Errors
     /// When the database is away, or its schema is newer than this program.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        migrations().run(&self.pool).await.map_err(|error| match error {
+        migrations().run(self.pool.pool()).await.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(source) => {
                 StoreError::Database { attempted: "migrate the schema", source }
             }
@@ -194,13 +207,22 @@ impl Store {
     /// Connections to the database: all, and those that nobody uses.
     #[must_use]
     pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+        (self.pool.pool().size(), self.pool.pool().num_idle())
     }
 
-    /// Closes all connections.
+    /// Closes all connections; one that does not answer is not waited for.
     pub async fn close(&self) {
-        self.pool.close().await;
+        let _closed_or_silent = tokio::time::timeout(CLOSE, self.pool.pool().close()).await;
     }
+}
+
+/// What daemons decide together about a monitor is decided by one at a time, until the end of the transaction.
+async fn lock_monitor(connection: &mut session::Session, monitor: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('driftd monitor ' || $1, 0))")
+        .bind(monitor)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The one thing whose id begins as somebody wrote it.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
+use super::session::Session;
 use super::{StoreError, bigint, count, event_time, failed};
 use crate::record::EventTime;
 use crate::view::{FilterSeen, NotCounted, Reading, UnreadableColumn};
@@ -19,7 +20,7 @@ const COLUMNS: i64 = 50;
 
 /// Stores what is known beside the counts of a monitor.
 pub(super) async fn add_notes(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     delta: &MonitorDelta,
     late: Option<Example>,
@@ -38,7 +39,7 @@ pub(super) async fn add_notes(
 }
 
 async fn add_examples(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     examples: &[(&str, &Example)],
 ) -> Result<(), sqlx::Error> {
@@ -76,11 +77,7 @@ async fn add_examples(
     Ok(())
 }
 
-async fn add_values(
-    connection: &mut PgConnection,
-    monitor: &str,
-    delta: &MonitorDelta,
-) -> Result<(), sqlx::Error> {
+async fn add_values(connection: &mut Session, monitor: &str, delta: &MonitorDelta) -> Result<(), sqlx::Error> {
     let (mut paths, mut values) = (Vec::new(), Vec::new());
     for (path, seen) in &delta.notes.filtered {
         for value in seen {
@@ -114,7 +111,7 @@ async fn add_values(
 /// Columns that cannot be read, and those that could not be read before: how they do now. Counts begin anew with another
 /// path, after a pause, and every so many records.
 async fn add_readings(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     readings: &[ColumnReading],
 ) -> Result<(), sqlx::Error> {
@@ -160,7 +157,7 @@ async fn add_readings(
 }
 
 /// What is known of a monitor beside its counts.
-pub(super) async fn reading(connection: &mut PgConnection, monitor: &str) -> Result<Reading, sqlx::Error> {
+pub(super) async fn reading(connection: &mut Session, monitor: &str) -> Result<Reading, sqlx::Error> {
     let rows = sqlx::query(
         "select reason, topic, partition, position, why, seen_at from rejection_example
          where monitor = $1 order by reason, seen_at desc, position desc",
@@ -204,7 +201,7 @@ pub(super) async fn reading(connection: &mut PgConnection, monitor: &str) -> Res
 }
 
 /// Columns that have no valid value, or hardly one, in the records counted lately.
-async fn unreadable(connection: &mut PgConnection, monitor: &str) -> Result<Vec<UnreadableColumn>, sqlx::Error> {
+async fn unreadable(connection: &mut Session, monitor: &str) -> Result<Vec<UnreadableColumn>, sqlx::Error> {
     // What is not configured any more is not updated any more.
     let rows = sqlx::query(
         "select column_name, path, rows, present, nulls, missing, wrong, nearest from column_note

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Row as _};
 
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
 use super::learning::segments_without_baseline;
 use super::positions::seconds;
+use super::session::Session;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::alert::{
     ChangeReason, HeldBack, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign,
@@ -40,6 +41,8 @@ pub struct Watched<'a> {
     pub topics: &'a [String],
     /// Whether a baseline is being learnt.
     pub learning: bool,
+    /// Versions and segments that are counted apart.
+    pub max_series: usize,
     /// Records that a window needs for a verdict.
     pub min_records: u64,
     /// How event times are written; none when they are those of the messages.
@@ -122,7 +125,7 @@ impl Store {
             "update notification set status = 'dead', finished_at = now()
              where status = 'pending' and created_at < now() - interval '4 days'",
         )
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed(attempted))?;
         let dead = dead_deliveries(&mut transaction).await.map_err(failed(attempted))?;
@@ -192,7 +195,7 @@ impl Store {
         .bind(monitor)
         .bind(version)
         .bind(segment)
-        .fetch_optional(&mut *transaction)
+        .fetch_optional(&mut transaction)
         .await
         .map_err(failed(attempted))?;
         let Some(Json(mut states)) = states else { return Ok(()) };
@@ -238,7 +241,7 @@ impl Store {
     }
 }
 
-async fn lock(connection: &mut PgConnection, scope: &str, interval: i64) -> Result<Option<Locked>, sqlx::Error> {
+async fn lock(connection: &mut Session, scope: &str, interval: i64) -> Result<Option<Locked>, sqlx::Error> {
     sqlx::query("insert into operational_state (scope) values ($1) on conflict do nothing")
         .bind(scope)
         .execute(&mut *connection)
@@ -261,7 +264,7 @@ async fn lock(connection: &mut PgConnection, scope: &str, interval: i64) -> Resu
 }
 
 async fn finish(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     scope: LookScope<'_>,
     locked: &Locked,
     signs: &[(Option<String>, Sign)],
@@ -279,7 +282,7 @@ async fn finish(
 }
 
 async fn facts(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     watched: &Watched<'_>,
     before: &Counted,
 ) -> Result<(OperationalFacts, Counted), sqlx::Error> {
@@ -293,18 +296,30 @@ async fn facts(
     let partitions = sqlx::query(
         "select topic || '/' || partition as name, greatest(log_end - next_offset, 0) as lag,
                 (extract(epoch from now() - progressed_at) * 1e6)::bigint as still,
-                held_back, (extract(epoch from now() - held_since) * 1e6)::bigint as held_for
+                held_back, (extract(epoch from now() - held_since) * 1e6)::bigint as held_for, topic, fault, fault_detail
          from source_partition where topic = any($1) order by topic, partition",
     )
     .bind(watched.topics)
     .fetch_all(&mut *connection)
     .await?;
     let mut lag = 0;
-    let (mut stuck, mut held) = (Vec::new(), Vec::new());
+    let (mut stuck, mut held, mut replaced, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
     for row in partitions {
         let behind: i64 = row.try_get::<Option<i64>, _>("lag")?.unwrap_or(0);
         let still: i64 = row.try_get("still")?;
         lag += behind;
+        match row.try_get::<Option<&str>, _>("fault")? {
+            Some("deleted") => {
+                deleted.insert(row.try_get("topic")?);
+                continue;
+            }
+            Some(_) => {
+                let detail: Option<String> = row.try_get("fault_detail")?;
+                replaced.push((row.try_get("name")?, format!("({})", detail.unwrap_or_default())));
+                continue;
+            }
+            None => {}
+        }
         if behind > 0 && still > watched.limits.stuck {
             stuck.push((row.try_get("name")?, still));
         }
@@ -342,7 +357,7 @@ async fn facts(
             .await?;
     let gaps = sqlx::query(
         "select topic || '/' || partition as name, sum(to_offset - from_offset)::bigint as lost from retention_gap
-         where topic = any($1) and noticed_at > now() - interval '1 hour' group by 1 order by 1",
+         where topic = any($1) and reason = 'retention' and noticed_at > now() - interval '1 hour' group by 1 order by 1",
     )
     .bind(watched.topics)
     .fetch_all(&mut *connection)
@@ -365,6 +380,7 @@ async fn facts(
     .bind(monitor)
     .fetch_one(&mut *connection)
     .await?;
+    let full = super::membership::is_full(connection, monitor).await?;
     let segments = segments_without_baseline(connection, monitor).await?;
     // A handful of records, such as a mistyped value, is no segment that anybody misses.
     let segments = segments.into_iter().filter(|segment| segment.last_rows >= watched.min_records);
@@ -383,6 +399,9 @@ async fn facts(
         time_format: watched.time_format,
         gaps,
         stuck,
+        replaced,
+        deleted: deleted.into_iter().collect(),
+        series_full: full.then_some(watched.max_series),
         held,
         baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
         segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
@@ -444,7 +463,7 @@ fn unreadable_in_words(reading: &Reading) -> Vec<(String, String)> {
 }
 
 /// Receivers with messages that were given up in the last hour, or that are switched off, and what is wrong.
-async fn dead_deliveries(connection: &mut PgConnection) -> Result<BTreeMap<String, String>, sqlx::Error> {
+async fn dead_deliveries(connection: &mut Session) -> Result<BTreeMap<String, String>, sqlx::Error> {
     let rows = sqlx::query(
         "select n.receiver, count(*)::bigint as dead,
                 (select d.outcome from delivery_attempt d join notification m on m.id = d.notification_id

@@ -1,12 +1,13 @@
 //! The outbox: due notifications are leased, sent outside any transaction, and every attempt is recorded.
 
 use serde_json::{Value, json};
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::audit::record;
 use super::positions::seconds;
 use super::retraining::{Moved, move_on};
+use super::session::Session;
 use super::{Store, StoreError, failed};
 use crate::alert::EventKind;
 use crate::decision::Notification;
@@ -109,7 +110,7 @@ impl Store {
         .bind(claimed.attempt)
         .bind(reason)
         .bind(detail)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("record an attempt"))?;
         let (status, after) = match &outcome {
@@ -128,7 +129,7 @@ impl Store {
         .bind(status)
         .bind(seconds(after))
         .bind(claimed.attempt)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("record an attempt"))?;
         if claimed.event_type == EventKind::RetrainingRequested.as_str() {
@@ -165,7 +166,7 @@ impl Store {
         )
         .bind(id)
         .bind(receiver)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("send again"))?
         .rows_affected();
@@ -174,7 +175,7 @@ impl Store {
             "delete from delivery_attempt d using notification n
              where n.id = d.notification_id and n.status = 'pending' and n.attempts = 0",
         )
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("send again"))?;
         let subject = id.or(receiver).unwrap_or_default();
@@ -201,7 +202,7 @@ impl Store {
         .bind(receiver)
         .bind(fingerprint)
         .bind(detail)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("switch a receiver off"))?;
         sqlx::query(
@@ -209,7 +210,7 @@ impl Store {
              where receiver = $1 and status = 'pending' and (leased_until is null or leased_until < now())",
         )
         .bind(receiver)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("give up what waits for a receiver"))?;
         transaction.commit().await.map_err(failed("commit switching a receiver off"))
@@ -257,7 +258,7 @@ pub enum Replay {
 }
 
 pub(super) async fn put_notification(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     notification: &Notification,
 ) -> Result<(), StoreError> {
     sqlx::query(
@@ -277,7 +278,7 @@ pub(super) async fn put_notification(
 
 /// A training system took a request, or it could not be delivered to any.
 async fn move_request(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     claimed: &Claimed,
     outcome: &AttemptOutcome,
     reason: &str,

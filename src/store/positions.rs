@@ -7,15 +7,53 @@ use sqlx::Row as _;
 
 use super::{Store, StoreError, event_time, failed};
 use crate::record::EventTime;
-use crate::window::{Partition, PartitionView};
+use crate::window::{Anchor, Partition, PartitionView};
 
 /// What is stored of a partition that was just assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The next offset to read; none before the first assignment ever.
     pub next_offset: Option<i64>,
+    /// The last message that was counted, as far as it is known.
+    pub anchor: Option<Anchor>,
+    /// How often the position was reset by hand.
+    pub resets: i32,
     /// The newest event time of each monitor.
     pub newest: HashMap<String, EventTime>,
+}
+
+/// Why a partition is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Another message lies where the last counted one was.
+    Replaced,
+    /// The position lies beyond the end of the log.
+    BeyondEnd,
+    /// The topic does not exist any more.
+    Deleted,
+}
+
+impl FaultKind {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Replaced => "replaced",
+            Self::BeyondEnd => "beyond_end",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// What keeps a partition from being read until somebody resets its position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which partition.
+    pub partition: Partition,
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// The same in words, with offsets.
+    pub detail: String,
 }
 
 /// All partitions of a monitor's topics, seen at one moment of the database's clock.
@@ -59,8 +97,8 @@ impl Store {
                  update source_partition p set quiet_since = null, checked_at = null, claimed_at = now()
                  from unnest($1::text[], $2::int[]) as wanted (topic, partition)
                  where p.topic = wanted.topic and p.partition = wanted.partition
-                 returning p.topic, p.partition, p.next_offset)
-             select c.topic, c.partition, c.next_offset, m.monitor, m.newest
+                 returning p.topic, p.partition, p.next_offset, p.anchor_offset, p.anchor_hash, p.resets)
+             select c.topic, c.partition, c.next_offset, c.anchor_offset, c.anchor_hash, c.resets, m.monitor, m.newest
              from claimed c left join monitor_partition m using (topic, partition)",
         )
         .bind(topics)
@@ -75,7 +113,16 @@ impl Store {
                 partition: row.try_get("partition").map_err(failed("read positions"))?,
             };
             let next_offset = row.try_get("next_offset").map_err(failed("read positions"))?;
-            let claim = claims.entry(partition).or_insert_with(|| Claim { next_offset, newest: HashMap::new() });
+            let anchor: Option<i64> = row.try_get("anchor_offset").map_err(failed("read positions"))?;
+            let hash: Option<i64> = row.try_get("anchor_hash").map_err(failed("read positions"))?;
+            let anchor = anchor.zip(hash).map(|(offset, hash)| Anchor { offset, hash });
+            let resets = row.try_get("resets").map_err(failed("read positions"))?;
+            let claim = claims.entry(partition).or_insert_with(|| Claim {
+                next_offset,
+                anchor,
+                resets,
+                newest: HashMap::new(),
+            });
             let monitor: Option<String> = row.try_get("monitor").map_err(failed("read positions"))?;
             let newest: Option<DateTime<Utc>> = row.try_get("newest").map_err(failed("read positions"))?;
             if let Some((monitor, newest)) = monitor.zip(newest) {
@@ -103,6 +150,95 @@ impl Store {
         .map_err(failed("store the first position"))
     }
 
+    /// The monitors among these that were never started.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn never_started(&self, monitors: &[&str]) -> Result<BTreeSet<String>, StoreError> {
+        let new: Vec<String> = sqlx::query_scalar(
+            "select name from unnest($1::text[]) as t (name)
+             where not exists (select from monitor_start where monitor = t.name)",
+        )
+        .bind(monitors)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("find new monitors"))?;
+        Ok(new.into_iter().collect())
+    }
+
+    /// Remembers that a monitor was started, with the positions where its partitions begin that nobody has read yet. Only the
+    /// first start counts; daemons that start together agree on the positions of the first of them.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn start_monitor(&self, monitor: &str, begin: &[(Partition, i64)]) -> Result<(), StoreError> {
+        let attempted = "start a monitor";
+        let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
+        let first = sqlx::query("insert into monitor_start (monitor) values ($1) on conflict do nothing")
+            .bind(monitor)
+            .execute(&mut transaction)
+            .await
+            .map_err(failed(attempted))?;
+        if first.rows_affected() == 1 {
+            let (topics, numbers) = columns(begin.iter().map(|(partition, _)| partition));
+            let offsets: Vec<i64> = begin.iter().map(|(_, offset)| *offset).collect();
+            sqlx::query(
+                "insert into source_partition (topic, partition, next_offset)
+                 select * from unnest($1::text[], $2::int[], $3::bigint[]) order by 1, 2
+                 on conflict (topic, partition)
+                 do update set next_offset = coalesce(source_partition.next_offset, excluded.next_offset)",
+            )
+            .bind(topics)
+            .bind(numbers)
+            .bind(offsets)
+            .execute(&mut transaction)
+            .await
+            .map_err(failed(attempted))?;
+        }
+        transaction.commit().await.map_err(failed(attempted))
+    }
+
+    /// Notes why partitions are not read, so that alerts and pages say so.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn note_fault(&self, fault: &Fault) -> Result<(), StoreError> {
+        sqlx::query(
+            "update source_partition set fault = $3, fault_detail = $4, fault_since = coalesce(fault_since, now()),
+                    quiet_since = null
+             where topic = $1 and partition = $2",
+        )
+        .bind(fault.partition.topic.as_ref())
+        .bind(fault.partition.partition)
+        .bind(fault.kind.as_str())
+        .bind(&fault.detail)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("note why a partition is not read"))?;
+        Ok(())
+    }
+
+    /// Notes which of these topics do not exist any more, and which exist again.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn note_deleted(&self, topics: &[String], deleted: &[String]) -> Result<(), StoreError> {
+        sqlx::query(
+            "update source_partition set
+                    fault = case when topic = any($2) then 'deleted' end,
+                    fault_detail = case when topic = any($2) then 'the topic does not exist any more' end,
+                    fault_since = case when topic = any($2) then now() end
+             where topic = any($1) and (fault = 'deleted') is distinct from (topic = any($2))
+               and (fault is null or fault = 'deleted') and (topic = any($2) or fault = 'deleted')",
+        )
+        .bind(topics)
+        .bind(deleted)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("note which topics are gone"))?;
+        Ok(())
+    }
+
     /// Skips offsets that are gone from the log, and remembers that they were never read. `false` when the
     /// position is not what the caller thinks: somebody else moved it.
     ///
@@ -111,7 +247,8 @@ impl Store {
     pub async fn record_gap(&self, partition: &Partition, from: i64, to: i64) -> Result<bool, StoreError> {
         let moved = sqlx::query(
             "with moved as (
-                 update source_partition set next_offset = $4, progressed_at = now(), quiet_since = null
+                 update source_partition set next_offset = $4, progressed_at = now(), quiet_since = null,
+                        anchor_offset = null, anchor_hash = null
                  where topic = $1 and partition = $2 and next_offset = $3
                  returning 1
              )
@@ -201,6 +338,6 @@ pub(super) fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
-fn columns(partitions: &[Partition]) -> (Vec<String>, Vec<i32>) {
-    partitions.iter().map(|partition| (partition.topic.to_string(), partition.partition)).unzip()
+fn columns<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> (Vec<String>, Vec<i32>) {
+    partitions.into_iter().map(|partition| (partition.topic.to_string(), partition.partition)).unzip()
 }

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::audit::record;
 use super::outbox::put_notification;
+use super::session::Session;
 use super::{Store, StoreError, event_time, failed};
 use crate::decision::request_notifications;
 use crate::retrain::{RequestState, Step, Transition};
@@ -171,7 +172,7 @@ impl Store {
 }
 
 pub(super) async fn move_on(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     id: Uuid,
     moved: Moved<'_>,
 ) -> Result<(RequestState, bool), StoreError> {
@@ -236,11 +237,7 @@ pub(super) async fn move_on(
     Ok((next, true))
 }
 
-async fn note_external(
-    connection: &mut PgConnection,
-    id: Uuid,
-    external_id: Option<&str>,
-) -> Result<(), StoreError> {
+async fn note_external(connection: &mut Session, id: Uuid, external_id: Option<&str>) -> Result<(), StoreError> {
     let Some(external_id) = external_id else { return Ok(()) };
     sqlx::query("update retraining_request set external_id = $2 where id = $1")
         .bind(id)

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 
 use super::findings::of_column;
+use super::session::Session;
 use super::windows::{select_windows, verdict, window_row};
 use super::{Store, StoreError, count, event_time, failed};
 use crate::view::{
@@ -125,7 +126,7 @@ impl Store {
 type LastScores = (Vec<String>, Vec<f32>, String);
 
 async fn last_windows(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     (monitor, version, segment): (&str, &str, &str),
     limit: i64,
     around: Option<i64>,
@@ -152,7 +153,7 @@ async fn last_windows(
 }
 
 async fn board(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     version: &str,
     segment: &str,
@@ -220,7 +221,7 @@ async fn board(
 }
 
 async fn summaries_of(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     windows: &[i64],
     column: &str,
 ) -> Result<HashMap<i64, ColumnSummary>, sqlx::Error> {

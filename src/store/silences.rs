@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{PgConnection, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::audit::record;
+use super::session::Session;
 use super::{Store, StoreError, event_time, failed, timestamp};
 use crate::alert::{Matcher, Silence};
 use crate::record::EventTime;
@@ -35,7 +36,7 @@ impl Store {
         .bind(super::positions::seconds(duration))
         .bind(author)
         .bind(comment)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("add a silence"))?;
         let detail = json!({ "matchers": matchers, "microseconds": duration, "comment": comment });
@@ -63,7 +64,7 @@ impl Store {
              where id = $1 and ends_at > now()",
         )
         .bind(id)
-        .execute(&mut *transaction)
+        .execute(&mut transaction)
         .await
         .map_err(failed("end a silence"))?;
         if ended.rows_affected() == 0 {
@@ -106,7 +107,7 @@ impl Store {
 }
 
 /// The silences in force at a time.
-pub(super) async fn active(connection: &mut PgConnection, now: EventTime) -> Result<Vec<Silence>, sqlx::Error> {
+pub(super) async fn active(connection: &mut Session, now: EventTime) -> Result<Vec<Silence>, sqlx::Error> {
     let rows =
         sqlx::query("select id, matchers, starts_at, ends_at from silence where starts_at <= $1 and $1 < ends_at")
             .bind(timestamp(now))
@@ -127,7 +128,7 @@ pub(super) async fn active(connection: &mut PgConnection, now: EventTime) -> Res
         .collect()
 }
 
-async fn wake_all(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn wake_all(connection: &mut Session) -> Result<(), StoreError> {
     sqlx::query(
         "update alert_group set due_at = now() where id in (select id from alert_group order by id for update)",
     )

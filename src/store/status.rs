@@ -147,7 +147,7 @@ impl Store {
 
     async fn partition_statuses(&self) -> Result<Vec<PartitionStatus>, sqlx::Error> {
         let rows = sqlx::query(
-            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up, log_end, progressed_at,
+            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up, log_end, progressed_at, fault_detail,
                     coalesce(held_back, 0) as held_back,
                     (select max(m.newest) from monitor_partition m
                      where m.topic = p.topic and m.partition = p.partition) as newest,
@@ -174,6 +174,7 @@ impl Store {
                     caught_up: row.try_get("caught_up")?,
                     held_back: count(row.try_get("held_back")?),
                     lost: count(row.try_get("lost")?),
+                    fault: row.try_get("fault_detail")?,
                 })
             })
             .collect()

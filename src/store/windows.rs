@@ -162,14 +162,14 @@ impl Store {
         let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
             .bind(monitor)
             .bind(id)
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&mut connection)
             .await
             .map_err(failed(attempted))?
             .ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no window {id}")))?;
         let shown = window_row(&row).map_err(failed(attempted))?;
         let stored = sqlx::query("select binning_id, baseline_id, counts, ranges from model_window where id = $1")
             .bind(id)
-            .fetch_one(&mut *connection)
+            .fetch_one(&mut connection)
             .await
             .map_err(failed(attempted))?;
         let binnings = binning(&mut connection, stored.try_get("binning_id").map_err(failed(attempted))?).await?;

@@ -99,6 +99,7 @@ pub struct Metrics {
     reload_success: Gauge,
     reload_time: Float,
     checkpoint_time: Float,
+    checkpoint_age: Float,
     judging_seconds: Histogram,
     deltas: Gauge,
     event_lag: Family<PartitionLabels, Float>,
@@ -167,6 +168,7 @@ impl Default for Metrics {
             reload_success: Gauge::default(),
             reload_time: Float::default(),
             checkpoint_time: Float::default(),
+            checkpoint_age: Float::default(),
             judging_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             deltas: Gauge::default(),
             event_lag: Family::default(),
@@ -246,6 +248,11 @@ impl Default for Metrics {
             metrics.checkpoint_time.clone(),
         );
         registry.register(
+            "unstored_seconds",
+            "For how long something has been counted and not stored; 0 when all is",
+            metrics.checkpoint_age.clone(),
+        );
+        registry.register(
             "judging_duration_seconds",
             "How long closing a window takes: merging, judging, storing",
             metrics.judging_seconds.clone(),
@@ -305,9 +312,18 @@ impl Metrics {
         self.seen().windows.insert(labels);
     }
 
-    /// A window was looked at, merged, judged and stored in this time.
-    pub fn judging(&self, seconds: f64) {
-        self.judging_seconds.observe(seconds);
+    /// So many windows were merged, judged and stored together in this time.
+    pub fn judging(&self, seconds: f64, windows: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "a batch of windows")]
+        let each = seconds / windows.max(1) as f64;
+        for _ in 0..windows {
+            self.judging_seconds.observe(each);
+        }
+    }
+
+    /// For how long something has been counted and not stored.
+    pub fn checkpoint_age(&self, seconds: f64) {
+        self.checkpoint_age.set(seconds);
     }
 
     /// A checkpoint ended.

@@ -114,8 +114,11 @@ pub struct PartitionStatus {
     pub newest: Option<String>,
     /// Messages behind that, which a transaction that is still open keeps from being read.
     pub held_back: u64,
-    /// Offsets that were gone before they could be read.
+    /// Offsets that were never read: retention took them, or somebody moved the position past them.
     pub lost: u64,
+    /// Why it is not read until somebody resets its position; none when it is read.
+    #[serde(default)]
+    pub fault: Option<String>,
 }
 
 /// An alert that is not over.

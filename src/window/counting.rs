@@ -1,13 +1,15 @@
 //! The counting machine: (binnings, record batches) -> deltas. It reads no clock and no store.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::membership::{Assigned, Membership};
 use super::notes::{LATE, Notes};
 use super::{
-    MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength, span_in_words,
+    Lengths, MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength,
+    span_in_words,
 };
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, RowOrigin, WindowCounts, sample_hashes};
@@ -24,7 +26,7 @@ pub struct CountingSpec {
     pub sample_size: usize,
     /// Records this many windows behind the newest of their partition are late.
     pub max_open_windows: u32,
-    /// Versions times segments; beyond it they are counted together as `(other)`.
+    /// Versions times segments that are counted apart; those beyond it are counted together as `(other)`.
     pub max_series: usize,
 }
 
@@ -45,6 +47,10 @@ pub struct BinningPins {
     pub active: Pin,
     /// Of the open windows.
     pub open: HashMap<WindowKey, Pin>,
+    /// Which series are counted apart.
+    pub series: Membership,
+    /// How long windows are.
+    pub lengths: Lengths,
 }
 
 impl BinningPins {
@@ -52,9 +58,6 @@ impl BinningPins {
         self.open.get(key).unwrap_or(&self.active)
     }
 }
-
-/// The label that takes versions and segment values beyond the limit.
-const OTHER: &str = "(other)";
 
 /// Counts the records of one monitor into windows.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ pub struct CountingMachine {
     windows: HashMap<WindowKey, WindowDelta>,
     /// Sample thresholds of windows whose earlier parts went out with a delta.
     thresholds: HashMap<WindowKey, u64>,
-    series: HashSet<(String, String)>,
+    series: Assigned,
     newest: HashMap<Partition, EventTime>,
     tally: Tally,
     active: BTreeSet<Partition>,
@@ -80,7 +83,7 @@ impl CountingMachine {
             pins,
             windows: HashMap::new(),
             thresholds: HashMap::new(),
-            series: HashSet::new(),
+            series: Assigned::default(),
             newest: HashMap::new(),
             tally: Tally::default(),
             active: BTreeSet::new(),
@@ -123,6 +126,7 @@ impl CountingMachine {
 
     /// Uses other pins for windows not touched since the last delta.
     pub fn repin(&mut self, pins: Arc<BinningPins>) {
+        self.series.settle(&pins.series);
         self.pins = pins;
     }
 
@@ -169,6 +173,7 @@ impl CountingMachine {
                 let threshold = self.thresholds.get(key).copied().unwrap_or(u64::MAX);
                 WindowDelta {
                     key: key.clone(),
+                    end: self.pins.lengths.end_of(key.start),
                     counts: WindowCounts::empty(Arc::clone(&pin.binnings)),
                     sample: RecordSample::below(self.spec.sample_size, threshold),
                     ranges: OffsetRanges::default(),
@@ -202,6 +207,7 @@ impl CountingMachine {
             tally: std::mem::take(&mut self.tally),
             active: std::mem::take(&mut self.active),
             notes: std::mem::take(&mut self.notes),
+            candidates: self.series.candidates(),
             newest: self.newest.iter().map(|(partition, time)| (partition.clone(), *time)).collect(),
         }
     }
@@ -212,13 +218,14 @@ impl CountingMachine {
         type Codes = (u32, Option<(usize, u32)>, EventTime);
         let mut groups: HashMap<Codes, Vec<u32>> = HashMap::new();
         let mut newest = self.newest.get(partition).copied();
-        let horizon = self.spec.length.micros().saturating_mul(i64::from(self.spec.max_open_windows));
         let versions = batch.versions.codes();
         for ((row, time), version) in (0u32..).zip(&batch.times).zip(versions) {
-            let start = self.spec.length.start_of(*time);
+            let lengths = &self.pins.lengths;
+            let start = lengths.start_of(*time);
             let latest = newest.map_or(*time, |newest| newest.max(*time));
             newest = Some(latest);
-            if start < self.spec.length.start_of(latest).shifted(-horizon) {
+            let horizon = lengths.length_at(latest).micros().saturating_mul(i64::from(self.spec.max_open_windows));
+            if start < lengths.start_of(latest).shifted(-horizon) {
                 self.tally.late += 1;
                 let offset = batch.offsets.get(row as usize).copied().unwrap_or_default();
                 self.notes.example(LATE, partition, offset, || {
@@ -245,12 +252,11 @@ impl CountingMachine {
         for ((version, segment, start), mut rows) in groups {
             let version = batch.versions.name(version);
             let (version, segment) = match segment {
-                None => self.series_of(version, WHOLE, WHOLE),
+                None => self.series.series_of(&self.pins.series, version, WHOLE),
                 Some((column, code)) => {
                     let column_name = self.spec.segments.get(column).map_or("", String::as_str);
                     let value = batch.segments.get(column).map_or("", |labels| labels.name(code));
-                    let (name, other) = (format!("{column_name}={value}"), format!("{column_name}={OTHER}"));
-                    self.series_of(version, &name, &other)
+                    self.series.series_of(&self.pins.series, version, &format!("{column_name}={value}"))
                 }
             };
             named.entry(WindowKey { version, segment, start }).or_default().append(&mut rows);
@@ -258,22 +264,5 @@ impl CountingMachine {
         let mut groups: Vec<_> = named.into_iter().collect();
         groups.sort_by(|left, right| left.0.cmp(&right.0));
         groups
-    }
-
-    /// The series of a version and segment, within the limit on how many there may be.
-    fn series_of(&mut self, version: &str, segment: &str, other: &str) -> (String, String) {
-        let series = (version.to_owned(), segment.to_owned());
-        if self.series.contains(&series) {
-            return series;
-        }
-        if self.series.len() < self.spec.max_series {
-            self.series.insert(series.clone());
-            return series;
-        }
-        if segment == WHOLE {
-            (OTHER.to_owned(), WHOLE.to_owned())
-        } else {
-            (version.to_owned(), other.to_owned())
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! What was counted since the last checkpoint: additions to windows, to be stored in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{Notes, Partition, Pin, WindowKey};
+use super::{Notes, Partition, Pin, Series, WindowKey};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, RejectReason};
 
@@ -88,6 +89,8 @@ impl OffsetRanges {
 pub struct WindowDelta {
     /// Which window.
     pub key: WindowKey,
+    /// Where it ends.
+    pub end: EventTime,
     /// The binnings and baseline it was counted for.
     pub pin: Pin,
     /// The counts.
@@ -111,6 +114,8 @@ pub struct MonitorDelta {
     pub active: BTreeSet<Partition>,
     /// Examples of what was not counted, and hints about columns.
     pub notes: Notes,
+    /// Series that were counted under their own names although it is not decided yet that they are.
+    pub candidates: Vec<Series>,
 }
 
 impl MonitorDelta {
@@ -125,14 +130,18 @@ impl MonitorDelta {
         self.tally.merge(&other.tally);
         self.notes.merge(other.notes);
         self.active.extend(other.active);
+        self.candidates.extend(other.candidates);
         for (partition, time) in other.newest {
             let newest = self.newest.entry(partition).or_insert(time);
             *newest = time.max(*newest);
         }
+        let mut places: HashMap<(WindowKey, Uuid), usize> = HashMap::new();
+        for (place, mine) in self.windows.iter().enumerate() {
+            places.insert((mine.key.clone(), mine.counts.binnings().id()), place);
+        }
         for window in other.windows {
-            let known = self.windows.iter_mut().find(|mine| {
-                mine.key == window.key && mine.counts.binnings().id() == window.counts.binnings().id()
-            });
+            let place = places.get(&(window.key.clone(), window.counts.binnings().id()));
+            let known = place.and_then(|place| self.windows.get_mut(*place));
             match known.map(|mine| (mine.counts.merge(&window.counts), mine)) {
                 Some((Ok(()), mine)) => {
                     mine.sample.merge(&window.sample);

@@ -3,11 +3,15 @@
 
 mod counting;
 mod delta;
+mod lengths;
+mod membership;
 mod notes;
 mod watermark;
 
 pub use counting::{BinningPins, CountingMachine, CountingSpec, Pin};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
+pub use lengths::Lengths;
+pub use membership::{Membership, OTHER, Series, takes_others};
 pub use notes::{ColumnHint, ColumnReading, Example, LATE, Notes, is_unreadable, readings};
 pub use watermark::{CloseDecision, PartitionView, Progress, Timing};
 
@@ -30,6 +34,26 @@ pub struct Partition {
 impl fmt::Display for Partition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// The last message of a partition that was counted. A log that was deleted and created again has another message at its
+/// offset, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Its offset.
+    pub offset: i64,
+    /// A hash of its timestamp and payload, as it is stored.
+    pub hash: i64,
+}
+
+impl Anchor {
+    /// Of a message; one without a payload has that of an empty one.
+    #[must_use]
+    pub fn of(offset: i64, time: Option<EventTime>, payload: Option<&[u8]>) -> Self {
+        let seed = time.map_or(0, EventTime::micros);
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(payload.unwrap_or_default(), seed.cast_unsigned());
+        Self { offset, hash: hash.cast_signed() }
     }
 }
 

@@ -155,7 +155,12 @@ fn machine(max_open_windows: u32, max_series: usize) -> CountingMachine {
             max_open_windows,
             max_series,
         },
-        Arc::new(BinningPins { active, open: HashMap::new() }),
+        Arc::new(BinningPins {
+            active,
+            open: HashMap::new(),
+            series: Membership::up_to(max_series),
+            lengths: Lengths::fixed(WindowLength::from_micros(60 * SECOND).unwrap()),
+        }),
     )
 }
 
@@ -166,7 +171,7 @@ fn run(machine: &mut CountingMachine, partition: i32, rows: &[(i64, u8)], batch:
     for chunk in rows.chunks(batch.max(1)) {
         for (seconds, country) in chunk {
             let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
-            let message = RawMessage { payload: Some(text.as_bytes()), offset, broker_time: None };
+            let message = RawMessage { payload: Some(text.as_bytes()), offset, broker_time: None, clock: None };
             assert_eq!(decoder.decode(message), Decoded::Row);
             offset += 1;
         }
@@ -249,7 +254,7 @@ proptest! {
             let mut machine = machine(1_000, 100);
             for (index, (seconds, country)) in part_rows.iter().enumerate() {
                 let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
-                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: (first + index) as i64, broker_time: None });
+                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: (first + index) as i64, broker_time: None, clock: None });
             }
             machine.count(&decoder.finish(), &part(0));
             merged.merge(machine.take_delta());
@@ -264,4 +269,41 @@ proptest! {
             prop_assert_eq!(left.sample.clone().to_ipc().unwrap(), right.sample.to_ipc().unwrap());
         }
     }
+}
+
+#[test]
+fn a_flood_of_versions_makes_a_bounded_number_of_series_whatever_segments_they_have() {
+    let mut counted = machine(64, 4);
+    let mut decoder = decoder();
+    for version in 0..300 {
+        let text = format!(r#"{{"t":0,"v":"made-up-{version}","c":"c{}","x":1}}"#, version % 50);
+        let message =
+            RawMessage { payload: Some(text.as_bytes()), offset: version, broker_time: None, clock: None };
+        assert_eq!(decoder.decode(message), Decoded::Row);
+    }
+    counted.count(&decoder.finish(), &part(0));
+    let delta = counted.take_delta();
+    let whole: u64 =
+        delta.windows.iter().filter(|window| window.key.segment == WHOLE).map(|window| window.counts.rows()).sum();
+    assert_eq!(whole, 300, "every record is counted once in a whole");
+    // Four that are counted apart, the others of two of their versions, and the two that take all other versions.
+    assert!(delta.windows.len() <= 8, "{:?}", delta.windows.iter().map(|window| &window.key).collect::<Vec<_>>());
+    assert_eq!(delta.candidates.len(), 4);
+}
+
+#[test]
+fn what_is_known_is_counted_apart_and_what_is_not_together_when_there_is_no_room() {
+    let active = Pin { binnings: Arc::new(BinningSet::universal(&schema())), baseline: None };
+    let known = [("1", WHOLE), ("1", "c=c1")].map(|(version, segment)| (version.to_owned(), segment.to_owned()));
+    let series = Membership { known: known.into(), room: 0 };
+    let lengths = Lengths::fixed(WindowLength::from_micros(60 * SECOND).unwrap());
+    let pins = Arc::new(BinningPins { active, open: HashMap::new(), series, lengths });
+    let mut machine = machine(64, 100);
+    machine.repin(pins);
+    run(&mut machine, 0, &[(0, 1), (0, 2), (0, 3)], 10);
+    let delta = machine.take_delta();
+    let segments: Vec<(&str, u64)> =
+        delta.windows.iter().map(|window| (window.key.segment.as_str(), window.counts.rows())).collect();
+    assert_eq!(segments, [("*", 3), ("c=(other)", 2), ("c=c1", 1)]);
+    assert_eq!(delta.candidates, []);
 }

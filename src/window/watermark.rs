@@ -62,9 +62,14 @@ impl Progress {
     ///
     /// The watermark is the smallest of the partitions' newest times, less the out-of-orderness. Idle
     /// partitions (caught up *and* quiet) are left out. When all are idle it follows the wall clock, or the
-    /// last window of the night would never close.
+    /// last window of the night would never close. An event time ahead of the wall clock counts as the wall clock's:
+    /// whatever clock it is from, no window closes before it is over.
     #[must_use]
     pub fn new(partitions: Vec<PartitionView>, timing: Timing, wall_clock: EventTime) -> Self {
+        let mut partitions = partitions;
+        for view in &mut partitions {
+            view.newest = view.newest.map(|newest| newest.min(wall_clock));
+        }
         let passed = |view: &PartitionView| view.newest.map(|newest| newest.shifted(-timing.out_of_orderness));
         let leading = partitions.iter().filter_map(passed).max();
         let active: Vec<&PartitionView> = partitions.iter().filter(|view| !is_idle(view, timing)).collect();

@@ -1,7 +1,7 @@
 //! What operators do and what happens to them: outages, reloads, restarts, retention, learning.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -33,10 +33,13 @@ fn wait_for_count(world: &World, records: i64, seconds: u64) {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// A proxy in front of the database that can cut every connection and refuse new ones.
+/// A proxy in front of the database that can cut every connection and refuse new ones, or let connections go silent: they
+/// stay open, and nothing passes in either direction.
 struct Proxy {
     address: std::net::SocketAddr,
     up: Arc<AtomicBool>,
+    /// Connections that were opened before go silent when it counts up.
+    silences: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -46,10 +49,12 @@ impl Proxy {
         let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::clone(&up);
+        let silences = Arc::new(AtomicU64::new(0));
+        let silenced = Arc::clone(&silences);
         world.runtime.spawn(async move {
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
-                let (options, state) = (options.clone(), Arc::clone(&state));
+                let (options, state, silenced) = (options.clone(), Arc::clone(&state), Arc::clone(&silenced));
                 tokio::spawn(async move {
                     let connect = async {
                         let server: Box<dyn Stream> = match options.get_socket() {
@@ -68,14 +73,27 @@ impl Proxy {
                             tokio::time::sleep(Duration::from_millis(20)).await;
                         }
                     };
+                    let opened = silenced.load(Ordering::SeqCst);
+                    let silent = async {
+                        while silenced.load(Ordering::SeqCst) == opened {
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                        }
+                    };
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut server) => {}
                         () = cut => {}
+                        // Both ends stay open, and nobody reads them.
+                        () = silent => std::future::pending().await,
                     }
                 });
             }
         });
-        Self { address, up }
+        Self { address, up, silences }
+    }
+
+    /// All connections go silent; new ones work.
+    fn silence(&self) {
+        self.silences.fetch_add(1, Ordering::SeqCst);
     }
 
     fn set(&self, up: bool) {
@@ -121,6 +139,34 @@ fn a_database_outage_pauses_reading_is_visible_and_loses_nothing() {
     assert_eq!(world.get("a", "/readyz").0, 200);
     let metrics = world.get("a", "/metrics").1;
     assert!(metrics.contains("driftd_database_up 1") && metrics.contains("outcome=\"accepted\""), "{metrics}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_connection_to_the_database_that_goes_silent_is_dropped_and_nothing_is_lost_or_doubled() {
+    let Some(services) = services("silent database connections") else { return };
+    let world = World::new(&services, &Options::default());
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    let proxy = Proxy::start(&world);
+    let database = world.database_url.rsplit_once('/').unwrap().1;
+    let behind = format!("postgres://driftd@{}/{database}\"\nstatement_timeout = \"2s", proxy.address);
+    world.edit("a.toml", &world.database_url, &behind);
+    let daemon = world.start_daemon("a", None);
+    let mut produced = 0;
+    // Checkpoints are under way all the time, so some of these hit a statement and some a commit.
+    for part in live.chunks(live.len().div_ceil(6)) {
+        produce(&world, part);
+        produced += part.len();
+        wait_for_count(&world, produced as i64 / 2, 60);
+        proxy.silence();
+        wait_for_count(&world, produced as i64, 60);
+    }
+    world.wait_until_done(live.len() as u64, 90);
+    assert_windows_are_true(&world, live);
+    assert_everything_was_told(&world);
+    assert_eq!(world.get("a", "/readyz").0, 200);
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -253,7 +299,7 @@ fn messages_deleted_before_they_were_read_are_a_gap_that_is_recorded() {
     assert_eq!(gap.unwrap(), [(2, 100, 160)]);
     let counted = world.tally();
     assert_eq!(counted["accepted"], 1_140, "{counted:?}");
-    assert!(world.driftd(&["status"]).contains("60 messages lost to retention"));
+    assert!(world.driftd(&["status"]).contains("60 messages never read"));
     assert_eq!(second.stop(), Some(0));
 }
 

@@ -12,7 +12,8 @@ use driftd::record::{
 };
 use driftd::store::{Checkpoint, CheckpointOutcome, MonitorCounts, NewBaseline, PositionMove, Store};
 use driftd::window::{
-    BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition, Pin, WindowKey, WindowLength,
+    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, MonitorDelta, Partition, Pin, WindowKey,
+    WindowLength,
 };
 
 use crate::support::{Options, World, number, services};
@@ -44,12 +45,24 @@ fn delta(pin: Pin, records: i64) -> MonitorDelta {
         max_open_windows: 10,
         max_series: 10,
     };
-    let mut machine = CountingMachine::new(spec, Arc::new(BinningPins { active: pin, open: HashMap::new() }));
+    let mut machine = CountingMachine::new(
+        spec,
+        Arc::new(BinningPins {
+            active: pin,
+            open: HashMap::new(),
+            series: Membership::up_to(100),
+            lengths: Lengths::fixed(length()),
+        }),
+    );
     let mut decoder = JsonDecoder::new(&schema(), RecordLayout::default());
     for offset in 0..records {
         let text = format!("{{\"x\":{offset}}}");
-        let message =
-            RawMessage { payload: Some(text.as_bytes()), offset, broker_time: EventTime::from_millis(offset) };
+        let message = RawMessage {
+            payload: Some(text.as_bytes()),
+            offset,
+            broker_time: EventTime::from_millis(offset),
+            clock: None,
+        };
         decoder.decode(message);
     }
     machine.count(&decoder.finish(), &partition());
@@ -58,8 +71,21 @@ fn delta(pin: Pin, records: i64) -> MonitorDelta {
 
 fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
     Checkpoint {
-        positions: vec![PositionMove { partition: partition(), base, next, caught_up: false }],
-        monitors: vec![MonitorCounts { monitor: "m".to_owned(), length: length(), delta, readings: Vec::new() }],
+        positions: vec![PositionMove {
+            partition: partition(),
+            base,
+            next,
+            anchor: None,
+            resets: 0,
+            caught_up: false,
+        }],
+        monitors: vec![MonitorCounts {
+            monitor: "m".to_owned(),
+            counted_as: String::new(),
+            max_future_skew: 300_000_000,
+            delta,
+            readings: Vec::new(),
+        }],
         owner: "test".to_owned(),
         shard: 0,
     }
@@ -72,7 +98,7 @@ fn store(world: &World) -> Store {
         assert_eq!(store.begin_at(&partition(), 100).await.unwrap(), 100);
         assert_eq!(store.begin_at(&partition(), 999).await.unwrap(), 100, "the first one stays");
         // Makes the universal bins known.
-        store.pins("m", &schema()).await.unwrap();
+        store.pins("m", &schema(), "", length()).await.unwrap();
     });
     store
 }
@@ -122,7 +148,7 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     assert_eq!(run(checkpoint(150, 160, delta(newer.clone(), 10))), CheckpointOutcome::StaleBinning);
     assert_eq!(counted(&world), (50, 50));
     // The pins say what to count on instead: the open window's bins there, the new ones elsewhere.
-    let pins = world.runtime.block_on(store.pins("m", &schema())).unwrap();
+    let pins = world.runtime.block_on(store.pins("m", &schema(), "", length())).unwrap();
     assert_eq!(pins.active, newer);
     let key = WindowKey { version: String::new(), segment: "*".to_owned(), start: EventTime::default() };
     assert_eq!(pins.open[&key].binnings.id(), universal().binnings.id());

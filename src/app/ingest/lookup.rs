@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::app::clock::clock_now;
 use crate::app::monitors::{RunningMonitor, known_partitions};
 use crate::app::state::Shared;
 use crate::app::workers::Pins;
-use crate::kafka::SourceCommands;
+use crate::kafka::{SourceCommands, StartAt};
 use crate::record::EventTime;
 use crate::store::{Store, StoreError};
-use crate::window::Partition;
+use crate::window::{Anchor, Partition};
 
 /// Looks up where to read and what to count on.
 pub(super) struct Lookup {
@@ -20,8 +21,18 @@ pub(super) struct Lookup {
     pub(super) monitors: Arc<Vec<Arc<RunningMonitor>>>,
 }
 
-/// Offset and newest event times of each partition.
-pub(super) type Positions = HashMap<Partition, (i64, HashMap<String, EventTime>)>;
+/// Where a partition begins, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) offset: i64,
+    pub(super) anchor: Option<Anchor>,
+    pub(super) resets: i32,
+    /// The newest event time of each monitor.
+    pub(super) newest: HashMap<String, EventTime>,
+}
+
+/// The start of each partition.
+pub(super) type Positions = HashMap<Partition, Start>;
 
 impl Lookup {
     pub(super) async fn until_it_works(&self, partitions: &[Partition]) -> (Pins, Positions) {
@@ -46,6 +57,14 @@ impl Lookup {
         let mut known = known_partitions(&self.commands, self.monitors.to_vec()).await?;
         known.extend(partitions.iter().cloned());
         self.store.register_partitions(&known).await.map_err(text)?;
+        start_monitors(&self.store, &self.commands, &self.monitors, &known).await?;
+        for running in self.monitors.iter().map(|running| &running.monitor) {
+            // Once: with daemons that differ, each would set its own again and again.
+            if self.shared.length_is_new(&running.name, running.counting.length) {
+                self.store.propose_length(&running.name, running.counting.length).await.map_err(text)?;
+                self.shared.length_is_proposed(&running.name, running.counting.length);
+            }
+        }
         let pins = pins(&self.store, &self.monitors).await.map_err(text)?;
         let claims = self.store.claim(partitions).await.map_err(text)?;
         let mut positions = Positions::new();
@@ -55,18 +74,59 @@ impl Lookup {
             let offset = if let Some(offset) = claim.next_offset {
                 offset
             } else {
-                let (commands, asked) = (self.commands.clone(), partition.clone());
-                let first = tokio::task::spawn_blocking(move || commands.first_position(&asked))
-                    .await
-                    .map_err(|error| error.to_string())?
-                    .map_err(|error| error.to_string())?;
+                // It appeared after its monitors were started: everything in it is new.
+                let (first, _) = ends(&self.commands, partition).await?;
                 self.store.begin_at(partition, first).await.map_err(text)?
             };
-            positions.insert(partition.clone(), (offset, claim.newest.clone()));
+            let newest = claim.newest.iter().filter(|(monitor, newest)| !self.is_ahead(monitor, **newest));
+            let newest = newest.map(|(monitor, newest)| (monitor.clone(), *newest)).collect();
+            let anchor = claim.anchor.filter(|anchor| anchor.offset < offset);
+            positions.insert(partition.clone(), Start { offset, anchor, resets: claim.resets, newest });
         }
         self.shared.database(Ok(()));
         Ok((pins, positions))
     }
+}
+
+impl Lookup {
+    /// Whether a stored time lies further ahead of the clock than records may: it was stored before that was checked, and
+    /// would make all other records late.
+    fn is_ahead(&self, monitor: &str, newest: EventTime) -> bool {
+        let running = self.monitors.iter().find(|running| running.monitor.name == monitor);
+        let skew = running.map_or(0, |running| running.monitor.layout.max_future_skew);
+        clock_now().is_some_and(|now| newest > now.shifted(skew))
+    }
+}
+
+/// Starts monitors that were never started: where `kafka.start` is `latest`, at the ends that the partitions have now.
+pub(in crate::app) async fn start_monitors(
+    store: &Store,
+    commands: &SourceCommands,
+    monitors: &[Arc<RunningMonitor>],
+    known: &[Partition],
+) -> Result<(), String> {
+    let names: Vec<&str> = monitors.iter().map(|running| running.monitor.name.as_str()).collect();
+    let new = store.never_started(&names).await.map_err(|error| error.to_string())?;
+    for running in monitors.iter().filter(|running| new.contains(&running.monitor.name)) {
+        let mut begin = Vec::new();
+        if commands.start_at() == StartAt::Latest {
+            for partition in known.iter().filter(|partition| running.topics.matches(&partition.topic)) {
+                begin.push((partition.clone(), ends(commands, partition).await?.1));
+            }
+        }
+        store.start_monitor(&running.monitor.name, &begin).await.map_err(|error| error.to_string())?;
+        tracing::info!(monitor = %running.monitor.name, partitions = begin.len(), start = ?commands.start_at(), "first start");
+    }
+    Ok(())
+}
+
+/// Where a partition begins and ends.
+async fn ends(commands: &SourceCommands, partition: &Partition) -> Result<(i64, i64), String> {
+    let (commands, asked) = (commands.clone(), partition.clone());
+    tokio::task::spawn_blocking(move || commands.ends(&asked))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())
 }
 
 /// What each monitor counts on.
@@ -74,7 +134,12 @@ pub(super) async fn pins(store: &Store, monitors: &[Arc<RunningMonitor>]) -> Res
     let mut pins = Pins::new();
     for running in monitors {
         let monitor = &running.monitor;
-        pins.insert(monitor.name.clone(), Arc::new(store.pins(&monitor.name, &monitor.schema).await?));
+        pins.insert(
+            monitor.name.clone(),
+            Arc::new(
+                store.pins(&monitor.name, &monitor.schema, &monitor.counted_as(), monitor.counting.length).await?,
+            ),
+        );
     }
     Ok(pins)
 }

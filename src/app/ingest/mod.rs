@@ -6,12 +6,12 @@
 //! assignment) everything counted since is dropped, positions are read again, and reading goes on from
 //! there under a new generation; messages of older generations are void.
 
-mod lookup;
+pub(super) mod lookup;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -21,15 +21,18 @@ use tokio_util::sync::CancellationToken;
 use super::monitors::{RunningMonitor, subscription};
 use super::state::Shared;
 use super::workers::{Pins, Workers};
-use crate::kafka::{Source, SourceCommands, SourceEvent};
-use crate::store::{PositionMove, Store};
-use crate::window::Partition;
-use lookup::{Lookup, Positions};
+use crate::kafka::{Beginning, Source, SourceCommands, SourceEvent};
+use crate::store::{Fault, FaultKind, PositionMove, Store};
+use crate::window::{Anchor, Partition};
+use lookup::{Lookup, Positions, Start};
 use writer::{Stored, Writer};
 
 /// How long the task waits for a checkpoint when it has to have one before it goes on; well below the patience of
 /// the watchdog.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Between two looks at a partition that is not read because of its position.
+const LOOK_AT_STOPPED: Duration = Duration::from_secs(5);
 
 /// What the task is asked from outside.
 pub(super) enum Command {
@@ -53,6 +56,8 @@ pub(super) struct Options {
 struct Position {
     base: i64,
     next: i64,
+    anchor: Option<Anchor>,
+    resets: i32,
 }
 
 /// What was looked up for assigned partitions.
@@ -76,6 +81,8 @@ pub(super) struct Ingest {
     counting: bool,
     wanted: HashSet<Partition>,
     positions: HashMap<Partition, Position>,
+    /// Partitions that are assigned and not read until somebody resets their position, with the time of the last look.
+    stopped: HashMap<Partition, Instant>,
     checkpoint: Option<JoinHandle<Stored>>,
     claims: (mpsc::UnboundedSender<Claimed>, mpsc::UnboundedReceiver<Claimed>),
 }
@@ -96,6 +103,7 @@ impl Ingest {
             counting: false,
             wanted: HashSet::new(),
             positions: HashMap::new(),
+            stopped: HashMap::new(),
             checkpoint: None,
             claims: mpsc::unbounded_channel(),
         }
@@ -125,7 +133,7 @@ impl Ingest {
                 Some(claimed) = self.claims.1.recv() => self.begin(claimed, &workers),
                 Some(command) = inbox.recv() => self.obey(command, &workers).await,
                 _ = ticks.tick() => self.start_checkpoint(&workers),
-                _ = heartbeat.tick() => {}
+                _ = heartbeat.tick() => self.look_at_stopped(),
                 // Last: there may always be another message, and checkpoints must not wait for that to end.
                 event = self.source.next() => match event {
                     Some(event) => self.handle(event, &workers).await?,
@@ -160,6 +168,8 @@ impl Ingest {
                         return Ok(());
                     }
                     position.next = batch.next_offset().unwrap_or(position.next);
+                    position.anchor = batch.anchor().or(position.anchor);
+                    self.shared.counted();
                     workers.count(batch);
                 }
                 _ => self.commands.done(batch.bytes()),
@@ -176,6 +186,17 @@ impl Ingest {
             }
             SourceEvent::Gone { partition, position, low, high } => {
                 self.cross_gap(partition, position, low, high, workers).await;
+            }
+            SourceEvent::Replaced { partition, offset } => {
+                let detail = format!(
+                    "the message at offset {offset} is not the one that was counted last: the topic was deleted and created again, or \
+                     restored from elsewhere"
+                );
+                self.stop_reading(partition, FaultKind::Replaced, detail, workers).await;
+            }
+            SourceEvent::Doubtful => {
+                let _void_or_stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
+                self.reset("a topic was unknown to its broker");
             }
             SourceEvent::AtEnd { partition, generation, next } => {
                 if let Some(position) =
@@ -217,16 +238,22 @@ impl Ingest {
             self.counting = true;
         }
         let mut start = Vec::new();
-        for (partition, (offset, newest)) in claimed.positions {
+        for (partition, Start { offset, anchor, resets, newest }) in claimed.positions {
             // One that is being read already was claimed twice in a row; reading it again would count it twice.
             if self.wanted.contains(&partition) && !self.positions.contains_key(&partition) {
                 workers.assign(&partition, newest);
-                self.positions.insert(partition.clone(), Position { base: offset, next: offset });
-                start.push((partition, offset));
+                self.positions
+                    .insert(partition.clone(), Position { base: offset, next: offset, anchor: None, resets });
+                start.push(Beginning { partition, offset, anchor });
             }
         }
-        start.sort();
-        tracing::info!(positions = ?start.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect::<Vec<_>>(), "reading");
+        start.sort_by(|left, right| left.partition.cmp(&right.partition));
+        // What was stopped is tried every now and then, without a word.
+        if start.iter().any(|begin| !self.stopped.contains_key(&begin.partition)) {
+            let positions: Vec<String> =
+                start.iter().map(|begin| format!("{}@{}", begin.partition, begin.offset)).collect();
+            tracing::info!(?positions, "reading");
+        }
         // The database answers: an aborted checkpoint may have left everything on hold.
         self.commands.hold(false);
         self.commands.start(start, self.generation);
@@ -243,6 +270,9 @@ impl Ingest {
         self.generation += 1;
         self.counting = false;
         self.positions.clear();
+        if self.wanted.is_empty() {
+            self.shared.stored(false);
+        }
         let wanted: Vec<Partition> = self.wanted.iter().cloned().collect();
         self.claim(wanted);
     }
@@ -253,6 +283,7 @@ impl Ingest {
         let stored = !lost && matches!(tokio::time::timeout(budget, self.checkpoint_now(workers)).await, Ok(true));
         for partition in partitions {
             self.wanted.remove(partition);
+            self.stopped.remove(partition);
         }
         if stored {
             for partition in partitions {
@@ -297,6 +328,8 @@ impl Ingest {
                     partition: partition.clone(),
                     base: position.base,
                     next: position.next,
+                    anchor: position.anchor,
+                    resets: position.resets,
                     // Everything the client handed out has reached the counting threads, and it is at the end.
                     caught_up: end.is_some_and(|end| end.reached && position.next >= end.readable),
                 }
@@ -323,7 +356,11 @@ impl Ingest {
                     if let Some(known) = self.positions.get_mut(&position.partition) {
                         known.base = position.next;
                     }
+                    if position.next != position.base {
+                        self.stopped.remove(&position.partition);
+                    }
                 }
+                self.shared.stored(self.positions.values().any(|position| position.base != position.next));
                 if let Some(pins) = pins {
                     workers.repin(&pins);
                 }
@@ -337,23 +374,28 @@ impl Ingest {
 
     async fn cross_gap(&mut self, partition: Partition, position: i64, low: i64, high: i64, workers: &Workers) {
         if position > high {
-            tracing::error!(
-                %partition, position, high,
-                "the stored position lies beyond the end of the log: was the topic deleted and created again, or \
-                 cut off by an unclean election? The partition is not read until this is settled"
+            let detail = format!(
+                "the position {position} lies beyond the end of the log, {high}: the topic was deleted and created again, or cut off by \
+                 an unclean election of a leader"
             );
-            return;
+            return self.stop_reading(partition, FaultKind::BeyondEnd, detail, workers).await;
         }
         if !matches!(tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await, Ok(true)) {
             self.reset("a gap was met before a checkpoint");
             return;
         }
         let Some(known) = self.positions.get(&partition).copied() else { return };
+        if low <= known.base {
+            // Only the message before the position is gone, by which the log was to be known.
+            let begin = Beginning { partition, offset: known.base, anchor: None };
+            return self.commands.start(vec![begin], self.generation);
+        }
         tracing::error!(%partition, from = known.base, to = low, "messages were deleted before they could be read");
         match self.store.record_gap(&partition, known.base, low).await {
             Ok(true) => {
-                self.positions.insert(partition.clone(), Position { base: low, next: low });
-                self.commands.start(vec![(partition, low)], self.generation);
+                self.positions.insert(partition.clone(), Position { base: low, next: low, anchor: None, ..known });
+                let begin = Beginning { partition, offset: low, anchor: None };
+                self.commands.start(vec![begin], self.generation);
             }
             Ok(false) => self.reset("another daemon moved a position"),
             Err(error) => {
@@ -361,6 +403,45 @@ impl Ingest {
                 self.reset("a gap could not be recorded");
             }
         }
+    }
+
+    /// Stops reading a partition whose log is not the one that its position belongs to: going on would skip or mix records.
+    async fn stop_reading(&mut self, partition: Partition, kind: FaultKind, detail: String, workers: &Workers) {
+        if !self.stopped.contains_key(&partition) {
+            tracing::error!(
+                %partition, %detail,
+                "the partition is not read any more\nhint: `driftd positions reset {partition} --to earliest` goes on with what is there now"
+            );
+        }
+        self.stopped.insert(partition.clone(), Instant::now());
+        // What was counted of it until now is true.
+        let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
+        let fault = Fault { partition: partition.clone(), kind, detail };
+        if let Err(error) = self.store.note_fault(&fault).await {
+            self.shared.database(Err(error.to_string()));
+        }
+        if matches!(stored, Ok(true)) {
+            self.positions.remove(&partition);
+        } else {
+            self.reset("a partition was stopped before a checkpoint");
+        }
+    }
+
+    /// Looks whether somebody has reset the position of a partition that is not read.
+    fn look_at_stopped(&mut self) {
+        let due: Vec<Partition> = self
+            .stopped
+            .iter()
+            .filter(|(_, looked)| looked.elapsed() >= LOOK_AT_STOPPED)
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        for looked in self.stopped.values_mut() {
+            *looked = Instant::now();
+        }
+        self.claim(due);
     }
 
     async fn obey(&mut self, command: Command, workers: &Workers) {

@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 use tokio::sync::oneshot;
 
 use super::lookup::{Patience, pins};
-use crate::app::monitors::RunningMonitor;
+use crate::app::monitors::{RunningMonitor, series_limit};
 use crate::app::state::Shared;
 use crate::app::workers::{Deltas, Pins};
 use crate::kafka::SourceCommands;
@@ -46,6 +46,9 @@ impl Writer {
                 sums.entry(monitor).or_default().merge(delta);
             }
         }
+        if let Err(reason) = self.admit(&sums).await {
+            return Stored::Void(reason);
+        }
         let monitors: Vec<MonitorCounts> = self
             .monitors
             .iter()
@@ -57,7 +60,8 @@ impl Writer {
                 let readings = readings(&delta.windows, columns, &delta.notes.columns);
                 Some(MonitorCounts {
                     monitor: monitor.name.clone(),
-                    length: monitor.counting.length,
+                    counted_as: monitor.counted_as(),
+                    max_future_skew: monitor.layout.max_future_skew,
                     delta,
                     readings,
                 })
@@ -104,6 +108,35 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Has series admitted that came up; an error when some were refused, whose records are to be counted with others.
+    async fn admit(&self, sums: &HashMap<String, MonitorDelta>) -> Result<(), &'static str> {
+        for running in self.monitors.iter() {
+            let monitor = &running.monitor;
+            let Some(delta) = sums.get(&monitor.name).filter(|delta| !delta.candidates.is_empty()) else {
+                continue;
+            };
+            let mut patience = Patience::new();
+            let refused = loop {
+                match self.store.admit_series(&monitor.name, &delta.candidates, series_limit(monitor)).await {
+                    Ok(refused) => break refused,
+                    Err(error) => {
+                        self.shared.database(Err(error.to_string()));
+                        self.commands.hold(true);
+                        patience.wait().await;
+                    }
+                }
+            };
+            if !refused.is_empty() {
+                tracing::warn!(
+                    monitor = %monitor.name, limit = monitor.counting.max_series, refused = refused.len(), example = ?refused.first(),
+                    "too many versions and segments: these are counted together as (other)"
+                );
+                return Err("there were more versions and segments than limits.max_series");
+            }
+        }
+        Ok(())
     }
 
     /// Logs what was not counted and what could not be read, each kind once in a while.

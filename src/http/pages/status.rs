@@ -80,7 +80,10 @@ fn partitions(status: &Status) -> Markup {
                         }
                         td { @if let Some(newest) = &partition.newest { (time(newest)) } @else { "–" } }
                         td { (time(&partition.progressed_at)) }
-                        td { @if partition.caught_up { "yes" } @else { "no" } }
+                        td {
+                            @if let Some(fault) = &partition.fault { strong { "not read: " (fault) } }
+                            @else if partition.caught_up { "yes" } @else { "no" }
+                        }
                         td.number { (grouped(partition.lost)) }
                         td.wide { (partition.owner.as_deref().unwrap_or("–")) }
                     }

@@ -7,7 +7,7 @@ use super::{JsonDecoder, document_of, without_mark};
 use crate::record::frame::frame_of;
 use crate::record::nearest::{listed, nearest};
 use crate::record::value::{Value, shortened};
-use crate::record::{EventTime, RawMessage, RejectReason};
+use crate::record::{RawMessage, RejectReason};
 
 /// Keys of a document named in a message, at most.
 const KEYS: usize = 12;
@@ -30,7 +30,7 @@ impl JsonDecoder {
             RejectReason::Syntax => syntax(payload, self.sensitive.is_empty()),
             RejectReason::NotAnObject => not_an_object(payload),
             RejectReason::BadTimestamp => self.bad_time(payload),
-            RejectReason::FutureTimestamp => self.future_time(message.broker_time),
+            RejectReason::FutureTimestamp => self.future_time(message),
         }
     }
 
@@ -54,13 +54,19 @@ impl JsonDecoder {
         }
     }
 
-    fn future_time(&self, broker: Option<EventTime>) -> String {
-        let name = self.layout.time.as_ref().map_or_else(|| "the time".to_owned(), |path| format!("`{path}`"));
-        let time = self.time_value().event_time(self.layout.time_format);
-        let Some((time, broker)) = time.zip(broker) else { return format!("{name} lies in the future") };
-        let ahead = time.micros() - broker.micros();
+    fn future_time(&self, message: RawMessage<'_>) -> String {
+        let (name, time) = match &self.layout.time {
+            Some(path) => (format!("`{path}`"), self.time_value().event_time(self.layout.time_format)),
+            None => ("the timestamp of the message".to_owned(), message.broker_time),
+        };
+        let own = message.clock.map(|clock| (clock, "this daemon's clock"));
+        let clocks = message.broker_time.map(|time| (time, "the timestamp of the message")).into_iter().chain(own);
+        let Some((time, (now, clock))) = time.zip(clocks.min_by_key(|(time, _)| *time)) else {
+            return format!("{name} lies in the future");
+        };
+        let ahead = time.micros() - now.micros();
         let text = format!(
-            "{name} is {time}, {} after the broker's time {broker}; allowed are {} (max_future_skew)",
+            "{name} is {time}, {} after {clock}, {now}; allowed are {} (max_future_skew)",
             duration(ahead),
             duration(self.layout.max_future_skew)
         );

@@ -104,7 +104,7 @@ impl JsonDecoder {
         if self.failed.is_some() {
             return Decoded::Filtered;
         }
-        let time = match self.event_time(message.broker_time) {
+        let time = match self.event_time(message) {
             Ok(time) => time,
             Err(reason) => return Decoded::Rejected(reason),
         };
@@ -139,16 +139,16 @@ impl JsonDecoder {
         self.builder.finish()
     }
 
-    fn event_time(&self, broker_time: Option<EventTime>) -> Result<EventTime, RejectReason> {
+    /// The event time, unless it lies ahead. The producer may have set the timestamp of the message by the same wrong clock,
+    /// so the earlier of that and the reader's clock counts.
+    fn event_time(&self, message: RawMessage<'_>) -> Result<EventTime, RejectReason> {
         let time = match self.slots.time.and_then(|slot| self.cells.get(slot)) {
             Some(cell) => cell.value().event_time(self.layout.time_format),
-            None => broker_time,
+            None => message.broker_time,
         };
         let time = time.ok_or(RejectReason::BadTimestamp)?;
-        match broker_time {
-            Some(broker) if time > broker.shifted(self.layout.max_future_skew) => {
-                Err(RejectReason::FutureTimestamp)
-            }
+        match message.broker_time.into_iter().chain(message.clock).min() {
+            Some(now) if time > now.shifted(self.layout.max_future_skew) => Err(RejectReason::FutureTimestamp),
             _ => Ok(time),
         }
     }

@@ -34,6 +34,7 @@ fn decode_bytes(decoder: &mut JsonDecoder, payload: &[u8]) -> Decoded {
         payload: Some(payload),
         offset: 7,
         broker_time: EventTime::from_millis(2_000_000),
+        clock: None,
     })
 }
 
@@ -99,7 +100,7 @@ fn a_bad_message_costs_itself_and_nothing_else() {
         assert_eq!(decode(&mut decoder, good), Decoded::Row);
     }
     assert_eq!(decode(&mut decoder, r#"{"model":"fraud","ts":1000}"#), Decoded::Filtered);
-    let tombstone = RawMessage { payload: None, offset: 0, broker_time: None };
+    let tombstone = RawMessage { payload: None, offset: 0, broker_time: None, clock: None };
     assert_eq!(decoder.decode(tombstone), Decoded::Rejected(RejectReason::Tombstone));
     let batch = decoder.finish();
     assert_eq!(batch.batch.num_rows(), bad.len());
@@ -152,15 +153,19 @@ fn a_rejection_names_the_field_its_value_and_what_is_allowed() {
         (br#"{"model":"credit","ts":[2026,3,1]}"#, &["`ts`", "an array"]),
         (br#"{"model":"credit","time":1}"#, &["no event time `ts`", "model, time"]),
         (br#"{"model":"credit","ts":1772323200000000}"#, &["time_unit = \"us\"", "2026-03-01T00:00:00Z"]),
-        (br#"{"model":"credit","ts":32401000000}"#, &["after the broker's time", "max_future_skew"]),
+        (br#"{"model":"credit","ts":32401000000}"#, &["after the timestamp of the message", "max_future_skew"]),
         (br#"[{"a":1},{"a":2}]"#, &["an array of 2"]),
         (br#"{"a":1} {"a":2}"#, &["more than one JSON document"]),
         (br#""{\"a\":1}""#, &["encoded twice"]),
         (b"\0\0\0\0\x05{\"a\":1}", &["schema registry", "schema id 5"]),
     ];
     for (payload, words) in cases {
-        let message =
-            RawMessage { payload: Some(payload), offset: 0, broker_time: EventTime::from_millis(2_000_000) };
+        let message = RawMessage {
+            payload: Some(payload),
+            offset: 0,
+            broker_time: EventTime::from_millis(2_000_000),
+            clock: None,
+        };
         let Decoded::Rejected(reason) = decoder.decode(message) else { panic!("{payload:?} was not rejected") };
         let said = decoder.explain(message, reason);
         for word in words {

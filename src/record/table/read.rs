@@ -367,7 +367,7 @@ pub fn json_batches<R: Read>(
                     return Some(Err(error.into()));
                 }
                 Ok(true) => {
-                    let message = RawMessage { payload: Some(&document), offset, broker_time };
+                    let message = RawMessage { payload: Some(&document), offset, broker_time, clock: None };
                     offset += 1;
                     match decoder.decode(message) {
                         Decoded::Row => {}

@@ -38,7 +38,7 @@ impl Store {
         let states: Option<Value> = if operational {
             sqlx::query_scalar("select alerts from operational_state where scope = $1 for no key update")
                 .bind(&view.monitor)
-                .fetch_optional(&mut *transaction)
+                .fetch_optional(&mut transaction)
                 .await
         } else {
             sqlx::query_scalar(
@@ -48,7 +48,7 @@ impl Store {
             .bind(&view.monitor)
             .bind(&view.version)
             .bind(&view.segment)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await
         }
         .map_err(failed("lock an alert"))?;
@@ -75,7 +75,7 @@ impl Store {
             sqlx::query("update operational_state set alerts = $2 where scope = $1")
                 .bind(&view.monitor)
                 .bind(Json(&states))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await
                 .map_err(failed("store the state of an alert"))?;
         } else {

@@ -9,13 +9,14 @@ pub(super) use write::{
 };
 
 use chrono::{DateTime, Utc};
+use sqlx::Row as _;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::groups::segments_judged;
 use super::{Store, StoreError, event_time, failed};
 use crate::alert::{AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, relate};
+use crate::store::session::Session;
 use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
 use crate::window::WHOLE;
 
@@ -154,7 +155,7 @@ impl Store {
     }
 }
 
-pub(super) async fn read_alert(connection: &mut PgConnection, id: Uuid) -> Result<AlertRow, StoreError> {
+pub(super) async fn read_alert(connection: &mut Session, id: Uuid) -> Result<AlertRow, StoreError> {
     let row = sqlx::query(select_alerts!("where a.id = $1"))
         .bind(id)
         .fetch_optional(connection)
@@ -168,7 +169,7 @@ pub(super) async fn read_alert(connection: &mut PgConnection, id: Uuid) -> Resul
 const RELATED: i64 = 200;
 
 /// The firing alerts of segments beside a firing one of the whole, or that of the whole beside one of a segment.
-async fn related(connection: &mut PgConnection, alert: &AlertRow) -> Result<Vec<AlertRow>, sqlx::Error> {
+async fn related(connection: &mut Session, alert: &AlertRow) -> Result<Vec<AlertRow>, sqlx::Error> {
     let view = &alert.view;
     if view.kind == RuleKind::Operational || alert.is_over() {
         return Ok(Vec::new());
@@ -190,7 +191,7 @@ async fn related(connection: &mut PgConnection, alert: &AlertRow) -> Result<Vec<
     rows.iter().map(alert_row).collect()
 }
 
-async fn history(connection: &mut PgConnection, id: Uuid) -> Result<Vec<HistoryEntry>, sqlx::Error> {
+async fn history(connection: &mut Session, id: Uuid) -> Result<Vec<HistoryEntry>, sqlx::Error> {
     let rows = sqlx::query(
         "select c.created_at, c.kind, c.reason, c.severity, c.actor, c.detail, c.window_id, w.starts_at
          from alert_change c left join model_window w on w.id = c.window_id
@@ -216,7 +217,7 @@ async fn history(connection: &mut PgConnection, id: Uuid) -> Result<Vec<HistoryE
         .collect()
 }
 
-async fn deliveries(connection: &mut PgConnection, id: Uuid) -> Result<Vec<DeliveryEntry>, sqlx::Error> {
+async fn deliveries(connection: &mut Session, id: Uuid) -> Result<Vec<DeliveryEntry>, sqlx::Error> {
     let rows = sqlx::query(
         "select n.id, n.receiver, n.event_type, n.status, n.attempts, n.created_at, last.outcome, last.detail
          from notification n

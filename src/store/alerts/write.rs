@@ -1,11 +1,11 @@
 //! Writing changes of alerts: the row, its history, the groups it concerns.
 
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition};
 use crate::decision::{ChangedAlert, RefreshedAlert};
+use crate::store::session::Session;
 use crate::store::{StoreError, failed, timestamp};
 
 /// The kinds of history entries that are no change of the machine.
@@ -32,7 +32,7 @@ pub(in crate::store) struct By<'a> {
 
 /// Writes changes of alerts, their history, and the groups they concern.
 pub(in crate::store) async fn write_changes(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     owner: Owner<'_>,
     changes: &[ChangedAlert],
     by: By<'_>,
@@ -54,7 +54,7 @@ pub(in crate::store) async fn write_changes(
 }
 
 /// Has the groups of alerts looked at.
-async fn wake_groups(connection: &mut PgConnection, alerts: &[Uuid]) -> Result<(), StoreError> {
+async fn wake_groups(connection: &mut Session, alerts: &[Uuid]) -> Result<(), StoreError> {
     sqlx::query(
         "update alert_group set due_at = now() where id in (
              select g.id from alert_group g join alert_group_member m on m.group_id = g.id
@@ -68,7 +68,7 @@ async fn wake_groups(connection: &mut PgConnection, alerts: &[Uuid]) -> Result<(
 }
 
 async fn write_change(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     owner: Owner<'_>,
     changed: &ChangedAlert,
     by: By<'_>,
@@ -120,7 +120,7 @@ async fn write_change(
 }
 
 pub(in crate::store) async fn write_history(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     alert: Uuid,
     window: Option<i64>,
     (kind, reason): (&str, &str),
@@ -144,12 +144,7 @@ pub(in crate::store) async fn write_history(
     Ok(())
 }
 
-async fn join_group(
-    connection: &mut PgConnection,
-    id: Uuid,
-    group: &GroupKey,
-    alert: Uuid,
-) -> Result<(), sqlx::Error> {
+async fn join_group(connection: &mut Session, id: Uuid, group: &GroupKey, alert: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into alert_group (id, thread, route, receiver, labels, timing, mute)
          values ($1, gen_random_uuid(), $2, $3, $4, $5, $6)
@@ -179,7 +174,7 @@ async fn join_group(
 
 /// Stores the states of a series' alerts; its row is locked.
 pub(in crate::store) async fn store_states(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     owner: Owner<'_>,
     alerts: &SeriesAlerts,
 ) -> Result<(), StoreError> {
@@ -202,7 +197,7 @@ pub(in crate::store) fn later_change(transition: Transition, alert: AlertView) -
 
 /// What running alerts that go on without a change rest on now.
 pub(in crate::store) async fn refresh_alerts(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     refreshed: &[RefreshedAlert],
 ) -> Result<(), StoreError> {
     for RefreshedAlert { id, evidence, since, windows, judged } in refreshed {

@@ -1,4 +1,4 @@
-//! Closing a window: merge, judge, tell, in one transaction. Any daemon may do it; no leader is needed.
+//! Closing windows: merge, judge, tell, in one transaction. Any daemon may do it; no leader is needed.
 //!
 //! The row of the series is locked first (`skip locked`: somebody else at it is as good), so the windows of a
 //! series are judged one after the other, in order. Then the window itself: that waits for checkpoints which
@@ -12,12 +12,15 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use super::learning::learnt_baseline;
+use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
 use crate::decision::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
-use read::{Pinned, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
+use read::{
+    Pinned, SharedReads, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on,
+};
 pub(super) use read::{baseline_of, binning, merge_deltas};
 use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
 
@@ -34,13 +37,24 @@ pub struct OpenWindow {
     pub due_for: Option<i64>,
 }
 
-/// What a window is closed with.
+/// A window that is over.
+#[derive(Clone, Debug)]
+pub struct DueWindow {
+    /// Which.
+    pub window: OpenWindow,
+    /// Partitions that are not waited for.
+    pub missing: Vec<Partition>,
+}
+
+/// What became of a window that was to be closed: `None` when another daemon is at its series or has closed it, or an
+/// older one is still open.
+pub type Closed = Result<Option<Decision>, StoreError>;
+
+/// What windows are closed with.
 #[derive(Clone, Copy, Debug)]
 pub struct Closing<'a> {
-    /// Its monitor.
+    /// Their monitor.
     pub monitor: &'a str,
-    /// Partitions that were not waited for.
-    pub missing: &'a [Partition],
     /// Records kept as a sample.
     pub sample_size: usize,
     /// Fingerprint of the monitor's configuration.
@@ -98,87 +112,34 @@ impl Store {
         Ok(())
     }
 
-    /// Closes a window: `decide` is called with everything counted in it and the clock of the database. `None`
-    /// when another daemon is at this series, or has closed the window, or an older one is still open.
+    /// Closes windows of a monitor in one transaction: `decide` is called for each with everything counted in it and the clock
+    /// of the database. What became of each, in the order given; one whose stored counts are damaged does not keep the others
+    /// from being closed.
     ///
     /// # Errors
-    /// When the database is away or stored counts are damaged; nothing changed then.
-    pub async fn close_window(
+    /// When the database is away or refuses something; nothing changed then.
+    pub async fn close_windows(
         &self,
         with: Closing<'_>,
-        window: &OpenWindow,
-        decide: impl FnOnce(&ClosingWindow, EventTime) -> Decision,
-    ) -> Result<Option<Decision>, StoreError> {
-        let Closing { monitor, missing, sample_size, .. } = with;
-        let mut transaction = self.pool.begin().await.map_err(failed("begin closing a window"))?;
-        let Some(alerts) = lock_series(&mut transaction, monitor, &window.key).await? else {
-            return Ok(None);
-        };
-        let Some(pinned) = lock_window(&mut transaction, monitor, window).await? else {
-            return Ok(None);
-        };
-        let mut pinned = pinned;
-        let mut merged = merge_deltas(&mut transaction, window.id, &pinned.binnings, sample_size).await?;
-        // Opened before there was a baseline: when one was learnt in the meantime from counts on the same bins, the window's
-        // counts are moved to its bins, which loses nothing, and it is compared like all that follow.
-        if pinned.baseline.is_none()
-            && let Some((baseline, bins)) = learnt_baseline(&mut transaction, monitor, &pinned.binnings).await?
-        {
-            merged.counts = merged.counts.rebinned(&bins);
-            pinned = Pinned { binnings: bins, baseline: Some(baseline) };
-        }
-        let evidence = WindowEvidence {
-            id: Some(window.id),
-            start: window.key.start.to_string(),
-            end: window.end.to_string(),
-            records: merged.counts.rows(),
-            late_records: 0,
-            complete: missing.is_empty(),
-            offsets: merged.ranges.clone(),
-        };
-        let baseline =
-            baseline_of(&mut transaction, pinned.baseline, &window.key.segment, &pinned.binnings).await?;
-        let (requested, requests) = requests_of(&mut transaction, monitor).await?;
-        let rested_on = rested_on(&mut transaction, &alerts).await?;
-        let feed_broken = feed_is_broken(&mut transaction, monitor).await?;
-        let closing = ClosingWindow {
-            key: window.key.clone(),
-            end: window.end,
-            counts: merged.counts,
-            sample: merged.sample,
-            evidence,
-            baseline,
-            alerts,
-            feed_broken,
-            requested,
-            requests,
-            rested_on,
-        };
-        let now: DateTime<Utc> = sqlx::query_scalar("select now()")
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed("read the clock"))?;
-        let mut decision = decide(&closing, event_time(now));
-        let request = match decision.request.take() {
-            Some(draft) => {
-                let earlier = earlier_windows(&mut transaction, monitor, &window.key, draft.alert()).await?;
-                Some(draft.complete(earlier))
+        due: &[DueWindow],
+        decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
+    ) -> Result<Vec<Closed>, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(failed("begin closing windows"))?;
+        let mut shared = SharedReads::default();
+        let mut closed = Vec::with_capacity(due.len());
+        for window in due {
+            match close_one(&mut transaction, &mut shared, with, window, &decide).await {
+                // The transaction cannot go on after an error of the database.
+                Err(error @ StoreError::Database { .. }) => return Err(error),
+                outcome => closed.push(outcome),
             }
-            None => None,
-        };
-        write_window(&mut transaction, window, &closing, (with, &pinned), &decision).await?;
-        write_summaries(&mut transaction, window.id, &closing).await?;
-        write_findings(&mut transaction, window.id, &decision).await?;
-        write_alerts(&mut transaction, monitor, window, &decision).await?;
-        if let Some((request, notifications)) = &request {
-            write_request(&mut transaction, monitor, window, request, notifications).await?;
         }
         #[cfg(debug_assertions)]
         crate::faults::hit("close.before_commit");
-        transaction.commit().await.map_err(failed("commit a closed window"))?;
+        transaction.commit().await.map_err(failed("commit closed windows"))?;
         #[cfg(debug_assertions)]
         crate::faults::hit("close.after_commit");
-        Ok(Some(decision))
+        Ok(closed)
     }
 
     /// Replaces the deltas of open windows that have gathered more than `many` by their sum. How many
@@ -208,7 +169,7 @@ impl Store {
                 "select binning_id from model_window where id = $1 and status = 'open' for update skip locked",
             )
             .bind(id)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut transaction)
             .await
             .map_err(failed("lock a window"))?;
             let Some(row) = row else { continue };
@@ -217,7 +178,7 @@ impl Store {
             let mut merged = merge_deltas(&mut transaction, id, &binnings, sample_size).await?;
             sqlx::query("delete from window_delta where window_id = $1")
                 .bind(id)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await
                 .map_err(failed("tidy deltas"))?;
             sqlx::query(
@@ -228,7 +189,7 @@ impl Store {
             .bind(damaged("counts", merged.counts.to_ipc())?)
             .bind(damaged("sample", merged.sample.to_ipc())?)
             .bind(serde_json::to_value(&merged.ranges).unwrap_or(Value::Null))
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await
             .map_err(failed("tidy deltas"))?;
             transaction.commit().await.map_err(failed("commit tidied deltas"))?;
@@ -236,4 +197,72 @@ impl Store {
         }
         Ok(tidied)
     }
+}
+
+/// Closes one window. An error that is not the database's comes before anything was written.
+async fn close_one(
+    connection: &mut Session,
+    shared: &mut SharedReads,
+    with: Closing<'_>,
+    due: &DueWindow,
+    decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
+) -> Result<Option<Decision>, StoreError> {
+    let Closing { monitor, sample_size, .. } = with;
+    let DueWindow { window, missing } = due;
+    let Some(alerts) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
+    let Some((binning, baseline)) = lock_window(connection, monitor, window).await? else { return Ok(None) };
+    let mut pinned = Pinned { binnings: shared.binning(connection, binning).await?, baseline };
+    let mut merged = merge_deltas(connection, window.id, &pinned.binnings, sample_size).await?;
+    // Opened before there was a baseline: when one was learnt in the meantime from counts on the same bins, the window's
+    // counts are moved to its bins, which loses nothing, and it is compared like all that follow.
+    if pinned.baseline.is_none()
+        && let Some((baseline, bins)) = learnt_baseline(connection, monitor, &pinned.binnings).await?
+    {
+        merged.counts = merged.counts.rebinned(&bins);
+        pinned = Pinned { binnings: bins, baseline: Some(baseline) };
+    }
+    let evidence = WindowEvidence {
+        id: Some(window.id),
+        start: window.key.start.to_string(),
+        end: window.end.to_string(),
+        records: merged.counts.rows(),
+        late_records: 0,
+        complete: missing.is_empty(),
+        offsets: merged.ranges.clone(),
+    };
+    let baseline = shared.baseline(connection, &pinned, &window.key.segment).await?;
+    let (requested, requests) = requests_of(connection, monitor).await?;
+    let rested_on = rested_on(connection, &alerts).await?;
+    let feed_broken = feed_is_broken(connection, monitor).await?;
+    let closing = ClosingWindow {
+        key: window.key.clone(),
+        end: window.end,
+        counts: merged.counts,
+        sample: merged.sample,
+        evidence,
+        baseline,
+        alerts,
+        feed_broken,
+        requested,
+        requests,
+        rested_on,
+    };
+    let now: DateTime<Utc> =
+        sqlx::query_scalar("select now()").fetch_one(&mut *connection).await.map_err(failed("read the clock"))?;
+    let mut decision = decide(&closing, event_time(now));
+    let request = match decision.request.take() {
+        Some(draft) => {
+            let earlier = earlier_windows(connection, monitor, &window.key, draft.alert()).await?;
+            Some(draft.complete(earlier))
+        }
+        None => None,
+    };
+    write_window(connection, due, &closing, (with, &pinned), &decision).await?;
+    write_summaries(connection, window.id, &closing).await?;
+    write_findings(connection, window.id, &decision).await?;
+    write_alerts(connection, monitor, window, &decision).await?;
+    if let Some((request, notifications)) = &request {
+        write_request(connection, monitor, window, request, notifications).await?;
+    }
+    Ok(Some(decision))
 }

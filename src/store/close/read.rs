@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::Row as _;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::OpenWindow;
@@ -14,11 +14,12 @@ use crate::alert::{Evidence, SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::EventTime;
+use crate::store::session::Session;
 use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
 use crate::window::{OffsetRanges, WindowKey};
 
 pub(super) async fn lock_series(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     key: &WindowKey,
 ) -> Result<Option<SeriesAlerts>, StoreError> {
@@ -41,10 +42,10 @@ pub(super) struct Pinned {
 }
 
 pub(super) async fn lock_window(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     window: &OpenWindow,
-) -> Result<Option<Pinned>, StoreError> {
+) -> Result<Option<(Uuid, Option<Uuid>)>, StoreError> {
     let row = sqlx::query(
         "select binning_id, baseline_id from model_window w where id = $1 and status = 'open'
          and not exists (select from model_window older
@@ -63,13 +64,48 @@ pub(super) async fn lock_window(
     let Some(row) = row else { return Ok(None) };
     let id = row.try_get("binning_id").map_err(failed("lock a window"))?;
     let baseline = row.try_get("baseline_id").map_err(failed("lock a window"))?;
-    Ok(Some(Pinned { binnings: binning(connection, id).await?, baseline }))
+    Ok(Some((id, baseline)))
 }
 
-pub(in crate::store) async fn binning(
-    connection: &mut PgConnection,
-    id: Uuid,
-) -> Result<Arc<BinningSet>, StoreError> {
+/// What windows that are closed together have in common; each is read and decoded once.
+#[derive(Default)]
+pub(super) struct SharedReads {
+    binnings: HashMap<Uuid, Arc<BinningSet>>,
+    baselines: HashMap<(Uuid, Uuid, String), Option<(String, Option<WindowCounts>)>>,
+}
+
+impl SharedReads {
+    pub(super) async fn binning(
+        &mut self,
+        connection: &mut Session,
+        id: Uuid,
+    ) -> Result<Arc<BinningSet>, StoreError> {
+        if let Some(known) = self.binnings.get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let read = binning(connection, id).await?;
+        self.binnings.insert(id, Arc::clone(&read));
+        Ok(read)
+    }
+
+    pub(super) async fn baseline(
+        &mut self,
+        connection: &mut Session,
+        pinned: &Pinned,
+        segment: &str,
+    ) -> Result<Option<(String, Option<WindowCounts>)>, StoreError> {
+        let Some(id) = pinned.baseline else { return Ok(None) };
+        let key = (id, pinned.binnings.id(), segment.to_owned());
+        if let Some(known) = self.baselines.get(&key) {
+            return Ok(known.clone());
+        }
+        let read = baseline_of(connection, Some(id), segment, &pinned.binnings).await?;
+        self.baselines.insert(key, read.clone());
+        Ok(read)
+    }
+}
+
+pub(in crate::store) async fn binning(connection: &mut Session, id: Uuid) -> Result<Arc<BinningSet>, StoreError> {
     let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
         .bind(id)
         .fetch_one(connection)
@@ -85,7 +121,7 @@ pub(in crate::store) struct Merged {
 }
 
 pub(in crate::store) async fn merge_deltas(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     window: i64,
     binnings: &Arc<BinningSet>,
     sample_size: usize,
@@ -115,7 +151,7 @@ pub(in crate::store) async fn merge_deltas(
 }
 
 pub(in crate::store) async fn baseline_of(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     id: Option<Uuid>,
     segment: &str,
     binnings: &Arc<BinningSet>,
@@ -142,7 +178,7 @@ pub(in crate::store) async fn baseline_of(
 /// The episodes of a monitor that asked for a retraining, and the ends of the windows behind the requests. One that a
 /// person called off counts neither against cool-down nor against budgets.
 pub(super) async fn requests_of(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
 ) -> Result<(Vec<Uuid>, Vec<EventTime>), StoreError> {
     let rows = sqlx::query("select alert_id, window_end, state from retraining_request where monitor = $1")
@@ -166,7 +202,7 @@ pub(super) async fn requests_of(
 }
 
 /// Whether an open alert says that the input of a monitor is broken.
-pub(super) async fn feed_is_broken(connection: &mut PgConnection, monitor: &str) -> Result<bool, StoreError> {
+pub(super) async fn feed_is_broken(connection: &mut Session, monitor: &str) -> Result<bool, StoreError> {
     sqlx::query_scalar(
         "select exists (select from alert where monitor = $1 and kind = 'operational'
                         and state in ('firing', 'acknowledged') and rule = any($2))",
@@ -180,7 +216,7 @@ pub(super) async fn feed_is_broken(connection: &mut PgConnection, monitor: &str)
 
 /// What the running alerts of a series rested on before.
 pub(super) async fn rested_on(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     alerts: &SeriesAlerts,
 ) -> Result<HashMap<Uuid, Evidence>, StoreError> {
     let running: Vec<Uuid> =
@@ -198,7 +234,7 @@ pub(super) async fn rested_on(
 
 /// The earlier closed windows of an alert's episode that drifted and that a model could learn from, oldest first.
 pub(super) async fn earlier_windows(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     key: &WindowKey,
     alert: Uuid,

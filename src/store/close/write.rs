@@ -1,26 +1,26 @@
 //! What closing leaves behind: the window, its findings, the alert, the outbox.
 
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use super::read::Pinned;
-use super::{Closing, OpenWindow};
+use super::{Closing, DueWindow, OpenWindow};
 use crate::decision::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::judge::{Judgement, Verdict};
 use crate::retrain::RetrainDecision;
 use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};
 use crate::store::outbox::put_notification;
+use crate::store::session::Session;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::view::{letter_of, summaries};
 
 pub(super) async fn write_window(
-    connection: &mut PgConnection,
-    window: &OpenWindow,
+    connection: &mut Session,
+    due: &DueWindow,
     closing: &ClosingWindow,
     (with, pinned): (Closing<'_>, &Pinned),
     decision: &Decision,
 ) -> Result<(), StoreError> {
-    let missing = with.missing;
+    let DueWindow { window, missing } = due;
     let (columns, scores, verdicts) = scores(&decision.judgement);
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
@@ -79,7 +79,7 @@ fn scores(judgement: &Judgement) -> (Vec<&str>, Vec<f32>, String) {
 
 /// Where each column lies.
 pub(super) async fn write_summaries(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     window: i64,
     closing: &ClosingWindow,
 ) -> Result<(), StoreError> {
@@ -110,7 +110,7 @@ pub(super) async fn write_summaries(
 }
 
 pub(super) async fn write_findings(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     window: i64,
     decision: &Decision,
 ) -> Result<(), StoreError> {
@@ -149,7 +149,7 @@ pub(super) async fn write_findings(
 }
 
 pub(super) async fn write_alerts(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     window: &OpenWindow,
     decision: &Decision,
@@ -164,7 +164,7 @@ pub(super) async fn write_alerts(
 
 /// Stores a request and the messages that ask training systems.
 pub(super) async fn write_request(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     monitor: &str,
     window: &OpenWindow,
     request: &RetrainingRequest,

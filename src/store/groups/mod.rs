@@ -8,7 +8,6 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Store, StoreError, event_time, failed, silences};
@@ -17,6 +16,7 @@ use crate::alert::{
     column_page, decide_group, derived_id,
 };
 use crate::record::EventTime;
+use crate::store::session::Session;
 pub(super) use read::segments_judged;
 use read::{count_segments, load, open_alerts, room_at};
 pub use waiting::WaitingGroup;
@@ -92,11 +92,7 @@ fn link(view: &mut AlertView, external_url: Option<&str>) {
     }
 }
 
-async fn settle(
-    connection: &mut PgConnection,
-    id: Uuid,
-    telling: Telling<'_>,
-) -> Result<Option<Decided>, sqlx::Error> {
+async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Result<Option<Decided>, sqlx::Error> {
     let now: DateTime<Utc> = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
     let now = event_time(now);
     let Some(first) = load(connection, id).await? else { return Ok(None) };

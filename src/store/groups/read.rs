@@ -1,8 +1,8 @@
 //! What telling a group needs to know.
 
 use chrono::{DateTime, Utc};
+use sqlx::Row as _;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::link;
@@ -11,6 +11,7 @@ use crate::alert::{
 };
 use crate::record::EventTime;
 use crate::store::alerts::{alert_row, select_alerts};
+use crate::store::session::Session;
 use crate::store::{Store, StoreError, event_time, failed};
 use crate::window::WHOLE;
 
@@ -67,7 +68,7 @@ impl Store {
     }
 }
 
-pub(super) async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Option<Loaded>, sqlx::Error> {
+pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Loaded>, sqlx::Error> {
     let row = sqlx::query(
         "select thread, route, receiver, labels, timing, mute, opened_at, sent_at, messages, capped from alert_group
          where id = $1 for update skip locked",
@@ -132,10 +133,7 @@ pub(super) async fn load(connection: &mut PgConnection, id: Uuid) -> Result<Opti
 
 /// How many segments of the model version are judged since an alert of the whole began, where alerts of segments are told
 /// with it. Windows that are still open count: those of segments close after that of the whole.
-pub(super) async fn count_segments(
-    connection: &mut PgConnection,
-    told: &mut [AlertView],
-) -> Result<(), sqlx::Error> {
+pub(super) async fn count_segments(connection: &mut Session, told: &mut [AlertView]) -> Result<(), sqlx::Error> {
     let slices: Vec<(String, String)> = told
         .iter()
         .filter(|view| view.segment != WHOLE)
@@ -153,10 +151,7 @@ pub(super) async fn count_segments(
 }
 
 /// Segments of the model version of an alert that are judged since it began.
-pub(in crate::store) async fn segments_judged(
-    connection: &mut PgConnection,
-    alert: Uuid,
-) -> Result<u32, sqlx::Error> {
+pub(in crate::store) async fn segments_judged(connection: &mut Session, alert: Uuid) -> Result<u32, sqlx::Error> {
     let judged: i64 = sqlx::query_scalar(
         "select count(*) from alert a
          join series s on s.monitor = a.monitor and s.model_version = a.model_version and s.segment <> '*'
@@ -175,7 +170,7 @@ pub(in crate::store) async fn segments_judged(
 const MOVES_NOW: &str =
     r#"!exists(@.last) || @.last == null || @.last.verdict == "critical" || @.last.verdict == "warn""#;
 
-pub(super) async fn open_alerts(connection: &mut PgConnection) -> Result<Vec<AlertFacts>, sqlx::Error> {
+pub(super) async fn open_alerts(connection: &mut Session) -> Result<Vec<AlertFacts>, sqlx::Error> {
     let rows = sqlx::query(
         "select id, state, labels,
                 jsonb_path_query_array(evidence, $2::jsonpath) || jsonb_path_query_array(evidence, $3::jsonpath) as columns
@@ -200,7 +195,7 @@ pub(super) async fn open_alerts(connection: &mut PgConnection) -> Result<Vec<Ale
 
 /// When a receiver may have another message, if it has had as many as it may in the last hour.
 pub(super) async fn room_at(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     receiver: &str,
     cap: u32,
 ) -> Result<Option<EventTime>, sqlx::Error> {

@@ -1,18 +1,19 @@
 //! What telling a group leaves behind: what was told and what kept the rest, the group's clock, the message.
 
+use sqlx::Row as _;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::read::Loaded;
 use crate::alert::{AlertView, AlertsEvent, GroupStep, SendReason, Suppression, Surroundings, Told, event_body};
 use crate::record::EventTime;
 use crate::store::alerts::{HELD, TOLD, facts_of, write_history};
+use crate::store::session::Session;
 use crate::store::timestamp;
 
 /// Finds out what keeps each alert from being told, and writes down when that changed.
 pub(super) async fn suppress(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     group: &mut Loaded,
     surroundings: &Surroundings<'_>,
 ) -> Result<(), sqlx::Error> {
@@ -29,7 +30,7 @@ pub(super) async fn suppress(
 }
 
 pub(super) async fn remember_suppression(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     group: Uuid,
     view: &AlertView,
     suppression: Option<&Suppression>,
@@ -58,7 +59,7 @@ pub(super) async fn remember_suppression(
 }
 
 pub(super) async fn hold_back(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     group: &Loaded,
     about: &[Uuid],
 ) -> Result<(), sqlx::Error> {
@@ -72,7 +73,7 @@ pub(super) async fn hold_back(
 }
 
 pub(super) async fn note_told(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     group: &Loaded,
     about: &[&AlertView],
     reason: SendReason,
@@ -95,7 +96,7 @@ pub(super) async fn note_told(
 }
 
 pub(super) async fn finish(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     group: &Loaded,
     step: &GroupStep,
     capped: bool,
@@ -127,7 +128,7 @@ pub(super) async fn finish(
 /// Puts a message into the outbox. Messages of these threads that never went out are taken back: this one says what they
 /// would have said, and how it stands now.
 pub(super) async fn write_message(
-    connection: &mut PgConnection,
+    connection: &mut Session,
     id: Uuid,
     receiver: &str,
     mut event: AlertsEvent,

@@ -144,8 +144,12 @@ pub fn texts(rows: &RecordBatch, column: &str) -> Vec<Option<String>> {
 pub fn records(schema: &ModelSchema, lines: impl Iterator<Item = String>) -> DecodedBatch {
     let mut decoder = JsonDecoder::new(schema, RecordLayout::default());
     for (offset, text) in (0i64..).zip(lines) {
-        let message =
-            RawMessage { payload: Some(text.as_bytes()), offset, broker_time: Some(EventTime::default()) };
+        let message = RawMessage {
+            payload: Some(text.as_bytes()),
+            offset,
+            broker_time: Some(EventTime::default()),
+            clock: None,
+        };
         assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
     }
     decoder.finish()

@@ -229,6 +229,7 @@ impl World {
             ca_file: None,
             max_connections: 5,
             acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
             application_name: "test".to_owned(),
             statement_cache: 100,
         };

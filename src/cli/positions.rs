@@ -1,0 +1,266 @@
+//! `driftd positions`: where reading stands, and how to set it right by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{CliError, Context, actor, say, tell, with_store};
+use crate::app::{clock_now, source_options};
+use crate::config::Settings;
+use crate::kafka::{Source, SourceCommands};
+use crate::notify::plain;
+use crate::record::EventTime;
+use crate::report::grouped;
+use crate::store::{Store, StoredPosition};
+use crate::window::Partition;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Show the stored positions of a topic beside what its log has.
+    Show {
+        /// A topic, or one partition of it: TOPIC/NUMBER.
+        topic: String,
+    },
+    /// Move positions, or set newest event times back. Says what it will do, and does it with --yes.
+    Reset(Reset),
+    /// Forget a topic that does not exist any more, so that windows stop waiting for it.
+    Forget {
+        /// The topic.
+        topic: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Reset {
+    /// A topic, or one partition of it: TOPIC/NUMBER.
+    topic: String,
+    /// Read on from here: `earliest`, `latest`, or an offset.
+    #[arg(long, value_name = "OFFSET", required_unless_present = "newest", conflicts_with = "newest")]
+    to: Option<To>,
+    /// Set the newest event time back to this, RFC 3339 or `now`, after records of a wrong clock.
+    #[arg(long, value_name = "TIME")]
+    newest: Option<String>,
+    /// Do it.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Earliest,
+    Latest,
+    Offset(i64),
+}
+
+impl std::str::FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            number => number
+                .parse()
+                .ok()
+                .filter(|offset| *offset >= 0)
+                .map(Self::Offset)
+                .ok_or_else(|| "write `earliest`, `latest`, or an offset".to_owned()),
+        }
+    }
+}
+
+pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
+    with_store(context, async |store, settings| match command {
+        Command::Show { topic } => show(store, settings, &topic).await,
+        Command::Reset(Reset { topic, to: Some(to), yes, .. }) => reset(store, settings, &topic, to, yes).await,
+        Command::Reset(Reset { topic, newest, yes, .. }) => {
+            set_newest(store, &topic, newest.as_deref().unwrap_or("now"), yes).await
+        }
+        Command::Forget { topic, yes } => {
+            if !yes {
+                say(format!(
+                    "this forgets the positions of topic `{}`, and windows do not wait for it any more; what was counted stays\nhint: \
+                     --yes does it",
+                    plain(&topic)
+                ));
+                return Ok(());
+            }
+            store.forget_topic(&topic, &actor()).await?;
+            tell(&serde_json::json!({ "forgotten": topic }), || {
+                say(format!("topic `{}` is forgotten", plain(&topic)))
+            })
+        }
+    })
+}
+
+/// The stored positions of what somebody names.
+async fn stored(store: &Store, named: &str) -> Result<Vec<StoredPosition>, CliError> {
+    let one = named.rsplit_once('/').and_then(|(topic, number)| Some((topic, number.parse().ok()?)));
+    let found = match one {
+        Some((topic, number)) => store.positions(topic, Some(number)).await?,
+        None => store.positions(named, None).await?,
+    };
+    if found.is_empty() {
+        let topics = store.topics().await?;
+        let known: Vec<String> = topics.iter().map(|topic| plain(topic)).collect();
+        let known = if known.is_empty() { "none was ever read".to_owned() } else { known.join(", ") };
+        return Err(CliError::Failed(format!(
+            "no position of `{}` is stored\nhint: name a topic or one partition, TOPIC/NUMBER; topics: {known}",
+            plain(named)
+        )));
+    }
+    Ok(found)
+}
+
+/// Where a log begins and ends, or why that cannot be known.
+async fn ends(commands: &SourceCommands, partition: &Partition) -> Result<(i64, i64), String> {
+    let (commands, asked) = (commands.clone(), partition.clone());
+    tokio::task::spawn_blocking(move || commands.ends(&asked))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())
+}
+
+async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), CliError> {
+    let positions = stored(store, named).await?;
+    let source = Source::start(&source_options(settings)?).map_err(crate::app::AppError::from)?;
+    let commands = source.commands();
+    let mut rows = Vec::new();
+    for position in &positions {
+        rows.push((position, ends(&commands, &position.partition).await));
+    }
+    let _left_in_time = source.close(Duration::from_secs(5)).await;
+    let as_row = |(position, ends): &(&StoredPosition, Result<(i64, i64), String>)| {
+        let newest: serde_json::Map<String, serde_json::Value> =
+            position.newest.iter().map(|(monitor, time)| (monitor.clone(), time.to_string().into())).collect();
+        serde_json::json!({
+            "topic": position.partition.topic.as_ref(), "partition": position.partition.partition,
+            "next_offset": position.next_offset, "log_begin": ends.as_ref().ok().map(|ends| ends.0),
+            "log_end": ends.as_ref().ok().map(|ends| ends.1), "fault": position.fault, "newest": newest,
+        })
+    };
+    tell(&rows.iter().map(as_row).collect::<Vec<_>>(), || {
+        for (position, ends) in &rows {
+            let log = match ends {
+                Ok((low, high)) => format!("the log has {low} to {high}"),
+                Err(error) => plain(error),
+            };
+            let next = position.next_offset.map_or("never read".to_owned(), |next| format!("at {next}"));
+            say(format!("{} {next}; {log}", plain(&position.partition.to_string())));
+            if let Some(fault) = &position.fault {
+                say(format!("  not read: {}", plain(fault)));
+            }
+            for (monitor, newest) in &position.newest {
+                say(format!("  newest event of monitor {}: {newest}", plain(monitor)));
+            }
+        }
+    })
+}
+
+async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: bool) -> Result<(), CliError> {
+    let positions = stored(store, named).await?;
+    let source = Source::start(&source_options(settings)?).map_err(crate::app::AppError::from)?;
+    let commands = source.commands();
+    let mut plan: Vec<(StoredPosition, i64)> = Vec::new();
+    for position in positions {
+        let (low, high) = ends(&commands, &position.partition).await.map_err(CliError::Unavailable)?;
+        let target = match to {
+            To::Earliest => low,
+            To::Latest => high,
+            To::Offset(offset) if (low..=high).contains(&offset) => offset,
+            To::Offset(offset) => {
+                return Err(CliError::Failed(format!(
+                    "{offset} is not in the log of {}, which has {low} to {high}",
+                    plain(&position.partition.to_string())
+                )));
+            }
+        };
+        plan.push((position, target));
+    }
+    let _left_in_time = source.close(Duration::from_secs(5)).await;
+    let rows: Vec<_> = plan
+        .iter()
+        .map(|(position, to)| {
+            serde_json::json!({
+                "topic": position.partition.topic.as_ref(), "partition": position.partition.partition,
+                "from": position.next_offset, "to": to, "done": yes,
+            })
+        })
+        .collect();
+    if yes {
+        for (position, to) in &plan {
+            store.reset_position(&position.partition, position.next_offset, *to, &actor()).await?;
+        }
+    }
+    tell(&rows, || {
+        for (position, to) in &plan {
+            say(format!("{} {}", plain(&position.partition.to_string()), what_moves(position, *to)));
+        }
+        say(if yes {
+            "done; a daemon that reads them goes on from there within seconds"
+        } else {
+            "nothing was changed\nhint: --yes does it"
+        });
+    })
+}
+
+/// What moving a position does, in words.
+fn what_moves(position: &StoredPosition, to: i64) -> String {
+    let Some(from) = position.next_offset else { return format!("was never read, begins at {to}") };
+    let count = |number: i64| grouped(u64::try_from(number).unwrap_or(0));
+    let meaning = if position.fault.is_some() {
+        "another log: what the old one still had is not counted".to_owned()
+    } else if to > from {
+        format!("{} messages are skipped: they are never counted, and are shown as lost", count(to - from))
+    } else if to < from {
+        format!(
+            "{} messages are read again: those of windows that are open are counted twice, those of closed ones are late",
+            count(from - to)
+        )
+    } else {
+        "it stays where it is".to_owned()
+    };
+    format!("from {from} to {to}: {meaning}")
+}
+
+async fn set_newest(store: &Store, named: &str, time: &str, yes: bool) -> Result<(), CliError> {
+    let time = match time {
+        "now" => clock_now().ok_or_else(|| CliError::Failed("this machine's clock is not set".to_owned()))?,
+        text => text.parse::<EventTime>().map_err(|error| CliError::Usage(format!("--newest: {error}")))?,
+    };
+    let positions = stored(store, named).await?;
+    let ahead = |position: &&StoredPosition| position.newest.iter().any(|(_, newest)| *newest > time);
+    let moved: Vec<&StoredPosition> = positions.iter().filter(ahead).collect();
+    if yes {
+        for position in &moved {
+            store.reset_newest(&position.partition, time, &actor()).await?;
+        }
+    }
+    let rows: Vec<_> = moved
+        .iter()
+        .map(|position| {
+            serde_json::json!({
+                "topic": Arc::clone(&position.partition.topic).as_ref(), "partition": position.partition.partition,
+                "newest": time.to_string(), "done": yes,
+            })
+        })
+        .collect();
+    tell(&rows, || {
+        for position in &moved {
+            for (monitor, newest) in position.newest.iter().filter(|(_, newest)| *newest > time) {
+                say(format!(
+                    "{}: the newest event of monitor {} goes from {newest} back to {time}",
+                    plain(&position.partition.to_string()),
+                    plain(monitor)
+                ));
+            }
+        }
+        say(match (moved.is_empty(), yes) {
+            (true, _) => "no newest event time lies after that; nothing was changed",
+            (false, true) => "done; a daemon that reads them starts anew within seconds",
+            (false, false) => "nothing was changed\nhint: --yes does it",
+        });
+    })
+}
