@@ -132,6 +132,7 @@ fn migrations() -> Migrator {
         (5, "segments", include_str!("../../migrations/0005_segments.sql")),
         (6, "ends", include_str!("../../migrations/0006_ends.sql")),
         (7, "notes", include_str!("../../migrations/0007_notes.sql")),
+        (10, "delivery", include_str!("../../migrations/0010_delivery.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

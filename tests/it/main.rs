@@ -32,6 +32,7 @@ mod golden;
 mod operations;
 mod practice;
 mod seeing;
+mod sending;
 mod store;
 mod support;
 mod unit_file;

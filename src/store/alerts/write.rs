@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition};
+use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition, derived_id};
 use crate::decision::{ChangedAlert, RefreshedAlert};
 use crate::store::{StoreError, failed, timestamp};
 
@@ -152,7 +152,7 @@ async fn join_group(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into alert_group (id, thread, route, receiver, labels, timing, mute)
-         values ($1, gen_random_uuid(), $2, $3, $4, $5, $6)
+         values ($1, $7, $2, $3, $4, $5, $6)
          on conflict (id) do update set timing = excluded.timing, mute = excluded.mute, due_at = now()",
     )
     .bind(id)
@@ -161,6 +161,8 @@ async fn join_group(
     .bind(Json(&group.labels))
     .bind(Json(group.timing))
     .bind(Json(&group.mute))
+    // The group lives from the alert that opens it on: a database that was set back in time names that life alike.
+    .bind(derived_id(&["thread", &id.to_string(), &alert.to_string()]))
     .execute(&mut *connection)
     .await?;
     sqlx::query("insert into alert_group_member (group_id, alert_id) values ($1, $2) on conflict do nothing")
