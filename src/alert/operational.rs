@@ -30,6 +30,8 @@ pub enum OperationalRule {
     NothingSelected,
     /// A partition has records and is not read.
     StuckPartition,
+    /// Groups or databases take records from one another.
+    ConflictingReaders,
     /// Windows close and there is nothing to compare them with.
     BaselineMissing,
     /// Segments close windows that the baseline has nothing of.
@@ -42,7 +44,7 @@ pub enum OperationalRule {
 
 impl OperationalRule {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoData,
         Self::Lag,
         Self::RejectedShare,
@@ -53,6 +55,7 @@ impl OperationalRule {
         Self::UnreadableColumn,
         Self::NothingSelected,
         Self::StuckPartition,
+        Self::ConflictingReaders,
         Self::BaselineMissing,
         Self::SegmentWithoutBaseline,
         Self::DeadDeliveries,
@@ -73,6 +76,7 @@ impl OperationalRule {
             Self::UnreadableColumn => "unreadable_column",
             Self::NothingSelected => "nothing_selected",
             Self::StuckPartition => "stuck_partition",
+            Self::ConflictingReaders => "conflicting_readers",
             Self::BaselineMissing => "baseline_missing",
             Self::SegmentWithoutBaseline => "segment_without_baseline",
             Self::DeadDeliveries => "dead_deliveries",
@@ -121,6 +125,10 @@ impl OperationalRule {
                 "Look at the daemon that owns the partition and at the broker that leads it; where a transaction holds messages \
                  back, look at its producer (kafka-transactions.sh find-hanging)."
             }
+            Self::ConflictingReaders => {
+                "Daemons that share a database share one `kafka.group`, and every database has a group of its own: set `kafka.group` \
+                 and `postgres.url` so, and restart the daemons. Windows of that time lack records, or were read twice for nothing."
+            }
             Self::BaselineMissing => {
                 "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
             }
@@ -145,6 +153,7 @@ impl OperationalRule {
             Self::NoData
             | Self::Lag
             | Self::StuckPartition
+            | Self::ConflictingReaders
             | Self::BaselineMissing
             | Self::NothingSelected
             | Self::SegmentWithoutBaseline => 3,
@@ -227,6 +236,8 @@ pub struct OperationalFacts {
     pub stuck: Vec<(String, i64)>,
     /// Partitions in which an open transaction has kept messages from being read for too long.
     pub held: Vec<HeldBack>,
+    /// Consumer groups and databases that take records from one another, in words.
+    pub conflicts: Vec<String>,
     /// Whether the newest window closed without a baseline, and none is being learnt.
     pub baseline_missing: bool,
     /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
@@ -421,6 +432,8 @@ impl OperationalFacts {
         });
         let both: Vec<String> = standing.into_iter().chain(held).collect();
         signs.push(Sign::new(Rule::StuckPartition, (!both.is_empty()).then(|| both.join("; "))));
+        let conflicts = (!self.conflicts.is_empty()).then(|| self.conflicts.join("; "));
+        signs.push(Sign::new(Rule::ConflictingReaders, conflicts));
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));

@@ -125,7 +125,10 @@ pub struct Shared {
 }
 
 struct Life {
+    /// Why the database could not be asked.
     database_error: Option<String>,
+    /// Why the last checkpoint could not be stored: reading may go on well while nothing can be written.
+    write_error: Option<String>,
     kafka_ready: bool,
     ingest_seen: (u64, Instant),
     poll_seen: (u64, Instant),
@@ -153,6 +156,7 @@ impl Shared {
             complaints: Complaints::default(),
             life: Mutex::new(Life {
                 database_error: None,
+                write_error: None,
                 kafka_ready: false,
                 ingest_seen: (0, now),
                 poll_seen: (0, now),
@@ -193,7 +197,8 @@ impl Shared {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The database answered, or did not. Logged when that changes.
+    /// The database answered a question, or did not. Logged when that changes. Says nothing about whether it can be
+    /// written to.
     pub fn database(&self, outcome: Result<(), String>) {
         let mut life = self.life();
         match (&outcome, &life.database_error) {
@@ -201,8 +206,31 @@ impl Shared {
             (Ok(()), Some(_)) => tracing::info!("the database is back"),
             _ => {}
         }
-        self.metrics.database(outcome.is_ok());
+        self.metrics.database(outcome.is_ok() && life.write_error.is_none());
         life.database_error = outcome.err();
+    }
+
+    /// A checkpoint was stored, or could not be. Logged when that changes.
+    pub fn written(&self, outcome: Result<(), String>) {
+        let mut life = self.life();
+        match (&outcome, &life.write_error) {
+            (Err(error), None) => {
+                tracing::error!(%error, "a checkpoint cannot be stored: reading pauses until one can be");
+            }
+            (Ok(()), Some(_)) => tracing::info!("checkpoints can be stored again"),
+            _ => {}
+        }
+        self.metrics.database(outcome.is_ok());
+        if outcome.is_ok() {
+            life.database_error = None;
+        }
+        life.write_error = outcome.err();
+    }
+
+    /// The daemon waits for the database that it has never reached; said by whoever waits.
+    pub(super) fn waits_for_database(&self, error: String) {
+        self.metrics.database(false);
+        self.life().database_error = Some(error);
     }
 
     /// Partitions are assigned and being read (or there are none to read).
@@ -231,19 +259,23 @@ impl Shared {
         Probe::new(problems)
     }
 
-    /// Can the daemon do its work now?
-    pub(super) fn readiness(&self) -> Probe {
+    /// Can the daemon do its work now? One that the group has given no partition is there to take over, and has nothing to
+    /// write meanwhile.
+    pub(super) fn readiness(&self, commands: &SourceCommands) -> Probe {
         let life = self.life();
+        let standby = commands.stands_by();
         let mut problems = Vec::new();
-        if let Some(error) = &life.database_error {
-            problems.push(error.clone());
-        }
-        if !life.kafka_ready {
+        problems.extend(life.database_error.clone());
+        problems.extend(life.write_error.clone().filter(|_| !standby));
+        if !life.kafka_ready && !standby {
             problems.push("no partition has been assigned yet".to_owned());
         }
-        Probe::new(problems)
+        Probe { standby, ..Probe::new(problems) }
     }
 }
+
+/// What a daemon does that has no partition.
+const STANDBY: &str = "stands by: the consumer group has more daemons than partitions";
 
 /// Tells systemd how things are: ready once, a status line, and the watchdog only while loops turn.
 pub(super) async fn watchdog(
@@ -261,6 +293,7 @@ pub(super) async fn watchdog(
     tell(&[NotifyState::Ready]);
     let interval = sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |limit| limit / 3);
     let mut ticks = tokio::time::interval(interval.clamp(Duration::from_millis(200), Duration::from_secs(10)));
+    let mut stood_by = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => {
@@ -269,12 +302,18 @@ pub(super) async fn watchdog(
             }
             _ = ticks.tick() => {
                 let health = shared.health(&commands);
-                let ready = shared.readiness();
+                let ready = shared.readiness(&commands);
                 let status = match ready.problems.first().or(health.problems.first()) {
                     Some(problem) => format!("degraded: {problem}"),
+                    None if ready.standby => STANDBY.to_owned(),
                     None => format!("{} monitors, {} bytes in flight", shared.monitors().len(), commands.in_flight()),
                 };
-                tell(&[NotifyState::Status(&status)]);
+                if ready.standby && !stood_by {
+                    tracing::info!("{STANDBY}");
+                }
+                stood_by = ready.standby;
+                // A status is one line.
+                tell(&[NotifyState::Status(status.lines().next().unwrap_or_default())]);
                 if health.ok {
                     tell(&[NotifyState::Watchdog]);
                 }

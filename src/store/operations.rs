@@ -11,6 +11,7 @@ use sqlx::{PgConnection, Row as _};
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
 use super::learning::segments_without_baseline;
 use super::positions::seconds;
+use super::readers::conflicts;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::alert::{
     ChangeReason, HeldBack, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign,
@@ -367,6 +368,7 @@ async fn facts(
     .bind(monitor)
     .fetch_one(&mut *connection)
     .await?;
+    let conflicts = conflicts(&mut *connection, watched.topics).await?;
     let segments = segments_without_baseline(connection, monitor).await?;
     // A handful of records, such as a mistyped value, is no segment that anybody misses.
     let segments = segments.into_iter().filter(|segment| segment.last_rows >= watched.min_records);
@@ -386,6 +388,7 @@ async fn facts(
         gaps,
         stuck,
         held,
+        conflicts,
         baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
         segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
         unanswered: count(unanswered),

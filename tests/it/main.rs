@@ -33,6 +33,7 @@ mod operations;
 mod practice;
 mod seeing;
 mod sending;
+mod starting;
 mod store;
 mod support;
 mod unit_file;

@@ -34,13 +34,13 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A proxy in front of the database that can cut every connection and refuse new ones.
-struct Proxy {
-    address: std::net::SocketAddr,
+pub(super) struct Proxy {
+    pub(super) address: std::net::SocketAddr,
     up: Arc<AtomicBool>,
 }
 
 impl Proxy {
-    fn start(world: &World) -> Self {
+    pub(super) fn start(world: &World) -> Self {
         let options: PgConnectOptions = world.database_url.parse().unwrap();
         let up = Arc::new(AtomicBool::new(true));
         let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -78,7 +78,7 @@ impl Proxy {
         Self { address, up }
     }
 
-    fn set(&self, up: bool) {
+    pub(super) fn set(&self, up: bool) {
         self.up.store(up, Ordering::SeqCst);
     }
 }

@@ -38,6 +38,11 @@ impl JsonDecoder {
         self.slots.time.and_then(|slot| self.cells.get(slot)).map_or(Value::Missing, |cell| cell.value())
     }
 
+    /// Whether the event time is the value of a sensitive column.
+    fn hides_time(&self) -> bool {
+        self.layout.time.as_ref().is_some_and(|path| self.sensitive.contains(path))
+    }
+
     fn bad_time(&self, payload: &[u8]) -> String {
         let Some(path) = &self.layout.time else {
             return "the message has no timestamp\nhint: name the field of the event time as `time` in [source]"
@@ -50,13 +55,20 @@ impl JsonDecoder {
                     .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 format!("the record has no event time `{path}`; it has {}{hint}", fields(&paths))
             }
-            value => self.layout.time_format.refusal(&path.to_string(), value),
+            value => self.layout.time_format.refusal(&path.to_string(), value, self.hides_time()),
         }
     }
 
     fn future_time(&self, broker: Option<EventTime>) -> String {
         let name = self.layout.time.as_ref().map_or_else(|| "the time".to_owned(), |path| format!("`{path}`"));
         let time = self.time_value().event_time(self.layout.time_format);
+        if self.hides_time() {
+            return format!(
+                "{name} lies more than {} after the broker's time (max_future_skew); its value is not shown: the column is sensitive\n\
+                 hint: is the clock of the producer right, have local times their offset, and is `time_unit` that of the numbers?",
+                duration(self.layout.max_future_skew)
+            );
+        }
         let Some((time, broker)) = time.zip(broker) else { return format!("{name} lies in the future") };
         let ahead = time.micros() - broker.micros();
         let text = format!(
