@@ -34,6 +34,8 @@ mod operations;
 mod positions;
 mod practice;
 mod seeing;
+mod sending;
+mod starting;
 mod store;
 mod support;
 mod unit_file;
