@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
-    bike_records, number, services,
+    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told,
+    assert_told_under_one_id, assert_windows_are_true, bike_records, number, services,
 };
 
 /// Kills at moments of chance.
@@ -21,28 +21,6 @@ fn produce(world: &World, records: &[String], first: usize) {
         world.produce(((first + index) % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
     }
     world.flush();
-}
-
-/// Webhooks may be repeated after a crash, but only under one id with one content, and none is missing.
-fn assert_told_under_one_id(world: &World) {
-    let mut by_id: BTreeMap<String, String> = BTreeMap::new();
-    for (id, event) in world.webhooks.received() {
-        let text = event.to_string();
-        assert_eq!(by_id.entry(id).or_insert_with(|| text.clone()), &text, "a repetition is identical");
-    }
-    let rows: Vec<(String, String)> = world
-        .runtime
-        .block_on(
-            sqlx::query_as("select id::text, status from notification where receiver = 'webhook'")
-                .fetch_all(&world.pool),
-        )
-        .unwrap();
-    let known: BTreeMap<String, String> = rows.into_iter().collect();
-    for (id, status) in &known {
-        // What a later message stands for need not have been sent, and may have been.
-        assert!(status == "superseded" || by_id.contains_key(id), "{id} is {status} and was never sent");
-    }
-    assert!(by_id.keys().all(|id| known.contains_key(id)), "nothing undecided is told");
 }
 
 #[test]

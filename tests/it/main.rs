@@ -29,6 +29,7 @@ mod end_to_end;
 mod episodes;
 mod files;
 mod golden;
+mod nemesis;
 mod operations;
 mod practice;
 mod seeing;
