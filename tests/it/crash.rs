@@ -116,3 +116,68 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
     assert_eq!(zombie.stop(), Some(0));
     assert_eq!(other.stop(), Some(0));
 }
+
+#[test]
+fn a_transaction_left_open_by_a_stopped_daemon_is_ended_and_others_go_on() {
+    let Some(world) = world("stopped inside a transaction", "2s") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    // It stops itself with the locks of everything it has written in its second checkpoint.
+    let stopped = world.start_daemon("a", Some("checkpoint.before_commit:2:stop"));
+    produce(&world, &live[..3_000], 0);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !stopped.is_stopped() {
+        assert!(Instant::now() < deadline, "{}", stopped.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let other = world.start_daemon("b", None);
+    produce(&world, &live[3_000..], 3_000);
+    // Its locks are gone after `idle_in_transaction_session_timeout`, 15 s.
+    world.wait_for("the other daemon to count everything", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted >= live.len() as i64 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    stopped.signal("CONT");
+    world.wait_until_done(live.len() as u64, 90);
+    assert_windows_are_true(&world, live);
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), live.len() as u64)]));
+    assert_everything_was_told(&world);
+    assert_told_under_one_id(&world);
+    assert_eq!(other.stop(), Some(0));
+    assert_eq!(stopped.stop(), Some(0));
+}
+
+#[test]
+fn a_second_sigterm_ends_it_at_once() {
+    let Some(world) = world("second SIGTERM", "6s") else { return };
+    let live = &bike_records()[TRAINING_ROWS..];
+    let mut daemon = world.start_daemon("a", None);
+    produce(&world, &live[..600], 0);
+    world.wait_for("records to be counted", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted == 600 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    // The last checkpoint has to wait for this lock.
+    let locked = world.runtime.block_on(async {
+        let mut transaction = world.pool.begin().await.unwrap();
+        let lock = sqlx::query("lock table source_partition in access exclusive mode");
+        lock.execute(&mut *transaction).await.unwrap();
+        transaction
+    });
+    produce(&world, &live[600..900], 600);
+    std::thread::sleep(Duration::from_secs(1));
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended_within(Duration::from_secs(2)), None, "it waits for its last checkpoint");
+    daemon.signal("TERM");
+    let status = daemon.ended_within(Duration::from_secs(2)).expect("it ends at once");
+    assert_eq!(status.code(), Some(1));
+    drop(locked);
+    // What it did not store is read again.
+    let next = world.start_daemon("b", None);
+    world.wait_for("everything to be counted", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted == 900 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    assert_eq!(next.stop(), Some(0));
+}

@@ -41,7 +41,7 @@ struct Window {
     members: Vec<Place>,
 }
 
-/// Everything, after the daemons have caught up.
+/// What is stored, after the daemons have caught up.
 pub fn check(field: &Field<'_>, truth: &Truth) -> Figures {
     let mut figures = Figures { messages: truth.messages(), ..Figures::default() };
     for (monitor, length, series) in MONITORS {
@@ -67,7 +67,6 @@ pub fn check(field: &Field<'_>, truth: &Truth) -> Figures {
         }
         let counted: u64 = windows.iter().filter(|window| window.key.1 == "*").map(|window| window.rows as u64).sum();
         figures.late += check_tally(field, monitor, truth, counted);
-        check_api(field, monitor, &windows);
     }
     check_positions(field, truth);
     check_episodes(field);
@@ -263,8 +262,14 @@ fn check_tally(field: &Field<'_>, monitor: &str, truth: &Truth, counted: u64) ->
     good.saturating_sub(counted)
 }
 
-/// What people see is what is stored.
-fn check_api(field: &Field<'_>, monitor: &str, windows: &[Window]) {
+/// What people see, at every daemon, is what is stored.
+pub fn check_api(field: &Field<'_>) {
+    for (monitor, ..) in MONITORS {
+        check_list(field, monitor, &stored(field, monitor));
+    }
+}
+
+fn check_list(field: &Field<'_>, monitor: &str, windows: &[Window]) {
     let stored: BTreeMap<(String, String, i64), (u64, u64)> =
         windows.iter().map(|window| (window.key.clone(), (window.rows as u64, window.late as u64))).collect();
     for daemon in DAEMONS {

@@ -137,12 +137,12 @@ impl<'a> Field<'a> {
 
     /// A promise is broken.
     pub fn violated(&self, what: impl Display) {
-        eprintln!("nemesis: VIOLATED: {what}");
         self.violations.lock().unwrap().push(what.to_string());
     }
 
-    pub fn violations(&self) -> Vec<String> {
-        self.violations.lock().unwrap().clone()
+    /// The broken promises so far; from here on they are counted anew.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut *self.violations.lock().unwrap())
     }
 
     /// Something that is not promised while other faults last; counted, and printed with the round.

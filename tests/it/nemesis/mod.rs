@@ -6,6 +6,7 @@
 //! depends on the machine, so a failure is repeated by running its seed again, some times if need be.
 
 mod check;
+mod deceit;
 mod faults;
 mod field;
 mod postgres;
@@ -39,6 +40,8 @@ const NOT_YET: [&str; 7] = [
 ];
 /// How long the short run lasts at least, and any other: before that no two windows drift. Every fault comes once.
 const SHORT: u64 = 30;
+/// How soon after the last fault everything is counted again, in seconds, also by a daemon whose connections went silent.
+const RECOVERY: u64 = 60;
 /// How long a long run lasts, and each of its rounds, unless told otherwise.
 const LONG: u64 = 3_600;
 const ROUND: u64 = 120;
@@ -76,6 +79,11 @@ fn chosen() -> Vec<&'static Fault> {
     }
 }
 
+/// The names of all faults, for the document about them.
+pub fn fault_names() -> Vec<&'static str> {
+    FAULTS.iter().map(|fault| fault.name).collect()
+}
+
 /// Says how to repeat a round when it fails, however it does.
 struct Replay(u64, u64);
 
@@ -87,6 +95,15 @@ impl Drop for Replay {
                 self.0, self.1
             );
         }
+    }
+}
+
+/// Ends what runs beside it when it goes, also by a panic.
+struct Raise<'a>([&'a AtomicBool; 3]);
+
+impl Drop for Raise<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|flag| flag.store(true, Ordering::SeqCst));
     }
 }
 
@@ -149,6 +166,7 @@ fn run_round(cluster: &Cluster, kafka: &str, seed: u64, seconds: u64, faults: &[
     let (producing, watching) = (AtomicBool::new(false), AtomicBool::new(false));
     let strikes = Mutex::new(BTreeMap::new());
     let (truth, seen) = std::thread::scope(|scope| {
+        let _when_this_fails = Raise([&producing, &watching, &field.over]);
         let producer = scope.spawn(|| traffic::produce(&world, seed, &field.partitions, &producing));
         let witness = scope.spawn(|| witness::watch(&field, &watching));
         let lanes: Vec<_> = Lane::ALL
@@ -161,8 +179,7 @@ fn run_round(cluster: &Cluster, kafka: &str, seed: u64, seconds: u64, faults: &[
         std::thread::sleep(Duration::from_secs(seconds));
         field.over.store(true, Ordering::SeqCst);
         let broken = lanes.into_iter().filter_map(|lane| lane.join().err()).count();
-        // Everything is healed; what comes now is counted by daemons that nothing disturbs.
-        std::thread::sleep(Duration::from_secs(2));
+        recover(&field);
         producing.store(true, Ordering::SeqCst);
         let truth = producer.join().unwrap();
         settle(&field, &truth);
@@ -172,14 +189,16 @@ fn run_round(cluster: &Cluster, kafka: &str, seed: u64, seconds: u64, faults: &[
         (truth, seen)
     });
     truth.assert_is_the_log(&world);
-    let figures = check::check(&field, &truth);
+    check::check_api(&field);
     for name in DAEMONS {
         field.stop(name, true);
     }
-    let violations = field.violations();
+    let figures = check::check(&field, &truth);
+    let violations = field.take_violations();
     if violations.is_empty() {
         assert_everything_was_told(&world);
         assert_told_under_one_id(&world);
+        deceit::assert_the_checker_sees(&field, &truth);
     }
     drop(replay);
     let sum = |which: fn(&proxy::Counters) -> &std::sync::atomic::AtomicU64| {
@@ -207,6 +226,22 @@ fn build_baseline(world: &World, monitor: &str, training: &[String]) {
     let file = world.folder.path().join("training.jsonl");
     std::fs::write(&file, training.join("\n")).unwrap();
     world.driftd(&["baseline", "build", "--monitor", monitor, "--from", file.to_str().unwrap()]);
+}
+
+/// After the last fault records still come: every partition is counted again soon, by daemons that nobody restarts.
+fn recover(field: &Field<'_>) {
+    field.revive();
+    let standing = "select coalesce(string_agg(partition || ' by ' || coalesce(owner, 'nobody') || ' for ' ||
+                                               extract(epoch from now() - progressed_at)::int || ' s', ', '), '')
+                    from source_partition where progressed_at < now() - interval '3 seconds' or next_offset is null";
+    let state = field.world.runtime.block_on(crate::support::until(RECOVERY, async || {
+        let standing: String =
+            sqlx::query_scalar(standing).fetch_one(&field.world.pool).await.map_err(|error| error.to_string())?;
+        if standing.is_empty() { Ok(()) } else { Err(standing) }
+    }));
+    if let Err(standing) = state {
+        field.violated(format!("{RECOVERY} s after the last fault partitions stand still: {standing}"));
+    }
 }
 
 /// After the last fault: daemons end when they are told to, start again, and deal with all that is left.

@@ -63,7 +63,7 @@ pub struct Message {
 }
 
 /// Everything that was produced: partition to messages, of which the place is the offset.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Truth {
     pub partitions: BTreeMap<i32, Vec<Message>>,
     /// The phase of the first record, from which phases are counted.
