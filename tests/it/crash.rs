@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told,
-    assert_told_under_one_id, assert_windows_are_true, bike_records, number, services,
+    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_told_under_one_id,
+    assert_windows_are_true, bike_records, number, services,
 };
 
 /// Kills at moments of chance.

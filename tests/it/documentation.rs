@@ -96,7 +96,8 @@ fn all_code(folder: &Path) -> String {
 
 /// The cells of the rows of a section's tables, without the heads.
 fn rows<'a>(text: &'a str, section: &str) -> Vec<Vec<&'a str>> {
-    let (_, rest) = text.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("there is no {section}"));
+    let (_, rest) =
+        text.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("there is no {section}"));
     let rest = rest.split("\n## ").next().unwrap();
     let lines: Vec<&str> = rest.lines().filter(|line| line.starts_with('|')).collect();
     lines[2..].iter().map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
@@ -112,7 +113,10 @@ fn the_tests_and_faults_that_reliability_names_exist_and_every_promise_and_fault
     let text = document("reliability.md");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let code = all_code(&root.join("tests")) + &all_code(&root.join("src"));
-    let is_test = |name: &&str| name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+    };
     let exists = |name: &str| code.contains(&format!("fn {name}("));
     let settings = ["default_transaction_read_only", "idle_in_transaction_session_timeout"];
     let missing: Vec<&str> =

@@ -65,7 +65,8 @@ pub fn check(field: &Field<'_>, truth: &Truth) -> Figures {
                 field.violated(format!("{monitor} {key:?}: there is no window for {in_time} records"));
             }
         }
-        let counted: u64 = windows.iter().filter(|window| window.key.1 == "*").map(|window| window.rows as u64).sum();
+        let counted: u64 =
+            windows.iter().filter(|window| window.key.1 == "*").map(|window| window.rows as u64).sum();
         figures.late += check_tally(field, monitor, truth, counted);
     }
     check_positions(field, truth);
@@ -176,7 +177,11 @@ fn check_window(field: &Field<'_>, monitor: &str, window: &Window, expected: Opt
 /// A column's counts, bin by bin.
 fn compare(column: &Distribution, records: &[&Record]) -> Result<(), String> {
     let equal = |what: String, counted: u64, expected: usize| {
-        if counted == expected as u64 { Ok(()) } else { Err(format!("{what}: {counted} counted, {expected} there are")) }
+        if counted == expected as u64 {
+            Ok(())
+        } else {
+            Err(format!("{what}: {counted} counted, {expected} there are"))
+        }
     };
     let numbers = |record: &Record| match (column.name(), record.y) {
         ("x", _) => Some(record.x),
@@ -294,7 +299,9 @@ fn check_list(field: &Field<'_>, monitor: &str, windows: &[Window]) {
         let wrong: Vec<_> = shown.iter().filter(|(key, rows)| stored.get(*key) != Some(rows)).collect();
         if !wrong.is_empty() || shown.len() != stored.len().min(10_000) {
             let number = (shown.len(), stored.len());
-            field.violated(format!("{daemon} shows other windows of {monitor} than there are: {number:?} {wrong:?}"));
+            field.violated(format!(
+                "{daemon} shows other windows of {monitor} than there are: {number:?} {wrong:?}"
+            ));
         }
     }
 }
@@ -304,9 +311,12 @@ fn check_positions(field: &Field<'_>, truth: &Truth) {
     let rows: Vec<(i32, Option<i64>)> = field
         .world
         .runtime
-        .block_on(sqlx::query_as("select partition, next_offset from source_partition").fetch_all(&field.world.pool))
+        .block_on(
+            sqlx::query_as("select partition, next_offset from source_partition").fetch_all(&field.world.pool),
+        )
         .unwrap();
-    let stored: BTreeMap<i32, i64> = rows.into_iter().map(|(partition, next)| (partition, next.unwrap_or(-1))).collect();
+    let stored: BTreeMap<i32, i64> =
+        rows.into_iter().map(|(partition, next)| (partition, next.unwrap_or(-1))).collect();
     let expected: BTreeMap<i32, i64> =
         truth.partitions.iter().map(|(partition, messages)| (*partition, messages.len() as i64)).collect();
     if stored != expected {

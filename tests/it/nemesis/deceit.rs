@@ -14,9 +14,9 @@ const DAMAGES: [(&str, &str, &str); 6] = [
         "update record_tally set count = count - 1 where monitor = 'nemesis' and outcome = 'accepted'",
     ),
     (
-        "update record_tally set outcome = 'late' where monitor = 'wide' and outcome = 'filtered'",
+        "update record_tally set count = count - 1 where monitor = 'wide' and outcome = 'filtered'",
         "outcomes are",
-        "update record_tally set outcome = 'filtered' where monitor = 'wide' and outcome = 'late' and count > 10",
+        "update record_tally set count = count + 1 where monitor = 'wide' and outcome = 'filtered'",
     ),
     (
         "update model_window set rows = rows + 1 where segment = '*'",
@@ -33,11 +33,7 @@ const DAMAGES: [(&str, &str, &str); 6] = [
         "the ends of the log",
         "update source_partition set next_offset = next_offset + 1 where partition = 0",
     ),
-    (
-        "update alert set fired_at = null, state = 'firing'",
-        "no alert that fired",
-        "",
-    ),
+    ("update alert set fired_at = null, state = 'firing'", "no alert that fired", ""),
 ];
 
 /// Every kind of broken promise is found, in a round that has none.
@@ -71,11 +67,19 @@ type Lie = fn(&mut Truth);
 
 fn lies() -> [(&'static str, Lie, &'static str); 4] {
     [
-        ("a record was counted that nobody wrote", |truth| *last(truth) = What::Filtered, "holds records of other windows"),
-        ("a record was counted twice", |truth| {
-            let message = Message { payload: None, what: last(truth).clone() };
-            truth.partitions.get_mut(&0).unwrap().push(message);
-        }, "that came in time are not in it"),
+        (
+            "a record was counted that nobody wrote",
+            |truth| *last(truth) = What::Filtered,
+            "holds records of other windows",
+        ),
+        (
+            "a record was counted twice",
+            |truth| {
+                let message = Message { payload: None, what: last(truth).clone() };
+                truth.partitions.get_mut(&0).unwrap().push(message);
+            },
+            "that came in time are not in it",
+        ),
         ("a value is in the wrong bin", |truth| record(truth).x += 1_000.0, "column x: bin"),
         ("a value is missing", |truth| record(truth).y = super::traffic::Y::Null, "column y"),
     ]

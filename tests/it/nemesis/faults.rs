@@ -269,27 +269,27 @@ fn postgres_locked(field: &Field<'_>, _dice: &mut Dice) {
     });
 }
 
-fn on_lines(lines: Vec<&Lines>, which: fn(&Lines) -> &Proxy, mode: Mode, milliseconds: u64) {
-    for line in &lines {
+fn on_lines(lines: &[&Lines], which: fn(&Lines) -> &Proxy, mode: Mode, milliseconds: u64) {
+    for line in lines {
         which(line).set(mode);
     }
     rest(milliseconds);
-    for line in &lines {
+    for line in lines {
         which(line).set(Mode::Pass);
     }
 }
 
 fn postgres(field: &Field<'_>, dice: &mut Dice, mode: Mode, milliseconds: u64) {
-    on_lines(field.some_lines(dice), |lines| &lines.postgres, mode, milliseconds);
+    on_lines(&field.some_lines(dice), |lines| &lines.postgres, mode, milliseconds);
 }
 
 fn commit(field: &Field<'_>, dice: &mut Dice, how: AtCommit) {
-    on_lines(field.some_lines(dice), |lines| &lines.postgres, Mode::Commit(how), 3_000);
+    on_lines(&field.some_lines(dice), |lines| &lines.postgres, Mode::Commit(how), 3_000);
 }
 
 fn kafka(field: &Field<'_>, dice: &mut Dice, mode: Mode, milliseconds: u64) {
     if field.kafka_is_proxied {
-        on_lines(field.some_lines(dice), |lines| &lines.kafka, mode, milliseconds);
+        on_lines(&field.some_lines(dice), |lines| &lines.kafka, mode, milliseconds);
     }
 }
 

@@ -76,8 +76,7 @@ pub fn world(cluster: &Cluster, kafka: &str, start: &str) -> (World, BTreeMap<&'
         Proxy::start(&world.runtime, Upstream::Address(world.webhooks.address.to_string()), |_| Wire::Http);
     let mut lines = BTreeMap::new();
     for name in DAEMONS {
-        let postgres =
-            Proxy::start(&world.runtime, Upstream::Socket(cluster.socket()), |_| Wire::Postgres);
+        let postgres = Proxy::start(&world.runtime, Upstream::Socket(cluster.socket()), |_| Wire::Postgres);
         let upstream = Upstream::Address(kafka.to_owned());
         let kafka_line =
             Proxy::start(&world.runtime, upstream, |port| Wire::Kafka(KafkaAddress::new(kafka, port)));
@@ -240,7 +239,9 @@ impl<'a> Field<'a> {
         };
         let seconds = began.elapsed().as_secs();
         if undisturbed && was_up && (status.code() != Some(0) || seconds > 20) {
-            self.violated(format!("{name} ended with {status} after {seconds} s of SIGTERM, without any other fault"));
+            self.violated(format!(
+                "{name} ended with {status} after {seconds} s of SIGTERM, without any other fault"
+            ));
         } else if was_up && status.code() != Some(0) {
             self.tolerated(format!("SIGTERM while other faults lasted: {status}"));
         }

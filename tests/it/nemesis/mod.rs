@@ -108,7 +108,13 @@ impl Drop for Raise<'_> {
 }
 
 /// One lane: a shuffled deck of its faults, at least once, again and again until time is up.
-fn run_lane(field: &Field<'_>, lane: Lane, faults: &[&'static Fault], seed: u64, strikes: &Mutex<BTreeMap<&str, u64>>) {
+fn run_lane(
+    field: &Field<'_>,
+    lane: Lane,
+    faults: &[&'static Fault],
+    seed: u64,
+    strikes: &Mutex<BTreeMap<&str, u64>>,
+) {
     let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(lane as u64));
     let mut deck: Vec<&Fault> = faults.iter().copied().filter(|fault| fault.lane == lane).collect();
     if deck.is_empty() {
@@ -329,7 +335,12 @@ fn assert_unbroken(rounds: &[Round]) {
         .filter(|round| !round.violations.is_empty())
         .map(|round| {
             let first: Vec<&str> = round.violations.iter().take(20).map(String::as_str).collect();
-            format!("seed {}: {} broken promises, the first are\n  {}", round.seed, round.violations.len(), first.join("\n  "))
+            format!(
+                "seed {}: {} broken promises, the first are\n  {}",
+                round.seed,
+                round.violations.len(),
+                first.join("\n  ")
+            )
         })
         .collect();
     assert!(broken.is_empty(), "{}\nto repeat: DRIFTD_NEMESIS_SEED=... make nemesis", broken.join("\n"));

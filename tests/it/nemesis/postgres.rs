@@ -77,7 +77,8 @@ impl Cluster {
 
     /// Starts it, after a crash, too, and waits until it answers.
     pub fn up(&self) {
-        let log = fs::File::options().create(true).append(true).open(self.folder.path().join("postgres.log")).unwrap();
+        let log =
+            fs::File::options().create(true).append(true).open(self.folder.path().join("postgres.log")).unwrap();
         let server = self
             .command("postgres")
             .arg("-D")
@@ -90,7 +91,7 @@ impl Cluster {
             .spawn()
             .unwrap();
         *self.server.lock().unwrap() = Some(server);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let ready = || {
             let asked = self.command("pg_isready").arg("-q").arg("-h").arg(self.home()).status();
             asked.is_ok_and(|status| status.success())

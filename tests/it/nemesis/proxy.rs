@@ -224,12 +224,7 @@ impl Link {
     }
 
     /// Forwards whole messages of PostgreSQL's protocol, and deals with a COMMIT as the mode says.
-    async fn forward_frames(
-        &self,
-        spotter: &mut CommitSpotter,
-        bytes: &[u8],
-        to: &mut WriteHalf<Server>,
-    ) -> bool {
+    async fn forward_frames(&self, spotter: &mut CommitSpotter, bytes: &[u8], to: &mut WriteHalf<Server>) -> bool {
         spotter.push(bytes);
         while let Some((frame, is_commit)) = spotter.next_frame() {
             if is_commit {

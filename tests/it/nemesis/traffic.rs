@@ -104,7 +104,7 @@ impl Truth {
         }
         consumer.assign(&list).unwrap();
         let mut read: BTreeMap<i32, i64> = self.partitions.keys().map(|partition| (*partition, 0)).collect();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while read.iter().any(|(partition, next)| (self.partitions[partition].len() as i64) > *next) {
             assert!(Instant::now() < deadline, "the log ends before what was produced: {read:?}");
             let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else { continue };
@@ -115,8 +115,7 @@ impl Truth {
             *next += 1;
         }
         for (partition, messages) in &self.partitions {
-            let (_, high) =
-                consumer.fetch_watermarks(&world.topic, *partition, Duration::from_secs(10)).unwrap();
+            let (_, high) = consumer.fetch_watermarks(&world.topic, *partition, Duration::from_secs(10)).unwrap();
             assert_eq!(high, messages.len() as i64, "nobody else writes to partition {partition}");
         }
     }
@@ -179,7 +178,8 @@ pub fn produce(world: &World, seed: u64, partitions: &AtomicI32, stop: &AtomicBo
 
 /// One message of whatever kind.
 fn message(dice: &mut Dice, truth: &Truth, clock: i64, id: u64) -> Message {
-    let rejected = |payload: &[u8], reason| Message { payload: Some(payload.to_vec()), what: What::Rejected(reason) };
+    let rejected =
+        |payload: &[u8], reason| Message { payload: Some(payload.to_vec()), what: What::Rejected(reason) };
     let (time, may_be_in_time) = match dice.below(1_000) {
         // Beyond the bound by a little, by some windows, by more windows than are kept open.
         0..10 => (clock - 4_000 - dice.below(6_000) as i64, false),
@@ -193,7 +193,8 @@ fn message(dice: &mut Dice, truth: &Truth, clock: i64, id: u64) -> Message {
         28..30 => return rejected(b"\xff\xfe\x00garbage", "syntax"),
         30..32 => return rejected(b"[1,2,3]", "not_an_object"),
         32..34 => {
-            let text = json!({ "ts": "no time", "id": id, "model": { "name": "nemesis", "version": "1" } }).to_string();
+            let text =
+                json!({ "ts": "no time", "id": id, "model": { "name": "nemesis", "version": "1" } }).to_string();
             return rejected(text.as_bytes(), "bad_timestamp");
         }
         34..36 => return Message { payload: None, what: What::Rejected("tombstone") },

@@ -46,7 +46,9 @@ pub fn watch(field: &Field<'_>, stop: &AtomicBool) -> Seen {
             for (partition, next) in now {
                 let before = positions.entry(partition).or_insert(next);
                 if next < *before {
-                    field.violated(format!("the position of partition {partition} went back from {before} to {next}"));
+                    field.violated(format!(
+                        "the position of partition {partition} went back from {before} to {next}"
+                    ));
                 }
                 *before = next;
             }

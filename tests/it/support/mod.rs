@@ -342,7 +342,8 @@ impl World {
         });
         let deadline = Instant::now() + Duration::from_secs(20);
         let known = || {
-            let metadata = self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5)).unwrap();
+            let metadata =
+                self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5)).unwrap();
             metadata.topics().iter().any(|topic| topic.partitions().len() == partitions as usize)
         };
         while !known() {
