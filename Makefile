@@ -1,4 +1,4 @@
-.PHONY: demo test lint bench help
+.PHONY: demo test nemesis lint bench help
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -9,6 +9,9 @@ demo: ## See driftd work on real data (installs PostgreSQL's server through apt 
 
 test: ## Run all tests against a real Kafka and a real PostgreSQL, started for the purpose
 	tests/run.sh
+
+nemesis: ## An hour of kills, cuts, silence and outages against every promise (docs/reliability.md); DRIFTD_NEMESIS_SECONDS for less
+	tests/run.sh --test it nemesis::hours -- --ignored --nocapture
 
 lint: ## Formatting, lints and documentation
 	cargo fmt --check

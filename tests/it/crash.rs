@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
-    bike_records, number, services,
+    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_told_under_one_id,
+    assert_windows_are_true, bike_records, number, services,
 };
 
 /// Kills at moments of chance.
@@ -21,28 +21,6 @@ fn produce(world: &World, records: &[String], first: usize) {
         world.produce(((first + index) % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
     }
     world.flush();
-}
-
-/// Webhooks may be repeated after a crash, but only under one id with one content, and none is missing.
-fn assert_told_under_one_id(world: &World) {
-    let mut by_id: BTreeMap<String, String> = BTreeMap::new();
-    for (id, event) in world.webhooks.received() {
-        let text = event.to_string();
-        assert_eq!(by_id.entry(id).or_insert_with(|| text.clone()), &text, "a repetition is identical");
-    }
-    let rows: Vec<(String, String)> = world
-        .runtime
-        .block_on(
-            sqlx::query_as("select id::text, status from notification where receiver = 'webhook'")
-                .fetch_all(&world.pool),
-        )
-        .unwrap();
-    let known: BTreeMap<String, String> = rows.into_iter().collect();
-    for (id, status) in &known {
-        // What a later message stands for need not have been sent, and may have been.
-        assert!(status == "superseded" || by_id.contains_key(id), "{id} is {status} and was never sent");
-    }
-    assert!(by_id.keys().all(|id| known.contains_key(id)), "nothing undecided is told");
 }
 
 #[test]
@@ -137,4 +115,69 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
     assert_told_under_one_id(&world);
     assert_eq!(zombie.stop(), Some(0));
     assert_eq!(other.stop(), Some(0));
+}
+
+#[test]
+fn a_transaction_left_open_by_a_stopped_daemon_is_ended_and_others_go_on() {
+    let Some(world) = world("stopped inside a transaction", "2s") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    // It stops itself with the locks of everything it has written in its second checkpoint.
+    let stopped = world.start_daemon("a", Some("checkpoint.before_commit:2:stop"));
+    produce(&world, &live[..3_000], 0);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !stopped.is_stopped() {
+        assert!(Instant::now() < deadline, "{}", stopped.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let other = world.start_daemon("b", None);
+    produce(&world, &live[3_000..], 3_000);
+    // Its locks are gone after `idle_in_transaction_session_timeout`, 15 s.
+    world.wait_for("the other daemon to count everything", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted >= live.len() as i64 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    stopped.signal("CONT");
+    world.wait_until_done(live.len() as u64, 90);
+    assert_windows_are_true(&world, live);
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), live.len() as u64)]));
+    assert_everything_was_told(&world);
+    assert_told_under_one_id(&world);
+    assert_eq!(other.stop(), Some(0));
+    assert_eq!(stopped.stop(), Some(0));
+}
+
+#[test]
+fn a_second_sigterm_ends_it_at_once() {
+    let Some(world) = world("second SIGTERM", "6s") else { return };
+    let live = &bike_records()[TRAINING_ROWS..];
+    let mut daemon = world.start_daemon("a", None);
+    produce(&world, &live[..600], 0);
+    world.wait_for("records to be counted", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted == 600 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    // The last checkpoint has to wait for this lock.
+    let locked = world.runtime.block_on(async {
+        let mut transaction = world.pool.begin().await.unwrap();
+        let lock = sqlx::query("lock table source_partition in access exclusive mode");
+        lock.execute(&mut *transaction).await.unwrap();
+        transaction
+    });
+    produce(&world, &live[600..900], 600);
+    std::thread::sleep(Duration::from_secs(1));
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended_within(Duration::from_secs(2)), None, "it waits for its last checkpoint");
+    daemon.signal("TERM");
+    let status = daemon.ended_within(Duration::from_secs(2)).expect("it ends at once");
+    assert_eq!(status.code(), Some(1));
+    drop(locked);
+    // What it did not store is read again.
+    let next = world.start_daemon("b", None);
+    world.wait_for("everything to be counted", 60, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted == 900 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    assert_eq!(next.stop(), Some(0));
 }

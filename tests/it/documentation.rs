@@ -79,3 +79,66 @@ fn every_operational_alert_and_every_training_system_stands_in_the_document() {
         assert!(text.contains(&format!("| `{name}` |")), "docs/alerting.md lacks {name}");
     }
 }
+
+/// All Rust files below a folder of the repository, in one text.
+fn all_code(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&all_code(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+    text
+}
+
+/// The cells of the rows of a section's tables, without the heads.
+fn rows<'a>(text: &'a str, section: &str) -> Vec<Vec<&'a str>> {
+    let (_, rest) =
+        text.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("there is no {section}"));
+    let rest = rest.split("\n## ").next().unwrap();
+    let lines: Vec<&str> = rest.lines().filter(|line| line.starts_with('|')).collect();
+    lines[2..].iter().map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn the_tests_and_faults_that_reliability_names_exist_and_every_promise_and_fault_names_some() {
+    let text = document("reliability.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = all_code(&root.join("tests")) + &all_code(&root.join("src"));
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+    };
+    let exists = |name: &str| code.contains(&format!("fn {name}("));
+    let settings = ["default_transaction_read_only", "idle_in_transaction_session_timeout"];
+    let missing: Vec<&str> =
+        quoted(&text).filter(is_test).filter(|name| !settings.contains(name) && !exists(name)).collect();
+    assert!(missing.is_empty(), "docs/reliability.md names tests that do not exist: {missing:#?}");
+
+    let faults: Vec<&str> = crate::nemesis::fault_names();
+    let described: Vec<&str> = rows(&text, "The nemesis").iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(described, faults, "docs/reliability.md describes every fault, in order");
+    let promises = rows(&text, "The promises");
+    assert_eq!(promises.len(), 18);
+    for row in &promises {
+        assert!(quoted(row[2]).any(|name| is_test(&name)), "promise {} names no test", row[0]);
+    }
+    let table = rows(&text, "Faults and what to expect");
+    assert!(table.len() >= 40, "{}", table.len());
+    for row in &table {
+        let shown = quoted(row[2]).any(|name| is_test(&name) || faults.contains(&name));
+        let everywhere = row[2].starts_with("nemesis (") || row[2].starts_with("not tested");
+        assert!(!row[1].is_empty() && (shown || everywhere), "{}: {}", row[0], row[2]);
+    }
+    for name in table.iter().filter_map(|row| row[2].strip_prefix("nemesis: ")).flat_map(quoted) {
+        assert!(is_test(&name) || faults.contains(&name), "there is no fault `{name}`");
+    }
+}

@@ -4,7 +4,9 @@
 mod records;
 mod servers;
 
-pub use records::{Dice, assert_everything_was_told, assert_windows_are_true, bike_records};
+pub use records::{
+    Dice, assert_everything_was_told, assert_told_under_one_id, assert_windows_are_true, bike_records,
+};
 pub use servers::{Daemon, Smtp, Webhooks, certify};
 
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use driftd::binning::BinningSet;
 use driftd::distribution::WindowCounts;
 use driftd::store::{Store, StoreOptions, TlsMode};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
@@ -31,6 +33,8 @@ use uuid::Uuid;
 pub const TOPIC_PARTITIONS: i32 = 6;
 pub const TRAINING_ROWS: usize = 4_250;
 pub const WINDOW_DAYS: i64 = 30;
+/// The daemons that a world has configurations for.
+pub const DAEMONS: [&str; 3] = ["a", "b", "c"];
 
 /// The services given to the tests; none (and a word about it) without them.
 pub struct Services {
@@ -59,6 +63,11 @@ pub fn skipped(what: &str) {
 /// The path of a file of the repository.
 pub fn file(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name).display().to_string()
+}
+
+/// The program under test: the one that was built with the tests, or the one that `DRIFTD_TEST_BIN` names.
+pub fn program() -> PathBuf {
+    std::env::var_os("DRIFTD_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_driftd").into(), PathBuf::from)
 }
 
 /// A program of the tests' own Python; none (and a word about it) without it.
@@ -131,7 +140,7 @@ impl World {
             topic,
             retraining_topic,
             webhooks,
-            ports: ["a", "b"].map(|name| (name, free_port())).into(),
+            ports: DAEMONS.map(|name| (name, free_port())).into(),
             kafka: services.kafka.clone(),
             database_url: url.clone(),
             admin_url: services.database_url.clone(),
@@ -158,7 +167,7 @@ impl World {
             },
             str::to_owned,
         );
-        for name in ["a", "b"] {
+        for name in DAEMONS {
             let text = format!(
                 "[daemon]\nname = \"{name}\"\n[kafka]\nbrokers = \"{kafka}\"\ngroup = \"{group}\"\nstart = \"earliest\"\nsession_timeout = \"{session}\"\n\
                  [postgres]\nurl = \"{database}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n\
@@ -302,7 +311,7 @@ impl World {
 
     /// Runs a command of the program to its end.
     pub fn driftd(&self, arguments: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        let output = Command::new(program())
             .arg("--config")
             .arg(self.folder.path().join("a.toml"))
             .args(arguments)
@@ -330,7 +339,7 @@ impl World {
 
     pub fn start_daemon(&self, name: &str, fault: Option<&str>) -> Daemon {
         let log = self.folder.path().join(format!("{name}.log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_driftd"));
+        let mut command = Command::new(program());
         command.arg("--config").arg(self.folder.path().join(format!("{name}.toml"))).arg("run");
         if let Some(fault) = fault {
             command.env("DRIFTD_FAULT", fault);
@@ -341,7 +350,13 @@ impl World {
     }
 
     pub fn produce(&self, partition: i32, payload: &[u8]) {
-        let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition).payload(payload);
+        self.send(partition, Some(payload));
+    }
+
+    /// A message, without a value when there is no payload.
+    pub fn send(&self, partition: i32, payload: Option<&[u8]>) {
+        let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition);
+        record.payload = payload;
         while let Err((_, again)) = self.producer.send(record) {
             self.producer.poll(Duration::from_millis(20));
             record = again;
@@ -353,6 +368,28 @@ impl World {
         self.producer.flush(Duration::from_secs(30)).unwrap();
     }
 
+    /// Gives the topic more partitions, and waits until the producer knows them.
+    pub fn grow_topic(&self, partitions: i32) {
+        self.runtime.block_on(async {
+            let admin: AdminClient<DefaultClientContext> =
+                ClientConfig::new().set("bootstrap.servers", &self.kafka).create().unwrap();
+            let wanted = NewPartitions::new(&self.topic, partitions as usize);
+            for outcome in admin.create_partitions(&[wanted], &AdminOptions::new()).await.unwrap() {
+                outcome.unwrap();
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let known = || {
+            let metadata =
+                self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5)).unwrap();
+            metadata.topics().iter().any(|topic| topic.partitions().len() == partitions as usize)
+        };
+        while !known() {
+            assert!(Instant::now() < deadline, "the topic did not grow to {partitions} partitions");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Asks the database until the answer is right; prints the last state when time is up.
     pub fn wait_for<T>(
         &self,
@@ -360,22 +397,15 @@ impl World {
         seconds: u64,
         mut ask: impl AsyncFnMut(&PgPool) -> Result<T, String>,
     ) -> T {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
-        loop {
-            match self.runtime.block_on(ask(&self.pool)) {
-                Ok(answer) => return answer,
-                Err(state) if Instant::now() > deadline => {
-                    for name in ["a", "b"] {
-                        let log =
-                            fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
-                        let tail: Vec<&str> = log.lines().rev().take(30).collect();
-                        eprintln!("--- log of {name}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
-                    }
-                    panic!("{what}: not within {seconds} s; last state: {state}");
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+        let outcome = self.runtime.block_on(until(seconds, async || ask(&self.pool).await));
+        outcome.unwrap_or_else(|state| {
+            for name in DAEMONS {
+                let log = fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(30).collect();
+                eprintln!("--- log of {name}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
             }
-        }
+            panic!("{what}: not within {seconds} s; last state: {state}")
+        })
     }
 
     /// Waits until this many messages were dealt with, every window is closed and the outbox is empty.
@@ -471,6 +501,18 @@ impl Drop for World {
                 }
             }
         });
+    }
+}
+
+/// Asks until the answer is right; the last wrong one when time is up.
+pub async fn until<T>(seconds: u64, mut ask: impl AsyncFnMut() -> Result<T, String>) -> Result<T, String> {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        match ask().await {
+            Err(state) if Instant::now() > deadline => return Err(state),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            answer => return answer,
+        }
     }
 }
 

@@ -133,3 +133,25 @@ pub fn assert_everything_was_told(world: &World) {
         assert_eq!(accepted.await.unwrap(), requests, "delivered requests are accepted");
     });
 }
+
+/// Webhooks may be repeated after a crash, but only under one id with one content, and none is missing.
+pub fn assert_told_under_one_id(world: &World) {
+    let mut by_id: BTreeMap<String, String> = BTreeMap::new();
+    for (id, event) in world.webhooks.received() {
+        let text = event.to_string();
+        assert_eq!(by_id.entry(id).or_insert_with(|| text.clone()), &text, "a repetition is identical");
+    }
+    let rows: Vec<(String, String)> = world
+        .runtime
+        .block_on(
+            sqlx::query_as("select id::text, status from notification where receiver = 'webhook'")
+                .fetch_all(&world.pool),
+        )
+        .unwrap();
+    let known: BTreeMap<String, String> = rows.into_iter().collect();
+    for (id, status) in &known {
+        // What a later message stands for need not have been sent, and may have been.
+        assert!(status == "superseded" || by_id.contains_key(id), "{id} is {status} and was never sent");
+    }
+    assert!(by_id.keys().all(|id| known.contains_key(id)), "nothing undecided is told");
+}

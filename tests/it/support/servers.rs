@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,18 @@ impl Daemon {
         self.child.id()
     }
 
+    /// Waits for it to end by itself; none when it does not.
+    pub fn ended_within(&mut self, patience: Duration) -> Option<std::process::ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.child.try_wait().unwrap();
+            if status.is_some() || Instant::now() > deadline {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -64,17 +77,8 @@ impl Daemon {
 
     /// Waits for it to end by itself.
     pub fn wait(&mut self, seconds: u64) -> std::process::ExitStatus {
-        let deadline = Instant::now() + Duration::from_secs(seconds);
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            if Instant::now() > deadline {
-                let log = fs::read_to_string(&self.log).unwrap_or_default();
-                panic!("the daemon did not end within {seconds} s\n{log}");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let ended = self.ended_within(Duration::from_secs(seconds));
+        ended.unwrap_or_else(|| panic!("the daemon did not end within {seconds} s\n{}", self.log()))
     }
 }
 
@@ -85,31 +89,41 @@ impl Drop for Daemon {
     }
 }
 
-type Inbox = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+/// What came, and whether it is refused with a 500 from now on.
+#[derive(Default)]
+struct Inbox {
+    received: Mutex<Vec<(HeaderMap, String)>>,
+    failing: AtomicBool,
+}
 
 /// A receiver of webhooks.
 pub struct Webhooks {
     pub address: std::net::SocketAddr,
     pub secret: String,
-    received: Inbox,
+    inbox: Arc<Inbox>,
 }
 
 impl Webhooks {
     pub(super) fn start(runtime: &Runtime) -> Self {
-        let received = Inbox::default();
-        let router = Router::new().route("/", post(take)).with_state(Arc::clone(&received));
+        let inbox = Arc::new(Inbox::default());
+        let router = Router::new().route("/", post(take)).with_state(Arc::clone(&inbox));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await });
         let secret =
             format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
-        Self { address, secret, received }
+        Self { address, secret, inbox }
+    }
+
+    /// Whether it answers everything with a 500 and forgets it.
+    pub fn fail(&self, failing: bool) {
+        self.inbox.failing.store(failing, Ordering::SeqCst);
     }
 
     /// What came: id and event. Signatures are verified with the reference implementation.
     pub fn received(&self) -> Vec<(String, Value)> {
         let verifier = standardwebhooks::Webhook::new(&self.secret).unwrap();
-        let received = self.received.lock().unwrap();
+        let received = self.inbox.received.lock().unwrap();
         received
             .iter()
             .map(|(headers, body)| {
@@ -121,8 +135,11 @@ impl Webhooks {
     }
 }
 
-async fn take(State(received): State<Inbox>, headers: HeaderMap, body: String) -> StatusCode {
-    received.lock().unwrap().push((headers, body));
+async fn take(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: String) -> StatusCode {
+    if inbox.failing.load(Ordering::SeqCst) {
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    inbox.received.lock().unwrap().push((headers, body));
     StatusCode::NO_CONTENT
 }
 
