@@ -34,8 +34,8 @@ macro_rules! select_windows {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
                     w.configuration, w.retrain_decision, b.version as baseline,
-                    coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0)::bigint as rows,
-                    coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+                    least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
+                    least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
              from model_window w left join baseline b on b.id = w.baseline_id ",
             $rest
         )

@@ -241,7 +241,7 @@ pub(super) async fn earlier_windows(
 ) -> Result<Vec<WindowEvidence>, StoreError> {
     let rows = sqlx::query(
         "select id, starts_at, ends_at, rows, complete, ranges,
-                coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+                least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
          from model_window w
          where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed' and complete and teaches
            and starts_at >= (select since from alert where id = $4) and starts_at <> $5 and $4 = any(drifts_for)
