@@ -10,10 +10,20 @@ use parquet::file::reader::ChunkReader;
 use super::thrift::{Compact, STRUCT};
 use crate::record::arrow_check::Unsound;
 
-/// What a page unpacks to at least may be read, whatever it takes packed.
+/// What a page may unpack to whatever it takes packed, in bytes: constants pack very tightly.
 const PAGE_AT_LEAST: u64 = 64 << 20;
-/// What a page unpacks to, times what it takes packed: no codec but zstd and brotli packs more tightly.
-const PAGE_TIMES: u64 = 1_100;
+/// Gzip packs at most this tightly; zstd and brotli pack what is constant more tightly, up to the above.
+const TIGHTEST: u64 = 1_100;
+
+/// What a page may unpack to, times what it takes packed.
+fn times(packing: Compression) -> u64 {
+    match packing {
+        Compression::UNCOMPRESSED => 1,
+        Compression::SNAPPY => 32,
+        Compression::LZ4 | Compression::LZ4_RAW => 256,
+        _ => TIGHTEST,
+    }
+}
 
 fn damaged(why: impl Into<String>) -> Unsound {
     Unsound::Damaged(why.into())
@@ -70,6 +80,8 @@ struct Header {
     values: Option<i64>,
     /// Values of a dictionary page.
     entries: Option<i64>,
+    /// Bytes of levels in front of a page of the second version, which are not packed.
+    levels: i64,
 }
 
 fn header_of(reader: impl Read, budget: u64) -> Result<(Header, u64), Unsound> {
@@ -82,13 +94,16 @@ fn header_of(reader: impl Read, budget: u64) -> Result<(Header, u64), Unsound> {
             // Data, dictionary and data of the second version; their first field is the number of values.
             (5 | 7 | 8, STRUCT) => {
                 let mut values = -1;
+                let mut levels = 0i64;
                 compact.fields(|compact, field, kind| {
-                    let wanted = field == 1 && (4..=6).contains(&kind);
-                    if wanted {
-                        values = compact.number()?;
+                    match (field, kind) {
+                        (1, 4..=6) => values = compact.number()?,
+                        (5 | 6, 4..=6) if id == 8 => levels = levels.saturating_add(compact.number()?),
+                        _ => return Ok(false),
                     }
-                    Ok(wanted)
+                    Ok(true)
                 })?;
+                header.levels = levels;
                 *(if id == 7 { &mut header.entries } else { &mut header.values }) = Some(values);
             }
             _ => return Ok(false),
@@ -119,7 +134,7 @@ fn check_pages<R: ChunkReader>(reader: &R, chunk: &ColumnChunkMetaData) -> Resul
         at = at.saturating_add(length);
         let packed = u64::try_from(header.packed).ok().filter(|packed| *packed <= end.saturating_sub(at));
         let packed = packed.ok_or_else(|| wrong("a page is longer than its column"))?;
-        let allowed = PAGE_AT_LEAST.saturating_add(PAGE_TIMES.saturating_mul(packed));
+        let allowed = PAGE_AT_LEAST.saturating_add(times(chunk.compression()).saturating_mul(packed));
         let unpacked = u64::try_from(header.unpacked).ok().filter(|unpacked| *unpacked <= allowed);
         let unpacked = unpacked.ok_or_else(|| {
             wrong(&format!("a page of {packed} bytes says that it unpacks to {}", header.unpacked))
@@ -132,8 +147,10 @@ fn check_pages<R: ChunkReader>(reader: &R, chunk: &ColumnChunkMetaData) -> Resul
         if header.values.is_some_and(|values| values < 0) {
             return Err(wrong("a page has a negative number of values"));
         }
-        if matches!(chunk.compression(), Compression::GZIP(_)) && packed > PAGE_AT_LEAST / PAGE_TIMES {
-            check_gzip(reader, at, packed, unpacked).map_err(|why| wrong(&why))?;
+        if matches!(chunk.compression(), Compression::GZIP(_)) && packed > PAGE_AT_LEAST / TIGHTEST {
+            let levels = u64::try_from(header.levels).unwrap_or(u64::MAX);
+            let (first, length) = (at.saturating_add(levels), packed.saturating_sub(levels));
+            check_gzip(reader, first, length, unpacked.saturating_sub(levels)).map_err(|why| wrong(&why))?;
         }
         values = values.saturating_add(header.values.unwrap_or(0));
         at = at.saturating_add(packed);
@@ -144,8 +161,7 @@ fn check_pages<R: ChunkReader>(reader: &R, chunk: &ColumnChunkMetaData) -> Resul
     Err(wrong(&format!("its pages have {values} values, and it says {}", chunk.num_values())))
 }
 
-/// The reader unpacks gzip to its end, whatever the header says. Levels of the second version lie in front, unpacked, so
-/// only what looks like gzip is tried.
+/// The reader unpacks gzip to its end, whatever the header says. A page of the second version need not be packed.
 fn check_gzip<R: ChunkReader>(reader: &R, at: u64, packed: u64, unpacked: u64) -> Result<(), String> {
     let bytes = reader.get_read(at).map_err(|error| error.to_string())?;
     let mut bytes = std::io::BufReader::new(bytes.take(packed));
@@ -157,4 +173,42 @@ fn check_gzip<R: ChunkReader>(reader: &R, at: u64, packed: u64, unpacked: u64) -
     // What cannot be unpacked is the reader's to tell.
     let length = std::io::copy(&mut unpacking, &mut std::io::sink()).unwrap_or(0);
     if length > unpacked { Err("a page unpacks to more than it says".to_owned()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use bytes::Bytes;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_page_that_unpacks_to_more_than_it_says_is_refused() {
+        let mut packer = GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packer.write_all(&vec![0; 1 << 20]).unwrap();
+        let levels = [7u8; 5];
+        let page = Bytes::from([&levels[..], &packer.finish().unwrap()].concat());
+        let packed = page.len() as u64 - 5;
+        assert_eq!(check_gzip(&page, 5, packed, 1 << 20), Ok(()));
+        assert!(check_gzip(&page, 5, packed, (1 << 20) - 1).is_err());
+        assert_eq!(check_gzip(&page, 0, packed, 1), Ok(()), "what is no gzip is the reader's to tell");
+    }
+
+    #[test]
+    fn headers_of_all_kinds_of_pages_are_read() {
+        // Type 0, 100 bytes in 50, 7 values.
+        let data = [0x15, 0, 0x15, 200, 1, 0x15, 100, 0x2c, 0x15, 14, 0, 0];
+        let (header, length) = header_of(&data[..], 100).unwrap();
+        assert_eq!((header.unpacked, header.packed, header.values, length), (100, 50, Some(7), 12));
+        // Type 3, with 3 and 4 bytes of levels.
+        let second = [0x15, 6, 0x15, 200, 1, 0x15, 100, 0x5c, 0x15, 14, 0x45, 6, 0x15, 8, 0, 0];
+        let (header, _) = header_of(&second[..], 100).unwrap();
+        assert_eq!((header.values, header.levels), (Some(7), 7));
+        // Type 2, a dictionary of 9 entries.
+        let dictionary = [0x15, 4, 0x15, 200, 1, 0x15, 100, 0x4c, 0x15, 18, 0, 0];
+        assert_eq!(header_of(&dictionary[..], 100).unwrap().0.entries, Some(9));
+        assert!(header_of(&data[..6], 100).is_err() && header_of(&data[..], 6).is_err());
+    }
 }
