@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
             let bytes = Bytes::copy_from_slice(bytes);
             let _rows = parquet_rows(bytes.clone());
             let _profile = profile_parquet(&bytes);
-            read(parquet_batches(bytes, rows));
+            read(parquet_batches(&bytes, rows));
         }
         2 => {
             let _profile = profile_csv(Cursor::new(bytes));

@@ -107,7 +107,7 @@ impl DataFile {
                 // What a compressed file unpacks to is not known.
                 let mut head = Vec::new();
                 plain(file).ok().flatten()?.take(ESTIMATED_BY).read_to_end(&mut head).ok()?;
-                let lines = head.iter().filter(|byte| **byte == b'\n').count().max(1) as u64;
+                let lines = (head.split(|byte| *byte == b'\n').count() - 1).max(1) as u64;
                 Some(size / (head.len() as u64 / lines).max(1))
             }
         }
@@ -197,7 +197,7 @@ impl DataFile {
 fn read(file: File, format: FileFormat, rows: &TableRows) -> Result<Rows, ReadError> {
     let file = checked(file, format)?;
     Ok(match format {
-        FileFormat::Parquet => Box::new(parquet_batches(Chunks::of(file), rows.clone())?),
+        FileFormat::Parquet => Box::new(parquet_batches(&Chunks::of(file), rows.clone())?),
         FileFormat::Arrow => Box::new(arrow_batches(BufReader::new(file), rows.clone())?),
         FileFormat::Csv => Box::new(csv_batches(unpacked(file)?, rows.clone())?),
         FileFormat::JsonLines => Box::new(json_batches(unpacked(file)?, rows)?),

@@ -332,12 +332,15 @@ fn plain(field: &FieldRef) -> FieldRef {
     }
 }
 
+/// Batches of a file as they are read.
+pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ReadError>>>;
+
 /// The batches of a Parquet file, of its columns `roots` alone, after what they are made of was checked.
 pub(super) fn parquet_parts<R: ChunkReader + Clone + 'static>(
     reader: &R,
     roots: Option<&TableRows>,
     limit: Option<usize>,
-) -> Result<(SchemaRef, Option<u64>, impl Iterator<Item = Result<RecordBatch, ReadError>> + use<R>), ReadError> {
+) -> Result<(SchemaRef, Option<u64>, Batches), ReadError> {
     guard(PARQUET, || {
         let builder = parquet_builder(reader.clone())?;
         let schema = builder.schema().clone();
@@ -359,7 +362,7 @@ pub(super) fn parquet_parts<R: ChunkReader + Clone + 'static>(
             None => builder,
         };
         let batches = builder.build()?.map(|batch| batch.map_err(parquet_error));
-        Ok((schema, all, guarded(PARQUET, batches)))
+        Ok((schema, all, Box::new(guarded(PARQUET, batches)) as Batches))
     })
 }
 
@@ -376,18 +379,15 @@ fn parquet_error(error: ArrowError) -> ReadError {
 /// # Errors
 /// When the file is not Parquet. Later failures come as items.
 pub fn parquet_batches<R: ChunkReader + Clone + 'static>(
-    reader: R,
+    reader: &R,
     rows: TableRows,
-) -> Result<impl Iterator<Item = ReadItem>, ReadError> {
-    let (_, _, batches) = parquet_parts(&reader, Some(&rows), None)?;
+) -> Result<impl Iterator<Item = ReadItem> + use<R>, ReadError> {
+    let (_, _, batches) = parquet_parts(reader, Some(&rows), None)?;
     Ok(converted(PARQUET, rows, None, batches))
 }
 
-/// Batches of an Arrow file.
-pub(super) type ArrowParts = Box<dyn Iterator<Item = Result<RecordBatch, ReadError>>>;
-
 /// The batches of an Arrow file or stream, after the sizes in it were checked.
-pub(super) fn arrow_parts<R: Read + Seek + 'static>(mut reader: R) -> Result<(SchemaRef, ArrowParts), ReadError> {
+pub(super) fn arrow_parts<R: Read + Seek + 'static>(mut reader: R) -> Result<(SchemaRef, Batches), ReadError> {
     let mut magic = Vec::new();
     reader.by_ref().take(4).read_to_end(&mut magic)?;
     let is_stream = magic == [0xff; 4];
@@ -404,7 +404,7 @@ pub(super) fn arrow_parts<R: Read + Seek + 'static>(mut reader: R) -> Result<(Sc
         let schema = reader.schema();
         refuse_too_wide(schema.fields().len())?;
         let batches = reader.map(|batch| batch.map_err(arrow_error));
-        Ok((schema, Box::new(guarded(ARROW, batches)) as ArrowParts))
+        Ok((schema, Box::new(guarded(ARROW, batches)) as Batches))
     })
 }
 

@@ -133,13 +133,14 @@ impl<R: Read> Compact<R> {
             }
             STRUCT => loop {
                 let byte = self.byte()?;
-                if byte & 0x0f == 0 {
+                let kind = byte & 0x0f;
+                if kind == 0 {
                     return Ok(());
                 }
                 if byte >> 4 == 0 {
                     self.number()?;
                 }
-                self.skip(byte & 0x0f, depth + 1)?;
+                self.skip(kind, depth + 1)?;
             },
             _ => Err(wrong("has a field of an unknown type")),
         }

@@ -167,13 +167,13 @@ fn mutated_parquet_files_are_damaged_or_read() {
         ];
         for (seed, (packing, version, dictionary)) in (20..).zip(kinds) {
             let bytes = parquet(packing, version, dictionary);
-            assert_eq!(read("whole", parquet_batches(Bytes::from(bytes.clone()), rows(true))), 200);
+            assert_eq!(read("whole", parquet_batches(&Bytes::from(bytes.clone()), rows(true))), 200);
             try_all("Parquet", seed, 700, |rng| {
                 let bytes = Bytes::from(mutated(&bytes, rng));
                 let _rows = parquet_rows(bytes.clone());
                 let _profile = profile_parquet(&bytes);
                 let timed = rng.bool();
-                read("Parquet", parquet_batches(bytes, rows(timed)));
+                read("Parquet", parquet_batches(&bytes, rows(timed)));
             });
         }
     });
@@ -226,7 +226,7 @@ fn one_long_value_in_every_row_takes_the_memory_of_one() {
         rows.layout.segments.clear();
         rows.schema = ModelSchema::of_features(&[("k", ColumnType::Categorical)]).unwrap();
         assert_eq!(read("Arrow", arrow_batches(Cursor::new(arrow.clone()), rows.clone())), 3_000);
-        assert_eq!(read("Parquet", parquet_batches(Bytes::from(parquet.clone()), rows.clone())), 3_000);
+        assert_eq!(read("Parquet", parquet_batches(&Bytes::from(parquet.clone()), rows.clone())), 3_000);
         assert_eq!(profile_arrow(Cursor::new(arrow)).unwrap().columns.len(), 2);
         assert_eq!(profile_parquet(&Bytes::from(parquet)).unwrap().columns.len(), 2);
     });
