@@ -1,4 +1,4 @@
-.PHONY: demo test nemesis lint bench help
+.PHONY: demo test nemesis lint bench fuzz deny help
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -20,3 +20,13 @@ lint: ## Formatting, lints and documentation
 
 bench: ## Decode, count and merge, per record and per value
 	cargo bench --locked --bench counting
+
+# Seconds for each target, and which targets.
+SECONDS ?= 60
+TARGETS ?= message table stored configuration template words request
+
+fuzz: ## Run each fuzz target for a minute (SECONDS=600, TARGETS="table stored")
+	@fuzz/run.sh $(SECONDS) $(TARGETS)
+
+deny: ## Advisories, licences, sources and duplicates of dependencies
+	@tests/services/deny.sh

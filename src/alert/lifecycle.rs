@@ -331,7 +331,7 @@ impl AlertState {
                     self.phase = Phase::Firing;
                     let soon = self.history.len() <= policy.flap_windows as usize;
                     let again = self.ended.is_some() && soon;
-                    self.flaps = if again { self.flaps + 1 } else { 0 };
+                    self.flaps = if again { self.flaps.saturating_add(1) } else { 0 };
                     let usual = if again { ChangeReason::FiredAgain } else { ChangeReason::Persisted };
                     self.change(ChangeKind::Firing, reason(usual))
                 } else {

@@ -14,10 +14,10 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
 use crate::binning::{
-    Binning, BinningSet, BuildOptions, CategoricalBinning, EmbeddingBinning, categorical_from_counts,
-    numeric_from_universal, numeric_from_values, universal,
+    Binning, BinningSet, BuildOptions, CategoricalBinning, EmbeddingBinning, MAX_COMPONENTS,
+    categorical_from_counts, numeric_from_universal, numeric_from_values, universal,
 };
-use crate::distribution::{BinningMismatch, WindowCounts};
+use crate::distribution::{MergeError, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
 use crate::record::{ColumnType, DecodedBatch, ModelSchema, Rejections};
 use crate::window::WHOLE;
@@ -60,7 +60,7 @@ pub enum BaselineError {
     Empty,
     /// Windows that were counted on different bins.
     #[error(transparent)]
-    Mismatch(#[from] BinningMismatch),
+    Mismatch(#[from] MergeError),
 }
 
 /// Rows that were parsed are kept up to this size between placing bins and counting; other data is read twice.
@@ -277,7 +277,7 @@ impl Collector {
                 for vector in array.as_list::<i32>().iter().flatten() {
                     let Some(vector) = vector.as_primitive_opt::<Float64Type>() else { continue };
                     let values = vector.values();
-                    if sums.is_empty() {
+                    if sums.is_empty() && values.len() <= MAX_COMPONENTS {
                         sums.resize(values.len(), 0.0);
                     }
                     // The first vector says how many components there are.

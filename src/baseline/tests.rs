@@ -71,7 +71,7 @@ fn bad_lines_and_cells_are_counted_and_missing_columns_named() {
         build(&schema(), &[], BuildOptions::default(), || json_batches(Cursor::new(""), &rows())),
         Err(BaselineError::Empty)
     ));
-    assert!(parquet_batches(bytes::Bytes::from_static(b"PAR1 no"), rows()).is_err());
+    assert!(parquet_batches(&bytes::Bytes::from_static(b"PAR1 no"), rows()).is_err());
 }
 
 #[test]

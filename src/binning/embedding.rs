@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+/// Components of a vector at most: there are [`FREQUENCIES`] numbers for each of them.
+pub const MAX_COMPONENTS: usize = 65_536;
 /// Random frequencies; each gives a cosine and a sine.
 const FREQUENCIES: usize = 64;
 /// Components, in spreads of the baseline, are kept in this many steps and cut at a thousand spreads.
@@ -14,7 +16,7 @@ const WAVE_STEPS: f64 = 1_073_741_824.0;
 /// Where the vectors of a baseline lie and how far they spread. Vectors are centred and scaled by it, so that their sums are
 /// integers, which add up exactly.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(from = "EmbeddingBinningFile", into = "EmbeddingBinningFile")]
+#[serde(try_from = "EmbeddingBinningFile", into = "EmbeddingBinningFile")]
 pub struct EmbeddingBinning {
     centre: Vec<f64>,
     spread: f64,
@@ -28,9 +30,15 @@ struct EmbeddingBinningFile {
     spread: f64,
 }
 
-impl From<EmbeddingBinningFile> for EmbeddingBinning {
-    fn from(file: EmbeddingBinningFile) -> Self {
-        Self::new(file.centre, file.spread)
+impl TryFrom<EmbeddingBinningFile> for EmbeddingBinning {
+    type Error = String;
+
+    fn try_from(file: EmbeddingBinningFile) -> Result<Self, String> {
+        let components = file.centre.len();
+        if components > MAX_COMPONENTS {
+            return Err(format!("a vector of {components} components; at most {MAX_COMPONENTS} are compared"));
+        }
+        Ok(Self::new(file.centre, file.spread))
     }
 }
 

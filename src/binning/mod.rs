@@ -9,7 +9,7 @@ pub mod universal;
 
 pub use build::{BuildError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values};
 pub use categorical::{CategoricalBinning, category_hash};
-pub use embedding::EmbeddingBinning;
+pub use embedding::{EmbeddingBinning, MAX_COMPONENTS};
 pub use numeric::NumericBinning;
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::record::{ColumnType, ModelSchema};
+use crate::record::{ColumnType, MAX_COLUMNS, ModelSchema};
 
 /// How the values of one column are put into bins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,12 +60,38 @@ impl Binning {
 
 /// The binnings of all columns of a monitor, with the identity that counts carry along.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "BinningSetFile")]
 pub struct BinningSet {
     id: Uuid,
     columns: Vec<(String, Binning)>,
     /// Columns whose values are not to be shown.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     sensitive: BTreeSet<String>,
+}
+
+/// As stored: validated on the way in, since the database is input too.
+#[derive(Deserialize)]
+struct BinningSetFile {
+    id: Uuid,
+    columns: Vec<(String, Binning)>,
+    #[serde(default)]
+    sensitive: BTreeSet<String>,
+}
+
+impl TryFrom<BinningSetFile> for BinningSet {
+    type Error = String;
+
+    fn try_from(file: BinningSetFile) -> Result<Self, String> {
+        let BinningSetFile { id, columns, sensitive } = file;
+        if columns.len() > MAX_COLUMNS {
+            return Err(format!("bins of {} columns; a model may have at most {MAX_COLUMNS}", columns.len()));
+        }
+        let mut names = BTreeSet::new();
+        if let Some((twice, _)) = columns.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            return Err(format!("two columns `{twice}`"));
+        }
+        Ok(Self { id, columns, sensitive })
+    }
 }
 
 impl BinningSet {

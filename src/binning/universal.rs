@@ -25,6 +25,12 @@ pub fn bucket(value: f64) -> i32 {
     }
 }
 
+/// Whether some finite value lies in a bucket of this key.
+#[must_use]
+pub fn is_bucket(key: i32) -> bool {
+    (bucket(f64::MIN)..=bucket(f64::MAX)).contains(&key)
+}
+
 /// The smallest value at or above which a value belongs to this bucket or a later one.
 #[must_use]
 pub fn lower_end(bucket: i32) -> f64 {

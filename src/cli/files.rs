@@ -1,16 +1,17 @@
 //! Data files named on the command line: plain or compressed files, folders of parts, standard input.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::ipc::reader::{FileReader, StreamReader};
+use bytes::Bytes;
+use parquet::file::reader::{ChunkReader, Length};
 
 use super::CliError;
 use crate::record::table::{
-    FileFormat, FileProfile, ReadError, ReadItem, SAMPLE_ROWS, TableRows, arrow_batches, arrow_stream_batches,
-    csv_batches, json_batches, parquet_batches, parquet_builder, profile_batches, profile_csv, profile_json,
-    refuse_others,
+    FileFormat, FileProfile, ReadError, ReadItem, TableRows, arrow_batches, csv_batches, json_batches,
+    parquet_batches, parquet_rows, profile_arrow, profile_csv, profile_json, profile_parquet, refuse_others,
 };
 
 /// Rows of any format.
@@ -99,18 +100,15 @@ impl DataFile {
     fn rows_of(&self, part: usize) -> Option<u64> {
         let file = self.open(part).ok()?;
         match self.format {
-            FileFormat::Parquet => {
-                let builder = parquet_builder(file).ok()?;
-                u64::try_from(builder.metadata().file_metadata().num_rows()).ok()
-            }
+            FileFormat::Parquet => parquet_rows(file),
             FileFormat::Arrow => None,
             FileFormat::Csv | FileFormat::JsonLines => {
                 let size = file.metadata().ok()?.len();
                 // What a compressed file unpacks to is not known.
-                let lines = BufReader::new(plain(file).ok().flatten()?).split(b'\n').take(1_000);
-                let lines: Vec<Vec<u8>> = lines.collect::<Result<_, _>>().ok()?;
-                let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
-                Some(size * lines.len() as u64 / bytes.max(1))
+                let mut head = Vec::new();
+                plain(file).ok().flatten()?.take(ESTIMATED_BY).read_to_end(&mut head).ok()?;
+                let lines = (head.split(|byte| *byte == b'\n').count() - 1).max(1) as u64;
+                Some(size / (head.len() as u64 / lines).max(1))
             }
         }
     }
@@ -135,21 +133,8 @@ impl DataFile {
     pub(super) fn profile(&self) -> Result<FileProfile, ReadError> {
         let file = checked(self.open(0)?, self.format)?;
         let mut profile = match self.format {
-            FileFormat::Parquet => {
-                let builder = parquet_builder(file)?.with_batch_size(SAMPLE_ROWS);
-                let schema = builder.schema().clone();
-                let all = u64::try_from(builder.metadata().file_metadata().num_rows()).ok();
-                let batches = builder.with_limit(SAMPLE_ROWS).build()?;
-                profile_batches(&schema, batches.map(|batch| Ok(batch?)), all)?
-            }
-            FileFormat::Arrow if is_stream(&file)? => {
-                let reader = StreamReader::try_new(BufReader::new(file), None)?;
-                profile_batches(&reader.schema(), reader.map(|batch| Ok(batch?)), None)?
-            }
-            FileFormat::Arrow => {
-                let reader = FileReader::try_new(BufReader::new(file), None)?;
-                profile_batches(&reader.schema(), reader.map(|batch| Ok(batch?)), None)?
-            }
+            FileFormat::Parquet => profile_parquet(&Chunks::of(file))?,
+            FileFormat::Arrow => profile_arrow(BufReader::new(file))?,
             FileFormat::Csv => profile_csv(unpacked(file)?)?,
             FileFormat::JsonLines => profile_json(unpacked(file)?)?,
         };
@@ -212,10 +197,7 @@ impl DataFile {
 fn read(file: File, format: FileFormat, rows: &TableRows) -> Result<Rows, ReadError> {
     let file = checked(file, format)?;
     Ok(match format {
-        FileFormat::Parquet => Box::new(parquet_batches(file, rows.clone())?),
-        FileFormat::Arrow if is_stream(&file)? => {
-            Box::new(arrow_stream_batches(BufReader::new(file), rows.clone())?)
-        }
+        FileFormat::Parquet => Box::new(parquet_batches(&Chunks::of(file), rows.clone())?),
         FileFormat::Arrow => Box::new(arrow_batches(BufReader::new(file), rows.clone())?),
         FileFormat::Csv => Box::new(csv_batches(unpacked(file)?, rows.clone())?),
         FileFormat::JsonLines => Box::new(json_batches(unpacked(file)?, rows)?),
@@ -267,6 +249,8 @@ fn has_table_metadata(folder: &Path) -> bool {
     entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".metadata.json"))
 }
 
+/// Bytes at the beginning of a text by which the number of its rows is guessed.
+const ESTIMATED_BY: u64 = 1 << 20;
 /// Folders in folders that are looked into.
 const DEEPEST: usize = 8;
 
@@ -322,14 +306,6 @@ fn checked(mut file: File, format: FileFormat) -> Result<File, ReadError> {
     Ok(file)
 }
 
-/// Whether an Arrow file is a stream rather than a file with a footer.
-fn is_stream(mut file: &File) -> Result<bool, ReadError> {
-    let mut magic = [0u8; 4];
-    let read = file.read(&mut magic)?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(read == magic.len() && magic == [0xff; 4])
-}
-
 /// How files may be compressed: the first bytes, the name, and whether it is read.
 const PACKED: [(&[u8], &str); 6] = [
     (b"\x1f\x8b", "gzip"),
@@ -357,8 +333,11 @@ fn plain(file: File) -> Result<Option<File>, ReadError> {
 fn unpacked(file: File) -> Result<Box<dyn Read>, ReadError> {
     Ok(match packing_of(&file)? {
         None => Box::new(BufReader::new(file)),
-        Some("gzip") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
-        Some("zstd") => Box::new(zstd::Decoder::new(file)?),
+        Some("gzip") => {
+            let packed = file.metadata()?.len();
+            Box::new(Unpacked::of(packed, flate2::read::MultiGzDecoder::new(BufReader::new(file))))
+        }
+        Some("zstd") => Box::new(Unpacked::of(file.metadata()?.len(), zstd::Decoder::new(file)?)),
         Some(packing) => {
             return Err(ReadError::Layout {
                 found: format!("compressed with {packing}, which is not read"),
@@ -366,6 +345,68 @@ fn unpacked(file: File) -> Result<Box<dyn Read>, ReadError> {
             });
         }
     })
+}
+
+/// What a file may unpack to whatever it takes packed, in bytes.
+const UNPACKED_AT_LEAST: u64 = 1 << 30;
+/// What a file may unpack to, times what it takes packed: more than data ever does, less than a bomb.
+const UNPACKED_TIMES: u64 = 1_000;
+
+/// A text that is unpacked, up to what data unpacks to.
+struct Unpacked<R> {
+    reader: R,
+    packed: u64,
+    left: u64,
+}
+
+impl<R> Unpacked<R> {
+    fn of(packed: u64, reader: R) -> Self {
+        Self { reader, packed, left: UNPACKED_AT_LEAST.max(packed.saturating_mul(UNPACKED_TIMES)) }
+    }
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            io::Error::other(format!(
+                "its {} bytes unpack to more than {UNPACKED_TIMES} times as many, as no data does\nhint: unpack it and look at it",
+                self.packed
+            ))
+        })?;
+        Ok(read)
+    }
+}
+
+/// A file that may be read at several places, in which a Parquet file is opened once.
+#[derive(Clone)]
+struct Chunks(Arc<File>);
+
+impl Chunks {
+    fn of(file: File) -> Self {
+        Self(Arc::new(file))
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = BufReader<File>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        self.0.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.len()) {
+            return Err(parquet::errors::ParquetError::EOF("a part lies beyond the file".to_owned()));
+        }
+        self.0.get_bytes(start, length)
+    }
 }
 
 /// The name of a file without folders.

@@ -240,6 +240,7 @@ fn command() -> clap::Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    silence_isolated_panics();
     let matches = command().get_matches();
     let arguments = match Arguments::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
@@ -277,6 +278,16 @@ pub fn main() -> ExitCode {
         Command::Measures => measures::run(),
     };
     finish(outcome.map(|()| 0))
+}
+
+/// A panic of a decoder on damaged bytes becomes an error that says which bytes; only others are bugs to print.
+fn silence_isolated_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::record::isolate::is_isolated() {
+            print(panic);
+        }
+    }));
 }
 
 /// The exit code of a command, after saying why it failed.

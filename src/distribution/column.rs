@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::detail::{Detail, Layout};
 use super::moments::{Cells, Group, add_to, bucket_ruler, merge_cells};
+use super::total;
 use super::unseen::UnseenCategories;
 use crate::binning::{Binning, BinningSet, universal};
 use crate::record::Absence;
@@ -117,21 +118,21 @@ impl Distribution {
     /// Null and missing values.
     #[must_use]
     pub fn nulls(&self) -> u64 {
-        self.absent(Absence::Null) + self.absent(Absence::Missing)
+        self.absent(Absence::Null).saturating_add(self.absent(Absence::Missing))
     }
 
     /// NaN, infinite and wrongly typed values.
     #[must_use]
     pub fn invalid(&self) -> u64 {
-        [Absence::Nan, Absence::Infinite, Absence::WrongType].map(|kind| self.absent(kind)).iter().sum()
+        total([Absence::Nan, Absence::Infinite, Absence::WrongType].map(|kind| self.absent(kind)))
     }
 
     /// Values that are there.
     #[must_use]
     pub fn present(&self) -> u64 {
         match &self.bins {
-            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts.iter().sum(),
-            Bins::Universal { counts, .. } => counts.values().sum(),
+            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => total(counts.iter().copied()),
+            Bins::Universal { counts, .. } => total(counts.values().copied()),
             Bins::Vectors { count, .. } => *count,
         }
     }
@@ -148,7 +149,18 @@ impl Distribution {
     /// All records counted, with and without a value.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.present() + self.absent.iter().sum::<u64>()
+        self.present().saturating_add(total(self.absent))
+    }
+
+    /// The largest of its sums: of its counts, of what moments know of, of unseen categories.
+    pub(super) fn largest(&self) -> u64 {
+        let beside = match &self.bins {
+            Bins::Numeric { detail, .. } => detail.count(),
+            Bins::Universal { moments, .. } => total(moments.values().map(|moments| moments.count)),
+            Bins::Categorical { unseen, .. } => unseen.total(),
+            Bins::Vectors { .. } => 0,
+        };
+        self.rows().max(beside)
     }
 
     /// The sum of the values in one numeric bin, exact to 2^-24 of the bin's width a value; `None` on other binnings. Beyond
@@ -176,7 +188,7 @@ impl Distribution {
         let binning = binnings.columns().get(*column).map(|(_, binning)| binning);
         let mut miss = |absence: Absence| {
             if let Some(counter) = (absence as usize).checked_sub(1).and_then(|index| absent.get_mut(index)) {
-                *counter += 1;
+                *counter = counter.saturating_add(1);
             }
         };
         let reason = |row: usize| match absences.get(row) {
@@ -193,7 +205,7 @@ impl Distribution {
                         Ok(value) => {
                             let bin = binning.bin(value);
                             if let (Some(count), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
-                                *count += 1;
+                                *count = count.saturating_add(1);
                                 *offset = offset.saturating_add(binning.offset(bin, value));
                                 detail.add(&layout, bin, value);
                             }
@@ -208,7 +220,8 @@ impl Distribution {
                 for row in rows {
                     match present(values.is_valid(row).then(|| values.value(row))) {
                         Ok(value) => {
-                            *counts.entry(universal::bucket(value)).or_insert(0) += 1;
+                            let count = counts.entry(universal::bucket(value)).or_insert(0);
+                            *count = count.saturating_add(1);
                             add_to(moments, value);
                         }
                         Err(None) => miss(reason(row)),
@@ -223,7 +236,7 @@ impl Distribution {
                         let category = values.value(row);
                         let bin = binning.bin(category);
                         if let Some(count) = counts.get_mut(bin) {
-                            *count += 1;
+                            *count = count.saturating_add(1);
                         }
                         if bin == binning.unseen_bin() {
                             unseen.add(category, 1);
@@ -239,7 +252,7 @@ impl Distribution {
                 for row in rows {
                     if values.is_valid(row) {
                         if let Some(count) = counts.get_mut(if values.value(row) { yes } else { no }) {
-                            *count += 1;
+                            *count = count.saturating_add(1);
                         }
                     } else {
                         miss(reason(row));
@@ -260,7 +273,7 @@ impl Distribution {
                         let token = tokens.value(usize::try_from(place).unwrap_or(0));
                         let bin = binning.bin(token);
                         if let Some(count) = counts.get_mut(bin) {
-                            *count += 1;
+                            *count = count.saturating_add(1);
                         }
                         if bin == binning.unseen_bin() {
                             unseen.add(token, 1);
@@ -274,7 +287,7 @@ impl Distribution {
                     let vector = lists.is_valid(row).then(|| lists.value(row));
                     let vector = vector.as_ref().and_then(|vector| vector.as_primitive_opt::<Float64Type>());
                     match vector {
-                        Some(vector) if binning.add(vector.values(), sums) => *count += 1,
+                        Some(vector) if binning.add(vector.values(), sums) => *count = count.saturating_add(1),
                         // Of another length, or not finite.
                         Some(_) => miss(Absence::WrongType),
                         None => miss(reason(row)),
@@ -289,7 +302,7 @@ impl Distribution {
     /// Counts rows that do not have this column at all.
     pub(super) fn count_missing(&mut self, rows: u64) {
         if let Some(counter) = self.absent.get_mut(Absence::Missing as usize - 1) {
-            *counter += rows;
+            *counter = counter.saturating_add(rows);
         }
     }
 
@@ -309,7 +322,8 @@ impl Distribution {
             }
             (Bins::Universal { counts, moments }, Bins::Universal { counts: more, moments: further }) => {
                 for (bucket, count) in more {
-                    *counts.entry(*bucket).or_insert(0) += count;
+                    let total = counts.entry(*bucket).or_insert(0);
+                    *total = total.saturating_add(*count);
                 }
                 merge_cells(moments, further);
             }
@@ -318,7 +332,7 @@ impl Distribution {
                 unseen.merge(further);
             }
             (Bins::Vectors { count, sums }, Bins::Vectors { count: more, sums: further }) => {
-                *count += more;
+                *count = count.saturating_add(*more);
                 for (mine, theirs) in sums.iter_mut().zip(further) {
                     *mine = mine.saturating_add(*theirs);
                 }
@@ -355,7 +369,7 @@ impl Distribution {
                     let bin = binning.bin(universal::lower_end(*bucket));
                     let value = group.map_or_else(|| universal::middle(*bucket), |group| group.mean);
                     if let (Some(total), Some(offset)) = (counts.get_mut(bin), offsets.get_mut(bin)) {
-                        *total += count;
+                        *total = total.saturating_add(*count);
                         let steps = binning.offset(bin, value);
                         *offset =
                             offset.saturating_add(steps.saturating_mul(i64::try_from(*count).unwrap_or(i64::MAX)));
@@ -374,15 +388,15 @@ impl Distribution {
                     for (index, category) in old.categories().iter().enumerate() {
                         let count = from.get(index).copied().unwrap_or(0);
                         if let Some(total) = counts.get_mut(binning.bin(category)) {
-                            *total += count;
+                            *total = total.saturating_add(count);
                         }
                     }
                     let mut placed = 0;
                     for (category, count) in known.heaviest() {
-                        placed += count;
+                        placed = count.saturating_add(placed);
                         let bin = binning.bin(&category);
                         if let Some(total) = counts.get_mut(bin) {
-                            *total += count;
+                            *total = total.saturating_add(count);
                         }
                         if bin == binning.unseen_bin() {
                             unseen.add(&category, count);
@@ -391,7 +405,7 @@ impl Distribution {
                     // What the sketch no longer knows by name stays unseen.
                     let all = from.get(old.unseen_bin()).copied().unwrap_or(0);
                     if let Some(total) = counts.get_mut(binning.unseen_bin()) {
-                        *total += all.saturating_sub(placed);
+                        *total = total.saturating_add(all.saturating_sub(placed));
                     }
                 }
             }
@@ -413,6 +427,6 @@ fn present(value: Option<f64>) -> Result<f64, Option<Absence>> {
 
 fn add_all(counts: &mut [u64], more: &[u64]) {
     for (mine, theirs) in counts.iter_mut().zip(more) {
-        *mine += theirs;
+        *mine = mine.saturating_add(*theirs);
     }
 }

@@ -6,6 +6,7 @@
 //! outside. A bucket is 1/64 of the distance wide, so this works as well a hair as a million ranges away.
 
 use super::moments::{Cells, Group, Moments, Ruler, add_to, bucket_ends, bucket_ruler, merge_cells};
+use super::total;
 use crate::binning::NumericBinning;
 
 /// Where a value lies outside of the core.
@@ -157,13 +158,13 @@ impl Detail {
 
     /// How many values it knows of.
     pub(super) fn count(&self) -> u64 {
-        self.core.count
-            + self.cells.iter().flat_map(|cells| cells.values()).map(|moments| moments.count).sum::<u64>()
+        let cells = self.cells.iter().flat_map(|cells| cells.values()).map(|moments| moments.count);
+        total(cells).saturating_add(self.core.count)
     }
 
     /// How many values of a zone it knows of.
     pub(super) fn count_in(&self, zone: Zone) -> u64 {
-        self.cells.get(zone as usize).map_or(0, |cells| cells.values().map(|moments| moments.count).sum())
+        self.cells.get(zone as usize).map_or(0, |cells| total(cells.values().map(|moments| moments.count)))
     }
 
     /// The values of a zone, by increasing value.

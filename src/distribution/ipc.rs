@@ -6,6 +6,7 @@
 //! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). A checksum follows the stream (readers of Arrow stop before it): what is read back
 //! is checked, a database is input too.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -25,8 +26,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::column::Bins;
 use super::moments::Moments;
 use super::unseen::{UnseenCategories, UnseenState};
-use super::{RecordSample, WindowCounts};
-use crate::binning::BinningSet;
+use super::{MAX_COUNT, RecordSample, WindowCounts};
+use crate::binning::{BinningSet, universal};
+use crate::record::arrow_check::{Unpacking, Unsound, check_stream};
+use crate::record::isolate::isolated;
 use crate::record::{Absence, MAX_COLUMNS};
 
 /// Version of the stored form; readers refuse newer ones.
@@ -56,8 +59,15 @@ pub enum IpcError {
     },
     /// Readable, but not what was ever written.
     #[error("stored counts are damaged: {0}")]
-    Damaged(&'static str),
+    Damaged(Cow<'static, str>),
 }
+
+fn damaged(why: impl Into<Cow<'static, str>>) -> IpcError {
+    IpcError::Damaged(why.into())
+}
+
+/// What stored counts may unpack to: those of the most columns on the finest bins fit, and what is packed a hundred times.
+const UNPACKING: Unpacking = Unpacking { at_least: 64 << 20, times: 100 };
 
 const KIND_BIN: u8 = 0;
 const KIND_VECTORS: u8 = 50;
@@ -103,8 +113,20 @@ impl Rows {
 /// Reads what `push_moments` wrote.
 fn moments_of(count: u64, payload: &[u8]) -> Result<Moments, IpcError> {
     let halves = payload.split_first_chunk::<16>().and_then(|(sum, rest)| Some((sum, rest.first_chunk::<16>()?)));
-    let (sum, squares) = halves.ok_or(IpcError::Damaged("moments that are too short"))?;
-    Ok(Moments { count, sum: i128::from_le_bytes(*sum), squares: u128::from_le_bytes(*squares) })
+    let (sum, squares) = halves.ok_or(damaged("moments that are too short"))?;
+    let moments = Moments { count, sum: i128::from_le_bytes(*sum), squares: u128::from_le_bytes(*squares) };
+    if moments.is_plausible() { Ok(moments) } else { Err(damaged("moments that no values have")) }
+}
+
+/// The key of a universal bucket.
+fn bucket_of(key: i32) -> Result<i32, IpcError> {
+    if universal::is_bucket(key) { Ok(key) } else { Err(damaged("a bucket that no value has")) }
+}
+
+/// Adds a stored count; a sum that does not fit was never counted.
+fn add(total: &mut u64, count: u64) -> Result<(), IpcError> {
+    *total = total.checked_add(count).ok_or(damaged("counts that are too large"))?;
+    Ok(())
 }
 
 fn key_of(bin: usize) -> i32 {
@@ -204,6 +226,10 @@ impl WindowCounts {
     /// # Errors
     /// When the bytes are damaged, of a newer version, or on other bins.
     pub fn from_ipc(bytes: &[u8], binnings: Arc<BinningSet>) -> Result<Self, IpcError> {
+        isolated(|| Self::decoded(bytes, binnings)).unwrap_or_else(|why| Err(damaged(why)))
+    }
+
+    fn decoded(bytes: &[u8], binnings: Arc<BinningSet>) -> Result<Self, IpcError> {
         let batch = read(bytes)?;
         let schema = batch.schema();
         let metadata = |key: &str| schema.metadata().get(key).cloned().unwrap_or_default();
@@ -215,10 +241,10 @@ impl WindowCounts {
         if binning != binnings.id().to_string() {
             return Err(IpcError::Binning { found: binning, expected: binnings.id() });
         }
-        let rows = metadata("driftd.rows").parse().map_err(|_| IpcError::Damaged("no number of records"))?;
+        let rows = metadata("driftd.rows").parse().map_err(|_| damaged("no number of records"))?;
         let mut counts = Self::empty(binnings);
         counts.rows = rows;
-        let missing = || IpcError::Damaged("a column of the stored form is missing");
+        let missing = || damaged("a column of the stored form is missing");
         let columns =
             batch.column_by_name("column").and_then(|c| c.as_primitive_opt::<UInt16Type>()).ok_or_else(missing)?;
         let kinds =
@@ -236,12 +262,15 @@ impl WindowCounts {
             let distribution = counts
                 .columns
                 .get_mut(usize::from(columns.value(row)))
-                .ok_or(IpcError::Damaged("a column outside the binning set"))?;
+                .ok_or(damaged("a column outside the binning set"))?;
             let (kind, key, count) = (kinds.value(row), keys.value(row), values.value(row));
             match (kind, &mut distribution.bins) {
-                (KIND_BIN, Bins::Universal { counts, .. }) => *counts.entry(key).or_insert(0) += count,
+                (KIND_BIN, Bins::Universal { counts, .. }) => {
+                    add(counts.entry(bucket_of(key)?).or_insert(0), count)?;
+                }
                 (KIND_UNIVERSAL_MOMENTS, Bins::Universal { moments, .. }) => {
-                    moments.entry(key).or_default().merge(&moments_of(count, payload(payloads, row)?)?);
+                    let moments = moments.entry(bucket_of(key)?).or_default();
+                    moments.merge(&moments_of(count, payload(payloads, row)?)?);
                 }
                 (KIND_MOMENTS, Bins::Numeric { detail, .. }) => {
                     detail.core.merge(&moments_of(count, payload(payloads, row)?)?);
@@ -250,50 +279,54 @@ impl WindowCounts {
                     if (KIND_CELL..).zip(0..detail.cells.len()).any(|(code, _)| code == kind) =>
                 {
                     if let Some(cells) = detail.cells.get_mut(usize::from(kind - KIND_CELL)) {
-                        cells.entry(key).or_default().merge(&moments_of(count, payload(payloads, row)?)?);
+                        let moments = cells.entry(bucket_of(key)?).or_default();
+                        moments.merge(&moments_of(count, payload(payloads, row)?)?);
                     }
                 }
                 (KIND_BIN, Bins::Numeric { counts, offsets: sums, .. }) => {
                     let bin = usize::try_from(key).unwrap_or(usize::MAX);
-                    *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
-                    *sums.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? +=
-                        offsets.value(row);
+                    add(counts.get_mut(bin).ok_or(damaged("a bin outside the binning"))?, count)?;
+                    let sum = sums.get_mut(bin).ok_or(damaged("a bin outside the binning"))?;
+                    *sum = sum.saturating_add(offsets.value(row));
                 }
                 (KIND_BIN, Bins::Categorical { counts, .. }) => {
                     let bin = usize::try_from(key).unwrap_or(usize::MAX);
-                    *counts.get_mut(bin).ok_or(IpcError::Damaged("a bin outside the binning"))? += count;
+                    add(counts.get_mut(bin).ok_or(damaged("a bin outside the binning"))?, count)?;
                 }
-                (KIND_VECTORS, Bins::Vectors { count: vectors, .. }) => *vectors += count,
+                (KIND_VECTORS, Bins::Vectors { count: vectors, .. }) => add(vectors, count)?,
                 (KIND_BIN, Bins::Vectors { sums, .. }) => {
                     let place = usize::try_from(key).unwrap_or(usize::MAX);
-                    let sum = sums.get_mut(place).ok_or(IpcError::Damaged("a sum outside the binning"))?;
+                    let sum = sums.get_mut(place).ok_or(damaged("a sum outside the binning"))?;
                     *sum = sum.saturating_add(offsets.value(row));
                 }
                 (KIND_UNSEEN_CATEGORY, Bins::Categorical { unseen, .. }) => {
                     let text = std::str::from_utf8(payload(payloads, row)?)
-                        .map_err(|_| IpcError::Damaged("a category that is not text"))?;
+                        .map_err(|_| damaged("a category that is not text"))?;
                     unseen.add(text, count);
                 }
                 (KIND_UNSEEN_HEAVY, Bins::Categorical { .. }) => heavy = Some(payload(payloads, row)?),
                 (KIND_UNSEEN_DISTINCT, Bins::Categorical { unseen, .. }) => {
-                    let heavy = heavy.take().ok_or(IpcError::Damaged("half of the unseen categories"))?;
+                    let heavy = heavy.take().ok_or(damaged("half of the unseen categories"))?;
                     **unseen = UnseenCategories::from_sketches(heavy, payload(payloads, row)?)
-                        .ok_or(IpcError::Damaged("unreadable sketches of unseen categories"))?;
+                        .ok_or(damaged("unreadable sketches of unseen categories"))?;
                 }
                 (code, _) if (1..=Absence::ALL.len()).contains(&usize::from(code)) => {
                     if let Some(counter) = distribution.absent.get_mut(usize::from(code) - 1) {
-                        *counter += count;
+                        add(counter, count)?;
                     }
                 }
-                _ => return Err(IpcError::Damaged("an unknown kind of count")),
+                _ => return Err(damaged("an unknown kind of count")),
             }
+        }
+        if counts.largest() > MAX_COUNT {
+            return Err(damaged("counts that are too large"));
         }
         Ok(counts)
     }
 }
 
 fn payload(payloads: &BinaryArray, row: usize) -> Result<&[u8], IpcError> {
-    if payloads.is_valid(row) { Ok(payloads.value(row)) } else { Err(IpcError::Damaged("a payload is missing")) }
+    if payloads.is_valid(row) { Ok(payloads.value(row)) } else { Err(damaged("a payload is missing")) }
 }
 
 impl RecordSample {
@@ -313,7 +346,8 @@ impl RecordSample {
     /// # Errors
     /// When the bytes are damaged.
     pub fn from_ipc(bytes: &[u8], size: usize) -> Result<Self, IpcError> {
-        Self::from_rows(size, &read(bytes)?).ok_or(IpcError::Damaged("not a record sample"))
+        let decoded = || Self::from_rows(size, &read(bytes)?).ok_or(damaged("not a record sample"));
+        isolated(decoded).unwrap_or_else(|why| Err(damaged(why)))
     }
 }
 
@@ -330,12 +364,15 @@ fn write(batch: &RecordBatch) -> Result<Vec<u8>, IpcError> {
 }
 
 fn read(bytes: &[u8]) -> Result<RecordBatch, IpcError> {
-    // Arrow's reader panics on some damaged metadata, so damage is looked for before.
-    let (stream, checksum) =
-        bytes.split_last_chunk::<8>().ok_or(IpcError::Damaged("shorter than its checksum"))?;
+    let (stream, checksum) = bytes.split_last_chunk::<8>().ok_or(damaged("shorter than its checksum"))?;
     if xxh3_64(stream) != u64::from_le_bytes(*checksum) {
-        return Err(IpcError::Damaged("the checksum is wrong"));
+        return Err(damaged("the checksum is wrong"));
     }
+    // A right checksum says that nobody erred, not that nobody wrote it: what the decoder would trust is checked before.
+    check_stream(&mut Cursor::new(stream), UNPACKING).map_err(|error| match error {
+        Unsound::Io(error) => IpcError::Arrow(error.into()),
+        Unsound::Damaged(why) => damaged(why),
+    })?;
     let mut reader = StreamReader::try_new(Cursor::new(stream), None)?;
-    reader.next().ok_or(IpcError::Damaged("no batch"))?.map_err(IpcError::from)
+    reader.next().ok_or(damaged("no batch"))?.map_err(IpcError::from)
 }

@@ -25,12 +25,28 @@ use crate::record::DecodedBatch;
 /// Fewer values than this place no bins and get no verdict, however many records there are.
 pub const MIN_VALUES: u64 = 30;
 
-/// Two sets of counts that do not add up because they were counted on different binnings.
+/// Counts are exact in every formula up to here, and no topic has as many records: a larger one was never counted.
+pub const MAX_COUNT: u64 = 1 << 53;
+
+/// Counts that do not add up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("counts on binning {left} cannot be added to counts on binning {right}")]
-pub struct BinningMismatch {
-    left: uuid::Uuid,
-    right: uuid::Uuid,
+pub enum MergeError {
+    /// They were counted on different binnings.
+    #[error("counts on binning {left} cannot be added to counts on binning {right}")]
+    Binning {
+        /// The binning of the counts to add to.
+        left: uuid::Uuid,
+        /// The binning of the counts to add.
+        right: uuid::Uuid,
+    },
+    /// Their sum is larger than [`MAX_COUNT`].
+    #[error("the sum of the counts is larger than any number of records: some of them are damaged")]
+    TooLarge,
+}
+
+/// A sum that stays at the largest number instead of beginning again.
+fn total(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 /// The distributions of all columns of one window (or baseline), on one binning set.
@@ -78,7 +94,7 @@ impl WindowCounts {
     /// Counts the given rows of a batch. Columns are matched by name: a window that was opened before the
     /// monitor's columns changed keeps its own, and what records no longer have is missing in it.
     pub fn count(&mut self, batch: &DecodedBatch, rows: &[u32]) {
-        self.rows += rows.len() as u64;
+        self.rows = self.rows.saturating_add(rows.len() as u64);
         let fields = batch.batch.schema_ref().fields();
         for (position, distribution) in self.columns.iter_mut().enumerate() {
             let is_here = |field: &arrow::datatypes::FieldRef| field.name() == distribution.name();
@@ -105,15 +121,23 @@ impl WindowCounts {
         Self { binnings: Arc::clone(binnings), rows: self.rows, columns }
     }
 
+    /// The largest sum in it.
+    fn largest(&self) -> u64 {
+        self.columns.iter().map(Distribution::largest).max().unwrap_or(0).max(self.rows)
+    }
+
     /// Adds other counts to these.
     ///
     /// # Errors
-    /// When they were counted on another binning set.
-    pub fn merge(&mut self, other: &Self) -> Result<(), BinningMismatch> {
+    /// When they were counted on another binning set, or are damaged; nothing is added then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         if self.binnings.id() != other.binnings.id() {
-            return Err(BinningMismatch { left: self.binnings.id(), right: other.binnings.id() });
+            return Err(MergeError::Binning { left: self.binnings.id(), right: other.binnings.id() });
         }
-        self.rows += other.rows;
+        if self.largest().saturating_add(other.largest()) > MAX_COUNT {
+            return Err(MergeError::TooLarge);
+        }
+        self.rows = self.rows.saturating_add(other.rows);
         for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
             mine.add(theirs);
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::total;
 use crate::binning::universal;
 
 /// Steps in half the width of a ruler. Squares of offsets stay below 2^82, so `u128` holds those of 2^46 values.
@@ -50,8 +51,16 @@ pub(super) struct Group {
 }
 
 impl Moments {
+    /// Whether values may have them: no offset is larger than two halves.
+    pub(super) fn is_plausible(&self) -> bool {
+        const FARTHEST: u128 = 1 << 42;
+        let count = u128::from(self.count);
+        self.sum.unsigned_abs() <= count.saturating_mul(FARTHEST)
+            && self.squares <= count.saturating_mul(FARTHEST * FARTHEST)
+    }
+
     pub(super) fn add(&mut self, offset: i64) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(i128::from(offset));
         let size = u128::from(offset.unsigned_abs());
         self.squares = self.squares.saturating_add(size * size);
@@ -105,7 +114,7 @@ impl Moments {
 /// All of them together: the mean and the population standard deviation; `None` without a value.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub(super) fn together(groups: &[Group]) -> Option<(f64, f64)> {
-    let total: u64 = groups.iter().map(|group| group.count).sum();
+    let total = total(groups.iter().map(|group| group.count));
     if total == 0 {
         return None;
     }

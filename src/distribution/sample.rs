@@ -3,7 +3,7 @@
 //! The hash of (topic, partition, offset) is fixed, so which records are kept does not depend on order,
 //! daemons or restarts. While a window has at most k records the sample is the window.
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow::array::{Array as _, ArrayRef, Int32Array, Int64Array, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
@@ -158,7 +158,20 @@ impl RecordSample {
 
     /// A sample read back from storage.
     pub(super) fn from_rows(size: usize, rows: &RecordBatch) -> Option<Self> {
-        if rows.num_columns() < Self::LEADING || rows.column(0).data_type() != &DataType::UInt64 {
+        let leading = [
+            (HASH, DataType::UInt64),
+            (PARTITION, DataType::Int32),
+            (OFFSET, DataType::Int64),
+            (TIME, DataType::Int64),
+        ];
+        let mut columns = rows.schema_ref().fields().iter().zip(rows.columns());
+        let written = leading.into_iter().all(|(name, kind)| {
+            columns.next().is_some_and(|(field, column)| {
+                field.name() == name && *field.data_type() == kind && column.null_count() == 0
+            })
+        });
+        // A sample is pruned at twice its size while it is counted, and to its size before it is stored.
+        if !written || rows.num_rows() > MAX_SAMPLE {
             return None;
         }
         let mut sample = Self::new(size);

@@ -3,6 +3,7 @@
 use super::column::{Bins, Distribution};
 use super::detail::{Layout, Stretch, Zone};
 use super::moments::{Group, bucket_ends, bucket_ruler, together};
+use super::total;
 use crate::binning::{Binning, NumericBinning, universal};
 
 /// Where a quantile lies.
@@ -82,7 +83,7 @@ impl Distribution {
             (Bins::Universal { moments, .. }, _) => {
                 let groups: Vec<Group> =
                     moments.iter().filter_map(|(bucket, moments)| moments.group(bucket_ruler(*bucket))).collect();
-                (groups.iter().map(|group| group.count).sum::<u64>() == self.present()).then_some(groups)
+                (total(groups.iter().map(|group| group.count)) == self.present()).then_some(groups)
             }
             _ => None,
         }
@@ -161,7 +162,7 @@ impl Distribution {
                 let mut spots = Vec::new();
                 for (zone, bins) in parts {
                     let bins: Vec<usize> = bins.filter(filled).collect();
-                    let all: u64 = bins.iter().filter_map(|bin| counts.get(*bin)).sum();
+                    let all = total(bins.iter().filter_map(|bin| counts.get(*bin)).copied());
                     // A bin of one value tells more than any bucket.
                     let finer = zone.filter(|zone| {
                         detail.count_in(*zone) == all && !bins.iter().all(|bin| binning.is_atom(*bin))
@@ -209,12 +210,11 @@ impl Distribution {
     reason = "counts stay far below 2^53"
 )]
 fn quantiles_of<const N: usize>(spots: &[Spot], levels: [f64; N], deviation: Option<f64>) -> Option<[Located; N]> {
-    let total: u64 = spots.iter().map(|spot| spot.count).sum();
-    let last = total.checked_sub(1)?;
+    let last = total(spots.iter().map(|spot| spot.count)).checked_sub(1)?;
     let holding = |rank: u64| {
-        let mut before = 0;
+        let mut before = 0u64;
         spots.iter().find(|spot| {
-            before += spot.count;
+            before = before.saturating_add(spot.count);
             before > rank
         })
     };
@@ -230,7 +230,7 @@ fn quantiles_of<const N: usize>(spots: &[Spot], levels: [f64; N], deviation: Opt
         let rank = position.floor() as u64;
         let part = position - rank as f64;
         let low = holding(rank)?;
-        let high = if part > 0.0 { holding((rank + 1).min(last))? } else { low };
+        let high = if part > 0.0 { holding(rank.saturating_add(1).min(last))? } else { low };
         *place = if known(low) && known(high) {
             Located::At((1.0 - part) * low.mean + part * high.mean)
         } else {

@@ -10,6 +10,15 @@ const SLOTS: usize = 1_024;
 /// log2 of the registers of the cardinality sketch: 4 KB, about 1.6 % error.
 const LG_REGISTERS: u8 = 12;
 
+/// Where a serialised heavy-hitter sketch says log2 of its most slots, and of the slots it has.
+const HEAVY_LARGEST: usize = 3;
+const HEAVY_CURRENT: usize = 4;
+/// Where a serialised cardinality sketch says log2 of its registers.
+const DISTINCT_REGISTERS: usize = 3;
+/// Bytes in front of its registers. Sketches that are stored have all of them: there are more categories than are counted
+/// exactly by then.
+const DISTINCT_PREAMBLE: usize = 40;
+
 /// The unseen categories of a column.
 ///
 /// Up to 768 distinct ones their counts are exact and do not depend on order; beyond that the heavy hitters
@@ -118,14 +127,38 @@ impl UnseenCategories {
         }
     }
 
-    /// Reads serialised sketches; `None` when they are damaged.
+    /// Counted values without a bin, all together.
+    pub(super) fn total(&self) -> u64 {
+        self.sketches.as_ref().map_or(0, |sketches| sketches.heavy.total_weight())
+    }
+
+    /// Reads serialised sketches; `None` when they are damaged. A sketch says itself how large a table it needs, which is
+    /// made before anything is read into it: only the sizes that are ever written are read.
     pub(super) fn from_sketches(heavy: &[u8], distinct: &[u8]) -> Option<Self> {
-        Some(Self {
+        let (largest, current) = (heavy.get(HEAVY_LARGEST)?, heavy.get(HEAVY_CURRENT)?);
+        if 1usize.checked_shl(u32::from(*largest)) != Some(SLOTS)
+            || current > largest
+            || distinct.get(DISTINCT_REGISTERS) != Some(&LG_REGISTERS)
+        {
+            return None;
+        }
+        // A register holds a place among 64 bits; the sketch shifts by it when sketches are added up.
+        let registers =
+            distinct.get(DISTINCT_PREAMBLE..).filter(|registers| registers.len() == 1 << LG_REGISTERS)?;
+        if registers.iter().any(|register| *register >= 64) {
+            return None;
+        }
+        let read = Self {
             sketches: Some(Sketches {
                 heavy: FrequentItemsSketch::deserialize(heavy).ok()?,
                 distinct: HllSketch::deserialize(distinct).ok()?,
             }),
-        })
+        };
+        let sketches = read.sketches.as_ref()?;
+        let sound = sketches.heavy.maximum_error() <= sketches.heavy.total_weight()
+            && read.distinct().is_finite()
+            && read.distinct() >= 0.0;
+        sound.then_some(read)
     }
 }
 

@@ -3,10 +3,12 @@
 //!
 //! Decoding is message by message: whatever is wrong with one message costs that message alone.
 
+pub(crate) mod arrow_check;
 mod batch;
 mod cell;
 mod derive;
 mod frame;
+pub mod isolate;
 mod json;
 mod lenient;
 mod nearest;

@@ -13,20 +13,22 @@ pub struct Rejections {
 impl Rejections {
     /// Counts one; `example` is asked for only when it is the first of its reason.
     pub fn add(&mut self, reason: RejectReason, example: impl FnOnce() -> String) {
-        self.by_reason.entry(reason).or_insert_with(|| (0, example())).0 += 1;
+        let (count, _) = self.by_reason.entry(reason).or_insert_with(|| (0, example()));
+        *count = count.saturating_add(1);
     }
 
     /// Adds others; their examples are kept where there was none.
     pub fn merge(&mut self, other: &Self) {
         for (reason, (count, example)) in &other.by_reason {
-            self.by_reason.entry(*reason).or_insert_with(|| (0, example.clone())).0 += count;
+            let (known, _) = self.by_reason.entry(*reason).or_insert_with(|| (0, example.clone()));
+            *known = known.saturating_add(*count);
         }
     }
 
     /// How many there are.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.by_reason.values().map(|(count, _)| count).sum()
+        self.by_reason.values().fold(0, |all, (count, _)| all.saturating_add(*count))
     }
 
     /// Reasons with their counts and an example in words: field, value and what is allowed.
@@ -48,7 +50,7 @@ pub struct Filtered {
 impl Filtered {
     /// Counts one, with the path of the filter and the value found there.
     pub fn add(&mut self, failed: Option<(&FieldPath, String)>) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         let Some((path, value)) = failed else { return };
         self.see(&path.to_string(), &value, 1);
     }
@@ -59,7 +61,7 @@ impl Filtered {
         }
         let Some(values) = self.seen.get_mut(path) else { return };
         if let Some(known) = values.get_mut(value) {
-            *known += count;
+            *known = known.saturating_add(count);
         } else if values.len() < VALUES {
             values.insert(value.to_owned(), count);
         }
@@ -67,7 +69,7 @@ impl Filtered {
 
     /// Adds others.
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         for (path, values) in &other.seen {
             for (value, count) in values {
                 self.see(path, value, *count);

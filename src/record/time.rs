@@ -11,8 +11,23 @@ use super::value::Value;
 
 /// A point in event time: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct EventTime(i64);
+
+impl TryFrom<i64> for EventTime {
+    type Error = String;
+
+    /// As stored: validated on the way in, since the database is input too.
+    fn try_from(micros: i64) -> Result<Self, String> {
+        Self::from_micros(micros).ok_or_else(|| format!("{micros} is no time between the years 1900 and 9999"))
+    }
+}
+
+impl From<EventTime> for i64 {
+    fn from(time: EventTime) -> Self {
+        time.0
+    }
+}
 
 /// Years 1900 to 9999, roughly: what PostgreSQL, Arrow and jiff all represent.
 const MIN_MICROS: i64 = -2_208_988_800_000_000;

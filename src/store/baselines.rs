@@ -161,7 +161,10 @@ impl Store {
         let mut segments = BTreeMap::new();
         for row in rows {
             let bytes: &[u8] = row.try_get("counts").map_err(failed("read a baseline"))?;
-            let counts = damaged("a baseline", WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
+            let counts = damaged(
+                &format!("baseline version {version}"),
+                WindowCounts::from_ipc(bytes, Arc::clone(&binnings)),
+            )?;
             segments.insert(row.try_get("segment").map_err(failed("read a baseline"))?, counts);
         }
         Ok(Baseline { binnings, segments })
@@ -217,7 +220,8 @@ impl Store {
                     .fetch_one(&mut connection)
                     .await
                     .map_err(failed("read a binning"))?;
-                let set: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
+                let set: Arc<BinningSet> =
+                    Arc::new(damaged(&format!("binning {id}"), serde_json::from_value(columns))?);
                 binnings.insert(id, Arc::clone(&set));
                 set
             };

@@ -114,7 +114,7 @@ impl Store {
                 return Ok(CheckpointOutcome::StaleBinning);
             };
             tally.accepted = tally.accepted.saturating_sub(late);
-            tally.late += late;
+            tally.late = tally.late.saturating_add(late);
             add_notes(&mut transaction, monitor, delta, example, readings).await?;
             add_tally(&mut transaction, monitor, checkpoint.shard, &tally).await?;
             tallies.insert(monitor.clone(), tally);
@@ -339,7 +339,7 @@ async fn add_windows(
         };
         if !open {
             if key.1 == WHOLE {
-                late.rows += window.rows;
+                late.rows = late.rows.saturating_add(window.rows);
                 late.example = late.example.take().or_else(|| late_example(window.first, window.key.start));
             }
             late_ids.push(*id);
@@ -389,7 +389,7 @@ async fn add_tally(connection: &mut Session, monitor: &str, shard: i16, tally: &
          select $1, outcome, reason, $2, count
          from unnest($3::text[], $4::text[], $5::bigint[]) as t (outcome, reason, count) order by 2, 3
          on conflict (monitor, outcome, reason, shard)
-         do update set count = record_tally.count + excluded.count",
+         do update set count = least(record_tally.count::numeric + excluded.count, 9223372036854775807)::bigint",
     )
     .bind(monitor)
     .bind(shard)

@@ -133,7 +133,15 @@ pub(super) fn failed(attempted: &'static str) -> impl Fn(sqlx::Error) -> StoreEr
 
 /// Turns a failure to read something stored into ours.
 pub(super) fn damaged<T, E: std::fmt::Display>(what: &str, result: Result<T, E>) -> Result<T, StoreError> {
-    result.map_err(|error| StoreError::Damaged { what: what.to_owned(), why: error.to_string() })
+    result.map_err(|error| {
+        let mut why = error.to_string();
+        if !why.contains("hint:") {
+            why.push_str(
+                "\nhint: its row was changed outside of driftd, or the disk is damaged: restore the database from a backup",
+            );
+        }
+        StoreError::Damaged { what: what.to_owned(), why }
+    })
 }
 
 /// How long connections may take to close.

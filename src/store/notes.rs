@@ -135,8 +135,10 @@ async fn add_readings(
          select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
                                   $8::text[], $9::text[]) order by 2
          on conflict (monitor, column_name) do update set (path, rows, present, nulls, missing, wrong, nearest, updated_at) = (
-             select excluded.path, excluded.rows + n.rows * kept.times, excluded.present + n.present * kept.times,
-                    excluded.nulls + n.nulls * kept.times, excluded.missing + n.missing * kept.times,
+             select excluded.path, excluded.rows + n.rows * kept.times,
+                    least(excluded.present::numeric + n.present * kept.times, 9223372036854775807)::bigint,
+                    least(excluded.nulls::numeric + n.nulls * kept.times, 9223372036854775807)::bigint,
+                    least(excluded.missing::numeric + n.missing * kept.times, 9223372036854775807)::bigint,
                     coalesce(excluded.wrong, case when kept.times = 1 then n.wrong end),
                     coalesce(excluded.nearest, case when kept.times = 1 then n.nearest end), now()
              from (select case when n.path = excluded.path and n.rows < 10000

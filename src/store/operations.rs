@@ -310,7 +310,7 @@ async fn facts(
     for row in partitions {
         let behind: i64 = row.try_get::<Option<i64>, _>("lag")?.unwrap_or(0);
         let still: i64 = row.try_get("still")?;
-        lag += behind;
+        lag = behind.saturating_add(lag);
         match row.try_get::<Option<&str>, _>("fault")? {
             Some("deleted") => {
                 deleted.insert(row.try_get("topic")?);
@@ -336,19 +336,20 @@ async fn facts(
         }
     }
     let tallies = sqlx::query(
-        "select outcome, reason, sum(count)::bigint as count from record_tally where monitor = $1 group by 1, 2",
+        "select outcome, reason, least(sum(count), 9223372036854775807)::bigint as count from record_tally where monitor = $1 group by 1, 2",
     )
     .bind(monitor)
     .fetch_all(&mut *connection)
     .await?;
     let mut now = Counted::default();
+    let add = |total: &mut u64, number: u64| *total = total.saturating_add(number);
     for row in tallies {
         let number = count(row.try_get("count")?);
         match row.try_get::<&str, _>("outcome")? {
-            "accepted" => now.accepted += number,
-            "late" => now.late += number,
-            "filtered" => now.filtered += number,
-            "rejected" => *now.reasons.entry(row.try_get("reason")?).or_default() += number,
+            "accepted" => add(&mut now.accepted, number),
+            "late" => add(&mut now.late, number),
+            "filtered" => add(&mut now.filtered, number),
+            "rejected" => add(now.reasons.entry(row.try_get("reason")?).or_default(), number),
             _ => {}
         }
     }
@@ -359,7 +360,7 @@ async fn facts(
             .fetch_one(&mut *connection)
             .await?;
     let gaps = sqlx::query(
-        "select topic || '/' || partition as name, sum(to_offset - from_offset)::bigint as lost from retention_gap
+        "select topic || '/' || partition as name, least(sum(to_offset - from_offset), 9223372036854775807)::bigint as lost from retention_gap
          where topic = any($1) and reason = 'retention' and noticed_at > now() - interval '1 hour' group by 1 order by 1",
     )
     .bind(watched.topics)

@@ -85,7 +85,8 @@ impl Store {
             .fetch_one(&self.pool)
             .await
             .map_err(failed(attempted))?;
-        let binnings: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
+        let binnings: Arc<BinningSet> =
+            Arc::new(damaged(&format!("binning {first}"), serde_json::from_value(columns))?);
         // Summed as they are read: a wide model's windows do not fit into memory all at once.
         let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
         let mut starts: Vec<DateTime<Utc>> = Vec::new();

@@ -90,7 +90,7 @@ impl Store {
         let mut monitors = Vec::new();
         for monitor in names {
             let tally = sqlx::query(
-                "select outcome, reason, sum(count)::bigint as count from record_tally
+                "select outcome, reason, least(sum(count), 9223372036854775807)::bigint as count from record_tally
                  where monitor = $1 group by outcome, reason order by outcome, reason",
             )
             .bind(&monitor)
@@ -151,8 +151,8 @@ impl Store {
                     coalesce(held_back, 0) as held_back,
                     (select max(m.newest) from monitor_partition m
                      where m.topic = p.topic and m.partition = p.partition) as newest,
-                    coalesce((select sum(g.to_offset - g.from_offset) from retention_gap g
-                              where g.topic = p.topic and g.partition = p.partition), 0)::bigint as lost
+                    least(coalesce((select sum(g.to_offset - g.from_offset) from retention_gap g
+                              where g.topic = p.topic and g.partition = p.partition), 0), 9223372036854775807)::bigint as lost
              from source_partition p order by topic, partition",
         )
         .fetch_all(&self.pool)

@@ -34,8 +34,8 @@ macro_rules! select_windows {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
                     w.configuration, w.retrain_decision, b.version as baseline,
-                    coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0)::bigint as rows,
-                    coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+                    least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
+                    least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
              from model_window w left join baseline b on b.id = w.baseline_id ",
             $rest
         )
@@ -147,7 +147,10 @@ impl Store {
         let parts: Vec<Vec<u8>> = row.try_get("parts").map_err(failed(attempted))?;
         let mut sample = RecordSample::new(MAX_SAMPLE);
         for bytes in closed.iter().chain(&parts) {
-            sample.merge(&damaged("a sample", RecordSample::from_ipc(bytes, MAX_SAMPLE))?);
+            sample.merge(&damaged(
+                &format!("the sample of window {id}"),
+                RecordSample::from_ipc(bytes, MAX_SAMPLE),
+            )?);
         }
         Ok(sample)
     }
@@ -179,9 +182,10 @@ impl Store {
         let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
         let (window, offsets) = match counts {
             Some(bytes) => {
-                let counts = damaged("a window", WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
+                let counts =
+                    damaged(&format!("window {id}"), WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
                 let ranges = ranges.unwrap_or_else(|| Value::Array(Vec::new()));
-                (counts, damaged("the offsets of a window", serde_json::from_value(ranges))?)
+                (counts, damaged(&format!("the offsets of window {id}"), serde_json::from_value(ranges))?)
             }
             None => {
                 let merged = super::close::merge_deltas(&mut connection, id, &binnings, 0).await?;

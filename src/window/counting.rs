@@ -141,7 +141,8 @@ impl CountingMachine {
     /// Counts a message that did not become a row.
     pub fn reject(&mut self, reason: RejectReason, partition: &Partition) {
         self.touch(partition);
-        *self.tally.rejected.entry(reason).or_insert(0) += 1;
+        let rejected = self.tally.rejected.entry(reason).or_insert(0);
+        *rejected = rejected.saturating_add(1);
     }
 
     fn touch(&mut self, partition: &Partition) {
@@ -152,7 +153,7 @@ impl CountingMachine {
 
     /// Counts a record of something this monitor does not watch.
     pub fn filter(&mut self) {
-        self.tally.filtered += 1;
+        self.tally.filtered = self.tally.filtered.saturating_add(1);
     }
 
     /// Windows touched since the last delta.
@@ -226,7 +227,7 @@ impl CountingMachine {
             newest = Some(latest);
             let horizon = lengths.length_at(latest).micros().saturating_mul(i64::from(self.spec.max_open_windows));
             if start < lengths.start_of(latest).shifted(-horizon) {
-                self.tally.late += 1;
+                self.tally.late = self.tally.late.saturating_add(1);
                 let offset = batch.offsets.get(row as usize).copied().unwrap_or_default();
                 self.notes.example(LATE, partition, offset, || {
                     format!(
@@ -238,7 +239,7 @@ impl CountingMachine {
                 });
                 continue;
             }
-            self.tally.accepted += 1;
+            self.tally.accepted = self.tally.accepted.saturating_add(1);
             groups.entry((*version, None, start)).or_default().push(row);
             for (segment, labels) in batch.segments.iter().enumerate() {
                 let code = labels.codes().get(row as usize).copied().unwrap_or(0);

@@ -26,16 +26,18 @@ impl Tally {
     /// All messages seen.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.accepted + self.late + self.filtered + self.rejected.values().sum::<u64>()
+        let counted = [self.accepted, self.late, self.filtered];
+        counted.into_iter().chain(self.rejected.values().copied()).fold(0, u64::saturating_add)
     }
 
     /// Adds another tally.
     pub fn merge(&mut self, other: &Self) {
-        self.accepted += other.accepted;
-        self.late += other.late;
-        self.filtered += other.filtered;
+        self.accepted = self.accepted.saturating_add(other.accepted);
+        self.late = self.late.saturating_add(other.late);
+        self.filtered = self.filtered.saturating_add(other.filtered);
         for (reason, count) in &other.rejected {
-            *self.rejected.entry(*reason).or_insert(0) += count;
+            let known = self.rejected.entry(*reason).or_insert(0);
+            *known = known.saturating_add(*count);
         }
     }
 
@@ -56,7 +58,7 @@ pub struct OffsetRanges(Vec<(Partition, i64, i64)>);
 impl OffsetRanges {
     /// Takes in one record.
     pub fn include(&mut self, partition: &Partition, offset: i64) {
-        self.extend(partition, offset, offset + 1);
+        self.extend(partition, offset, offset.saturating_add(1));
     }
 
     /// Takes in other ranges.

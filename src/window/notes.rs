@@ -167,13 +167,14 @@ pub fn readings<'a>(
             };
             for window in &whole {
                 let Some(counted) = window.counts.column(name) else { continue };
-                let absent: u64 = Absence::ALL.iter().map(|absence| counted.absent(*absence)).sum();
+                let absent = Absence::ALL.iter().fold(0u64, |all, one| all.saturating_add(counted.absent(*one)));
                 // Of the window: a text counts each of its words.
                 let rows = window.counts.rows();
-                reading.rows += rows;
-                reading.present += rows.saturating_sub(absent);
-                reading.nulls += counted.absent(Absence::Null);
-                reading.missing += counted.absent(Absence::Missing);
+                let add = |total: &mut u64, count: u64| *total = total.saturating_add(count);
+                add(&mut reading.rows, rows);
+                add(&mut reading.present, rows.saturating_sub(absent));
+                add(&mut reading.nulls, counted.absent(Absence::Null));
+                add(&mut reading.missing, counted.absent(Absence::Missing));
             }
             reading
         })

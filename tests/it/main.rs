@@ -22,6 +22,7 @@ mod command_line;
 mod compiled_in;
 mod configuration;
 mod crash;
+mod damage;
 mod deliveries;
 mod demo;
 mod disagreement;

@@ -1,18 +1,22 @@
 //! Arrow batches of any file, brought into the shape of decoded records.
 
-use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter_record_batch, take_record_batch};
+use std::ops::Range;
+
+use arrow::array::{Array as _, AsArray as _, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{cast, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Fields, SchemaRef};
 
 use super::TableRows;
 use super::dialect::Dialect;
 use super::locate::{Located, locate, root};
-use super::read::{ReadBatch, number};
+use super::read::{BATCH_ROWS, ReadBatch, number};
+use super::text::batch_rows;
 use super::values::{Wanted, for_each};
 use crate::record::batch::{BuiltColumn, ColumnBuilder, RowsBeside};
 use crate::record::value::{Value, canonical};
 use crate::record::{
-    DecodedBatch, EventTime, FieldPath, Filtered, Labels, RejectReason, Rejections, arrow_schema, listed, nearest,
+    DecodedBatch, Derivation, EventTime, FieldPath, Filtered, Labels, RejectReason, Rejections, arrow_schema,
+    listed, nearest,
 };
 
 /// Why a file does not fit what is declared.
@@ -202,6 +206,40 @@ impl Converter {
             }
         })
     }
+}
+
+/// Text of which words are taken, of the rows that are converted at once: about this many bytes.
+const PART_BYTES: usize = 64 << 20;
+
+/// The rows of a batch that are converted at once: files may have batches of millions of rows, and one long text may stand
+/// in all of them.
+pub(super) fn parts(batch: &RecordBatch, rows: &TableRows) -> Result<Vec<Range<usize>>, ConvertError> {
+    let columns = rows.schema.columns();
+    let most = batch_rows(columns.len(), BATCH_ROWS);
+    let mut lengths = vec![0usize; 0];
+    for column in columns.iter().filter(|column| column.derivation == Derivation::Tokens) {
+        if let Some(found) = locate(batch, &column.path)?.filter(|found| is_text(found.array.data_type())) {
+            lengths.resize(batch.num_rows(), 0);
+            let texts = cast(&found.array, &DataType::Utf8View)?;
+            for (length, text) in lengths.iter_mut().zip(texts.as_string_view()) {
+                *length = length.saturating_add(text.map_or(0, str::len));
+            }
+        }
+    }
+    let mut parts = Vec::new();
+    let (mut start, mut bytes) = (0, 0usize);
+    for row in 0..batch.num_rows() {
+        let length = lengths.get(row).copied().unwrap_or(0);
+        if row > start && (row - start >= most || bytes.saturating_add(length) > PART_BYTES) {
+            parts.push(start..row);
+            (start, bytes) = (row, 0);
+        }
+        bytes = bytes.saturating_add(length);
+    }
+    if start < batch.num_rows() {
+        parts.push(start..batch.num_rows());
+    }
+    Ok(parts)
 }
 
 /// Calls `take` with the value of each row: missing where the object around it is not there.

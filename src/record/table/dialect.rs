@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::read::ReadError;
+use super::read::{ReadError, refuse_too_wide};
 use super::values::Wanted;
 use crate::record::value::Value;
 
@@ -27,6 +27,8 @@ pub struct Dialect {
 const SEPARATORS: [u8; 6] = *b",;\t|\x01\x1f";
 /// What data frames read as null in columns of numbers.
 const NULL_WORDS: [&str; 11] = ["", "NA", "N/A", "n/a", "#N/A", "#NA", "null", "NULL", "None", "<NA>", "\\N"];
+/// A first line that is longer, in bytes, is none of column names.
+const LONGEST_HEADER: usize = 16 << 20;
 /// Lines looked at to find the separator.
 const LINES: usize = 50;
 
@@ -161,6 +163,12 @@ pub(super) fn header(reader: &mut impl Read, dialect: Dialect) -> Result<SchemaR
     let mut byte = [0u8];
     let mut quoted = false;
     while reader.read(&mut byte)? == 1 {
+        if header.len() >= LONGEST_HEADER {
+            return Err(ReadError::Layout {
+                found: format!("text whose first line is longer than {} MiB", LONGEST_HEADER >> 20),
+                hint: "a CSV file begins with a line of column names; is a quote not closed?",
+            });
+        }
         header.extend_from_slice(&byte);
         quoted ^= byte == *b"\"";
         if byte == *b"\n" && !quoted {
@@ -174,6 +182,7 @@ pub(super) fn header(reader: &mut impl Read, dialect: Dialect) -> Result<SchemaR
     }
     let (names, _) =
         Format::default().with_header(true).with_delimiter(dialect.separator).infer_schema(header, Some(0))?;
+    refuse_too_wide(names.fields().len())?;
     let name = |name: &str| if dialect.blanks { name.trim().to_owned() } else { name.to_owned() };
     let texts: Vec<Field> =
         names.fields().iter().map(|field| Field::new(name(field.name()), DataType::Utf8, true)).collect();

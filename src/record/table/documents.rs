@@ -18,11 +18,26 @@ enum Layout {
 /// Bytes at the beginning of a file by which its layout is known.
 pub(super) const HEAD: usize = 1 << 16;
 
+/// The longest document that is read, in bytes. What is longer costs itself, and no memory.
+pub(super) const LONGEST: usize = 16 << 20;
+
+/// What follows in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A document, handed over.
+    Document,
+    /// A document that is too long, passed over.
+    TooLong,
+    /// Nothing.
+    End,
+}
+
 /// The documents of a file, one by one.
 pub(super) struct Documents<R> {
     reader: R,
     layout: Layout,
     opened: bool,
+    longest: usize,
 }
 
 impl<R: Read> Documents<BufReader<R>> {
@@ -88,32 +103,60 @@ impl<R: BufRead> Documents<R> {
     /// When the file is one document of columns instead of records, or no UTF-8.
     pub(super) fn new(head: &[u8], reader: R) -> Result<Self, ReadError> {
         refuse_columns(head)?;
-        Ok(Self { reader, layout: layout_of(head), opened: false })
+        Ok(Self { reader, layout: layout_of(head), opened: false, longest: LONGEST })
     }
 
-    /// The next document, white space around it included, without its line break; `None` at the end.
-    pub(super) fn next(&mut self, document: &mut Vec<u8>) -> io::Result<bool> {
-        document.clear();
+    /// Takes documents of at most so many bytes, if that is fewer than [`LONGEST`].
+    pub(super) fn up_to(mut self, bytes: usize) -> Self {
+        self.longest = bytes.min(LONGEST);
+        self
+    }
+
+    /// The longest document that is handed over, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// The next document, white space around it included.
+    pub(super) fn next(&mut self, document: &mut Vec<u8>) -> io::Result<Next> {
         match self.layout {
-            Layout::Lines => loop {
-                document.clear();
-                if self.reader.read_until(b'\n', document)? == 0 {
-                    return Ok(false);
-                }
-                if !document.iter().all(u8::is_ascii_whitespace) {
-                    return Ok(true);
-                }
-            },
+            Layout::Lines => self.next_line(document),
             Layout::Documents => self.next_document(document),
         }
     }
 
-    fn next_document(&mut self, document: &mut Vec<u8>) -> io::Result<bool> {
+    fn next_line(&mut self, document: &mut Vec<u8>) -> io::Result<Next> {
+        let most = self.longest.saturating_add(1);
+        loop {
+            document.clear();
+            let read = self.reader.by_ref().take(most as u64).read_until(b'\n', document)?;
+            if read == 0 {
+                return Ok(Next::End);
+            }
+            if read == most && !document.ends_with(b"\n") {
+                self.reader.skip_until(b'\n')?;
+                document.clear();
+                return Ok(Next::TooLong);
+            }
+            if !document.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Next::Document);
+            }
+        }
+    }
+
+    fn next_document(&mut self, document: &mut Vec<u8>) -> io::Result<Next> {
+        document.clear();
         let mut scan = Scan::default();
+        let mut too_long = false;
+        let found = |document: &Vec<u8>, too_long: bool| match (too_long, document.is_empty()) {
+            (true, _) => Next::TooLong,
+            (false, true) => Next::End,
+            (false, false) => Next::Document,
+        };
         loop {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {
-                return Ok(!document.is_empty());
+                return Ok(found(document, too_long));
             }
             let mut taken = 0;
             let mut ended = false;
@@ -127,14 +170,15 @@ impl<R: BufRead> Documents<R> {
                         continue;
                     }
                 }
-                match scan.step(*byte) {
-                    Step::Inside => document.push(*byte),
-                    Step::Last => {
+                let step = scan.step(*byte);
+                // What ends a number or word is not part of it.
+                ended = !matches!(step, Step::Inside);
+                if !matches!(step, Step::Beyond) {
+                    if document.len() < self.longest {
                         document.push(*byte);
-                        ended = true;
+                    } else {
+                        too_long = true;
                     }
-                    // What ends a number or word is not part of it.
-                    Step::Beyond => ended = true,
                 }
                 if ended {
                     break;
@@ -142,7 +186,7 @@ impl<R: BufRead> Documents<R> {
             }
             self.reader.consume(taken);
             if ended {
-                return Ok(true);
+                return Ok(found(document, too_long));
             }
         }
     }
@@ -262,7 +306,7 @@ mod tests {
         let reader = io::BufReader::with_capacity(5, text.as_bytes());
         let mut documents = Documents::new(text.as_bytes(), reader).unwrap();
         let (mut found, mut document) = (Vec::new(), Vec::new());
-        while documents.next(&mut document).unwrap() {
+        while documents.next(&mut document).unwrap() != Next::End {
             found.push(String::from_utf8(document.clone()).unwrap().trim().to_owned());
         }
         found
@@ -280,6 +324,21 @@ mod tests {
         assert_eq!(documents("[1, \"x\", null]"), ["1", "\"x\"", "null"]);
         assert_eq!(documents(""), [""; 0]);
         assert_eq!(documents("[]"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_too_long_is_passed_over_and_costs_itself() {
+        for text in [
+            "{\"a\":1}\n{\"a\":\"xxxxxxxxxxxxxxxx\"}\n{\"a\":2}",
+            "[{\"a\":1},{\"a\":\"xxxxxxxxxxxxxx\"},{\"a\":2}]",
+        ] {
+            let reader = io::BufReader::with_capacity(5, text.as_bytes());
+            let mut documents = Documents::new(text.as_bytes(), reader).unwrap().up_to(10);
+            let mut document = Vec::new();
+            let found: Vec<Next> =
+                std::iter::from_fn(|| Some(documents.next(&mut document).unwrap())).take(4).collect();
+            assert_eq!(found, [Next::Document, Next::TooLong, Next::Document, Next::End], "{text}");
+        }
     }
 
     #[test]

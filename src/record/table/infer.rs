@@ -1,24 +1,28 @@
 //! Which columns a file has, and of which type: by what its first rows hold, read as they are read for counting.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Fields, Schema};
+use parquet::file::reader::ChunkReader;
 use serde_json::Value as Document;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::convert::is_text;
 use super::dialect::Dialect;
-use super::documents::Documents;
+use super::documents::{Documents, Next};
 use super::locate::{DEEPEST, leaves, locate};
-use super::read::{ReadError, csv_texts};
+use super::read::{MAX_FILE_COLUMNS, ReadError, arrow_parts, csv_texts, guard, parquet_parts, refuse_too_wide};
 use super::values::{Wanted, for_each};
 use crate::record::json::document_of;
 use crate::record::value::{Value, looks_like_time};
 use crate::record::{ColumnType, FieldPath};
 
 /// How many rows are looked at where types must be guessed.
-pub const SAMPLE_ROWS: usize = 10_000;
+const SAMPLE_ROWS: usize = 10_000;
+/// How many values are looked at: of a file of many columns fewer rows.
+const SAMPLE_CELLS: usize = 4_000_000;
 
 /// A column as found in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,21 +65,43 @@ const WORDS_OF_TEXT: usize = 3;
 /// With fewer values nothing is said about that.
 const FEW: usize = 100;
 
-/// What Arrow batches have. `schema` may say, as pandas writes it, which columns are the index of a data frame.
+/// How many rows of so many columns are looked at.
+fn sample_rows(columns: usize) -> usize {
+    (SAMPLE_CELLS / columns.max(1)).clamp(FEW, SAMPLE_ROWS)
+}
+
+/// What a Parquet file has.
 ///
 /// # Errors
-/// When a batch cannot be read.
-pub fn profile_batches(
+/// When it is not Parquet, or damaged.
+pub fn profile_parquet<R: ChunkReader + Clone + 'static>(reader: &R) -> Result<FileProfile, ReadError> {
+    let (schema, all, batches) = parquet_parts(reader, None, Some(SAMPLE_ROWS))?;
+    guard("Parquet", || profile_batches(&schema, batches, all))
+}
+
+/// What an Arrow file or stream has.
+///
+/// # Errors
+/// When it is neither, or damaged.
+pub fn profile_arrow<R: Read + Seek + 'static>(reader: R) -> Result<FileProfile, ReadError> {
+    let (schema, batches) = arrow_parts(reader)?;
+    guard("Arrow", || profile_batches(&schema, batches, None))
+}
+
+/// What Arrow batches have. `schema` may say, as pandas writes it, which columns are the index of a data frame.
+fn profile_batches(
     schema: &Schema,
     batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
     all: Option<u64>,
 ) -> Result<FileProfile, ReadError> {
     let paths = leaves(schema.fields());
+    refuse_too_wide(paths.len())?;
+    let most = sample_rows(paths.len());
     let mut kinds: Vec<Kinds> = paths.iter().map(|_| Kinds::default()).collect();
     let mut rows = 0;
     for batch in batches {
         let batch = batch?;
-        let batch = batch.slice(0, batch.num_rows().min(SAMPLE_ROWS - rows));
+        let batch = batch.slice(0, batch.num_rows().min(most - rows));
         rows += batch.num_rows();
         for ((path, kind), kinds) in paths.iter().zip(&mut kinds) {
             // Times need not be written out to be known as such.
@@ -84,7 +110,7 @@ pub fn profile_batches(
                 for_each(&found.array, wanted, None, &mut |value| kinds.add(value))?;
             }
         }
-        if rows >= SAMPLE_ROWS {
+        if rows >= most {
             break;
         }
     }
@@ -102,7 +128,7 @@ pub fn profile_batches(
         FileColumn { name: name_of(&path), path, column_type, found, integers }
     });
     let columns = columns.map(|column| refuse(column, &index, &twice)).collect();
-    let complete = all.map_or(rows < SAMPLE_ROWS, |all| rows as u64 >= all);
+    let complete = all.map_or(rows < most, |all| rows as u64 >= all);
     Ok(FileProfile { columns, rows, complete, remarks: Vec::new() })
 }
 
@@ -111,15 +137,24 @@ pub fn profile_batches(
 /// # Errors
 /// When there is no readable header, or the file is in another encoding.
 pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
-    let (names, dialect, mut batches) = csv_texts(reader, SAMPLE_ROWS)?;
-    let sample = batches.next().transpose()?;
+    let (names, dialect, batches) = csv_texts(reader, SAMPLE_ROWS)?;
     let twice = names_twice(names.fields());
-    let mut columns = Vec::new();
-    for (place, field) in names.fields().iter().enumerate() {
-        let mut kinds = Kinds::default();
-        if let Some(array) = sample.as_ref().and_then(|rows| rows.columns().get(place)) {
+    let most = sample_rows(names.fields().len());
+    let mut kinds: Vec<Kinds> = names.fields().iter().map(|_| Kinds::default()).collect();
+    let mut rows = 0;
+    for batch in batches {
+        let batch = batch?;
+        let batch = batch.slice(0, batch.num_rows().min(most - rows));
+        rows += batch.num_rows();
+        for (array, kinds) in batch.columns().iter().zip(&mut kinds) {
             for_each(array, Wanted::Text, None, &mut |value| kinds.add_untyped(value, dialect))?;
         }
+        if rows >= most {
+            break;
+        }
+    }
+    let mut columns = Vec::new();
+    for ((place, field), kinds) in names.fields().iter().enumerate().zip(kinds) {
         let (column_type, found) = kinds.column_type();
         let column = FileColumn {
             name: field.name().clone(),
@@ -131,13 +166,12 @@ pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
         let index: &[String] = if place == 0 { &[String::new(), "Unnamed: 0".to_owned()] } else { &[] };
         columns.push(refuse(column, index, &twice));
     }
-    let rows = sample.map_or(0, |rows| rows.num_rows());
     let mut remarks = Vec::new();
     if dialect.separator != b',' {
         let decimals = if dialect.decimal_comma() { ", and decimal commas" } else { "" };
         remarks.push(format!("read with {} between the columns{decimals}", dialect.separator_name()));
     }
-    Ok(FileProfile { columns, rows, complete: rows < SAMPLE_ROWS, remarks })
+    Ok(FileProfile { columns, rows, complete: rows < most, remarks })
 }
 
 /// What a JSON file has: objects inside of objects as paths, in the order of their first appearance. Documents that are
@@ -151,16 +185,23 @@ pub fn profile_json(reader: impl Read) -> Result<FileProfile, ReadError> {
     let mut places = HashMap::new();
     let (mut rows, mut document) = (0, Vec::new());
     let mut complete = true;
-    while documents.next(&mut document)? {
-        if rows == SAMPLE_ROWS {
+    loop {
+        let next = documents.next(&mut document)?;
+        if next == Next::End {
+            break;
+        }
+        if rows >= sample_rows(found.len()) || found.len() > MAX_FILE_COLUMNS {
             complete = false;
             break;
         }
         rows += 1;
-        let Some(object) = document_of(&document) else { continue };
+        let Some(object) = document_of(&document).filter(|_| next == Next::Document) else { continue };
         let mut leaves = Vec::new();
         flatten(&object, &mut Vec::new(), &mut leaves);
         for (path, value) in leaves {
+            if found.len() > MAX_FILE_COLUMNS && !places.contains_key(&path) {
+                continue;
+            }
             let place = *places.entry(path.clone()).or_insert_with(|| {
                 found.push((path, Kinds::default()));
                 found.len() - 1
@@ -186,6 +227,9 @@ pub fn profile_json(reader: impl Read) -> Result<FileProfile, ReadError> {
             }
         })
         .collect();
+    if columns.len() > MAX_FILE_COLUMNS {
+        return Err(ReadError::TooManyFields);
+    }
     columns.extend(maps.into_iter().map(|(steps, keys)| {
         let path = FieldPath::of_steps(steps);
         let found = format!("an object with {keys} different keys, of which a record has few");
@@ -268,7 +312,8 @@ struct Kinds {
     texts: usize,
     times: usize,
     words: usize,
-    distinct: HashSet<String>,
+    /// Hashes of the different values: a text may be long.
+    distinct: HashSet<u64>,
     grew: Growth,
 }
 
@@ -309,9 +354,8 @@ impl Kinds {
             Value::Vector(_) => self.vectors += 1,
             Value::Array | Value::Object => self.composites += 1,
         }
-        if value.category(&mut text).is_ok() && !self.distinct.contains(&text) {
+        if value.category(&mut text).is_ok() && self.distinct.insert(xxh3_64(text.as_bytes())) {
             self.words += text.split_whitespace().count();
-            self.distinct.insert(text);
         }
     }
 

@@ -9,16 +9,19 @@ mod dialect;
 mod documents;
 mod infer;
 mod locate;
+mod parquet_check;
 mod read;
+mod text;
+mod thrift;
 mod values;
 
 pub use convert::ConvertError;
 pub use dialect::Dialect;
 pub(crate) use infer::flatten;
-pub use infer::{FileColumn, FileProfile, SAMPLE_ROWS, TWICE, profile_batches, profile_csv, profile_json};
+pub use infer::{FileColumn, FileProfile, TWICE, profile_arrow, profile_csv, profile_json, profile_parquet};
 pub use read::{
-    FileFormat, ReadBatch, ReadError, ReadItem, arrow_batches, arrow_stream_batches, csv_batches, json_batches,
-    parquet_batches, parquet_builder, refuse_others,
+    FileFormat, MAX_FILE_COLUMNS, ReadBatch, ReadError, ReadItem, arrow_batches, csv_batches, json_batches,
+    parquet_batches, parquet_rows, refuse_others,
 };
 
 use super::{ModelSchema, RecordLayout};

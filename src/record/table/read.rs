@@ -1,24 +1,36 @@
 //! Rows from files, batch by batch.
 
-use std::io::{Cursor, Read, Seek};
+use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::csv::ReaderBuilder;
+use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use super::TableRows;
-use super::convert::{ConvertError, Converter, is_text};
+use super::convert::{ConvertError, Converter, is_text, parts};
 use super::dialect::{Dialect, header};
-use super::documents::{Documents, HEAD};
+use super::documents::{Documents, HEAD, Next};
+use super::parquet_check::check_parquet;
+use super::text::{Texts, batch_rows};
+use crate::record::arrow_check::{Unpacking, Unsound, check_file, check_stream};
+use crate::record::isolate::isolated;
 use crate::record::{
-    Decoded, DecodedBatch, EventTime, Filtered, JsonDecoder, RawMessage, RecordLayout, Rejections,
+    Decoded, DecodedBatch, EventTime, Filtered, JsonDecoder, RawMessage, RecordLayout, RejectReason, Rejections,
 };
+
+/// Columns of a file, fields of its records, that are read at most.
+pub const MAX_FILE_COLUMNS: usize = 10_000;
+/// What a batch of an Arrow file may unpack to: as much as fits a small machine, and a hundred times what it takes packed.
+const UNPACKING: Unpacking = Unpacking { at_least: 1 << 30, times: 100 };
+/// Text of the documents that are decoded at once, about.
+const BATCH_BYTES: usize = 32 << 20;
 
 /// Rows of a batch when reading files.
 pub(super) const BATCH_ROWS: usize = 8_192;
@@ -45,12 +57,37 @@ pub enum ReadError {
     /// The operating system says so.
     #[error("cannot read the file: {0}")]
     Io(#[from] std::io::Error),
-    /// Not a Parquet file, or a damaged one.
-    #[error("cannot read the file as Parquet: {0}\nhint: is it complete, and named after what it is?")]
-    Parquet(#[from] parquet::errors::ParquetError),
+    /// A Parquet file that uses what is not read.
+    #[error(
+        "cannot read the file as Parquet: {0}\nhint: write it again, with other encodings or an older format version"
+    )]
+    Parquet(ParquetError),
     /// Not readable as Arrow or CSV.
     #[error("cannot read the file: {0}\nhint: is it complete, and named after what it is?")]
     Arrow(#[from] ArrowError),
+    /// Not what a program wrote that writes this format.
+    #[error(
+        "cannot read the file as {format}: it is damaged: {why}\nhint: is it complete, and named after what it is? Write or copy it again"
+    )]
+    Damaged {
+        /// The format.
+        format: &'static str,
+        /// What is wrong in it.
+        why: String,
+    },
+    /// More columns than are read.
+    #[error(
+        "the file has {columns} columns, and at most {MAX_FILE_COLUMNS} are read\nhint: write those that are to be compared into a file of their own"
+    )]
+    TooWide {
+        /// How many.
+        columns: usize,
+    },
+    /// Records with more different fields than are read.
+    #[error(
+        "the records have more than {MAX_FILE_COLUMNS} different fields\nhint: are the names of fields values, such as ids? Name the columns that are to be compared"
+    )]
+    TooManyFields,
     /// Text in another encoding.
     #[error(
         "the file is not UTF-8 but {found}\nhint: convert it, such as with: iconv -f {encoding} -t UTF-8 in.csv > out.csv"
@@ -166,29 +203,84 @@ pub(super) fn text_of(head: &[u8]) -> Result<&str, ReadError> {
 pub(super) const OTHER_ENCODING: ReadError =
     ReadError::Encoding { found: "another encoding, such as Windows-1252 or Latin-1", encoding: "WINDOWS-1252" };
 
-fn converted(
-    rows: TableRows,
-    untyped: Option<Dialect>,
-    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-) -> impl Iterator<Item = ReadItem> {
-    let mut converter = Converter::new(rows, untyped);
-    // Files may have batches of millions of rows.
-    let parts = batches.flat_map(|batch| {
-        let (batch, error) = match batch {
-            Ok(batch) => (Some(batch), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        let parts = batch.into_iter().flat_map(|batch| {
-            let rows = batch.num_rows();
-            (0..rows).step_by(BATCH_ROWS).map(move |start| Ok(batch.slice(start, BATCH_ROWS.min(rows - start))))
-        });
-        parts.chain(error)
-    });
-    parts.map(move |batch| Ok(converter.convert(&batch.map_err(read_error)?)?))
+/// Items of a decoder that may panic on damaged bytes; it is not asked again after an error.
+fn guarded<T>(
+    format: &'static str,
+    items: impl Iterator<Item = Result<T, ReadError>>,
+) -> impl Iterator<Item = Result<T, ReadError>> {
+    let mut items = Some(items);
+    std::iter::from_fn(move || {
+        let item = guard(format, || items.as_mut().and_then(Iterator::next).transpose()).transpose();
+        if !matches!(item, Some(Ok(_))) {
+            items = None;
+        }
+        item
+    })
 }
 
-fn read_error(error: ArrowError) -> ReadError {
+/// Runs a decoder that may panic on damaged bytes.
+pub(super) fn guard<T>(format: &'static str, work: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    isolated(work).unwrap_or_else(|why| Err(ReadError::Damaged { format, why }))
+}
+
+fn converted(
+    format: &'static str,
+    rows: TableRows,
+    untyped: Option<Dialect>,
+    batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
+) -> impl Iterator<Item = ReadItem> {
+    let mut converter = Converter::new(rows.clone(), untyped);
+    let parts = batches.flat_map(move |batch| {
+        let cut = batch.and_then(|batch| Ok((parts(&batch, &rows)?, batch)));
+        let (whole, error) = match cut {
+            Ok(whole) => (Some(whole), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let slice = |(parts, batch): (Vec<Range<usize>>, RecordBatch)| {
+            parts.into_iter().map(move |part| Ok(batch.slice(part.start, part.len())))
+        };
+        whole.into_iter().flat_map(slice).chain(error)
+    });
+    guarded(format, parts.map(move |batch| Ok(converter.convert(&batch?)?)))
+}
+
+fn text_error(error: ArrowError) -> ReadError {
     if error.to_string().contains("UTF-8") { OTHER_ENCODING } else { error.into() }
+}
+
+const ARROW: &str = "Arrow";
+const CSV: &str = "CSV";
+const JSON: &str = "JSON";
+const PARQUET: &str = "Parquet";
+
+/// An error of Arrow's decoder after all sizes were found to be right: what is there is not what was written.
+fn arrow_error(error: ArrowError) -> ReadError {
+    match error {
+        ArrowError::NotYetImplemented(_) => ReadError::Arrow(error),
+        ArrowError::IoError(_, error) => ReadError::Io(error),
+        error => ReadError::Damaged { format: ARROW, why: error.to_string() },
+    }
+}
+
+impl From<ParquetError> for ReadError {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::NYI(_) => Self::Parquet(error),
+            error => Self::Damaged { format: PARQUET, why: error.to_string() },
+        }
+    }
+}
+
+fn unsound(format: &'static str) -> impl Fn(Unsound) -> ReadError {
+    move |error| match error {
+        Unsound::Io(error) => ReadError::Io(error),
+        Unsound::Damaged(why) => ReadError::Damaged { format, why },
+    }
+}
+
+/// Refuses a file of more columns than are read.
+pub(super) fn refuse_too_wide(columns: usize) -> Result<(), ReadError> {
+    if columns > MAX_FILE_COLUMNS { Err(ReadError::TooWide { columns }) } else { Ok(()) }
 }
 
 /// The first name that stands twice in a schema.
@@ -203,34 +295,82 @@ fn refuse_twice(schema: &SchemaRef, rows: &TableRows) -> Result<(), ReadError> {
     twice.map_or(Ok(()), |name| Err(ReadError::Twice(name.clone())))
 }
 
-/// Opens a Parquet file. Writers note which columns were dictionaries in memory, which the reader can only make of text:
-/// others are read as what they are in the file.
-///
-/// # Errors
-/// When the file is not Parquet.
-pub fn parquet_builder<R: ChunkReader + 'static>(
-    reader: R,
-) -> Result<ParquetRecordBatchReaderBuilder<R>, ReadError> {
-    let metadata = ArrowReaderMetadata::load(&reader, ArrowReaderOptions::new())?;
-    let schema = metadata.schema();
-    if schema.fields().iter().all(|field| plain(field) == *field) {
-        return Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata));
-    }
-    let fields: Fields = schema.fields().iter().map(plain).collect();
-    let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
-    let options = ArrowReaderOptions::new().with_schema(schema);
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
-    Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata))
+/// How many rows a Parquet file says that it has; `None` when it is none.
+pub fn parquet_rows<R: ChunkReader + 'static>(reader: R) -> Option<u64> {
+    u64::try_from(parquet_builder(reader).ok()?.metadata().file_metadata().num_rows()).ok()
 }
 
-/// The field without dictionaries of anything but text.
+/// Opens a Parquet file. Writers note which columns were dictionaries in memory, which the reader can only make of text:
+/// others are read as what they are in the file. Text is read as views of the pages it is in.
+pub(super) fn parquet_builder<R: ChunkReader + 'static>(
+    reader: R,
+) -> Result<ParquetRecordBatchReaderBuilder<R>, ReadError> {
+    guard(PARQUET, || {
+        let metadata = ArrowReaderMetadata::load(&reader, ArrowReaderOptions::new())?;
+        let schema = metadata.schema();
+        refuse_too_wide(schema.fields().len())?;
+        if schema.fields().iter().all(|field| plain(field) == *field) {
+            return Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata));
+        }
+        let fields: Fields = schema.fields().iter().map(plain).collect();
+        let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        let options = ArrowReaderOptions::new().with_schema(schema);
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
+        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(reader, metadata))
+    })
+}
+
+/// The field as it is read: text as views, and no dictionaries.
 fn plain(field: &FieldRef) -> FieldRef {
     let of = |kind: DataType| Arc::new(field.as_ref().clone().with_data_type(kind));
     match field.data_type() {
-        DataType::Dictionary(_, values) if !is_text(values) => of(values.as_ref().clone()),
+        kind if is_text(kind) => of(DataType::Utf8View),
+        DataType::Dictionary(_, values) => of(values.as_ref().clone()),
         DataType::Struct(fields) => of(DataType::Struct(fields.iter().map(plain).collect())),
         DataType::List(item) => of(DataType::List(plain(item))),
         _ => Arc::clone(field),
+    }
+}
+
+/// Batches of a file as they are read.
+pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ReadError>>>;
+
+/// The batches of a Parquet file, of its columns `roots` alone, after what they are made of was checked.
+pub(super) fn parquet_parts<R: ChunkReader + Clone + 'static>(
+    reader: &R,
+    roots: Option<&TableRows>,
+    limit: Option<usize>,
+) -> Result<(SchemaRef, Option<u64>, Batches), ReadError> {
+    guard(PARQUET, || {
+        let builder = parquet_builder(reader.clone())?;
+        let schema = builder.schema().clone();
+        let mask = match roots {
+            Some(rows) => {
+                refuse_twice(&schema, rows)?;
+                ProjectionMask::roots(builder.parquet_schema(), rows.roots(schema.fields()))
+            }
+            None => ProjectionMask::all(),
+        };
+        let metadata = builder.metadata();
+        check_parquet(reader, metadata, |leaf| mask.leaf_included(leaf)).map_err(unsound(PARQUET))?;
+        let all = u64::try_from(metadata.file_metadata().num_rows()).ok();
+        let leaves = (0..builder.parquet_schema().num_columns()).filter(|leaf| mask.leaf_included(*leaf)).count();
+        let rows = batch_rows(leaves, limit.unwrap_or(BATCH_ROWS));
+        let builder = builder.with_batch_size(rows).with_projection(mask);
+        let builder = match limit {
+            Some(limit) => builder.with_limit(limit),
+            None => builder,
+        };
+        let batches = builder.build()?.map(|batch| batch.map_err(parquet_error));
+        Ok((schema, all, Box::new(guarded(PARQUET, batches)) as Batches))
+    })
+}
+
+/// The reader of Parquet wraps its own errors in those of Arrow.
+fn parquet_error(error: ArrowError) -> ReadError {
+    match error {
+        ArrowError::NotYetImplemented(_) => ReadError::Arrow(error),
+        error => ReadError::Damaged { format: PARQUET, why: error.to_string() },
     }
 }
 
@@ -238,42 +378,47 @@ fn plain(field: &FieldRef) -> FieldRef {
 ///
 /// # Errors
 /// When the file is not Parquet. Later failures come as items.
-pub fn parquet_batches<R: ChunkReader + 'static>(
-    reader: R,
+pub fn parquet_batches<R: ChunkReader + Clone + 'static>(
+    reader: &R,
     rows: TableRows,
-) -> Result<impl Iterator<Item = ReadItem>, ReadError> {
-    let builder = parquet_builder(reader)?.with_batch_size(BATCH_ROWS);
-    refuse_twice(builder.schema(), &rows)?;
-    let wanted = rows.roots(builder.schema().fields());
-    let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    let batches = builder.with_projection(mask).build()?;
-    Ok(converted(rows, None, batches))
+) -> Result<impl Iterator<Item = ReadItem> + use<R>, ReadError> {
+    let (_, _, batches) = parquet_parts(reader, Some(&rows), None)?;
+    Ok(converted(PARQUET, rows, None, batches))
 }
 
-/// The rows of an Arrow IPC file.
-///
-/// # Errors
-/// When the file is not one. Later failures come as items.
-pub fn arrow_batches<R: Read + Seek>(
-    reader: R,
-    rows: TableRows,
-) -> Result<impl Iterator<Item = ReadItem>, ReadError> {
-    let reader = FileReader::try_new(reader, None)?;
-    refuse_twice(&reader.schema(), &rows)?;
-    Ok(converted(rows, None, reader))
+/// The batches of an Arrow file or stream, after the sizes in it were checked.
+pub(super) fn arrow_parts<R: Read + Seek + 'static>(mut reader: R) -> Result<(SchemaRef, Batches), ReadError> {
+    let mut magic = Vec::new();
+    reader.by_ref().take(4).read_to_end(&mut magic)?;
+    let is_stream = magic == [0xff; 4];
+    guard(ARROW, || {
+        let check =
+            if is_stream { check_stream(&mut reader, UNPACKING) } else { check_file(&mut reader, UNPACKING) };
+        check.map_err(unsound(ARROW))?;
+        reader.seek(SeekFrom::Start(0))?;
+        let reader: Box<dyn RecordBatchReader> = if is_stream {
+            Box::new(StreamReader::try_new(reader, None).map_err(arrow_error)?)
+        } else {
+            Box::new(FileReader::try_new(reader, None).map_err(arrow_error)?)
+        };
+        let schema = reader.schema();
+        refuse_too_wide(schema.fields().len())?;
+        let batches = reader.map(|batch| batch.map_err(arrow_error));
+        Ok((schema, Box::new(guarded(ARROW, batches)) as Batches))
+    })
 }
 
-/// The rows of an Arrow IPC stream.
+/// The rows of an Arrow IPC file or stream.
 ///
 /// # Errors
-/// As [`arrow_batches`].
-pub fn arrow_stream_batches<R: Read>(
+/// When it is neither. Later failures come as items.
+pub fn arrow_batches<R: Read + Seek + 'static>(
     reader: R,
     rows: TableRows,
 ) -> Result<impl Iterator<Item = ReadItem>, ReadError> {
-    let reader = StreamReader::try_new(reader, None)?;
-    refuse_twice(&reader.schema(), &rows)?;
-    Ok(converted(rows, None, reader))
+    let (schema, batches) = arrow_parts(reader)?;
+    refuse_twice(&schema, &rows)?;
+    Ok(converted(ARROW, rows, None, batches))
 }
 
 /// Text that is no table, or one that would be misread.
@@ -300,8 +445,8 @@ fn refuse_other_text(text: &str) -> Result<(), ReadError> {
 /// When there is no readable header, or the file is in another encoding.
 pub(super) fn csv_texts<R: Read>(
     reader: R,
-    batch_rows: usize,
-) -> Result<(SchemaRef, Dialect, impl Iterator<Item = Result<RecordBatch, ArrowError>>), ReadError> {
+    most: usize,
+) -> Result<(SchemaRef, Dialect, impl Iterator<Item = Result<RecordBatch, ReadError>>), ReadError> {
     let (head, mut reader) = peeked(reader)?;
     refuse_others(&head)?;
     let text = text_of(&head)?;
@@ -313,11 +458,8 @@ pub(super) fn csv_texts<R: Read>(
         while reader.read(&mut byte)? == 1 && byte != *b"\n" {}
     }
     let names = header(&mut reader, dialect)?;
-    let batches = ReaderBuilder::new(names.clone())
-        .with_delimiter(dialect.separator)
-        .with_batch_size(batch_rows)
-        .build(reader)?;
-    Ok((names, dialect, batches))
+    let batches = Texts::new(reader, &names, dialect, text, most).map(|batch| batch.map_err(text_error));
+    Ok((names, dialect, guarded(CSV, batches)))
 }
 
 /// The rows of a CSV file with a header line; empty fields are null.
@@ -327,7 +469,7 @@ pub(super) fn csv_texts<R: Read>(
 pub fn csv_batches<R: Read>(reader: R, rows: TableRows) -> Result<impl Iterator<Item = ReadItem>, ReadError> {
     let (names, dialect, batches) = csv_texts(reader, BATCH_ROWS)?;
     refuse_twice(&names, &rows)?;
-    Ok(converted(rows, Some(dialect), batches))
+    Ok(converted(CSV, rows, Some(dialect), batches))
 }
 
 /// The records of a JSON file, read exactly as from Kafka. What cannot be read is counted.
@@ -343,22 +485,24 @@ pub fn json_batches<R: Read>(
     } else {
         RecordLayout { time: None, filters: Vec::new(), ..rows.layout.clone() }
     };
+    let mut documents = Documents::of(reader)?.up_to(layout.max_message_bytes);
     let mut decoder = JsonDecoder::new(&rows.schema, layout);
-    let mut documents = Documents::of(reader)?;
+    let most = batch_rows(rows.schema.columns().len(), BATCH_ROWS);
     let mut document = Vec::new();
     let mut done = false;
     let mut offset = 0;
     let mut numbered = 0i64;
     // Without a clock of a broker beside it no event time lies in the future.
     let broker_time = if rows.timed { None } else { Some(EventTime::default()) };
-    Ok(std::iter::from_fn(move || {
+    let batches = std::iter::from_fn(move || {
         if done {
             return None;
         }
         let (mut rejected, mut filtered) = (Rejections::default(), Filtered::default());
-        while decoder.rows() < BATCH_ROWS {
+        let mut bytes = 0usize;
+        while decoder.rows() < most && bytes < BATCH_BYTES {
             match documents.next(&mut document) {
-                Ok(false) => {
+                Ok(Next::End) => {
                     done = true;
                     break;
                 }
@@ -366,9 +510,16 @@ pub fn json_batches<R: Read>(
                     done = true;
                     return Some(Err(error.into()));
                 }
-                Ok(true) => {
+                Ok(Next::TooLong) => {
+                    offset += 1;
+                    rejected.add(RejectReason::TooBig, || {
+                        format!("record {offset}: it has more than {} bytes", documents.longest())
+                    });
+                }
+                Ok(Next::Document) => {
                     let message = RawMessage { payload: Some(&document), offset, broker_time, clock: None };
                     offset += 1;
+                    bytes = bytes.saturating_add(document.len());
                     match decoder.decode(message) {
                         Decoded::Row => {}
                         Decoded::Filtered => filtered.add(decoder.filtered_by()),
@@ -381,7 +532,8 @@ pub fn json_batches<R: Read>(
         let mut batch = decoder.finish();
         number(&mut batch, &mut numbered);
         Some(Ok(ReadBatch { batch, rejected, filtered, cheap: false }))
-    }))
+    });
+    Ok(guarded(JSON, batches))
 }
 
 /// Rows are numbered as they are kept, so that the same rows have the same numbers in every format.

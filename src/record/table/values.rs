@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::Timestamp;
 
+use super::convert::is_text;
 use super::dialect::Dialect;
 use crate::record::value::Value;
 use crate::record::{Column, ColumnType, Derivation};
@@ -74,13 +75,25 @@ pub(super) fn for_each(
             }
         }
         DataType::Utf8 => texts(array, wanted, untyped, take),
-        DataType::LargeUtf8 | DataType::Utf8View => texts(&as_type(&DataType::Utf8)?, wanted, untyped, take),
-        DataType::Binary => bytes(array, take),
-        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            bytes(&as_type(&DataType::Binary)?, take);
+        // Views share the text that they show: as plain text one long value that stands in every row would be as many copies.
+        DataType::Utf8View => {
+            for text in array.as_string_view() {
+                take(text.map_or(Value::Null, Value::Text));
+            }
         }
-        DataType::Dictionary(_, values) => return for_each(&as_type(values)?, wanted, untyped, take),
-        DataType::RunEndEncoded(_, values) => {
+        DataType::LargeUtf8 => return for_each(&as_type(&DataType::Utf8View)?, wanted, untyped, take),
+        DataType::Binary => bytes(array.as_binary::<i32>(), take),
+        DataType::BinaryView => bytes(array.as_binary_view(), take),
+        DataType::LargeBinary => bytes(as_type(&DataType::BinaryView)?.as_binary_view(), take),
+        DataType::FixedSizeBinary(_) => bytes(as_type(&DataType::Binary)?.as_binary::<i32>(), take),
+        DataType::Dictionary(_, values) if matches!(**values, DataType::Binary | DataType::LargeBinary) => {
+            bytes(as_type(&DataType::BinaryView)?.as_binary_view(), take);
+        }
+        kind if is_text(kind) => return for_each(&as_type(&DataType::Utf8View)?, wanted, untyped, take),
+        DataType::Dictionary(_, values) if !values.is_nested() => {
+            return for_each(&as_type(values)?, wanted, untyped, take);
+        }
+        DataType::RunEndEncoded(_, values) if !values.data_type().is_nested() => {
             return for_each(&as_type(values.data_type())?, wanted, untyped, take);
         }
         DataType::Decimal32(..)
@@ -133,6 +146,7 @@ pub(super) fn for_each(
         | DataType::LargeListView(of)
             if of.data_type().is_numeric() =>
         {
+            refuse_overlaps(array)?;
             vectors(&as_type(&DataType::List(Arc::new(Field::new_list_field(DataType::Float64, true))))?, take);
         }
         kind => {
@@ -179,9 +193,9 @@ fn read_vector(text: &str, vector: &mut Vec<f64>) -> bool {
 }
 
 /// Bytes without the mark of text: text where they are UTF-8, otherwise their hexadecimal digits.
-fn bytes(array: &ArrayRef, take: &mut dyn FnMut(Value<'_>)) {
+fn bytes<'a>(values: impl IntoIterator<Item = Option<&'a [u8]>>, take: &mut dyn FnMut(Value<'_>)) {
     let mut digits = String::new();
-    for value in array.as_binary::<i32>() {
+    for value in values {
         match value.map(|bytes| (std::str::from_utf8(bytes), bytes)) {
             None => take(Value::Null),
             Some((Ok(text), _)) => take(Value::Text(text)),
@@ -272,6 +286,25 @@ fn formatted(array: &ArrayRef, take: &mut dyn FnMut(Value<'_>)) -> Result<(), Ar
         }
     }
     Ok(())
+}
+
+/// Views of lists may all show the same values, and taken apart would be many times as large.
+fn refuse_overlaps(array: &ArrayRef) -> Result<(), ArrowError> {
+    let (all, values) = match array.data_type() {
+        DataType::ListView(_) => {
+            let lists = array.as_list_view::<i32>();
+            (lists.sizes().iter().map(|size| i64::from(*size)).sum::<i64>(), lists.values().len())
+        }
+        DataType::LargeListView(_) => {
+            let lists = array.as_list_view::<i64>();
+            (lists.sizes().iter().fold(0i64, |all, size| all.saturating_add(*size)), lists.values().len())
+        }
+        _ => return Ok(()),
+    };
+    if usize::try_from(all).is_ok_and(|all| all <= values.saturating_mul(2)) {
+        return Ok(());
+    }
+    Err(ArrowError::InvalidArgumentError("lists lie on one another".to_owned()))
 }
 
 /// A vector with a null in it is none.

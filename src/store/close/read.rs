@@ -111,7 +111,7 @@ pub(in crate::store) async fn binning(connection: &mut Session, id: Uuid) -> Res
         .fetch_one(connection)
         .await
         .map_err(failed("read a binning"))?;
-    damaged("a binning", serde_json::from_value(columns)).map(Arc::new)
+    damaged(&format!("binning {id}"), serde_json::from_value(columns)).map(Arc::new)
 }
 
 pub(in crate::store) struct Merged {
@@ -136,15 +136,16 @@ pub(in crate::store) async fn merge_deltas(
         sample: RecordSample::new(sample_size),
         ranges: OffsetRanges::default(),
     };
+    let of = |what: &str| format!("{what} of the open window {window}");
     for row in rows {
         let counts: &[u8] = row.try_get("counts").map_err(failed("read deltas"))?;
-        let delta = damaged("a delta", WindowCounts::from_ipc(counts, Arc::clone(binnings)))?;
-        damaged("a delta", merged.counts.merge(&delta))?;
+        let delta = damaged(&of("a delta"), WindowCounts::from_ipc(counts, Arc::clone(binnings)))?;
+        damaged(&of("a delta"), merged.counts.merge(&delta))?;
         let ranges: Value = row.try_get("ranges").map_err(failed("read deltas"))?;
-        merged.ranges.merge(&damaged("the offsets of a delta", serde_json::from_value(ranges))?);
+        merged.ranges.merge(&damaged(&of("the offsets of a delta"), serde_json::from_value(ranges))?);
         let sample: Option<&[u8]> = row.try_get("sample").map_err(failed("read deltas"))?;
         if let Some(bytes) = sample {
-            merged.sample.merge(&damaged("a sample", RecordSample::from_ipc(bytes, sample_size))?);
+            merged.sample.merge(&damaged(&of("a sample"), RecordSample::from_ipc(bytes, sample_size))?);
         }
     }
     Ok(merged)
@@ -170,7 +171,9 @@ pub(in crate::store) async fn baseline_of(
     let origin: String = row.try_get("origin").map_err(failed("read a baseline"))?;
     let counts: Option<&[u8]> = row.try_get("counts").map_err(failed("read a baseline"))?;
     let counts = counts
-        .map(|bytes| damaged("a baseline", WindowCounts::from_ipc(bytes, Arc::clone(binnings))))
+        .map(|bytes| {
+            damaged(&format!("baseline version {version}"), WindowCounts::from_ipc(bytes, Arc::clone(binnings)))
+        })
         .transpose()?;
     Ok(Some((format!("version {version} ({origin})"), counts)))
 }
@@ -241,7 +244,7 @@ pub(super) async fn earlier_windows(
 ) -> Result<Vec<WindowEvidence>, StoreError> {
     let rows = sqlx::query(
         "select id, starts_at, ends_at, rows, complete, ranges,
-                coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0)::bigint as late
+                least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
          from model_window w
          where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed' and complete and teaches
            and starts_at >= (select since from alert where id = $4) and starts_at <> $5 and $4 = any(drifts_for)
