@@ -167,6 +167,7 @@ impl App {
             ingest::Options {
                 owner: settings.daemon.name.clone(),
                 interval,
+                counted_bytes: settings.daemon.limits.counted_bytes / 2,
                 workers: worker_count(settings.daemon.limits.workers),
                 revoke_budget: (micros(settings.daemon.kafka.session_timeout) / 2)
                     .min(Duration::from_secs(20))

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::clock::clock_now;
 use super::monitors::RunningMonitor;
@@ -20,8 +20,8 @@ pub(super) type Pins = HashMap<String, Arc<BinningPins>>;
 /// Deltas by monitor.
 pub(super) type Deltas = HashMap<String, MonitorDelta>;
 
-/// Windows in the memory of one thread beyond which a checkpoint is due at once.
-const CROWDED: usize = 2_000;
+/// Batches that wait for a counting thread at most, a thread each: what is not handed over cannot grow what is counted.
+const WAITING: usize = 2;
 
 enum Work {
     Batch(MessageBatch),
@@ -35,18 +35,39 @@ enum Work {
 pub(super) struct Workers {
     senders: Vec<mpsc::Sender<Work>>,
     threads: Vec<JoinHandle<()>>,
-    crowded: Arc<AtomicBool>,
+    load: Arc<Load>,
+}
+
+/// What the threads have to do and hold.
+#[derive(Default)]
+struct Load {
+    /// Some thread holds as much as it may between two checkpoints.
+    crowded: AtomicBool,
+    /// Batches that were handed over and not counted yet.
+    waiting: AtomicUsize,
+    /// Bytes of what each thread counted since the last checkpoint, roughly.
+    counted: Vec<AtomicUsize>,
+    /// A batch was counted.
+    progress: Notify,
 }
 
 impl Workers {
-    pub(super) fn start(number: usize, source: &SourceCommands) -> std::io::Result<Self> {
-        let crowded = Arc::new(AtomicBool::new(false));
+    /// `budget` is for what all threads have counted and not handed over; about as much is being stored at the same time.
+    pub(super) fn start(number: usize, budget: usize, source: &SourceCommands) -> std::io::Result<Self> {
+        let number = number.max(1);
+        let load =
+            Arc::new(Load { counted: (0..number).map(|_| AtomicUsize::new(0)).collect(), ..Load::default() });
         let mut senders = Vec::new();
         let mut threads = Vec::new();
-        for index in 0..number.max(1) {
+        for index in 0..number {
             let (sender, work) = mpsc::channel();
-            let mut worker =
-                Worker { monitors: Vec::new(), source: source.clone(), crowded: Arc::clone(&crowded) };
+            let mut worker = Worker {
+                monitors: Vec::new(),
+                source: source.clone(),
+                load: Arc::clone(&load),
+                index,
+                budget: budget / number,
+            };
             let name = format!("count-{index}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || {
                 while let Ok(item) = work.recv() {
@@ -55,7 +76,7 @@ impl Workers {
             })?);
             senders.push(sender);
         }
-        Ok(Self { senders, threads, crowded })
+        Ok(Self { senders, threads, load })
     }
 
     /// A thread that panicked took its counts with it: the process must not go on.
@@ -77,6 +98,7 @@ impl Workers {
     }
 
     pub(super) fn count(&self, batch: MessageBatch) {
+        self.load.waiting.fetch_add(1, Ordering::SeqCst);
         self.send(self.of(&batch.partition), Work::Batch(batch));
     }
 
@@ -99,7 +121,7 @@ impl Workers {
 
     /// Asks every thread for what it counted of the batches sent so far.
     pub(super) fn flush(&self) -> Vec<oneshot::Receiver<Deltas>> {
-        self.crowded.store(false, Ordering::Relaxed);
+        self.load.crowded.store(false, Ordering::SeqCst);
         (0..self.senders.len())
             .map(|index| {
                 let (reply, deltas) = oneshot::channel();
@@ -109,16 +131,34 @@ impl Workers {
             .collect()
     }
 
-    /// Whether some thread holds so many windows that a checkpoint is due.
+    /// Whether some thread holds so much that a checkpoint is due.
     pub(super) fn crowded(&self) -> bool {
-        self.crowded.load(Ordering::Relaxed)
+        self.load.crowded.load(Ordering::SeqCst)
+    }
+
+    /// Whether more may be handed over now.
+    pub(super) fn takes_more(&self) -> bool {
+        !self.crowded() && self.load.waiting.load(Ordering::SeqCst) < WAITING * self.senders.len()
+    }
+
+    /// Waits until a batch was counted.
+    pub(super) async fn progress(&self) {
+        self.load.progress.notified().await;
+    }
+
+    /// Bytes of what was counted since the last checkpoint, roughly.
+    pub(super) fn counted_bytes(&self) -> usize {
+        self.load.counted.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
     }
 }
 
 struct Worker {
     monitors: Vec<MonitorWorker>,
     source: SourceCommands,
-    crowded: Arc<AtomicBool>,
+    load: Arc<Load>,
+    index: usize,
+    /// Bytes that it may hold between two checkpoints.
+    budget: usize,
 }
 
 struct MonitorWorker {
@@ -218,6 +258,8 @@ impl Worker {
                 self.count(&batch);
                 drop(batch);
                 self.source.done(bytes);
+                self.load.waiting.fetch_sub(1, Ordering::SeqCst);
+                self.load.progress.notify_one();
             }
             Work::Assign(partition, newest) => {
                 for worker in &mut self.monitors {
@@ -253,6 +295,7 @@ impl Worker {
                     .iter_mut()
                     .map(|worker| (worker.running.monitor.name.clone(), worker.take_delta()))
                     .collect();
+                self.weigh();
                 // Whoever asked may have been stopped; then everything is read again anyway.
                 let _asker_gone = reply.send(deltas);
             }
@@ -265,9 +308,18 @@ impl Worker {
                 continue;
             }
             worker.count(batch);
-            if worker.machine.touched_windows() > CROWDED {
-                self.crowded.store(true, Ordering::Relaxed);
-            }
+        }
+        self.weigh();
+    }
+
+    /// Tells how much is held.
+    fn weigh(&self) {
+        let bytes: usize = self.monitors.iter().map(|worker| worker.machine.bytes()).sum();
+        if let Some(counted) = self.load.counted.get(self.index) {
+            counted.store(bytes, Ordering::Relaxed);
+        }
+        if bytes > self.budget {
+            self.load.crowded.store(true, Ordering::SeqCst);
         }
     }
 }

@@ -208,6 +208,8 @@ pub struct LimitSettings {
     pub max_message_bytes: usize,
     /// Bytes fetched and not counted yet; partitions pause beyond it.
     pub in_flight_bytes: usize,
+    /// Bytes of what is counted and not stored; beyond it a checkpoint begins at once, and reading waits for it.
+    pub counted_bytes: usize,
     /// Threads that decode and count; 0 takes one less than there are cores, at least one.
     pub workers: usize,
     /// Versions times segments of a monitor.
@@ -264,6 +266,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
         max_message_bytes: size("max_message_bytes", 1_048_576, 1..=268_435_456),
         in_flight_bytes: size("in_flight_bytes", 67_108_864, 1_048_576..=17_179_869_184),
         workers: size("workers", 0, 0..=256),
+        counted_bytes: size("counted_bytes", 256 << 20, 8 << 20..=1 << 40),
         max_series: size("max_series", 1_000, 1..=100_000),
     };
     section.finish();

@@ -7,7 +7,8 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::detail::{Detail, Layout};
-use super::moments::{Cells, Group, add_to, bucket_ruler, merge_cells};
+use super::moments::{Cells, Group, Moments, add_to, bucket_ruler, merge_cells};
+use super::sparse::Sparse;
 use super::total;
 use super::unseen::UnseenCategories;
 use crate::binning::{Binning, BinningSet, universal};
@@ -22,16 +23,19 @@ pub struct Distribution {
     pub(super) absent: [u64; Absence::ALL.len()],
 }
 
+/// What a small entry of a tree map takes, roughly: nodes are half full.
+pub(super) const TREE_ENTRY: usize = 24;
+
 /// The counts, by kind of binning.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Bins {
     /// A count a bin, and the sum of the values' offsets in it. Counts of an earlier version have no detail, or detail of a
     /// part of their values.
-    Numeric { counts: Vec<u64>, offsets: Vec<i64>, detail: Box<Detail> },
+    Numeric { counts: Sparse<u64>, offsets: Sparse<i64>, detail: Box<Detail> },
     /// Counts of the universal buckets met so far, and moments, of which the same holds.
     Universal { counts: BTreeMap<i32, u64>, moments: Cells },
     /// A count a bin, and what is known of the unseen categories.
-    Categorical { counts: Vec<u64>, unseen: Box<UnseenCategories> },
+    Categorical { counts: Sparse<u64>, unseen: Box<UnseenCategories> },
     /// How many vectors, and the sums of their components and waves.
     Vectors { count: u64, sums: Vec<i64> },
 }
@@ -42,12 +46,12 @@ impl Distribution {
     pub fn empty(binnings: Arc<BinningSet>, column: usize) -> Self {
         let bins = match binnings.columns().get(column) {
             Some((_, Binning::Numeric(binning))) => Bins::Numeric {
-                counts: vec![0; binning.bins()],
-                offsets: vec![0; binning.bins()],
+                counts: Sparse::zeros(binning.bins()),
+                offsets: Sparse::zeros(binning.bins()),
                 detail: Box::default(),
             },
             Some((_, Binning::Categorical(binning))) => {
-                Bins::Categorical { counts: vec![0; binning.bins()], unseen: Box::default() }
+                Bins::Categorical { counts: Sparse::zeros(binning.bins()), unseen: Box::default() }
             }
             Some((_, Binning::Embedding(binning))) => Bins::Vectors { count: 0, sums: vec![0; binning.sums()] },
             Some((_, Binning::UniversalNumeric)) | None => {
@@ -86,7 +90,7 @@ impl Distribution {
     #[must_use]
     pub fn counts(&self) -> &[u64] {
         match &self.bins {
-            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts,
+            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => counts.as_slice(),
             Bins::Universal { .. } | Bins::Vectors { .. } => &[],
         }
     }
@@ -131,10 +135,26 @@ impl Distribution {
     #[must_use]
     pub fn present(&self) -> u64 {
         match &self.bins {
-            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => total(counts.iter().copied()),
+            Bins::Numeric { counts, .. } | Bins::Categorical { counts, .. } => {
+                total(counts.touched().map(|(_, count)| count))
+            }
             Bins::Universal { counts, .. } => total(counts.values().copied()),
             Bins::Vectors { count, .. } => *count,
         }
+    }
+
+    /// Bytes in memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let more = match &self.bins {
+            Bins::Numeric { counts, offsets, detail } => counts.bytes() + offsets.bytes() + detail.bytes(),
+            Bins::Universal { counts, moments } => {
+                counts.len() * TREE_ENTRY + moments.len() * (TREE_ENTRY + size_of::<Moments>())
+            }
+            Bins::Categorical { counts, unseen } => counts.bytes() + unseen.bytes(),
+            Bins::Vectors { sums, .. } => sums.capacity() * size_of::<i64>(),
+        };
+        size_of::<Self>() + more
     }
 
     /// How many vectors were counted and the sums of them, on an embedding.
@@ -314,10 +334,8 @@ impl Distribution {
                 Bins::Numeric { counts, offsets, detail },
                 Bins::Numeric { counts: more, offsets: further, detail: finer },
             ) => {
-                add_all(counts, more);
-                for (mine, theirs) in offsets.iter_mut().zip(further) {
-                    *mine = mine.saturating_add(*theirs);
-                }
+                add_touched(counts, more, u64::saturating_add);
+                add_touched(offsets, further, i64::saturating_add);
                 detail.merge(finer);
             }
             (Bins::Universal { counts, moments }, Bins::Universal { counts: more, moments: further }) => {
@@ -328,7 +346,7 @@ impl Distribution {
                 merge_cells(moments, further);
             }
             (Bins::Categorical { counts, unseen }, Bins::Categorical { counts: more, unseen: further }) => {
-                add_all(counts, more);
+                add_touched(counts, more, u64::saturating_add);
                 unseen.merge(further);
             }
             (Bins::Vectors { count, sums }, Bins::Vectors { count: more, sums: further }) => {
@@ -422,6 +440,14 @@ fn present(value: Option<f64>) -> Result<f64, Option<Absence>> {
         Some(value) if value.is_nan() => Err(Some(Absence::Nan)),
         Some(value) if value.is_infinite() => Err(Some(Absence::Infinite)),
         Some(value) => Ok(value),
+    }
+}
+
+fn add_touched<T: Copy + Default + PartialEq>(mine: &mut Sparse<T>, theirs: &Sparse<T>, add: fn(T, T) -> T) {
+    for (bin, number) in theirs.touched() {
+        if let Some(place) = mine.get_mut(bin) {
+            *place = add(*place, number);
+        }
     }
 }
 

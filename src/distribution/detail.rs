@@ -5,6 +5,7 @@
 //! buckets by its distance: from the end of the core inside of the baseline's range, and from the end of the range
 //! outside. A bucket is 1/64 of the distance wide, so this works as well a hair as a million ranges away.
 
+use super::column::TREE_ENTRY;
 use super::moments::{Cells, Group, Moments, Ruler, add_to, bucket_ends, bucket_ruler, merge_cells};
 use super::total;
 use crate::binning::NumericBinning;
@@ -56,6 +57,14 @@ pub(super) struct Stretch {
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) group: Group,
+}
+
+impl Detail {
+    /// Bytes in memory, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let cells: usize = self.cells.iter().map(Cells::len).sum();
+        size_of::<Self>() + cells * (TREE_ENTRY + size_of::<Moments>())
+    }
 }
 
 impl Layout {

@@ -144,10 +144,9 @@ impl WindowCounts {
         for (column, distribution) in (0u16..).zip(&self.columns) {
             match &distribution.bins {
                 Bins::Numeric { counts, offsets, detail } => {
-                    for (bin, (count, offset)) in counts.iter().zip(offsets).enumerate() {
-                        if *count > 0 {
-                            rows.push(column, KIND_BIN, key_of(bin), *count, *offset, None);
-                        }
+                    for (bin, count) in counts.touched() {
+                        let offset = offsets.get(bin).copied().unwrap_or(0);
+                        rows.push(column, KIND_BIN, key_of(bin), count, offset, None);
                     }
                     rows.push_moments(column, KIND_MOMENTS, 0, &detail.core);
                     for (kind, cells) in (KIND_CELL..).zip(&detail.cells) {
@@ -171,10 +170,8 @@ impl WindowCounts {
                     }
                 }
                 Bins::Categorical { counts, unseen } => {
-                    for (bin, count) in counts.iter().enumerate() {
-                        if *count > 0 {
-                            rows.push(column, KIND_BIN, key_of(bin), *count, 0, None);
-                        }
+                    for (bin, count) in counts.touched() {
+                        rows.push(column, KIND_BIN, key_of(bin), count, 0, None);
                     }
                     match unseen.state() {
                         UnseenState::Exact(categories) => {

@@ -8,6 +8,7 @@ mod detail;
 mod ipc;
 mod moments;
 mod sample;
+mod sparse;
 mod statistics;
 mod unseen;
 
@@ -107,6 +108,12 @@ impl WindowCounts {
                 None => distribution.count_missing(rows.len() as u64),
             }
         }
+    }
+
+    /// Bytes in memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(Distribution::bytes).sum()
     }
 
     /// Moves counts made on universal bins to a binning set built from such counts.

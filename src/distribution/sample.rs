@@ -97,6 +97,12 @@ impl RecordSample {
         self.len() == 0
     }
 
+    /// Bytes in memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.rows.as_ref().map_or(0, RecordBatch::get_array_memory_size)
+    }
+
     /// Offers rows of a batch.
     pub fn offer(&mut self, batch: &DecodedBatch, origin: RowOrigin<'_>, hashes: &[u64], rows: &[u32]) {
         let candidates: Vec<u32> = rows

@@ -99,11 +99,10 @@ impl Distribution {
                 if open.iter().any(|bin| offsets.get(*bin).is_some_and(|sum| NumericBinning::may_be_cut(*sum))) {
                     return None;
                 }
-                let filled = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-                let group = |(bin, count): (usize, &u64)| {
-                    Some(Group { count: *count, mean: self.bin_sum(bin)? / *count as f64, deviation: 0.0 })
+                let group = |(bin, count): (usize, u64)| {
+                    Some(Group { count, mean: self.bin_sum(bin)? / count as f64, deviation: 0.0 })
                 };
-                filled.filter_map(group).collect()
+                counts.touched().filter_map(group).collect()
             }
             (Bins::Universal { counts, .. }, _) => counts
                 .iter()
@@ -139,7 +138,11 @@ impl Distribution {
         else {
             return None;
         };
-        let (zone, count) = if above { (Zone::Above, counts.last()?) } else { (Zone::Below, counts.first()?) };
+        let (zone, count) = if above {
+            (Zone::Above, counts.get(counts.len().checked_sub(1)?)?)
+        } else {
+            (Zone::Below, counts.get(0)?)
+        };
         (detail.count_in(zone) == *count).then(|| {
             let stretches = detail.stretches(&Layout::of(binning), zone);
             stretches.into_iter().map(|it| (it.low, it.high, it.group.mean, it.group.count)).collect()

@@ -29,6 +29,9 @@ pub struct UnseenCategories {
     sketches: Option<Sketches>,
 }
 
+/// A category with its count, in memory.
+const CATEGORY: usize = 128;
+
 #[derive(Clone)]
 struct Sketches {
     heavy: FrequentItemsSketch<String>,
@@ -54,6 +57,15 @@ pub(super) enum UnseenState {
 }
 
 impl UnseenCategories {
+    /// Bytes in memory, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let sketches = self.sketches.as_ref().map_or(0, |sketches| {
+            let categories = sketches.heavy.num_active_items();
+            categories * CATEGORY + (categories * size_of::<u64>()).min(1 << LG_REGISTERS)
+        });
+        size_of::<Self>() + size_of::<Sketches>() + sketches
+    }
+
     /// Counts a category.
     pub fn add(&mut self, category: &str, count: u64) {
         if self.sketches.is_none() {

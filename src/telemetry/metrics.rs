@@ -100,6 +100,7 @@ pub struct Metrics {
     reload_time: Float,
     checkpoint_time: Float,
     checkpoint_age: Float,
+    counted: Gauge,
     judging_seconds: Histogram,
     deltas: Gauge,
     event_lag: Family<PartitionLabels, Float>,
@@ -169,6 +170,7 @@ impl Default for Metrics {
             reload_time: Float::default(),
             checkpoint_time: Float::default(),
             checkpoint_age: Float::default(),
+            counted: Gauge::default(),
             judging_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             deltas: Gauge::default(),
             event_lag: Family::default(),
@@ -253,6 +255,11 @@ impl Default for Metrics {
             metrics.checkpoint_age.clone(),
         );
         registry.register(
+            "counted_bytes",
+            "Memory of what was counted since the last checkpoint, roughly",
+            metrics.counted.clone(),
+        );
+        registry.register(
             "judging_duration_seconds",
             "How long closing a window takes: merging, judging, storing",
             metrics.judging_seconds.clone(),
@@ -319,6 +326,11 @@ impl Metrics {
         for _ in 0..windows {
             self.judging_seconds.observe(each);
         }
+    }
+
+    /// Bytes of what was counted since the last checkpoint.
+    pub fn counted_bytes(&self, bytes: usize) {
+        self.counted.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// For how long something has been counted and not stored.

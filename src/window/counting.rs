@@ -65,6 +65,8 @@ pub struct CountingMachine {
     spec: CountingSpec,
     pins: Arc<BinningPins>,
     windows: HashMap<WindowKey, WindowDelta>,
+    /// Bytes of them, roughly.
+    bytes: usize,
     /// Sample thresholds of windows whose earlier parts went out with a delta.
     thresholds: HashMap<WindowKey, u64>,
     series: Assigned,
@@ -82,6 +84,7 @@ impl CountingMachine {
             spec,
             pins,
             windows: HashMap::new(),
+            bytes: 0,
             thresholds: HashMap::new(),
             series: Assigned::default(),
             newest: HashMap::new(),
@@ -97,6 +100,7 @@ impl CountingMachine {
         self.pins = pins;
         self.newest = newest;
         self.windows.clear();
+        self.bytes = 0;
         self.thresholds.clear();
         self.tally = Tally::default();
         self.active.clear();
@@ -156,10 +160,10 @@ impl CountingMachine {
         self.tally.filtered = self.tally.filtered.saturating_add(1);
     }
 
-    /// Windows touched since the last delta.
+    /// Bytes of what was counted since the last delta, roughly.
     #[must_use]
-    pub fn touched_windows(&self) -> usize {
-        self.windows.len()
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Counts the rows of a batch, all of one partition and in the order of their offsets.
@@ -181,8 +185,10 @@ impl CountingMachine {
                     pin,
                 }
             });
+            let before = if window.counts.rows() == 0 { 0 } else { window.bytes() };
             window.counts.count(batch, &rows);
             window.sample.offer(batch, origin, &hashes, &rows);
+            self.bytes = self.bytes.saturating_sub(before) + window.bytes();
             let offsets = rows.iter().filter_map(|row| batch.offsets.get(*row as usize));
             if let (Some(first), Some(last)) = (offsets.clone().min(), offsets.max()) {
                 window.ranges.include(partition, *first);
@@ -193,6 +199,7 @@ impl CountingMachine {
 
     /// Hands over everything counted since the last call and goes on from there.
     pub fn take_delta(&mut self) -> MonitorDelta {
+        self.bytes = 0;
         let mut windows: Vec<WindowDelta> = self.windows.drain().map(|(_, window)| window).collect();
         for window in &mut windows {
             let _pruned = window.sample.rows();

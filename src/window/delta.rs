@@ -103,6 +103,18 @@ pub struct WindowDelta {
     pub ranges: OffsetRanges,
 }
 
+impl WindowDelta {
+    /// Bytes in memory, roughly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.key.version.len()
+            + self.key.segment.len()
+            + self.counts.bytes()
+            + self.sample.bytes()
+    }
+}
+
 /// What is added to all windows of one monitor.
 #[derive(Clone, Debug, Default)]
 pub struct MonitorDelta {

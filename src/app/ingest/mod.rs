@@ -48,6 +48,8 @@ pub(super) struct Options {
     pub interval: Duration,
     /// Counting threads.
     pub workers: usize,
+    /// Bytes of what is counted and not being stored yet.
+    pub counted_bytes: usize,
     /// How long a revocation may be held up.
     pub revoke_budget: Duration,
 }
@@ -114,7 +116,7 @@ impl Ingest {
         mut inbox: mpsc::Receiver<Command>,
         stop: CancellationToken,
     ) -> Result<(), String> {
-        let workers = Workers::start(self.options.workers, &self.commands)
+        let workers = Workers::start(self.options.workers, self.options.counted_bytes, &self.commands)
             .map_err(|error| format!("cannot start counting threads: {error}"))?;
         self.subscribe();
         let mut ticks = tokio::time::interval(self.options.interval);
@@ -134,8 +136,10 @@ impl Ingest {
                 Some(command) = inbox.recv() => self.obey(command, &workers).await,
                 _ = ticks.tick() => self.start_checkpoint(&workers),
                 _ = heartbeat.tick() => self.look_at_stopped(),
-                // Last: there may always be another message, and checkpoints must not wait for that to end.
-                event = self.source.next() => match event {
+                () = workers.progress() => {}
+                // Last: there may always be another message, and checkpoints must not wait for that to end. While the threads
+                // hold as much as they may, messages stay where they are, and fetching pauses by their bytes.
+                event = self.source.next(), if workers.takes_more() => match event {
                     Some(event) => self.handle(event, &workers).await?,
                     None => return Err("the polling thread ended".to_owned()),
                 },
@@ -143,6 +147,7 @@ impl Ingest {
             if workers.crowded() {
                 self.start_checkpoint(&workers);
             }
+            self.shared.metrics.counted_bytes(workers.counted_bytes());
         }
     }
 
