@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AlertStatus, GroupTiming, Severity, Suppression};
+use super::{AlertStatus, GroupTiming, Severity, Suppression, derived_id};
 use crate::record::EventTime;
 
 /// Why a message is sent.
@@ -54,6 +54,26 @@ pub struct Told {
     pub status: AlertStatus,
     /// How bad it was.
     pub severity: Severity,
+    /// How often the group has told of it.
+    #[serde(default)]
+    pub times: u32,
+}
+
+/// The id of a message to a receiver: of what it tells, so that whoever decides the same news, also after the database was
+/// set back in time, sends them under the same id. `news` are the alerts with their groups. A message that tells more,
+/// less or something else than another has another id: a receiver that remembers ids must not take it for known.
+#[must_use]
+pub fn message_id(receiver: &str, news: &[(Uuid, Uuid, Told)]) -> Uuid {
+    let mut told: Vec<String> = news
+        .iter()
+        .map(|(group, alert, told)| {
+            format!("{group} {alert} {} {} {}", told.status.as_str(), told.severity.as_str(), told.times)
+        })
+        .collect();
+    // The order in which groups are looked at says nothing.
+    told.sort();
+    let parts: Vec<&str> = ["message", receiver].into_iter().chain(told.iter().map(String::as_str)).collect();
+    derived_id(&parts)
 }
 
 /// An alert in a group.

@@ -28,7 +28,7 @@ pub use evidence::{
     ColumnScore, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, Evidence, JudgedWindow, MAX_COLUMNS, SCORES,
     WindowEvidence, WindowRef, how_far, series_words, summary_of, times, worst_and_last,
 };
-pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group};
+pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group, message_id};
 pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Seen, Severity};
 pub use matcher::{Labels, Matcher, all_match};
 pub use operational::{HeldBack, MIN_RECORDS, OperationalFacts, OperationalLimits, OperationalRule, Sign};

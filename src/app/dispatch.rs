@@ -1,11 +1,15 @@
-//! Delivers the outbox: one task a receiver, so that a slow one delays nobody else.
+//! Delivers the outbox: tasks for each receiver, so that a slow one delays nobody else.
+//!
+//! A message is leased for a few seconds, and again and again while it is being sent: what a daemon that died had in hand is
+//! free soon, and a slow receiver is given its time. A lease decides only who sends; nothing is counted before the outcome of
+//! an attempt is recorded.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -13,39 +17,46 @@ use super::state::{RunningReceiver, Shared};
 use crate::notify::{Attempt, Circuit, Conversation, Outgoing, Reason, Step, next_step};
 use crate::store::{AttemptOutcome, Claimed, Store, StoreError};
 
-/// Added to the time an attempt may take: how long a leased notification is left to its holder.
-const LEASE_MARGIN: Duration = Duration::from_secs(5);
+/// How long a message stays with a daemon that does not say that it still sends it.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often it says so.
+const RENEW: Duration = Duration::from_secs(4);
 /// How long to wait when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long a delivery under way may go on when the daemon stops; then it is broken off.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long giving a message back may take then.
+const RELEASE: Duration = Duration::from_secs(2);
 
-/// Keeps a task running for every receiver in force.
+/// Keeps tasks running for every receiver in force.
 pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
     let mut version = None;
-    let mut tasks: HashMap<(String, u32), (CancellationToken, JoinHandle<()>)> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    // Of the tasks in force; what a task is sending when it is retired is sent to its end.
+    let mut in_force = stop.child_token();
     loop {
+        while let Some(ended) = tasks.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a delivery task died; all are started anew");
+                version = None;
+            }
+        }
         let now = shared.version.load(Ordering::SeqCst);
         if version != Some(now) {
             version = Some(now);
-            // What is being sent is sent to its end; the next claim sees the new receivers.
-            for (_, (token, task)) in tasks.drain() {
-                token.cancel();
-                drop(task);
-            }
-            for (name, receiver) in shared.receivers().iter() {
-                // Receivers that take states are posted to, not sent to.
-                if receiver.receiver.takes_state() {
-                    continue;
-                }
-                for number in 0..receiver.concurrency {
-                    let token = stop.child_token();
+            in_force.cancel();
+            in_force = stop.child_token();
+            // Receivers that take states are posted to, not sent to.
+            for (name, receiver) in shared.receivers().iter().filter(|(_, running)| !running.receiver.takes_state()) {
+                for _ in 0..receiver.concurrency {
                     let worker = Worker {
                         name: name.clone(),
                         running: Arc::clone(receiver),
                         store: store.clone(),
                         shared: Arc::clone(&shared),
+                        stop: stop.clone(),
                     };
-                    let task = worker.deliver_all(token.clone());
-                    tasks.insert((name.clone(), number), (token, tokio::spawn(task)));
+                    tasks.spawn(worker.deliver_all(in_force.clone()));
                 }
             }
         }
@@ -54,9 +65,8 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
             () = tokio::time::sleep(IDLE) => {}
         }
     }
-    for (_, (_, task)) in tasks {
-        // A delivery under way may finish; the supervisor bounds the wait.
-        if let Err(error) = task.await {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
             tracing::error!(%error, "a delivery task died");
         }
     }
@@ -69,6 +79,7 @@ struct Worker {
     running: Arc<RunningReceiver>,
     store: Store,
     shared: Arc<Shared>,
+    stop: CancellationToken,
 }
 
 /// What to do next.
@@ -78,8 +89,8 @@ enum Turn {
 }
 
 impl Worker {
-    async fn deliver_all(self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+    async fn deliver_all(self, in_force: CancellationToken) {
+        while !in_force.is_cancelled() {
             let woken = self.shared.outbox.notified();
             let pause = match self.turn().await {
                 Ok(Turn::Again) => continue,
@@ -90,7 +101,7 @@ impl Worker {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = in_force.cancelled() => return,
                 () = woken => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -105,8 +116,7 @@ impl Worker {
         {
             return Ok(Turn::Pause(Duration::from_secs(seconds.min(5))));
         }
-        let lease = i64::try_from((receiver.attempt_limit() + LEASE_MARGIN).as_micros()).unwrap_or(i64::MAX);
-        let claimed = self.store.claim_notifications(&self.name, 1, lease).await?;
+        let claimed = self.store.claim_notifications(&self.name, 1, micros(LEASE)).await?;
         let Some(claimed) = claimed.into_iter().next() else {
             return Ok(Turn::Pause(IDLE));
         };
@@ -121,23 +131,78 @@ impl Worker {
         self.shared.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tries once; none when the daemon stops before there is an outcome.
+    async fn send(&self, claimed: &Claimed) -> Option<Attempt> {
+        let (running, body) = (Arc::clone(&self.running), claimed.body.clone());
+        let outgoing = Outgoing { id: claimed.id, subject: claimed.subject, body };
+        let limit = self.running.receiver.attempt_limit();
+        // A task of its own: a panic costs the attempt, not the deliveries of the receiver.
+        let mut sending = tokio::spawn(
+            async move { running.receiver.deliver(&outgoing, &mut Conversation::off()).await }
+                .in_current_span(),
+        );
+        let abandoned = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let attempt = tokio::select! {
+            ended = &mut sending => Some(ended.unwrap_or_else(|error| {
+                tracing::error!(receiver = %self.name, message = %claimed.id, %error, "sending a message panicked");
+                Attempt::Retry { reason: Reason::Invalid, detail: "driftd failed while it sent this".to_owned(), after: None }
+            })),
+            () = tokio::time::sleep(limit) => Some(Attempt::Retry {
+                reason: Reason::Timeout,
+                detail: "the attempt took too long".to_owned(),
+                after: None,
+            }),
+            () = abandoned => None,
+            never = self.keep_lease(claimed) => match never {},
+        };
+        sending.abort();
+        attempt
+    }
+
+    /// Renews the lease until it is dropped. A database that is away is no reason to break off: whoever takes the message
+    /// then sends it under the same id.
+    async fn keep_lease(&self, claimed: &Claimed) -> Infallible {
+        loop {
+            tokio::time::sleep(RENEW).await;
+            match self.store.renew_lease(claimed, micros(LEASE)).await {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!(
+                    receiver = %self.name, message = %claimed.id,
+                    "another daemon sends this message, too, under the same id: this one did not renew its lease in time"
+                ),
+                Err(error) => tracing::debug!(receiver = %self.name, %error, "cannot renew the lease of a message"),
+            }
+        }
+    }
+
+    /// Gives a message back whose sending was broken off because the daemon stops.
+    async fn give_back(&self, claimed: &Claimed) {
+        tracing::warn!(
+            receiver = %self.name, id = %claimed.id,
+            "stopping: the receiver does not answer, so a delivery is broken off; it is sent again under the same id"
+        );
+        match tokio::time::timeout(RELEASE, self.store.release_lease(claimed)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "cannot give a message back; its lease runs out"),
+            Err(_) => tracing::debug!("cannot give a message back in time; its lease runs out"),
+        }
+    }
+
     async fn deliver(&self, claimed: Claimed, host: Option<&str>) -> Result<(), StoreError> {
         let receiver = &self.running.receiver;
         let name = self.name.as_str();
-        let outgoing = Outgoing { id: claimed.id, subject: claimed.subject, body: claimed.body.clone() };
         let attempt = if self.store.is_disabled(name, receiver.fingerprint()).await? {
             Attempt::Failed { reason: Reason::Gone, detail: "it said before that it is gone for good".to_owned() }
         } else {
             #[cfg(debug_assertions)]
             crate::faults::hit("dispatch.before_send");
-            let mut conversation = Conversation::off();
-            let sending = receiver.deliver(&outgoing, &mut conversation);
-            let too_long = |_| Attempt::Retry {
-                reason: Reason::Timeout,
-                detail: "the attempt took too long".to_owned(),
-                after: None,
+            let Some(attempt) = self.send(&claimed).await else {
+                self.give_back(&claimed).await;
+                return Ok(());
             };
-            let attempt = tokio::time::timeout(receiver.attempt_limit(), sending).await.unwrap_or_else(too_long);
             if let Some(host) = host {
                 self.circuit().note(host, attempt.was_answered(), seconds());
             }
@@ -150,10 +215,12 @@ impl Worker {
                 (AttemptOutcome::Sent { reference }, Reason::Delivered, String::new())
             }
             Attempt::Failed { reason, detail } => (AttemptOutcome::Dead, reason, detail),
-            Attempt::Retry { reason, detail, after } => match next_step(claimed.attempt, after, fastrand::f64()) {
-                Step::Retry(after) => (AttemptOutcome::Retry { after }, reason, detail),
-                Step::GiveUp => (AttemptOutcome::Dead, reason, detail),
-            },
+            Attempt::Retry { reason, detail, after } => {
+                match next_step(claimed.failures, claimed.trying_for, after, fastrand::f64()) {
+                    Step::Retry(after) => (AttemptOutcome::Retry { after }, reason, detail),
+                    Step::GiveUp => (AttemptOutcome::Dead, reason, detail),
+                }
+            }
         };
         self.shared.metrics.delivery(name, reason.as_str());
         let (id, event, attempt) = (claimed.id, claimed.event_type.as_str(), claimed.attempt);
@@ -175,6 +242,10 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Seconds of a clock that only goes forward.

@@ -25,10 +25,17 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(ROUND) => {}
         }
-        if let Err(error) = look(&store, &shared).await {
-            tracing::debug!(%error, "cannot look after the daemon's own work");
+        let round = async {
+            if let Err(error) = look(&store, &shared).await {
+                tracing::debug!(%error, "cannot look after the daemon's own work");
+            }
+            ask_about_runs(&store, &shared).await;
+        };
+        tokio::select! {
+            // A training system that does not answer must not hold up the end.
+            () = stop.cancelled() => return Ok(()),
+            () = round => {}
         }
-        ask_about_runs(&store, &shared).await;
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,22 +24,39 @@ const RESYNC: Duration = Duration::from_mins(1);
 const POST_RESOLVED: i64 = 900;
 
 pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
-    let mut synced: Option<Instant> = None;
+    // Side by side: a receiver of states that does not answer keeps no group from being told.
+    let changed = Notify::new();
+    tokio::join!(tell(&store, &shared, &changed, &stop), post(&store, &shared, &changed, &stop));
+    Ok(())
+}
+
+async fn tell(store: &Store, shared: &Shared, changed: &Notify, stop: &CancellationToken) {
     loop {
         let woken = shared.alerts.notified();
-        let mut changed = false;
-        match tell_due(&store, &shared, &stop).await {
-            Ok(told) => changed = told,
+        match tell_due(store, shared, stop).await {
+            Ok(true) => changed.notify_one(),
+            Ok(false) => {}
             Err(error) => tracing::debug!(%error, "cannot look at groups of alerts"),
         }
-        if changed || synced.is_none_or(|at| at.elapsed() >= RESYNC) {
-            synced = Some(Instant::now());
-            post_states(&store, &shared).await;
-        }
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return,
             () = woken => {}
             () = tokio::time::sleep(IDLE) => {}
+        }
+    }
+}
+
+async fn post(store: &Store, shared: &Shared, changed: &Notify, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            // What is not posted now is posted by the daemon that runs next.
+            () = stop.cancelled() => return,
+            () = post_states(store, shared) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = changed.notified() => {}
+            () = tokio::time::sleep(RESYNC) => {}
         }
     }
 }
@@ -89,25 +108,32 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
 /// cannot be posted now is posted the next time.
 async fn post_states(store: &Store, shared: &Shared) {
     let common = shared.common();
+    let mut posts = JoinSet::new();
     for (name, running) in shared.receivers().iter().filter(|(_, running)| running.receiver.takes_state()) {
-        let posted = async {
-            let alerts = store.routed_alerts(name, POST_RESOLVED, common.external_url.as_deref()).await?;
-            if alerts.is_empty() {
-                return Ok(None);
+        let read = store.routed_alerts(name, POST_RESOLVED, common.external_url.as_deref()).await;
+        let alerts = match read {
+            Ok(alerts) if alerts.is_empty() => continue,
+            Ok(alerts) => alerts,
+            Err(error) => {
+                tracing::debug!(receiver = %name, %error, "cannot read the state of alerts");
+                continue;
             }
-            let thread = Uuid::new_v4();
-            let event = AlertsEvent::new(thread, BTreeMap::new(), SendReason::Repeated, alerts);
-            let body = crate::alert::event_body(event.kind(), "", &event);
-            let message = Outgoing { id: thread, subject: thread, body };
-            Ok::<_, StoreError>(Some(running.receiver.deliver(&message, &mut Conversation::off()).await))
         };
-        match posted.await {
-            Ok(None | Some(Attempt::Delivered { .. })) => {}
-            Ok(Some(Attempt::Retry { reason, detail, .. } | Attempt::Failed { reason, detail })) => {
-                shared.metrics.delivery(name, reason.as_str());
+        // A state is no message: the receiver sees neither id.
+        let event = AlertsEvent::new(Uuid::nil(), BTreeMap::new(), SendReason::Repeated, alerts);
+        let body = crate::alert::event_body(event.kind(), "", &event);
+        let message = Outgoing { id: Uuid::nil(), subject: Uuid::nil(), body };
+        let (name, running) = (name.clone(), Arc::clone(running));
+        posts.spawn(async move { (name, running.receiver.deliver(&message, &mut Conversation::off()).await) });
+    }
+    while let Some(posted) = posts.join_next().await {
+        match posted {
+            Ok((_, Attempt::Delivered { .. })) => {}
+            Ok((name, Attempt::Retry { reason, detail, .. } | Attempt::Failed { reason, detail })) => {
+                shared.metrics.delivery(&name, reason.as_str());
                 tracing::warn!(receiver = %name, reason = reason.as_str(), %detail, "cannot post the state of alerts");
             }
-            Err(error) => tracing::debug!(receiver = %name, %error, "cannot read the state of alerts"),
+            Err(error) => tracing::error!(%error, "posting the state of alerts panicked"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! When to try again: the table of Standard Webhooks, with jitter, over three days.
 
-/// Delays after the first, second, ... attempt, in seconds.
+/// Delays after the first, second, ... failure, in seconds.
 const DELAYS: [i64; 10] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 50_400, 50_400, 50_400];
 
 /// What follows from a failed attempt.
@@ -12,12 +12,17 @@ pub enum Step {
     GiveUp,
 }
 
-/// What follows from the failure of attempt number `attempt` (from 1). What the receiver asked for wins when it is
-/// longer. `jitter` lies between 0 and 1 and stretches the delay by up to a tenth.
+/// From this age on the next failure is the last, whatever the receiver asks for: four days, in microseconds. It is longer
+/// than the table takes, which it bounds when receivers ask for longer delays.
+const LONGEST: i64 = 4 * 86_400_000_000;
+
+/// What follows from a failed attempt. `failures` were recorded before it, and the first attempt began `trying_for`
+/// microseconds ago: attempts that were cut off (a kill, a stop, a database that was away) count for nothing. What the
+/// receiver asked for wins when it is longer. `jitter` lies between 0 and 1 and stretches the delay by up to a tenth.
 #[must_use]
-pub fn next_step(attempt: i32, asked: Option<i64>, jitter: f64) -> Step {
-    let index = usize::try_from(attempt.max(1) - 1).unwrap_or(usize::MAX);
-    let Some(delay) = DELAYS.get(index) else { return Step::GiveUp };
+pub fn next_step(failures: i32, trying_for: i64, asked: Option<i64>, jitter: f64) -> Step {
+    let index = usize::try_from(failures.max(0)).unwrap_or(usize::MAX);
+    let Some(delay) = DELAYS.get(index).filter(|_| trying_for < LONGEST) else { return Step::GiveUp };
     let micros = delay * 1_000_000;
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a tenth of some hours")]
     let stretch = (micros as f64 * 0.1 * jitter.clamp(0.0, 1.0)) as i64;

@@ -144,6 +144,7 @@ fn migrations() -> Migrator {
         (7, "notes", include_str!("../../migrations/0007_notes.sql")),
         (8, "positions", include_str!("../../migrations/0008_positions.sql")),
         (9, "series", include_str!("../../migrations/0009_series.sql")),
+        (10, "delivery", include_str!("../../migrations/0010_delivery.sql")),
         (13, "configurations", include_str!("../../migrations/0013_configurations.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {

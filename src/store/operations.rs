@@ -120,11 +120,13 @@ impl Store {
         else {
             return Ok(());
         };
-        // Whoever is not configured any more has nobody who would deliver.
+        // A receiver that is not configured any more has nobody who would deliver. To all others a message is given up
+        // by whoever tries to deliver it, never untried: the daemon may have been away for days.
         sqlx::query(
             "update notification set status = 'dead', finished_at = now()
-             where status = 'pending' and created_at < now() - interval '4 days'",
+             where status = 'pending' and waiting_since < now() - interval '4 days' and receiver <> all($1)",
         )
+        .bind(receivers)
         .execute(&mut transaction)
         .await
         .map_err(failed(attempted))?;

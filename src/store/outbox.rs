@@ -24,8 +24,12 @@ pub struct Claimed {
     pub event_type: String,
     /// The event.
     pub body: Value,
-    /// Which attempt this is, from 1.
+    /// Which attempt this is, from 1. Attempts that a kill cut off are counted, too.
     pub attempt: i32,
+    /// Attempts that failed and were recorded.
+    pub failures: i32,
+    /// Since the first attempt began, in microseconds.
+    pub trying_for: i64,
 }
 
 /// What becomes of a notification after an attempt.
@@ -58,7 +62,9 @@ impl Store {
         lease: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
         let rows = sqlx::query(
-            "update notification set leased_until = now() + make_interval(secs => $3), attempts = attempts + 1
+            "update notification
+             set leased_until = now() + make_interval(secs => $3), attempts = attempts + 1,
+                 first_attempt_at = coalesce(first_attempt_at, now())
              where id in (
                  select id from notification due
                  where receiver = $1 and status = 'pending' and next_attempt_at <= now()
@@ -68,7 +74,8 @@ impl Store {
                        where earlier.subject_id = due.subject_id and earlier.receiver = due.receiver
                          and earlier.sequence < due.sequence and earlier.status = 'pending')
                  order by sequence limit $2 for update skip locked)
-             returning id, subject_id, event_type, body, attempts, sequence",
+             returning id, subject_id, event_type, body, attempts, failures,
+                       (extract(epoch from now() - first_attempt_at) * 1e6)::bigint as trying_for",
         )
         .bind(receiver)
         .bind(limit)
@@ -84,10 +91,47 @@ impl Store {
                     event_type: row.try_get("event_type")?,
                     body: row.try_get("body")?,
                     attempt: row.try_get("attempts")?,
+                    failures: row.try_get("failures")?,
+                    trying_for: row.try_get("trying_for")?,
                 })
             })
             .collect::<Result<_, sqlx::Error>>()
             .map_err(failed("lease notifications"))
+    }
+
+    /// Keeps a notification leased while it is being sent. False when the lease was over and another daemon took it.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn renew_lease(&self, claimed: &Claimed, lease: i64) -> Result<bool, StoreError> {
+        let renewed = sqlx::query(
+            "update notification set leased_until = now() + make_interval(secs => $3)
+             where id = $1 and attempts = $2 and status = 'pending'",
+        )
+        .bind(claimed.id)
+        .bind(claimed.attempt)
+        .bind(seconds(lease))
+        .execute(&self.pool)
+        .await
+        .map_err(failed("renew the lease of a notification"))?;
+        Ok(renewed.rows_affected() > 0)
+    }
+
+    /// Gives back a notification whose sending was broken off, so that it can be sent at once: by another daemon, or by
+    /// this one when it runs again. No failure is recorded.
+    ///
+    /// # Errors
+    /// When the database is away; the lease then runs out.
+    pub async fn release_lease(&self, claimed: &Claimed) -> Result<(), StoreError> {
+        sqlx::query(
+            "update notification set leased_until = null where id = $1 and attempts = $2 and status = 'pending'",
+        )
+        .bind(claimed.id)
+        .bind(claimed.attempt)
+        .execute(&self.pool)
+        .await
+        .map_err(failed("give a notification back"))?;
+        Ok(())
     }
 
     /// Records an attempt and what follows from it. `reason` is from a closed set; `detail` holds no secrets.
@@ -121,6 +165,7 @@ impl Store {
         // Another daemon may have leased it after our lease ran out; a success still counts.
         sqlx::query(
             "update notification set status = $2, leased_until = null,
+                    failures = failures + case when $2 = 'sent' then 0 else 1 end,
                     next_attempt_at = now() + make_interval(secs => $3),
                     finished_at = case when $2 = 'pending' then null else now() end
              where id = $1 and status = 'pending' and (attempts = $4 or $2 = 'sent')",
@@ -159,8 +204,8 @@ impl Store {
             Replay::Receiver(receiver) => (None, Some(receiver.as_str())),
         };
         let replayed = sqlx::query(
-            "update notification set status = 'pending', attempts = 0, next_attempt_at = now(), leased_until = null,
-                    finished_at = null
+            "update notification set status = 'pending', attempts = 0, failures = 0, first_attempt_at = null,
+                    waiting_since = now(), next_attempt_at = now(), leased_until = null, finished_at = null
              where (status = 'dead' and receiver = $2)
                 or (status in ('dead', 'sent') and starts_with(id::text, lower($1)))",
         )

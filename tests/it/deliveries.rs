@@ -21,7 +21,8 @@ use crate::support::{
 /// Kills between decision, sending and recording.
 const KILLS: u128 = 200;
 
-fn fired(id: u128, receiver: &str) -> ChangedAlert {
+/// An alert that fires and is told to a receiver at once.
+pub(super) fn fired(id: u128, receiver: &str) -> ChangedAlert {
     let labels = [("monitor", "bike-demand"), ("kind", "drift"), ("alertname", "drift"), ("severity", "critical")];
     let mut labels: Labels =
         labels.into_iter().map(|(label, value)| (label.to_owned(), value.to_owned())).collect();

@@ -34,6 +34,7 @@ mod operations;
 mod positions;
 mod practice;
 mod seeing;
+mod sending;
 mod store;
 mod support;
 mod unit_file;

@@ -60,7 +60,8 @@ impl World {
                 said.push(format!("{second} {} {}", reason.as_str(), step.about.len()));
                 self.group.sent = Some(now);
                 for member in self.group.members.iter_mut().filter(|member| step.about.contains(&member.id)) {
-                    member.told = Some(Told { status: member.status, severity: member.severity });
+                    let times = member.told.map_or(0, |told| told.times) + 1;
+                    member.told = Some(Told { status: member.status, severity: member.severity, times });
                 }
             }
             if let Some(due) = step.due {
@@ -448,4 +449,30 @@ fn what_is_normal_on_a_topic_is_no_sign() {
     };
     assert_eq!(firing(&few), [], "three records do not tell what all are like");
     assert_eq!(firing(&OperationalFacts { filtered_only: Some(150), ..OperationalFacts::default() }), []);
+}
+
+#[test]
+fn a_message_is_named_after_what_it_tells() {
+    let told = |status, severity, times| Told { status, severity, times };
+    let (group, alert, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    let fires = told(Firing, Critical, 1);
+    let id = message_id("mail", &[(group, alert, fires)]);
+    assert_eq!(id, message_id("mail", &[(group, alert, fires)]), "whoever derives it");
+    let both = [(group, alert, fires), (group, other, fires)];
+    let turned = [(group, other, fires), (group, alert, fires)];
+    assert_eq!(message_id("mail", &both), message_id("mail", &turned), "the order says nothing");
+    let different = [
+        message_id("chat", &[(group, alert, fires)]),
+        message_id("mail", &[(other, alert, fires)]),
+        message_id("mail", &[(group, other, fires)]),
+        message_id("mail", &[(group, alert, told(Resolved, Critical, 2))]),
+        message_id("mail", &[(group, alert, told(Firing, Warn, 1))]),
+        message_id("mail", &[(group, alert, told(Firing, Critical, 2))]),
+        message_id("mail", &both),
+    ];
+    for (place, other) in different.iter().enumerate() {
+        assert!(*other != id && !different[..place].contains(other), "{place}");
+    }
+    let stored: Told = serde_json::from_str(r#"{"status":"firing","severity":"warn"}"#).unwrap();
+    assert_eq!(stored, told(Firing, Warn, 0), "as it was stored before it was counted");
 }

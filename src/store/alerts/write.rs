@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition};
+use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition, derived_id};
 use crate::decision::{ChangedAlert, RefreshedAlert};
 use crate::store::session::Session;
 use crate::store::{StoreError, failed, timestamp};
@@ -147,7 +147,7 @@ pub(in crate::store) async fn write_history(
 async fn join_group(connection: &mut Session, id: Uuid, group: &GroupKey, alert: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into alert_group (id, thread, route, receiver, labels, timing, mute)
-         values ($1, gen_random_uuid(), $2, $3, $4, $5, $6)
+         values ($1, $7, $2, $3, $4, $5, $6)
          on conflict (id) do update set timing = excluded.timing, mute = excluded.mute, due_at = now()",
     )
     .bind(id)
@@ -156,6 +156,8 @@ async fn join_group(connection: &mut Session, id: Uuid, group: &GroupKey, alert:
     .bind(Json(&group.labels))
     .bind(Json(group.timing))
     .bind(Json(&group.mute))
+    // The group lives from the alert that opens it on: a database that was set back in time names that life alike.
+    .bind(derived_id(&["thread", &id.to_string(), &alert.to_string()]))
     .execute(&mut *connection)
     .await?;
     sqlx::query("insert into alert_group_member (group_id, alert_id) values ($1, $2) on conflict do nothing")

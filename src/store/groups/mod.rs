@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, event_time, failed, silences};
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, Group, GroupStep, Labels, Member, Routing, SendReason, Surroundings,
-    column_page, decide_group, derived_id,
+    AlertStatus, AlertView, AlertsEvent, Group, GroupStep, Labels, Member, Routing, SendReason, Surroundings, Told,
+    column_page, decide_group, derived_id, message_id,
 };
 use crate::record::EventTime;
 use crate::store::session::Session;
@@ -120,6 +120,7 @@ async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Res
         }
     }
     let mut told: Vec<AlertView> = Vec::new();
+    let mut news: Vec<(Uuid, Uuid, Told)> = Vec::new();
     let mut reason = None;
     for group in &mut groups {
         suppress(connection, group, &surroundings).await?;
@@ -135,18 +136,16 @@ async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Res
             group.views.iter().filter(|view| step.send.is_some() && step.about.contains(&view.id)).collect();
         if let Some(send) = step.send {
             reason = Some(if digest { SendReason::Digest } else { send });
-            note_told(connection, group, &about, send).await?;
+            news.extend(note_told(connection, group, &about, send).await?);
         }
         told.extend(about.into_iter().cloned());
         let capped = room.is_some() && step.send.is_none() && step.due == room;
         finish(connection, group, &step, capped).await?;
     }
     let (Some(reason), Some(group)) = (reason, groups.first()) else { return Ok(None) };
-    let (thread, number) = if digest {
-        (derived_id(&["digest", &receiver, &now.micros().to_string()]), 0)
-    } else {
-        (group.thread, group.messages)
-    };
+    let message = message_id(&receiver, &news);
+    // A digest is about several groups, and a thread of its own.
+    let thread = if digest { derived_id(&["digest", &message.to_string()]) } else { group.thread };
     count_segments(connection, &mut told).await?;
     for view in &mut told {
         link(view, telling.external_url);
@@ -156,7 +155,6 @@ async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Res
     let drill = told.iter().all(|view| view.labels.contains_key(DRILL));
     let mut event = AlertsEvent::new(thread, labels, reason, told);
     event.test = drill;
-    let message = derived_id(&["notification", &thread.to_string(), &number.to_string()]);
     let threads: Vec<Uuid> = groups.iter().map(|group| group.thread).collect();
     write_message(connection, message, &receiver, event, &threads, now).await?;
     Ok(Some(Decided { receiver, reason, alerts }))

@@ -23,7 +23,6 @@ pub(super) struct Loaded {
     pub(super) receiver: String,
     pub(super) labels: Labels,
     pub(super) mute: Vec<String>,
-    pub(super) messages: i32,
     pub(super) capped: bool,
     pub(super) group: Group,
     pub(super) views: Vec<AlertView>,
@@ -70,7 +69,7 @@ impl Store {
 
 pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Loaded>, sqlx::Error> {
     let row = sqlx::query(
-        "select thread, route, receiver, labels, timing, mute, opened_at, sent_at, messages, capped from alert_group
+        "select thread, route, receiver, labels, timing, mute, opened_at, sent_at, capped from alert_group
          where id = $1 for update skip locked",
     )
     .bind(id)
@@ -123,7 +122,6 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Lo
         receiver: row.try_get("receiver")?,
         labels: row.try_get::<Json<Labels>, _>("labels")?.0,
         mute: row.try_get::<Json<Vec<String>>, _>("mute")?.0,
-        messages: row.try_get("messages")?,
         capped: row.try_get("capped")?,
         group,
         views,

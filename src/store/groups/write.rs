@@ -5,7 +5,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::read::Loaded;
-use crate::alert::{AlertView, AlertsEvent, GroupStep, SendReason, Suppression, Surroundings, Told, event_body};
+use crate::alert::{
+    AlertView, AlertsEvent, GroupStep, SendReason, Suppression, Surroundings, Told, derived_id, event_body,
+};
 use crate::record::EventTime;
 use crate::store::alerts::{HELD, TOLD, facts_of, write_history};
 use crate::store::session::Session;
@@ -72,14 +74,19 @@ pub(super) async fn hold_back(
     Ok(())
 }
 
+/// Remembers what is told of each alert, and returns it.
 pub(super) async fn note_told(
     connection: &mut Session,
     group: &Loaded,
     about: &[&AlertView],
     reason: SendReason,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<(Uuid, Uuid, Told)>, sqlx::Error> {
+    let mut news = Vec::new();
     for view in about {
-        let told = Told { status: view.status, severity: view.severity };
+        let before = group.group.members.iter().find(|member| member.id == view.id).and_then(|member| member.told);
+        let times = before.map_or(0, |told| told.times).saturating_add(1);
+        let told = Told { status: view.status, severity: view.severity, times };
+        news.push((group.id, view.id, told));
         sqlx::query(
             "update alert_group_member set told = $3, suppression = null where group_id = $1 and alert_id = $2",
         )
@@ -92,7 +99,7 @@ pub(super) async fn note_told(
         write_history(connection, view.id, None, (TOLD, reason.as_str()), view.severity, "driftd", &detail)
             .await?;
     }
-    Ok(())
+    Ok(news)
 }
 
 pub(super) async fn finish(
@@ -136,6 +143,7 @@ pub(super) async fn write_message(
     now: EventTime,
 ) -> Result<(), sqlx::Error> {
     let thread = event.group_id;
+    let id = unused_id(connection, id).await?;
     let unsent = sqlx::query(
         "select id, body->'data' as data from notification
          where subject_id = any($1) and receiver = $2 and status = 'pending'
@@ -154,8 +162,7 @@ pub(super) async fn write_message(
     }
     let kind = event.kind();
     sqlx::query(
-        "insert into notification (id, subject_id, receiver, event_type, body) values ($1, $2, $3, $4, $5)
-         on conflict (id) do nothing",
+        "insert into notification (id, subject_id, receiver, event_type, body) values ($1, $2, $3, $4, $5)",
     )
     .bind(id)
     .bind(thread)
@@ -172,4 +179,14 @@ pub(super) async fn write_message(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The id, or one that follows from it when there is a message of that id already: what is decided once must not get lost
+/// because an alert told the same before, in an earlier life of its group.
+async fn unused_id(connection: &mut PgConnection, mut id: Uuid) -> Result<Uuid, sqlx::Error> {
+    let query = "select exists (select from notification where id = $1)";
+    while sqlx::query_scalar(query).bind(id).fetch_one(&mut *connection).await? {
+        id = derived_id(&["again", &id.to_string()]);
+    }
+    Ok(id)
 }

@@ -259,6 +259,43 @@ impl World {
         (status, answer)
     }
 
+    /// Keeps a copy of the database as it is now.
+    pub fn back_up(&mut self) {
+        let (backup, database) = (format!("{}_backup", self.database), self.database.clone());
+        self.without_connections(&[format!("create database {backup} template {database}")]);
+    }
+
+    /// Sets the database back to the copy, as when a backup is restored.
+    pub fn restore(&mut self) {
+        let (backup, database) = (format!("{}_backup", self.database), self.database.clone());
+        self.without_connections(&[
+            format!("drop database {database} with (force)"),
+            format!("create database {database} template {backup}"),
+        ]);
+    }
+
+    fn without_connections(&mut self, statements: &[String]) {
+        let (admin, url) = (self.admin_url.clone(), self.database_url.clone());
+        let pool = self.pool.clone();
+        self.pool = self.runtime.block_on(async {
+            pool.close().await;
+            let mut admin = PgConnection::connect(&admin).await.unwrap();
+            for statement in statements {
+                // The server notices only after a moment that those who were connected have gone.
+                let mut outcome = Ok(Default::default());
+                for _ in 0..50 {
+                    outcome = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut admin).await;
+                    if outcome.is_ok() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                outcome.unwrap();
+            }
+            PgPool::connect(&url).await.unwrap()
+        });
+    }
+
     pub fn monitor_file(&self) -> PathBuf {
         self.folder.path().join("monitors.d/bike-demand.toml")
     }
@@ -428,8 +465,10 @@ impl Drop for World {
         self.runtime.block_on(async {
             self.pool.close().await;
             if let Ok(mut connection) = PgConnection::connect(&admin).await {
-                let text = format!("drop database if exists {database} with (force)");
-                let _cluster_goes_anyway = sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await;
+                for name in [format!("{database}_backup"), database] {
+                    let text = format!("drop database if exists {name} with (force)");
+                    let _cluster_goes_anyway = sqlx::query(AssertSqlSafe(text)).execute(&mut connection).await;
+                }
             }
         });
     }
