@@ -36,6 +36,8 @@ pub enum OperationalRule {
     TopicDeleted,
     /// There are more versions and segments than are counted apart.
     SeriesLimit,
+    /// Groups or databases take records from one another.
+    ConflictingReaders,
     /// Windows close and there is nothing to compare them with.
     BaselineMissing,
     /// Segments close windows that the baseline has nothing of.
@@ -48,7 +50,7 @@ pub enum OperationalRule {
 
 impl OperationalRule {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoData,
         Self::Lag,
         Self::RejectedShare,
@@ -62,6 +64,7 @@ impl OperationalRule {
         Self::LogReplaced,
         Self::TopicDeleted,
         Self::SeriesLimit,
+        Self::ConflictingReaders,
         Self::BaselineMissing,
         Self::SegmentWithoutBaseline,
         Self::DeadDeliveries,
@@ -85,6 +88,7 @@ impl OperationalRule {
             Self::LogReplaced => "log_replaced",
             Self::TopicDeleted => "topic_deleted",
             Self::SeriesLimit => "series_limit",
+            Self::ConflictingReaders => "conflicting_readers",
             Self::BaselineMissing => "baseline_missing",
             Self::SegmentWithoutBaseline => "segment_without_baseline",
             Self::DeadDeliveries => "dead_deliveries",
@@ -147,6 +151,10 @@ impl OperationalRule {
                 "Find out why there are so many versions or segment values, or raise `limits.max_series`. Those without records give way \
                  to others after `alert.gone_after`."
             }
+            Self::ConflictingReaders => {
+                "Daemons that share a database share one `kafka.group`, and every database has a group of its own: set `kafka.group` \
+                 and `postgres.url` so, and restart the daemons. Windows of that time lack records, or were read twice for nothing."
+            }
             Self::BaselineMissing => {
                 "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
             }
@@ -171,6 +179,7 @@ impl OperationalRule {
             Self::NoData
             | Self::Lag
             | Self::StuckPartition
+            | Self::ConflictingReaders
             | Self::BaselineMissing
             | Self::NothingSelected
             | Self::SegmentWithoutBaseline => 3,
@@ -259,6 +268,8 @@ pub struct OperationalFacts {
     pub series_full: Option<usize>,
     /// Partitions in which an open transaction has kept messages from being read for too long.
     pub held: Vec<HeldBack>,
+    /// Consumer groups and databases that take records from one another, in words.
+    pub conflicts: Vec<String>,
     /// Whether the newest window closed without a baseline, and none is being learnt.
     pub baseline_missing: bool,
     /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
@@ -463,6 +474,8 @@ impl OperationalFacts {
             format!("there are more than {limit} versions and segments: records of the others are counted together as (other)")
         });
         signs.push(Sign::new(Rule::SeriesLimit, full));
+        let conflicts = (!self.conflicts.is_empty()).then(|| self.conflicts.join("; "));
+        signs.push(Sign::new(Rule::ConflictingReaders, conflicts));
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));

@@ -46,7 +46,10 @@ fn failure(error: StoreError) -> Failure {
     match error {
         StoreError::NotFound(why) => Failure::NotFound(why),
         StoreError::Refused(why) => Failure::Refused(why),
-        error @ (StoreError::Damaged { .. } | StoreError::Settings(_) | StoreError::Migrate(_)) => {
+        error @ (StoreError::Damaged { .. }
+        | StoreError::Settings(_)
+        | StoreError::Migrate(_)
+        | StoreError::NewerSchema { .. }) => {
             tracing::error!(%error, "cannot answer a request");
             Failure::Broken(error.to_string())
         }
@@ -125,7 +128,7 @@ impl Backend for Shown {
     }
 
     fn ready(&self) -> Probe {
-        self.shared.readiness()
+        self.shared.readiness(&self.commands)
     }
 
     fn metrics(&self) -> String {

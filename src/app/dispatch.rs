@@ -47,7 +47,9 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
             in_force.cancel();
             in_force = stop.child_token();
             // Receivers that take states are posted to, not sent to.
-            for (name, receiver) in shared.receivers().iter().filter(|(_, running)| !running.receiver.takes_state()) {
+            for (name, receiver) in
+                shared.receivers().iter().filter(|(_, running)| !running.receiver.takes_state())
+            {
                 for _ in 0..receiver.concurrency {
                     let worker = Worker {
                         name: name.clone(),
@@ -138,8 +140,7 @@ impl Worker {
         let limit = self.running.receiver.attempt_limit();
         // A task of its own: a panic costs the attempt, not the deliveries of the receiver.
         let mut sending = tokio::spawn(
-            async move { running.receiver.deliver(&outgoing, &mut Conversation::off()).await }
-                .in_current_span(),
+            async move { running.receiver.deliver(&outgoing, &mut Conversation::off()).await }.in_current_span(),
         );
         let abandoned = async {
             self.stop.cancelled().await;
@@ -173,7 +174,9 @@ impl Worker {
                     receiver = %self.name, message = %claimed.id,
                     "another daemon sends this message, too, under the same id: this one did not renew its lease in time"
                 ),
-                Err(error) => tracing::debug!(receiver = %self.name, %error, "cannot renew the lease of a message"),
+                Err(error) => {
+                    tracing::debug!(receiver = %self.name, %error, "cannot renew the lease of a message");
+                }
             }
         }
     }
@@ -182,7 +185,7 @@ impl Worker {
     async fn give_back(&self, claimed: &Claimed) {
         tracing::warn!(
             receiver = %self.name, id = %claimed.id,
-            "stopping: the receiver does not answer, so a delivery is broken off; it is sent again under the same id"
+            "stopping: a delivery that takes too long is broken off; it is sent again under the same id"
         );
         match tokio::time::timeout(RELEASE, self.store.release_lease(claimed)).await {
             Ok(Ok(())) => {}

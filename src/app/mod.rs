@@ -9,8 +9,10 @@ mod judging;
 mod monitors;
 mod operations;
 mod overview;
+mod readers;
 mod reports;
 mod stalls;
+mod start;
 mod state;
 mod status;
 mod telling;
@@ -60,6 +62,9 @@ pub enum AppError {
     /// Kafka.
     #[error(transparent)]
     Kafka(#[from] crate::kafka::KafkaError),
+    /// Something else that is configured and cannot be used.
+    #[error("{0}")]
+    Unusable(String),
     /// Something needed at start is taken or away.
     #[error("{0}")]
     Unavailable(String),
@@ -77,29 +82,32 @@ pub struct App {
     store: Store,
     listener: Listener,
     shared: Arc<Shared>,
+    source: Source,
 }
 
 impl App {
-    /// Builds everything that can fail: receivers, the listener, the schema of the database.
+    /// Builds everything that can be wrong without asking anybody: receivers, Kafka's clients, the listener. Kafka and the
+    /// database may be away.
     ///
     /// # Errors
-    /// When something is misconfigured, taken or away.
+    /// When something is misconfigured, or the listener's address is taken.
     pub async fn build(settings: Settings) -> Result<Self, AppError> {
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
+        let producer = Producer::new(&source_options(&settings)?)?;
+        let receivers = build_receivers(&settings, Some(&producer)).map_err(AppError::Receivers)?;
         let store = Store::connect_lazily(&store_options(&settings)?)?;
         let http = &settings.daemon.http;
+        check_listener(&settings)?;
         let listening =
             ListenerOptions { address: http.listen, tls: http.tls.clone(), connections: http.max_connections };
         let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
-        store.migrate().await?;
-        let producer = Producer::new(&source_options(&settings)?)?;
-        let receivers = build_receivers(&settings, Some(&producer)).map_err(AppError::Receivers)?;
+        let source = Source::start(&source_options(&settings)?)?;
         let private = settings.daemon.http.listen.ip().is_loopback();
         let common = Common::of(&settings);
         let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, common, private));
-        Ok(Self { settings, store, listener, shared })
+        Ok(Self { settings, store, listener, shared, source })
     }
 
     /// Where the listener is bound.
@@ -108,17 +116,17 @@ impl App {
         self.listener.address()
     }
 
-    /// Runs until the token is cancelled, then stores what was counted, leaves the group and ends.
+    /// Waits for the database, then runs until the token is cancelled; stores what was counted, leaves the group and ends.
+    /// The listener answers from the beginning.
     ///
     /// # Errors
-    /// When a task ends before it is told to.
+    /// When a task ends before it is told to, or the database refuses what this daemon needs of it.
     pub async fn run(
         self,
         stop: CancellationToken,
-        reloads: mpsc::Receiver<ReloadRequest>,
+        mut reloads: mpsc::Receiver<ReloadRequest>,
     ) -> Result<(), AppError> {
-        let Self { settings, store, listener, shared } = self;
-        let source = Source::start(&source_options(&settings)?)?;
+        let Self { settings, store, listener, shared, source } = self;
         let commands = source.commands();
         let mut supervisor = Supervisor::default();
         let token = supervisor.token();
@@ -132,6 +140,25 @@ impl App {
         let judge_interval = micros(settings.daemon.checkpoint.judge_interval);
         // A reader that missed several checkpoints says nothing about its partitions any more.
         let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(2).saturating_add(2_000_000);
+        let shown = backend::Shown {
+            store: store.clone(),
+            shared: Arc::clone(&shared),
+            commands: commands.clone(),
+            reader_timeout,
+        };
+        supervisor.start("http", listener.serve(Arc::new(shown), token.clone()));
+        supervisor.start("watchdog", state::watchdog(Arc::clone(&shared), commands.clone(), token.clone()));
+        let database = match start::wait_for_database(&store, &shared, &mut reloads, &token).await {
+            Ok(Some(database)) => database,
+            // Told to stop, or refused: nothing was read yet.
+            ended => {
+                token.cancel();
+                let outcome = supervisor.run(STOP_GRACE).await;
+                let _left_in_time = source.close(Duration::from_secs(5)).await;
+                ended?;
+                return outcome.map_err(AppError::Stopped);
+            }
+        };
         let (ingest_commands, ingest_inbox) = mpsc::channel(8);
         let ingest = ingest::Ingest::new(
             source,
@@ -172,22 +199,33 @@ impl App {
                 token.clone(),
             ),
         );
-        let shown = backend::Shown {
-            store: store.clone(),
-            shared: Arc::clone(&shared),
-            commands: commands.clone(),
-            reader_timeout,
-        };
-        supervisor.start("http", listener.serve(Arc::new(shown), token.clone()));
+        let readers = readers::Readers::new(
+            store.clone(),
+            commands,
+            Arc::clone(&shared),
+            settings.daemon.kafka.group.clone(),
+            database,
+        );
+        supervisor.start("readers", readers.run(token.clone()));
         supervisor.start(
             "reload",
-            reload_loop(settings.path.clone(), Arc::clone(&shared), ingest_commands, reloads, token.clone()),
+            reload_loop(settings.path.clone(), Arc::clone(&shared), ingest_commands, reloads, token),
         );
-        supervisor.start("watchdog", state::watchdog(Arc::clone(&shared), commands, token));
         tracing::info!(monitors = shared.monitors().len(), "driftd is running");
         let outcome = supervisor.run(STOP_GRACE).await;
         store.close().await;
         outcome.map_err(AppError::Stopped)
+    }
+}
+
+/// What `driftd check` can find wrong with the listener without binding it.
+///
+/// # Errors
+/// When its certificate or key cannot be used.
+pub fn check_listener(settings: &Settings) -> Result<(), AppError> {
+    match &settings.daemon.http.tls {
+        Some(files) => crate::http::acceptor(files).map(|_| ()).map_err(AppError::Unusable),
+        None => Ok(()),
     }
 }
 

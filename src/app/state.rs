@@ -134,9 +134,12 @@ pub struct Shared {
 }
 
 struct Life {
+    /// Why the database could not be asked.
     database_error: Option<String>,
     /// Since when there has been something counted and not stored.
     unstored_since: Option<Instant>,
+    /// Why the last checkpoint could not be stored: reading may go on well while nothing can be written.
+    write_error: Option<String>,
     kafka_ready: bool,
     ingest_seen: (u64, Instant),
     poll_seen: (u64, Instant),
@@ -166,6 +169,7 @@ impl Shared {
             life: Mutex::new(Life {
                 database_error: None,
                 unstored_since: None,
+                write_error: None,
                 kafka_ready: false,
                 ingest_seen: (0, now),
                 poll_seen: (0, now),
@@ -206,7 +210,8 @@ impl Shared {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The database answered, or did not. Logged when that changes.
+    /// The database answered a question, or did not. Logged when that changes. Says nothing about whether it can be
+    /// written to.
     pub fn database(&self, outcome: Result<(), String>) {
         let mut life = self.life();
         match (&outcome, &life.database_error) {
@@ -214,7 +219,7 @@ impl Shared {
             (Ok(()), Some(_)) => tracing::info!("the database is back"),
             _ => {}
         }
-        self.metrics.database(outcome.is_ok());
+        self.metrics.database(outcome.is_ok() && life.write_error.is_none());
         life.database_error = outcome.err();
     }
 
@@ -236,6 +241,29 @@ impl Shared {
     /// A checkpoint was stored; whether more was counted in the meantime.
     pub(super) fn stored(&self, more: bool) {
         self.life().unstored_since = more.then(Instant::now);
+    }
+
+    /// A checkpoint was stored, or could not be. Logged when that changes.
+    pub fn written(&self, outcome: Result<(), String>) {
+        let mut life = self.life();
+        match (&outcome, &life.write_error) {
+            (Err(error), None) => {
+                tracing::error!(%error, "a checkpoint cannot be stored: reading pauses until one can be");
+            }
+            (Ok(()), Some(_)) => tracing::info!("checkpoints can be stored again"),
+            _ => {}
+        }
+        self.metrics.database(outcome.is_ok());
+        if outcome.is_ok() {
+            life.database_error = None;
+        }
+        life.write_error = outcome.err();
+    }
+
+    /// The daemon waits for the database that it has never reached; said by whoever waits.
+    pub(super) fn waits_for_database(&self, error: String) {
+        self.metrics.database(false);
+        self.life().database_error = Some(error);
     }
 
     /// Partitions are assigned and being read (or there are none to read).
@@ -268,20 +296,21 @@ impl Shared {
         Probe::new(problems)
     }
 
-    /// Can the daemon do its work now?
-    pub(super) fn readiness(&self) -> Probe {
+    /// Can the daemon do its work now? One that the group has given no partition is there to take over, and has nothing to
+    /// write meanwhile.
+    pub(super) fn readiness(&self, commands: &SourceCommands) -> Probe {
         let life = self.life();
+        let standby = commands.stands_by();
         let mut problems = Vec::new();
-        if let Some(error) = &life.database_error {
-            problems.push(error.clone());
-        }
+        problems.extend(life.database_error.clone());
+        problems.extend(life.write_error.clone().filter(|_| !standby));
         if let Some(age) = unstored(&life).filter(|age| *age > UNSTORED_UNREADY) {
             problems.push(format!("nothing was stored for {} s although records were counted", age.as_secs()));
         }
-        if !life.kafka_ready {
+        if !life.kafka_ready && !standby {
             problems.push("no partition has been assigned yet".to_owned());
         }
-        Probe::new(problems)
+        Probe { standby, ..Probe::new(problems) }
     }
 }
 
@@ -289,6 +318,9 @@ impl Shared {
 fn unstored(life: &Life) -> Option<Duration> {
     life.unstored_since.map(|since| since.elapsed())
 }
+
+/// What a daemon does that has no partition.
+const STANDBY: &str = "stands by: the consumer group has more daemons than partitions";
 
 /// Tells systemd how things are: ready once, a status line, and the watchdog only while loops turn.
 pub(super) async fn watchdog(
@@ -306,6 +338,7 @@ pub(super) async fn watchdog(
     tell(&[NotifyState::Ready]);
     let interval = sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |limit| limit / 3);
     let mut ticks = tokio::time::interval(interval.clamp(Duration::from_millis(200), Duration::from_secs(10)));
+    let mut stood_by = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => {
@@ -315,12 +348,18 @@ pub(super) async fn watchdog(
             _ = ticks.tick() => {
                 shared.metrics.checkpoint_age(unstored(&shared.life()).unwrap_or_default().as_secs_f64());
                 let health = shared.health(&commands);
-                let ready = shared.readiness();
+                let ready = shared.readiness(&commands);
                 let status = match ready.problems.first().or(health.problems.first()) {
                     Some(problem) => format!("degraded: {problem}"),
+                    None if ready.standby => STANDBY.to_owned(),
                     None => format!("{} monitors, {} bytes in flight", shared.monitors().len(), commands.in_flight()),
                 };
-                tell(&[NotifyState::Status(&status)]);
+                if ready.standby && !stood_by {
+                    tracing::info!("{STANDBY}");
+                }
+                stood_by = ready.standby;
+                // A status is one line.
+                tell(&[NotifyState::Status(status.lines().next().unwrap_or_default())]);
                 if health.ok {
                     tell(&[NotifyState::Watchdog]);
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::survey::{Found, Survey};
 use super::{CliError, Context, runtime, say, tell};
-use crate::app::{AppError, TopicMatcher, build_receiver, source_options, store_options};
+use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
 use crate::store::Store;
@@ -37,6 +37,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         if has_secrets(&settings, "kafka") {
             Producer::new(&source_options(&settings)?).map_err(AppError::from)?;
         }
+        check_listener(&settings)?;
         let mut checks: Vec<(String, Result<String, String>)> = Vec::new();
         if arguments.online {
             checks.push(("postgres".to_owned(), database(&settings).await));
@@ -115,8 +116,14 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
 pub(super) async fn database(settings: &Settings) -> Result<String, String> {
     let options = store_options(settings).map_err(|error| error.to_string())?;
     let store = Store::connect_lazily(&options).map_err(|error| error.to_string())?;
-    store.ping().await.map_err(|error| error.to_string())?;
-    Ok(String::new())
+    let (known, found) = store.check_schema().await.map_err(|error| error.to_string())?;
+    Ok(match found {
+        0 => "no schema yet: the daemon makes it when it starts".to_owned(),
+        found if found < known => {
+            format!("schema of version {found}: the daemon brings it to {known} when it starts")
+        }
+        found => format!("schema of version {found}"),
+    })
 }
 
 pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {

@@ -125,7 +125,7 @@ fn value<T: Serialize, E: std::fmt::Display>(outcome: Result<T, E>) -> Result<Va
 }
 
 async fn schema(store: &Store) -> Result<String, String> {
-    let (version, applied) = store.schema_version().await.map_err(|error| error.to_string())?;
+    let (version, applied) = store.check_schema().await.map_err(|error| error.to_string())?;
     if version == applied {
         Ok(format!("version {version}"))
     } else {

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands that say more than "done" and "failed", by the path of their names.
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 11] = [
     (
         "compare",
         "0 no drift, or warnings alone; 3 drift; 1 no verdict (too few rows, nothing to compare) or failed; 2 usage",
@@ -28,7 +28,11 @@ const OWN: [(&str, &str); 10] = [
     ),
     (
         "run",
-        "0 stopped by a signal; 1 ended by itself, or by a second signal; 2 usage; 69 the database, Kafka or the listener's port is not to be had; 78 configuration: starting again does not help",
+        "0 stopped by a signal; 1 ended by itself, or by a second signal; 2 usage; 69 the address of the listener is taken; 78 configuration, or a database that refuses (credentials, no such database, a newer schema): starting again does not help. A database or Kafka that is away is waited for",
+    ),
+    (
+        "reload",
+        "0 asked, its log says what came of it; 1 there is no such daemon, or it may not be signalled; 2 usage; 78 mistakes in the configuration: the daemon was not asked",
     ),
     ("demo", "0 done; 1 failed; 2 usage; 69 a service that it needs cannot be started"),
     (

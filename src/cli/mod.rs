@@ -18,6 +18,7 @@ mod notify;
 mod positions;
 mod reach;
 mod records;
+mod reload;
 mod replay;
 mod retraining;
 mod run;
@@ -37,6 +38,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::{AppError, store_options};
 use crate::config::{ConfigError, DEFAULT_PATH, Settings, UnreadError, load_here};
+use crate::kafka::KafkaError;
 use crate::store::{Store, StoreError};
 use reach::{ServerOptions, with_reach};
 
@@ -72,6 +74,8 @@ enum Command {
     Run,
     /// Check the configuration; every mistake is reported at once.
     Check(check::Arguments),
+    /// Check the configuration and have a running daemon take it: monitors, thresholds, receivers; the rest needs a restart.
+    Reload(reload::Arguments),
     /// Bring the database's schema up to date.
     Migrate,
     /// Show monitors, partitions, alerts and deliveries.
@@ -169,7 +173,16 @@ impl CliError {
             Self::Config(_)
             | Self::Unread(_)
             | Self::Secret(_)
-            | Self::App(AppError::Config(_) | AppError::Unread(_) | AppError::Receivers(_)) => 78,
+            | Self::Store(StoreError::NewerSchema { .. } | StoreError::Settings(_))
+            | Self::App(
+                AppError::Config(_)
+                | AppError::Unread(_)
+                | AppError::Receivers(_)
+                | AppError::Unusable(_)
+                | AppError::Kafka(KafkaError::Settings { .. }),
+            ) => 78,
+            // The daemon waits for a database that is away; one that refuses it does so however often it is started.
+            Self::App(AppError::Store(error)) if !error.is_transient() => 78,
             Self::Usage(_) => 2,
             Self::App(AppError::Unavailable(_) | AppError::Store(_) | AppError::Kafka(_))
             | Self::Store(StoreError::Database { .. })
@@ -237,6 +250,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run => run::run(&context),
         Command::Check(check) => check::run(&context, &check),
+        Command::Reload(reload) => reload::run(&context, &reload),
         Command::Migrate => migrate::run(&context),
         Command::Status => status::run(&context),
         Command::Top(top) => top::run(&context, &top),

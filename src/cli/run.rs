@@ -47,13 +47,8 @@ async fn listen(stop: CancellationToken, reload: mpsc::Sender<oneshot::Sender<Re
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {
-                notify_reloading();
-                let (reply, answer) = oneshot::channel();
-                if reload.send(reply).await.is_ok() {
-                    // The outcome is logged where it is known.
-                    let _logged = answer.await;
-                }
-                let _no_manager = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                // Beside this loop: a reload may wait for a checkpoint, and a signal to stop must not.
+                tokio::spawn(take_configuration(reload.clone()));
                 continue;
             }
         }
@@ -64,6 +59,16 @@ async fn listen(stop: CancellationToken, reload: mpsc::Sender<oneshot::Sender<Re
         tracing::info!("stopping");
         stop.cancel();
     }
+}
+
+async fn take_configuration(reload: mpsc::Sender<oneshot::Sender<Result<String, String>>>) {
+    notify_reloading();
+    let (reply, answer) = oneshot::channel();
+    if reload.send(reply).await.is_ok() {
+        // The outcome is logged where it is known.
+        let _logged = answer.await;
+    }
+    let _no_manager = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
 fn notify_reloading() {

@@ -21,7 +21,7 @@ pub use backend::{
     SeriesOf, WindowDetail,
 };
 pub use probes::Probe;
-pub use serve::TlsFiles;
+pub use serve::{TlsFiles, acceptor};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -16,13 +16,16 @@ pub struct Probe {
     pub ok: bool,
     /// What is not.
     pub problems: Vec<String>,
+    /// Whether the daemon only stands by: it has no partition to read, and takes over when others stop.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
 impl Probe {
     /// All is well when there is no problem.
     #[must_use]
     pub fn new(problems: Vec<String>) -> Self {
-        Self { ok: problems.is_empty(), problems }
+        Self { ok: problems.is_empty(), problems, standby: false }
     }
 }
 

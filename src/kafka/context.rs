@@ -27,6 +27,8 @@ pub(super) struct Context {
     pub(super) started: Mutex<HashSet<Partition>>,
     /// Partitions the group has assigned, started or not.
     owned: Mutex<HashSet<Partition>>,
+    /// Whether the group has answered with an assignment, be it an empty one.
+    joined: AtomicBool,
     ends: Mutex<Ends>,
     /// Counts the statistics that came.
     ends_serial: AtomicU64,
@@ -55,6 +57,7 @@ impl Context {
             events,
             started: Mutex::default(),
             owned: Mutex::default(),
+            joined: AtomicBool::new(false),
             ends: Mutex::default(),
             ends_serial: AtomicU64::new(0),
             born: Instant::now(),
@@ -72,6 +75,11 @@ impl Context {
     /// Whether the group has assigned a partition to this member.
     pub(super) fn owns(&self, partition: &Partition) -> bool {
         self.owned.lock().unwrap_or_else(PoisonError::into_inner).contains(partition)
+    }
+
+    /// Whether this member is in the group and has no partition.
+    pub(super) fn stands_by(&self) -> bool {
+        self.joined.load(Ordering::SeqCst) && self.owned.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// What the statistics of the last seconds say about the end of a partition.
@@ -220,6 +228,7 @@ impl ConsumerContext for Context {
         match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 self.owned.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions.iter().cloned());
+                self.joined.store(true, Ordering::SeqCst);
                 // Fetching starts when the positions are known: a slow database does not block the group.
                 if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
                     tracing::warn!(%error, "cannot accept partitions");

@@ -35,6 +35,16 @@ pub enum KafkaError {
         /// What librdkafka says.
         source: ClientError,
     },
+    /// The settings cannot be used; trying again does not help.
+    #[error(
+        "kafka: the settings for `{brokers}` cannot be used: {source}\nhint: look at `[kafka]` and `kafka.properties`"
+    )]
+    Settings {
+        /// The brokers that are configured.
+        brokers: String,
+        /// What librdkafka says.
+        source: ClientError,
+    },
     /// The polling thread could not be started.
     #[error("kafka: cannot start the polling thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -44,6 +54,11 @@ pub enum KafkaError {
     /// The source was closed.
     #[error("kafka: the source is closed")]
     Closed,
+}
+
+pub(super) fn refused(brokers: &str) -> impl FnOnce(ClientError) -> KafkaError {
+    let brokers = brokers.to_owned();
+    move |source| KafkaError::Settings { brokers, source }
 }
 
 pub(super) fn failed(attempted: impl Into<String>) -> impl FnOnce(ClientError) -> KafkaError {

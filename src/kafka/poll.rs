@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::client::{SourceOptions, StartAt};
 use super::context::Context;
-use super::{Beginning, KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed};
+use super::{Beginning, KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed, refused};
 use crate::record::EventTime;
 use crate::window::{Anchor, Partition};
 
@@ -62,6 +62,8 @@ struct Shared {
     hold: AtomicBool,
     paused: AtomicBool,
     stop: AtomicBool,
+    /// What offsets are committed with.
+    mark: OnceLock<String>,
     /// Turns of the poll loop: the sign of life the watchdog looks at.
     turns: AtomicU64,
 }
@@ -75,10 +77,8 @@ impl Source {
         let (events, receiver) = unbounded_channel();
         let budget = (options.session_timeout / 2).min(Duration::from_secs(20));
         let context = Context::new(events.clone(), budget, options.token_provider());
-        let consumer: BaseConsumer<Context> = options
-            .consumer()
-            .create_with_context(context)
-            .map_err(failed(format!("create a consumer for `{}`", options.brokers)))?;
+        let consumer: BaseConsumer<Context> =
+            options.consumer().create_with_context(context).map_err(refused(&options.brokers))?;
         let consumer = Arc::new(consumer);
         let (sender, commands) = mpsc::channel();
         let shared = Arc::new(Shared {
@@ -87,6 +87,7 @@ impl Source {
             hold: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            mark: OnceLock::new(),
             turns: AtomicU64::new(0),
         });
         let handle = SourceCommands {
@@ -206,6 +207,38 @@ impl SourceCommands {
     #[must_use]
     pub fn log_end(&self, partition: &Partition) -> Option<LogEnd> {
         self.consumer.upgrade()?.context().log_end(partition)
+    }
+
+    /// What all offsets are committed with from here on, for others of the group to see; only the first call counts.
+    pub fn mark_commits(&self, mark: String) {
+        let _first_counts = self.shared.mark.set(mark);
+    }
+
+    /// What was last committed for partitions of the group, by whomever: the offset and what it was marked with. Partitions
+    /// without a commit are left out. Blocks for up to 10 s, and panics when somebody marked a commit with what is no UTF-8.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<(Partition, i64, String)>, KafkaError> {
+        let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        let committed =
+            consumer.committed_offsets(list, ASK_TIMEOUT).map_err(failed("read the committed offsets"))?;
+        let found = committed.elements().into_iter().filter_map(|element| {
+            let Offset::Offset(offset) = element.offset() else { return None };
+            let partition = Partition { topic: element.topic().into(), partition: element.partition() };
+            Some((partition, offset, element.metadata().to_owned()))
+        });
+        Ok(found.collect())
+    }
+
+    /// Whether the group has let this member in and given it no partition.
+    #[must_use]
+    pub fn stands_by(&self) -> bool {
+        self.consumer.upgrade().is_some_and(|consumer| consumer.context().stands_by())
     }
 
     /// All partitions of the topics a filter accepts, as the brokers know them. Blocks for up to 10 s.
@@ -338,6 +371,10 @@ impl Poller<'_> {
                             partition.partition,
                             Offset::Offset(offset),
                         );
+                        let element = list.find_partition(&partition.topic, partition.partition);
+                        if let (Some(mut element), Some(mark)) = (element, self.shared.mark.get()) {
+                            element.set_metadata(mark);
+                        }
                     }
                 }
                 if list.count() > 0

@@ -7,7 +7,7 @@ use rdkafka::util::Timeout;
 
 use super::client::SourceOptions;
 use super::context::Context;
-use super::{KafkaError, failed};
+use super::{KafkaError, failed, refused};
 
 /// An idempotent producer.
 #[derive(Clone)]
@@ -24,10 +24,7 @@ impl Producer {
         // Nobody listens to a producer's events: there are no rebalances.
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
         let context = Context::new(events, Duration::ZERO, options.token_provider());
-        let inner = options
-            .producer()
-            .create_with_context(context)
-            .map_err(failed(format!("create a producer for `{}`", options.brokers)))?;
+        let inner = options.producer().create_with_context(context).map_err(refused(&options.brokers))?;
         Ok(Self { inner })
     }
 

@@ -19,6 +19,7 @@ enum Kind {
     Integer(i64),
     Unsigned(u64),
     Number(f64),
+    Digits,
     Text,
     Vector,
     Array,
@@ -38,10 +39,10 @@ impl Cell {
             Value::Integer(value) => Kind::Integer(value),
             Value::Unsigned(value) => Kind::Unsigned(value),
             Value::Number(value) => Kind::Number(value),
-            Value::Text(value) => {
+            Value::Text(text) | Value::Digits(text) => {
                 self.text.clear();
-                self.text.push_str(value);
-                Kind::Text
+                self.text.push_str(text);
+                if matches!(value, Value::Digits(_)) { Kind::Digits } else { Kind::Text }
             }
             Value::Vector(vector) => {
                 self.vector.clear();
@@ -61,6 +62,7 @@ impl Cell {
             Kind::Integer(value) => Value::Integer(value),
             Kind::Unsigned(value) => Value::Unsigned(value),
             Kind::Number(value) => Value::Number(value),
+            Kind::Digits => Value::Digits(&self.text),
             Kind::Text => Value::Text(&self.text),
             Kind::Vector => Value::Vector(&self.vector),
             Kind::Array => Value::Array,

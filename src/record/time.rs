@@ -173,9 +173,15 @@ impl TimeFormat {
         read.find(|(_, time)| time.is_plausible())
     }
 
-    /// Why a value is no event time: what it is, and what is allowed.
-    pub(crate) fn refusal(self, field: &str, value: Value<'_>) -> String {
+    /// Why a value is no event time: what it is, unless nobody is to see it, and what is allowed.
+    pub(crate) fn refusal(self, field: &str, value: Value<'_>, sensitive: bool) -> String {
         let unit = self.unit.as_str();
+        if sensitive {
+            return format!(
+                "the event time `{field}` cannot be read; its value is not shown: the column is sensitive. Allowed are RFC 3339 text, \
+                 such as 2026-01-31T09:30:00Z, and numbers since 1970 (time_unit = \"{unit}\") in the years 1900 to 9999"
+            );
+        }
         let number = match value {
             #[expect(clippy::cast_precision_loss, reason = "a guess at a unit needs no last digit")]
             Value::Integer(number) => Some(number as f64),
@@ -188,7 +194,8 @@ impl TimeFormat {
                     format!("\nhint: with time_unit = \"{}\" it is {time}", unit.as_str())
                 });
                 format!(
-                    "the event time `{field}` is {number}, which lies outside the years 1900 to 9999 in the unit {unit}{hint}"
+                    "the event time `{field}` is {}, which lies outside the years 1900 to 9999 in the unit {unit}{hint}",
+                    value.shown()
                 )
             }
             None => format!(

@@ -3,7 +3,8 @@
 //! Every reader (JSON from Kafka or files, CSV, Parquet, Arrow) hands over [`Value`]s, and this module alone says what a
 //! value means to a column of each type. So the same rows give the same counts in every format:
 //!
-//! * Whole numbers are written as integers: `12`, `12.0` and the text `12.0`, as CSV has it, are one category.
+//! * Whole numbers are written as integers: `12`, `12.0` and the text `12.0`, as CSV has it, are one category. Integers
+//!   keep all of their digits, beyond 64 bits, too: of an identifier every digit counts.
 //! * Other numbers are written with the digits that single precision has, so that 0.1 is one category in float32 and
 //!   float64. Text that is written as a program writes a number is that number: `1.10` and `007` stay text.
 //! * `true` and `false` in any case are booleans; a time is RFC 3339 in UTC, and a date when it is midnight.
@@ -34,6 +35,8 @@ pub(crate) enum Value<'a> {
     /// Beyond `i64`.
     Unsigned(u64),
     Number(f64),
+    /// An integer beyond 64 bits in its digits, as JSON writes it.
+    Digits(&'a str),
     Text(&'a str),
     /// An array of numbers.
     Vector(&'a [f64]),
@@ -60,6 +63,7 @@ impl<'a> Value<'a> {
             Self::Integer(value) => value as f64,
             Self::Unsigned(value) => value as f64,
             Self::Number(value) => value,
+            Self::Digits(digits) => digits.parse().map_err(|_| Absence::WrongType)?,
             Self::Text(text) => return seconds_of(text).ok_or_else(|| non_finite_word(text)),
             Self::Boolean(_) | Self::Vector(_) | Self::Array | Self::Object => return Err(Absence::WrongType),
         };
@@ -92,6 +96,10 @@ impl<'a> Value<'a> {
             Self::Unsigned(value) => write!(buffer, "{value}"),
             Self::Number(value) => {
                 push_number(buffer, finite(value)?);
+                Ok(())
+            }
+            Self::Digits(digits) => {
+                push_category(buffer, digits);
                 Ok(())
             }
             Self::Text(text) => {
@@ -154,6 +162,7 @@ impl<'a> Value<'a> {
             Self::Integer(value) => value.to_string(),
             Self::Unsigned(value) => value.to_string(),
             Self::Number(value) => value.to_string(),
+            Self::Digits(digits) => shortened(digits),
             Self::Text(text) => format!("\"{}\"", shortened(text)),
             Self::Vector(_) => "an array of numbers".to_owned(),
             Self::Array => "an array".to_owned(),
@@ -241,9 +250,8 @@ fn number_of(text: &str) -> Option<f64> {
         return None;
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Within 64 bits an integer is written as it is; beyond, as the number that JSON readers make of it.
-        let beyond = text.parse::<i64>().is_err() && text.parse::<u64>().is_err();
-        return (beyond || digits == "0").then(|| text.parse().ok()).flatten();
+        // An integer is written as it is, with all of its digits.
+        return (digits == "0").then_some(0.0);
     }
     let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
     let written = match digits.split_once(['e', 'E']) {
@@ -334,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_value_has_one_spelling_in_every_format() {
-        let same: [(&[Value<'_>], &str); 12] = [
+        let same: [(&[Value<'_>], &str); 13] = [
             (
                 &[
                     Value::Integer(12),
@@ -379,6 +387,10 @@ mod tests {
             (
                 &[Value::Number(3.272_673_678_671_681e20), Value::Text("327267367867168100000")],
                 "327267367867168100000",
+            ),
+            (
+                &[Value::Digits("327267367867168100001"), Value::Text("327267367867168100001")],
+                "327267367867168100001",
             ),
             (&[Value::Text("K\u{f6}ln"), Value::Text("Ko\u{308}ln")], "K\u{f6}ln"),
             (

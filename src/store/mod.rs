@@ -21,6 +21,7 @@ mod outbox;
 mod positions;
 mod promotion;
 mod proposals;
+mod readers;
 mod resets;
 mod retraining;
 mod series;
@@ -67,6 +68,17 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("database: cannot migrate the schema: {0}")]
     Migrate(sqlx::migrate::MigrateError),
+    /// The schema is one that this program does not know.
+    #[error(
+        "database: its schema is of version {found}, and this driftd knows versions up to {known}\nhint: a newer driftd has migrated \
+         it. Install that version or a later one, or restore the backup that was made before the upgrade"
+    )]
+    NewerSchema {
+        /// The version of the database.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
     /// What is stored cannot be read.
     #[error("database: {what} cannot be read: {why}")]
     Damaged {
@@ -90,18 +102,7 @@ impl StoreError {
     /// Whether trying again later may help: connections, locks, restarts, a read-only replica.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        let Self::Database { source, .. } = self else { return false };
-        match source {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => {
-                true
-            }
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                // Connection, transaction rollback (serialization, deadlock), resources, operator
-                // intervention, lock and statement timeouts; 25006 is a server that became read-only.
-                ["08", "40", "53", "57", "55"].iter().any(|class| code.starts_with(class)) || code == "25006"
-            }),
-            _ => false,
-        }
+        matches!(self, Self::Database { source, .. } if is_away(source))
     }
 
     /// Whether the outcome of a commit is unknown: the connection broke.
@@ -110,6 +111,18 @@ impl StoreError {
         matches!(self, Self::Database { source: sqlx::Error::Io(_) | sqlx::Error::Protocol(_), .. })
             || matches!(self, Self::Database { source: sqlx::Error::Database(error), .. }
                 if error.code().is_some_and(|code| code.starts_with("57") || code.starts_with("08")))
+    }
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // Connection, transaction rollback (serialization, deadlock), resources, operator
+            // intervention, lock and statement timeouts; 25006 is a server that became read-only.
+            ["08", "40", "53", "57", "55"].iter().any(|class| code.starts_with(class)) || code == "25006"
+        }),
+        _ => false,
     }
 }
 
@@ -159,12 +172,24 @@ impl Store {
     /// # Errors
     /// When the database is away, or its schema is newer than this program.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.check_schema().await?;
         migrations().run(self.pool.pool()).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(source) => {
+            sqlx::migrate::MigrateError::Execute(source)
+            | sqlx::migrate::MigrateError::ExecuteMigration(source, _) => {
                 StoreError::Database { attempted: "migrate the schema", source }
             }
             other => StoreError::Migrate(other),
         })
+    }
+
+    /// Refuses a database that a newer driftd has migrated: what this one would write there is not what that one reads.
+    /// Otherwise the versions as [`Self::schema_version`] has them.
+    ///
+    /// # Errors
+    /// When the schema is newer than this program, or the database is away.
+    pub async fn check_schema(&self) -> Result<(i64, i64), StoreError> {
+        let (known, found) = self.schema_version().await?;
+        if found > known { Err(StoreError::NewerSchema { found, known }) } else { Ok((known, found)) }
     }
 
     /// The version of the schema that this program has, and that of the database; 0 before the first migration.

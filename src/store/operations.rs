@@ -11,6 +11,7 @@ use sqlx::types::Json;
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
 use super::learning::segments_without_baseline;
 use super::positions::seconds;
+use super::readers::conflicts;
 use super::session::Session;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::alert::{
@@ -383,6 +384,7 @@ async fn facts(
     .fetch_one(&mut *connection)
     .await?;
     let full = super::membership::is_full(connection, monitor).await?;
+    let conflicts = conflicts(&mut *connection, watched.topics).await?;
     let segments = segments_without_baseline(connection, monitor).await?;
     // A handful of records, such as a mistyped value, is no segment that anybody misses.
     let segments = segments.into_iter().filter(|segment| segment.last_rows >= watched.min_records);
@@ -405,6 +407,7 @@ async fn facts(
         deleted: deleted.into_iter().collect(),
         series_full: full.then_some(watched.max_series),
         held,
+        conflicts,
         baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
         segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
         unanswered: count(unanswered),

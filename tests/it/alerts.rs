@@ -289,6 +289,45 @@ fn what_was_given_up_is_told_through_others_and_can_be_sent_again() {
 }
 
 #[test]
+fn a_message_is_not_given_up_untried_after_days_without_a_daemon() {
+    let Some(desk) = Desk::new("untried") else { return };
+    let runtime = &desk.world.runtime;
+    desk.change(1, ChangeKind::Firing, &["mail"], &[], at_once());
+    desk.settle();
+    desk.run("update notification set created_at = now() - interval '6 days', waiting_since = now() - interval '6 days'");
+    let (labels, routing) = (Labels::new(), Routing::default());
+    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &routing };
+    let look = |receiver: &str| {
+        runtime.block_on(desk.store.look_at_deliveries(scope, &[receiver.to_owned()], 0)).unwrap();
+    };
+    look("mail");
+    assert_eq!(desk.number("select count(*) from notification where status = 'pending'"), 1);
+    // Nobody delivers to a receiver that is not configured any more.
+    look("chat");
+    assert_eq!(desk.number("select count(*) from notification where status = 'dead'"), 1);
+    // What is asked for again is tried again, however old it is.
+    let id = runtime.block_on(async {
+        sqlx::query_scalar::<_, Uuid>("select id from notification").fetch_one(&desk.world.pool).await.unwrap()
+    });
+    let which = Replay::Message(id.to_string());
+    assert_eq!(runtime.block_on(desk.store.replay_deliveries(&which, "ada")).unwrap(), 1);
+    look("chat");
+    let claimed = runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().remove(0);
+    assert_eq!((claimed.id, claimed.failures, claimed.trying_for), (id, 0, 0));
+    // A lease is given back, or kept by whoever still sends; not by one that was overtaken.
+    assert!(runtime.block_on(desk.store.renew_lease(&claimed, 60_000_000)).unwrap());
+    assert!(runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().is_empty());
+    runtime.block_on(desk.store.release_lease(&claimed)).unwrap();
+    let again = runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().remove(0);
+    assert_eq!((again.attempt, again.failures), (2, 0));
+    assert!(!runtime.block_on(desk.store.renew_lease(&claimed, 60_000_000)).unwrap());
+    let failed = AttemptOutcome::Retry { after: 0 };
+    runtime.block_on(desk.store.record_attempt(&again, failed, "connect", "")).unwrap();
+    let third = runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().remove(0);
+    assert_eq!((third.attempt, third.failures), (3, 1));
+}
+
+#[test]
 fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
     let Some(desk) = Desk::new("operations") else { return };
     let runtime = &desk.world.runtime;

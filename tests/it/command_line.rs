@@ -226,6 +226,7 @@ fn over_the_api_no_configuration_is_needed_and_what_is_wrong_is_said() {
         vec!["doctor"],
         vec!["check"],
         vec!["run"],
+        vec!["reload", "--pid", "1"],
         vec!["notify", "test", "x"],
         vec!["alerts", "replay", "--receiver", "x"],
     ] {

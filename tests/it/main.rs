@@ -35,6 +35,7 @@ mod positions;
 mod practice;
 mod seeing;
 mod sending;
+mod starting;
 mod store;
 mod support;
 mod unit_file;

@@ -35,15 +35,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// A proxy in front of the database that can cut every connection and refuse new ones, or let connections go silent: they
 /// stay open, and nothing passes in either direction.
-struct Proxy {
-    address: std::net::SocketAddr,
+pub(super) struct Proxy {
+    pub(super) address: std::net::SocketAddr,
     up: Arc<AtomicBool>,
     /// Connections that were opened before go silent when it counts up.
     silences: Arc<AtomicU64>,
 }
 
 impl Proxy {
-    fn start(world: &World) -> Self {
+    pub(super) fn start(world: &World) -> Self {
         let options: PgConnectOptions = world.database_url.parse().unwrap();
         let up = Arc::new(AtomicBool::new(true));
         let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -96,7 +96,7 @@ impl Proxy {
         self.silences.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn set(&self, up: bool) {
+    pub(super) fn set(&self, up: bool) {
         self.up.store(up, Ordering::SeqCst);
     }
 }

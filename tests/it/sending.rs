@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use driftd::alert::ChangeKind;
 use serde_json::Value;
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::deliveries::fired;
@@ -175,7 +176,6 @@ fn a_stop_does_not_wait_for_receivers_that_hang() {
     );
     let (binning, alert): (Uuid, Uuid) = {
         let row = world.runtime.block_on(asked.fetch_one(&world.pool)).unwrap();
-        use sqlx::Row as _;
         (row.get(0), row.get(1))
     };
     world.runtime.block_on(async {
@@ -211,6 +211,9 @@ fn a_stop_does_not_wait_for_receivers_that_hang() {
     assert_eq!(world.runtime.block_on(number(&world.pool, free)), Ok(2), "both can be sent again at once");
 }
 
+/// The group, the alert and its status of each message, by its id.
+type Told = BTreeMap<String, (Value, Value, Value)>;
+
 /// What mails are called, and what they answer to.
 fn mails(world: &World) -> BTreeSet<String> {
     let folder = world.folder.path().join("mails");
@@ -231,7 +234,7 @@ fn a_database_set_back_in_time_sends_old_messages_under_the_same_ids() {
     let mut world = World::new(&services, &Options::default());
     world.store();
     world.back_up();
-    let mut runs: Vec<(BTreeMap<String, (Value, Value, Value)>, BTreeSet<String>)> = Vec::new();
+    let mut runs: Vec<(Told, BTreeSet<String>)> = Vec::new();
     let mut seen = 0;
     for run in 0..2 {
         if run > 0 {
@@ -241,7 +244,10 @@ fn a_database_set_back_in_time_sends_old_messages_under_the_same_ids() {
         let daemon = world.start_daemon("a", None);
         for receiver in ["webhook", "owner"] {
             let change = fired(1, receiver);
-            world.runtime.block_on(store.inject_alerts("bike-demand", "1", &[change.clone()], "test")).unwrap();
+            world
+                .runtime
+                .block_on(store.inject_alerts("bike-demand", "1", std::slice::from_ref(&change), "test"))
+                .unwrap();
             wait_until_told(&world);
             let mut over = change;
             over.transition.change.kind = ChangeKind::Resolved;

@@ -101,7 +101,7 @@ impl Writer {
                 }
                 Err(error) => {
                     self.shared.metrics.checkpoint("failed", seconds);
-                    self.shared.database(Err(error.to_string()));
+                    self.shared.written(Err(error.to_string()));
                     // Fetching pauses; polling goes on, so the partitions stay ours.
                     self.commands.hold(true);
                     patience.wait().await;
@@ -183,7 +183,7 @@ impl Writer {
 
     fn recovered(&self) {
         self.commands.hold(false);
-        self.shared.database(Ok(()));
+        self.shared.written(Ok(()));
     }
 
     /// Pins may have changed: windows were opened, a baseline activated.

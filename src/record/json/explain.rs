@@ -38,6 +38,11 @@ impl JsonDecoder {
         self.slots.time.and_then(|slot| self.cells.get(slot)).map_or(Value::Missing, |cell| cell.value())
     }
 
+    /// Whether the event time is the value of a sensitive column.
+    fn hides_time(&self) -> bool {
+        self.layout.time.as_ref().is_some_and(|path| self.sensitive.contains(path))
+    }
+
     fn bad_time(&self, payload: &[u8]) -> String {
         let Some(path) = &self.layout.time else {
             return "the message has no timestamp\nhint: name the field of the event time as `time` in [source]"
@@ -50,7 +55,7 @@ impl JsonDecoder {
                     .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 format!("the record has no event time `{path}`; it has {}{hint}", fields(&paths))
             }
-            value => self.layout.time_format.refusal(&path.to_string(), value),
+            value => self.layout.time_format.refusal(&path.to_string(), value, self.hides_time()),
         }
     }
 
@@ -59,6 +64,13 @@ impl JsonDecoder {
             Some(path) => (format!("`{path}`"), self.time_value().event_time(self.layout.time_format)),
             None => ("the timestamp of the message".to_owned(), message.broker_time),
         };
+        if self.hides_time() {
+            return format!(
+                "{name} lies more than {} after the clocks (max_future_skew); its value is not shown: the column is sensitive\n\
+                 hint: is the clock of the producer right, have local times their offset, and is `time_unit` that of the numbers?",
+                duration(self.layout.max_future_skew)
+            );
+        }
         let own = message.clock.map(|clock| (clock, "this daemon's clock"));
         let clocks = message.broker_time.map(|time| (time, "the timestamp of the message")).into_iter().chain(own);
         let Some((time, (now, clock))) = time.zip(clocks.min_by_key(|(time, _)| *time)) else {

@@ -9,13 +9,14 @@ mod explain;
 
 pub use explain::paths_of;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::cell::Cell;
-use super::lenient::{non_finite, quote_non_finite};
+use super::lenient::{Quoted, quoted, repaired, with_digits};
 use super::value::{Value, canonical};
 use super::{
     BatchBuilder, Decoded, DecodedBatch, EventTime, FieldPath, ModelSchema, RawMessage, RecordLayout, RejectReason,
@@ -154,13 +155,17 @@ impl JsonDecoder {
     }
 
     fn read_cells(&mut self, payload: &[u8]) -> Result<(), RejectReason> {
-        let payload = without_mark(payload);
-        match self.parse(payload) {
-            Err(RejectReason::Syntax) => match quote_non_finite(payload) {
-                Some(rewritten) => self.parse(&rewritten),
-                None => Err(RejectReason::Syntax),
-            },
-            other => other,
+        let mut payload = Cow::Borrowed(without_mark(payload));
+        match self.parse(&payload) {
+            Err(RejectReason::Syntax) => {
+                payload = repaired(&payload).ok_or(RejectReason::Syntax)?.into();
+                self.parse(&payload)?;
+            }
+            other => other?,
+        }
+        match self.plan.wide.then(|| with_digits(&payload)).flatten() {
+            Some(rewritten) => self.parse(&rewritten),
+            None => Ok(()),
         }
     }
 
@@ -181,7 +186,7 @@ impl JsonDecoder {
 pub(super) fn document_of(payload: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
     let payload = without_mark(payload);
     let read = serde_json::from_slice(payload).ok();
-    read.or_else(|| serde_json::from_slice(&quote_non_finite(payload)?).ok())
+    read.or_else(|| serde_json::from_slice(&repaired(payload)?).ok())
 }
 
 /// The text without a byte order mark, which some libraries write in front of each document.
@@ -191,12 +196,17 @@ fn without_mark(payload: &[u8]) -> &[u8] {
 
 const ROOT: usize = 0;
 
+/// No integer of 64 bits reads as a float of this size or more.
+const BEYOND_64_BITS: f64 = 9_223_372_036_854_775_808.0;
+
 /// The trie of configured paths.
 #[derive(Debug)]
 struct Plan {
     nodes: Vec<Node>,
     /// The number of the record being read.
     record: u64,
+    /// Whether the record has a whole number beyond 64 bits, of which a float may not have all digits.
+    wide: bool,
 }
 
 #[derive(Debug, Default)]
@@ -219,11 +229,12 @@ struct Node {
 
 impl Plan {
     fn new() -> Self {
-        Self { nodes: vec![Node::default()], record: 0 }
+        Self { nodes: vec![Node::default()], record: 0, wide: false }
     }
 
     fn begin(&mut self) {
         self.record += 1;
+        self.wide = false;
     }
 
     fn add(&mut self, path: &FieldPath, cell: usize) {
@@ -333,11 +344,16 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_f64<E>(mut self, value: f64) -> Result<bool, E> {
+        self.plan.wide |= value.abs() >= BEYOND_64_BITS;
         Ok(self.put(Value::Number(value)))
     }
 
     fn visit_str<E>(mut self, value: &str) -> Result<bool, E> {
-        Ok(self.put(non_finite(value).map_or(Value::Text(value), Value::Number)))
+        Ok(self.put(match quoted(value) {
+            None => Value::Text(value),
+            Some(Quoted::NonFinite(number)) => Value::Number(number),
+            Some(Quoted::Digits(digits)) => Value::Digits(digits),
+        }))
     }
 
     fn visit_unit<E>(mut self) -> Result<bool, E> {
@@ -417,7 +433,11 @@ impl<'de> Visitor<'de> for ComponentVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Component, E> {
-        Ok(Component(non_finite(value)))
+        Ok(Component(match quoted(value) {
+            None => None,
+            Some(Quoted::NonFinite(number)) => Some(number),
+            Some(Quoted::Digits(digits)) => digits.parse().ok(),
+        }))
     }
 
     fn visit_unit<E>(self) -> Result<Component, E> {

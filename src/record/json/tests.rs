@@ -245,3 +245,106 @@ proptest! {
         prop_assert_eq!(decoder.finish().batch.num_rows(), usize::from(outcome == Decoded::Row));
     }
 }
+
+#[test]
+fn half_a_surrogate_pair_costs_its_value_and_not_the_message() {
+    let mut decoder = decoder();
+    for (country, expected) in [
+        (r"\ud800", "\u{fffd}"),
+        (r"D\uDC00E", "D\u{fffd}E"),
+        (r"\ud83d\ude00\ud83d", "\u{1f600}\u{fffd}"),
+        (r"\ud83d\ude00", "\u{1f600}"),
+        (r"\\ud800", r"\ud800"),
+    ] {
+        let text = format!(
+            r#"{{"model":"credit","ts":1000,"\udfff":"\udfff","in":{{"age":NaN,"country":"{country}"}},"vip":true}}"#
+        );
+        assert_eq!(decode(&mut decoder, &text), Decoded::Row, "{text}");
+        let batch = decoder.finish();
+        assert_eq!(batch.batch.column(1).as_string::<i32>().value(0), expected, "{text}");
+        assert_eq!(batch.absences[0], vec![Absence::Nan], "{text}");
+        assert!(batch.batch.column(2).as_boolean().value(0), "the others are counted: {text}");
+    }
+    // In a column of numbers it is a text, and as a time it is none.
+    let text = r#"{"model":"credit","ts":1000,"in":{"age":"\ud800","country":"DE"}}"#;
+    assert_eq!(decode(&mut decoder, text), Decoded::Row);
+    assert_eq!(decoder.finish().absences[0], vec![Absence::WrongType]);
+    assert_eq!(
+        decode(&mut decoder, r#"{"model":"credit","ts":"\ud800"}"#),
+        Decoded::Rejected(RejectReason::BadTimestamp)
+    );
+    // What is no JSON stays so.
+    for text in [r#"{"model":"\ud80"}"#, r#"{"model":"\ud800"#, r#"{"model":"\ud800",}"#] {
+        assert_eq!(decode(&mut decoder, text), Decoded::Rejected(RejectReason::Syntax), "{text}");
+    }
+}
+
+#[test]
+fn identifiers_of_more_than_64_bits_stay_apart() {
+    let mut decoder = decoder();
+    let ids = ["18446744073709551616", "18446744073709551617", "-9223372036854775809", "327267367867168100001"];
+    for id in ids {
+        let text = format!(
+            r#"{{"model":"credit","ts":1000,"v":{id},"in":{{"age":{id},"country":{id}}},"vip":{id},"x":"{id}"}}"#
+        );
+        assert_eq!(decode(&mut decoder, &text), Decoded::Row, "{text}");
+    }
+    let batch = decoder.finish();
+    let countries = batch.batch.column(1).as_string::<i32>();
+    let ages = batch.batch.column(0).as_primitive::<Float64Type>();
+    for (row, id) in ids.iter().enumerate() {
+        assert_eq!(countries.value(row), *id);
+        assert_eq!((batch.versions.name(row as u32), batch.segments[0].name(row as u32)), (*id, *id));
+        assert_eq!(ages.value(row), id.parse::<f64>().unwrap(), "as a number it is a float");
+        assert!(batch.batch.column(2).is_null(row));
+    }
+    // Beyond a float, and numbers that are written as floats.
+    let huge = "9".repeat(400);
+    let text =
+        format!(r#"{{"model":"credit","ts":1000,"in":{{"age":{huge},"country":1e20}},"ids":[{}]}}"#, ids[0]);
+    assert_eq!(decode(&mut decoder, &text), Decoded::Row);
+    let batch = decoder.finish();
+    assert_eq!(batch.absences[0], vec![Absence::Infinite]);
+    assert_eq!(batch.batch.column(1).as_string::<i32>().value(0), "100000000000000000000");
+}
+
+#[test]
+fn wide_integers_in_a_vector_are_numbers() {
+    let schema =
+        ModelSchema::of_features(&[("e", ColumnType::Embedding), ("id", ColumnType::Categorical)]).unwrap();
+    let mut decoder =
+        JsonDecoder::new(&schema, RecordLayout { max_message_bytes: 1024, ..RecordLayout::default() });
+    assert_eq!(decode(&mut decoder, r#"{"e":[1,18446744073709551617],"id":18446744073709551617}"#), Decoded::Row);
+    let batch = decoder.finish();
+    assert!(batch.absences.iter().all(|column| column[0] == Absence::Present), "{:?}", batch.absences);
+}
+
+#[test]
+fn a_sensitive_event_time_is_in_no_message() {
+    let schema = ModelSchema::of_features(&[("ts", ColumnType::Numeric), ("x", ColumnType::Numeric)]).unwrap();
+    let layout = RecordLayout {
+        time: Some(FieldPath::parse("ts").unwrap()),
+        max_message_bytes: 1024,
+        max_future_skew: 60_000_000,
+        ..RecordLayout::default()
+    };
+    for (sensitive, shown) in [(&["ts"][..], false), (&["x"][..], true)] {
+        let mut decoder = JsonDecoder::new(&schema.clone().with_sensitive(sensitive), layout.clone());
+        for (payload, canary) in [
+            (r#"{"ts":"canary-4711"}"#, "canary-4711"),
+            (r#"{"ts":99999999999999999}"#, "99999999999999999"),
+            (r#"{"ts":"2077-07-07T07:07:07Z"}"#, "2077-07-07"),
+        ] {
+            let message = RawMessage {
+                payload: Some(payload.as_bytes()),
+                offset: 1,
+                broker_time: EventTime::from_millis(2_000_000),
+            };
+            let Decoded::Rejected(reason) = decoder.decode(message) else { panic!("{payload} was taken") };
+            let why = decoder.explain(message, reason);
+            assert!(why.contains("`ts`"), "{why}");
+            let written: String = why.chars().filter(|c| *c != '_' && *c != ',').collect();
+            assert_eq!(written.contains(canary), shown, "{why}");
+        }
+    }
+}

@@ -147,7 +147,8 @@ impl Converter {
                 if value.category(&mut text).is_ok() && text == *expected {
                     kept.push(row);
                 } else {
-                    filtered.add(Some((path, value.shown())));
+                    let shown = if self.hides(path) { "another value".to_owned() } else { value.shown() };
+                    filtered.add(Some((path, shown)));
                 }
                 row += 1;
             })?;
@@ -176,12 +177,17 @@ impl Converter {
             if time.is_none() {
                 rejected.add(RejectReason::BadTimestamp, || {
                     let row = numbers.values().get(times.len()).map_or(0, |row| self.row + u64::from(*row) + 1);
-                    format!("record {row}: {}", format.refusal(&path.to_string(), value))
+                    format!("record {row}: {}", format.refusal(&path.to_string(), value, self.hides(path)))
                 });
             }
             times.push(time);
         })?;
         Ok(times)
+    }
+
+    /// Whether the values at a path are those of a sensitive column.
+    fn hides(&self, path: &FieldPath) -> bool {
+        self.rows.schema.columns().iter().any(|column| column.sensitive && column.path == *path)
     }
 
     fn needed(batch: &RecordBatch, what: &'static str, path: &FieldPath) -> Result<Located, ConvertError> {

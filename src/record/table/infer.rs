@@ -297,7 +297,7 @@ impl Kinds {
                 self.integers += 1;
                 self.grew.add(value);
             }
-            Value::Unsigned(_) => {
+            Value::Unsigned(_) | Value::Digits(_) => {
                 self.numbers += 1;
                 self.integers += 1;
             }
@@ -341,7 +341,12 @@ impl Kinds {
                 (.., value) => Value::Number(value.unwrap_or(f64::NAN)),
             },
             Document::String(text) => {
-                crate::record::lenient::non_finite(text).map_or(Value::Text(text), Value::Number)
+                use crate::record::lenient::{Quoted, quoted};
+                match quoted(text) {
+                    None => Value::Text(text),
+                    Some(Quoted::NonFinite(number)) => Value::Number(number),
+                    Some(Quoted::Digits(digits)) => Value::Digits(digits),
+                }
             }
             Document::Array(items) if !items.is_empty() && items.iter().all(Document::is_number) => {
                 Value::Vector(&[])

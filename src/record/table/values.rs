@@ -207,10 +207,15 @@ fn decimals(array: &ArrayRef, take: &mut dyn FnMut(Value<'_>)) {
         take(match (text.parse::<i64>(), text.parse::<u64>(), text.parse::<f64>()) {
             (Ok(value), ..) => Value::Integer(value),
             (_, Ok(value), _) => Value::Unsigned(value),
+            _ if is_integer(text) => Value::Digits(text),
             (.., Ok(value)) => Value::Number(value),
             _ => Value::Text(text),
         });
     }
+}
+
+fn is_integer(text: &str) -> bool {
+    text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Nanoseconds since 1970: as seconds where numbers are wanted, otherwise as text, as JSON and CSV have times.

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, event_time, failed, silences};
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, Group, GroupStep, Labels, Member, Routing, SendReason, Surroundings, Told,
-    column_page, decide_group, derived_id, message_id,
+    AlertStatus, AlertView, AlertsEvent, Group, GroupStep, Labels, Member, Routing, SendReason, Surroundings,
+    Told, column_page, decide_group, derived_id, message_id,
 };
 use crate::record::EventTime;
 use crate::store::session::Session;

@@ -183,7 +183,7 @@ pub(super) async fn write_message(
 
 /// The id, or one that follows from it when there is a message of that id already: what is decided once must not get lost
 /// because an alert told the same before, in an earlier life of its group.
-async fn unused_id(connection: &mut PgConnection, mut id: Uuid) -> Result<Uuid, sqlx::Error> {
+async fn unused_id(connection: &mut Session, mut id: Uuid) -> Result<Uuid, sqlx::Error> {
     let query = "select exists (select from notification where id = $1)";
     while sqlx::query_scalar(query).bind(id).fetch_one(&mut *connection).await? {
         id = derived_id(&["again", &id.to_string()]);

@@ -282,7 +282,7 @@ impl World {
             let mut admin = PgConnection::connect(&admin).await.unwrap();
             for statement in statements {
                 // The server notices only after a moment that those who were connected have gone.
-                let mut outcome = Ok(Default::default());
+                let mut outcome = Ok(sqlx::postgres::PgQueryResult::default());
                 for _ in 0..50 {
                     outcome = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut admin).await;
                     if outcome.is_ok() {

@@ -1,0 +1,48 @@
+//! `driftd reload`
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{CliError, Context, say, tell};
+use crate::config::ConfigError;
+
+/// Which daemon.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The process of the daemon. The unit passes it: systemctl reload driftd.
+    #[arg(long, value_name = "PID", env = "MAINPID", value_parser = clap::value_parser!(i32).range(1..))]
+    pid: Option<i32>,
+}
+
+/// Checks the configuration, and only then has the daemon take it: whoever asks sees the mistakes, and not the log alone.
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
+    context.only_here("signals a process of this machine")?;
+    let process = arguments.pid.ok_or_else(|| {
+        CliError::Usage(
+            "--pid is missing: which daemon?\nhint: systemctl reload driftd, or --pid $(pidof driftd)".to_owned(),
+        )
+    })?;
+    let settings = context.settings()?;
+    // A secret that only the daemon can read is its own matter.
+    let broken: Vec<_> = settings.unread.iter().filter(|unread| !unread.elsewhere).collect();
+    if !broken.is_empty() {
+        let problems = broken.into_iter().map(|unread| unread.problem.clone()).collect();
+        return Err(ConfigError { problems }.into());
+    }
+    let name = std::fs::read_to_string(format!("/proc/{process}/comm"))
+        .map_err(|_| CliError::Failed(format!("there is no process {process}")))?;
+    if name.trim() != "driftd" {
+        return Err(CliError::Failed(format!("process {process} is not driftd but `{}`", name.trim())));
+    }
+    let target =
+        Pid::from_raw(process).ok_or_else(|| CliError::Usage(format!("--pid: {process} is no process")))?;
+    kill_process(target, Signal::HUP).map_err(|error| {
+        CliError::Failed(format!(
+            "cannot signal process {process}: {error}\nhint: run as its user (sudo -u driftd)"
+        ))
+    })?;
+    tell(&serde_json::json!({ "asked": process }), || {
+        say(format!(
+            "the configuration is in order; process {process} was asked to take it, its log says what came of it"
+        ));
+    })
+}

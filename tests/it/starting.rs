@@ -1,0 +1,325 @@
+//! How a daemon starts and reloads, when it is ready, and what it says of others that are in its way.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use driftd::alert::{Labels, OperationalLimits, Routing};
+use driftd::decision::LookScope;
+use driftd::store::Watched;
+
+use crate::operations::Proxy;
+use crate::support::{Daemon, Options, World, number, private, services};
+
+/// Runs a command of the program: exit code and what it said.
+fn driftd(world: &World, config: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .arg("--config")
+        .arg(world.folder.path().join(config))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn wait_for_status(world: &World, daemon: &str, path: &str, wanted: u16, seconds: u64) -> String {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        let (status, body) = world.get(daemon, path);
+        if status == wanted {
+            return body;
+        }
+        assert!(Instant::now() < deadline, "{path} of {daemon} is {status}, not {wanted}: {body}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn wait_for_log(daemon: &Daemon, text: &str, seconds: u64) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !daemon.log().contains(text) {
+        assert!(Instant::now() < deadline, "no `{text}` in\n{}", daemon.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_database_that_is_away_at_the_start_is_waited_for() {
+    let Some(services) = services("a database that is away at the start") else { return };
+    let world = World::new(&services, &Options::default());
+    let proxy = Proxy::start(&world);
+    let database = world.database_url.rsplit_once('/').unwrap().1;
+    world.edit("a.toml", &world.database_url, &format!("postgres://driftd@{}/{database}", proxy.address));
+    // Nobody listens at the address of the other daemon's database, as before PostgreSQL has begun.
+    let url = &world.database_url;
+    world.edit("b.toml", url, &format!("postgres://driftd@127.0.0.1:{}/{database}", crate::support::free_port()));
+    proxy.set(false);
+    let mut waiting = [world.start_daemon("a", None), world.start_daemon("b", None)];
+    for (name, daemon) in ["a", "b"].into_iter().zip(&mut waiting) {
+        let body = wait_for_status(&world, name, "/readyz", 503, 20);
+        assert!(body.contains("\"ok\":false"), "{body}");
+        wait_for_log(daemon, "waiting for the database", 20);
+        assert_eq!(world.get(name, "/healthz").0, 200);
+        assert_eq!(world.get(name, "/metrics").0, 200);
+        assert!(daemon.is_running());
+    }
+    // Longer than loops may stand still before the watchdog acts: waiting is no standing still.
+    std::thread::sleep(Duration::from_secs(33));
+    for (name, daemon) in ["a", "b"].into_iter().zip(&mut waiting) {
+        let (status, body) = world.get(name, "/healthz");
+        assert_eq!((status, daemon.is_running()), (200, true), "{body}");
+        assert!(
+            daemon.log().matches("waiting for the database").count() <= 2,
+            "once in a while: {}",
+            daemon.log()
+        );
+    }
+    let [first, second] = waiting;
+    let told = Instant::now();
+    assert_eq!(second.stop(), Some(0), "it can be stopped while it waits");
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    // It can be asked to reload, and says that it has not begun.
+    let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &first.id().to_string()]);
+    assert_eq!(code, Some(0), "{text}");
+    wait_for_log(&first, "not reloaded: driftd waits for its database", 10);
+    proxy.set(true);
+    wait_for_status(&world, "a", "/readyz", 200, 40);
+    world.produce(0, br#"{"ts": 1, "temp": 1}"#);
+    world.flush();
+    world.wait_for("a record to be counted", 30, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted == 1 { Ok(()) } else { Err(format!("{counted}")) }
+    });
+    assert_eq!(first.stop(), Some(0));
+}
+
+#[test]
+fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
+    let Some(services) = services("refusals at the start") else { return };
+    let world = World::new(&services, &Options::default());
+    world.store();
+    let database = world.database_url.rsplit_once('/').unwrap().1.to_owned();
+    let config = |name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(world.folder.path().join("a.toml")).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(world.folder.path().join(name), text.replacen(from, to, 1)).unwrap();
+    };
+    config("no-database.toml", &database, "driftd_there_is_none");
+    config("no-role.toml", "postgres://driftd@", "postgres://driftd_there_is_none@");
+    config("kafka.toml", "[kafka]\n", "[kafka]\nproperties = { \"no.such.property\" = \"x\" }\n");
+    let key = world.folder.path().join("broken.pem");
+    std::fs::write(&key, "no certificate").unwrap();
+    private(&key);
+    let tls = format!("[http]\ntls = {{ cert_file = \"{0}\", key_file = \"{0}\" }}\n", key.display());
+    config("tls.toml", "[http]\n", &tls);
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                 values (4711, 'of the future', true, '\\x00', 0)";
+    for (name, checked, wanted) in [
+        ("no-database.toml", 0, "hint: make it: sudo -u postgres createdb"),
+        ("no-role.toml", 0, "hint: "),
+        ("kafka.toml", 78, "no.such.property"),
+        ("tls.toml", 78, "certificate of the listener"),
+    ] {
+        let started = Instant::now();
+        let (code, text) = driftd(&world, name, &["run"]);
+        assert_eq!(code, Some(78), "{name}: {text}");
+        assert!(text.contains(wanted), "{name}: {text}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{name}: {:?}", started.elapsed());
+        let (code, text) = driftd(&world, name, &["check"]);
+        assert_eq!(code, Some(checked), "`check` finds what needs no service: {name}: {text}");
+    }
+    let (code, text) = driftd(&world, "a.toml", &["check", "--online"]);
+    assert!(text.contains("ok      postgres: schema of version "), "{code:?}: {text}");
+    world.runtime.block_on(sqlx::query(newer).execute(&world.pool)).unwrap();
+    for (arguments, expected) in [(&["run"][..], 78), (&["migrate"], 78), (&["check", "--online"], 3)] {
+        let (code, text) = driftd(&world, "a.toml", arguments);
+        assert_eq!(code, Some(expected), "{arguments:?}: {text}");
+        for part in ["its schema is of version 4711", "hint: a newer driftd has migrated it"] {
+            assert!(text.contains(part), "{arguments:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_daemon_that_cannot_store_is_not_ready_until_it_can() {
+    let Some(services) = services("a full disk") else { return };
+    let world = World::new(&services, &Options::default());
+    world.store();
+    let daemon = world.start_daemon("a", None);
+    wait_for_status(&world, "a", "/readyz", 200, 30);
+    // As when the disk of the server is full: what is there can be read and changed, and nothing new fits.
+    for statement in [
+        "create function full_disk() returns trigger language plpgsql as
+         $$ begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$",
+        "create trigger full_disk before insert on record_tally execute function full_disk()",
+    ] {
+        world.runtime.block_on(sqlx::query(statement).execute(&world.pool)).unwrap();
+    }
+    let mut index = 0;
+    let mut produce = || {
+        world.produce(index % 6, format!(r#"{{"ts": {index}, "temp": 1}}"#).as_bytes());
+        index += 1;
+    };
+    produce();
+    world.flush();
+    let body = wait_for_status(&world, "a", "/readyz", 503, 30);
+    assert!(body.contains("\"ok\":false"), "{body}");
+    // Several rounds of what only reads, and works.
+    let until = Instant::now() + Duration::from_secs(13);
+    while Instant::now() < until {
+        produce();
+        let (status, body) = world.get("a", "/readyz");
+        assert_eq!(status, 503, "{body}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mend = "drop trigger full_disk on record_tally";
+    world.runtime.block_on(sqlx::query(mend).execute(&world.pool)).unwrap();
+    wait_for_status(&world, "a", "/readyz", 200, 30);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_daemon_without_a_partition_stands_by_and_is_ready() {
+    let Some(services) = services("standing by") else { return };
+    let world = World::new(&services, &Options::default());
+    // A topic of one partition.
+    let source = format!("topics = [\"{}\"]", world.topic);
+    world.edit("monitors.d/bike-demand.toml", &source, &format!("topics = [\"{}\"]", world.retraining_topic));
+    let first = world.start_daemon("a", None);
+    wait_for_status(&world, "a", "/readyz", 200, 30);
+    let second = world.start_daemon("b", None);
+    wait_for_status(&world, "b", "/readyz", 200, 30);
+    let standby = |name: &str| world.get(name, "/readyz").1.contains("\"standby\":true");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while standby("a") == standby("b") {
+        assert!(Instant::now() < deadline, "one reads and one stands by: {:?}", world.get("b", "/readyz"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (reader, other, name) = if standby("b") { (first, second, "b") } else { (second, first, "a") };
+    wait_for_log(&other, "stands by: ", 15);
+    // It takes over, and is ready all the time.
+    reader.kill();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while standby(name) {
+        assert!(Instant::now() < deadline, "{}", other.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    wait_for_status(&world, name, "/readyz", 200, 20);
+    assert_eq!(other.stop(), Some(0));
+}
+
+/// What an operational look finds of readers that conflict; twice as many looks as it takes to fire.
+fn conflict(world: &World) -> Option<String> {
+    let store = world.store();
+    let (labels, routing) = (Labels::new(), Routing::default());
+    let topics = [world.topic.clone()];
+    let watched = Watched {
+        scope: LookScope { monitor: "bike-demand", labels: &labels, receivers: &[], routing: &routing },
+        topics: &topics,
+        learning: true,
+        min_records: 1,
+        time_format: None,
+        filters: &[],
+        limits: &OperationalLimits::default(),
+    };
+    world.runtime.block_on(async {
+        for _ in 0..6 {
+            store.look_at_monitor(watched, 0).await.unwrap();
+        }
+        sqlx::query_scalar(
+            "select evidence->>'summary' from alert where rule = 'conflicting_readers' and state = 'firing'",
+        )
+        .fetch_optional(&world.pool)
+        .await
+        .unwrap()
+    })
+}
+
+#[test]
+fn two_groups_that_read_a_topic_into_one_database_are_noticed() {
+    let Some(services) = services("two groups") else { return };
+    let world = World::new(&services, &Options::default());
+    world.edit("b.toml", &format!("group = \"{}\"", world.topic), "group = \"another-group\"");
+    let first = world.start_daemon("a", None);
+    wait_for_status(&world, "a", "/readyz", 200, 30);
+    assert_eq!(conflict(&world), None, "one is in order");
+    let second = world.start_daemon("b", None);
+    let said = "other consumer groups read the same topics into this database";
+    wait_for_log(&first, said, 40);
+    wait_for_log(&second, said, 40);
+    let summary = conflict(&world).expect("an alert fires");
+    for part in [world.topic.as_str(), "another-group and "] {
+        assert!(summary.contains(part), "{summary}");
+    }
+    assert_eq!(first.stop(), Some(0));
+    assert_eq!(second.stop(), Some(0));
+}
+
+#[test]
+fn one_group_that_reads_into_two_databases_is_noticed_on_both_sides() {
+    let Some(services) = services("two databases") else { return };
+    let mut world = World::new(&services, &Options::default());
+    // Before there is a schema: a copy would have the same name.
+    world.back_up();
+    world.edit("b.toml", &world.database_url, &format!("{}_backup", world.database_url));
+    let daemons = [world.start_daemon("a", None), world.start_daemon("b", None)];
+    for name in ["a", "b"] {
+        wait_for_status(&world, name, "/readyz", 200, 30);
+    }
+    // Both commit what they read, every now and then.
+    let said = "another database reads with the same consumer group";
+    let deadline = Instant::now() + Duration::from_secs(90);
+    let mut time = 0;
+    while !daemons.iter().all(|daemon| daemon.log().contains(said)) {
+        assert!(Instant::now() < deadline, "{}\n---\n{}", daemons[0].log(), daemons[1].log());
+        for partition in 0..6 {
+            time += 1;
+            world.produce(partition, format!(r#"{{"ts": {time}, "temp": 1}}"#).as_bytes());
+        }
+        world.flush();
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let summary = conflict(&world).expect("an alert fires");
+    assert!(summary.contains("into another database, too"), "{summary}");
+    for daemon in daemons {
+        assert_eq!(daemon.stop(), Some(0));
+    }
+}
+
+#[test]
+fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
+    let Some(services) = services("reloading") else { return };
+    let world = World::new(&services, &Options::default());
+    let daemon = world.start_daemon("a", None);
+    wait_for_status(&world, "a", "/readyz", 200, 30);
+    let process = daemon.id().to_string();
+    world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = \"many\"");
+    let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &process]);
+    assert_eq!(code, Some(78), "{text}");
+    assert!(text.contains("judge.min_records"), "{text}");
+    assert!(!daemon.log().contains("the old configuration stays"), "it was not asked: {}", daemon.log());
+    world.edit("monitors.d/bike-demand.toml", "min_records = \"many\"", "min_records = 200");
+    // As systemd passes it.
+    let reload = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .arg("--config")
+        .arg(world.folder.path().join("a.toml"))
+        .arg("reload")
+        .env("MAINPID", &process)
+        .output()
+        .unwrap();
+    assert!(reload.status.success(), "{reload:?}");
+    wait_for_log(&daemon, "reloaded: 1 monitors", 20);
+    for (arguments, expected, wanted) in [
+        (vec!["reload"], 2, "--pid is missing"),
+        (vec!["reload", "--pid", "4194305"], 1, "there is no process"),
+        (vec!["reload", "--pid", "0"], 2, "--pid"),
+    ] {
+        let (code, text) = driftd(&world, "a.toml", &arguments);
+        assert_eq!(code, Some(expected), "{arguments:?}: {text}");
+        assert!(text.contains(wanted), "{arguments:?}: {text}");
+    }
+    let own = std::process::id().to_string();
+    let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &own]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("is not driftd"), "{text}");
+    assert_eq!(daemon.stop(), Some(0));
+}
