@@ -116,6 +116,7 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
 pub(super) async fn database(settings: &Settings) -> Result<String, String> {
     let options = store_options(settings).map_err(|error| error.to_string())?;
     let store = Store::connect_lazily(&options).map_err(|error| error.to_string())?;
+    store.ping().await.map_err(|error| error.to_string())?;
     let (known, found) = store.check_schema().await.map_err(|error| error.to_string())?;
     Ok(match found {
         0 => "no schema yet: the daemon makes it when it starts".to_owned(),

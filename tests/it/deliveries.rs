@@ -14,6 +14,7 @@ use driftd::record::EventTime;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::sending::wait_until_told;
 use crate::support::{
     Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, free_port, number, private, services, skipped,
 };
@@ -79,15 +80,7 @@ fn killed_anywhere_between_decision_and_record_every_alert_is_told_under_one_id(
         world.runtime.block_on(free.execute(&world.pool)).unwrap();
     }
     let daemon = world.start_daemon("a", None);
-    world.wait_for("everything to be told", 60, async |pool| {
-        let left = number(
-            pool,
-            "select (select count(*) from notification where status = 'pending')
-                  + (select count(*) from alert_group where due_at <= now())",
-        )
-        .await?;
-        if left == 0 { Ok(()) } else { Err(format!("{left} left")) }
-    });
+    wait_until_told(&world, 60);
     assert_eq!(daemon.stop(), Some(0));
     let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (id, event) in world.webhooks.received() {

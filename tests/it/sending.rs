@@ -248,12 +248,12 @@ fn a_database_set_back_in_time_sends_old_messages_under_the_same_ids() {
                 .runtime
                 .block_on(store.inject_alerts("bike-demand", "1", std::slice::from_ref(&change), "test"))
                 .unwrap();
-            wait_until_told(&world);
+            wait_until_told(&world, 30);
             let mut over = change;
             over.transition.change.kind = ChangeKind::Resolved;
             (over.groups, over.evidence) = (vec![], None);
             world.runtime.block_on(store.inject_alerts("bike-demand", "1", &[over], "test")).unwrap();
-            wait_until_told(&world);
+            wait_until_told(&world, 30);
         }
         assert_eq!(daemon.stop(), Some(0));
         world.runtime.block_on(store.close());
@@ -271,8 +271,9 @@ fn a_database_set_back_in_time_sends_old_messages_under_the_same_ids() {
     assert_eq!(first, second, "the same messages have the same ids, threads and alerts");
 }
 
-fn wait_until_told(world: &World) {
-    world.wait_for("everything to be told", 30, async |pool| {
+/// Waits until every group that is due was looked at and every message sent.
+pub(super) fn wait_until_told(world: &World, seconds: u64) {
+    world.wait_for("everything to be told", seconds, async |pool| {
         let left = number(
             pool,
             "select (select count(*) from notification where status = 'pending')
