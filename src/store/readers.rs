@@ -57,10 +57,7 @@ impl Store {
 }
 
 /// Who conflicts over topics, in words: groups that read the same topic, and groups that other databases use, too.
-pub(super) async fn conflicts(
-    connection: &mut Session,
-    topics: &[String],
-) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn conflicts(connection: &mut Session, topics: &[String]) -> Result<Vec<String>, sqlx::Error> {
     let shared: Vec<(String, Vec<String>)> = sqlx::query_as(
         "select topic, array_agg(group_id order by group_id) from topic_reader
          where topic = any($1) and seen_at > now() - interval '30 seconds'

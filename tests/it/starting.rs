@@ -219,6 +219,7 @@ fn conflict(world: &World) -> Option<String> {
         min_records: 1,
         time_format: None,
         filters: &[],
+        max_series: 1_000,
         limits: &OperationalLimits::default(),
     };
     world.runtime.block_on(async {

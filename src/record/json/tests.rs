@@ -339,6 +339,7 @@ fn a_sensitive_event_time_is_in_no_message() {
                 payload: Some(payload.as_bytes()),
                 offset: 1,
                 broker_time: EventTime::from_millis(2_000_000),
+                clock: None,
             };
             let Decoded::Rejected(reason) = decoder.decode(message) else { panic!("{payload} was taken") };
             let why = decoder.explain(message, reason);
