@@ -64,6 +64,13 @@ impl JsonDecoder {
             Some(path) => (format!("`{path}`"), self.time_value().event_time(self.layout.time_format)),
             None => ("the timestamp of the message".to_owned(), message.broker_time),
         };
+        if self.hides_time() {
+            return format!(
+                "{name} lies more than {} after the clocks (max_future_skew); its value is not shown: the column is sensitive\n\
+                 hint: is the clock of the producer right, have local times their offset, and is `time_unit` that of the numbers?",
+                duration(self.layout.max_future_skew)
+            );
+        }
         let own = message.clock.map(|clock| (clock, "this daemon's clock"));
         let clocks = message.broker_time.map(|time| (time, "the timestamp of the message")).into_iter().chain(own);
         let earlier = clocks.min_by_key(|(time, _)| *time);
