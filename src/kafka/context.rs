@@ -127,6 +127,13 @@ impl Context {
             }
         }
         drop(started);
+        // A pause outlives the assignment in the client: what is paused when it goes would stand still for ever when it
+        // comes back. What is read again by resuming belongs to nobody any more, and is dropped.
+        if list.count() > 0
+            && let Err(error) = consumer.resume(&list)
+        {
+            tracing::warn!(%error, "cannot resume partitions that are given back");
+        }
         if let Err(error) = consumer.incremental_unassign(&list) {
             tracing::warn!(%error, "cannot give partitions back");
         }

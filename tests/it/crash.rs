@@ -172,7 +172,7 @@ fn a_second_sigterm_ends_it_at_once() {
     daemon.signal("TERM");
     let status = daemon.ended_within(Duration::from_secs(2)).expect("it ends at once");
     assert_eq!(status.code(), Some(1));
-    drop(locked);
+    world.runtime.block_on(locked.rollback()).unwrap();
     // What it did not store is read again.
     let next = world.start_daemon("b", None);
     world.wait_for("everything to be counted", 60, async |pool| {

@@ -11,6 +11,7 @@ mod faults;
 mod field;
 mod postgres;
 mod proxy;
+mod single;
 mod traffic;
 mod wire;
 mod witness;

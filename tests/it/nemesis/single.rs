@@ -1,0 +1,59 @@
+//! What the nemesis found, each as a test of its own.
+
+use std::time::{Duration, Instant};
+
+use super::field;
+use super::postgres::Cluster;
+use super::proxy::Mode;
+use crate::support::{TOPIC_PARTITIONS, World, number, services};
+
+fn produce(world: &World, first: i64, number: i64) {
+    let begin = 1_700_000_000_000;
+    for id in first..first + number {
+        let record = format!(
+            "{{\"ts\":{},\"model\":{{\"name\":\"nemesis\",\"version\":\"1\"}},\"country\":\"DE\",\"x\":1,\"c\":\"a\",\"y\":2}}",
+            begin + id
+        );
+        world.produce((id % i64::from(TOPIC_PARTITIONS)) as i32, record.as_bytes());
+    }
+    world.flush();
+}
+
+/// Waits until both monitors have counted this many records.
+fn wait_for(world: &World, what: &str, records: i64) {
+    world.wait_for(what, 40, async |pool| {
+        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+        if counted == 2 * records { Ok(()) } else { Err(format!("{counted} of {}", 2 * records)) }
+    });
+}
+
+#[test]
+fn partitions_that_went_away_while_reading_paused_are_read_when_they_come_back() {
+    let Some(services) = services("paused partitions") else { return };
+    let Some(cluster) = Cluster::start("paused partitions") else { return };
+    let (world, lines, _receiver) = field::world(&cluster, &services.kafka, "earliest");
+    let a = world.start_daemon("a", None);
+    produce(&world, 0, 600);
+    wait_for(&world, "the first records", 600);
+    // Its database goes away, and reading pauses; then half of its partitions go to another daemon.
+    lines["a"].postgres.set(Mode::Cut);
+    produce(&world, 600, 600);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !a.log().contains("the database is away") {
+        assert!(Instant::now() < deadline, "{}", a.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let b = world.start_daemon("b", None);
+    while !a.log().contains("revoked") {
+        assert!(Instant::now() < deadline + Duration::from_secs(20), "{}", a.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    lines["a"].postgres.set(Mode::Pass);
+    wait_for(&world, "what came during the outage", 1_200);
+    // The other leaves, and they come back.
+    assert_eq!(b.stop(), Some(0));
+    produce(&world, 1_200, 600);
+    wait_for(&world, "what came after", 1_800);
+    assert_eq!(a.stop(), Some(0));
+}
