@@ -27,7 +27,7 @@ fuzz_target!(|payload: &[u8]| {
                     counts.count(&batch, &[0]);
                 }
                 Decoded::Filtered => {
-                    decoder.filtered_by();
+                    let _failed = decoder.filtered_by();
                 }
                 Decoded::Rejected(reason) => {
                     assert!(!decoder.explain(message, reason).is_empty(), "a rejection has a reason in words");
@@ -36,5 +36,5 @@ fuzz_target!(|payload: &[u8]| {
             assert_eq!(decoder.rows(), 0, "what is rejected leaves nothing behind");
         }
     });
-    paths_of(payload);
+    let _paths = paths_of(payload);
 });
