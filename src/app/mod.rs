@@ -90,8 +90,12 @@ impl App {
         }
         let store = Store::connect_lazily(&store_options(&settings)?)?;
         let http = &settings.daemon.http;
-        let listening =
-            ListenerOptions { address: http.listen, tls: http.tls.clone(), connections: http.max_connections };
+        let listening = ListenerOptions {
+            address: http.listen,
+            tls: http.tls.clone(),
+            connections: http.max_connections,
+            connections_per_peer: http.max_connections_per_peer,
+        };
         let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
         store.migrate().await?;
         let producer = Producer::new(&source_options(&settings)?)?;

@@ -14,6 +14,7 @@ mod groups;
 mod hint;
 mod learning;
 mod lengths;
+mod listener;
 mod membership;
 mod notes;
 mod operations;
@@ -104,6 +105,15 @@ impl StoreError {
         }
     }
 
+    /// Whether a text was sent that no column can hold: PostgreSQL knows no NUL.
+    #[must_use]
+    pub fn is_about_text(&self) -> bool {
+        // character_not_in_repertoire, untranslatable_character: of text, and of text in JSON.
+        let is_text = |code: &str| matches!(code, "22021" | "22P05");
+        matches!(self, Self::Database { source: sqlx::Error::Database(error), .. }
+            if error.code().is_some_and(|code| is_text(&code)))
+    }
+
     /// Whether the outcome of a commit is unknown: the connection broke.
     #[must_use]
     pub fn is_disconnect(&self) -> bool {
@@ -144,6 +154,7 @@ fn migrations() -> Migrator {
         (7, "notes", include_str!("../../migrations/0007_notes.sql")),
         (8, "positions", include_str!("../../migrations/0008_positions.sql")),
         (9, "series", include_str!("../../migrations/0009_series.sql")),
+        (12, "listener", include_str!("../../migrations/0012_listener.sql")),
         (13, "configurations", include_str!("../../migrations/0013_configurations.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {

@@ -30,6 +30,7 @@ mod end_to_end;
 mod episodes;
 mod files;
 mod golden;
+mod listener;
 mod operations;
 mod positions;
 mod practice;
