@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 
 thread_local! {
     static STATE: RefCell<(Runtime, Router)> = RefCell::new((
-        Builder::new_current_thread().build().expect("a runtime"),
+        Builder::new_current_thread().enable_time().build().expect("a runtime"),
         router(Arc::new(Nothing(Arc::new(Access::default())))),
     ));
 }

@@ -22,14 +22,25 @@ fn with_checksum(stream: &[u8]) -> Vec<u8> {
     [stream, &xxh3_64(stream).to_le_bytes()].concat()
 }
 
+/// What was really written, with some of its bytes set: a place in two bytes, then the byte.
+fn edited(known: &WindowCounts, edits: &[u8]) -> Vec<u8> {
+    let mut stream = known.to_ipc().expect("counts can be written");
+    stream.truncate(stream.len() - 8);
+    for edit in edits.chunks_exact(3) {
+        let place = usize::from(u16::from_le_bytes([edit[0], edit[1]])) % stream.len();
+        stream[place] = edit[2];
+    }
+    stream
+}
+
 fuzz_target!(|data: &[u8]| {
     let [placed, universal] = &*KNOWN;
     let Some((kind, bytes)) = data.split_first() else { return };
     match kind & 3 {
         kind @ (0 | 1) => {
             let known = if kind == 0 { placed } else { universal };
-            // The seeds are of other bins: any bins' id is as good as the right one.
-            let Ok(counts) = WindowCounts::from_ipc(&with_checksum(bytes), Arc::clone(known.binnings())) else { return };
+            let stream = if data[0] & 4 == 0 { bytes.to_vec() } else { edited(known, bytes) };
+            let Ok(counts) = WindowCounts::from_ipc(&with_checksum(&stream), Arc::clone(known.binnings())) else { return };
             let _rows = distribution_rows(&counts, Some(known), None);
             let _summaries = summaries(&counts, &RecordSample::new(0));
             for (before, after) in known.columns().iter().zip(counts.columns()) {
