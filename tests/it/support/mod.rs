@@ -378,11 +378,12 @@ impl World {
                 outcome.unwrap();
             }
         });
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let known = || {
-            let metadata =
-                self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5)).unwrap();
-            metadata.topics().iter().any(|topic| topic.partitions().len() == partitions as usize)
+            // On a busy machine a broker may take its time.
+            let metadata = self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5));
+            let grown = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() == partitions as usize;
+            metadata.is_ok_and(|metadata| metadata.topics().iter().any(grown))
         };
         while !known() {
             assert!(Instant::now() < deadline, "the topic did not grow to {partitions} partitions");
