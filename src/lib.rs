@@ -20,7 +20,7 @@
 //! them, what suppresses them, now) to a message or none. None reads a clock, a socket, a file or a database.
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
-//!   [`retrain`], [`baseline`], [`decision`];
+//!   [`retrain`], [`baseline`], [`decision`]; [`escape`] is how text from data is shown, by all of them;
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
@@ -72,6 +72,7 @@ pub mod compare;
 pub mod config;
 pub mod decision;
 pub mod distribution;
+pub mod escape;
 #[cfg(debug_assertions)]
 pub mod faults;
 pub mod http;

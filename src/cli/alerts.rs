@@ -2,9 +2,9 @@
 
 use super::monitor::name_of;
 use super::reach::{AlertStep, Reach};
-use super::{CliError, Context, say, tell, with_reach};
+use super::{CliError, Context, say, say_lines, tell, with_reach};
 use crate::alert::Matcher;
-use crate::notify::plain;
+use crate::escape::plain;
 use crate::view::{AlertDetail, AlertFilter, AlertRow, Judged};
 use crate::window::WHOLE;
 
@@ -188,8 +188,8 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
     );
     // As it was read: the event knows this alert alone.
     let event = crate::alert::AlertsEvent { alerts: vec![view.clone()], ..event };
-    say(format!("{} ({})\n", alert.state, view.severity.as_str()));
-    say(crate::notify::text_of(&crate::notify::Told::Alerts(event)));
+    say_lines(format!("{} ({})\n", alert.state, view.severity.as_str()));
+    say_lines(crate::notify::text_of(&crate::notify::Told::Alerts(event)));
     for related in segments {
         let how = match (related.view.segment == WHOLE, related.view.follows.is_some()) {
             (true, _) => "the whole",
@@ -204,8 +204,8 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         ));
     }
     let labels: Vec<String> =
-        view.labels.iter().map(|(label, value)| format!("{label}={}", plain(value))).collect();
-    say(format!("Labels: {}\n\nhistory", labels.join(", ")));
+        view.labels.iter().map(|(label, value)| format!("{}={}", plain(label), plain(value))).collect();
+    say_lines(format!("Labels: {}\n\nhistory", labels.join(", ")));
     for entry in history {
         let window = entry.window.as_ref().map_or(String::new(), |window| format!(", window {window}"));
         say(format!(
@@ -218,7 +218,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
             if entry.detail.is_empty() { String::new() } else { format!(": {}", plain(&entry.detail)) },
         ));
     }
-    say("\nmessages");
+    say_lines("\nmessages");
     if deliveries.is_empty() {
         say("  none");
     }

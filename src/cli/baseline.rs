@@ -7,10 +7,10 @@ use clap::Subcommand;
 use super::files::{DataFile, short_name};
 use super::monitor::{monitor as the_monitor, name_of};
 use super::reach::StoredBaseline;
-use super::{CliError, Context, actor, say, tell, with_reach, with_store};
+use super::{CliError, Context, actor, say, say_lines, tell, with_reach, with_store};
 use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableColumn, build};
 use crate::config::Monitor;
-use crate::notify::plain;
+use crate::escape::plain;
 use crate::record::table::TableRows;
 use crate::record::{Role, nearest};
 use crate::store::Store;
@@ -85,7 +85,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliErro
                 }
                 tell(&baselines, || {
                     if baselines.is_empty() {
-                        say(format!(
+                        say_lines(format!(
                             "monitor `{monitor}` has no baseline\nhint: `driftd baseline build` makes one from training data, \
                              `learn` in [baseline] from the first windows"
                         ));
@@ -188,17 +188,19 @@ fn left_out(report: &BuildReport) -> Vec<&str> {
 fn hinted(column: &UnusableColumn, file: &DataFile, by_name: bool) -> String {
     let columns = file.profile().map(|profile| profile.columns).unwrap_or_default();
     let names = columns.iter().map(|other| other.name.as_str());
-    let found = names.clone().take(30).collect::<Vec<_>>().join(", ");
+    let found = plain(&names.clone().take(30).collect::<Vec<_>>().join(", "));
     let hint = match (&column.reason, nearest(&column.path, names.clone())) {
         (Unusable::NeverFound, _) if !by_name && names.clone().any(|name| name == column.name) => format!(
             "\nhint: the file has a column `{}`; with --by-name columns are read by their names instead of their paths",
             column.name
         ),
-        (Unusable::NeverFound, Some(near)) => format!("\nhint: did you mean `{near}`? The file has: {found}"),
+        (Unusable::NeverFound, Some(near)) => {
+            format!("\nhint: did you mean `{}`? The file has: {found}", plain(near))
+        }
         (Unusable::NeverFound, None) => format!("\nhint: the file has: {found}"),
         _ => String::new(),
     };
-    format!("{column}{hint}")
+    format!("{}{hint}", plain(&column.to_string()))
 }
 
 /// Stores a baseline under the name of its file.
@@ -222,7 +224,8 @@ fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
         say(format!("warning: {count} rows could not be read ({reason}); {example}"));
     }
     for column in left_out(report) {
-        say(format!(
+        let column = plain(column);
+        say_lines(format!(
             "note: column `{column}` has no value in this data: it is left out, and windows are not compared in it\n\
              hint: to compare it, too, make a baseline from windows: promote closed ones on the page of baselines, or let the \
              monitor learn it with `learn` in [baseline]"

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::survey::{Found, Survey};
-use super::{CliError, Context, runtime, say, tell};
+use super::{CliError, Context, runtime, say, say_lines, tell};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
@@ -93,7 +93,7 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
     });
     tell(&all, || {
         for warning in &settings.warnings {
-            say(format!("warning: {warning}"));
+            say_lines(format!("warning: {warning}"));
         }
         for secret in &unread {
             say(format!("not read here: {secret}"));
@@ -107,7 +107,7 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
         for (what, outcome) in checks {
             match outcome {
                 Ok(detail) => say(format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " })),
-                Err(error) => say(format!("failed  {what}: {error}")),
+                Err(error) => say_lines(format!("failed  {what}: {error}")),
             }
         }
     })

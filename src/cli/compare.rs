@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::files::{DataFile, Rows};
-use super::{CliError, say};
+use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
 use crate::compare::{CompareError, CompareSpec, Open, compare};
+use crate::escape::plain_json;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
@@ -160,7 +161,7 @@ pub(super) fn colours() -> bool {
 }
 
 pub(super) fn json(report: &impl serde::Serialize) -> Result<String, CliError> {
-    let text = serde_json::to_string_pretty(report);
+    let text = serde_json::to_string_pretty(report).map(|text| plain_json(&text).into_owned());
     text.map_err(|error| CliError::Failed(format!("the report cannot be written as JSON: {error}")))
 }
 
@@ -168,7 +169,8 @@ pub(super) fn json(report: &impl serde::Serialize) -> Result<String, CliError> {
 pub(super) fn write(output: Option<&Path>, text: &str) -> Result<(), CliError> {
     match output {
         None => {
-            say(text.trim_end());
+            // Reports make their names plain themselves: some are coloured, some are JSON or HTML.
+            say_as_is(text.trim_end());
             Ok(())
         }
         Some(path) => std::fs::write(path, text)

@@ -1,6 +1,6 @@
 //! `driftd config`
 
-use super::{CliError, Context, as_json, say, say_json, with_reach};
+use super::{CliError, Context, as_json, say, say_json, say_lines, with_reach};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -29,7 +29,8 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
             say(format!("# {file}"));
         }
         let line = format!("{} = {}", value.key, value.value);
-        say(if *origin { format!("{line:<60} # {}", value.origin) } else { line });
+        // A list may be written over several lines.
+        say_lines(if *origin { format!("{line:<60} # {}", value.origin) } else { line });
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{CliError, Context, as_json, check, runtime, say, say_json};
+use super::{CliError, Context, as_json, check, runtime, say, say_json, say_lines};
 use crate::app::{status, store_options};
 use crate::config::Monitor;
 use crate::config::Settings;
@@ -64,7 +64,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             let text = |key: &str| check.get(key).and_then(Value::as_str).unwrap_or_default();
             let detail = text("detail");
             let colon = if detail.is_empty() { "" } else { ": " };
-            say(format!("{:<7} {}{colon}{detail}", if is_ok(&check) { "ok" } else { "failed" }, text("what")));
+            say_lines(format!(
+                "{:<7} {}{colon}{detail}",
+                if is_ok(&check) { "ok" } else { "failed" },
+                text("what")
+            ));
         }
         say(format!(
             "written to {}: configuration without secrets, checks, status, deliveries given up, audit log",

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::reach::{Compared, Reach};
-use super::{CliError, Context, as_json, say, say_json, with_reach};
-use crate::notify::plain;
+use super::{CliError, Context, as_json, say, say_json, say_lines, with_reach};
+use crate::escape::plain;
 use crate::view::WindowRow;
 
 /// What to explain.
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             super::alerts::show(&detail);
             let view = &detail.alert.view;
             if view.evidence.moved().next().is_some() {
-                say("\nmore about a column, in the window in which it moved most");
+                say_lines("\nmore about a column, in the window in which it moved most");
             }
             for column in view.evidence.moved() {
                 let window = column.window.as_ref().and_then(|window| window.id);
@@ -89,12 +89,12 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
         row.rows,
     ));
     if !report.why.is_empty() {
-        say("\nwhy");
+        say_lines("\nwhy");
     }
     for reason in &report.why {
         say(format!("  - {}", plain(&reason.text)));
     }
-    say("\nmeasures");
+    say_lines("\nmeasures");
     for measure in &report.measures {
         let mut line = format!("  {:<20} {:<9}", measure.measure, measure.verdict.words());
         // Writing to a String cannot fail.
@@ -113,7 +113,7 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
         }
         say(line);
     }
-    say("\nbars (shares of all rows)          baseline    window");
+    say_lines("\nbars (shares of all rows)          baseline    window");
     for bar in &report.distribution {
         say(format!("  {:<30} {:>8.2} % {:>7.2} %", plain(&bar.label), bar.baseline * 100.0, bar.window * 100.0));
     }

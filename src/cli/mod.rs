@@ -38,6 +38,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::{AppError, store_options};
 use crate::config::{ConfigError, DEFAULT_PATH, Settings, UnreadError, load_here};
+use crate::escape::{plain, plain_json, plain_lines};
 use crate::kafka::KafkaError;
 use crate::store::{Store, StoreError};
 use reach::{ServerOptions, with_reach};
@@ -61,6 +62,9 @@ struct Arguments {
     /// DRIFTD_TOKEN].
     #[arg(long, global = true, value_name = "FILE", help_heading = "Over the API")]
     token_file: Option<PathBuf>,
+    /// Send the token to --server over plain HTTP, unencrypted, in a network that is trusted [env: DRIFTD_ALLOW_PLAIN_HTTP=1].
+    #[arg(long, global = true, help_heading = "Over the API")]
+    allow_plain_http: bool,
     /// The authority that signed the certificate of --server, beside the system's [env: DRIFTD_CA_FILE].
     #[arg(long, global = true, value_name = "FILE", help_heading = "Over the API")]
     ca_file: Option<PathBuf>,
@@ -212,6 +216,8 @@ impl Context {
             url,
             token_file: arguments.token_file.clone().or_else(|| variable("DRIFTD_TOKEN_FILE").map(PathBuf::from)),
             ca_file: arguments.ca_file.clone().or_else(|| variable("DRIFTD_CA_FILE").map(PathBuf::from)),
+            allow_plain_http: arguments.allow_plain_http
+                || variable("DRIFTD_ALLOW_PLAIN_HTTP").as_deref() == Some("1"),
         });
         Self { config: arguments.config.clone(), server, server_named }
     }
@@ -241,6 +247,7 @@ fn command() -> clap::Command {
 #[must_use]
 pub fn main() -> ExitCode {
     silence_isolated_panics();
+    no_core_files();
     let matches = command().get_matches();
     let arguments = match Arguments::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
@@ -290,6 +297,14 @@ fn silence_isolated_panics() {
     }));
 }
 
+/// A crash leaves no memory behind, and no other process of the same user reads it: passwords, tokens and keys are in it. The unit
+/// sets the limit of core files, too, which systems that pipe them into a program ignore.
+fn no_core_files() {
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
+        warn(&format!("core files cannot be switched off: {error}"));
+    }
+}
+
 /// The exit code of a command, after saying why it failed.
 fn finish(outcome: Result<u8, CliError>) -> ExitCode {
     match outcome {
@@ -307,7 +322,7 @@ fn finish(outcome: Result<u8, CliError>) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the command line's own output")]
 fn say_error(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", plain_lines(text));
 }
 
 /// Says something beside the output.
@@ -315,11 +330,21 @@ pub(crate) fn warn(text: &str) {
     say_error(&format!("warning: {text}"));
 }
 
-/// Writes a line to standard output; a reader that went away is no error.
+/// Writes a line to standard output: one line whatever is in it, and nothing in it acts on the terminal.
 pub(crate) fn say(text: impl AsRef<str>) {
+    say_as_is(&plain(text.as_ref()));
+}
+
+/// Writes a text of several lines, whose parts from data are plain already.
+pub(crate) fn say_lines(text: impl AsRef<str>) {
+    say_as_is(&plain_lines(text.as_ref()));
+}
+
+/// Writes a text with colours of our own; a reader that went away is no error.
+fn say_as_is(text: &str) {
     use std::io::Write as _;
     let mut output = std::io::stdout().lock();
-    let _reader_gone = writeln!(output, "{}", text.as_ref());
+    let _reader_gone = writeln!(output, "{text}");
     let _reader_gone = output.flush();
 }
 
@@ -362,8 +387,13 @@ fn tell(value: &impl serde::Serialize, words: impl FnOnce()) -> Result<(), CliEr
 /// Prints something as JSON.
 fn say_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CliError::Failed(error.to_string()))?;
-    say(text);
+    say_as_is(&plain_json(&text));
     Ok(())
+}
+
+/// Prints something as JSON on one line.
+fn say_json_line(value: &serde_json::Value) {
+    say_as_is(&plain_json(&value.to_string()));
 }
 
 /// Who uses the command line, for the audit log.

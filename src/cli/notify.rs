@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::{CliError, Context, as_json, runtime, say, say_json};
+use super::{CliError, Context, as_json, runtime, say, say_json, say_lines};
 use crate::app::{AppError, build_receiver, source_options};
 use crate::config::Channel;
+use crate::escape::plain;
 use crate::kafka::Producer;
-use crate::notify::{Attempt, Conversation, Outgoing, plain, test_event};
+use crate::notify::{Attempt, Conversation, Outgoing, test_event};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -58,7 +59,7 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
             say_json(&serde_json::json!({ "receiver": name, "delivered": delivered, "seconds": elapsed, "conversation": lines }))?;
         } else {
             for line in &lines {
-                say(line);
+                say_lines(line);
             }
         }
         match attempt {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CliError, Context, actor, say, tell, with_store};
+use super::{CliError, Context, actor, say, say_lines, tell, with_store};
 use crate::app::{clock_now, source_options};
 use crate::config::Settings;
+use crate::escape::plain;
 use crate::kafka::{Source, SourceCommands};
-use crate::notify::plain;
 use crate::record::EventTime;
 use crate::report::grouped;
 use crate::store::{Store, StoredPosition};
@@ -80,7 +80,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
         }
         Command::Forget { topic, yes } => {
             if !yes {
-                say(format!(
+                say_lines(format!(
                     "this forgets the positions of topic `{}`, and windows do not wait for it any more; what was counted stays\nhint: \
                      --yes does it",
                     plain(&topic)
@@ -89,7 +89,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             }
             store.forget_topic(&topic, &actor()).await?;
             tell(&serde_json::json!({ "forgotten": topic }), || {
-                say(format!("topic `{}` is forgotten", plain(&topic)))
+                say(format!("topic `{}` is forgotten", plain(&topic)));
             })
         }
     })
@@ -198,7 +198,7 @@ async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: boo
         for (position, to) in &plan {
             say(format!("{} {}", plain(&position.partition.to_string()), what_moves(position, *to)));
         }
-        say(if yes {
+        say_lines(if yes {
             "done; a daemon that reads them goes on from there within seconds"
         } else {
             "nothing was changed\nhint: --yes does it"
@@ -257,7 +257,7 @@ async fn set_newest(store: &Store, named: &str, time: &str, yes: bool) -> Result
                 ));
             }
         }
-        say(match (moved.is_empty(), yes) {
+        say_lines(match (moved.is_empty(), yes) {
             (true, _) => "no newest event time lies after that; nothing was changed",
             (false, true) => "done; a daemon that reads them starts anew within seconds",
             (false, false) => "nothing was changed\nhint: --yes does it",

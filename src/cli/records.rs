@@ -2,7 +2,7 @@
 
 use super::explain::window_id;
 use super::{CliError, Context, as_json, say, say_json, with_store};
-use crate::notify::plain;
+use crate::escape::plain;
 use crate::view::{SampledRecords, sampled_records};
 
 /// Whose records.

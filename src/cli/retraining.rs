@@ -1,8 +1,9 @@
 //! `driftd retraining`
 
 use super::reach::{Reach, RequestStep};
-use super::{CliError, Context, as_json, say, say_json, tell, with_reach};
-use crate::notify::{Told, plain, text_of};
+use super::{CliError, Context, as_json, say, say_json, say_lines, tell, with_reach};
+use crate::escape::plain;
+use crate::notify::{Told, text_of};
 use crate::view::{RequestDetail, RequestRow};
 
 #[derive(Debug, clap::Subcommand)]
@@ -63,7 +64,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             let RequestDetail { request, history } = detail;
             say(line(&request));
             if let Some(told) = Told::read(&request.body) {
-                say(format!("\n{}", text_of(&told)));
+                say_lines(format!("\n{}", text_of(&told)));
             }
             say(format!("asked: {}", request.receivers.join(", ")));
             if let Some(external) = &request.external_id {
@@ -72,7 +73,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             if let Some(until) = &request.expires_at {
                 say(format!("an answer is waited for until {until}"));
             }
-            say("\nhistory");
+            say_lines("\nhistory");
             for change in history {
                 let detail =
                     if change.detail.is_empty() { String::new() } else { format!(": {}", plain(&change.detail)) };

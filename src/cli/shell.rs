@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap_complete::Shell;
 
-use super::{CliError, say};
+use super::{CliError, say_lines};
 
 /// For which shell.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct Man {
 pub(super) fn completions(arguments: &Completions) {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::command(), "driftd", &mut script);
-    say(String::from_utf8_lossy(&script).trim_end());
+    say_lines(String::from_utf8_lossy(&script).trim_end());
 }
 
 pub(super) fn man(arguments: &Man) -> Result<(), CliError> {
@@ -32,7 +32,7 @@ pub(super) fn man(arguments: &Man) -> Result<(), CliError> {
     let Some(folder) = &arguments.output else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page).map_err(|error| CliError::Failed(error.to_string()))?;
-        say(String::from_utf8_lossy(&page).trim_end());
+        say_lines(String::from_utf8_lossy(&page).trim_end());
         return Ok(());
     };
     let failed = |folder: &Path, error: std::io::Error| {

@@ -1,7 +1,7 @@
 //! `driftd silences`
 
 use super::{CliError, Context, as_json, say, say_json, tell, with_reach};
-use crate::notify::plain;
+use crate::escape::plain;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

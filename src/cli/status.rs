@@ -1,7 +1,7 @@
 //! `driftd status`
 
 use super::{CliError, Context, say, tell, with_reach};
-use crate::notify::plain;
+use crate::escape::plain;
 use crate::view::{FilterSeen, NotCounted, Reading, RecordCount, SEGMENT_ADVICE, Status};
 
 pub(super) fn run(context: &Context) -> Result<(), CliError> {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::survey::{Survey, Taken};
-use super::{CliError, Context, as_json, say};
+use super::{CliError, Context, as_json, say, say_error, say_json_line};
 use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
+use crate::escape::plain;
 use crate::kafka::{Tap, TapFrom, Tapped};
-use crate::notify::plain;
 use crate::record::{Absence, Decoded, DecodedBatch, nearest};
 
 /// What to look at.
@@ -103,7 +103,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let mut tap = Tap::open(&options, |topic| topics.matches(topic), from, PATIENCE).map_err(AppError::from)?;
     let mut survey = Survey::new(&monitor, settings.daemon.limits.max_message_bytes);
     if from == TapFrom::Last(0) && !arguments.exit {
-        note("waiting for new messages; --last 10 or --beginning shows those that are there");
+        say_error("waiting for new messages; --last 10 or --beginning shows those that are there");
     }
     let now = Instant::now();
     let mut until = Until { began: now, shown: 0, seen: 0, last_shown: now };
@@ -130,20 +130,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         until.last_shown = Instant::now();
         let understood = understood(&monitor, &message, &taken);
         if as_json() {
-            say(understood.to_string());
+            say_json_line(&understood);
         } else {
             tell(&understood);
         }
     };
-    note(&format!("ended: {why}; {} messages read, {} shown", until.seen, until.shown));
+    say_error(&format!("ended: {why}; {} messages read, {} shown", until.seen, until.shown));
     sum_up(&survey);
     Ok(())
-}
-
-/// Says something beside the messages.
-#[expect(clippy::print_stderr, reason = "the command line's own output")]
-fn note(text: &str) {
-    eprintln!("{text}");
 }
 
 /// What all messages together say: paths never found, what filters see, rejections, times.
@@ -154,7 +148,7 @@ fn sum_up(survey: &Survey<'_>) {
             let (Ok(detail) | Err(detail)) = outcome;
             json!({ "what": what, "ok": outcome.is_ok(), "detail": detail })
         });
-        say(json!({ "summary": lines.collect::<Vec<_>>() }).to_string());
+        say_json_line(&json!({ "summary": lines.collect::<Vec<_>>() }));
         return;
     }
     say("");

@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 
 use super::compare::colours;
 use super::{CliError, Context, with_reach};
-use crate::notify::plain;
+use crate::escape::plain;
 use crate::report::grouped;
 use crate::view::{MonitorState, OpenAlert, Status};
 
@@ -199,7 +199,7 @@ fn monitor_table<'a>(view: &View, status: &'a Status) -> Table<'a> {
             Cell::from(grouped(total)),
             Cell::from(grouped(unused)),
             Cell::from(monitor.open_windows.to_string()),
-            Cell::from(monitor.last_window.as_ref().map_or("none".to_owned(), |window| window.start.clone())),
+            Cell::from(monitor.last_window.as_ref().map_or("none".to_owned(), |window| plain(&window.start))),
             Cell::from(alerts.len().to_string()),
         ])
     });
@@ -222,11 +222,11 @@ fn monitor_table<'a>(view: &View, status: &'a Status) -> Table<'a> {
 fn alert_table(status: &Status) -> Table<'_> {
     let rows = status.alerts.iter().map(|alert| {
         Row::new(vec![
-            alert.id.get(..8).unwrap_or_default().to_owned(),
-            alert.state.clone(),
-            alert.severity.clone(),
+            plain(alert.id.get(..8).unwrap_or_default()),
+            plain(&alert.state),
+            plain(&alert.severity),
             plain(&format!("{} of {} {}", alert.rule, alert.monitor, alert.version)),
-            alert.since.clone(),
+            plain(&alert.since),
         ])
     });
     let widths = [
@@ -327,6 +327,19 @@ mod tests {
         }
         let rate = view.rates.get("credit-score").copied().unwrap();
         assert!((450.0..=500.5).contains(&rate), "{rate}");
+        // Names from elsewhere stay in their cells and show all that they are.
+        let mut hostile = status(7);
+        let name = "evil\r\n\u{1b}[2J\u{9b}\u{202e}\u{2028}";
+        hostile.monitors[0].monitor = name.to_owned();
+        hostile.monitors[0].last_window.as_mut().unwrap().start = name.to_owned();
+        for alert in &mut hostile.alerts {
+            (alert.version, alert.state, alert.since) = (name.to_owned(), name.to_owned(), name.to_owned());
+        }
+        let known = view.status.replace(hostile);
+        let text = screen(&view);
+        assert!(!text.contains(|letter: char| letter != '\n' && crate::escape::is_hidden(letter)), "{text:?}");
+        assert!(text.contains("evil\\r\\n\\u{1b}"), "{text}");
+        view.status = known;
         view.error = Some("database: cannot gather the status".to_owned());
         assert!(screen(&view).contains("cannot gather the status"));
     }

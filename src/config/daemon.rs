@@ -157,6 +157,8 @@ pub struct HttpSettings {
     pub tls: Option<TlsFiles>,
     /// Connections at a time at most.
     pub max_connections: usize,
+    /// Of them those of one peer.
+    pub max_connections_per_peer: usize,
 }
 
 impl HttpSettings {
@@ -311,7 +313,8 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
         ],
     );
     let path = |key| section.string(key).map(PathBuf::from);
-    let (ca_file, cert_file, key_file) = (path("ca_file"), path("cert_file"), path("key_file"));
+    let (ca_file, cert_file) = (path("ca_file"), path("cert_file"));
+    let key_file = section.key_file("key_file");
     let key_password = section.secret("key_password", warnings);
     let mechanism = section.optional_choice(
         "mechanism",
@@ -374,13 +377,19 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
 
 fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSettings> {
     let file = section.section("token");
-    let path = file.is_there().then(|| file.required("file", "the file that holds the token")).flatten();
+    let path = file.is_there().then(|| file.key_file("file")).flatten();
+    if file.is_there() && !file.has("file") {
+        file.add(file.problem("file", "is missing: the file that holds the token"));
+    }
     file.finish();
     let endpoint = section.section("token_endpoint");
     if !endpoint.is_there() {
-        return path.map(|path| TokenSettings::File(PathBuf::from(path)));
+        return path.map(TokenSettings::File);
     }
     let url = endpoint.required("url", "the https URL of the token endpoint");
+    if let Some(url) = &url {
+        in_the_open(&endpoint, "url", url, "the client's secret");
+    }
     let client_id = endpoint.required("client_id", "the OAuth client");
     let client_secret = endpoint.secret("client_secret", warnings);
     if client_secret.is_none() && !endpoint.has("client_secret") {
@@ -467,7 +476,10 @@ fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSetting
     }
     let tls = tls(&section.section("tls"));
     let tokens = tokens(section, warnings);
+    let may_be_open = section.flag("allow_plain_http", false);
     let max_connections = usize::try_from(section.integer("max_connections", 256, 8..=65_536)).unwrap_or(256);
+    let max_connections_per_peer =
+        usize::try_from(section.integer("max_connections_per_peer", 64, 4..=65_536)).unwrap_or(64);
     if listen.is_some_and(|address| !address.ip().is_loopback()) {
         if !section.has("tokens") {
             section.add(
@@ -478,11 +490,23 @@ fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSetting
                     )
                     .hint("add `[[http.tokens]]`, or bind to 127.0.0.1"),
             );
-        } else if tls.is_none() {
-            warnings.push(format!(
-                "http: tokens travel unencrypted to {text}\nhint: set `http.tls`, or bind to 127.0.0.1 with a proxy in front"
-            ));
+        } else if tls.is_none() && !may_be_open {
+            section.add(
+                section
+                    .problem("listen", format!("tokens would travel unencrypted to {text}"))
+                    .hint("set `http.tls`, bind to 127.0.0.1 with a proxy in front, or say `allow_plain_http = true` where the network is trusted"),
+            );
         }
+    }
+    if let Some(host) = external_url.as_deref().and_then(crate::notify::reached_in_the_open)
+        && section.has("tokens")
+        && !may_be_open
+    {
+        section.add(
+            section
+                .problem("external_url", format!("tokens would travel unencrypted to {host}"))
+                .hint("write https://, or say `allow_plain_http = true` where the network is trusted"),
+        );
     }
     section.finish();
     Some(HttpSettings {
@@ -493,6 +517,7 @@ fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSetting
         tokens,
         tls,
         max_connections,
+        max_connections_per_peer,
     })
 }
 
@@ -501,9 +526,24 @@ fn tls(section: &Section<'_>) -> Option<TlsFiles> {
         return None;
     }
     let certificate = section.required("cert_file", "the certificate of the listener, PEM");
-    let key = section.required("key_file", "its key, PEM");
+    let key = section.key_file("key_file");
+    if !section.has("key_file") {
+        section.add(section.problem("key_file", "is missing: its key, PEM"));
+    }
     section.finish();
-    Some(TlsFiles { certificate: certificate?.into(), key: key?.into() })
+    Some(TlsFiles { certificate: certificate?.into(), key: key? })
+}
+
+/// Refuses a URL over which a secret would be sent unencrypted to another machine, unless the file says that it may.
+pub(super) fn in_the_open(section: &Section<'_>, key: &'static str, url: &str, what: &str) {
+    let allowed = section.flag("allow_plain_http", false);
+    if let Some(host) = crate::notify::reached_in_the_open(url).filter(|_| !allowed) {
+        section.add(
+            section
+                .problem(key, format!("{what} would travel unencrypted to {host}"))
+                .hint("write https://, or say `allow_plain_http = true` where the network is trusted"),
+        );
+    }
 }
 
 /// Shorter ones could be guessed.

@@ -157,7 +157,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
                 expect_answers(monitor, &receivers, &mut warnings);
             }
             if let Some(daemon) = &daemon {
-                own_listener(path, &receivers, daemon.http.listen, &problems);
+                own_listener(path, &receivers, &daemon.http, &problems);
             }
             not_for_alerts(&receivers, &routing, &monitors, &mut warnings);
             unknown_labels(&routing, &monitors, &mut warnings);
@@ -219,19 +219,14 @@ fn expect_answers(monitor: &mut Monitor, receivers: &BTreeMap<String, Receiver>,
 }
 
 /// Nobody is told through the daemon's own listener: a message there would only go round in a circle.
-fn own_listener(
-    path: &Path,
-    receivers: &BTreeMap<String, Receiver>,
-    listen: std::net::SocketAddr,
-    problems: &Problems,
-) {
+fn own_listener(path: &Path, receivers: &BTreeMap<String, Receiver>, http: &HttpSettings, problems: &Problems) {
     for (name, receiver) in receivers {
         let Some(Channel::Http(options)) = &receiver.channel else { continue };
-        if options.leads_to(listen) {
+        if options.leads_to(http.listen, http.external_url.as_deref()) {
             problems.add(Problem::elsewhere(
                 path.display().to_string(),
                 &format!("receivers.{name}.url"),
-                format!("leads to the daemon's own listener, {listen}"),
+                format!("leads to the daemon's own listener, {}", http.listen),
             ));
         }
     }

@@ -115,11 +115,14 @@ impl fmt::Display for Problem {
 fn masked(line: &str) -> String {
     let characters: Vec<char> = line.chars().collect();
     let lower = line.to_ascii_lowercase();
-    let is_secret = ["password", "secret", "token", "ssl.key"].iter().any(|word| lower.contains(word));
+    let is_secret = ["password", "secret", "token", "ssl.key", "private.key", "api_key", "routing_key"]
+        .iter()
+        .any(|word| lower.contains(word))
+        // Templates have keys in them.
+        || lower.trim_start().strip_prefix("body").is_some_and(|rest| rest.trim_start().starts_with('='));
     let mut shown = String::new();
     let mut quoted = None;
-    // Inside a value in quotes: everything when the line speaks of secrets, otherwise what follows a colon in
-    // the user part of a URL.
+    // Inside a value in quotes: everything when the line speaks of secrets, otherwise the password of a URL.
     for (index, character) in characters.iter().enumerate() {
         let hidden = match (quoted, character) {
             (None, '"' | '\'') => {
@@ -130,8 +133,8 @@ fn masked(line: &str) -> String {
                 quoted = None;
                 false
             }
-            (Some((_, start)), _) => {
-                (is_secret && is_value(&characters, start)) || in_user_info(&characters, start, index)
+            (Some((quote, start)), _) => {
+                (is_secret && is_value(&characters, start)) || in_password(&characters, start, quote, index)
             }
             (None, _) => false,
         };
@@ -140,8 +143,18 @@ fn masked(line: &str) -> String {
     shown
 }
 
-/// A value as it may be shown: without secrets, and of the URLs of receivers, which often are secrets, the host alone.
+/// A value as it may be shown: without secrets; of the URLs of receivers, which often are secrets, the host alone; no template, and
+/// of librdkafka's properties those alone that cannot be a key.
 fn shown(key: &str, value: &str) -> String {
+    let is_body = key.rsplit_once('.').is_some_and(|(_, last)| last == "body");
+    if key.starts_with("receivers.") && is_body && value != "(none)" {
+        return format!("(a template of {} bytes, not shown)", value.len());
+    }
+    if let Some(property) = key.strip_prefix("kafka.properties.")
+        && !is_harmless(property, value)
+    {
+        return "(not shown)".to_owned();
+    }
     let line = masked(&format!("{key} = {value}"));
     let value = line.get(key.len() + 3..).unwrap_or_default();
     if !key.starts_with("receivers.") {
@@ -172,13 +185,51 @@ fn is_value(characters: &[char], quote: usize) -> bool {
         .any(|source| key.strip_suffix(source).is_some_and(|rest| rest.trim_end().ends_with(['{', ','])))
 }
 
-/// Whether a character lies between `://user:` and `@`.
-fn in_user_info(characters: &[char], start: usize, index: usize) -> bool {
-    let before: String = characters.iter().take(index).skip(start).collect();
-    let after: String =
-        characters.iter().skip(index).take_while(|character| !"\"'/".contains(**character)).collect();
-    before.split_once("://").is_some_and(|(_, rest)| rest.contains(':') && !rest.contains(['@', '/']))
-        && after.chars().skip(1).any(|character| character == '@')
+/// Properties whose values are words of librdkafka, names or addresses.
+const HARMLESS: [&str; 13] = [
+    "client.id",
+    "client.rack",
+    "client.dns.lookup",
+    "group.instance.id",
+    "broker.address.family",
+    "compression.codec",
+    "compression.type",
+    "debug",
+    "partitioner",
+    "sasl.kerberos.service.name",
+    "ssl.ca.location",
+    "ssl.cipher.suites",
+    "ssl.endpoint.identification.algorithm",
+];
+
+/// Whether a property of librdkafka may be shown: a number, a switch, or one that is known to be no key.
+fn is_harmless(property: &str, value: &str) -> bool {
+    let value = value.trim_matches(['"', '\'']);
+    let short_number = value.len() <= 12 && value.parse::<f64>().is_ok();
+    HARMLESS.contains(&property) || short_number || matches!(value, "true" | "false")
+}
+
+/// Whether a character of a text in quotes belongs to the password of a URL: between the colon after the user and the last `@`.
+/// A password may have any character, an `@` or a `/` that should have been encoded among them.
+fn in_password(characters: &[char], start: usize, quote: char, index: usize) -> bool {
+    let text: Vec<char> =
+        characters.iter().skip(start + 1).take_while(|character| **character != quote).copied().collect();
+    let Some(scheme) = text.windows(3).position(|three| three == [':', '/', '/']) else { return false };
+    let rest = text.get(scheme + 3..).unwrap_or_default();
+    let place = |wanted: char| rest.iter().position(|character| *character == wanted);
+    let Some(last) = rest.iter().rposition(|character| *character == '@') else { return false };
+    let Some(colon) = place(':').filter(|colon| place('@').is_some_and(|first| *colon < first)) else {
+        return false;
+    };
+    // `host:8080/path@2`: the colon is that of a port.
+    let is_web = text.starts_with(&['h', 't', 't', 'p']);
+    let port: String = rest.iter().skip(colon + 1).take_while(|character| character.is_ascii_digit()).collect();
+    let after_port = rest.get(colon + 1 + port.len());
+    if is_web && !port.is_empty() && after_port.is_some_and(|character| "/?#".contains(*character)) {
+        return false;
+    }
+    let place = index.checked_sub(start + 1 + scheme + 3);
+    place.is_some_and(|place| place > colon && place < last)
 }
 
 /// Every mistake found.
@@ -313,6 +364,23 @@ mod tests {
             ("receivers.hook.url", "\"https://hooks.example\"", "\"https://hooks.example\""),
             ("receivers.a.urls", "[\"http://a:1/x\", \"http://b:2\"]", "[\"http://a:1/...\", \"http://b:2\"]"),
             ("receivers.owner.to", "[\"o@example.org\"]", "[\"o@example.org\"]"),
+            ("postgres.url", "\"postgres://u:p@ss:w@rd@h/d\"", "\"postgres://u:*********@h/d\""),
+            ("postgres.url", "\"postgres://u:p/a?b@c@h/d\"", "\"postgres://u:*******@h/d\""),
+            (
+                "postgres.url",
+                "\"postgres://u@h:5432/d?application_name=a@b\"",
+                "\"postgres://u@h:5432/d?application_name=a@b\"",
+            ),
+            ("http.external_url", "\"http://h:8080/x@2\"", "\"http://h:8080/x@2\""),
+            ("http.external_url", "\"http://u:8080@h/x\"", "\"http://u:****@h/x\""),
+            ("receivers.ntfy.body", "\"{\\\"key\\\": \\\"K3Y\\\"}\"", "(a template of 20 bytes, not shown)"),
+            ("receivers.ntfy.body", "\"\"\"{\n\"key\": \"K3Y\"}\"\"\"", "(a template of 21 bytes, not shown)"),
+            ("kafka.properties.sasl.oauthbearer.config", "\"principal=K3Y\"", "(not shown)"),
+            ("kafka.properties.sasl.oauthbearer.assertion.private.key.pem", "\"K3Y\"", "(not shown)"),
+            ("kafka.properties.ssl.keystore", "\"123456789012345678901234\"", "(not shown)"),
+            ("kafka.properties.client.rack", "\"eu-1a\"", "\"eu-1a\""),
+            ("kafka.properties.fetch.min.bytes", "100", "100"),
+            ("kafka.properties.enable.sparse.connections", "false", "false"),
         ];
         for (key, value, expected) in cases {
             assert_eq!(shown(key, value), expected);
@@ -330,6 +398,10 @@ mod tests {
             ("url = \"postgres://u:pw@h/d\"", "url = \"postgres://u:**@h/d\""),
             ("url = \"postgres://u@h:5432/d\"", "url = \"postgres://u@h:5432/d\""),
             ("brokers = \"a:1\"", "brokers = \"a:1\""),
+            ("url = \"postgres://u:p@w@h/d\"", "url = \"postgres://u:***@h/d\""),
+            ("body = '{\"k\": \"K3Y\"}'", "body = '************'"),
+            ("\"x.private.key.pem\" = \"K3Y\"", "\"x.private.key.pem\" = \"***\""),
+            ("api_key = \"K3Y\"", "api_key = \"***\""),
         ];
         for (line, shown) in cases {
             assert_eq!(masked(line), shown);

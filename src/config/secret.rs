@@ -116,9 +116,24 @@ impl Section<'_> {
         None
     }
 
+    /// The path of a file that holds a key or a token and is read by somebody else: TLS, librdkafka. One that everybody can
+    /// read is noted as a secret that cannot be used; one that cannot be looked at here is for its reader to complain about.
+    pub(super) fn key_file(&self, key: &'static str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.string(key)?);
+        if std::fs::metadata(&path).is_ok_and(|metadata| is_open(&metadata)) {
+            self.open_to_all(key, &path);
+        }
+        Some(path)
+    }
+
+    fn open_to_all(&self, key: &str, path: &Path) {
+        let hint = format!("chmod o-rwx {}", path.display());
+        self.unread(key, format!("`{}` can be read by everybody", path.display()), Some(hint), false);
+    }
+
     fn read_file(&self, key: &str, path: &Path) -> Option<SecretString> {
         let readable = std::fs::metadata(path).and_then(|metadata| {
-            if metadata.permissions().mode() & 0o004 != 0 {
+            if is_open(&metadata) {
                 return Ok(None);
             }
             std::fs::read_to_string(path).map(Some)
@@ -126,8 +141,7 @@ impl Section<'_> {
         match readable {
             Ok(Some(text)) => Some(without_newline(&text)),
             Ok(None) => {
-                let hint = format!("chmod o-rwx {}", path.display());
-                self.unread(key, format!("`{}` can be read by everybody", path.display()), Some(hint), false);
+                self.open_to_all(key, path);
                 None
             }
             Err(error) => {
@@ -145,6 +159,11 @@ impl Section<'_> {
         }
         self.add_unread(Unread { problem, elsewhere });
     }
+}
+
+/// Whether everybody on this machine can read a file.
+fn is_open(metadata: &std::fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o004 != 0
 }
 
 fn without_newline(text: &str) -> SecretString {

@@ -10,7 +10,10 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Attempt, Conversation, Outgoing, Reason, plain, render_mail};
+use super::http::GuardedResolver;
+use super::redact::Secrets;
+use super::{Attempt, Conversation, Outgoing, Reason, render_mail};
+use crate::escape::plain;
 
 /// Protection of SMTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,9 @@ pub struct EmailReceiver {
     to: Vec<Mailbox>,
     sender: Sender,
     host: Option<String>,
+    /// The name of the mail server, and who looks it up.
+    server: Option<(String, GuardedResolver)>,
+    secrets: Secrets,
 }
 
 impl EmailReceiver {
@@ -85,7 +91,17 @@ impl EmailReceiver {
             EmailTransport::Directory(directory) => Sender::Directory(directory.clone()),
             EmailTransport::Smtp(smtp) => Sender::Smtp(transport(smtp)?),
         };
+        let mut secrets = Secrets::default();
+        let mut server = None;
+        if let EmailTransport::Smtp(smtp) = &options.transport {
+            server = Some((smtp.host.clone(), GuardedResolver::default()));
+            if let Some((user, password)) = &smtp.credentials {
+                secrets.add_login(user, password.expose_secret());
+            }
+        }
         Ok(Self {
+            server,
+            secrets,
             from: mailbox(&options.from)?,
             to: options.to.iter().map(mailbox).collect::<Result<_, _>>()?,
             sender,
@@ -108,18 +124,25 @@ impl EmailReceiver {
             format!("> {headers}")
         });
         match &self.sender {
-            Sender::Smtp(transport) => match transport.send(message).await {
-                Ok(response) => {
-                    let said: Vec<&str> = response.message().collect();
-                    conversation.say(|| format!("< {} {}", response.code(), plain(&said.join(" "))));
-                    Attempt::delivered()
+            Sender::Smtp(transport) => {
+                if let Err(error) = self.may_connect().await {
+                    conversation.say(|| format!("! {error}"));
+                    return Attempt::retry(Reason::Forbidden, error);
                 }
-                Err(error) => {
-                    let attempt = classify(&error);
-                    conversation.say(|| format!("! {}", with_causes(&error)));
-                    attempt
+                match transport.send(message).await {
+                    Ok(response) => {
+                        let said: Vec<&str> = response.message().collect();
+                        let said = self.secrets.redact(said.join(" ").trim_end());
+                        conversation.say(|| format!("< {} {}", response.code(), plain(&said)));
+                        Attempt::delivered()
+                    }
+                    Err(error) => {
+                        let detail = self.secrets.redact(&with_causes(&error));
+                        conversation.say(|| format!("! {detail}"));
+                        classify(&error, detail)
+                    }
                 }
-            },
+            }
             Sender::Directory(directory) => {
                 let path = directory.join(format!("{}.eml", outgoing.id));
                 let part = directory.join(format!(".{}.part", outgoing.id));
@@ -156,11 +179,24 @@ impl EmailReceiver {
     pub(super) async fn probe(&self) -> Result<(), String> {
         match &self.sender {
             Sender::Directory(_) => Ok(()),
-            Sender::Smtp(transport) => match transport.test_connection().await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err("the mail server does not answer".to_owned()),
-                Err(error) => Err(with_causes(&error)),
-            },
+            Sender::Smtp(transport) => {
+                self.may_connect().await?;
+                match transport.test_connection().await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err("the mail server does not answer".to_owned()),
+                    Err(error) => Err(self.secrets.redact(&with_causes(&error))),
+                }
+            }
+        }
+    }
+
+    /// Whether the name of the mail server leads to a machine that may be connected to. A name that cannot be looked up is for the
+    /// transport to complain about.
+    async fn may_connect(&self) -> Result<(), String> {
+        let Some((name, resolver)) = &self.server else { return Ok(()) };
+        match resolver.look_up(name).await {
+            Err(error) if error.contains("forbidden") => Err(format!("cannot connect to {name}: {error}")),
+            _ => Ok(()),
         }
     }
 
@@ -169,7 +205,7 @@ impl EmailReceiver {
         let domain = self.from.email.domain();
         let mut builder = Message::builder()
             .from(self.from.clone())
-            .subject(plain(&mail.subject))
+            .subject(mail.subject)
             // The same over all attempts: a repetition is recognised. All mails of an alert refer to one
             // (never sent) root, which makes them one thread.
             .message_id(Some(format!("<{}@{domain}>", outgoing.id)))
@@ -230,8 +266,7 @@ fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>
 }
 
 /// 4xx is tried again, 5xx is final, everything below SMTP is weather.
-fn classify(error: &lettre::transport::smtp::Error) -> Attempt {
-    let detail = with_causes(error);
+fn classify(error: &lettre::transport::smtp::Error, detail: String) -> Attempt {
     let code = error.status().map(|code| code.to_string());
     if error.is_permanent() {
         let reason = match code.as_deref() {
@@ -260,5 +295,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    plain(&text)
+    // Servers answer in several lines.
+    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

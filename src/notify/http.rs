@@ -1,36 +1,86 @@
 //! The HTTP client: no redirects, no proxies, bounded in time, and never to a forbidden address. The check is
 //! made on the address that is used, after resolving; literals do not pass the resolver and are checked before.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, Url, redirect};
 
 use super::Reason;
-use super::address::is_forbidden;
+use super::address::{allowed, is_forbidden, is_loopback};
 
 /// A client for one destination.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client,
     url: Url,
+    resolver: GuardedResolver,
 }
 
-struct GuardedResolver;
+/// Looks a name up: its addresses, whatever they are. The port is that of the answer.
+pub(super) type Lookup =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync>;
+
+/// The system's resolver.
+fn system() -> Lookup {
+    Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }))
+}
+
+/// A resolver that hands on what may be connected to alone.
+#[derive(Clone)]
+pub(super) struct GuardedResolver {
+    lookup: Lookup,
+    own: Arc<str>,
+}
+
+impl std::fmt::Debug for GuardedResolver {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("GuardedResolver")
+    }
+}
+
+impl Default for GuardedResolver {
+    fn default() -> Self {
+        Self::with(system())
+    }
+}
+
+impl GuardedResolver {
+    pub(super) fn with(lookup: Lookup) -> Self {
+        let own = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+        Self { lookup, own: own.trim().into() }
+    }
+
+    /// The addresses of a name, or of an address as it is written, that may be connected to.
+    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, String> {
+        if let Ok(literal) = host.parse::<IpAddr>() {
+            return allowed(host, &self.own, std::iter::once(SocketAddr::new(literal, 0)));
+        }
+        let found = (self.lookup)(host.to_owned()).await.map_err(|error| error.to_string())?;
+        allowed(host, &self.own, found.into_iter())
+    }
+}
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let resolver = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<_> = found.filter(|address| !is_forbidden(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err("the name resolves to forbidden addresses only".into());
-            }
+            let allowed = resolver.look_up(name.as_str()).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// The host that a URL leads to over plain HTTP, when that is another machine.
+#[must_use]
+pub fn reached_in_the_open(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let host = url.host_str()?;
+    (url.scheme() == "http" && !is_loopback(host)).then(|| host.to_owned())
 }
 
 impl HttpClient {
@@ -39,6 +89,15 @@ impl HttpClient {
     /// # Errors
     /// In words: an unreadable URL or certificate, a forbidden address.
     pub fn new(url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
+        Self::resolving(url, timeout, ca_file, GuardedResolver::default())
+    }
+
+    pub(super) fn resolving(
+        url: &str,
+        timeout: Duration,
+        ca_file: Option<&Path>,
+        resolver: GuardedResolver,
+    ) -> Result<Self, String> {
         super::choose_crypto();
         let url = Url::parse(url).map_err(|error| format!("the URL cannot be read: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -55,7 +114,7 @@ impl HttpClient {
             .no_proxy()
             .timeout(timeout)
             .connect_timeout(timeout.min(Duration::from_secs(10)))
-            .dns_resolver(GuardedResolver)
+            .dns_resolver(resolver.clone())
             .user_agent(concat!("driftd/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = ca_file {
             let pem = std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
@@ -64,7 +123,7 @@ impl HttpClient {
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|error| format!("no HTTP client can be built: {error}"))?;
-        Ok(Self { client, url })
+        Ok(Self { client, url, resolver })
     }
 
     pub(super) fn post(&self) -> reqwest::RequestBuilder {
@@ -99,12 +158,11 @@ impl HttpClient {
         let port = self.url.port_or_known_default().unwrap_or(443);
         let failed = |why: &dyn std::fmt::Display| format!("cannot connect to {host}:{port}: {why}");
         let connecting = async {
-            let found = tokio::net::lookup_host((host, port)).await.map_err(|error| failed(&error))?;
-            let allowed: Vec<_> = found.filter(|address| !is_forbidden(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err(failed(&"the name resolves to forbidden addresses only"));
+            let mut found = self.resolver.look_up(host).await.map_err(|error| failed(&error))?;
+            for address in &mut found {
+                address.set_port(port);
             }
-            tokio::net::TcpStream::connect(allowed.as_slice()).await.map_err(|error| failed(&error))
+            tokio::net::TcpStream::connect(found.as_slice()).await.map_err(|error| failed(&error))
         };
         match tokio::time::timeout(Duration::from_secs(10), connecting).await {
             Ok(connected) => connected.map(|_| ()),

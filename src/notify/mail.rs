@@ -4,9 +4,9 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::plain;
 use super::words::{Told, facts, model, number, request_facts, segments_line, sentence, text_of};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
+use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;
 
 /// A rendered mail.
@@ -24,7 +24,12 @@ pub struct Mail {
 #[must_use]
 pub fn render_mail(event: &Value) -> Option<Mail> {
     let told = Told::read(event)?.for_people();
-    Some(Mail { subject: told.title(), text: text_of(&told), html: page(&told).into_string() })
+    // The parts are plain already; what one of them forgets does not act either.
+    Some(Mail {
+        subject: plain(&told.title()),
+        text: plain_lines(&text_of(&told)).into_owned(),
+        html: plain_lines(&page(&told).into_string()).into_owned(),
+    })
 }
 
 /// Programs that know about dark schemes take these; the others show the inline light colours.

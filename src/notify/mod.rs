@@ -9,14 +9,16 @@ mod http;
 mod mail;
 mod oauth;
 mod receiver;
+mod redact;
 mod schedule;
 mod words;
 
+pub use address::is_loopback;
 pub use circuit::Circuit;
 pub use dialect::{Dialect, DialectError, Keys, Method, Request, Template, Training, sign, verify};
 pub use email::{EmailOptions, EmailReceiver, EmailTransport, SmtpOptions, SmtpProtection};
 pub use examples::{example_alert, example_request, examples, test_event};
-pub use http::HttpClient;
+pub use http::{HttpClient, reached_in_the_open};
 pub use mail::{Mail, render_mail};
 pub use oauth::{OauthClient, fetch_token};
 pub use receiver::{Auth, HttpOptions, HttpReceiver};
@@ -290,12 +292,6 @@ pub fn unix_seconds() -> u64 {
 /// Chooses the process's one TLS implementation; later calls have no effect.
 fn choose_crypto() {
     let _already_chosen = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// Names and texts that come from data, without anything that could act in a header, a terminal or a log.
-#[must_use]
-pub fn plain(text: &str) -> String {
-    text.replace(crate::report::is_hidden, " ")
 }
 
 #[cfg(test)]

@@ -7,9 +7,12 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::address::is_loopback;
 use super::dialect::{Dialect, DialectError, Method, Request};
 use super::http::{HttpClient, explain, read_some};
+use super::redact::Secrets;
 use super::{Attempt, Conversation, Outgoing, Reason};
+use crate::escape::plain;
 use crate::retrain::RequestState;
 
 /// How requests say who asks.
@@ -42,16 +45,44 @@ pub struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// Whether one of its URLs leads to an address of this machine's loopback interface.
+    /// Whether one of its URLs leads to a listener: over this machine's loopback interface by address or name, by its own
+    /// address, or by the URL that people reach it by.
     #[must_use]
-    pub fn leads_to(&self, listener: SocketAddr) -> bool {
-        let host = |url: &SecretString| {
+    pub fn leads_to(&self, listener: SocketAddr, external: Option<&str>) -> bool {
+        let external = external.and_then(|url| reqwest::Url::parse(url).ok());
+        let own = |url: &SecretString| {
             let url = reqwest::Url::parse(url.expose_secret()).ok()?;
-            let name = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
-            let local = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-            Some(local && url.port_or_known_default() == Some(listener.port()))
+            let host = url.host_str()?;
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            let local = is_loopback(host) || bare.parse::<IpAddr>().is_ok_and(|address| address == listener.ip());
+            let there = external.as_ref().is_some_and(|external| {
+                let base = external.path().trim_end_matches('/');
+                let below =
+                    url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                external.host_str() == Some(host)
+                    && external.port_or_known_default() == url.port_or_known_default()
+                    && below
+            });
+            Some(there || (local && url.port_or_known_default() == Some(listener.port())))
         };
-        self.urls.iter().any(|url| host(url).unwrap_or(false))
+        self.urls.iter().any(|url| own(url).unwrap_or(false))
+    }
+
+    /// What must not be seen in answers.
+    fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        for url in &self.urls {
+            secrets.add_url(url.expose_secret());
+        }
+        for secret in self.dialect.secrets() {
+            secrets.add(secret.expose_secret());
+        }
+        match &self.auth {
+            Auth::None => {}
+            Auth::Bearer(secret) | Auth::Header(_, _, secret) => secrets.add(secret.expose_secret()),
+            Auth::Basic(user, password) => secrets.add_login(user, password.expose_secret()),
+        }
+        secrets
     }
 }
 
@@ -62,6 +93,7 @@ pub struct HttpReceiver {
     auth: Auth,
     timeout: Duration,
     fingerprint: String,
+    secrets: Secrets,
 }
 
 /// An answer, as far as it matters.
@@ -92,6 +124,7 @@ impl HttpReceiver {
             auth: options.auth.clone(),
             timeout: options.timeout,
             fingerprint: format!("{}:{hash:016x}", options.dialect.name()),
+            secrets: options.secrets(),
         })
     }
 
@@ -204,19 +237,14 @@ impl HttpReceiver {
             conversation.say(|| "> (credentials, not shown)".to_owned());
         }
         if let Some(body) = &request.body {
-            conversation.say(|| {
-                let mut shown = body.clone();
-                for secret in self.dialect.secrets() {
-                    shown = shown.replace(secret.expose_secret(), "[secret]");
-                }
-                format!(">\n> {}", shown.replace('\n', "\n> "))
-            });
+            conversation.say(|| format!(">\n> {}", self.secrets.redact(body).replace('\n', "\n> ")));
             builder = builder.body(body.clone());
         }
         let response = match builder.send().await {
             Ok(response) => response,
             Err(error) => {
                 let (reason, detail) = explain(error);
+                let detail = self.secrets.redact(&detail);
                 conversation.say(|| format!("! {}: {detail}", reason.as_str()));
                 return Err((reason, detail));
             }
@@ -227,9 +255,15 @@ impl HttpReceiver {
             .get("retry-after")
             .and_then(|value| retry_after(value.to_str().ok()?, super::unix_seconds()));
         let text = read_some(response).await;
-        conversation
-            .say(|| format!("< HTTP {status}\n< {}", super::plain(&text).chars().take(500).collect::<String>()));
-        Ok(Answer { status, after, body: serde_json::from_str(&text).unwrap_or_default() })
+        conversation.say(|| {
+            // Before it is cut: a part of a secret is found by nobody.
+            let shown: String = self.secrets.redact(&text).chars().take(500).collect();
+            let lines: Vec<String> = shown.lines().map(|line| format!("< {}", plain(line))).collect();
+            format!("< HTTP {status}\n{}", lines.join("\n"))
+        });
+        // What is taken from it is shown and stored, too: why it was refused, what a run is called.
+        let body = self.secrets.redact_value(serde_json::from_str(&text).unwrap_or_default());
+        Ok(Answer { status, after, body })
     }
 }
 

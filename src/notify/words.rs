@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
-use super::plain;
 use crate::alert::{
     AlertStatus, AlertView, AlertsEvent, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, RuleKind, SEGMENT_NAMES,
     SendReason, WindowEvidence, series_words, summary_of, times, worst_and_last,
 };
+use crate::escape::plain;
 use crate::retrain::RetrainingEvent;
 
 /// An event that people read.

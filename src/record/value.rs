@@ -22,6 +22,7 @@ use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Absence, EventTime, MAX_CATEGORY_BYTES, TimeFormat};
+use crate::escape::plain;
 
 /// A value as a reader hands it over.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,8 +174,7 @@ impl<'a> Value<'a> {
 
 /// The first characters of hostile text, on one line, for messages.
 pub(crate) fn shortened(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut shown = plain(&text.chars().take(SHOWN).collect::<String>());
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }

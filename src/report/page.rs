@@ -27,7 +27,8 @@ pub fn page(title: &str, content: &Markup) -> String {
             }
         }
     };
-    document.into_string()
+    // Names from files may have what acts instead of showing itself; no markup has.
+    crate::escape::plain_lines(&document.into_string()).into_owned()
 }
 
 /// A verdict as a badge: a word, not only a colour.

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words};
-use super::text::{Colours, grouped, note, plain, wrapped};
+use super::text::{Colours, grouped, note, wrapped};
 use super::{Outcome, columns};
 use crate::chart::BLOCKS;
+use crate::escape::plain;
 use crate::judge::why::number;
 
 /// Windows of a line of scores.

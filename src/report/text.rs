@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome};
 use crate::chart::sparkline;
+use crate::escape::plain;
 use crate::judge::why::number;
 
 const WIDTH: usize = 100;
@@ -166,19 +167,6 @@ fn movement(column: &ColumnReport) -> String {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn percent(count: u64, all: u64) -> String {
     format!("{:.0} %", count as f64 / all.max(1) as f64 * 100.0)
-}
-
-/// Without control characters, which a terminal would obey, and without those that turn the direction of text.
-pub(super) fn plain(text: &str) -> String {
-    text.replace(is_hidden, "\u{fffd}")
-}
-
-/// Whether a character acts instead of showing itself: controls, and what turns the direction of text. Names and values from
-/// records may have them.
-#[must_use]
-pub fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn shortened(text: &str, width: usize) -> String {

@@ -1,5 +1,6 @@
 //! Logs, metrics and, as a feature, traces.
 
+mod escaped;
 mod metrics;
 mod traces;
 
@@ -11,6 +12,8 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use escaped::Escaped;
 
 /// How logs look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,8 @@ pub enum LogFormat {
     Journald,
 }
 
-/// Starts logging to standard error or the journal. Later calls have no effect.
+/// Starts logging to standard error or the journal. Later calls have no effect. An entry is one line in every format: what in it
+/// comes from data is written out.
 ///
 /// # Errors
 /// When the filter cannot be read or there is no journal.
@@ -39,17 +43,17 @@ pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
         LogFormat::Journald => {
             let journal =
                 tracing_journald::layer().map_err(|error| format!("cannot reach the journal: {error}"))?;
-            registry.with(journal.with_filter(filter)).try_init()
+            registry.with(Escaped(journal).with_filter(filter)).try_init()
         }
         LogFormat::Auto if under_systemd => match tracing_journald::layer() {
-            Ok(journal) => registry.with(journal.with_filter(filter)).try_init(),
-            Err(_) => registry.with(text_layer().with_filter(filter)).try_init(),
+            Ok(journal) => registry.with(Escaped(journal).with_filter(filter)).try_init(),
+            Err(_) => registry.with(Escaped(text_layer()).with_filter(filter)).try_init(),
         },
         LogFormat::Json => {
             let json = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
-            registry.with(json.with_filter(filter)).try_init()
+            registry.with(Escaped(json).with_filter(filter)).try_init()
         }
-        LogFormat::Auto | LogFormat::Text => registry.with(text_layer().with_filter(filter)).try_init(),
+        LogFormat::Auto | LogFormat::Text => registry.with(Escaped(text_layer()).with_filter(filter)).try_init(),
     };
     // Already started: tests run several daemons in one process.
     let _already_started = outcome;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 15] = [
+const CORE: [&str; 16] = [
     "record",
     "binning",
     "distribution",
@@ -19,6 +19,7 @@ const CORE: [&str; 15] = [
     "report",
     "chart",
     "view",
+    "escape",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 

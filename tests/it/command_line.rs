@@ -678,3 +678,35 @@ fn tail_ends_when_it_is_told_to_on_a_busy_topic_too() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("write 30s, 5m, or a number of seconds"), "{text}");
 }
+
+/// A receiver that sends back what it was sent, to whoever tries it out.
+#[test]
+fn what_a_receiver_echoes_is_not_shown_with_its_secret() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 16_384];
+            let length = stream.read(&mut request).unwrap();
+            let head = String::from_utf8_lossy(&request[..length]);
+            let body = format!("you sent\r\n{}\u{1b}[31m", head.split("\r\n\r\n").next().unwrap());
+            write!(stream, "HTTP/1.1 500 Oh\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("driftd.toml");
+    let text = format!(
+        "[kafka]\nbrokers = \"127.0.0.1:1\"\n[postgres]\nurl = \"postgres://127.0.0.1:1/d\"\n\
+         [receivers.echo]\ntype = \"cloudevents\"\nurl = \"http://{address}/hooks/K3Y0123456789abc\"\ntoken = \"swordfish-T0KEN\"\n"
+    );
+    fs::write(&path, text).unwrap();
+    for format in [&["notify", "test", "echo"][..], &["--json", "notify", "test", "echo"]] {
+        let (code, said) = driftd(&path, format, &[]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("you sent") && said.contains("Bearer [secret]"), "{said}");
+        assert!(!said.contains("swordfish") && !said.contains("K3Y0123456789abc"), "{said}");
+        assert!(!said.contains('\u{1b}') && said.contains("u{1b}[31m"), "{said}");
+    }
+}

@@ -121,12 +121,132 @@ fn a_listener_that_others_reach_needs_tokens_and_is_told_to_encrypt() {
         "{refused}"
     );
     let token = "[[http.tokens]]\nname = \"me\"\nrole = \"admin\"\ntoken = \"0123456789abcdefghij\"\n";
-    let settings = load(token).unwrap();
-    assert!(settings.warnings.iter().any(|warning| warning.contains("tokens travel unencrypted")));
+    let refused = load(token).unwrap_err().to_string();
+    assert!(refused.contains("tokens would travel unencrypted to 0.0.0.0:9464"), "{refused}");
+    let settings = load(&format!("allow_plain_http = true\n{token}")).unwrap();
     assert!(!format!("{settings:?}").contains("0123456789abcdefghij"), "settings never show a secret");
     let tls = "[http.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n";
-    let settings = load(&format!("{tls}{token}")).unwrap();
-    assert!(!settings.warnings.iter().any(|warning| warning.contains("unencrypted")), "{:?}", settings.warnings);
+    load(&format!("{tls}{token}")).unwrap();
+    let refused =
+        load(&format!("external_url = \"http://drift.example.org\"\n{tls}{token}")).unwrap_err().to_string();
+    assert!(refused.contains("tokens would travel unencrypted to drift.example.org"), "{refused}");
+}
+
+#[test]
+fn a_secret_travels_unencrypted_to_another_machine_only_where_the_file_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("driftd.toml");
+    let load = |more: &str| {
+        fs::write(&path, format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n{more}"))
+            .unwrap();
+        config::load(&path)
+    };
+    let receiver =
+        |kind: &str, url: &str, more: &str| format!("[receivers.x]\ntype = \"{kind}\"\nurl = \"{url}\"\n{more}\n");
+    let secret = "secret = \"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
+    for text in [
+        receiver("cloudevents", "http://events.example.org/", "token = \"abc\""),
+        receiver("cloudevents", "http://10.0.0.7/", "username = \"u\"\npassword = \"abc\""),
+        receiver("template", "http://events.example.org/", "body = \"x\"\ntoken = \"abc\""),
+        receiver("slack", "http://chat.example.org/T0/B0", ""),
+        receiver("teams", "http://chat.example.org/T0/B0", ""),
+        receiver("pagerduty", "http://pager.example.org/", "routing_key = \"abc\""),
+        receiver("opsgenie", "http://pager.example.org/", "api_key = \"abc\""),
+        receiver("webhook", "http://hooks.example.org/", &format!("{secret}\ntoken = \"abc\"")),
+        receiver("argo", "http://argo:12000/", "token = \"abc\""),
+        "[receivers.x]\ntype = \"alertmanager\"\nurls = [\"https://a:1\", \"http://b:2\"]\nusername = \"u\"\npassword = \"abc\"\n".to_owned(),
+    ] {
+        let refused = load(&text).unwrap_err().to_string();
+        assert!(refused.contains("would travel unencrypted to") && refused.contains("allow_plain_http"), "{text}: {refused}");
+        load(&format!("{text}allow_plain_http = true\n")).unwrap_or_else(|error| panic!("{text}: {error}"));
+        for local in ["127.0.0.1", "localhost", "[::1]"] {
+            let url = text.replace("events.example.org", local).replace("chat.example.org", local).replace("pager.example.org", local);
+            let url = url.replace("10.0.0.7", local).replace("hooks.example.org", local).replace("argo:", &format!("{local}:")).replace("//b:2", &format!("//{local}:2"));
+            load(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        }
+    }
+    // Nothing secret is sent: a signature is none.
+    load(&receiver("webhook", "http://hooks.example.org/", secret)).unwrap();
+    load(&receiver("argo", "http://argo:12000/retrain", "")).unwrap();
+    let endpoint = |url: &str, more: &str| {
+        format!(
+            "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\n[kafka.security.token_endpoint]\nurl = \"{url}\"\n\
+             client_id = \"c\"\nclient_secret = \"abc\"\n{more}"
+        )
+    };
+    let refused = load(&endpoint("http://login.example.org/token", "")).unwrap_err().to_string();
+    assert!(refused.contains("the client's secret would travel unencrypted to login.example.org"), "{refused}");
+    load(&endpoint("http://login.example.org/token", "allow_plain_http = true\n")).unwrap();
+    load(&endpoint("https://login.example.org/token", "")).unwrap();
+}
+
+#[test]
+fn keys_that_everybody_can_read_are_refused_as_secret_files_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    fs::write(&key, "x").unwrap();
+    let path = folder.path().join("driftd.toml");
+    let load = |more: &str| {
+        fs::write(&path, format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n{more}"))
+            .unwrap();
+        config::load(&path)
+    };
+    let key_path = key.display();
+    let texts = [
+        format!("[http.tls]\ncert_file = \"c\"\nkey_file = \"{key_path}\"\n"),
+        format!("[kafka.security]\nprotocol = \"ssl\"\nkey_file = \"{key_path}\"\n"),
+        format!(
+            "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\ntoken = {{ file = \"{key_path}\" }}\n"
+        ),
+    ];
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    for text in &texts {
+        let refused = load(text).unwrap_err().to_string();
+        assert!(
+            refused.contains("can be read by everybody") && refused.contains("chmod o-rwx"),
+            "{text}: {refused}"
+        );
+    }
+    crate::support::private(&key);
+    for text in &texts {
+        load(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+}
+
+#[test]
+fn no_key_is_in_what_viewers_are_shown_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("driftd.toml");
+    let text = "[kafka]\nbrokers = \"b\"\n[kafka.properties]\n\"sasl.oauthbearer.config\" = \"K3Y-1\"\n\"client.rack\" = \"eu-1a\"\n\
+                \"sasl.oauthbearer.assertion.private.key.pem\" = \"\"\"\nK3Y-2\n\"\"\"\n\
+                [postgres]\nurl = \"postgres://driftd:K3Y-3@K3Y-4/K3Y-5@db.example.org/driftd\"\n\
+                [receivers.one]\ntype = \"template\"\nurl = \"https://a.example.org/K3Y-6?k=K3Y-7\"\nbody = \"{\\\"api\\\": \\\"K3Y-8\\\"}\"\n\
+                [receivers.two]\ntype = \"template\"\nurl = \"https://u:K3Y-a@b.example.org/\"\nbody = \"\"\"\n{\"api\": \"K3Y-9\"}\n\"\"\"\n\
+                [receivers.three]\ntype = \"template\"\nurl = \"https://c.example.org/\"\nbody = 'x=\"K3Y-b\"'\n";
+    fs::write(&path, text).unwrap();
+    let settings = config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    let shown: Vec<String> =
+        settings.configured.iter().map(|value| format!("{} = {}", value.key, value.value)).collect();
+    let all = shown.join("\n");
+    assert!(!all.contains("K3Y"), "{all}");
+    for wanted in [
+        "kafka.properties.client.rack = \"eu-1a\"",
+        "receivers.one.url = \"https://a.example.org/...\"",
+        "db.example.org/driftd",
+    ] {
+        assert!(all.contains(wanted), "{wanted} in {all}");
+    }
+    let (code, output) = {
+        let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+            .arg("--config")
+            .arg(&path)
+            .args(["config", "show"])
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(code == Some(0) && !output.contains("K3Y") && output.contains("eu-1a"), "{output}");
 }
 
 /// Takes the comment sign off every line that is a key or a table, but for paragraphs that begin with one of `skip`.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, baseline, runtime, say};
+use super::{CliError, baseline, runtime, say, say_lines};
 use crate::app::{App, source_options, store_options};
 use crate::config;
 use crate::kafka::{LocalBroker, Producer};
@@ -71,7 +71,7 @@ fn make_directory(directory: &Path) -> Result<(), CliError> {
 
 async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     say("driftd demo: a model predicts the demand for rental bikes. It was trained on January to June 2011;");
-    say("its predictions of the following 18 months are replayed through Kafka.\n");
+    say_lines("its predictions of the following 18 months are replayed through Kafka.\n");
 
     // Declared in this order so that the services outlive what uses them.
     let cluster = match &arguments.database_url {
@@ -132,7 +132,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     if let Some(address) = http {
         say(format!("  daemon     running, http://{address}/"));
     }
-    say(format!("  files      {}\n", directory.display()));
+    say_lines(format!("  files      {}\n", directory.display()));
 
     let outcome = tokio::select! {
         outcome = watch(&store, producer, live, &listener, directory) => outcome,
@@ -261,7 +261,7 @@ async fn show_outcome(
     elapsed: Duration,
 ) -> Result<(), CliError> {
     let windows = store.closed_windows(MONITOR).await?;
-    say(format!(
+    say_lines(format!(
         "\n{counted} records in {} windows, each counted exactly once, in {:.0} s.\n",
         windows.len(),
         elapsed.as_secs_f64()
@@ -277,7 +277,7 @@ async fn show_outcome(
     if let Some(first) = mails.first() {
         show_mail(first)?;
     }
-    say("\nwebhooks received on the demo's own listener:");
+    say_lines("\nwebhooks received on the demo's own listener:");
     for webhook in received {
         let at = |path: &str| webhook.body.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let window = match at("/data/alerts/0/evidence/window/start") {
@@ -296,12 +296,12 @@ async fn show_outcome(
     {
         let evidence = request.body.pointer("/data/windows").and_then(Value::as_array).map_or(0, Vec::len);
         let offsets = request.body.pointer("/data/windows/0/offsets").map(ToString::to_string).unwrap_or_default();
-        say(format!(
+        say_lines(format!(
             "\nthe retraining request names {evidence} drifting windows; the first is made of these offsets:\n  {offsets}"
         ));
         say("  (it was produced to the topic `retraining`, too)");
     }
-    say("\nwhat `driftd status` shows:");
+    say_lines("\nwhat `driftd status` shows:");
     super::status::show(status);
     Ok(())
 }
@@ -334,7 +334,7 @@ fn unfold(text: &str) -> String {
 }
 
 fn next_steps(directory: &Path, keep: bool, http: Option<std::net::SocketAddr>) {
-    say("\nnext:");
+    say_lines("\nnext:");
     say(format!("  less {}/mails/*.eml", directory.display()));
     say(format!("  less {}/monitors.d/bike-demand.toml   # the whole monitor, in one file", directory.display()));
     if keep {
@@ -344,7 +344,7 @@ fn next_steps(directory: &Path, keep: bool, http: Option<std::net::SocketAddr>) 
             ));
         }
         say(format!("  driftd --config {}/driftd.toml status", directory.display()));
-        say("\nrunning until Ctrl-C");
+        say_lines("\nrunning until Ctrl-C");
     } else {
         say("  driftd demo --keep                    # the same, and leave it running");
         say("  config/driftd.toml, config/monitors.d/example.toml   # every key, with its consequence");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::monitor::configured_one;
-use super::{CliError, Context, actor, as_json, say, with_store};
+use super::{CliError, Context, actor, as_json, say, say_json_line, with_store};
 use crate::alert::{
     AlertChange, ChangeKind, ChangeReason, Evidence, GroupKey, Labels, RuleKind, Severity, Transition,
 };
@@ -164,7 +164,7 @@ fn conclude(
 /// Says what happened: a JSON object a line for programs, otherwise in words.
 fn step(event: &serde_json::Value, words: &str) {
     if as_json() {
-        say(event.to_string());
+        say_json_line(event);
     } else {
         say(words);
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::CliError;
 use super::step;
-use crate::notify::plain;
+use crate::escape::plain;
 use crate::store::{Store, WaitingGroup};
 use crate::view::{AlertDetail, DeliveryEntry};
 

@@ -24,6 +24,8 @@ pub(in crate::cli) struct ServerOptions {
     pub(in crate::cli) token_file: Option<PathBuf>,
     /// The authority to trust beside the system's.
     pub(in crate::cli) ca_file: Option<PathBuf>,
+    /// Whether a token may travel unencrypted.
+    pub(in crate::cli) allow_plain_http: bool,
 }
 
 impl ServerOptions {
@@ -80,12 +82,12 @@ impl Client {
             ));
         }
         let token = options.token()?;
-        let local = base.host_str().is_some_and(|host| {
-            let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-            host == "localhost" || literal.is_ok_and(|address| address.is_loopback())
-        });
-        if token.is_some() && base.scheme() == "http" && !local {
-            super::super::warn(&format!("the token travels unencrypted to {base}"));
+        let local = base.host_str().is_some_and(crate::notify::is_loopback);
+        if token.is_some() && base.scheme() == "http" && !local && !options.allow_plain_http {
+            return Err(CliError::Usage(format!(
+                "the token would travel unencrypted to {base}\nhint: write https://, or say --allow-plain-http where the network is \
+                 trusted"
+            )));
         }
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()

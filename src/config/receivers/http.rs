@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Kind, training};
+use crate::config::daemon::in_the_open;
 use crate::config::section::Section;
 use crate::notify::{Auth, Dialect, HttpOptions, Keys, Template};
 
@@ -143,11 +144,18 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
         }
     };
     let key = if kind == Kind::Alertmanager { "urls" } else { "url" };
+    // Of some the URL itself is the secret, or the body holds it.
+    let says_who = matches!(kind, Kind::Slack | Kind::Teams | Kind::PagerDuty | Kind::Opsgenie);
+    let sends_secret = says_who || section.has("token") || section.has("password");
     for url in &urls {
         let url = url.expose_secret();
+        if sends_secret {
+            in_the_open(section, key, url, "its secret");
+        }
         if !(url.starts_with("https://") || url.starts_with("http://")) {
             section.add(section.problem(key, "must begin with `https://` or `http://`"));
         }
     }
+    section.value("allow_plain_http");
     (!urls.is_empty()).then_some(urls)
 }

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
+use crate::escape::plain_lines;
 use crate::http::access::{Caller, Role};
-use crate::report::is_hidden;
 
 /// Around a page's content.
 #[derive(Clone, Debug, Default)]
@@ -94,13 +94,9 @@ pub(super) fn page(layout: &Layout, content: &Markup) -> Response {
             }
         }
     };
-    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], visible(document.into_string())).into_response()
-}
-
-/// Without control characters and those that turn the direction of text: no markup has them, names from records may.
-fn visible(document: String) -> String {
-    let hidden = |letter: char| letter != '\n' && is_hidden(letter);
-    if document.contains(hidden) { document.replace(hidden, "\u{fffd}") } else { document }
+    // No markup has what acts instead of showing itself; names from records may.
+    let document = plain_lines(&document.into_string()).into_owned();
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], document).into_response()
 }
 
 /// The way to a page.

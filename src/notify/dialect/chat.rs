@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::words::{Told, column_line, facts, request_facts, segments_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
+use crate::escape::plain;
 
 /// Alerts a chat message spells out.
 const MAX_ALERTS: usize = 5;
@@ -41,7 +42,7 @@ fn findings<'a>(moved: impl Iterator<Item = &'a DriftedColumn>, more: usize) -> 
     for column in moved.iter().take(MAX_LINES) {
         lines.push(format!("• {}", column_line(column)));
         if let Some(reason) = column.why.first() {
-            lines.push(format!("   {}", super::super::plain(reason)));
+            lines.push(format!("   {}", plain(reason)));
         }
     }
     let more = moved.len().saturating_sub(MAX_LINES) + more;

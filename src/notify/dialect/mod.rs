@@ -190,11 +190,12 @@ impl Dialect {
         }
     }
 
-    /// Secrets that bodies hold: they are never shown.
+    /// Its secrets, which bodies hold or are signed with: they are never shown.
     #[must_use]
     pub fn secrets(&self) -> Vec<&SecretString> {
         match self {
             Self::PagerDuty { routing_key } => vec![routing_key],
+            Self::Webhook(Keys(keys)) => keys.iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::words::{column_line, facts, headline, segments_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, AlertsEvent, Severity};
+use crate::escape::plain;
 
 /// Opsgenie cuts descriptions at 15000 characters.
 const MAX_DESCRIPTION: usize = 15_000;
@@ -43,7 +44,7 @@ fn details(alert: &AlertView) -> Value {
     }
     details.insert("Columns".to_owned(), columns.into());
     if let Some(first) = alert.evidence.moved().next().filter(|column| !column.why.is_empty()) {
-        details.insert("Why".to_owned(), first.why.join("; ").into());
+        details.insert("Why".to_owned(), plain(&first.why.join("; ")).into());
     }
     details.insert("What to do".to_owned(), alert.evidence.advice.clone().into());
     details.into()

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::{Outgoing, examples};
 use super::{DialectError, Request};
+use crate::escape::plain;
 
 /// Instructions a rendering may take; a loop over all alerts and columns of a large event takes some ten thousand.
 const FUEL: u64 = 500_000;
@@ -51,12 +52,13 @@ impl Template {
             let told = super::super::words::Told::read(&message.body).map(super::super::words::Told::for_people);
             let title = told.as_ref().map(super::super::words::Told::title).unwrap_or_default();
             let text = told.as_ref().map(super::super::words::text_of).unwrap_or_default();
+            if !json {
+                context.values_mut().for_each(plain_texts);
+            }
             context.insert("id".to_owned(), message.id.to_string().into());
             context.insert("title".to_owned(), title.into());
+            // Of several lines, its names are plain already.
             context.insert("text".to_owned(), text.into());
-        }
-        if !json {
-            plain_texts(&mut context);
         }
         environment
             .render_named_str("body", &self.body, minijinja::Value::from(minijinja::value::Serde(&context)))
@@ -73,12 +75,10 @@ impl Template {
     }
 }
 
-/// Control characters but line ends have no place in a text.
+/// Names and values as they may stand in a text.
 fn plain_texts(value: &mut Value) {
     match value {
-        Value::String(text) => {
-            *text = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
-        }
+        Value::String(text) => *text = plain(text),
         Value::Array(values) => values.iter_mut().for_each(plain_texts),
         Value::Object(values) => values.values_mut().for_each(plain_texts),
         _ => {}

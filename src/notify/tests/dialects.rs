@@ -100,7 +100,8 @@ fn templates_are_escaped_bounded_and_checked_with_every_event() {
     let plain =
         Dialect::Template(Template { body: "{{ title }}\n{{ text }}".into(), content_type: "text/plain".into() });
     let text = plain.requests(&outgoing(hostile()), 0).unwrap().remove(0).body.unwrap();
-    assert!(!text.contains('\u{1b}') && !text.contains('\r'), "{text}");
+    assert!(!text.contains(|letter: char| letter != '\n' && crate::escape::is_hidden(letter)), "{text:?}");
+    assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
 }
 
 #[test]

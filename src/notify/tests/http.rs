@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -218,8 +219,88 @@ fn what_leads_to_the_daemons_own_listener_is_noticed() {
         ("http://[::1]:9464/", true),
         ("http://127.0.0.1:9465/", false),
         ("http://10.0.0.1:9464/", false),
+        ("http://LOCALHOST.:9464/", true),
+        ("http://driftd.localhost:9464/", true),
+        ("http://ip6-localhost:9464/", true),
+        ("http://[::ffff:127.0.0.1]:9464/", true),
+        ("https://drift.example.org/api/v1/mlflow", true),
+        ("https://drift.example.org:8443/", false),
+        ("https://hooks.example.org/", false),
     ] {
-        assert_eq!(options(url, Dialect::Slack).leads_to(listener), own, "{url}");
+        let external = Some("https://drift.example.org");
+        assert_eq!(options(url, Dialect::Slack).leads_to(listener, external), own, "{url}");
+    }
+    let below = |url| options(url, Dialect::Slack).leads_to(listener, Some("https://ops.example.org/driftd/"));
+    assert!(below("https://ops.example.org/driftd/x") && !below("https://ops.example.org/other"));
+}
+
+/// Names that resolve as a test has it: to addresses that are never connected to, and to a server of the test.
+#[tokio::test]
+async fn a_name_is_connected_to_where_it_may_lead_and_nowhere_else() {
+    let (url, heard) = server("HTTP/1.1 204 No Content\r\n\r\n", Then::Close).await;
+    let port = url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+    let client = |name: &str, addresses: &'static [&'static str]| {
+        let lookup: crate::notify::http::Lookup = Arc::new(move |_| {
+            let found = addresses.iter().map(|text| std::net::SocketAddr::new(text.parse().unwrap(), 0)).collect();
+            Box::pin(async move { Ok(found) })
+        });
+        let resolver = crate::notify::http::GuardedResolver::with(lookup);
+        let url = format!("http://{name}:{port}/hook");
+        HttpClient::resolving(&url, Duration::from_secs(2), None, resolver).unwrap()
+    };
+    for (name, addresses) in [
+        ("hooks.example.org", &["169.254.169.254"][..]),
+        ("hooks.example.org", &["100.100.100.200", "fd00:ec2::254", "168.63.129.16", "192.0.0.192"]),
+        ("hooks.example.org", &["64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254", "fd20:ce::254"]),
+        // A name from elsewhere that leads to services of this machine.
+        ("hooks.example.org", &["127.0.0.1", "::1", "::ffff:127.0.0.1", "2002:7f00:1::1"]),
+        ("localhost", &["169.254.169.254"]),
+    ] {
+        let client = client(name, addresses);
+        let refused = client.connects().await.unwrap_err();
+        assert!(refused.contains("forbidden addresses"), "{name}: {refused}");
+        let (reason, detail) = crate::notify::http::explain(client.post().send().await.unwrap_err());
+        assert_eq!(reason, Reason::Forbidden, "{name}: {detail}");
+    }
+    assert!(heard.lock().unwrap().is_empty());
+    // The one address of several that may be connected to is.
+    let client = client("localhost", &["169.254.169.254", "100.100.100.200", "127.0.0.1"]);
+    client.connects().await.unwrap();
+    assert_eq!(client.post().send().await.unwrap().status(), 204);
+}
+
+/// Whatever a receiver sends back of what it was sent is shown and stored without its secrets.
+#[tokio::test]
+async fn what_a_receiver_echoes_is_shown_without_secrets() {
+    let echo = |secret: &str| {
+        let body = format!(
+            "{{\"id\":\"{secret}\",\"dag_run_id\":\"{secret}\",\"headers\":{{\"authorization\":\"Bearer {secret}\"}}}}"
+        );
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        &*Box::leak(answer.into_boxed_str())
+    };
+    let base64 = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    for form in [
+        SECRET.to_owned(),
+        base64(&format!("driftd:{SECRET}")),
+        signing_secret().expose_secret().to_owned(),
+        base64(SECRET),
+    ] {
+        for dialect in [
+            Dialect::Webhook(Keys(vec![signing_secret()])),
+            Dialect::Template(Template { body: "{{ title }}".into(), content_type: "text/plain".into() }),
+            Dialect::PagerDuty { routing_key: secret() },
+            Dialect::Training(Training::Airflow { version: 3, dag: "retrain".into() }),
+            Dialect::Training(Training::Prefect { deployment: "d".into() }),
+        ] {
+            let (url, _) = server(echo(&form), Then::Close).await;
+            // A bearer's token is never sent as a password is.
+            let basic = form == base64(&format!("driftd:{SECRET}"));
+            let auths = [Auth::Basic("driftd".into(), secret()), Auth::Bearer(secret())];
+            for auth in auths.into_iter().take(if basic { 1 } else { 2 }) {
+                attempt_as(auth, &format!("{url}/{SECRET}"), dialect.clone()).await;
+            }
+        }
     }
 }
 

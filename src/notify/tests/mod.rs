@@ -41,8 +41,7 @@ fn assert_leaks_no_secret(attempt: &Attempt, conversation: &Conversation) {
 
 /// An event whose names try to be headers, markup, mentions, formulas and template code.
 fn hostile() -> Value {
-    let name =
-        "evil\r\nBcc: x@example.org\r\n\r\n<script>alert(1)</script>*<!channel>|`=cmd()`{{ data }}\u{1b}[31m";
+    let name = "evil\r\nBcc: x@example.org\r\n\r\n<script>alert(1)</script>*<!channel>|`=cmd()`{{ data }}\u{1b}[31m\u{9b}1m\u{85}\u{7f}\u{0}\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{2029}\u{200b}";
     let mut event = examples().remove(0);
     let alert = &mut event["data"]["alerts"][0];
     alert["monitor"] = name.into();
@@ -119,7 +118,12 @@ fn twelve_drifted_columns_of_a_model_are_one_table_ranked() {
 #[test]
 fn names_from_data_are_inert_in_mails() {
     let mail = render_mail(&hostile()).unwrap();
-    assert!(!mail.subject.chars().any(char::is_control), "{}", mail.subject);
+    let acts = |letter: char| letter != '\n' && crate::escape::is_hidden(letter);
+    assert!(!mail.subject.chars().any(crate::escape::is_hidden), "{:?}", mail.subject);
+    assert!(!mail.text.contains(acts) && !mail.html.contains(acts), "{:?}", mail.text);
+    assert!(!mail.text.lines().any(|line| line.starts_with("Bcc")), "{}", mail.text);
+    assert!(mail.text.contains("evil\\r\\nBcc: x@example.org"), "{}", mail.text);
+    assert!(mail.text.contains("\\u{1b}[31m\\u{9b}1m\\u{85}\\u{7f}\\u{0}\\u{202e}"), "{}", mail.text);
     assert!(!mail.html.contains("<script>") && mail.html.contains("&lt;script&gt;"));
     assert!(!mail.text.contains('\u{1b}') && !mail.text.contains("\r\nBcc"));
 }
