@@ -60,6 +60,9 @@ impl Matcher {
     /// # Errors
     /// In words.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('\0') {
+            return Err("a matcher has a NUL in it, and no label has".to_owned());
+        }
         let place = text.find(['=', '!']).ok_or_else(|| {
             format!("`{text}` is not a matcher: write label=value, label!=value, label=~regex or label!~regex")
         })?;
@@ -189,7 +192,7 @@ mod tests {
             assert_eq!(matcher.matches(&labels), matches, "{text}");
             assert_eq!(Matcher::parse(&matcher.to_string()).unwrap(), matcher);
         }
-        for text in ["owner", "=x", "a b=c", "owner=~(", "owner!x"] {
+        for text in ["owner", "=x", "a b=c", "owner=~(", "owner!x", "owner=a\0b", "owner=\"\0\"", "owner=~\0"] {
             assert!(Matcher::parse(text).is_err(), "{text}");
         }
     }

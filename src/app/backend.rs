@@ -54,6 +54,9 @@ fn failure(error: StoreError) -> Failure {
             Failure::Broken(error.to_string())
         }
         error @ StoreError::Database { .. } if error.is_transient() => Failure::Unavailable(error.to_string()),
+        error if error.is_about_text() => {
+            Failure::Invalid("a text has a NUL in it, which cannot be stored and is found nowhere".to_owned())
+        }
         error @ StoreError::Database { .. } => {
             tracing::error!(%error, "cannot answer a request");
             Failure::Broken("the database refuses what was asked; the log says more".to_owned())
@@ -134,6 +137,14 @@ impl Backend for Shown {
     fn metrics(&self) -> String {
         self.shared.metrics.pressure(self.commands.is_paused(), self.commands.in_flight());
         self.shared.metrics.encode()
+    }
+
+    async fn session_ended(&self, id: &str) -> Answer<bool> {
+        self.store.session_ended(id).await.map_err(failure)
+    }
+
+    async fn end_session(&self, id: &str, until: u64) -> Answer<()> {
+        self.store.end_session(id, i64::try_from(until).unwrap_or(i64::MAX)).await.map_err(failure)
     }
 
     async fn report(&self, report: Report) -> ReportOutcome {

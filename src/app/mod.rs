@@ -100,8 +100,12 @@ impl App {
         let store = Store::connect_lazily(&store_options(&settings)?)?;
         let http = &settings.daemon.http;
         check_listener(&settings)?;
-        let listening =
-            ListenerOptions { address: http.listen, tls: http.tls.clone(), connections: http.max_connections };
+        let listening = ListenerOptions {
+            address: http.listen,
+            tls: http.tls.clone(),
+            connections: http.max_connections,
+            connections_per_peer: http.max_connections_per_peer,
+        };
         let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
         let source = Source::start(&source_options(&settings)?)?;
         let private = settings.daemon.http.listen.ip().is_loopback();

@@ -16,6 +16,7 @@ use crate::view::RequestDetail;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Progress {
+    request: Uuid,
     state: RequestState,
     #[serde(default)]
     detail: String,
@@ -61,6 +62,17 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
         Ok(progress) => progress,
         Err(error) => return ReportOutcome::Invalid(format!("the report cannot be read: {error}")),
     };
+    // The address is not signed: whoever hears a report could send it on to another request.
+    if id.parse::<Uuid>() != Ok(progress.request) {
+        return ReportOutcome::Invalid(format!(
+            "the report is signed for request {}, and was sent to that of `{id}`\nhint: `request` in it names the request",
+            progress.request
+        ));
+    }
+    let report = match report_id("retraining", message) {
+        Ok(report) => report,
+        Err(why) => return ReportOutcome::Invalid(why),
+    };
     let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(500).collect::<String>();
     let (detail, external_id) = (short(&progress.detail), progress.external_id.as_deref().map(short));
     let moved = Moved {
@@ -69,12 +81,31 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
         detail: &detail,
         external_id: external_id.as_deref(),
     };
-    match move_on(store, shared, id, moved).await {
+    match take_report(store, shared, &report, progress.request, moved).await {
         Ok(state) => ReportOutcome::Taken(state.as_str().to_owned()),
         Err(StoreError::NotFound(why)) => ReportOutcome::NotFound(why),
         Err(StoreError::Refused(why)) => ReportOutcome::Conflict(why),
         Err(error) => ReportOutcome::Unavailable(error.to_string()),
     }
+}
+
+/// What a report is remembered by, so that it counts once: who signs, and the id that he gave it, which is signed.
+fn report_id(kind: &str, message: &str) -> Result<String, String> {
+    if message.is_empty() || message.len() > 200 {
+        return Err("the id of the message must have 1 to 200 characters: by it a report counts once".to_owned());
+    }
+    Ok(format!("{kind} {message}"))
+}
+
+async fn take_report(
+    store: &Store,
+    shared: &Shared,
+    report: &str,
+    id: Uuid,
+    moved: Moved<'_>,
+) -> Result<RequestState, StoreError> {
+    let (state, new) = store.take_report(report, id, moved).await?;
+    moved_on(store, shared, id, (state, new), moved.actor).await
 }
 
 /// Moves a request on; a success brings a baseline from the new version's first windows.
@@ -87,9 +118,19 @@ pub(super) async fn move_on(
     let id = id
         .parse::<Uuid>()
         .map_err(|_| StoreError::NotFound(format!("`{id}` is not the id of a retraining request")))?;
-    let (state, new) = store.move_request(id, moved).await?;
+    let outcome = store.move_request(id, moved).await?;
+    moved_on(store, shared, id, outcome, moved.actor).await
+}
+
+async fn moved_on(
+    store: &Store,
+    shared: &Shared,
+    id: Uuid,
+    (state, new): (RequestState, bool),
+    actor: &str,
+) -> Result<RequestState, StoreError> {
     if new {
-        tracing::info!(request = %id, state = state.as_str(), actor = moved.actor, "retraining request moved on");
+        tracing::info!(request = %id, state = state.as_str(), actor, "retraining request moved on");
         if state == RequestState::Succeeded {
             propose(store, shared, id).await?;
         }
@@ -145,6 +186,15 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     if (event.entity.as_str(), event.action.as_str()) != ("model_version", "created") {
         return ReportOutcome::Taken("ignored: only new model versions matter".to_owned());
     }
+    let report = match report_id("mlflow", delivery) {
+        Ok(report) => report,
+        Err(why) => return ReportOutcome::Invalid(why),
+    };
+    match store.is_report_taken(&report).await {
+        Ok(false) => {}
+        Ok(true) => return ReportOutcome::Conflict("this webhook was taken already: each counts once".to_owned()),
+        Err(error) => return ReportOutcome::Unavailable(error.to_string()),
+    }
     let version = event.data.version.as_str().map_or_else(|| event.data.version.to_string(), str::to_owned);
     let mut taken = Vec::new();
     for running in shared.monitors() {
@@ -161,8 +211,12 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
             activate: registered.promote,
             reason: &format!("version {version} of {} was registered", event.data.name),
         };
-        if let Err(error) = store.propose_baseline(wanted).await {
-            return ReportOutcome::Unavailable(error.to_string());
+        match store.propose_baseline(wanted).await {
+            Ok(()) => {}
+            Err(error) if error.is_about_text() => {
+                return ReportOutcome::Invalid("the version has a NUL in it".to_owned());
+            }
+            Err(error) => return ReportOutcome::Unavailable(error.to_string()),
         }
         taken.push(monitor.name.clone());
     }
@@ -170,6 +224,11 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
         return ReportOutcome::NotFound(
             "no monitor watches this model (`[mlflow]` of a monitor names it)".to_owned(),
         );
+    }
+    // After the proposals, which have ids of their own: what breaks off in between is taken again without harm.
+    match store.note_report(&report).await {
+        Ok(()) | Err(StoreError::Refused(_)) => {}
+        Err(error) => return ReportOutcome::Unavailable(error.to_string()),
     }
     ReportOutcome::Taken(format!("a baseline follows for {}", taken.join(", ")))
 }

@@ -10,11 +10,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 use super::problem::Problem;
 
-/// The name of the session's cookie.
-pub const COOKIE: &str = "driftd_session";
+/// The name of the session's cookie; over TLS with the prefix that keeps other hosts and plain HTTP from setting it.
+const COOKIE: &str = "driftd_session";
+const SECURE_COOKIE: &str = "__Host-driftd_session";
 /// How long a session lasts, in seconds.
 pub const SESSION_SECONDS: u64 = 12 * 3_600;
 
@@ -70,11 +72,25 @@ pub struct Caller {
     pub name: String,
     /// What is allowed.
     pub role: Role,
+    /// The session of a browser, which may have been ended; none of programs.
+    pub session: Option<Session>,
+}
+
+/// A session of a browser: what it is called, and until when it lasts, in seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Random, and no secret: without the signature it opens nothing.
+    pub id: String,
+    /// When it ends.
+    pub until: u64,
 }
 
 /// What a request takes. Everybody who may look may look at everything but records: those are people's data.
 fn needed(method: &Method, path: &str) -> Role {
-    if is_safe(method) {
+    if path == "/logout" {
+        // Whoever came in may go.
+        Role::Viewer
+    } else if is_safe(method) {
         if path.contains("/windows/") && path.ends_with("/records") { Role::Operator } else { Role::Viewer }
     } else if path.contains("/baselines") {
         Role::Admin
@@ -85,6 +101,13 @@ fn needed(method: &Method, path: &str) -> Role {
 
 fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+impl Access {
+    /// Whether anybody may ask for something.
+    pub(super) fn is_public(&self, method: &Method, path: &str) -> bool {
+        self.tokens.is_empty() || is_public(method, path)
+    }
 }
 
 /// What anybody may ask for: probes, the form to log in, style sheets, and reports that carry signatures of their own.
@@ -98,7 +121,7 @@ fn is_public(method: &Method, path: &str) -> bool {
 }
 
 impl Access {
-    /// Who makes a request; none for what anybody may ask for.
+    /// Who makes a request; none when a stranger asks for what anybody may ask for.
     ///
     /// # Errors
     /// With 401 when a token is needed, with 403 when its role does not allow it or another site is behind it, with 421
@@ -112,15 +135,12 @@ impl Access {
             if path == "/login" && !is_safe(method) {
                 self.check_origin(headers, true)?;
             }
-            return Ok(None);
+            // Whoever says who he is is told more.
+            return Ok(self.caller(headers).ok());
         }
-        let (caller, by_cookie) = if self.tokens.is_empty() {
-            (Caller { name: "local".to_owned(), role: Role::Admin }, false)
-        } else {
-            self.caller(headers)?
-        };
+        let caller = self.caller(headers)?;
         if !is_safe(method) {
-            self.check_origin(headers, by_cookie)?;
+            self.check_origin(headers, caller.session.is_some())?;
         }
         let needed = needed(method, path);
         if caller.role < needed {
@@ -137,13 +157,22 @@ impl Access {
         Ok(Some(caller))
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<(Caller, bool), Problem> {
+    /// The name of the session's cookie here.
+    #[must_use]
+    pub fn cookie(&self) -> &'static str {
+        if self.secure { SECURE_COOKIE } else { COOKIE }
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        if self.tokens.is_empty() {
+            return Ok(Caller { name: "local".to_owned(), role: Role::Admin, session: None });
+        }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(value) = text(header::AUTHORIZATION) {
             let token = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
             let found = token.and_then(|(_, token)| self.by_token(token.trim()));
             return found
-                .map(|token| (Caller { name: token.name.clone(), role: token.role }, false))
+                .map(|token| Caller { name: token.name.clone(), role: token.role, session: None })
                 .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "this token is not known"));
         }
         let session = headers
@@ -152,9 +181,14 @@ impl Access {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|cookie| cookie.trim().split_once('='))
-            .find(|(name, _)| *name == COOKIE)
+            .find(|(name, _)| *name == self.cookie())
             .and_then(|(_, value)| self.by_session(value, now()));
-        session.map(|token| (Caller { name: token.name.clone(), role: token.role }, true)).ok_or_else(|| {
+        let caller = |(token, session): (&Token, Session)| Caller {
+            name: token.name.clone(),
+            role: token.role,
+            session: Some(session),
+        };
+        session.map(caller).ok_or_else(|| {
             Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "a token is needed\nhint: send `Authorization: Bearer TOKEN`, or log in at /login",
@@ -176,20 +210,23 @@ impl Access {
         found
     }
 
-    /// The session of a token: its name, when it ends, and a signature made with it. So sessions end with their token, and
-    /// every daemon with the same tokens knows them.
+    /// A new session of a token: its name, when it ends, an id, and a signature made with the token. So sessions end with their
+    /// token, and every daemon with the same tokens knows them; those that were ended before are in the database.
     #[must_use]
     pub fn session(&self, token: &Token) -> String {
-        let until = now() + SESSION_SECONDS;
-        format!("{}.{until}.{}", hex(token.name.as_bytes()), signature(token, until))
+        let session = Session { id: Uuid::new_v4().simple().to_string(), until: now() + SESSION_SECONDS };
+        let signed = signature(token, &session);
+        format!("{}.{}.{}.{signed}", hex(token.name.as_bytes()), session.until, session.id)
     }
 
-    fn by_session(&self, session: &str, now: u64) -> Option<&Token> {
-        let mut parts = session.splitn(3, '.');
-        let (name, until, signed) = (parts.next()?, parts.next()?.parse::<u64>().ok()?, parts.next()?);
+    fn by_session(&self, session: &str, now: u64) -> Option<(&Token, Session)> {
+        let mut parts = session.splitn(4, '.');
+        let (name, until, id) = (parts.next()?, parts.next()?.parse::<u64>().ok()?, parts.next()?.to_owned());
+        let signed = parts.next()?;
         let token = self.tokens.iter().find(|token| hex(token.name.as_bytes()) == name)?;
-        let right = signature(token, until);
-        (until > now && bool::from(right.as_bytes().ct_eq(signed.as_bytes()))).then_some(token)
+        let session = Session { id, until };
+        let right = signature(token, &session);
+        (until > now && bool::from(right.as_bytes().ct_eq(signed.as_bytes()))).then_some((token, session))
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -251,12 +288,13 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn signature(token: &Token, until: u64) -> String {
+fn signature(token: &Token, session: &Session) -> String {
     // Keys of any length are taken.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(token.secret.expose_secret().as_bytes()) else {
         return String::new();
     };
-    mac.update(format!("driftd session\n{}\n{}\n{until}", token.name, token.role.as_str()).as_bytes());
+    let Session { id, until } = session;
+    mac.update(format!("driftd session\n{}\n{}\n{until}\n{id}", token.name, token.role.as_str()).as_bytes());
     hex(&mac.finalize().into_bytes())
 }
 
@@ -312,6 +350,7 @@ mod tests {
             (Method::HEAD, "/monitors/m/windows/3/records", [403, 200, 200]),
             (Method::GET, "/monitors/records", [200, 200, 200]),
             (Method::POST, "/api/v1/alerts/1/acknowledge", [403, 200, 200]),
+            (Method::POST, "/logout", [200, 200, 200]),
             (Method::POST, "/api/v1/silences", [403, 200, 200]),
             (Method::DELETE, "/api/v1/silences/1", [403, 200, 200]),
             (Method::POST, "/api/v1/retraining/1/approve", [403, 200, 200]),
@@ -343,7 +382,18 @@ mod tests {
         ];
         for (method, path) in public {
             assert_eq!(status(&access, &method, path, &[]), 200, "{method} {path}");
+            assert_eq!(
+                status(&access, &method, path, &[("authorization", "Bearer wrong")]),
+                200,
+                "{method} {path}"
+            );
         }
+        let probe =
+            |pairs: &[(&'static str, &str)]| access.decide(&Method::GET, "/readyz", &headers(pairs)).unwrap();
+        assert_eq!(probe(&[]), None, "a stranger");
+        assert_eq!(probe(&[("authorization", "Bearer wrong")]), None);
+        let known = probe(&[("authorization", "Bearer viewer-token-of-grafana")]);
+        assert_eq!(known.map(|caller| caller.name).as_deref(), Some("grafana"));
         for path in ["/api/v1/retraining/0b6e/approve", "/api/v1/retraining/", "/api/v1/retraining"] {
             assert_eq!(status(&access, &Method::POST, path, &[]), 401, "{path}");
         }
@@ -354,7 +404,11 @@ mod tests {
         let access = access();
         let token = access.by_token("operator-token-of-call").unwrap();
         let session = access.session(token);
-        assert_eq!(access.by_session(&session, now()).map(|token| token.name.as_str()), Some("on-call"));
+        let (owner, known) = access.by_session(&session, now()).unwrap();
+        assert_eq!((owner.name.as_str(), known.id.len()), ("on-call", 32));
+        assert_ne!(access.session(token), session, "each can be ended by itself");
+        let other = session.replacen(&known.id, &"0".repeat(32), 1);
+        assert!(access.by_session(&other, now()).is_none(), "the id is signed");
         assert!(access.by_session(&session, now() + SESSION_SECONDS + 1).is_none(), "it ends");
         let mut rotated = access.clone();
         rotated.tokens[1].secret = "another-token-of-on-call".into();
@@ -364,7 +418,9 @@ mod tests {
         assert!(promoted.by_session(&session, now()).is_none(), "and with its role");
         let longer = session.replacen('.', ".9", 1);
         assert!(access.by_session(&longer, now()).is_none());
-        for nonsense in ["", "..", "a.b.c", "6f6e2d63616c6c.99999999999.00"] {
+        for nonsense in
+            ["", "..", "a.b.c", "...", "6f6e2d63616c6c.99999999999.00", "6f6e2d63616c6c.99999999999.0.00"]
+        {
             assert!(access.by_session(nonsense, now()).is_none(), "{nonsense}");
         }
     }
@@ -373,7 +429,10 @@ mod tests {
     fn a_browser_changes_things_from_our_own_pages_only() {
         let access = access();
         let session = access.session(access.by_token("operator-token-of-call").unwrap());
-        let cookie = format!("{COOKIE}={session}");
+        let cookie = format!("__Host-driftd_session={session}");
+        let plain = format!("driftd_session={session}");
+        assert_eq!(status(&access, &Method::GET, "/alerts", &[("cookie", cookie.as_str())]), 200);
+        assert_eq!(status(&access, &Method::GET, "/alerts", &[("cookie", plain.as_str())]), 401, "not over TLS");
         let post = |pairs: &[(&'static str, &str)]| {
             let mut all = vec![("cookie", cookie.as_str()), ("host", "drift.example.org")];
             all.extend_from_slice(pairs);

@@ -159,6 +159,10 @@ pub trait Backend: Send + Sync {
     fn ready(&self) -> Probe;
     /// The metrics, in the OpenMetrics text format.
     fn metrics(&self) -> String;
+    /// Whether a session was ended before its time.
+    async fn session_ended(&self, id: &str) -> Answer<bool>;
+    /// Ends a session, on all daemons and for good; `until` is when it would have ended, in seconds since 1970.
+    async fn end_session(&self, id: &str, until: u64) -> Answer<()>;
     /// Takes what training systems and registries report.
     async fn report(&self, report: Report) -> ReportOutcome;
 

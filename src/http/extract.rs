@@ -1,10 +1,12 @@
 //! What requests say, or a problem that says what is wrong with it.
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::access::Caller;
 use super::backend::Part;
@@ -45,10 +47,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
+            .await
+            .map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+        if serde_json::from_slice::<Value>(&body).is_ok_and(|given| has_nul(&given)) {
+            return Err(Problem::bad("a text has a NUL in it, which cannot be stored"));
+        }
+        match Json::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
             Ok(Json(given)) => Ok(Self(given)),
             Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
         }
+    }
+}
+
+/// Whether a text in JSON has a NUL: PostgreSQL cannot store it.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(values) => values.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
     }
 }
 

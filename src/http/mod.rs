@@ -6,9 +6,12 @@
 mod access;
 mod api;
 mod arrow;
+mod attempts;
 mod backend;
 mod extract;
+mod paced;
 mod pages;
+mod places;
 mod probes;
 mod problem;
 mod serve;
@@ -26,14 +29,16 @@ pub use serve::{TlsFiles, acceptor};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use attempts::Attempts;
 use problem::Problem;
 
 /// What handlers are given.
@@ -51,13 +56,15 @@ pub struct ListenerOptions {
     pub tls: Option<TlsFiles>,
     /// Connections at a time at most.
     pub connections: usize,
+    /// Of them those of one peer.
+    pub connections_per_peer: usize,
 }
 
 /// A bound listener.
 pub struct Listener {
     inner: TcpListener,
     tls: Option<TlsAcceptor>,
-    connections: usize,
+    limits: serve::Limits,
 }
 
 impl Listener {
@@ -71,7 +78,8 @@ impl Listener {
         let inner = TcpListener::bind(address).await.map_err(|error| {
             format!("cannot listen on {address}: {error}\nhint: set `http.listen` to another address")
         })?;
-        Ok(Self { inner, tls, connections: options.connections })
+        let limits = serve::Limits { all: options.connections, each: options.connections_per_peer };
+        Ok(Self { inner, tls, limits })
     }
 
     /// The address it is bound to.
@@ -85,7 +93,7 @@ impl Listener {
     /// # Errors
     /// None; tasks of the supervisor may fail.
     pub async fn serve(self, backend: Arc<dyn Backend>, stop: CancellationToken) -> Result<(), String> {
-        serve::serve(self.inner, self.tls, router(backend), self.connections, stop).await;
+        serve::serve(self.inner, self.tls, router(backend), self.limits, stop).await;
         Ok(())
     }
 }
@@ -101,8 +109,10 @@ pub fn router(backend: Arc<dyn Backend>) -> Router {
         .method_not_allowed_fallback(wrap::not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(wrap::tag))
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(wrap::AT_WORK)), wrap::take_turns))
         .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::guard))
-        .layer(middleware::from_fn(wrap::limit_and_protect))
+        .layer(Extension(Arc::new(Attempts::default())))
+        .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::limit_and_protect))
         .with_state(backend)
 }
 

@@ -4,10 +4,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Serialize;
 
 use super::Shared;
+use super::access::Caller;
 
 /// What a probe says.
 #[derive(Clone, Debug, Serialize)]
@@ -33,15 +34,19 @@ pub(super) fn router() -> Router<Shared> {
     Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics))
 }
 
-async fn health(State(backend): State<Shared>) -> impl IntoResponse {
-    answer(backend.health())
+async fn health(State(backend): State<Shared>, caller: Option<Extension<Caller>>) -> impl IntoResponse {
+    answer(backend.health(), caller.is_some())
 }
 
-async fn ready(State(backend): State<Shared>) -> impl IntoResponse {
-    answer(backend.ready())
+async fn ready(State(backend): State<Shared>, caller: Option<Extension<Caller>>) -> impl IntoResponse {
+    answer(backend.ready(), caller.is_some())
 }
 
-fn answer(probe: Probe) -> impl IntoResponse {
+/// Strangers are told whether, not why: names of hosts and databases are in it.
+fn answer(mut probe: Probe, known: bool) -> impl IntoResponse {
+    if !known && !probe.ok {
+        probe.problems = vec!["with a token it is said what is wrong".to_owned()];
+    }
     let status = if probe.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(probe))
 }

@@ -1,23 +1,34 @@
-//! Connections: how many, how slow, over TLS or not.
+//! Connections: how many, how slow, how long, over TLS or not.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::paced::{PACE, Paced};
+use super::places::{Peer, Places, Seat};
 
 /// The head of a request has to come within this time, and so has a TLS handshake.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// A connection ends after this time, however it is used; the request under way then is answered within the other one.
+const CONNECTION: Duration = Duration::from_mins(10);
+const LAST_ANSWER: Duration = Duration::from_secs(45);
+/// A connection in one of the places kept for probes and metrics is over after this time.
+const PROBE_WITHIN: Duration = Duration::from_secs(5);
 /// Requests under way are given this long when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -56,28 +67,32 @@ pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves until told to stop: at most `connections` at a time, further ones wait.
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// In all.
+    pub all: usize,
+    /// Of one peer.
+    pub each: usize,
+}
+
+/// Serves until told to stop. Who comes when all places are taken gets one of those kept for probes and metrics.
 pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
-    connections: usize,
+    limits: Limits,
     stop: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(connections));
-    let graceful = Arc::new(GracefulShutdown::new());
+    let places = Arc::new(Places::new(limits.all, limits.each));
+    let conversations = TaskTracker::new();
     loop {
-        let place = tokio::select! {
-            () = stop.cancelled() => break,
-            // Never closed.
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Too many open files, or a connection that is gone: waiting a moment helps against both.
                 tracing::debug!(%error, "cannot accept a connection");
@@ -85,39 +100,104 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (tls, router) = (tls.clone(), router.clone());
-        let watcher = graceful.watcher();
-        tokio::spawn(async move {
-            let _place = place;
+        let place = places.take(Peer::of(address.ip()));
+        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        conversations.spawn(async move {
             // Answers are small and waited for.
             let _best_effort = stream.set_nodelay(true);
-            match tls {
-                None => converse(stream, router, watcher).await,
-                Some(tls) => match tokio::time::timeout(HEAD_WITHIN, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => converse(stream, router, watcher).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                    Err(_) => tracing::debug!("a TLS handshake took too long"),
-                },
+            let seat = Arc::clone(&place.seat);
+            let came = Came { address: address.ip(), kept: place.kept };
+            let conversation = async {
+                match tls {
+                    None => converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, came, stop).await,
+                    Some(tls) => match tokio::time::timeout(HEAD_WITHIN, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, came, stop).await;
+                        }
+                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                        Err(_) => tracing::debug!("a TLS handshake took too long"),
+                    },
+                }
+            };
+            tokio::select! {
+                () = conversation => {}
+                () = place.seat.evicted() => tracing::debug!(peer = %address.ip(), "a connection gave way to another"),
             }
         });
     }
-    if let Some(graceful) = Arc::into_inner(graceful) {
-        let _given_up = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+    conversations.close();
+    let _given_up = tokio::time::timeout(DRAIN, conversations.wait()).await;
+}
+
+/// Who a request comes from, and over which kind of place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// The other side's address.
+    pub address: IpAddr,
+    /// Whether all ordinary places were taken, and probes and metrics alone are answered.
+    pub kept: bool,
+}
+
+/// The router, told who asks.
+struct Connected {
+    router: TowerToHyperService<Router>,
+    seat: Arc<Seat>,
+    came: Came,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Connected {
+    type Response = axum::response::Response;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.seat.asked();
+        request.extensions_mut().insert(self.came);
+        let answer = self.router.call(request);
+        let seat = Arc::clone(&self.seat);
+        Box::pin(async move {
+            let answer = answer.await;
+            seat.answered();
+            answer
+        })
     }
 }
 
 async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     router: Router,
-    watcher: Watcher,
+    seat: &Arc<Seat>,
+    came: Came,
+    stop: CancellationToken,
 ) {
-    let service = TowerToHyperService::new(router);
+    let service = Connected { router: TowerToHyperService::new(router), seat: Arc::clone(seat), came };
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(if came.kept { PROBE_WITHIN } else { HEAD_WITHIN })
+        .keep_alive(!came.kept)
         .max_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection broke");
+    let mut connection = std::pin::pin!(connection);
+    // The request under way is answered, and then no more.
+    let mut leaving = false;
+    let mut ends = std::pin::pin!(tokio::time::sleep(if came.kept { PROBE_WITHIN } else { CONNECTION }));
+    loop {
+        tokio::select! {
+            outcome = connection.as_mut() => {
+                if let Err(error) = outcome {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            () = stop.cancelled(), if !leaving => leaving = true,
+            () = ends.as_mut() => {
+                if leaving || came.kept {
+                    return;
+                }
+                leaving = true;
+                ends.as_mut().reset(tokio::time::Instant::now() + LAST_ANSWER);
+            }
+        }
+        connection.as_mut().graceful_shutdown();
     }
 }

@@ -14,6 +14,7 @@ mod groups;
 mod hint;
 mod learning;
 mod lengths;
+mod listener;
 mod membership;
 mod notes;
 mod operations;
@@ -105,6 +106,15 @@ impl StoreError {
         matches!(self, Self::Database { source, .. } if is_away(source))
     }
 
+    /// Whether a text was sent that no column can hold: PostgreSQL knows no NUL.
+    #[must_use]
+    pub fn is_about_text(&self) -> bool {
+        // character_not_in_repertoire, untranslatable_character: of text, and of text in JSON.
+        let is_text = |code: &str| matches!(code, "22021" | "22P05");
+        matches!(self, Self::Database { source: sqlx::Error::Database(error), .. }
+            if error.code().is_some_and(|code| is_text(&code)))
+    }
+
     /// Whether the outcome of a commit is unknown: the connection broke.
     #[must_use]
     pub fn is_disconnect(&self) -> bool {
@@ -166,6 +176,7 @@ fn migrations() -> Migrator {
         (8, "positions", include_str!("../../migrations/0008_positions.sql")),
         (9, "series", include_str!("../../migrations/0009_series.sql")),
         (10, "delivery", include_str!("../../migrations/0010_delivery.sql")),
+        (12, "listener", include_str!("../../migrations/0012_listener.sql")),
         (13, "configurations", include_str!("../../migrations/0013_configurations.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {

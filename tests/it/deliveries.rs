@@ -11,7 +11,7 @@ use driftd::alert::{
 };
 use driftd::decision::ChangedAlert;
 use driftd::record::EventTime;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::sending::wait_until_told;
@@ -249,24 +249,44 @@ fn people_act_on_the_command_line_and_a_training_system_answers() {
     assert!(data["training"]["offsets"].as_array().unwrap().len() > 1, "{data}");
     let url = data["callback_url"].as_str().unwrap();
     let path = format!("/{}", url.splitn(4, '/').nth(3).unwrap());
-    let report = |body: &str, secret: &str| {
+    let id = data["request_id"].as_str().unwrap();
+    let sent = |path: &str, message: &str, body: &Value, secret: &str| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let signature = driftd::notify::sign(&secret.to_owned().into(), "msg", now, body).unwrap();
+        let body = body.to_string();
+        let signature = driftd::notify::sign(&secret.to_owned().into(), message, now, &body).unwrap();
         let headers = [
             ("content-type", "application/json".to_owned()),
-            ("webhook-id", "msg".to_owned()),
+            ("webhook-id", message.to_owned()),
             ("webhook-timestamp", now.to_string()),
             ("webhook-signature", signature),
         ];
-        world.post("a", &path, &headers, body).0
+        world.post("a", path, &headers, &body)
     };
+    let secret = world.webhooks.secret.as_str();
+    let state = |state: &str| json!({ "request": id, "state": state });
+    let report = |message: &str, told: &str| sent(&path, message, &state(told), secret).0;
     let wrong = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    assert_eq!(report("{\"state\": \"running\"}", wrong), 401);
-    assert_eq!(report("{\"state\": \"cancelled\"}", &world.webhooks.secret), 409);
-    assert_eq!(report("{\"state\": \"dancing\"}", &world.webhooks.secret), 400);
-    assert_eq!(report("{\"state\": \"running\"}", &world.webhooks.secret), 200);
-    assert_eq!(report("{\"state\": \"succeeded\", \"detail\": \"model 4\"}", &world.webhooks.secret), 200);
-    assert_eq!(report("{\"state\": \"running\"}", &world.webhooks.secret), 200, "late, and nothing new");
+    assert_eq!(sent(&path, "1", &state("running"), wrong).0, 401);
+    assert_eq!(report("2", "cancelled"), 409);
+    assert_eq!(report("3", "dancing"), 400);
+    // It says what it is about where it is signed: it is of no use for another request, nor without a name of its own.
+    let (status, why) = sent(&path, "4", &json!({ "state": "running" }), secret);
+    assert!(status == 400 && why.contains("missing field `request`"), "{why}");
+    let other = json!({ "request": "00000000-0000-0000-0000-000000000001", "state": "running" });
+    let (status, why) = sent(&path, "5", &other, secret);
+    assert!(status == 400 && why.contains("was sent to that of"), "{why}");
+    let (status, why) =
+        sent("/api/v1/retraining/00000000-0000-0000-0000-000000000001", "6", &state("running"), secret);
+    assert!(status == 400 && why.contains("is signed for request"), "{why}");
+    assert_eq!(report("", "running"), 400);
+    assert_eq!(report("msg", "running"), 200);
+    let (status, why) = sent(&path, "msg", &state("failed"), secret);
+    assert!(status == 409 && why.contains("taken already"), "{why}");
+    assert_eq!(report("msg", "running"), 409, "the same again");
+    assert_eq!(report("2", "running"), 200, "what was refused was not taken");
+    let succeeded = json!({ "request": id, "state": "succeeded", "detail": "model 4" });
+    assert_eq!(sent(&path, "7", &succeeded, secret).0, 200);
+    assert_eq!(report("8", "running"), 200, "late, and nothing new");
     assert!(world.driftd(&["retraining", "list", "--all"]).contains("succeeded"));
 
     // MLflow's registry says that there is a new version.
@@ -281,6 +301,7 @@ fn people_act_on_the_command_line_and_a_training_system_answers() {
         ("x-mlflow-signature", signature),
     ];
     assert_eq!(world.post("a", "/api/v1/mlflow", &headers, mlflow).0, 200);
+    assert_eq!(world.post("a", "/api/v1/mlflow", &headers, mlflow).0, 409, "it counts once");
     assert_eq!(world.post("a", "/api/v1/mlflow", &[], mlflow).0, 401);
     let proposals = world.runtime.block_on(number(&world.pool, "select count(*) from baseline_proposal"));
     assert_eq!(proposals.unwrap(), 2, "one for the success, one for the registered version");

@@ -31,6 +31,7 @@ mod end_to_end;
 mod episodes;
 mod files;
 mod golden;
+mod listener;
 mod nemesis;
 mod operations;
 mod positions;

@@ -19,6 +19,9 @@ use crate::support::{
 const HTML: &str = "<script>alert('x')</script>";
 const FORMULA: &str = "=cmd|' /C calc'!A0";
 
+/// What would be a line of its own in a log or on a terminal, and what a terminal obeys, as JSON writes it.
+const FORGED: &str = "1\\r\\n2026 INFO driftd: forged\\u001b[2J\\u009b31m\\u202e\\u2066\\u2028\\u200b\\u061c";
+
 /// Runs a program to its end; what it said when it failed is the failure.
 fn run(mut command: Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -110,8 +113,14 @@ fn prepared(world: &World) -> u64 {
     for (index, record) in live.iter().enumerate() {
         world.produce(index as i32 % TOPIC_PARTITIONS, record.as_bytes());
     }
-    let attacks =
-        ["<img src=x onerror=alert(1)>", "=1+1", "\\u0000\\u0007\\u202e", "';drop table alert;--", "%00%0d%0a"];
+    let attacks = [
+        "<img src=x onerror=alert(1)>",
+        "=1+1",
+        "\\u0000\\u0007\\u202e",
+        "';drop table alert;--",
+        "%00%0d%0a",
+        FORGED,
+    ];
     for (index, attack) in attacks.iter().enumerate() {
         let last: Value = serde_json::from_str(&live[live.len() - 1]).unwrap();
         let text = format!(
@@ -121,8 +130,10 @@ fn prepared(world: &World) -> u64 {
         world.produce(index as i32, text.as_bytes());
     }
     world.produce(0, b"{\"ts\":");
+    // One that is not counted: what is wrong with it is logged.
+    world.produce(0, format!("{{\"ts\":\"{FORGED}\",\"workingday\":\"1\",\"temp\":0.5}}").as_bytes());
     world.flush();
-    (live.len() + attacks.len() + 1) as u64
+    (live.len() + attacks.len() + 2) as u64
 }
 
 #[test]
@@ -465,12 +476,41 @@ fn hostile_names_are_text(seen: &Seen<'_>) {
         series.as_array().unwrap().iter().map(|one| one["segment"].as_str().unwrap()).collect();
     assert!(segments.contains(&"workingday=<img src=x onerror=alert(1)>"), "{segments:?}");
     assert!(segments.contains(&"workingday=';drop table alert;--"), "{segments:?}");
-    for arguments in
-        [&["status"][..], &["tail", "--beginning", "--idle", "2", "--rejected"], &["alerts", "list", "--all"]]
-    {
+    // In the log of the daemon, and in whatever a command prints, for people and for programs.
+    let log = fs::read_to_string(seen.world.folder.path().join("a.log")).unwrap();
+    assert_shows_all("the log", &log);
+    assert!(log.contains("\\r\\n2026 INFO driftd: forged\\u{1b}[2J"), "{log}");
+    let bundle = seen.world.folder.path().join("hostile.json");
+    let alert = seen.json("/api/v1/alerts?state=firing")["items"][0]["id"].as_str().unwrap().to_owned();
+    let commands: &[&[&str]] = &[
+        &["status"],
+        &["tail", "--beginning", "--idle", "2"],
+        &["alerts", "list", "--all"],
+        &["alerts", "show", &alert],
+        &["explain", &alert],
+        &["explain", "bike-demand/last/weathersit"],
+        &["retraining", "list", "--all"],
+        &["baseline", "list", "bike-demand"],
+        &["baseline", "show", "bike-demand"],
+        &["config", "show", "--origin"],
+        &["doctor", "--output", bundle.to_str().unwrap()],
+    ];
+    let mut named = 0;
+    for arguments in commands {
         let text = seen.world.driftd(arguments);
-        assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{arguments:?}: {text:?}");
+        assert_shows_all(&format!("{arguments:?}"), &text);
+        named += usize::from(text.contains("2026 INFO driftd: forged\\u{1b}"));
+        let text = seen.world.driftd(&[&["--json"], *arguments].concat());
+        assert_shows_all(&format!("{arguments:?} as JSON"), &text);
     }
+    assert!(named >= 2, "the hostile record is shown by status and tail");
+}
+
+/// A text in which nothing acts, and no line is one that data forged.
+fn assert_shows_all(what: &str, text: &str) {
+    let hidden = |letter: char| letter != '\n' && driftd::escape::is_hidden(letter);
+    assert!(!text.contains(hidden), "{what}: {text:?}");
+    assert!(!text.lines().any(|line| line.trim_start().starts_with("2026 INFO driftd: forged")), "{what}: {text}");
 }
 
 fn commands_show_and_explain(seen: &Seen<'_>) {
@@ -654,9 +694,10 @@ fn people_log_in(guarded: &Seen<'_>) {
     let (status, headers) = login("on-call-0123456789abcdef", origin);
     assert_eq!((status, headers["location"].to_str().unwrap()), (303, "/alerts?all=1"));
     let cookie = headers["set-cookie"].to_str().unwrap();
-    for wanted in ["HttpOnly", "SameSite=Lax", "Secure"] {
+    for wanted in ["__Host-driftd_session=", "HttpOnly", "SameSite=Lax", "Path=/;", "Secure"] {
         assert!(cookie.contains(wanted), "{cookie}");
     }
+    assert_eq!(headers["strict-transport-security"], "max-age=31536000");
     assert!(!cookie.contains("0123456789abcdef"), "a cookie is not the token");
     let session = cookie.split(';').next().unwrap();
     let (status, page) = guarded.ask(Method::GET, "/alerts?all=1", &[("cookie", session)], None);

@@ -16,6 +16,8 @@ use crate::retrain::RequestState;
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "only the description is used: the body is verified before it is read")]
 pub(super) struct Progress {
+    /// The request that it is about: that of the address. It is here because the address is not signed.
+    request: uuid::Uuid,
     /// Where it stands.
     state: RequestState,
     /// In words.

@@ -1,9 +1,11 @@
 //! Logging in with a token, where tokens are configured.
 
-use axum::Form;
+use std::sync::Arc;
+
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -11,8 +13,11 @@ use super::Shown;
 use super::actions::{Filled, fields};
 use super::layout::{Layout, page};
 use crate::http::Shared;
-use crate::http::access::{COOKIE, SESSION_SECONDS};
-use crate::http::extract::Asked;
+use crate::http::access::{Access, SESSION_SECONDS};
+use crate::http::attempts::{Attempts, Way, forwarded};
+use crate::http::extract::{Asked, By};
+use crate::http::places::Peer;
+use crate::http::serve::Came;
 
 /// Where to go afterwards.
 #[derive(Default, Deserialize)]
@@ -64,33 +69,47 @@ fn form(next: &str, wrong: Option<&str>) -> Response {
 
 pub(super) async fn take(
     State(backend): State<Shared>,
+    Extension(attempts): Extension<Arc<Attempts>>,
+    came: Option<Extension<Came>>,
+    headers: HeaderMap,
     filled: Result<Form<Login>, axum::extract::rejection::FormRejection>,
 ) -> Shown {
     let filled: Filled<Login> = filled;
     let login = fields(filled)?;
+    let address = came.map_or(std::net::Ipv4Addr::LOCALHOST.into(), |came| came.address);
+    let forwarded = forwarded(&headers, address);
+    let peer = Peer::of(forwarded.and_then(|behind| behind.parse().ok()).unwrap_or(address));
+    // Before the token is looked at: whoever does not wait for the answer learns nothing either.
+    tokio::time::sleep(attempts.delay(peer)).await;
     let access = backend.access();
     let Some(token) = access.by_token(login.token.trim()) else {
-        tracing::info!("somebody tried to log in with a token that is not known");
+        if let Some(failures) = attempts.failed(Way::LogIn, peer) {
+            tracing::warn!(peer = %address, forwarded, failures, "a log-in failed: the token is not known");
+        }
         let mut again = form(&login.next, Some("This token is not known."));
         *again.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(again);
     };
-    tracing::info!(name = %token.name, "logged in");
+    attempts.succeeded(peer);
+    tracing::info!(name = %token.name, peer = %address, forwarded, "logged in");
+    let session = access.session(token);
+    Ok(with_cookie(Redirect::to(own(&login.next)).into_response(), &access, &session, SESSION_SECONDS))
+}
+
+/// Ends the session on the server, then in the browser. One that could not be ended stays, and that is said.
+pub(super) async fn leave(State(backend): State<Shared>, By(caller): By) -> Shown {
+    if let Some(session) = &caller.session {
+        backend.end_session(&session.id, session.until).await?;
+        tracing::info!(name = %caller.name, "logged out");
+    }
+    Ok(with_cookie(Redirect::to("/login").into_response(), &backend.access(), "", 0))
+}
+
+fn with_cookie(mut response: Response, access: &Access, session: &str, seconds: u64) -> Response {
     let secure = if access.secure { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age={SESSION_SECONDS}{secure}",
-        access.session(token)
-    );
-    Ok(with_cookie(Redirect::to(own(&login.next)).into_response(), &cookie))
-}
-
-pub(super) async fn leave() -> Response {
-    let cookie = format!("{COOKIE}=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0");
-    with_cookie(Redirect::to("/login").into_response(), &cookie)
-}
-
-fn with_cookie(mut response: Response, cookie: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
+    let name = access.cookie();
+    let cookie = format!("{name}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}");
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
     response
