@@ -37,7 +37,7 @@ fn hides(before: Option<char>, letter: char) -> bool {
     matches!(letter, '\u{200c}' | '\u{200d}') && before.is_none_or(|before| before.is_ascii())
 }
 
-fn rewritten<'a>(text: &'a str, keep: fn(char) -> bool, write: fn(&mut String, char)) -> Cow<'a, str> {
+fn rewritten(text: &str, keep: fn(char) -> bool, write: fn(&mut String, char)) -> Cow<'_, str> {
     let mut before = None;
     let mut shown: Option<String> = None;
     for (place, letter) in text.char_indices() {

@@ -89,7 +89,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             }
             store.forget_topic(&topic, &actor()).await?;
             tell(&serde_json::json!({ "forgotten": topic }), || {
-                say(format!("topic `{}` is forgotten", plain(&topic)))
+                say(format!("topic `{}` is forgotten", plain(&topic)));
             })
         }
     })

@@ -325,6 +325,7 @@ const LARGEST_SAMPLE: i64 = 100_000;
 fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing, Option<usize>) {
     let length = section.duration("length", "1h", ("1s", "366d"));
     let timing = Timing {
+        max_future_skew: layout.max_future_skew,
         out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
         idle_after: section.duration("idle_after", "1m", ("1s", "30d")),
         max_close_delay: section.duration("max_close_delay", "10m", ("1s", "30d")),

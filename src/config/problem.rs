@@ -146,7 +146,8 @@ fn masked(line: &str) -> String {
 /// A value as it may be shown: without secrets; of the URLs of receivers, which often are secrets, the host alone; no template, and
 /// of librdkafka's properties those alone that cannot be a key.
 fn shown(key: &str, value: &str) -> String {
-    if key.starts_with("receivers.") && key.ends_with(".body") && value != "(none)" {
+    let is_body = key.rsplit_once('.').is_some_and(|(_, last)| last == "body");
+    if key.starts_with("receivers.") && is_body && value != "(none)" {
         return format!("(a template of {} bytes, not shown)", value.len());
     }
     if let Some(property) = key.strip_prefix("kafka.properties.")

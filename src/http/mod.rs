@@ -34,6 +34,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -108,6 +109,7 @@ pub fn router(backend: Arc<dyn Backend>) -> Router {
         .method_not_allowed_fallback(wrap::not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(wrap::tag))
+        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(wrap::AT_WORK)), wrap::take_turns))
         .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::guard))
         .layer(Extension(Arc::new(Attempts::default())))
         .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::limit_and_protect))

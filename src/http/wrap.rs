@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::access::Caller;
@@ -109,6 +110,22 @@ pub(super) async fn guard(State(backend): State<Shared>, mut request: Request, n
         }
         Err(problem) => said(problem, &path),
     }
+}
+
+/// Requests that are worked on at the same time; others wait for their turn, but for probes and metrics. Many at once would not be
+/// answered sooner, and keep everything else that the daemon does from its turn.
+pub(super) const AT_WORK: usize = 32;
+
+/// Lets some requests be worked on at a time.
+pub(super) async fn take_turns(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    // Whoever guesses waits there, and is not waited for.
+    if PROBES.contains(&path) || path == "/login" {
+        return next.run(request).await;
+    }
+    // Never closed.
+    let _turn = turns.acquire().await;
+    next.run(request).await
 }
 
 /// Who makes a request. A session that was ended is none.

@@ -10,6 +10,7 @@ mod local;
 mod poll;
 mod producer;
 mod tap;
+mod verify;
 
 pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
 pub use local::LocalBroker;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::client::{SourceOptions, StartAt};
 use super::context::Context;
+use super::verify::Verifier;
 use super::{Beginning, KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed, refused};
 use crate::record::EventTime;
 use crate::window::{Anchor, Partition};
@@ -53,6 +54,7 @@ pub struct SourceCommands {
     consumer: std::sync::Weak<BaseConsumer<Context>>,
     sender: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+    verifier: Arc<Verifier>,
     start: StartAt,
 }
 
@@ -94,6 +96,7 @@ impl Source {
             consumer: Arc::downgrade(&consumer),
             sender,
             shared: Arc::clone(&shared),
+            verifier: Arc::new(Verifier::new(options)?),
             start: options.start,
         };
         let thread = std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || {
@@ -261,6 +264,15 @@ impl SourceCommands {
             );
         }
         Ok(partitions)
+    }
+
+    /// The partitions of which another message lies at the offset of one that was counted: their logs were replaced. Blocks
+    /// for up to 2 s; what no broker says in that time counts as the same.
+    ///
+    /// # Errors
+    /// When the client refuses to read.
+    pub fn replaced(&self, anchors: &[(Partition, Anchor)]) -> Result<Vec<Partition>, KafkaError> {
+        self.verifier.replaced(anchors)
     }
 
     /// Where a partition begins and ends. Blocks for up to 10 s.

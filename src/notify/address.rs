@@ -66,7 +66,7 @@ fn inside(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let [.., high, low] = segments;
     match segments {
         // IPv4-compatible (RFC 4291, given up), translated (SIIT, RFC 2765), NAT64's well-known prefix (RFC 6052).
-        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
             vec![two(high, low)]
         }
         // NAT64 for local use (RFC 8215): the prefix of a network is 48 to 96 bits long, and the bytes lie behind it, around

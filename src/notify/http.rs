@@ -159,7 +159,9 @@ impl HttpClient {
         let failed = |why: &dyn std::fmt::Display| format!("cannot connect to {host}:{port}: {why}");
         let connecting = async {
             let mut found = self.resolver.look_up(host).await.map_err(|error| failed(&error))?;
-            found.iter_mut().for_each(|address| address.set_port(port));
+            for address in &mut found {
+                address.set_port(port);
+            }
             tokio::net::TcpStream::connect(found.as_slice()).await.map_err(|error| failed(&error))
         };
         match tokio::time::timeout(Duration::from_secs(10), connecting).await {

@@ -37,7 +37,12 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             max_open_windows: 64,
             max_series: 100,
         },
-        timing: Timing { out_of_orderness: 0, idle_after: 60_000_000, max_close_delay: 600_000_000 },
+        timing: Timing {
+            out_of_orderness: 0,
+            idle_after: 60_000_000,
+            max_close_delay: 600_000_000,
+            max_future_skew: 0,
+        },
         rules: DecisionRules {
             monitor: "m".into(),
             judge: JudgeSpec {

@@ -29,8 +29,12 @@ fn view(partition: i32, newest: Option<i64>) -> PartitionView {
     }
 }
 
-const TIMING: Timing =
-    Timing { out_of_orderness: 5 * SECOND, idle_after: 30 * SECOND, max_close_delay: 600 * SECOND };
+const TIMING: Timing = Timing {
+    out_of_orderness: 5 * SECOND,
+    idle_after: 30 * SECOND,
+    max_close_delay: 600 * SECOND,
+    max_future_skew: 300 * SECOND,
+};
 
 #[test]
 fn the_watermark_is_held_by_the_slowest_partition_even_one_never_read() {

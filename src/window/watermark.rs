@@ -12,6 +12,8 @@ pub struct Timing {
     pub idle_after: i64,
     /// A stuck partition holds a window open no longer than this.
     pub max_close_delay: i64,
+    /// How far ahead of the clock event times may lie.
+    pub max_future_skew: i64,
 }
 
 /// What is known of a partition, as stored by the checkpoint of whoever reads it.
@@ -68,7 +70,9 @@ impl Progress {
     pub fn new(partitions: Vec<PartitionView>, timing: Timing, wall_clock: EventTime) -> Self {
         let mut partitions = partitions;
         for view in &mut partitions {
-            view.newest = view.newest.map(|newest| newest.min(wall_clock));
+            // Further ahead than is allowed it was counted before that was checked, and tells nothing.
+            let believed = view.newest.filter(|newest| *newest <= wall_clock.shifted(timing.max_future_skew));
+            view.newest = believed.map(|newest| newest.min(wall_clock));
         }
         let passed = |view: &PartitionView| view.newest.map(|newest| newest.shifted(-timing.out_of_orderness));
         let leading = partitions.iter().filter_map(passed).max();
@@ -105,7 +109,7 @@ impl Progress {
 
     /// How long after its end a window is waited for when no event time moves any more.
     fn patience_by_clock(&self) -> i64 {
-        let Timing { out_of_orderness, idle_after, max_close_delay } = self.timing;
+        let Timing { out_of_orderness, idle_after, max_close_delay, .. } = self.timing;
         out_of_orderness.saturating_add(idle_after).saturating_add(max_close_delay)
     }
 

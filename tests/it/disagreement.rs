@@ -37,7 +37,7 @@ fn by_version(world: &World) -> BTreeMap<String, i64> {
 #[test]
 fn which_versions_are_counted_apart_is_decided_once_for_all_daemons_and_idle_ones_give_way() {
     let Some(services) = services("the limit on series") else { return };
-    let window = "out_of_orderness = \"2d\"\nidle_after = \"2s\"";
+    let window = "out_of_orderness = \"2d\"\nidle_after = \"600s\"";
     let world = World::new(&services, &Options { window, ..Options::default() });
     let monitor = std::fs::read_to_string(world.monitor_file()).unwrap();
     let monitor = monitor.replace("time = \"ts\"", "time = \"ts\"\nversion = \"version\"");

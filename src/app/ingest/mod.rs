@@ -59,6 +59,8 @@ struct Position {
     base: i64,
     next: i64,
     anchor: Option<Anchor>,
+    /// The anchor at the base, by which the log is to be the one that was read.
+    stored: Option<Anchor>,
     resets: i32,
 }
 
@@ -247,8 +249,10 @@ impl Ingest {
             // One that is being read already was claimed twice in a row; reading it again would count it twice.
             if self.wanted.contains(&partition) && !self.positions.contains_key(&partition) {
                 workers.assign(&partition, newest);
-                self.positions
-                    .insert(partition.clone(), Position { base: offset, next: offset, anchor: None, resets });
+                self.positions.insert(
+                    partition.clone(),
+                    Position { base: offset, next: offset, anchor: None, stored: anchor, resets },
+                );
                 start.push(Beginning { partition, offset, anchor });
             }
         }
@@ -348,8 +352,16 @@ impl Ingest {
             owner: self.options.owner.clone(),
             shard: self.shard,
         };
+        // A topic is replaced as a whole, so one of its partitions tells.
+        let mut anchors: HashMap<&str, (Partition, Anchor)> = HashMap::new();
+        for (partition, position) in &self.positions {
+            if let Some(anchor) = position.stored.filter(|_| position.next != position.base) {
+                anchors.entry(&partition.topic).or_insert_with(|| (partition.clone(), anchor));
+            }
+        }
+        let anchors = anchors.into_values().collect();
         let deltas = workers.flush();
-        self.checkpoint = Some(tokio::spawn(async move { writer.write(positions, deltas).await }));
+        self.checkpoint = Some(tokio::spawn(async move { writer.write(positions, anchors, deltas).await }));
     }
 
     /// Takes note of how a checkpoint went.
@@ -360,6 +372,7 @@ impl Ingest {
                 for position in &moved {
                     if let Some(known) = self.positions.get_mut(&position.partition) {
                         known.base = position.next;
+                        known.stored = position.anchor.or(known.stored);
                     }
                     if position.next != position.base {
                         self.stopped.remove(&position.partition);
@@ -398,7 +411,10 @@ impl Ingest {
         tracing::error!(%partition, from = known.base, to = low, "messages were deleted before they could be read");
         match self.store.record_gap(&partition, known.base, low).await {
             Ok(true) => {
-                self.positions.insert(partition.clone(), Position { base: low, next: low, anchor: None, ..known });
+                self.positions.insert(
+                    partition.clone(),
+                    Position { base: low, next: low, anchor: None, stored: None, ..known },
+                );
                 let begin = Beginning { partition, offset: low, anchor: None };
                 self.commands.start(vec![begin], self.generation);
             }

@@ -15,7 +15,7 @@ use crate::app::workers::{Deltas, Pins};
 use crate::kafka::SourceCommands;
 use crate::record::RejectReason;
 use crate::store::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove, Store};
-use crate::window::{ColumnReading, Example, MonitorDelta, readings};
+use crate::window::{Anchor, ColumnReading, Example, MonitorDelta, Partition, readings};
 
 /// What became of a checkpoint.
 pub(super) enum Stored {
@@ -37,6 +37,7 @@ impl Writer {
     pub(super) async fn write(
         self,
         positions: Vec<PositionMove>,
+        anchors: Vec<(Partition, Anchor)>,
         deltas: Vec<oneshot::Receiver<Deltas>>,
     ) -> Stored {
         let mut sums: HashMap<String, MonitorDelta> = HashMap::new();
@@ -45,6 +46,9 @@ impl Writer {
             for (monitor, delta) in deltas {
                 sums.entry(monitor).or_default().merge(delta);
             }
+        }
+        if self.is_replaced(anchors).await {
+            return Stored::Void("a log is not the one that was read");
         }
         if let Err(reason) = self.admit(&sums).await {
             return Stored::Void(reason);
@@ -106,6 +110,25 @@ impl Writer {
                     self.commands.hold(true);
                     patience.wait().await;
                 }
+            }
+        }
+    }
+
+    /// Whether some log was replaced since the last checkpoint: nothing of it is stored then.
+    async fn is_replaced(&self, anchors: Vec<(Partition, Anchor)>) -> bool {
+        if anchors.is_empty() {
+            return false;
+        }
+        let commands = self.commands.clone();
+        match tokio::task::spawn_blocking(move || commands.replaced(&anchors)).await {
+            Ok(Ok(replaced)) => !replaced.is_empty(),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot check whether the logs are the ones that were read");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot check whether the logs are the ones that were read");
+                false
             }
         }
     }

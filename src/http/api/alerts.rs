@@ -102,7 +102,7 @@ pub(super) async fn acknowledge(
 pub(super) struct Resolution {
     /// What people should know.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = "^[^\\u0000]*$")]
     comment: String,
     /// Whether something was the matter; what false-alarm rates are computed from.
     #[serde(default)]
@@ -155,7 +155,7 @@ pub(super) struct Silence {
     #[schema(example = "2h")]
     duration: String,
     /// Why.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(min_length = 1, max_length = 1000, pattern = "^[^\\u0000]*$")]
     comment: String,
 }
 

@@ -9,8 +9,8 @@ mod reports;
 mod retraining;
 mod status;
 
-use axum::Json;
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
@@ -54,14 +54,14 @@ impl Listing {
 struct Comment {
     /// What people should know.
     #[serde(default)]
-    #[schema(max_length = 1000)]
+    #[schema(max_length = 1000, pattern = "^[^\\u0000]*$")]
     comment: String,
 }
 
 /// Letters of a comment at most.
 const MOST_LETTERS: usize = 1_000;
 
-/// A comment without control characters.
+/// A comment without control characters; one with a NUL was refused before.
 ///
 /// # Errors
 /// When it is longer than people read.
@@ -135,8 +135,10 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
     components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let optional = [SecurityRequirement::new("token", Vec::<String>::new()), SecurityRequirement::default()];
     router.get_openapi_mut().security = Some(optional.to_vec());
-    let description = router.get_openapi().clone();
-    router.route("/api/v1/openapi.json", axum::routing::get(move || async move { Json(description) }))
+    // Written once: it is large, and anybody may ask for it again and again.
+    let description = Bytes::from(router.get_openapi().to_json().unwrap_or_default());
+    let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], description.clone()) };
+    router.route("/api/v1/openapi.json", axum::routing::get(answer))
 }
 
 /// The description of the API.
