@@ -15,7 +15,9 @@ use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
 };
-use driftd::window::{BinningPins, CountingMachine, CountingSpec, Membership, Partition, Pin, WindowLength};
+use driftd::window::{
+    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, Pin, WindowLength,
+};
 
 const ROWS: usize = 10_000;
 const NUMERIC: usize = 25;

@@ -75,7 +75,7 @@ impl Common {
 
 /// Counts that could not be stored for this long make the daemon unready, and for as long as [`UNSTORED_STUCK`] unhealthy, when
 /// nothing tells why.
-const UNSTORED_UNREADY: Duration = Duration::from_secs(60);
+const UNSTORED_UNREADY: Duration = Duration::from_mins(1);
 /// See [`UNSTORED_UNREADY`].
 const UNSTORED_STUCK: Duration = Duration::from_mins(5);
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Components of a vector at most: there are [`FREQUENCIES`] numbers for each of them.
+/// Components of a vector at most: there are as many numbers as frequencies for each of them.
 pub const MAX_COMPONENTS: usize = 65_536;
 /// Random frequencies; each gives a cosine and a sine.
 const FREQUENCIES: usize = 64;

@@ -36,7 +36,7 @@ impl Stubborn {
                 match *status.lock().unwrap() {
                     None => silent.push(stream),
                     Some(status) => {
-                        let mut head = [0; 65_536];
+                        let mut head = vec![0; 65_536];
                         let _read = stream.read(&mut head);
                         let _gone = write!(
                             stream,

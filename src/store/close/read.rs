@@ -67,11 +67,14 @@ pub(super) async fn lock_window(
     Ok(Some((id, baseline)))
 }
 
+/// What a baseline is called, and its counts of a segment, if it has that.
+type Reference = (String, Option<WindowCounts>);
+
 /// What windows that are closed together have in common; each is read and decoded once.
 #[derive(Default)]
 pub(super) struct SharedReads {
     binnings: HashMap<Uuid, Arc<BinningSet>>,
-    baselines: HashMap<(Uuid, Uuid, String), Option<(String, Option<WindowCounts>)>>,
+    baselines: HashMap<(Uuid, Uuid, String), Option<Reference>>,
 }
 
 impl SharedReads {
@@ -93,7 +96,7 @@ impl SharedReads {
         connection: &mut Session,
         pinned: &Pinned,
         segment: &str,
-    ) -> Result<Option<(String, Option<WindowCounts>)>, StoreError> {
+    ) -> Result<Option<Reference>, StoreError> {
         let Some(id) = pinned.baseline else { return Ok(None) };
         let key = (id, pinned.binnings.id(), segment.to_owned());
         if let Some(known) = self.baselines.get(&key) {
@@ -156,7 +159,7 @@ pub(in crate::store) async fn baseline_of(
     id: Option<Uuid>,
     segment: &str,
     binnings: &Arc<BinningSet>,
-) -> Result<Option<(String, Option<WindowCounts>)>, StoreError> {
+) -> Result<Option<Reference>, StoreError> {
     let Some(id) = id else { return Ok(None) };
     let row = sqlx::query(
         "select b.version, b.origin, b.rows, s.counts from baseline b

@@ -163,7 +163,7 @@ fn mutated_parquet_files_are_damaged_or_read() {
             (gzip, WriterVersion::PARQUET_2_0, true),
             (zstd, WriterVersion::PARQUET_2_0, false),
             (Compression::LZ4_RAW, WriterVersion::PARQUET_2_0, true),
-            (Compression::BROTLI(Default::default()), WriterVersion::PARQUET_1_0, true),
+            (Compression::BROTLI(parquet::basic::BrotliLevel::default()), WriterVersion::PARQUET_1_0, true),
         ];
         for (seed, (packing, version, dictionary)) in (20..).zip(kinds) {
             let bytes = parquet(packing, version, dictionary);

@@ -311,7 +311,7 @@ fn sizes_that_are_not_there_are_refused_before_they_are_allocated() {
         }
         payload
     });
-    let payloads: ArrayRef = Arc::new(BinaryArray::from_iter(payloads));
+    let payloads: ArrayRef = Arc::new(payloads.collect::<BinaryArray>());
     let mut columns = batch.columns().to_vec();
     columns[5] = payloads;
     let stream = written(&RecordBatch::try_new(batch.schema(), columns).unwrap());
