@@ -177,10 +177,15 @@ impl Judge {
                     self.report(monitor, window, &decision);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(
-                    monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
-                    start = %window.key.start, %error, "cannot judge a window"
-                ),
+                // It is tried again with every look.
+                Err(error) => {
+                    if self.shared.complaints.is_due(&monitor.name, &format!("judge {}", window.id)) {
+                        tracing::error!(
+                            monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
+                            start = %window.key.start, %error, "cannot judge a window"
+                        );
+                    }
+                }
             }
         }
         self.shared.metrics.judging(began.elapsed().as_secs_f64(), closed);

@@ -320,7 +320,7 @@ pub enum RejectReason {
     Tombstone,
     /// No event time, or one that cannot be read.
     BadTimestamp,
-    /// An event time too far ahead of the broker's clock.
+    /// An event time too far ahead of the clock: the message's timestamp or the reader's, whichever is earlier.
     FutureTimestamp,
 }
 
@@ -381,7 +381,7 @@ pub struct RecordLayout {
     pub filters: Vec<(FieldPath, String)>,
     /// Messages larger than this are rejected.
     pub max_message_bytes: usize,
-    /// How far an event time may lie ahead of the broker's timestamp, in microseconds.
+    /// How far an event time may lie ahead of the clock, in microseconds.
     pub max_future_skew: i64,
 }
 

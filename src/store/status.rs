@@ -183,7 +183,7 @@ impl Store {
     async fn open_alerts(&self) -> Result<Vec<OpenAlert>, sqlx::Error> {
         let rows = sqlx::query(
             "select id::text, monitor, model_version, segment, rule, state, severity, since from alert
-             where state in ('pending', 'firing', 'acknowledged') order by created_at desc limit 200",
+             where state in ('pending', 'firing', 'acknowledged') order by created_at desc, id desc limit 200",
         )
         .fetch_all(&self.pool)
         .await?;

@@ -25,8 +25,8 @@ fn tokens() -> String {
 /// Starts a daemon and waits for its listener.
 fn started(world: &World, name: &'static str) -> Daemon {
     let daemon = world.start_daemon(name, None);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while world.get(name, "/healthz").0 == 0 {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while world.get(name, "/readyz").0 != 200 {
         assert!(Instant::now() < deadline, "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -122,7 +122,7 @@ fn sockets_that_never_read_stop_neither_pages_nor_probes_and_are_let_go() {
 fn is_open(mut stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     match stream.write_all(b"G") {
-        Ok(_) => true,
+        Ok(()) => true,
         Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
     }
 }

@@ -348,7 +348,7 @@ fn what_is_rejected_late_or_from_the_future_is_told_with_an_example_and_its_own_
             ),
             (
                 "future_timestamp".to_owned(),
-                example("t/0 at 1: `ts` is 9 h after the broker's time\nhint: a time zone?"),
+                example("t/0 at 1: `ts` is 9 h after the timestamp of the message\nhint: a time zone?"),
             ),
             ("not_an_object".to_owned(), example("t/0 at 2: an array of 2")),
         ]
@@ -368,7 +368,7 @@ fn what_is_rejected_late_or_from_the_future_is_told_with_an_example_and_its_own_
         "29.6 % of the last 1350 records could not be used: 300 future timestamp, 100 not an object"
     );
     assert!(
-        advice.starts_with("For example t/0 at 1: `ts` is 9 h after the broker's time. A time zone?")
+        advice.starts_with("For example t/0 at 1: `ts` is 9 h after the timestamp of the message. A time zone?")
             && advice.contains("For example t/0 at 2: an array of 2."),
         "{advice}"
     );
@@ -378,7 +378,7 @@ fn what_is_rejected_late_or_from_the_future_is_told_with_an_example_and_its_own_
         "{advice}"
     );
     let (_, _, advice) = of("clock_skew");
-    assert!(advice.contains("9 h after the broker's time. A time zone?"), "{advice}");
+    assert!(advice.contains("9 h after the timestamp of the message. A time zone?"), "{advice}");
     assert!(firing.iter().all(|(_, summary, _)| summary.len() < 120), "subjects are made of them: {firing:?}");
 }
 

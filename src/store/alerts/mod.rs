@@ -103,7 +103,7 @@ impl Store {
         let rows = sqlx::query(select_alerts!(
             "where ($1::text is null or a.monitor = $1)
                and ($2 or a.state in ('pending', 'firing', 'acknowledged'))
-             order by a.updated_at desc, a.id limit $3"
+             order by a.updated_at desc, a.id desc limit $3"
         ))
         .bind(&filter.monitor)
         .bind(filter.all)
