@@ -114,9 +114,12 @@ fn nulls_replaced(pair: &Pair<'_>, counts: &Counts<'_>, (n, m): (u64, u64)) -> O
 fn gone_and_new<'a>(counts: &Counts<'a>, (n, m): (u64, u64)) -> (Vec<Named<'a>>, Vec<Named<'a>>) {
     let left = |before: u64, after: u64| Proportions { baseline: (before, n), window: (after, m) };
     let significant = |change: Proportions| change.p_value().is_some_and(|p_value| p_value < CHANGED);
+    // Products of counts are larger than any count.
+    let fell =
+        |before: u64, after: u64| u128::from(after) * u128::from(n) * 20 < u128::from(before) * u128::from(m);
     let gone = counts
         .iter()
-        .filter(|(_, (before, after))| *after * n * 20 < *before * m && significant(left(*before, *after)))
+        .filter(|(_, (before, after))| fell(*before, *after) && significant(left(*before, *after)))
         .map(|(name, (before, _))| (*name, *before));
     let new = counts
         .iter()

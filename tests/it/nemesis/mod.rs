@@ -29,16 +29,6 @@ use faults::{FAULTS, Fault, Lane};
 use field::Field;
 use postgres::Cluster;
 
-/// What does not hold yet; a run that names no faults leaves them out.
-const NOT_YET: [&str; 7] = [
-    "postgres-swallow-requests",
-    "postgres-swallow-answers",
-    "commit-silent-before",
-    "commit-silent-after",
-    "start-without-postgres",
-    "stop-while-receiver-hangs",
-    "start-latest",
-];
 /// How long the short run lasts at least, and any other: before that no two windows drift. Every fault comes once.
 const SHORT: u64 = 30;
 /// How soon after the last fault everything is counted again, in seconds, also by a daemon whose connections went silent.
@@ -64,10 +54,10 @@ fn variable(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not `{text}`")))
 }
 
-/// The faults that were asked for, or all that hold.
+/// The faults that were asked for, or all.
 fn chosen() -> Vec<&'static Fault> {
     match std::env::var("DRIFTD_NEMESIS_FAULTS").ok().filter(|text| !text.is_empty()).as_deref() {
-        Some("all") => FAULTS.iter().collect(),
+        None | Some("all") => FAULTS.iter().collect(),
         Some(names) => {
             let names: BTreeSet<&str> = names.split(',').map(str::trim).collect();
             let unknown: Vec<_> =
@@ -76,7 +66,6 @@ fn chosen() -> Vec<&'static Fault> {
             assert!(unknown.is_empty(), "unknown faults {unknown:?}; there are {known:?}");
             FAULTS.iter().filter(|fault| names.contains(fault.name)).collect()
         }
-        None => FAULTS.iter().filter(|fault| !NOT_YET.contains(&fault.name)).collect(),
     }
 }
 
