@@ -32,8 +32,8 @@ pub enum OperationalRule {
     StuckPartition,
     /// A log is not the one that was read: partitions of it are not read on.
     LogReplaced,
-    /// A topic that was read does not exist any more.
-    TopicDeleted,
+    /// A topic does not exist: it is misspelt, not there yet, or was deleted.
+    TopicMissing,
     /// There are more versions and segments than are counted apart.
     SeriesLimit,
     /// Groups or databases take records from one another.
@@ -62,7 +62,7 @@ impl OperationalRule {
         Self::NothingSelected,
         Self::StuckPartition,
         Self::LogReplaced,
-        Self::TopicDeleted,
+        Self::TopicMissing,
         Self::SeriesLimit,
         Self::ConflictingReaders,
         Self::BaselineMissing,
@@ -86,7 +86,7 @@ impl OperationalRule {
             Self::NothingSelected => "nothing_selected",
             Self::StuckPartition => "stuck_partition",
             Self::LogReplaced => "log_replaced",
-            Self::TopicDeleted => "topic_deleted",
+            Self::TopicMissing => "topic_missing",
             Self::SeriesLimit => "series_limit",
             Self::ConflictingReaders => "conflicting_readers",
             Self::BaselineMissing => "baseline_missing",
@@ -104,7 +104,7 @@ impl OperationalRule {
             | Self::LateShare
             | Self::UnreadableColumn
             | Self::NothingSelected
-            | Self::TopicDeleted
+            | Self::TopicMissing
             | Self::SeriesLimit
             | Self::BaselineMissing
             | Self::SegmentWithoutBaseline
@@ -143,9 +143,9 @@ impl OperationalRule {
                 "Find out what became of the topic. `driftd positions reset TOPIC --to earliest` reads on from the beginning of what is \
                  there now; it says first what it will do."
             }
-            Self::TopicDeleted => {
-                "When the topic is gone for good, `driftd positions forget TOPIC` makes windows stop waiting for it; remove it from \
-                 `source.topics`, too."
+            Self::TopicMissing => {
+                "Is `source.topics` spelt as the topic is (driftd check --online)? When the topic is gone for good, remove it there, and \
+                 `driftd positions forget TOPIC` makes windows stop waiting for it."
             }
             Self::SeriesLimit => {
                 "Find out why there are so many versions or segment values, or raise `limits.max_series`. Those without records give way \
@@ -179,6 +179,7 @@ impl OperationalRule {
             Self::NoData
             | Self::Lag
             | Self::StuckPartition
+            | Self::TopicMissing
             | Self::ConflictingReaders
             | Self::BaselineMissing
             | Self::NothingSelected
@@ -262,8 +263,8 @@ pub struct OperationalFacts {
     pub stuck: Vec<(String, i64)>,
     /// Partitions whose log is not the one that was read, with what is wrong.
     pub replaced: Vec<(String, String)>,
-    /// Topics that do not exist any more.
-    pub deleted: Vec<String>,
+    /// Topics that do not exist: deleted, or never there.
+    pub missing_topics: Vec<String>,
     /// How many versions and segments are counted apart, when there are more.
     pub series_full: Option<usize>,
     /// Partitions in which an open transaction has kept messages from being read for too long.
@@ -467,9 +468,10 @@ impl OperationalFacts {
         let replaced = list(&self.replaced)
             .map(|list| format!("the position does not fit the log, so these are not read: {list}"));
         signs.push(Sign::new(Rule::LogReplaced, replaced));
-        let deleted = (!self.deleted.is_empty())
-            .then(|| format!("topics that were read do not exist any more: {}", self.deleted.join(", ")));
-        signs.push(Sign::new(Rule::TopicDeleted, deleted));
+        let deleted = (!self.missing_topics.is_empty()).then(|| {
+            format!("topics do not exist, so nothing is read from them: {}", self.missing_topics.join(", "))
+        });
+        signs.push(Sign::new(Rule::TopicMissing, deleted));
         let full = self.series_full.map(|limit| {
             format!("there are more than {limit} versions and segments: records of the others are counted together as (other)")
         });

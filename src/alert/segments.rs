@@ -1,6 +1,8 @@
 //! The whole and its segments: drift of the whole shows in most of its segments, and one line says so. A segment that drifts
 //! in columns of its own, or more strongly, stands apart.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{AlertStatus, AlertView};
@@ -65,18 +67,24 @@ pub fn relate(alerts: &mut [AlertView]) {
     }
     for index in wholes {
         let Some(whole) = alerts.get(index).cloned() else { continue };
-        let mut segments =
-            Segments { following: 0, apart: 0, names: Vec::new(), ..whole.segments.clone().unwrap_or_default() };
+        // A segment may have several alerts, one episode after another: it counts once.
+        let (mut following, mut apart) = (BTreeSet::new(), BTreeSet::new());
         for alert in alerts.iter_mut().filter(|alert| belongs(alert, &whole)) {
             if follows(alert, &whole) {
-                segments.following += 1;
-                segments.names.push(alert.segment.clone());
+                following.insert(alert.segment.clone());
                 alert.follows = Some(whole.id);
             } else {
-                segments.apart += 1;
+                apart.insert(alert.segment.clone());
             }
         }
-        segments.names.sort();
+        following.retain(|segment| !apart.contains(segment));
+        let number = |segments: &BTreeSet<String>| u32::try_from(segments.len()).unwrap_or(u32::MAX);
+        let mut segments = Segments {
+            following: number(&following),
+            apart: number(&apart),
+            names: following.into_iter().collect(),
+            ..whole.segments.clone().unwrap_or_default()
+        };
         segments.names.truncate(SEGMENT_NAMES);
         if let Some(alert) = alerts.get_mut(index) {
             alert.segments = (segments.following + segments.apart > 0).then_some(segments);

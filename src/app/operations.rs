@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::state::{Common, Shared};
-use crate::config::Monitor;
+use crate::config::{Monitor, Topics};
 use crate::decision::LookScope;
 use crate::retrain::{RequestState, Step};
 use crate::store::{Moved, Store, StoreError, Watched};
@@ -73,10 +73,15 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
         routing: &common.routing,
     };
     let limits = common.operations.for_windows(monitor.counting.length.micros());
+    let unknown: Vec<String> = match &monitor.topics {
+        Topics::Named(names) => names.iter().filter(|name| !topics.contains(name)).cloned().collect(),
+        Topics::Pattern(_) => Vec::new(),
+    };
     let watched = Watched {
         scope,
         topics,
         learning: monitor.learn.is_some(),
+        unknown_topics: &unknown,
         max_series: monitor.counting.max_series,
         min_records: monitor.rules.judge.min_records.max(1),
         time_format: monitor.layout.time.as_ref().map(|_| monitor.layout.time_format),

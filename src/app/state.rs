@@ -136,6 +136,8 @@ pub struct Shared {
 struct Life {
     /// Why the database could not be asked.
     database_error: Option<String>,
+    /// Topics of the configuration that do not exist, in words.
+    missing_topics: Vec<String>,
     /// Since when there has been something counted and not stored.
     unstored_since: Option<Instant>,
     /// Why the last checkpoint could not be stored: reading may go on well while nothing can be written.
@@ -169,6 +171,7 @@ impl Shared {
             life: Mutex::new(Life {
                 database_error: None,
                 unstored_since: None,
+                missing_topics: Vec::new(),
                 write_error: None,
                 kafka_ready: false,
                 ingest_seen: (0, now),
@@ -221,6 +224,19 @@ impl Shared {
         }
         self.metrics.database(outcome.is_ok() && life.write_error.is_none());
         life.database_error = outcome.err();
+    }
+
+    /// Which topics of the configuration do not exist, in words. Logged when that changes.
+    pub(super) fn topics_missing(&self, missing: Vec<String>) {
+        let mut life = self.life();
+        if life.missing_topics != missing {
+            for topic in &missing {
+                tracing::warn!(
+                    "{topic}; nothing is read from it\nhint: `driftd check --online` names topics that there are"
+                );
+            }
+            life.missing_topics = missing;
+        }
     }
 
     /// Whether the length of a monitor's windows has not been brought into force yet.
@@ -300,8 +316,12 @@ impl Shared {
     /// write meanwhile.
     pub(super) fn readiness(&self, commands: &SourceCommands) -> Probe {
         let life = self.life();
-        let standby = commands.stands_by();
+        // Without its topics a daemon has no partition because there is none.
+        let standby = commands.stands_by() && life.missing_topics.is_empty();
         let mut problems = Vec::new();
+        if commands.stands_by() || !life.kafka_ready {
+            problems.extend(life.missing_topics.iter().cloned());
+        }
         problems.extend(life.database_error.clone());
         problems.extend(life.write_error.clone().filter(|_| !standby));
         if let Some(age) = unstored(&life).filter(|age| *age > UNSTORED_UNREADY) {

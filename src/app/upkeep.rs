@@ -10,6 +10,7 @@ use super::ingest::lookup::start_monitors;
 use super::monitors::{RunningMonitor, known_partitions};
 use super::stalls::Stalls;
 use super::state::Shared;
+use crate::config::Topics;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
 use crate::store::{NotedEnd, Store, StoreError};
@@ -146,6 +147,19 @@ pub(super) async fn look_at_topics(
     let partitions = known_partitions(commands, monitors.clone()).await?;
     start_monitors(store, commands, &monitors, &partitions).await?;
     let text = |error: StoreError| error.to_string();
+    let mut missing = Vec::new();
+    for running in &monitors {
+        if let Topics::Named(names) = &running.monitor.topics {
+            let is_there = |name: &str| partitions.iter().any(|partition| partition.topic.as_ref() == name);
+            missing.extend(
+                names
+                    .iter()
+                    .filter(|name| !is_there(name))
+                    .map(|name| format!("topic `{name}` of monitor `{}` does not exist", running.monitor.name)),
+            );
+        }
+    }
+    shared.topics_missing(missing);
     store.register_partitions(&partitions).await.map_err(text)?;
     let known = store.topics().await.map_err(text)?;
     let read: Vec<String> =

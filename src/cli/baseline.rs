@@ -152,7 +152,8 @@ pub(super) fn from_file(
     let file = DataFile::new(path)?;
     let names: Vec<String> = monitor.layout.segments.iter().map(|(name, _)| name.clone()).collect();
     let schema = if by_name { monitor.schema.by_name() } else { monitor.schema.clone() };
-    let rows = TableRows { schema: schema.clone(), layout: monitor.layout.clone(), timed: false };
+    let layout = if by_name { monitor.layout.by_name(&monitor.schema) } else { monitor.layout.clone() };
+    let rows = TableRows { schema: schema.clone(), layout, timed: false };
     let failed = |source: BaselineError| CliError::Baseline { path: file.name(), source };
     let (baseline, report) = build(&schema, &names, monitor.build, || file.rows(&rows)).map_err(failed)?;
     let needed = monitor.rules.judge.min_records;

@@ -8,7 +8,9 @@ use super::{CliError, Context, runtime, say, say_lines, tell};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
+use crate::record::nearest;
 use crate::store::Store;
+use crate::window::Partition;
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -127,6 +129,27 @@ pub(super) async fn database(settings: &Settings) -> Result<String, String> {
     })
 }
 
+/// Topics that are named at most when one does not exist.
+const NAMED: usize = 10;
+
+/// That a topic does not exist, with the one that may be meant, or those that there are.
+fn no_such_topic(topic: &str, partitions: &[Partition]) -> String {
+    let mut there: Vec<&str> = partitions.iter().map(|partition| partition.topic.as_ref()).collect();
+    there.sort_unstable();
+    there.dedup();
+    there.retain(|name| !name.starts_with("__"));
+    let hint = match nearest(topic, there.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if there.is_empty() => "this user sees no topic at all".to_owned(),
+        None => {
+            let more = there.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("there are {}{more}", there.get(..NAMED.min(there.len())).unwrap_or_default().join(", "))
+        }
+    };
+    format!("it does not exist, or this user may not describe it\nhint: {hint}")
+}
+
 pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {
     let source = match source_options(settings)
         .map_err(|error| error.to_string())
@@ -148,7 +171,7 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, St
             for topic in topics {
                 let number = partitions.iter().filter(|partition| partition.topic.as_ref() == topic).count();
                 let outcome = match number {
-                    0 => Err("it does not exist, or this user may not describe it".to_owned()),
+                    0 => Err(no_such_topic(topic, &partitions)),
                     number => Ok(format!("{number} partitions")),
                 };
                 report.push((format!("topic `{topic}` of monitor `{}`", monitor.name), outcome));

@@ -50,7 +50,7 @@ pub enum KafkaError {
     #[error("kafka: cannot start the polling thread: {0}")]
     Thread(#[from] std::io::Error),
     /// There is nothing to read.
-    #[error("kafka: there is no such topic\nhint: `driftd check --online` lists the topics of each monitor")]
+    #[error("kafka: there is no such topic\nhint: `driftd check --online` names topics that there are")]
     NoTopic,
     /// The source was closed.
     #[error("kafka: the source is closed")]

@@ -385,6 +385,19 @@ pub struct RecordLayout {
     pub max_future_skew: i64,
 }
 
+impl RecordLayout {
+    /// For data whose columns have the names of the monitor instead of their paths: a segment is read where the column of its
+    /// path is, or under its own name.
+    #[must_use]
+    pub fn by_name(&self, schema: &ModelSchema) -> Self {
+        let named = |(name, path): &(String, FieldPath)| {
+            let column = schema.columns().iter().find(|column| column.path == *path);
+            (name.clone(), FieldPath::of_steps([column.map_or(name, |column| &column.name).clone()]))
+        };
+        Self { segments: self.segments.iter().map(named).collect(), ..self.clone() }
+    }
+}
+
 impl Default for RecordLayout {
     /// Columns only: the time of the message, one version, no segments, nothing filtered.
     fn default() -> Self {

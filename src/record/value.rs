@@ -100,7 +100,10 @@ impl<'a> Value<'a> {
                 Ok(())
             }
             Self::Digits(digits) => {
-                push_category(buffer, digits);
+                match float_of(digits) {
+                    Some(value) => push_number(buffer, value),
+                    None => push_category(buffer, digits),
+                }
                 Ok(())
             }
             Self::Text(text) => {
@@ -251,7 +254,7 @@ fn number_of(text: &str) -> Option<f64> {
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         // An integer is written as it is, with all of its digits.
-        return (digits == "0").then_some(0.0);
+        return if digits == "0" { Some(0.0) } else { float_of(text).filter(|_| digits.len() > MOST_DIGITS) };
     }
     let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
     let written = match digits.split_once(['e', 'E']) {
@@ -265,6 +268,16 @@ fn number_of(text: &str) -> Option<f64> {
         }
     };
     written.then_some(value)
+}
+
+/// Digits of integers that 64 bits hold.
+const MOST_DIGITS: usize = 19;
+
+/// The float that an integer beyond 64 bits is when it has no digits but those of the float: 1e21, written out. An
+/// identifier of as many digits has more.
+fn float_of(digits: &str) -> Option<f64> {
+    let value: f64 = digits.parse().ok().filter(|value: &f64| value.is_finite())?;
+    (value.to_string() == digits).then_some(value)
 }
 
 /// A date with a time of day, or a date alone; local times without an offset are taken as UTC.

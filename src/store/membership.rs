@@ -24,7 +24,8 @@ pub struct SeriesLimit {
 
 impl Store {
     /// Takes series in that were never counted apart before. Those that there is no room for, beside which nothing of the kind
-    /// must be stored under its own name.
+    /// must be stored under its own name; `None` when others were turned away and there is room by now, so that nothing of them
+    /// must be stored with others.
     ///
     /// # Errors
     /// When the database is away.
@@ -32,13 +33,17 @@ impl Store {
         &self,
         monitor: &str,
         candidates: &[Series],
+        turned_away: bool,
         limit: SeriesLimit,
-    ) -> Result<Vec<Series>, StoreError> {
+    ) -> Result<Option<Vec<Series>>, StoreError> {
         let attempted = "admit series";
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
+        if turned_away && !lock(&mut transaction, monitor).await.map_err(failed(attempted))? {
+            return Ok(None);
+        }
         let refused = admit(&mut transaction, monitor, candidates, limit).await.map_err(failed(attempted))?;
         transaction.commit().await.map_err(failed(attempted))?;
-        Ok(refused)
+        Ok(Some(refused))
     }
 
     /// Lets series that are idle give way, when there were too many.
@@ -90,7 +95,7 @@ async fn admit(
     sqlx::query(
         "insert into series (monitor, model_version, segment)
          select $1, * from unnest($2::text[], $3::text[]) order by 2, 3
-         on conflict (monitor, model_version, segment) do update set member = true",
+         on conflict (monitor, model_version, segment) do update set member = true, admitted_at = now()",
     )
     .bind(monitor)
     .bind(versions)
@@ -106,12 +111,16 @@ async fn admit(
     Ok(refused)
 }
 
-/// Lets idle series give way; how many are left.
+/// Lets idle series give way; how many are left. One that was just admitted has no windows yet: they come with its first counts.
 async fn retire(connection: &mut Session, monitor: &str, limit: SeriesLimit) -> Result<usize, sqlx::Error> {
     sqlx::query(
         "update series s set member = false
          from (select max(starts_at) as at from model_window where monitor = $1) newest
          where s.monitor = $1 and s.member
+           and (s.admitted_at < now() - interval '5 minutes'
+                or exists (select from model_window w
+                           where w.monitor = $1 and w.model_version = s.model_version and w.segment = s.segment
+                             and w.opened_at >= s.admitted_at))
            and not exists (select from model_window w
                            where w.monitor = $1 and w.model_version = s.model_version and w.segment = s.segment
                              and (w.status = 'open' or w.starts_at >= newest.at - make_interval(secs => $2)))",

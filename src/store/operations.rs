@@ -42,6 +42,8 @@ pub struct Watched<'a> {
     pub topics: &'a [String],
     /// Whether a baseline is being learnt.
     pub learning: bool,
+    /// Topics of its configuration that no broker has ever shown.
+    pub unknown_topics: &'a [String],
     /// Versions and segments that are counted apart.
     pub max_series: usize,
     /// Records that a window needs for a verdict.
@@ -405,7 +407,7 @@ async fn facts(
         gaps,
         stuck,
         replaced,
-        deleted: deleted.into_iter().collect(),
+        missing_topics: deleted.into_iter().chain(watched.unknown_topics.iter().cloned()).collect(),
         series_full: full.then_some(watched.max_series),
         held,
         conflicts,

@@ -216,6 +216,7 @@ impl CountingMachine {
             active: std::mem::take(&mut self.active),
             notes: std::mem::take(&mut self.notes),
             candidates: self.series.candidates(),
+            turned_away: self.series.take_turned_away(),
             newest: self.newest.iter().map(|(partition, time)| (partition.clone(), *time)).collect(),
         }
     }

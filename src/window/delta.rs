@@ -130,6 +130,8 @@ pub struct MonitorDelta {
     pub notes: Notes,
     /// Series that were counted under their own names although it is not decided yet that they are.
     pub candidates: Vec<Series>,
+    /// Whether there were series that found no room, and were counted with others.
+    pub turned_away: bool,
 }
 
 impl MonitorDelta {
@@ -145,6 +147,7 @@ impl MonitorDelta {
         self.notes.merge(other.notes);
         self.active.extend(other.active);
         self.candidates.extend(other.candidates);
+        self.turned_away |= other.turned_away;
         for (partition, time) in other.newest {
             let newest = self.newest.entry(partition).or_insert(time);
             *newest = time.max(*newest);

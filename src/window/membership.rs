@@ -39,6 +39,8 @@ pub fn takes_others(version: &str, segment: &str) -> bool {
 pub(super) struct Assigned {
     /// Series that are not known and were counted under their own names.
     candidates: HashSet<Series>,
+    /// Whether some series found no room since the last delta.
+    turned_away: bool,
 }
 
 impl Assigned {
@@ -65,6 +67,8 @@ impl Assigned {
         let is_room = self.candidates.len() < membership.room;
         if is_room {
             self.candidates.insert(series);
+        } else {
+            self.turned_away = true;
         }
         is_room
     }
@@ -74,6 +78,11 @@ impl Assigned {
         let mut candidates: Vec<Series> = self.candidates.iter().cloned().collect();
         candidates.sort();
         candidates
+    }
+
+    /// Whether some series found no room since this was asked.
+    pub(super) fn take_turned_away(&mut self) -> bool {
+        std::mem::take(&mut self.turned_away)
     }
 
     /// Forgets candidates that are known by now.

@@ -344,6 +344,7 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
         topics: &topics,
         learning: false,
         max_series: 1_000,
+        unknown_topics: &[],
         min_records: 1,
         time_format: None,
         filters: &[],

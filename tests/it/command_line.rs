@@ -710,3 +710,40 @@ fn what_a_receiver_echoes_is_not_shown_with_its_secret() {
         assert!(!said.contains('\u{1b}') && said.contains("u{1b}[31m"), "{said}");
     }
 }
+
+#[test]
+fn flat_training_data_has_segments_by_name_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let monitor = folder.path().join("m.toml");
+    fs::write(
+        &monitor,
+        "name = \"m\"\n[source]\ntopics = [\"t\"]\ntime = \"ts\"\n[judge]\nmin_records = 10\n[[segments]]\nname = \"land\"\npath = \"features.country\"\n\
+         [[columns]]\nname = \"country\"\npath = \"features.country\"\ntype = \"categorical\"\n\
+         [[columns]]\nname = \"income\"\npath = \"features.income\"\ntype = \"numeric\"\n",
+    )
+    .unwrap();
+    let rows: String = (0..200).map(|row| format!("{},{}\n", ["de", "fr"][row % 2], row)).collect();
+    let data = folder.path().join("train.csv");
+    fs::write(&data, format!("country,income\n{rows}")).unwrap();
+    let log: String = (0..200)
+        .map(|row| {
+            format!(
+                "{{\"ts\":{row},\"features\":{{\"country\":\"{}\",\"income\":{row}}}}}\n",
+                ["de", "fr"][row % 2]
+            )
+        })
+        .collect();
+    let lines = folder.path().join("log.jsonl");
+    fs::write(&lines, log).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .args(["replay", "--by-name", "--monitor"])
+        .arg(&monitor)
+        .arg("--baseline")
+        .arg(&data)
+        .arg(&lines)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).to_string() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!text.contains("is not in the file"), "{text}");
+    assert!(text.contains("200 records counted"), "{text}");
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Daemon, Options, World, services, skipped};
+use crate::support::{Daemon, Options, World, number, services, skipped};
 
 const VIEWER: &str = "victors-token-for-tests";
 const OPERATOR: &str = "olgas-token-for-tests-x";
@@ -25,8 +25,15 @@ fn tokens() -> String {
 /// Starts a daemon and waits for its listener.
 fn started(world: &World, name: &'static str) -> Daemon {
     let daemon = world.start_daemon(name, None);
+    // It listens before the schema is there.
+    world.wait_for("the schema", 60, async |pool| {
+        match number(pool, "select count(*) from pg_tables where tablename = 'window_length'").await? {
+            0 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        }
+    });
     let deadline = Instant::now() + Duration::from_mins(1);
-    while world.get(name, "/readyz").0 != 200 {
+    while world.get(name, "/healthz").0 == 0 {
         assert!(Instant::now() < deadline, "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(50));
     }

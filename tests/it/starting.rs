@@ -217,6 +217,7 @@ fn conflict(world: &World) -> Option<String> {
         topics: &topics,
         learning: true,
         max_series: 1_000,
+        unknown_topics: &[],
         min_records: 1,
         time_format: None,
         filters: &[],

@@ -118,3 +118,17 @@ fn segments_are_counted_however_many_there_are_and_whatever_takes_the_place_of_a
         assert_eq!(segments.words(), said);
     }
 }
+
+#[test]
+fn a_segment_with_two_episodes_counts_once() {
+    let told = event(vec![
+        alert(1, "*", &[("income", 3.0)]),
+        alert(2, "c=a", &[("income", 2.0)]),
+        alert(3, "c=a", &[("income", 2.5)]),
+        alert(4, "c=b", &[("income", 2.0)]),
+        alert(5, "c=b", &[("age", 2.0)]),
+    ]);
+    let segments = told.alerts[0].segments.clone().unwrap();
+    assert_eq!((segments.following, segments.apart), (1, 1));
+    assert_eq!(segments.names, ["c=a"]);
+}

@@ -137,13 +137,15 @@ impl Writer {
     async fn admit(&self, sums: &HashMap<String, MonitorDelta>) -> Result<(), &'static str> {
         for running in self.monitors.iter() {
             let monitor = &running.monitor;
-            let Some(delta) = sums.get(&monitor.name).filter(|delta| !delta.candidates.is_empty()) else {
-                continue;
-            };
+            let undecided = |delta: &&MonitorDelta| !delta.candidates.is_empty() || delta.turned_away;
+            let Some(delta) = sums.get(&monitor.name).filter(undecided) else { continue };
             let mut patience = Patience::new();
             let refused = loop {
-                match self.store.admit_series(&monitor.name, &delta.candidates, series_limit(monitor)).await {
-                    Ok(refused) => break refused,
+                let limit = series_limit(monitor);
+                match self.store.admit_series(&monitor.name, &delta.candidates, delta.turned_away, limit).await {
+                    // Another daemon may count them apart already.
+                    Ok(None) => return Err("there is room for more versions and segments by now"),
+                    Ok(Some(refused)) => break refused,
                     Err(error) => {
                         self.shared.database(Err(error.to_string()));
                         self.commands.hold(true);

@@ -365,7 +365,8 @@ impl World {
     }
 
     pub fn flush(&self) {
-        self.producer.flush(Duration::from_secs(30)).unwrap();
+        // On a busy machine a broker may take its time.
+        self.producer.flush(Duration::from_mins(2)).unwrap();
     }
 
     /// Gives the topic more partitions, and waits until the producer knows them.
