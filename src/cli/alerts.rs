@@ -150,7 +150,7 @@ async fn replay(reach: &Reach, message: Option<&str>, receiver: Option<&str>) ->
         say(format!("{number} messages will be sent again"));
         if number == 0 {
             say(
-                "hint: `driftd alerts show ALERT` lists its messages; only those that are dead or sent can be sent again",
+                "hint: `driftd alerts show ALERT` lists its messages; only those that are dead, sent, or waiting after a failure can be sent again",
             );
         }
     })

@@ -112,7 +112,7 @@ pub(super) fn show(status: &Status) {
             partition.topic,
             partition.partition,
             partition.next_offset.map_or("-".to_owned(), |offset| offset.to_string()),
-            if partition.caught_up { ", at the end" } else { "" },
+            if partition.caught_up && partition.lag.unwrap_or(0) == 0 { ", at the end" } else { "" },
         ));
     }
     for outbox in &status.outbox {

@@ -206,8 +206,9 @@ impl Store {
         let replayed = sqlx::query(
             "update notification set status = 'pending', attempts = 0, failures = 0, first_attempt_at = null,
                     waiting_since = now(), next_attempt_at = now(), leased_until = null, finished_at = null
-             where (status = 'dead' and receiver = $2)
-                or (status in ('dead', 'sent') and starts_with(id::text, lower($1)))",
+             where (receiver = $2 or starts_with(id::text, lower($1)))
+               and (status = 'dead' or (status = 'sent' and $2::text is null)
+                    or (status = 'pending' and failures > 0 and coalesce(leased_until, '-infinity') < now()))",
         )
         .bind(id)
         .bind(receiver)
@@ -298,7 +299,7 @@ impl Store {
 pub enum Replay {
     /// The message whose id begins so.
     Message(String),
-    /// All messages to a receiver that were given up.
+    /// All messages to a receiver that were given up, or wait after a failure.
     Receiver(String),
 }
 

@@ -17,9 +17,15 @@ pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown
     let status = backend.status().await?;
     let audit = backend.audit(None, &Part { cursor: None, limit: 30 }).await?;
     let layout = Layout::titled("Status").in_part("/status").seen_by(&caller).live();
+    let ready = backend.ready();
+    let works = if ready.standby {
+        "The database answers; this daemon stands by, without a partition."
+    } else {
+        "The database answers, and partitions are assigned."
+    };
     let content = html! {
         h1 { "Status" }
-        (probe("Work", &backend.ready(), "The database answers, and partitions are assigned."))
+        (probe("Work", &ready, works))
         (probe("Health", &backend.health(), "All loops turn."))
         h2 { "Partitions" }
         (partitions(&status))

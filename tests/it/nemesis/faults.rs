@@ -215,7 +215,8 @@ fn stop_while_receiver_hangs(field: &Field<'_>, dice: &mut Dice) {
     let began = std::time::Instant::now();
     field.stop(name, false);
     let seconds = began.elapsed().as_secs();
-    if seconds > 20 {
+    // Faults of other lanes may last meanwhile: a database that is silent is waited for. Alone, `sending` holds it to less.
+    if seconds > 40 {
         field.violated(format!("{name} took {seconds} s to stop while a receiver hung"));
     }
     field.receiver.set(Mode::Pass);
