@@ -9,7 +9,8 @@ use tracing::Instrument as _;
 
 use super::monitors::RunningMonitor;
 use super::state::Shared;
-use super::upkeep::look_at_topics;
+use super::topics::look_at_topics;
+use super::upkeep::progress;
 use crate::baseline::{learn, unreadable_columns};
 use crate::binning::BinningSet;
 use crate::config::Monitor;
@@ -20,6 +21,8 @@ use crate::window::{CloseDecision, Progress};
 
 /// Open windows looked at in one go.
 const BATCH: i64 = 500;
+/// What the brokers said this lately about their partitions is not asked again.
+const FRESH: Duration = Duration::from_secs(1);
 /// Windows closed in one transaction: checkpoints that add to one of them wait for all of them.
 const TOGETHER: usize = 50;
 
@@ -31,7 +34,8 @@ pub(super) async fn run(
     reader_timeout: i64,
     stop: CancellationToken,
 ) -> Result<(), String> {
-    let mut judge = Judge { store, commands, shared, reader_timeout, topics_unknown_since: None };
+    let mut judge =
+        Judge { store, commands, shared, reader_timeout, topics_known_at: None, topics_unknown_since: None };
     loop {
         let mut worked = false;
         for running in judge.shared.monitors() {
@@ -59,7 +63,9 @@ struct Judge {
     commands: SourceCommands,
     shared: Arc<Shared>,
     reader_timeout: i64,
-    /// Since when the brokers could not be asked which partitions there are.
+    /// When the brokers last said which partitions there are.
+    topics_known_at: Option<Instant>,
+    /// Since when they could not be asked.
     topics_unknown_since: Option<Instant>,
 }
 
@@ -67,7 +73,7 @@ impl Judge {
     /// Closes the due windows of a monitor; whether there may be more at once.
     async fn monitor(&mut self, running: &RunningMonitor, stop: &CancellationToken) -> Result<bool, StoreError> {
         let monitor = &running.monitor;
-        let Some(progress) = self.progress(running).await? else { return Ok(false) };
+        let mut progress = self.progress(running).await?;
         let Some(horizon) = progress.horizon() else { return Ok(false) };
         let open = self.store.open_windows(&monitor.name, horizon, BATCH).await?;
         let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
@@ -75,12 +81,12 @@ impl Judge {
             |progress: &Progress, window: &OpenWindow| progress.decide(window.end, window.due_for.unwrap_or(0));
         // A partition that the brokers have and that is not known here yet may hold records of these windows.
         let closes = open.iter().any(|window| !matches!(passed(&progress, window), CloseDecision::Wait { .. }));
-        if closes && !self.look_at_topics(monitor.timing.max_close_delay).await {
-            return Ok(false);
+        if closes {
+            if !self.look_at_topics(monitor.timing.max_close_delay).await {
+                return Ok(false);
+            }
+            progress = self.progress(running).await?;
         }
-        let Some(progress) = (if closes { self.progress(running).await? } else { Some(progress) }) else {
-            return Ok(false);
-        };
         let (mut waiting, mut due) = (Vec::new(), Vec::new());
         for window in open {
             let missing = match passed(&progress, &window) {
@@ -121,19 +127,21 @@ impl Judge {
         Ok(full && closed > 0)
     }
 
-    async fn progress(&self, running: &RunningMonitor) -> Result<Option<Progress>, StoreError> {
-        let monitor = &running.monitor;
-        let topics: Vec<String> =
-            self.store.topics().await?.into_iter().filter(|topic| running.topics.matches(topic)).collect();
-        let views = self.store.partition_views(&monitor.name, &topics, self.reader_timeout).await?;
-        Ok((!views.partitions.is_empty()).then(|| Progress::new(views.partitions, monitor.timing, views.now)))
+    async fn progress(&self, running: &RunningMonitor) -> Result<Progress, StoreError> {
+        let topics = self.store.topics().await?;
+        Ok(progress(&self.store, running, &topics, self.reader_timeout).await?.0)
     }
 
     /// Makes all partitions known that the brokers have. `false` when they cannot be asked: windows stay open then, for as
     /// long as one waits for a partition that stands still.
     async fn look_at_topics(&mut self, patience: i64) -> bool {
+        // The monitors whose windows close at the same time ask once.
+        if self.topics_known_at.is_some_and(|at| at.elapsed() < FRESH) {
+            return true;
+        }
         match look_at_topics(&self.store, &self.commands, &self.shared).await {
             Ok(()) => {
+                self.topics_known_at = Some(Instant::now());
                 self.topics_unknown_since = None;
                 true
             }

@@ -16,6 +16,7 @@ mod start;
 mod state;
 mod status;
 mod telling;
+mod topics;
 mod upkeep;
 mod wiring;
 mod workers;

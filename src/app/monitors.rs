@@ -5,9 +5,7 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use crate::config::{Monitor, Settings, Topics};
-use crate::kafka::SourceCommands;
 use crate::store::SeriesLimit;
-use crate::window::Partition;
 
 /// A series is gone only when others are this many windows ahead, however short `gone_after` is.
 const SILENT_WINDOWS: i64 = 3;
@@ -74,20 +72,6 @@ pub(super) fn series_limit(monitor: &Monitor) -> SeriesLimit {
         most: monitor.counting.max_series,
         idle: monitor.gone_after.max(length.saturating_mul(SILENT_WINDOWS)),
     }
-}
-
-/// Every partition of every topic the monitors read, as the brokers know them.
-pub(super) async fn known_partitions(
-    commands: &SourceCommands,
-    monitors: Vec<Arc<RunningMonitor>>,
-) -> Result<Vec<Partition>, String> {
-    let commands = commands.clone();
-    tokio::task::spawn_blocking(move || {
-        commands.partitions(|topic| monitors.iter().any(|running| running.topics.matches(topic)))
-    })
-    .await
-    .map_err(|error| error.to_string())?
-    .map_err(|error| error.to_string())
 }
 
 /// What to subscribe to: names and patterns of all monitors, each once.

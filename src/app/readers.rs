@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::monitors::known_partitions;
 use super::state::Shared;
+use super::topics::partitions_of;
 use crate::kafka::SourceCommands;
 use crate::store::Store;
 use crate::window::Partition;
@@ -64,15 +64,12 @@ impl Readers {
     }
 
     async fn look(&mut self) -> Result<(), String> {
-        let partitions = known_partitions(&self.commands, self.shared.monitors()).await?;
+        let partitions = partitions_of(&self.commands, &self.shared.monitors()).await?;
         let mut foreign = None;
         if self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
             self.looked = Some(Instant::now());
-            let (commands, asked) = (self.commands.clone(), partitions.clone());
-            let committed = tokio::task::spawn_blocking(move || commands.committed(&asked)).await;
-            match committed {
-                Ok(Ok(committed)) => foreign = self.compare(committed),
-                Ok(Err(error)) => tracing::debug!(%error, "cannot read what the group has committed"),
+            match self.commands.committed(partitions.clone()).await {
+                Ok(committed) => foreign = self.compare(committed),
                 Err(error) => tracing::debug!(%error, "cannot read what the group has committed"),
             }
         }

@@ -27,20 +27,10 @@ impl Stalls {
             self.behind.clear();
             return;
         }
-        let asked = commands.clone();
-        let Ok(ends) = tokio::task::spawn_blocking(move || {
-            let read = asked.read_partitions();
-            read.into_iter()
-                .filter_map(|partition| Some((asked.ends(&partition).ok()?.1, partition)))
-                .collect::<Vec<_>>()
-        })
-        .await
-        else {
-            return;
-        };
         let mut behind = HashMap::new();
         let mut stalled = None;
-        for (end, partition) in ends {
+        for partition in commands.read_partitions() {
+            let Ok((_, end)) = commands.ends(&partition).await else { continue };
             let next = stored
                 .iter()
                 .find(|known| known.topic == *partition.topic && known.partition == partition.partition)

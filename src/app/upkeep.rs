@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ingest::lookup::start_monitors;
-use super::monitors::{RunningMonitor, known_partitions};
+use super::monitors::RunningMonitor;
 use super::stalls::Stalls;
 use super::state::Shared;
-use crate::config::Topics;
+use super::topics::look_at_topics;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
 use crate::store::{NotedEnd, Store, StoreError};
 use crate::telemetry::MonitorGauges;
-use crate::view::OpenAlert;
+use crate::view::{OpenAlert, Status};
 use crate::window::{Partition, Progress};
 
 /// Deltas of an open window beyond which they are merged.
@@ -41,7 +40,12 @@ pub(super) async fn run(
         if let Err(error) = look_at_topics(&store, &commands, &shared).await {
             tracing::debug!(%error, "cannot look for new partitions");
         }
-        match gauges(&store, &commands, &shared, reader_timeout, &mut stalls).await {
+        let looked = async {
+            let status = shared.status(&store).await?;
+            stalls.look(&commands, &status.partitions).await;
+            gauges(&store, &commands, &shared, reader_timeout, &status).await
+        };
+        match looked.await {
             Ok(()) => shared.database(Ok(())),
             Err(error) => {
                 shared.database(Err(error.to_string()));
@@ -64,10 +68,8 @@ async fn gauges(
     commands: &SourceCommands,
     shared: &Shared,
     reader_timeout: i64,
-    stalls: &mut Stalls,
+    status: &Status,
 ) -> Result<(), StoreError> {
-    let status = shared.status(store).await?;
-    stalls.look(commands, &status.partitions).await;
     let metrics = &shared.metrics;
     let judged = store.judged_alerts().await?;
     let topics = store.topics().await?;
@@ -130,41 +132,19 @@ pub(super) async fn watermark(
     topics: &BTreeSet<String>,
     reader_timeout: i64,
 ) -> Result<Option<(EventTime, EventTime)>, StoreError> {
-    let own: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
-    let views = store.partition_views(&running.monitor.name, &own, reader_timeout).await?;
-    let now = views.now;
-    let progress = Progress::new(views.partitions, running.monitor.timing, now);
+    let (progress, now) = progress(store, running, topics, reader_timeout).await?;
     Ok(progress.watermark().map(|watermark| (watermark, now)))
 }
 
-/// Makes partitions known that appeared since, and notes topics that are gone.
-pub(super) async fn look_at_topics(
+/// How far event time has come in a monitor's topics, and the clock.
+pub(super) async fn progress(
     store: &Store,
-    commands: &SourceCommands,
-    shared: &Shared,
-) -> Result<(), String> {
-    let monitors = shared.monitors();
-    let partitions = known_partitions(commands, monitors.clone()).await?;
-    start_monitors(store, commands, &monitors, &partitions).await?;
-    let text = |error: StoreError| error.to_string();
-    let mut missing = Vec::new();
-    for running in &monitors {
-        if let Topics::Named(names) = &running.monitor.topics {
-            let is_there = |name: &str| partitions.iter().any(|partition| partition.topic.as_ref() == name);
-            missing.extend(
-                names
-                    .iter()
-                    .filter(|name| !is_there(name))
-                    .map(|name| format!("topic `{name}` of monitor `{}` does not exist", running.monitor.name)),
-            );
-        }
-    }
-    shared.topics_missing(missing);
-    store.register_partitions(&partitions).await.map_err(text)?;
-    let known = store.topics().await.map_err(text)?;
-    let read: Vec<String> =
-        known.into_iter().filter(|topic| monitors.iter().any(|running| running.topics.matches(topic))).collect();
-    let exists = |topic: &String| partitions.iter().any(|partition| partition.topic.as_ref() == topic);
-    let deleted: Vec<String> = read.iter().filter(|topic| !exists(topic)).cloned().collect();
-    store.note_deleted(&read, &deleted).await.map_err(text)
+    running: &RunningMonitor,
+    topics: &BTreeSet<String>,
+    reader_timeout: i64,
+) -> Result<(Progress, EventTime), StoreError> {
+    let own: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
+    let views = store.partition_views(&running.monitor.name, &own, reader_timeout).await?;
+    let now = views.now;
+    Ok((Progress::new(views.partitions, running.monitor.timing, now), now))
 }

@@ -159,10 +159,8 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, St
         Err(error) => return vec![("kafka".to_owned(), Err(error))],
     };
     let commands = source.commands();
-    let found = tokio::task::spawn_blocking(move || commands.partitions(|_| true)).await;
-    let partitions = match found {
-        Ok(Ok(partitions)) => partitions,
-        Ok(Err(error)) => return vec![("kafka".to_owned(), Err(error.to_string()))],
+    let partitions = match commands.partitions(|_| true).await {
+        Ok(partitions) => partitions,
         Err(error) => return vec![("kafka".to_owned(), Err(error.to_string()))],
     };
     let mut report = vec![("kafka".to_owned(), Ok(String::new()))];

@@ -1,17 +1,15 @@
 //! `driftd positions`: where reading stands, and how to set it right by hand.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CliError, Context, actor, say, say_lines, tell, with_store};
 use crate::app::{clock_now, source_options};
 use crate::config::Settings;
 use crate::escape::plain;
-use crate::kafka::{Source, SourceCommands};
+use crate::kafka::{KafkaError, Source};
 use crate::record::EventTime;
 use crate::report::grouped;
 use crate::store::{Store, StoredPosition};
-use crate::window::Partition;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -114,25 +112,25 @@ async fn stored(store: &Store, named: &str) -> Result<Vec<StoredPosition>, CliEr
     Ok(found)
 }
 
-/// Where a log begins and ends, or why that cannot be known.
-async fn ends(commands: &SourceCommands, partition: &Partition) -> Result<(i64, i64), String> {
-    let (commands, asked) = (commands.clone(), partition.clone());
-    tokio::task::spawn_blocking(move || commands.ends(&asked))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())
+/// Where the logs begin and end, in the order of the positions; why, where that cannot be known.
+async fn log_ends(
+    settings: &Settings,
+    positions: &[StoredPosition],
+) -> Result<Vec<Result<(i64, i64), KafkaError>>, CliError> {
+    let source = Source::start(&source_options(settings)?).map_err(crate::app::AppError::from)?;
+    let commands = source.commands();
+    let mut ends = Vec::new();
+    for position in positions {
+        ends.push(commands.ends(&position.partition).await);
+    }
+    let _left_in_time = source.close(Duration::from_secs(5)).await;
+    Ok(ends)
 }
 
 async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), CliError> {
     let positions = stored(store, named).await?;
-    let source = Source::start(&source_options(settings)?).map_err(crate::app::AppError::from)?;
-    let commands = source.commands();
-    let mut rows = Vec::new();
-    for position in &positions {
-        rows.push((position, ends(&commands, &position.partition).await));
-    }
-    let _left_in_time = source.close(Duration::from_secs(5)).await;
-    let as_row = |(position, ends): &(&StoredPosition, Result<(i64, i64), String>)| {
+    let rows: Vec<_> = positions.iter().zip(log_ends(settings, &positions).await?).collect();
+    let as_row = |(position, ends): &(&StoredPosition, Result<(i64, i64), KafkaError>)| {
         let newest: serde_json::Map<String, serde_json::Value> =
             position.newest.iter().map(|(monitor, time)| (monitor.clone(), time.to_string().into())).collect();
         serde_json::json!({
@@ -145,7 +143,7 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
         for (position, ends) in &rows {
             let log = match ends {
                 Ok((low, high)) => format!("the log has {low} to {high}"),
-                Err(error) => plain(error),
+                Err(error) => plain(&error.to_string()),
             };
             let next = position.next_offset.map_or("never read".to_owned(), |next| format!("at {next}"));
             say(format!("{} {next}; {log}", plain(&position.partition.to_string())));
@@ -161,11 +159,10 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
 
 async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: bool) -> Result<(), CliError> {
     let positions = stored(store, named).await?;
-    let source = Source::start(&source_options(settings)?).map_err(crate::app::AppError::from)?;
-    let commands = source.commands();
+    let ends = log_ends(settings, &positions).await?;
     let mut plan: Vec<(StoredPosition, i64)> = Vec::new();
-    for position in positions {
-        let (low, high) = ends(&commands, &position.partition).await.map_err(CliError::Unavailable)?;
+    for (position, ends) in positions.into_iter().zip(ends) {
+        let (low, high) = ends.map_err(|error| CliError::Unavailable(error.to_string()))?;
         let target = match to {
             To::Earliest => low,
             To::Latest => high,
@@ -179,7 +176,6 @@ async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: boo
         };
         plan.push((position, target));
     }
-    let _left_in_time = source.close(Duration::from_secs(5)).await;
     let rows: Vec<_> = plan
         .iter()
         .map(|(position, to)| {
@@ -242,7 +238,7 @@ async fn set_newest(store: &Store, named: &str, time: &str, yes: bool) -> Result
         .iter()
         .map(|position| {
             serde_json::json!({
-                "topic": Arc::clone(&position.partition.topic).as_ref(), "partition": position.partition.partition,
+                "topic": position.partition.topic.as_ref(), "partition": position.partition.partition,
                 "newest": time.to_string(), "done": yes,
             })
         })

@@ -5,6 +5,7 @@
 //! that was assigned but not started is simply not fetched.
 
 mod client;
+mod commands;
 mod context;
 mod local;
 mod poll;
@@ -13,8 +14,9 @@ mod tap;
 mod verify;
 
 pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
+pub use commands::SourceCommands;
 pub use local::LocalBroker;
-pub use poll::{Source, SourceCommands};
+pub use poll::Source;
 pub use producer::Producer;
 pub use tap::{Tap, TapFrom, Tapped};
 
@@ -52,6 +54,9 @@ pub enum KafkaError {
     /// There is nothing to read.
     #[error("kafka: there is no such topic\nhint: `driftd check --online` names topics that there are")]
     NoTopic,
+    /// A question to the brokers broke off: the client panicked, or everything stops.
+    #[error("kafka: a question to the brokers broke off: {0}")]
+    BrokeOff(String),
     /// The source was closed.
     #[error("kafka: the source is closed")]
     Closed,

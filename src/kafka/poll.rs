@@ -1,8 +1,8 @@
 //! The polling thread.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,11 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::client::{SourceOptions, StartAt};
+use super::client::SourceOptions;
+use super::commands::{ASK_TIMEOUT, Command, Shared, SourceCommands};
 use super::context::Context;
 use super::verify::Verifier;
-use super::{Beginning, KafkaError, LogEnd, MessageBatch, SourceEvent, TopicNames, failed, refused};
+use super::{Beginning, KafkaError, MessageBatch, SourceEvent, TopicNames, refused};
 use crate::record::EventTime;
 use crate::window::{Anchor, Partition};
 
@@ -25,49 +26,17 @@ const BATCH_MESSAGES: usize = 1_000;
 const POLL_WAIT: Duration = Duration::from_millis(50);
 /// A message waits no longer than this for others of its partition.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
-/// How long metadata and watermarks may take.
-const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Statistics taken sooner than this after a start or a pause may still tell of what was before.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Between two looks at positions because a topic was unknown.
 const DOUBT_EVERY: Duration = Duration::from_secs(10);
 
-enum Command {
-    Subscribe(Vec<String>),
-    /// (Re)start partitions at offsets, under a generation.
-    Start(Vec<Beginning>, u64),
-    Commit(Vec<(Partition, i64)>),
-    ReadAnew,
-}
-
 /// The polling thread, and what can be asked of it.
 pub struct Source {
     commands: SourceCommands,
     events: UnboundedReceiver<SourceEvent>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// Talks to the polling thread; cheap to clone.
-#[derive(Clone)]
-pub struct SourceCommands {
-    consumer: std::sync::Weak<BaseConsumer<Context>>,
-    sender: mpsc::Sender<Command>,
-    shared: Arc<Shared>,
-    verifier: Arc<Verifier>,
-    start: StartAt,
-}
-
-struct Shared {
-    in_flight: AtomicUsize,
-    limit: usize,
-    hold: AtomicBool,
-    paused: AtomicBool,
-    stop: AtomicBool,
-    /// What offsets are committed with.
-    mark: OnceLock<String>,
-    /// Turns of the poll loop: the sign of life the watchdog looks at.
-    turns: AtomicU64,
 }
 
 impl Source {
@@ -83,15 +52,7 @@ impl Source {
             options.consumer().create_with_context(context).map_err(refused(&options.brokers))?;
         let consumer = Arc::new(consumer);
         let (sender, commands) = mpsc::channel();
-        let shared = Arc::new(Shared {
-            in_flight: AtomicUsize::new(0),
-            limit: options.in_flight_bytes,
-            hold: AtomicBool::new(false),
-            paused: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
-            mark: OnceLock::new(),
-            turns: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared { limit: options.in_flight_bytes, ..Shared::default() });
         let handle = SourceCommands {
             consumer: Arc::downgrade(&consumer),
             sender,
@@ -141,155 +102,6 @@ impl Source {
         let Some(thread) = self.thread.take() else { return true };
         let joined = tokio::task::spawn_blocking(move || thread.join().is_ok());
         matches!(tokio::time::timeout(deadline, joined).await, Ok(Ok(true)))
-    }
-}
-
-impl SourceCommands {
-    /// Subscribes to topics; names that begin with `^` are patterns.
-    pub fn subscribe(&self, topics: Vec<String>) {
-        self.send(Command::Subscribe(topics));
-    }
-
-    /// Starts (or restarts) reading partitions at these offsets. Messages read before carry another generation.
-    pub fn start(&self, positions: Vec<Beginning>, generation: u64) {
-        self.send(Command::Start(positions, generation));
-    }
-
-    /// Has positions looked up and logs checked again, as after [`SourceEvent::Doubtful`].
-    pub fn read_anew(&self) {
-        self.send(Command::ReadAnew);
-    }
-
-    /// The partitions that are being read here.
-    #[must_use]
-    pub fn read_partitions(&self) -> Vec<Partition> {
-        let Some(consumer) = self.consumer.upgrade() else { return Vec::new() };
-        consumer.context().started.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    /// Commits offsets to Kafka, for lag tools only.
-    pub fn commit(&self, positions: Vec<(Partition, i64)>) {
-        self.send(Command::Commit(positions));
-    }
-
-    fn send(&self, command: Command) {
-        if self.sender.send(command).is_err() {
-            tracing::debug!("a command to a source that is closed");
-        }
-    }
-
-    /// Messages of this many bytes have been dealt with.
-    pub fn done(&self, bytes: usize) {
-        self.shared.in_flight.fetch_sub(bytes, Ordering::SeqCst);
-    }
-
-    /// Bytes handed out and not dealt with yet.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.shared.in_flight.load(Ordering::SeqCst)
-    }
-
-    /// Pauses all partitions (polling goes on) until called again with `false`.
-    pub fn hold(&self, hold: bool) {
-        self.shared.hold.store(hold, Ordering::SeqCst);
-    }
-
-    /// Whether partitions are paused.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
-        self.shared.paused.load(Ordering::SeqCst)
-    }
-
-    /// Turns of the poll loop so far.
-    #[must_use]
-    pub fn turns(&self) -> u64 {
-        self.shared.turns.load(Ordering::Relaxed)
-    }
-
-    /// What is known of the end of a partition's log.
-    #[must_use]
-    pub fn log_end(&self, partition: &Partition) -> Option<LogEnd> {
-        self.consumer.upgrade()?.context().log_end(partition)
-    }
-
-    /// What all offsets are committed with from here on, for others of the group to see; only the first call counts.
-    pub fn mark_commits(&self, mark: String) {
-        let _first_counts = self.shared.mark.set(mark);
-    }
-
-    /// What was last committed for partitions of the group, by whomever: the offset and what it was marked with. Partitions
-    /// without a commit are left out. Blocks for up to 10 s, and panics when somebody marked a commit with what is no UTF-8.
-    ///
-    /// # Errors
-    /// When no broker answers.
-    pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<(Partition, i64, String)>, KafkaError> {
-        let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&partition.topic, partition.partition);
-        }
-        let committed =
-            consumer.committed_offsets(list, ASK_TIMEOUT).map_err(failed("read the committed offsets"))?;
-        let found = committed.elements().into_iter().filter_map(|element| {
-            let Offset::Offset(offset) = element.offset() else { return None };
-            let partition = Partition { topic: element.topic().into(), partition: element.partition() };
-            Some((partition, offset, element.metadata().to_owned()))
-        });
-        Ok(found.collect())
-    }
-
-    /// Whether the group has let this member in and given it no partition.
-    #[must_use]
-    pub fn stands_by(&self) -> bool {
-        self.consumer.upgrade().is_some_and(|consumer| consumer.context().stands_by())
-    }
-
-    /// All partitions of the topics a filter accepts, as the brokers know them. Blocks for up to 10 s.
-    ///
-    /// # Errors
-    /// When no broker answers.
-    pub fn partitions(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Partition>, KafkaError> {
-        let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
-        let metadata =
-            consumer.fetch_metadata(None, ASK_TIMEOUT).map_err(failed("read the metadata of topics"))?;
-        let mut names = TopicNames::default();
-        let mut partitions = Vec::new();
-        for topic in metadata.topics().iter().filter(|topic| topic.error().is_none() && wanted(topic.name())) {
-            let name = names.get(topic.name());
-            partitions.extend(
-                topic
-                    .partitions()
-                    .iter()
-                    .map(|partition| Partition { topic: Arc::clone(&name), partition: partition.id() }),
-            );
-        }
-        Ok(partitions)
-    }
-
-    /// The partitions of which another message lies at the offset of one that was counted: their logs were replaced. Blocks
-    /// for up to 2 s; what no broker says in that time counts as the same.
-    ///
-    /// # Errors
-    /// When the client refuses to read.
-    pub fn replaced(&self, anchors: &[(Partition, Anchor)]) -> Result<Vec<Partition>, KafkaError> {
-        self.verifier.replaced(anchors)
-    }
-
-    /// Where a partition begins and ends. Blocks for up to 10 s.
-    ///
-    /// # Errors
-    /// When no broker answers.
-    pub fn ends(&self, partition: &Partition) -> Result<(i64, i64), KafkaError> {
-        let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
-        consumer
-            .fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT)
-            .map_err(failed(format!("read the watermarks of {partition}")))
-    }
-
-    /// Where a monitor begins that was never started before.
-    #[must_use]
-    pub fn start_at(&self) -> StartAt {
-        self.start
     }
 }
 

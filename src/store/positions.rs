@@ -29,8 +29,6 @@ pub enum FaultKind {
     Replaced,
     /// The position lies beyond the end of the log.
     BeyondEnd,
-    /// The topic does not exist any more.
-    Deleted,
 }
 
 impl FaultKind {
@@ -40,7 +38,6 @@ impl FaultKind {
         match self {
             Self::Replaced => "replaced",
             Self::BeyondEnd => "beyond_end",
-            Self::Deleted => "deleted",
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::clock::clock_now;
-use crate::app::monitors::{RunningMonitor, known_partitions};
+use crate::app::monitors::RunningMonitor;
 use crate::app::state::Shared;
+use crate::app::topics::{partitions_of, register};
 use crate::app::workers::Pins;
-use crate::kafka::{SourceCommands, StartAt};
+use crate::kafka::SourceCommands;
 use crate::record::EventTime;
 use crate::store::{Store, StoreError};
 use crate::window::{Anchor, Partition};
@@ -54,10 +55,9 @@ impl Lookup {
             error.to_string()
         };
         // All partitions of the topics: windows wait for those that nobody reads, too.
-        let mut known = known_partitions(&self.commands, self.monitors.to_vec()).await?;
+        let mut known = partitions_of(&self.commands, &self.monitors).await?;
         known.extend(partitions.iter().cloned());
-        self.store.register_partitions(&known).await.map_err(text)?;
-        start_monitors(&self.store, &self.commands, &self.monitors, &known).await?;
+        register(&self.store, &self.commands, &self.monitors, &known).await?;
         for running in self.monitors.iter().map(|running| &running.monitor) {
             // Once: with daemons that differ, each would set its own again and again.
             if self.shared.length_is_new(&running.name, running.counting.length) {
@@ -75,7 +75,7 @@ impl Lookup {
                 offset
             } else {
                 // It appeared after its monitors were started: everything in it is new.
-                let (first, _) = ends(&self.commands, partition).await?;
+                let (first, _) = self.commands.ends(partition).await.map_err(|error| error.to_string())?;
                 self.store.begin_at(partition, first).await.map_err(text)?
             };
             let newest = claim.newest.iter().filter(|(monitor, newest)| !self.is_ahead(monitor, **newest));
@@ -86,9 +86,7 @@ impl Lookup {
         self.shared.database(Ok(()));
         Ok((pins, positions))
     }
-}
 
-impl Lookup {
     /// Whether a stored time lies further ahead of the clock than records may: it was stored before that was checked, and
     /// would make all other records late.
     fn is_ahead(&self, monitor: &str, newest: EventTime) -> bool {
@@ -96,37 +94,6 @@ impl Lookup {
         let skew = running.map_or(0, |running| running.monitor.layout.max_future_skew);
         clock_now().is_some_and(|now| newest > now.shifted(skew))
     }
-}
-
-/// Starts monitors that were never started: where `kafka.start` is `latest`, at the ends that the partitions have now.
-pub(in crate::app) async fn start_monitors(
-    store: &Store,
-    commands: &SourceCommands,
-    monitors: &[Arc<RunningMonitor>],
-    known: &[Partition],
-) -> Result<(), String> {
-    let names: Vec<&str> = monitors.iter().map(|running| running.monitor.name.as_str()).collect();
-    let new = store.never_started(&names).await.map_err(|error| error.to_string())?;
-    for running in monitors.iter().filter(|running| new.contains(&running.monitor.name)) {
-        let mut begin = Vec::new();
-        if commands.start_at() == StartAt::Latest {
-            for partition in known.iter().filter(|partition| running.topics.matches(&partition.topic)) {
-                begin.push((partition.clone(), ends(commands, partition).await?.1));
-            }
-        }
-        store.start_monitor(&running.monitor.name, &begin).await.map_err(|error| error.to_string())?;
-        tracing::info!(monitor = %running.monitor.name, partitions = begin.len(), start = ?commands.start_at(), "first start");
-    }
-    Ok(())
-}
-
-/// Where a partition begins and ends.
-async fn ends(commands: &SourceCommands, partition: &Partition) -> Result<(i64, i64), String> {
-    let (commands, asked) = (commands.clone(), partition.clone());
-    tokio::task::spawn_blocking(move || commands.ends(&asked))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())
 }
 
 /// What each monitor counts on.

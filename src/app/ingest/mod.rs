@@ -6,7 +6,7 @@
 //! assignment) everything counted since is dropped, positions are read again, and reading goes on from
 //! there under a new generation; messages of older generations are void.
 
-pub(super) mod lookup;
+mod lookup;
 mod writer;
 
 use std::collections::{HashMap, HashSet};
@@ -203,7 +203,7 @@ impl Ingest {
             }
             SourceEvent::Doubtful => {
                 let _void_or_stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
-                self.reset("a topic was unknown to its broker");
+                self.reset("the logs are checked to be the ones that were read");
             }
             SourceEvent::AtEnd { partition, generation, next } => {
                 if let Some(position) =

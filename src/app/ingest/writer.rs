@@ -119,13 +119,8 @@ impl Writer {
         if anchors.is_empty() {
             return false;
         }
-        let commands = self.commands.clone();
-        match tokio::task::spawn_blocking(move || commands.replaced(&anchors)).await {
-            Ok(Ok(replaced)) => !replaced.is_empty(),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "cannot check whether the logs are the ones that were read");
-                false
-            }
+        match self.commands.replaced(anchors).await {
+            Ok(replaced) => !replaced.is_empty(),
             Err(error) => {
                 tracing::warn!(%error, "cannot check whether the logs are the ones that were read");
                 false

@@ -1,0 +1,76 @@
+//! Which topics and partitions there are, and where monitors begin in them: what the brokers say, made known to the database.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::monitors::RunningMonitor;
+use super::state::Shared;
+use crate::config::Topics;
+use crate::kafka::{SourceCommands, StartAt};
+use crate::store::{Store, StoreError};
+use crate::window::Partition;
+
+/// Every partition of every topic the monitors read, as the brokers know them.
+pub(super) async fn partitions_of(
+    commands: &SourceCommands,
+    monitors: &[Arc<RunningMonitor>],
+) -> Result<Vec<Partition>, String> {
+    let monitors = monitors.to_vec();
+    commands
+        .partitions(move |topic| monitors.iter().any(|running| running.topics.matches(topic)))
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Makes partitions known, so that windows wait for them, and starts monitors that were never started: where `kafka.start`
+/// is `latest`, at the ends that the partitions have now.
+pub(super) async fn register(
+    store: &Store,
+    commands: &SourceCommands,
+    monitors: &[Arc<RunningMonitor>],
+    partitions: &[Partition],
+) -> Result<(), String> {
+    let text = |error: StoreError| error.to_string();
+    store.register_partitions(partitions).await.map_err(text)?;
+    let names: Vec<&str> = monitors.iter().map(|running| running.monitor.name.as_str()).collect();
+    let new = store.never_started(&names).await.map_err(text)?;
+    for running in monitors.iter().filter(|running| new.contains(&running.monitor.name)) {
+        let mut begin = Vec::new();
+        if commands.start_at() == StartAt::Latest {
+            for partition in partitions.iter().filter(|partition| running.topics.matches(&partition.topic)) {
+                let (_, end) = commands.ends(partition).await.map_err(|error| error.to_string())?;
+                begin.push((partition.clone(), end));
+            }
+        }
+        store.start_monitor(&running.monitor.name, &begin).await.map_err(text)?;
+        tracing::info!(monitor = %running.monitor.name, partitions = begin.len(), start = ?commands.start_at(), "first start");
+    }
+    Ok(())
+}
+
+/// Makes partitions known that appeared since, and notes which topics do not exist.
+pub(super) async fn look_at_topics(
+    store: &Store,
+    commands: &SourceCommands,
+    shared: &Shared,
+) -> Result<(), String> {
+    let monitors = shared.monitors();
+    let partitions = partitions_of(commands, &monitors).await?;
+    register(store, commands, &monitors, &partitions).await?;
+    let there: BTreeSet<&str> = partitions.iter().map(|partition| partition.topic.as_ref()).collect();
+    let mut missing = Vec::new();
+    for running in &monitors {
+        if let Topics::Named(names) = &running.monitor.topics {
+            let absent = names.iter().filter(|name| !there.contains(name.as_str()));
+            missing.extend(
+                absent.map(|name| format!("topic `{name}` of monitor `{}` does not exist", running.monitor.name)),
+            );
+        }
+    }
+    shared.topics_missing(missing);
+    let known = store.topics().await.map_err(|error| error.to_string())?;
+    let is_read = |topic: &String| monitors.iter().any(|running| running.topics.matches(topic));
+    let read: Vec<String> = known.into_iter().filter(is_read).collect();
+    let deleted: Vec<String> = read.iter().filter(|topic| !there.contains(topic.as_str())).cloned().collect();
+    store.note_deleted(&read, &deleted).await.map_err(|error| error.to_string())
+}
