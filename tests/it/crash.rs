@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Dice, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_told_under_one_id,
+    Dice, Options, TRAINING_ROWS, World, assert_everything_was_told, assert_told_under_one_id,
     assert_windows_are_true, bike_records, number, services,
 };
 
@@ -14,13 +14,6 @@ const RANDOM_KILLS: u32 = 50;
 fn world(test: &str, session_timeout: &str) -> Option<World> {
     let services = services(test)?;
     Some(World::new(&services, &Options { session_timeout, ..Options::default() }))
-}
-
-fn produce(world: &World, records: &[String], first: usize) {
-    for (index, record) in records.iter().enumerate() {
-        world.produce(((first + index) % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
-    }
-    world.flush();
 }
 
 #[test]
@@ -45,7 +38,7 @@ fn dying_at_the_commit_points_and_at_random_moments_leaves_the_counts_true() {
     let share = live.len() / 2 / points.len();
     for point in points {
         // Enough for windows to close and alerts to fire, so that every point is passed.
-        produce(&world, &live[produced..produced + share], produced);
+        world.produce_in_turns(produced, &live[produced..produced + share]);
         produced += share;
         let mut daemon = world.start_daemon("a", Some(point));
         let status = daemon.wait(60);
@@ -55,7 +48,7 @@ fn dying_at_the_commit_points_and_at_random_moments_leaves_the_counts_true() {
     let mut dice = Dice(7);
     for round in 0..RANDOM_KILLS {
         let part = (live.len() - produced) / (RANDOM_KILLS - round) as usize;
-        produce(&world, &live[produced..produced + part], produced);
+        world.produce_in_turns(produced, &live[produced..produced + part]);
         produced += part;
         let daemon = world.start_daemon("a", None);
         let until = Instant::now() + Duration::from_millis(300 + dice.below(1_700));
@@ -81,12 +74,12 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
     // It stops itself when it is about to store its second checkpoint, with counts in its hands.
     world.edit("a.toml", "interval = \"200ms\"", "interval = \"3s\"");
     let zombie = world.start_daemon("a", Some("checkpoint.before_begin:2:stop"));
-    produce(&world, &live[..3_000], 0);
+    world.produce_in_turns(0, &live[..3_000]);
     world.wait_for("the first daemon to store a checkpoint", 60, async |pool| {
         let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
         if counted > 100 { Ok(()) } else { Err(format!("{counted}")) }
     });
-    produce(&world, &live[3_000..6_000], 3_000);
+    world.produce_in_turns(3_000, &live[3_000..6_000]);
     let deadline = Instant::now() + Duration::from_secs(20);
     while !zombie.is_stopped() {
         assert!(Instant::now() < deadline, "{}", zombie.log());
@@ -107,7 +100,7 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
         assert!(Instant::now() < deadline, "{}", zombie.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    produce(&world, &live[6_000..], 6_000);
+    world.produce_in_turns(6_000, &live[6_000..]);
     world.wait_until_done(live.len() as u64, 90);
     assert_windows_are_true(&world, live);
     assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), live.len() as u64)]));
@@ -125,14 +118,14 @@ fn a_transaction_left_open_by_a_stopped_daemon_is_ended_and_others_go_on() {
     world.build_baseline(training);
     // It stops itself with the locks of everything it has written in its second checkpoint.
     let stopped = world.start_daemon("a", Some("checkpoint.before_commit:2:stop"));
-    produce(&world, &live[..3_000], 0);
+    world.produce_in_turns(0, &live[..3_000]);
     let deadline = Instant::now() + Duration::from_secs(30);
     while !stopped.is_stopped() {
         assert!(Instant::now() < deadline, "{}", stopped.log());
         std::thread::sleep(Duration::from_millis(50));
     }
     let other = world.start_daemon("b", None);
-    produce(&world, &live[3_000..], 3_000);
+    world.produce_in_turns(3_000, &live[3_000..]);
     // Its locks are gone after `idle_in_transaction_session_timeout`, 15 s.
     world.wait_for("the other daemon to count everything", 60, async |pool| {
         let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
@@ -153,7 +146,7 @@ fn a_second_sigterm_ends_it_at_once() {
     let Some(world) = world("second SIGTERM", "6s") else { return };
     let live = &bike_records()[TRAINING_ROWS..];
     let mut daemon = world.start_daemon("a", None);
-    produce(&world, &live[..600], 0);
+    world.produce_in_turns(0, &live[..600]);
     world.wait_for("records to be counted", 60, async |pool| {
         let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
         if counted == 600 { Ok(()) } else { Err(format!("{counted}")) }
@@ -165,7 +158,7 @@ fn a_second_sigterm_ends_it_at_once() {
         lock.execute(&mut *transaction).await.unwrap();
         transaction
     });
-    produce(&world, &live[600..900], 600);
+    world.produce_in_turns(600, &live[600..900]);
     std::thread::sleep(Duration::from_secs(1));
     daemon.signal("TERM");
     assert_eq!(daemon.ended_within(Duration::from_secs(2)), None, "it waits for its last checkpoint");

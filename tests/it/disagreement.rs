@@ -5,21 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::Row as _;
 
-use crate::support::{Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, number, services};
-
-fn produce(world: &World, records: &[String]) {
-    for (index, record) in records.iter().enumerate() {
-        world.produce((index % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
-    }
-    world.flush();
-}
-
-fn wait_for_count(world: &World, records: i64, seconds: u64) {
-    world.wait_for("records counted", seconds, async |pool| {
-        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
-        if counted == records { Ok(()) } else { Err(format!("{counted} of {records}")) }
-    });
-}
+use crate::support::{Options, TRAINING_ROWS, World, bike_records, number, services};
 
 /// Records of the whole by version, in windows that are open or closed.
 fn by_version(world: &World) -> BTreeMap<String, i64> {
@@ -59,8 +45,8 @@ fn which_versions_are_counted_apart_is_decided_once_for_all_daemons_and_idle_one
         .map(|(index, record)| versioned(&format!("v{:02}", index / 10), record))
         .collect();
     let (a, b) = (world.start_daemon("a", None), world.start_daemon("b", None));
-    produce(&world, &flood);
-    wait_for_count(&world, 600, 90);
+    world.produce_in_turns(0, &flood);
+    world.wait_for_count(600..=600, 90);
     let counted = by_version(&world);
     assert_eq!(counted.values().sum::<i64>(), 600, "{counted:?}");
     assert_eq!(counted.len(), 11, "ten and the others: {counted:?}");
@@ -77,15 +63,15 @@ fn which_versions_are_counted_apart_is_decided_once_for_all_daemons_and_idle_one
 
     // A year later the made-up ones are idle, and a real one is counted apart, without a restart.
     let later: Vec<String> = live[7_000..7_300].iter().map(|record| versioned("real", record)).collect();
-    produce(&world, &later);
-    wait_for_count(&world, 900, 90);
+    world.produce_in_turns(0, &later);
+    world.wait_for_count(900..=900, 90);
     world.wait_for("room", 90, async |pool| match number(pool, "select count(*) from series_full").await? {
         0 => Ok(()),
         _ => Err("still full".to_owned()),
     });
     let more: Vec<String> = live[7_300..7_600].iter().map(|record| versioned("real", record)).collect();
-    produce(&world, &more);
-    wait_for_count(&world, 1_200, 90);
+    world.produce_in_turns(0, &more);
+    world.wait_for_count(1_200..=1_200, 90);
     // Of the first of them some may have come after there was room.
     let real = by_version(&world).get("real").copied().unwrap_or(0);
     assert!((300..=600).contains(&real), "{:?}", by_version(&world));
@@ -99,8 +85,8 @@ fn records_counted_in_another_way_go_to_windows_of_their_own_and_lengths_never_o
     let world = World::new(&services, &Options { window, ..Options::default() });
     let live = &bike_records()[TRAINING_ROWS..];
     let daemon = world.start_daemon("a", None);
-    produce(&world, &live[..700]);
-    wait_for_count(&world, 700, 60);
+    world.produce_in_turns(0, &live[..700]);
+    world.wait_for_count(700..=700, 60);
 
     // A column goes away in the middle of a window.
     let monitor = std::fs::read_to_string(world.monitor_file()).unwrap();
@@ -113,20 +99,20 @@ fn records_counted_in_another_way_go_to_windows_of_their_own_and_lengths_never_o
         let log = std::fs::read_to_string(world.folder.path().join("a.log")).unwrap_or_default();
         if log.contains("reloaded") { Ok(()) } else { Err("not yet".to_owned()) }
     });
-    produce(&world, &live[700..1_000]);
-    wait_for_count(&world, 1_000, 60);
+    world.produce_in_turns(0, &live[700..1_000]);
+    world.wait_for_count(1_000..=1_000, 60);
     let ways = "select count(distinct counted_as) from model_window";
     assert_eq!(world.runtime.block_on(number(&world.pool, ways)), Ok(2));
 
     // Then windows become shorter.
     std::fs::write(world.monitor_file(), without.replace("length = \"30d\"", "length = \"7d\"")).unwrap();
     daemon.signal("HUP");
-    produce(&world, &live[1_000..4_000]);
-    wait_for_count(&world, 4_000, 60);
+    world.produce_in_turns(0, &live[1_000..4_000]);
+    world.wait_for_count(4_000..=4_000, 60);
     assert_eq!(daemon.stop(), Some(0));
     let daemon = world.start_daemon("a", None);
-    produce(&world, &live[4_000..]);
-    wait_for_count(&world, live.len() as i64, 60);
+    world.produce_in_turns(0, &live[4_000..]);
+    world.wait_for_count((live.len() as i64)..=(live.len() as i64), 60);
     let overlapping = "select count(*) from model_window a join model_window b using (monitor, model_version, segment, counted_as)
                        where a.id < b.id and a.starts_at < b.ends_at and b.starts_at < a.ends_at";
     assert_eq!(world.runtime.block_on(number(&world.pool, overlapping)), Ok(0));

@@ -12,23 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::support::{
-    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
-    bike_records, number, services,
+    Options, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true, bike_records, number,
+    services,
 };
-
-fn produce(world: &World, records: &[String]) {
-    for (index, record) in records.iter().enumerate() {
-        world.produce((index % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
-    }
-    world.flush();
-}
-
-fn wait_for_count(world: &World, records: i64, seconds: u64) {
-    world.wait_for("records counted", seconds, async |pool| {
-        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
-        if counted >= records { Ok(()) } else { Err(format!("{counted} of {records}")) }
-    });
-}
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -43,7 +29,15 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub(super) fn start(world: &World) -> Self {
+    /// Between a daemon and its database: the configuration in a file leads to it.
+    pub(super) fn before_database(world: &World, file: &str) -> Self {
+        let proxy = Self::start(world);
+        let database = world.database_url.rsplit_once('/').unwrap().1;
+        world.edit(file, &world.database_url, &format!("postgres://driftd@{}/{database}", proxy.address));
+        proxy
+    }
+
+    fn start(world: &World) -> Self {
         let options: PgConnectOptions = world.database_url.parse().unwrap();
         let up = Arc::new(AtomicBool::new(true));
         let listener = world.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -108,17 +102,15 @@ fn a_database_outage_pauses_reading_is_visible_and_loses_nothing() {
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
-    let proxy = Proxy::start(&world);
-    let database = world.database_url.rsplit_once('/').unwrap().1;
-    world.edit("a.toml", &world.database_url, &format!("postgres://driftd@{}/{database}", proxy.address));
+    let proxy = Proxy::before_database(&world, "a.toml");
     let mut daemon = world.start_daemon("a", None);
     let half = live.len() / 2;
-    produce(&world, &live[..half]);
-    wait_for_count(&world, half as i64 / 2, 60);
+    world.produce_in_turns(0, &live[..half]);
+    world.wait_for_count((half as i64 / 2).., 60);
     assert_eq!(world.get("a", "/readyz").0, 200);
 
     proxy.set(false);
-    produce(&world, &live[half..]);
+    world.produce_in_turns(0, &live[half..]);
     let deadline = Instant::now() + Duration::from_secs(20);
     while world.get("a", "/readyz").0 != 503 {
         assert!(Instant::now() < deadline, "{:?}", world.get("a", "/readyz"));
@@ -149,19 +141,17 @@ fn a_connection_to_the_database_that_goes_silent_is_dropped_and_nothing_is_lost_
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
-    let proxy = Proxy::start(&world);
-    let database = world.database_url.rsplit_once('/').unwrap().1;
-    let behind = format!("postgres://driftd@{}/{database}\"\nstatement_timeout = \"2s", proxy.address);
-    world.edit("a.toml", &world.database_url, &behind);
+    let proxy = Proxy::before_database(&world, "a.toml");
+    world.edit("a.toml", "[postgres]", "[postgres]\nstatement_timeout = \"2s\"");
     let daemon = world.start_daemon("a", None);
     let mut produced = 0;
     // Checkpoints are under way all the time, so some of these hit a statement and some a commit.
     for part in live.chunks(live.len().div_ceil(6)) {
-        produce(&world, part);
+        world.produce_in_turns(0, part);
         produced += part.len();
-        wait_for_count(&world, produced as i64 / 2, 60);
+        world.wait_for_count((produced as i64 / 2).., 60);
         proxy.silence();
-        wait_for_count(&world, produced as i64, 60);
+        world.wait_for_count((produced as i64).., 60);
     }
     world.wait_until_done(live.len() as u64, 90);
     assert_windows_are_true(&world, live);
@@ -178,7 +168,7 @@ fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
     std::fs::write(world.monitor_file(), format!("{text}[baseline]\nlearn = 4\n")).unwrap();
     let live = &bike_records()[TRAINING_ROWS..];
     let daemon = world.start_daemon("a", None);
-    produce(&world, &live[..4_000]);
+    world.produce_in_turns(0, &live[..4_000]);
     world.wait_for("a learned baseline", 60, async |pool| {
         let baselines = number(pool, "select count(*) from baseline where active").await?;
         if baselines == 1 { Ok(()) } else { Err(format!("{baselines} baselines")) }
@@ -194,7 +184,7 @@ fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
     });
     let unjudged = world.windows().values().filter(|(_, verdict)| verdict == "no_baseline").count();
     assert!(unjudged >= 4, "windows without a baseline are counted, not judged");
-    produce(&world, &live[4_000..]);
+    world.produce_in_turns(0, &live[4_000..]);
     world.wait_until_done(live.len() as u64, 60);
     let windows = world.windows();
     let whole: u64 =
@@ -220,8 +210,8 @@ fn a_reload_takes_all_changes_or_none() {
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
     let mut daemon = world.start_daemon("a", None);
-    produce(&world, &live[..3_000]);
-    wait_for_count(&world, 3_000, 60);
+    world.produce_in_turns(0, &live[..3_000]);
+    world.wait_for_count(3_000.., 60);
 
     // A broken file: the old configuration stays, and the process.
     let second = world.folder.path().join("monitors.d/second.toml");
@@ -244,7 +234,7 @@ fn a_reload_takes_all_changes_or_none() {
         assert!(Instant::now() < deadline, "{}", daemon.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    produce(&world, &live[3_000..]);
+    world.produce_in_turns(0, &live[3_000..]);
     world.wait_until_done(live.len() as u64 + (live.len() as u64 - 3_000), 90);
     let counted = world.runtime.block_on(number(
         &world.pool,
@@ -265,12 +255,12 @@ fn stopping_leaves_the_group_so_that_the_next_daemon_need_not_wait_for_the_sessi
     let world = World::new(&services, &Options { session_timeout: "45s", ..Options::default() });
     let live = &bike_records()[TRAINING_ROWS..];
     let first = world.start_daemon("a", None);
-    produce(&world, &live[..1_000]);
-    wait_for_count(&world, 1_000, 60);
+    world.produce_in_turns(0, &live[..1_000]);
+    world.wait_for_count(1_000.., 60);
     assert_eq!(first.stop(), Some(0));
-    produce(&world, &live[1_000..2_000]);
+    world.produce_in_turns(0, &live[1_000..2_000]);
     let second = world.start_daemon("b", None);
-    wait_for_count(&world, 2_000, 20);
+    world.wait_for_count(2_000.., 20);
     assert_eq!(second.stop(), Some(0));
 }
 
@@ -280,18 +270,18 @@ fn messages_deleted_before_they_were_read_are_a_gap_that_is_recorded() {
     let world = World::new(&services, &Options::default());
     let live = &bike_records()[TRAINING_ROWS..];
     let first = world.start_daemon("a", None);
-    produce(&world, &live[..600]);
-    wait_for_count(&world, 600, 60);
+    world.produce_in_turns(0, &live[..600]);
+    world.wait_for_count(600.., 60);
     assert_eq!(first.stop(), Some(0));
     // Each partition has 100 messages that were read; of the next 100, the first 60 are deleted in one partition.
-    produce(&world, &live[600..1_200]);
+    world.produce_in_turns(0, &live[600..1_200]);
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", &world.kafka).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&world.topic, 2, Offset::Offset(160)).unwrap();
     world.runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).unwrap();
     let second = world.start_daemon("a", None);
-    wait_for_count(&world, 1_140, 60);
+    world.wait_for_count(1_140.., 60);
     let gap = world.runtime.block_on(
         sqlx::query_as::<_, (i32, i64, i64)>("select partition, from_offset, to_offset from retention_gap")
             .fetch_all(&world.pool),

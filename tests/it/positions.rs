@@ -49,20 +49,6 @@ fn write(world: &World, topic: &str, partition: i32, records: &[String], timesta
     producer.flush(Duration::from_secs(30)).unwrap();
 }
 
-fn produce(world: &World, records: &[String]) {
-    for (index, record) in records.iter().enumerate() {
-        world.produce((index % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
-    }
-    world.flush();
-}
-
-fn wait_for_count(world: &World, records: i64, seconds: u64) {
-    world.wait_for("records counted", seconds, async |pool| {
-        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
-        if counted == records { Ok(()) } else { Err(format!("{counted} of {records}")) }
-    });
-}
-
 fn wait_for(world: &World, what: &str, query: &'static str) {
     world.wait_for(what, 60, async |pool| match number(pool, query).await? {
         0 => Err(format!("not yet: {query}")),
@@ -86,12 +72,12 @@ fn the_start_at_the_end_is_for_the_first_start_alone() {
     std::fs::write(world.monitor_file(), file.replace(&named, &format!("pattern = \"{pattern}\""))).unwrap();
     let live = &bike_records()[TRAINING_ROWS..];
 
-    produce(&world, &live[..300]);
+    world.produce_in_turns(0, &live[..300]);
     let daemon = world.start_daemon("a", None);
     wait_for(&world, "the first start", "select count(*) from monitor_start");
     // What was there before the first start is not counted, what comes after it is.
-    produce(&world, &live[300..600]);
-    wait_for_count(&world, 300, 60);
+    world.produce_in_turns(0, &live[300..600]);
+    world.wait_for_count(300..=300, 60);
 
     // Partitions and topics that appear later have records before the daemon hears of them.
     let more = NewPartitions::new(&world.topic, TOPIC_PARTITIONS as usize + 2);
@@ -104,7 +90,7 @@ fn the_start_at_the_end_is_for_the_first_start_alone() {
     std::thread::sleep(Duration::from_millis(300));
     write(&world, &second, 0, &live[800..900], None);
     write(&world, &second, 1, &live[900..1_000], None);
-    wait_for_count(&world, 700, 90);
+    world.wait_for_count(700..=700, 90);
     assert_eq!(daemon.stop(), Some(0));
 
     // Nor do those that appear while no daemon runs begin at their end.
@@ -112,7 +98,7 @@ fn the_start_at_the_end_is_for_the_first_start_alone() {
     create(&world, &third, 1);
     write(&world, &third, 0, &live[1_000..1_100], None);
     let daemon = world.start_daemon("a", None);
-    wait_for_count(&world, 800, 90);
+    world.wait_for_count(800..=800, 90);
     assert_eq!(daemon.stop(), Some(0));
 }
 
@@ -128,8 +114,8 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
     let altered = world.runtime.block_on(admin(&world).alter_configs([&any], &AdminOptions::new())).unwrap();
     assert!(altered.iter().all(Result::is_ok), "{altered:?}");
     let daemon = world.start_daemon("a", None);
-    produce(&world, &live[..600]);
-    wait_for_count(&world, 600, 60);
+    world.produce_in_turns(0, &live[..600]);
+    world.wait_for_count(600..=600, 60);
 
     // The producer's clock sets the timestamp of the message, too: in 2099, and 50 minutes ahead.
     let of = |time: jiff::Timestamp| {
@@ -143,7 +129,7 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
         let records = vec![of(time); 120];
         write(&world, &world.topic, partition, &records, Some(time.as_millisecond()));
     }
-    wait_for_count(&world, 840, 60);
+    world.wait_for_count(840..=840, 60);
     let tally = world.tally();
     assert_eq!(tally.get("rejected future_timestamp"), Some(&240), "{tally:?}");
     assert_eq!(tally.get("accepted"), Some(&600), "{tally:?}");
@@ -152,8 +138,8 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
         "an alert that names the clock",
         "select count(*) from alert where rule = 'clock_skew' and state = 'firing' and evidence::text like '%this daemon''s clock%'",
     );
-    produce(&world, &live[600..1_200]);
-    wait_for_count(&world, 1_440, 60);
+    world.produce_in_turns(0, &live[600..1_200]);
+    world.wait_for_count(1_440..=1_440, 60);
     assert_eq!(world.tally().get("late"), None);
     assert_eq!(daemon.stop(), Some(0));
 
@@ -165,8 +151,8 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
     let plan = world.driftd(&["positions", "reset", &world.topic, "--newest", "now"]);
     assert!(plan.contains("2099-01-01") && plan.contains("--yes"), "{plan}");
     let daemon = world.start_daemon("a", None);
-    produce(&world, &live[1_200..1_800]);
-    wait_for_count(&world, 2_040, 60);
+    world.produce_in_turns(0, &live[1_200..1_800]);
+    world.wait_for_count(2_040..=2_040, 60);
     let tally = world.tally();
     assert_eq!((tally.get("accepted"), tally.get("late")), (Some(&1_800), None), "{tally:?}");
     let ahead = "select count(*) from monitor_partition where newest > now()";
@@ -193,8 +179,8 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
         "--yes",
     ]);
     assert!(done.contains("back to 2011-03-01T00:00:00Z"), "{done}");
-    produce(&world, &live[1_800..2_400]);
-    wait_for_count(&world, 2_640, 60);
+    world.produce_in_turns(0, &live[1_800..2_400]);
+    world.wait_for_count(2_640..=2_640, 60);
     assert_eq!(world.tally().get("accepted"), Some(&2_400));
     assert_eq!(daemon.stop(), Some(0));
 }
@@ -205,13 +191,13 @@ fn a_topic_deleted_and_created_again_is_noticed_and_read_on_when_somebody_says_s
     let world = World::new(&services, &Options::default());
     let live = &bike_records()[TRAINING_ROWS..];
     let daemon = world.start_daemon("a", None);
-    produce(&world, &live[..600]);
-    wait_for_count(&world, 600, 60);
+    world.produce_in_turns(0, &live[..600]);
+    world.wait_for_count(600..=600, 60);
 
     // The new log is longer than the old one was read: an offset alone tells nothing.
     delete(&world, &world.topic);
     create(&world, &world.topic, TOPIC_PARTITIONS);
-    produce(&world, &live[600..1_800]);
+    world.produce_in_turns(0, &live[600..1_800]);
     wait_for(
         &world,
         "the fault is noted",
@@ -226,17 +212,17 @@ fn a_topic_deleted_and_created_again_is_noticed_and_read_on_when_somebody_says_s
     assert!(plan.contains("from 100 to 0: another log") && plan.contains("nothing was changed"), "{plan}");
     assert_eq!(world.tally().values().sum::<u64>(), 600);
     world.driftd(&["positions", "reset", &world.topic, "--to", "earliest", "--yes"]);
-    wait_for_count(&world, 1_800, 60);
+    world.wait_for_count(1_800..=1_800, 60);
     assert_eq!(daemon.stop(), Some(0));
 
     // The same while no daemon runs, with a shorter log.
     delete(&world, &world.topic);
     create(&world, &world.topic, TOPIC_PARTITIONS);
-    produce(&world, &live[1_800..1_860]);
+    world.produce_in_turns(0, &live[1_800..1_860]);
     let daemon = world.start_daemon("a", None);
     wait_for(&world, "the fault is noted", "select count(*) / 6 from source_partition where fault = 'beyond_end'");
     world.driftd(&["positions", "reset", &world.topic, "--to", "earliest", "--yes"]);
-    wait_for_count(&world, 1_860, 60);
+    world.wait_for_count(1_860..=1_860, 60);
 
     // A topic that is gone for good.
     delete(&world, &world.topic);

@@ -46,9 +46,8 @@ fn wait_for_log(daemon: &Daemon, text: &str, seconds: u64) {
 fn a_database_that_is_away_at_the_start_is_waited_for() {
     let Some(services) = services("a database that is away at the start") else { return };
     let world = World::new(&services, &Options::default());
-    let proxy = Proxy::start(&world);
+    let proxy = Proxy::before_database(&world, "a.toml");
     let database = world.database_url.rsplit_once('/').unwrap().1;
-    world.edit("a.toml", &world.database_url, &format!("postgres://driftd@{}/{database}", proxy.address));
     // Nobody listens at the address of the other daemon's database, as before PostgreSQL has begun.
     let url = &world.database_url;
     world.edit("b.toml", url, &format!("postgres://driftd@127.0.0.1:{}/{database}", crate::support::free_port()));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::field;
 use super::postgres::Cluster;
 use super::proxy::Mode;
-use crate::support::{TOPIC_PARTITIONS, World, number, services};
+use crate::support::{TOPIC_PARTITIONS, World, services};
 
 fn produce(world: &World, first: i64, number: i64) {
     let begin = 1_700_000_000_000;
@@ -19,14 +19,6 @@ fn produce(world: &World, first: i64, number: i64) {
     world.flush();
 }
 
-/// Waits until both monitors have counted this many records.
-fn wait_for(world: &World, what: &str, records: i64) {
-    world.wait_for(what, 40, async |pool| {
-        let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
-        if counted == 2 * records { Ok(()) } else { Err(format!("{counted} of {}", 2 * records)) }
-    });
-}
-
 #[test]
 fn partitions_that_went_away_while_reading_paused_are_read_when_they_come_back() {
     let Some(services) = services("paused partitions") else { return };
@@ -34,7 +26,8 @@ fn partitions_that_went_away_while_reading_paused_are_read_when_they_come_back()
     let (world, lines, _receiver) = field::world(&cluster, &services.kafka, "earliest");
     let a = world.start_daemon("a", None);
     produce(&world, 0, 600);
-    wait_for(&world, "the first records", 600);
+    // Both monitors count each.
+    world.wait_for_count(1_200..=1_200, 40);
     // Its database goes away, and reading pauses; then half of its partitions go to another daemon.
     lines["a"].postgres.set(Mode::Cut);
     produce(&world, 600, 600);
@@ -50,10 +43,10 @@ fn partitions_that_went_away_while_reading_paused_are_read_when_they_come_back()
         std::thread::sleep(Duration::from_millis(50));
     }
     lines["a"].postgres.set(Mode::Pass);
-    wait_for(&world, "what came during the outage", 1_200);
+    world.wait_for_count(2_400..=2_400, 40);
     // The other leaves, and they come back.
     assert_eq!(b.stop(), Some(0));
     produce(&world, 1_200, 600);
-    wait_for(&world, "what came after", 1_800);
+    world.wait_for_count(3_600..=3_600, 40);
     assert_eq!(a.stop(), Some(0));
 }

@@ -11,6 +11,7 @@ pub use servers::{Daemon, Smtp, Webhooks, certify};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -353,6 +354,14 @@ impl World {
         self.send(partition, Some(payload));
     }
 
+    /// Writes records to the partitions in turns, beginning with one of them, and waits until the broker has them.
+    pub fn produce_in_turns(&self, first: usize, records: &[String]) {
+        for (index, record) in records.iter().enumerate() {
+            self.produce(((first + index) % TOPIC_PARTITIONS as usize) as i32, record.as_bytes());
+        }
+        self.flush();
+    }
+
     /// A message, without a value when there is no payload.
     pub fn send(&self, partition: i32, payload: Option<&[u8]>) {
         let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition);
@@ -408,6 +417,14 @@ impl World {
             }
             panic!("{what}: not within {seconds} s; last state: {state}")
         })
+    }
+
+    /// Waits until the messages that were dealt with, whatever became of them, are as many as this allows.
+    pub fn wait_for_count(&self, records: impl RangeBounds<i64> + std::fmt::Debug, seconds: u64) {
+        self.wait_for("messages dealt with", seconds, async |pool| {
+            let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
+            if records.contains(&counted) { Ok(()) } else { Err(format!("{counted}, not {records:?}")) }
+        });
     }
 
     /// Waits until this many messages were dealt with, every window is closed and the outbox is empty.
