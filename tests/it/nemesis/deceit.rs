@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use super::check::check;
 use super::field::Field;
-use super::traffic::{Message, Record, Truth, What};
+use super::traffic::{self, Message, Record, Truth, What, Y};
 
 /// Changes of the database of a round that held, what the checker says of each, and how each is undone.
 const DAMAGES: [(&str, &str, &str); 6] = [
@@ -80,15 +80,26 @@ fn lies() -> [(&'static str, Lie, &'static str); 4] {
             },
             "that came in time are not in it",
         ),
-        ("a value is in the wrong bin", |truth| record(truth).x += 1_000.0, "column x: bin"),
-        ("a value is missing", |truth| record(truth).y = super::traffic::Y::Null, "column y"),
+        (
+            "a value is in the wrong bin",
+            |truth| record(truth).x = at_the_other_end(record(truth).x),
+            "column x: bin",
+        ),
+        ("a value is missing", |truth| record(truth).y = Y::Null, "column y"),
     ]
+}
+
+/// A value in the outermost bin on the other side of the middle, whether the records of the round drift or not: a
+/// drifted value is in the last bin already.
+fn at_the_other_end(x: f64) -> f64 {
+    if x < traffic::MIDDLE { 1_000.0 } else { -1_000.0 }
 }
 
 /// The last record of the first partition that came in time and has a number as `y`.
 fn last(truth: &mut Truth) -> &mut What {
     let messages = truth.partitions.get_mut(&0).unwrap().iter_mut().rev();
-    let is_plain = |what: &What| matches!(what, What::Record(record) if record.in_time && matches!(record.y, super::traffic::Y::Number(_)));
+    let is_plain =
+        |what: &What| matches!(what, What::Record(record) if record.in_time && matches!(record.y, Y::Number(_)));
     messages.map(|message| &mut message.what).find(|what| is_plain(what)).unwrap()
 }
 

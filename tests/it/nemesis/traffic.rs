@@ -15,6 +15,8 @@ use crate::support::{Dice, World};
 pub const PHASE: i64 = 20_000;
 /// How far records that must be counted lie behind the newest, in milliseconds: well within `out_of_orderness`.
 const JITTER: u64 = 1_500;
+/// About the middle of the values that have not drifted.
+pub const MIDDLE: f64 = 16.0;
 /// Messages in a tick.
 const TICK: Duration = Duration::from_millis(50);
 const PER_TICK: u64 = 15;
