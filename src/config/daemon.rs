@@ -377,10 +377,7 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
 
 fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSettings> {
     let file = section.section("token");
-    let path = file.is_there().then(|| file.key_file("file")).flatten();
-    if file.is_there() && !file.has("file") {
-        file.add(file.problem("file", "is missing: the file that holds the token"));
-    }
+    let path = file.is_there().then(|| file.required_key_file("file", "the file that holds the token")).flatten();
     file.finish();
     let endpoint = section.section("token_endpoint");
     if !endpoint.is_there() {
@@ -498,15 +495,8 @@ fn http(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<HttpSetting
             );
         }
     }
-    if let Some(host) = external_url.as_deref().and_then(crate::notify::reached_in_the_open)
-        && section.has("tokens")
-        && !may_be_open
-    {
-        section.add(
-            section
-                .problem("external_url", format!("tokens would travel unencrypted to {host}"))
-                .hint("write https://, or say `allow_plain_http = true` where the network is trusted"),
-        );
+    if let Some(url) = external_url.as_deref().filter(|_| section.has("tokens")) {
+        in_the_open(section, "external_url", url, "tokens");
     }
     section.finish();
     Some(HttpSettings {
@@ -526,10 +516,7 @@ fn tls(section: &Section<'_>) -> Option<TlsFiles> {
         return None;
     }
     let certificate = section.required("cert_file", "the certificate of the listener, PEM");
-    let key = section.key_file("key_file");
-    if !section.has("key_file") {
-        section.add(section.problem("key_file", "is missing: its key, PEM"));
-    }
+    let key = section.required_key_file("key_file", "its key, PEM");
     section.finish();
     Some(TlsFiles { certificate: certificate?.into(), key: key? })
 }

@@ -121,23 +121,20 @@ fn masked(line: &str) -> String {
         // Templates have keys in them.
         || lower.trim_start().strip_prefix("body").is_some_and(|rest| rest.trim_start().starts_with('='));
     let mut shown = String::new();
-    let mut quoted = None;
-    // Inside a value in quotes: everything when the line speaks of secrets, otherwise the password of a URL.
+    // The quote that ends the value, and which characters of it are hidden.
+    let mut quoted: Option<(char, Range<usize>)> = None;
     for (index, character) in characters.iter().enumerate() {
-        let hidden = match (quoted, character) {
-            (None, '"' | '\'') => {
-                quoted = Some((*character, index));
-                false
+        let mut hidden = false;
+        match &quoted {
+            None if matches!(character, '"' | '\'') => {
+                let all = is_secret && is_value(&characters, index);
+                let range = if all { index..usize::MAX } else { password(&characters, index).unwrap_or_default() };
+                quoted = Some((*character, range));
             }
-            (Some((quote, _)), character) if *character == quote => {
-                quoted = None;
-                false
-            }
-            (Some((quote, start)), _) => {
-                (is_secret && is_value(&characters, start)) || in_password(&characters, start, quote, index)
-            }
-            (None, _) => false,
-        };
+            Some((quote, _)) if quote == character => quoted = None,
+            Some((_, range)) => hidden = range.contains(&index),
+            None => {}
+        }
         shown.push(if hidden { '*' } else { *character });
     }
     shown
@@ -209,27 +206,25 @@ fn is_harmless(property: &str, value: &str) -> bool {
     HARMLESS.contains(&property) || short_number || matches!(value, "true" | "false")
 }
 
-/// Whether a character of a text in quotes belongs to the password of a URL: between the colon after the user and the last `@`.
-/// A password may have any character, an `@` or a `/` that should have been encoded among them.
-fn in_password(characters: &[char], start: usize, quote: char, index: usize) -> bool {
-    let text: Vec<char> =
-        characters.iter().skip(start + 1).take_while(|character| **character != quote).copied().collect();
-    let Some(scheme) = text.windows(3).position(|three| three == [':', '/', '/']) else { return false };
-    let rest = text.get(scheme + 3..).unwrap_or_default();
+/// Where the password of a URL stands in a text that begins with the quote at `start`: between the colon after the user and the
+/// last `@`. A password may have any character, an `@` or a `/` that should have been encoded among them.
+fn password(characters: &[char], start: usize) -> Option<Range<usize>> {
+    let (quote, text) = characters.get(start..)?.split_first()?;
+    let text = text.split(|character| character == quote).next()?;
+    let user = text.windows(3).position(|three| three == [':', '/', '/'])? + 3;
+    let rest = text.get(user..)?;
     let place = |wanted: char| rest.iter().position(|character| *character == wanted);
-    let Some(last) = rest.iter().rposition(|character| *character == '@') else { return false };
-    let Some(colon) = place(':').filter(|colon| place('@').is_some_and(|first| *colon < first)) else {
-        return false;
-    };
+    let last = rest.iter().rposition(|character| *character == '@')?;
+    let colon = place(':').filter(|colon| place('@').is_some_and(|first| *colon < first))?;
     // `host:8080/path@2`: the colon is that of a port.
-    let is_web = text.starts_with(&['h', 't', 't', 'p']);
-    let port: String = rest.iter().skip(colon + 1).take_while(|character| character.is_ascii_digit()).collect();
-    let after_port = rest.get(colon + 1 + port.len());
-    if is_web && !port.is_empty() && after_port.is_some_and(|character| "/?#".contains(*character)) {
-        return false;
+    let digits = rest.iter().skip(colon + 1).take_while(|character| character.is_ascii_digit()).count();
+    let after = rest.get(colon + 1 + digits);
+    let is_port = digits > 0 && after.is_some_and(|character| "/?#".contains(*character));
+    if is_port && text.starts_with(&['h', 't', 't', 'p']) {
+        return None;
     }
-    let place = index.checked_sub(start + 1 + scheme + 3);
-    place.is_some_and(|place| place > colon && place < last)
+    let from = start + 1 + user;
+    Some(from + colon + 1..from + last)
 }
 
 /// Every mistake found.

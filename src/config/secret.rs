@@ -119,11 +119,19 @@ impl Section<'_> {
     /// The path of a file that holds a key or a token and is read by somebody else: TLS, librdkafka. One that everybody can
     /// read is noted as a secret that cannot be used; one that cannot be looked at here is for its reader to complain about.
     pub(super) fn key_file(&self, key: &'static str) -> Option<PathBuf> {
-        let path = PathBuf::from(self.string(key)?);
+        self.string(key).map(|path| self.closed_file(key, path.into()))
+    }
+
+    /// As [`Self::key_file`], of a file that has to be named.
+    pub(super) fn required_key_file(&self, key: &'static str, what: &str) -> Option<PathBuf> {
+        self.required(key, what).map(|path| self.closed_file(key, path.into()))
+    }
+
+    fn closed_file(&self, key: &str, path: PathBuf) -> PathBuf {
         if std::fs::metadata(&path).is_ok_and(|metadata| is_open(&metadata)) {
             self.open_to_all(key, &path);
         }
-        Some(path)
+        path
     }
 
     fn open_to_all(&self, key: &str, path: &Path) {
