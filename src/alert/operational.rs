@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{AlertPolicy, Level, Severity};
-use crate::record::{EventTime, RejectReason, TimeFormat};
+use crate::record::{EventTime, RejectReason, TimeFormat, listed};
 use crate::window::{LATE, span_in_words as span};
 
 /// What can be wrong. A closed set: the names of the alerts.
@@ -399,11 +399,8 @@ impl OperationalFacts {
         let implausible = implausible
             .map(|newest| format!("all event times lie before 1990 or after 2100, the newest is {newest}"));
         let unreadable = (!self.unreadable.is_empty()).then(|| {
-            let more = self.unreadable.len().saturating_sub(NAMED);
-            let names: Vec<String> =
-                self.unreadable.iter().take(NAMED).map(|(name, _)| format!("`{name}`")).collect();
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("columns without a valid value, or hardly with one: {}{more}", names.join(", "))
+            let names: Vec<String> = self.unreadable.iter().map(|(name, _)| format!("`{name}`")).collect();
+            format!("columns without a valid value, or hardly with one: {}", listed(&names, NAMED))
         });
         let found: Vec<String> = self.unreadable.iter().take(NAMED).map(|(_, found)| sentence(found)).collect();
         let selected = self

@@ -8,7 +8,7 @@ use super::{CliError, Context, runtime, say, say_lines, tell};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
-use crate::record::nearest;
+use crate::record::{listed, nearest};
 use crate::store::Store;
 use crate::window::Partition;
 
@@ -141,11 +141,7 @@ fn no_such_topic(topic: &str, partitions: &[Partition]) -> String {
     let hint = match nearest(topic, there.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if there.is_empty() => "this user sees no topic at all".to_owned(),
-        None => {
-            let more = there.len().saturating_sub(NAMED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("there are {}{more}", there.get(..NAMED.min(there.len())).unwrap_or_default().join(", "))
-        }
+        None => format!("there are {}", listed(&there, NAMED)),
     };
     format!("it does not exist, or this user may not describe it\nhint: {hint}")
 }
