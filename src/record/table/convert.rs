@@ -145,13 +145,14 @@ impl Converter {
         let mut batch = batch.clone();
         for ((path, _), expected) in self.rows.layout.filters.iter().zip(&self.wanted) {
             let values = Self::needed(&batch, "the field of the filter", path)?;
+            let hides = self.hides(path);
             let mut kept: Vec<u32> = Vec::with_capacity(batch.num_rows());
             let (mut text, mut row) = (String::new(), 0u32);
             each(&values, Wanted::Category, self.untyped, |value| {
                 if value.category(&mut text).is_ok() && text == *expected {
                     kept.push(row);
                 } else {
-                    let shown = if self.hides(path) { "another value".to_owned() } else { value.shown() };
+                    let shown = if hides { "another value".to_owned() } else { value.shown() };
                     filtered.add(Some((path, shown)));
                 }
                 row += 1;

@@ -70,6 +70,25 @@ fn sample_rows(columns: usize) -> usize {
     (SAMPLE_CELLS / columns.max(1)).clamp(FEW, SAMPLE_ROWS)
 }
 
+/// Hands over the first rows of a file, `most` at most, batch by batch: how many there were.
+fn for_first_rows(
+    batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
+    most: usize,
+    mut look: impl FnMut(&RecordBatch) -> Result<(), ReadError>,
+) -> Result<usize, ReadError> {
+    let mut rows = 0;
+    for batch in batches {
+        let batch = batch?;
+        let batch = batch.slice(0, batch.num_rows().min(most - rows));
+        rows += batch.num_rows();
+        look(&batch)?;
+        if rows >= most {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
 /// What a Parquet file has.
 ///
 /// # Errors
@@ -98,22 +117,16 @@ fn profile_batches(
     refuse_too_wide(paths.len())?;
     let most = sample_rows(paths.len());
     let mut kinds: Vec<Kinds> = paths.iter().map(|_| Kinds::default()).collect();
-    let mut rows = 0;
-    for batch in batches {
-        let batch = batch?;
-        let batch = batch.slice(0, batch.num_rows().min(most - rows));
-        rows += batch.num_rows();
+    let rows = for_first_rows(batches, most, |batch| {
         for ((path, kind), kinds) in paths.iter().zip(&mut kinds) {
             // Times need not be written out to be known as such.
-            if let Some(found) = locate(&batch, path)?.filter(|_| !is_time(kind)) {
+            if let Some(found) = locate(batch, path)?.filter(|_| !is_time(kind)) {
                 let wanted = if is_text(kind) { Wanted::Text } else { Wanted::Category };
                 for_each(&found.array, wanted, None, &mut |value| kinds.add(value))?;
             }
         }
-        if rows >= most {
-            break;
-        }
-    }
+        Ok(())
+    })?;
     let index = pandas_index(schema);
     let twice = names_twice(schema.fields());
     let columns = paths.into_iter().zip(kinds).map(|((path, kind), kinds)| {
@@ -141,18 +154,12 @@ pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
     let twice = names_twice(names.fields());
     let most = sample_rows(names.fields().len());
     let mut kinds: Vec<Kinds> = names.fields().iter().map(|_| Kinds::default()).collect();
-    let mut rows = 0;
-    for batch in batches {
-        let batch = batch?;
-        let batch = batch.slice(0, batch.num_rows().min(most - rows));
-        rows += batch.num_rows();
+    let rows = for_first_rows(batches, most, |batch| {
         for (array, kinds) in batch.columns().iter().zip(&mut kinds) {
             for_each(array, Wanted::Text, None, &mut |value| kinds.add_untyped(value, dialect))?;
         }
-        if rows >= most {
-            break;
-        }
-    }
+        Ok(())
+    })?;
     let mut columns = Vec::new();
     for ((place, field), kinds) in names.fields().iter().enumerate().zip(kinds) {
         let (column_type, found) = kinds.column_type();

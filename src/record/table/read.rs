@@ -18,7 +18,7 @@ use super::convert::{ConvertError, Converter, is_text, parts};
 use super::dialect::{Dialect, header};
 use super::documents::{Documents, HEAD, Next};
 use super::parquet_check::check_parquet;
-use super::text::{Texts, batch_rows};
+use super::text::{BATCH_BYTES, Texts, batch_rows};
 use crate::record::arrow_check::{Unpacking, Unsound, check_file, check_stream};
 use crate::record::isolate::isolated;
 use crate::record::{
@@ -29,8 +29,6 @@ use crate::record::{
 pub const MAX_FILE_COLUMNS: usize = 10_000;
 /// What a batch of an Arrow file may unpack to: as much as fits a small machine, and a hundred times what it takes packed.
 const UNPACKING: Unpacking = Unpacking { at_least: 1 << 30, times: 100 };
-/// Text of the documents that are decoded at once, about.
-const BATCH_BYTES: usize = 32 << 20;
 
 /// Rows of a batch when reading files.
 pub(super) const BATCH_ROWS: usize = 8_192;
@@ -253,12 +251,13 @@ const CSV: &str = "CSV";
 const JSON: &str = "JSON";
 const PARQUET: &str = "Parquet";
 
-/// An error of Arrow's decoder after all sizes were found to be right: what is there is not what was written.
-fn arrow_error(error: ArrowError) -> ReadError {
-    match error {
+/// An error of a decoder after all sizes were found to be right: what is there is not what was written. That of Parquet wraps its
+/// own errors in those of Arrow.
+fn decoding(format: &'static str) -> impl Fn(ArrowError) -> ReadError {
+    move |error| match error {
         ArrowError::NotYetImplemented(_) => ReadError::Arrow(error),
         ArrowError::IoError(_, error) => ReadError::Io(error),
-        error => ReadError::Damaged { format: ARROW, why: error.to_string() },
+        error => ReadError::Damaged { format, why: error.to_string() },
     }
 }
 
@@ -361,17 +360,9 @@ pub(super) fn parquet_parts<R: ChunkReader + Clone + 'static>(
             Some(limit) => builder.with_limit(limit),
             None => builder,
         };
-        let batches = builder.build()?.map(|batch| batch.map_err(parquet_error));
+        let batches = builder.build()?.map(|batch| batch.map_err(decoding(PARQUET)));
         Ok((schema, all, Box::new(guarded(PARQUET, batches)) as Batches))
     })
-}
-
-/// The reader of Parquet wraps its own errors in those of Arrow.
-fn parquet_error(error: ArrowError) -> ReadError {
-    match error {
-        ArrowError::NotYetImplemented(_) => ReadError::Arrow(error),
-        error => ReadError::Damaged { format: PARQUET, why: error.to_string() },
-    }
 }
 
 /// The rows of a Parquet file; columns that are not asked for are not read.
@@ -397,13 +388,13 @@ pub(super) fn arrow_parts<R: Read + Seek + 'static>(mut reader: R) -> Result<(Sc
         check.map_err(unsound(ARROW))?;
         reader.seek(SeekFrom::Start(0))?;
         let reader: Box<dyn RecordBatchReader> = if is_stream {
-            Box::new(StreamReader::try_new(reader, None).map_err(arrow_error)?)
+            Box::new(StreamReader::try_new(reader, None).map_err(decoding(ARROW))?)
         } else {
-            Box::new(FileReader::try_new(reader, None).map_err(arrow_error)?)
+            Box::new(FileReader::try_new(reader, None).map_err(decoding(ARROW))?)
         };
         let schema = reader.schema();
         refuse_too_wide(schema.fields().len())?;
-        let batches = reader.map(|batch| batch.map_err(arrow_error));
+        let batches = reader.map(|batch| batch.map_err(decoding(ARROW)));
         Ok((schema, Box::new(guarded(ARROW, batches)) as Batches))
     })
 }

@@ -12,8 +12,8 @@ use super::dialect::Dialect;
 
 /// Cells of a batch, about: of a table of many columns fewer rows are read at once.
 const CELLS: usize = 2_000_000;
-/// Text of a batch, about, by the length of the first rows.
-const BATCH_BYTES: usize = 32 << 20;
+/// Text of a batch, about.
+pub(super) const BATCH_BYTES: usize = 32 << 20;
 /// Text of a batch, at most. A quote that is never closed makes one row of the rest of the file.
 const MOST_BYTES: usize = 256 << 20;
 
