@@ -61,7 +61,7 @@ impl SourceCommands {
         self.send(Command::Start(positions, generation));
     }
 
-    /// Has positions looked up and logs checked again, as after [`SourceEvent::Doubtful`].
+    /// Has positions looked up and logs checked again, as after [`super::SourceEvent::Doubtful`].
     pub fn read_anew(&self) {
         self.send(Command::ReadAnew);
     }

@@ -118,16 +118,33 @@ pub fn is_loopback(host: &str) -> bool {
     }
 }
 
+/// Why a name leads to no address that may be connected to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It was not looked up.
+    #[error("{0}")]
+    Lookup(#[from] std::io::Error),
+    /// Nobody knows it.
+    #[error("the name has no address")]
+    NoAddress,
+    /// Names that are not this machine's lead to it.
+    #[error("the name resolves to forbidden addresses only: to loopback, which `localhost` is for")]
+    Loopback,
+    /// Nobody listens there, or those who hand out credentials do.
+    #[error("the name resolves to forbidden addresses only")]
+    Forbidden,
+}
+
 /// The addresses of a name that may be connected to. `own` is what this machine calls itself: many systems resolve that name to
 /// loopback.
 ///
 /// # Errors
-/// In words, when none may.
+/// When none may.
 pub(super) fn allowed(
     name: &str,
     own: &str,
     found: impl Iterator<Item = SocketAddr>,
-) -> Result<Vec<SocketAddr>, String> {
+) -> Result<Vec<SocketAddr>, Refusal> {
     let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
     let (name_bare, own) = (bare(name), bare(own));
     let is_own = !own.is_empty()
@@ -145,11 +162,9 @@ pub(super) fn allowed(
     }
     match (kept.is_empty(), any, loopback) {
         (false, ..) => Ok(kept),
-        (true, false, _) => Err("the name has no address".to_owned()),
-        (true, _, true) => {
-            Err("the name resolves to forbidden addresses only: to loopback, which `localhost` is for".to_owned())
-        }
-        (true, ..) => Err("the name resolves to forbidden addresses only".to_owned()),
+        (true, false, _) => Err(Refusal::NoAddress),
+        (true, _, true) => Err(Refusal::Loopback),
+        (true, ..) => Err(Refusal::Forbidden),
     }
 }
 
@@ -293,14 +308,14 @@ mod tests {
         }
         for name in ["hooks.example.org", "localhost.example.org", "boxes", "evil-localhost", "localtest.me"] {
             let refused = allowed(name, "box", addresses(&["127.0.0.1", "::1", "::ffff:127.0.0.1"])).unwrap_err();
-            assert!(refused.contains("loopback"), "{name}: {refused}");
+            assert!(refused.to_string().contains("loopback"), "{name}: {refused}");
             assert_eq!(
                 allowed(name, "", addresses(&["127.0.0.1", "10.0.0.7"])).unwrap(),
                 [([10, 0, 0, 7], 0).into()]
             );
         }
         let refused = allowed("hooks.example.org", "box", addresses(&["169.254.169.254", "64:ff9b::a9fe:a9fe"]));
-        assert_eq!(refused.unwrap_err(), "the name resolves to forbidden addresses only");
+        assert_eq!(refused.unwrap_err().to_string(), "the name resolves to forbidden addresses only");
         assert!(allowed("hooks.example.org", "box", addresses(&[])).is_err());
         // Not even by `localhost`.
         assert!(allowed("localhost", "box", addresses(&["169.254.169.254"])).is_err());

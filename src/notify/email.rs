@@ -10,6 +10,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::address::Refusal;
 use super::http::GuardedResolver;
 use super::redact::Secrets;
 use super::{Attempt, Conversation, Outgoing, Reason, render_mail};
@@ -195,8 +196,10 @@ impl EmailReceiver {
     async fn may_connect(&self) -> Result<(), String> {
         let Some((name, resolver)) = &self.server else { return Ok(()) };
         match resolver.look_up(name).await {
-            Err(error) if error.contains("forbidden") => Err(format!("cannot connect to {name}: {error}")),
-            _ => Ok(()),
+            Err(error @ (Refusal::Loopback | Refusal::Forbidden)) => {
+                Err(format!("cannot connect to {name}: {error}"))
+            }
+            Ok(_) | Err(Refusal::Lookup(_) | Refusal::NoAddress) => Ok(()),
         }
     }
 

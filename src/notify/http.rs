@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, Url, redirect};
 
 use super::Reason;
-use super::address::{allowed, is_forbidden, is_loopback};
+use super::address::{Refusal, allowed, is_forbidden, is_loopback};
 
 /// A client for one destination.
 #[derive(Clone, Debug)]
@@ -56,11 +56,11 @@ impl GuardedResolver {
     }
 
     /// The addresses of a name, or of an address as it is written, that may be connected to.
-    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, String> {
+    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, Refusal> {
         if let Ok(literal) = host.parse::<IpAddr>() {
             return allowed(host, &self.own, std::iter::once(SocketAddr::new(literal, 0)));
         }
-        let found = (self.lookup)(host.to_owned()).await.map_err(|error| error.to_string())?;
+        let found = (self.lookup)(host.to_owned()).await?;
         allowed(host, &self.own, found.into_iter())
     }
 }
