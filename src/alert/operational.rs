@@ -38,6 +38,8 @@ pub enum OperationalRule {
     SeriesLimit,
     /// Groups or databases take records from one another.
     ConflictingReaders,
+    /// Running daemons have different configurations.
+    ConfigurationsDiffer,
     /// Windows close and there is nothing to compare them with.
     BaselineMissing,
     /// Segments close windows that the baseline has nothing of.
@@ -50,7 +52,7 @@ pub enum OperationalRule {
 
 impl OperationalRule {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoData,
         Self::Lag,
         Self::RejectedShare,
@@ -65,6 +67,7 @@ impl OperationalRule {
         Self::TopicMissing,
         Self::SeriesLimit,
         Self::ConflictingReaders,
+        Self::ConfigurationsDiffer,
         Self::BaselineMissing,
         Self::SegmentWithoutBaseline,
         Self::DeadDeliveries,
@@ -89,6 +92,7 @@ impl OperationalRule {
             Self::TopicMissing => "topic_missing",
             Self::SeriesLimit => "series_limit",
             Self::ConflictingReaders => "conflicting_readers",
+            Self::ConfigurationsDiffer => "configurations_differ",
             Self::BaselineMissing => "baseline_missing",
             Self::SegmentWithoutBaseline => "segment_without_baseline",
             Self::DeadDeliveries => "dead_deliveries",
@@ -155,6 +159,10 @@ impl OperationalRule {
                 "Daemons that share a database share one `kafka.group`, and every database has a group of its own: set `kafka.group` \
                  and `postgres.url` so, and restart the daemons. Windows of that time lack records, or were read twice for nothing."
             }
+            Self::ConfigurationsDiffer => {
+                "Bring the same configuration to all daemons of this database and reload them (driftd reload); `driftd config show` says \
+                 what each has."
+            }
             Self::BaselineMissing => {
                 "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
             }
@@ -171,8 +179,8 @@ impl OperationalRule {
         }
     }
 
-    /// What stands still has to do so for three looks: after a restart, positions are old until the first checkpoint. The
-    /// rest fires with the first look that shows it. All resolve after two looks that do not.
+    /// What stands still has to do so for three looks: after a restart, positions are old until the first checkpoint.
+    /// Configurations may differ for six: a change reaches one daemon after another. The rest fires with the first look that shows it. All resolve after two looks that do not.
     #[must_use]
     pub fn policy(self) -> AlertPolicy {
         let looks = match self {
@@ -184,6 +192,7 @@ impl OperationalRule {
             | Self::BaselineMissing
             | Self::NothingSelected
             | Self::SegmentWithoutBaseline => 3,
+            Self::ConfigurationsDiffer => 6,
             _ => 1,
         };
         AlertPolicy { windows: looks, of: looks, resolve_after: 2, flap_windows: 30 }
@@ -271,6 +280,8 @@ pub struct OperationalFacts {
     pub held: Vec<HeldBack>,
     /// Consumer groups and databases that take records from one another, in words.
     pub conflicts: Vec<String>,
+    /// In what the configurations of running daemons differ, in words.
+    pub differences: Vec<String>,
     /// Whether the newest window closed without a baseline, and none is being learnt.
     pub baseline_missing: bool,
     /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
@@ -310,6 +321,12 @@ impl Sign {
     pub fn new(rule: OperationalRule, summary: Option<String>) -> Self {
         let level = if summary.is_some() { Level::drifting(rule.severity()) } else { Level::Quiet };
         Self { rule, level, summary: summary.unwrap_or_default(), hint: None }
+    }
+
+    /// A rule that is broken in these ways, or in none.
+    #[must_use]
+    pub fn of_all(rule: OperationalRule, found: &[String]) -> Self {
+        Self::new(rule, (!found.is_empty()).then(|| found.join("; ")))
     }
 
     /// With what may help.
@@ -473,8 +490,8 @@ impl OperationalFacts {
             format!("there are more than {limit} versions and segments: records of the others are counted together as (other)")
         });
         signs.push(Sign::new(Rule::SeriesLimit, full));
-        let conflicts = (!self.conflicts.is_empty()).then(|| self.conflicts.join("; "));
-        signs.push(Sign::new(Rule::ConflictingReaders, conflicts));
+        signs.push(Sign::of_all(Rule::ConflictingReaders, &self.conflicts));
+        signs.push(Sign::of_all(Rule::ConfigurationsDiffer, &self.differences));
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));

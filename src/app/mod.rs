@@ -210,6 +210,7 @@ impl App {
             commands,
             Arc::clone(&shared),
             settings.daemon.kafka.group.clone(),
+            settings.daemon.name.clone(),
             database,
         );
         supervisor.start("readers", readers.run(token.clone()));

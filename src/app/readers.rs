@@ -1,5 +1,6 @@
-//! Says which topics this daemon's consumer group reads into which database, and notices others that take its records:
-//! another group that reads the same topics into this database, and another database that reads with the same group.
+//! Says which topics this daemon's consumer group reads into which database, and with which configuration; notices others
+//! that take its records (another group that reads the same topics into this database, another database that reads with the
+//! same group) and daemons of this database that have another configuration.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::state::Shared;
 use super::topics::partitions_of;
+use crate::config::{Parts, common_parts};
 use crate::kafka::SourceCommands;
 use crate::store::Store;
 use crate::window::Partition;
@@ -19,6 +21,9 @@ const NOTE: Duration = Duration::from_secs(10);
 /// Between looks at what the group has committed.
 const LOOK: Duration = Duration::from_secs(20);
 
+/// The time it may take to say that this daemon ends.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// What committed offsets begin with that driftd wrote, before the name of its database.
 const MARK: &str = "driftd database ";
 
@@ -27,6 +32,8 @@ pub(super) struct Readers {
     commands: SourceCommands,
     shared: Arc<Shared>,
     group: String,
+    /// The name of this daemon.
+    daemon: String,
     /// What own commits are marked with.
     mark: String,
     /// What was committed at the last look.
@@ -41,26 +48,38 @@ impl Readers {
         commands: SourceCommands,
         shared: Arc<Shared>,
         group: String,
+        daemon: String,
         database: Uuid,
     ) -> Self {
         let mark = format!("{MARK}{database}");
         commands.mark_commits(mark.clone());
-        Self { store, commands, shared, group, mark, committed: HashMap::new(), looked: None }
+        Self { store, commands, shared, group, daemon, mark, committed: HashMap::new(), looked: None }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), String> {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return self.leave().await,
                 outcome = self.look() => if let Err(error) = outcome {
                     tracing::debug!(%error, "cannot look for others that read the same topics");
                 }
             }
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return self.leave().await,
                 () = tokio::time::sleep(NOTE) => {}
             }
         }
+    }
+
+    /// What a daemon had configured that has ended must not be held against those that run.
+    async fn leave(&self) -> Result<(), String> {
+        // A database that is away forgets by itself.
+        match tokio::time::timeout(LEAVE, self.store.forget_configuration(&self.daemon)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "cannot say that this daemon ends"),
+            Err(_) => tracing::debug!("cannot say in time that this daemon ends"),
+        }
+        Ok(())
     }
 
     async fn look(&mut self) -> Result<(), String> {
@@ -82,6 +101,24 @@ impl Readers {
             .await
             .map_err(|error| error.to_string())?;
         self.complain(&others, foreign.as_deref());
+        self.compare_configurations().await
+    }
+
+    /// Says what this daemon has configured, and in what others differ.
+    async fn compare_configurations(&self) -> Result<(), String> {
+        let (routing, receivers) = (Arc::clone(&self.shared.common().routing), self.shared.receivers());
+        let common = (String::new(), common_parts(&routing, receivers.keys()));
+        let monitors = self.shared.monitors();
+        let monitors = monitors.iter().map(|running| (running.monitor.name.clone(), running.monitor.parts()));
+        let configured: Vec<(String, Parts)> = monitors.chain([common]).collect();
+        let noted = self.store.note_configuration(&self.daemon, &configured).await;
+        for difference in noted.map_err(|error| error.to_string())? {
+            if self.shared.complaints.is_due("", &difference) {
+                tracing::warn!(
+                    "{difference}\nhint: bring the same configuration to all daemons of this database, and reload them"
+                );
+            }
+        }
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod receivers;
 mod routing;
 mod secret;
 mod section;
+mod shared;
 
 pub use daemon::{
     CheckpointSettings, DaemonSettings, HttpSettings, KafkaSecurity, KafkaSettings, LimitSettings, LogFormat,
@@ -20,6 +21,7 @@ pub use layer::ENVIRONMENT_KEYS;
 pub use monitor::{Monitor, RegisteredModel, Topics};
 pub use problem::{ConfigError, Problem, Unread, UnreadError};
 pub use receivers::{Channel, Receiver};
+pub use shared::{Parts, common_parts};
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;

@@ -57,34 +57,6 @@ pub struct Monitor {
     pub mlflow: Option<RegisteredModel>,
 }
 
-impl Monitor {
-    /// How records are counted, as a hash: columns with their paths and types, event times, versions, segments and filters.
-    /// Monitors that differ in it count the same records differently; limits and receivers are not part of it.
-    #[must_use]
-    pub fn counted_as(&self) -> String {
-        let columns: Vec<_> = self
-            .schema
-            .columns()
-            .iter()
-            .map(|column| (&column.name, column.path.to_string(), column.column_type.as_str()))
-            .collect();
-        let path = |path: &Option<FieldPath>| path.as_ref().map(ToString::to_string);
-        let named = |list: &[(String, FieldPath)]| -> Vec<(String, String)> {
-            list.iter().map(|(name, path)| (name.clone(), path.to_string())).collect()
-        };
-        let filters: Vec<_> = self.layout.filters.iter().map(|(path, value)| (path.to_string(), value)).collect();
-        let layout = (
-            path(&self.layout.time),
-            self.layout.time_format.unit.as_str(),
-            path(&self.layout.version),
-            named(&self.layout.segments),
-            filters,
-        );
-        let text = serde_json::json!([columns, layout]).to_string();
-        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
-    }
-}
-
 /// A model in MLflow's registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisteredModel {

@@ -6,6 +6,7 @@ mod audit;
 mod baselines;
 mod checkpoint;
 mod close;
+mod configurations;
 mod connect;
 mod deliveries;
 mod episodes;
@@ -180,6 +181,7 @@ fn migrations() -> Migrator {
         (10, "delivery", include_str!("../../migrations/0010_delivery.sql")),
         (11, "listener", include_str!("../../migrations/0011_listener.sql")),
         (12, "configurations", include_str!("../../migrations/0012_configurations.sql")),
+        (13, "daemons", include_str!("../../migrations/0013_daemons.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
+use super::configurations::differences;
 use super::learning::segments_without_baseline;
 use super::positions::seconds;
 use super::readers::conflicts;
@@ -134,12 +135,15 @@ impl Store {
         .await
         .map_err(failed(attempted))?;
         let dead = dead_deliveries(&mut transaction).await.map_err(failed(attempted))?;
+        let differences = differences(&mut transaction, scope.monitor).await.map_err(failed(attempted))?;
+        let differ = Sign::of_all(OperationalRule::ConfigurationsDiffer, &differences);
         let signs: Vec<(Option<String>, Sign)> = receivers
             .iter()
             .map(|receiver| {
                 let sign = Sign::new(OperationalRule::DeadDeliveries, dead.get(receiver).cloned());
                 (Some(receiver.clone()), sign)
             })
+            .chain([(None, differ)])
             .collect();
         finish(&mut transaction, scope, &locked, &signs).await?;
         transaction.commit().await.map_err(failed(attempted))
@@ -388,6 +392,7 @@ async fn facts(
     .await?;
     let full = super::membership::is_full(connection, monitor).await?;
     let conflicts = conflicts(&mut *connection, watched.topics).await?;
+    let differences = differences(&mut *connection, monitor).await?;
     let segments = segments_without_baseline(connection, monitor).await?;
     // A handful of records, such as a mistyped value, is no segment that anybody misses.
     let segments = segments.into_iter().filter(|segment| segment.last_rows >= watched.min_records);
@@ -411,6 +416,7 @@ async fn facts(
         series_full: full.then_some(watched.max_series),
         held,
         conflicts,
+        differences,
         baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
         segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
         unanswered: count(unanswered),

@@ -206,8 +206,8 @@ fn a_daemon_without_a_partition_stands_by_and_is_ready() {
     assert_eq!(other.stop(), Some(0));
 }
 
-/// What an operational look finds of readers that conflict; twice as many looks as it takes to fire.
-fn conflict(world: &World) -> Option<String> {
+/// What operational looks find of a rule; as many looks as it takes to fire, or to resolve.
+fn firing(world: &World, rule: &'static str) -> Option<String> {
     let store = world.store();
     let (labels, routing) = (Labels::new(), Routing::default());
     let topics = [world.topic.clone()];
@@ -226,12 +226,11 @@ fn conflict(world: &World) -> Option<String> {
         for _ in 0..6 {
             store.look_at_monitor(watched, 0).await.unwrap();
         }
-        sqlx::query_scalar(
-            "select evidence->>'summary' from alert where rule = 'conflicting_readers' and state = 'firing'",
-        )
-        .fetch_optional(&world.pool)
-        .await
-        .unwrap()
+        sqlx::query_scalar("select evidence->>'summary' from alert where rule = $1 and state = 'firing'")
+            .bind(rule)
+            .fetch_optional(&world.pool)
+            .await
+            .unwrap()
     })
 }
 
@@ -242,17 +241,65 @@ fn two_groups_that_read_a_topic_into_one_database_are_noticed() {
     world.edit("b.toml", &format!("group = \"{}\"", world.topic), "group = \"another-group\"");
     let first = world.start_daemon("a", None);
     wait_for_status(&world, "a", "/readyz", 200, 30);
-    assert_eq!(conflict(&world), None, "one is in order");
+    assert_eq!(firing(&world, "conflicting_readers"), None, "one is in order");
     let second = world.start_daemon("b", None);
     let said = "other consumer groups read the same topics into this database";
     wait_for_log(&first, said, 40);
     wait_for_log(&second, said, 40);
-    let summary = conflict(&world).expect("an alert fires");
+    let summary = firing(&world, "conflicting_readers").expect("an alert fires");
     for part in [world.topic.as_str(), "another-group and "] {
         assert!(summary.contains(part), "{summary}");
     }
     assert_eq!(first.stop(), Some(0));
     assert_eq!(second.stop(), Some(0));
+}
+
+#[test]
+fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
+    let Some(services) = services("daemons that differ") else { return };
+    let world = World::new(&services, &Options::default());
+    let first = world.start_daemon("a", None);
+    let second = world.start_daemon("b", None);
+    for name in ["a", "b"] {
+        wait_for_status(&world, name, "/readyz", 200, 30);
+    }
+    let noted = async |pool: &sqlx::PgPool| number(pool, "select count(*) from daemon_configuration").await;
+    world.wait_for("both to say what they have", 20, async |pool| {
+        let noted = noted(pool).await?;
+        if noted == 4 { Ok(()) } else { Err(format!("{noted} said")) }
+    });
+    assert_eq!(firing(&world, "configurations_differ"), None, "both have the same");
+
+    world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = 200 # a comment");
+    let reload = |daemon: &Daemon| {
+        let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &daemon.id().to_string()]);
+        assert_eq!(code, Some(0), "{text}");
+    };
+    reload(&second);
+    let said = "of monitor bike-demand differ in measures and thresholds between the daemons";
+    wait_for_log(&first, said, 30);
+    wait_for_log(&second, said, 30);
+    let summary = firing(&world, "configurations_differ").expect("an alert fires");
+    assert!(summary.contains(said), "{summary}");
+
+    reload(&first);
+    world.wait_for("both to have the same", 20, async |pool| {
+        let different = "select count(distinct parts) from daemon_configuration where monitor = 'bike-demand'";
+        let different = number(pool, different).await?;
+        if different == 1 { Ok(()) } else { Err(format!("{different}")) }
+    });
+    assert_eq!(firing(&world, "configurations_differ"), None, "it has ended");
+
+    // A monitor that one of them does not have lacks the records of that daemon's partitions.
+    let file = world.folder.path().join("monitors.d/bike-demand.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file.with_file_name("other.toml"), text.replace("bike-demand", "other")).unwrap();
+    reload(&second);
+    wait_for_log(&first, "monitor other is configured for", 30);
+    assert_eq!(first.stop(), Some(0));
+    assert_eq!(second.stop(), Some(0));
+    let left = world.runtime.block_on(noted(&world.pool)).unwrap();
+    assert_eq!(left, 0, "daemons that ended say so");
 }
 
 #[test]
@@ -279,7 +326,7 @@ fn one_group_that_reads_into_two_databases_is_noticed_on_both_sides() {
         world.flush();
         std::thread::sleep(Duration::from_millis(500));
     }
-    let summary = conflict(&world).expect("an alert fires");
+    let summary = firing(&world, "conflicting_readers").expect("an alert fires");
     assert!(summary.contains("into another database, too"), "{summary}");
     for daemon in daemons {
         assert_eq!(daemon.stop(), Some(0));

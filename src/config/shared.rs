@@ -1,0 +1,73 @@
+//! What the daemons of one database must have in common, part by part, as hashes: daemons that differ in it count and judge
+//! the same records differently.
+
+use std::collections::BTreeMap;
+
+use super::monitor::Monitor;
+use crate::alert::Routing;
+use crate::record::FieldPath;
+
+/// Parts of a configuration, each with a hash of what it means: equal for daemons of one version that read the same files,
+/// whatever comments and layout these have.
+pub type Parts = BTreeMap<&'static str, String>;
+
+impl Monitor {
+    /// How records are counted, as a hash: columns with their paths and types, event times, versions, segments and filters.
+    /// Monitors that differ in it count the same records differently; limits and receivers are not part of it.
+    #[must_use]
+    pub fn counted_as(&self) -> String {
+        let columns: Vec<_> = self
+            .schema
+            .columns()
+            .iter()
+            .map(|column| (&column.name, column.path.to_string(), column.column_type.as_str()))
+            .collect();
+        let path = |path: &Option<FieldPath>| path.as_ref().map(ToString::to_string);
+        let named = |list: &[(String, FieldPath)]| -> Vec<(String, String)> {
+            list.iter().map(|(name, path)| (name.clone(), path.to_string())).collect()
+        };
+        let filters: Vec<_> = self.layout.filters.iter().map(|(path, value)| (path.to_string(), value)).collect();
+        let layout = (
+            path(&self.layout.time),
+            self.layout.time_format.unit.as_str(),
+            path(&self.layout.version),
+            named(&self.layout.segments),
+            filters,
+        );
+        hash(&serde_json::json!([columns, layout]).to_string())
+    }
+
+    /// What daemons that read this monitor's records must have in common.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        let rules = &self.rules;
+        let told = (&rules.labels, &rules.alerts, &rules.receivers, self.gone_after);
+        let retraining = (&rules.retrain, &rules.retrain_receivers);
+        let baselines = (self.learn, self.build, &self.mlflow);
+        Parts::from([
+            ("topics", hash_of(&self.topics)),
+            ("columns, paths and filters", self.counted_as()),
+            ("windows and limits", hash_of(&(&self.counting, &self.timing))),
+            ("measures and thresholds", hash_of(&rules.judge)),
+            ("alerts and receivers", hash_of(&told)),
+            ("retraining", hash_of(&retraining)),
+            ("baselines", hash_of(&baselines)),
+        ])
+    }
+}
+
+/// What daemons must have in common beside their monitors: routes, and the names of receivers. Addresses and secrets are not
+/// part of it: they may differ by the place of a daemon, and no hash of a secret is kept.
+#[must_use]
+pub fn common_parts<'a>(routing: &Routing, receivers: impl Iterator<Item = &'a String>) -> Parts {
+    Parts::from([("routes", hash_of(routing)), ("names of receivers", hash_of(&receivers.collect::<Vec<_>>()))])
+}
+
+/// Of what a value prints for debugging: all of its fields. Two versions of driftd may print different things.
+fn hash_of(value: &impl std::fmt::Debug) -> String {
+    hash(&format!("{value:?}"))
+}
+
+fn hash(text: &str) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+}

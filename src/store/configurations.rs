@@ -1,0 +1,191 @@
+//! What running daemons have configured, so that those of one database that differ are noticed: they count and judge the
+//! same records differently, and a monitor that one of them does not have lacks the records of its partitions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row as _;
+use sqlx::types::Json;
+
+use super::session::Session;
+use super::{Store, StoreError, failed};
+use crate::record::listed;
+
+/// Daemons that a text names at most.
+const NAMED: usize = 3;
+
+/// What one daemon has configured of one monitor.
+struct Configured {
+    daemon: String,
+    /// The version of driftd: two of them may write the same configuration down differently.
+    program: String,
+    /// Hashes by the name of the part.
+    parts: BTreeMap<String, String>,
+}
+
+impl Store {
+    /// Notes what a running daemon has configured: hashes of parts by monitor, `""` for what all monitors share. What it had
+    /// before is forgotten. In which of them it differs from other daemons that said so lately, in words.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn note_configuration(
+        &self,
+        daemon: &str,
+        configured: &[(String, BTreeMap<&'static str, String>)],
+    ) -> Result<Vec<String>, StoreError> {
+        let attempted = "note what is configured";
+        let monitors: Vec<&str> = configured.iter().map(|(monitor, _)| monitor.as_str()).collect();
+        let parts: Vec<Json<_>> = configured.iter().map(|(_, parts)| Json(parts)).collect();
+        let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
+        sqlx::query(
+            "delete from daemon_configuration
+             where daemon = $1 and monitor <> all($2) or seen_at < now() - interval '1 hour'",
+        )
+        .bind(daemon)
+        .bind(&monitors)
+        .execute(&mut transaction)
+        .await
+        .map_err(failed(attempted))?;
+        sqlx::query(
+            "insert into daemon_configuration (daemon, monitor, program, parts, seen_at)
+             select $1, monitor, $2, parts, now() from unnest($3::text[], $4::jsonb[]) as noted (monitor, parts)
+             on conflict (daemon, monitor) do update set
+                 program = excluded.program, parts = excluded.parts, seen_at = excluded.seen_at",
+        )
+        .bind(daemon)
+        .bind(env!("CARGO_PKG_VERSION"))
+        .bind(&monitors)
+        .bind(parts)
+        .execute(&mut transaction)
+        .await
+        .map_err(failed(attempted))?;
+        // Also those that this daemon does not have.
+        let running =
+            "select distinct monitor from daemon_configuration where seen_at > now() - interval '30 seconds'
+                       order by monitor";
+        let monitors: Vec<String> =
+            sqlx::query_scalar(running).fetch_all(&mut transaction).await.map_err(failed(attempted))?;
+        let mut found = Vec::new();
+        for monitor in monitors {
+            found.extend(differences(&mut transaction, &monitor).await.map_err(failed(attempted))?);
+        }
+        transaction.commit().await.map_err(failed(attempted))?;
+        Ok(found)
+    }
+
+    /// Forgets what a daemon has configured: it ends.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn forget_configuration(&self, daemon: &str) -> Result<(), StoreError> {
+        sqlx::query("delete from daemon_configuration where daemon = $1")
+            .bind(daemon)
+            .execute(&self.pool)
+            .await
+            .map_err(failed("forget what is configured"))?;
+        Ok(())
+    }
+}
+
+/// In what the running daemons differ about a monitor (`""` for what all monitors share), in words.
+pub(super) async fn differences(connection: &mut Session, monitor: &str) -> Result<Vec<String>, sqlx::Error> {
+    let running = "select daemon, program, parts from daemon_configuration
+                   where monitor = $1 and seen_at > now() - interval '30 seconds' order by daemon";
+    let rows = sqlx::query(running).bind(monitor).fetch_all(&mut *connection).await?;
+    let configured: Vec<Configured> = rows
+        .iter()
+        .map(|row| {
+            Ok(Configured {
+                daemon: row.try_get("daemon")?,
+                program: row.try_get("program")?,
+                parts: row.try_get::<Json<_>, _>("parts")?.0,
+            })
+        })
+        .collect::<Result<_, sqlx::Error>>()?;
+    let without: Vec<String> = sqlx::query_scalar(
+        "select daemon from daemon_configuration d
+         where monitor = '' and seen_at > now() - interval '30 seconds'
+           and not exists (select from daemon_configuration o where o.daemon = d.daemon and o.monitor = $1)
+         order by daemon",
+    )
+    .bind(monitor)
+    .fetch_all(connection)
+    .await?;
+    Ok(in_words(monitor, &configured, &without))
+}
+
+fn in_words(monitor: &str, configured: &[Configured], without: &[String]) -> Vec<String> {
+    let of = if monitor.is_empty() { String::new() } else { format!("of monitor {monitor} ") };
+    // Part and program, hash, daemons.
+    let mut sides: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    for one in configured {
+        for (part, hash) in &one.parts {
+            let sides = sides.entry((part, &one.program)).or_default();
+            sides.entry(hash).or_default().push(&one.daemon);
+        }
+    }
+    // Parts that the same daemons differ in are named together.
+    let mut named: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for ((part, _), sides) in sides.iter().filter(|(_, sides)| sides.len() > 1) {
+        let mut sides: Vec<String> = sides.values().map(|daemons| listed(daemons, NAMED)).collect();
+        sides.sort();
+        named.entry(sides.join(" | ")).or_default().insert(part);
+    }
+    let mut words: Vec<String> = named
+        .into_iter()
+        .map(|(sides, parts)| {
+            let parts: Vec<&str> = parts.into_iter().collect();
+            format!("the configurations {of}differ in {} between the daemons {sides}", parts.join("; "))
+        })
+        .collect();
+    if !without.is_empty() && !configured.is_empty() {
+        let some: Vec<&str> = configured.iter().map(|one| one.daemon.as_str()).collect();
+        words.push(format!(
+            "monitor {monitor} is configured for {} and not for {}, so that it lacks the records of their partitions",
+            listed(&some, NAMED),
+            listed(without, NAMED)
+        ));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn daemon(name: &str, program: &str, parts: &[(&str, &str)]) -> Configured {
+        let parts = parts.iter().map(|(part, hash)| ((*part).to_owned(), (*hash).to_owned())).collect();
+        Configured { daemon: name.to_owned(), program: program.to_owned(), parts }
+    }
+
+    #[test]
+    fn daemons_that_differ_are_named_with_the_parts_and_versions_are_not_compared() {
+        let same = [("columns", "1"), ("windows", "2")];
+        assert!(in_words("m", &[], &[]).is_empty());
+        assert!(in_words("m", &[daemon("a", "1", &same), daemon("b", "1", &same)], &[]).is_empty());
+        let other = [("columns", "9"), ("windows", "8")];
+        let all = [daemon("a", "1", &same), daemon("b", "1", &other), daemon("c", "1", &same)];
+        assert_eq!(
+            in_words("m", &all, &[]),
+            ["the configurations of monitor m differ in columns; windows between the daemons a, c | b"]
+        );
+        assert_eq!(
+            in_words("", &[daemon("a", "1", &[("routes", "1")]), daemon("b", "1", &[("routes", "2")])], &[]),
+            ["the configurations differ in routes between the daemons a | b"]
+        );
+        let upgraded = [daemon("a", "1", &same), daemon("b", "2", &other)];
+        assert!(in_words("m", &upgraded, &[]).is_empty(), "another version may write it down differently");
+    }
+
+    #[test]
+    fn daemons_without_the_monitor_are_named_unless_nobody_has_it() {
+        let names: Vec<String> = (1..=5).map(|number| format!("d{number}")).collect();
+        assert_eq!(
+            in_words("m", &[daemon("a", "1", &[])], &names),
+            [
+                "monitor m is configured for a and not for d1, d2, d3 and 2 more, so that it lacks the records of their partitions"
+            ]
+        );
+        assert!(in_words("m", &[], &names).is_empty());
+    }
+}
