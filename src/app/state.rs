@@ -328,7 +328,8 @@ impl Shared {
             problems.push(format!("nothing was stored for {} s although records were counted", age.as_secs()));
         }
         if !life.kafka_ready && !standby {
-            problems.push("no partition has been assigned yet".to_owned());
+            let trouble = commands.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            problems.push(format!("no partition has been assigned yet{trouble}"));
         }
         Probe { standby, ..Probe::new(problems) }
     }

@@ -78,7 +78,16 @@ fn security(settings: &KafkaSecurity) -> Result<Security, super::AppError> {
     })
 }
 
-/// Called on a thread of librdkafka, so it may block.
+/// Runs a task on a thread of its own: the client asks for a token wherever it is polled or dropped, also within the runtime.
+fn alone<T: Send>(task: impl Future<Output = Result<T, String>> + Send) -> Result<T, String> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| format!("cannot start a runtime: {error}"))?.block_on(task)
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the request panicked".to_owned()))
+}
+
+/// May block: it is called by whoever polls or drops a client.
 fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
     let until = |lifetime: Duration| {
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + lifetime;
@@ -105,10 +114,8 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
                 client_secret,
                 scope: endpoint.scope.clone(),
             };
-            let runtime = tokio::runtime::Handle::try_current()
-                .map_err(|_| super::AppError::Unavailable("tokens need a running runtime".to_owned()))?;
             Ok(Arc::new(move || {
-                let (value, lifetime) = runtime.block_on(fetch_token(&client))?;
+                let (value, lifetime) = alone(fetch_token(&client))?;
                 Ok(Token { value, principal: client.client_id.clone(), expires_at_ms: until(lifetime) })
             }))
         }

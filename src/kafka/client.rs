@@ -32,7 +32,7 @@ pub struct Token {
     pub expires_at_ms: i64,
 }
 
-/// Fetches a token; called on a thread of the client whenever the last one runs out.
+/// Fetches a token; called whenever the last one runs out, by the thread that polls or drops the client. May block.
 pub type TokenProvider = Arc<dyn Fn() -> Result<Token, String> + Send + Sync>;
 
 /// How to authenticate.

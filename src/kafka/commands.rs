@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, Weak, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::MetadataTopic;
@@ -155,6 +155,12 @@ impl SourceCommands {
         self.consumer.upgrade().is_some_and(|consumer| consumer.context().stands_by())
     }
 
+    /// What was wrong with the connections to the brokers in the last minute.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.consumer.upgrade()?.context().trouble.within(Duration::from_mins(1))
+    }
+
     /// All partitions of the topics a filter accepts, as the brokers know them.
     ///
     /// # Errors
@@ -213,7 +219,10 @@ impl SourceCommands {
         question: impl FnOnce(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, KafkaError> {
         let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
-        blocking(move || question(&consumer)).await
+        let began = Instant::now();
+        let context = Arc::clone(consumer.context());
+        let answer = blocking(move || question(&consumer)).await;
+        answer.map_err(|error| context.trouble.explain(error, began.elapsed()))
     }
 
     /// Where a monitor begins that was never started before.

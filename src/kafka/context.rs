@@ -17,7 +17,8 @@ use secrecy::ExposeSecret;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::TokenProvider;
-use super::{LogEnd, SourceEvent};
+use super::trouble::Trouble;
+use super::{KafkaError, LogEnd, SourceEvent};
 use crate::window::Partition;
 
 /// What callbacks and the poll loop share.
@@ -37,6 +38,10 @@ pub(super) struct Context {
     revoke_budget: Duration,
     closing: AtomicBool,
     token: Option<TokenProvider>,
+    /// Whether the last token that was asked for came; none when none was asked for yet.
+    token_came: Mutex<Option<Result<(), String>>>,
+    /// What was wrong with connections last.
+    pub(super) trouble: Trouble,
 }
 
 /// The ends of all partitions, as the latest statistics have them.
@@ -64,6 +69,20 @@ impl Context {
             revoke_budget,
             closing: AtomicBool::new(false),
             token,
+            token_came: Mutex::default(),
+            trouble: Trouble::default(),
+        }
+    }
+
+    /// Whether a token is needed and none was asked for yet.
+    ///
+    /// # Errors
+    /// When the last one that was asked for could not be had.
+    pub(super) fn waits_for_token(&self) -> Result<bool, KafkaError> {
+        match &*self.token_came.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(self.token.is_some()),
+            Some(Ok(())) => Ok(false),
+            Some(Err(why)) => Err(KafkaError::Token(why.clone())),
         }
     }
 
@@ -161,6 +180,7 @@ impl ClientContext for Context {
         if matches!(error, ClientError::Global(RDKafkaErrorCode::PartitionEOF)) {
             return;
         }
+        self.trouble.note(&error, reason);
         tracing::warn!(target: "driftd::kafka::client", %error, "{reason}");
     }
 
@@ -191,7 +211,13 @@ impl ClientContext for Context {
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         let provider = self.token.as_ref().ok_or("no source of tokens is configured")?;
-        let token = provider()?;
+        let token = provider();
+        let came = token.as_ref().map(|_| ()).map_err(Clone::clone);
+        if let Err(why) = &came {
+            tracing::warn!(target: "driftd::kafka::client", "cannot get a token to log in with: {why}");
+        }
+        *self.token_came.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
+        let token = token?;
         Ok(OAuthToken {
             token: token.value.expose_secret().to_owned(),
             principal_name: token.principal,

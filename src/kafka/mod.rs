@@ -4,6 +4,7 @@
 //! offsets. Partitions are read from the positions the caller names, after it has looked them up; a partition
 //! that was assigned but not started is simply not fetched.
 
+mod beside;
 mod client;
 mod commands;
 mod context;
@@ -11,6 +12,7 @@ mod local;
 mod poll;
 mod producer;
 mod tap;
+mod trouble;
 mod verify;
 
 pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
@@ -31,12 +33,14 @@ use crate::window::{Anchor, Partition};
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// The client could not be built or used; librdkafka's words name no secrets.
-    #[error("kafka: cannot {attempted}: {source}")]
+    #[error("kafka: cannot {attempted}: {source}{}", trouble.as_deref().map(trouble::in_words).unwrap_or_default())]
     Client {
         /// What was attempted.
         attempted: String,
         /// What librdkafka says.
         source: ClientError,
+        /// What was wrong with connections to brokers meanwhile: a question that gets no answer does not say why.
+        trouble: Option<Box<str>>,
     },
     /// The settings cannot be used; trying again does not help.
     #[error(
@@ -54,6 +58,9 @@ pub enum KafkaError {
     /// There is nothing to read.
     #[error("kafka: there is no such topic\nhint: `driftd check --online` names topics that there are")]
     NoTopic,
+    /// There is no token to log in with.
+    #[error("kafka: cannot log in: {0}")]
+    Token(String),
     /// A question to the brokers broke off: the client panicked, or everything stops.
     #[error("kafka: a question to the brokers broke off: {0}")]
     BrokeOff(String),
@@ -69,7 +76,7 @@ pub(super) fn refused(brokers: &str) -> impl FnOnce(ClientError) -> KafkaError {
 
 pub(super) fn failed(attempted: impl Into<String>) -> impl FnOnce(ClientError) -> KafkaError {
     let attempted = attempted.into();
-    move |source| KafkaError::Client { attempted, source }
+    move |source| KafkaError::Client { attempted, source, trouble: None }
 }
 
 /// Messages of one partition, in order, in one buffer.

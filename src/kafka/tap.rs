@@ -1,7 +1,7 @@
 //! Looking at messages without taking part: no group is joined, nothing is committed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::SourceOptions;
 use super::context::Context;
-use super::{KafkaError, failed};
+use super::{KafkaError, beside, failed};
 use crate::record::EventTime;
 use crate::window::Partition;
 
@@ -55,14 +55,15 @@ impl Tap {
         from: TapFrom,
         patience: Duration,
     ) -> Result<Self, KafkaError> {
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        let context = Context::new(events, Duration::ZERO, options.token_provider());
-        let mut config = options.consumer();
-        config.set("auto.offset.reset", "latest").set("enable.partition.eof", "true");
-        let consumer: BaseConsumer<Context> = config
-            .create_with_context(context)
-            .map_err(failed(format!("create a consumer for `{}`", options.brokers)))?;
-        let metadata = consumer.fetch_metadata(None, patience).map_err(failed("list topics"))?;
+        let consumer = beside::consumer(options, |config| {
+            config.set("auto.offset.reset", "latest").set("enable.partition.eof", "true");
+        })?;
+        beside::log_in(&consumer, patience)?;
+        let began = Instant::now();
+        let metadata = consumer
+            .fetch_metadata(None, patience)
+            .map_err(failed("list topics"))
+            .map_err(|error| beside::explained(&consumer, began, error))?;
         let mut places = TopicPartitionList::new();
         let offset = match from {
             TapFrom::Beginning => Offset::Beginning,
@@ -133,7 +134,7 @@ impl Tap {
                 time: message.timestamp().to_millis().and_then(EventTime::from_millis),
                 payload: message.payload().map(<[u8]>::to_vec),
             })),
-            Some(Err(source)) => Err(KafkaError::Client { attempted: "read a message".to_owned(), source }),
+            Some(Err(source)) => Err(failed("read a message")(source)),
         }
     }
 }

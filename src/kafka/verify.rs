@@ -10,7 +10,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 
 use super::client::SourceOptions;
 use super::context::Context;
-use super::{KafkaError, failed};
+use super::{KafkaError, beside, failed};
 use crate::record::EventTime;
 use crate::window::{Anchor, Partition};
 
@@ -25,17 +25,13 @@ pub(super) struct Verifier(Mutex<BaseConsumer<Context>>);
 impl Verifier {
     /// Connects when it is first used.
     pub(super) fn new(options: &SourceOptions) -> Result<Self, KafkaError> {
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        let context = Context::new(events, Duration::ZERO, options.token_provider());
-        let mut config = options.consumer();
-        config
-            .set("statistics.interval.ms", "0")
-            .set("fetch.message.max.bytes", FETCH)
-            .set("queued.min.messages", "1")
-            .set("queued.max.messages.kbytes", "1");
-        let consumer: BaseConsumer<Context> = config
-            .create_with_context(context)
-            .map_err(failed(format!("create a consumer for `{}`", options.brokers)))?;
+        let consumer = beside::consumer(options, |config| {
+            config
+                .set("statistics.interval.ms", "0")
+                .set("fetch.message.max.bytes", FETCH)
+                .set("queued.min.messages", "1")
+                .set("queued.max.messages.kbytes", "1");
+        })?;
         Ok(Self(Mutex::new(consumer)))
     }
 
