@@ -146,6 +146,8 @@ PROPERTIES
     pids+=($!)
     wait_for Kafka 60 "$work/kafka.log" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
     export DRIFTD_TEST_KAFKA="127.0.0.1:$port"
+    # For tests that start a broker of their own.
+    export DRIFTD_TEST_KAFKA_CLASSES="$classes"
     say "Apache Kafka is running"
 fi
 

@@ -138,3 +138,61 @@ fn sql_is_never_spliced_and_input_never_indexed_blindly() {
         }
     }
 }
+
+/// The last migration before the promise that daemons of one version go on while those of the next migrate the schema.
+const LAST_FREE_MIGRATION: &str = "0012";
+
+#[test]
+fn migrations_only_add() {
+    let mut files: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let number = |path: &&std::path::PathBuf| path.file_name().unwrap().to_str().unwrap()[..4].to_owned();
+    let kept: Vec<_> = files.iter().filter(|path| number(path).as_str() > LAST_FREE_MIGRATION).collect();
+    assert!(!kept.is_empty());
+    for path in kept {
+        let text = fs::read_to_string(path).unwrap();
+        if let Err(why) = only_adds(&text) {
+            panic!("{}: {why}: daemons of the version before still run on this schema", path.display());
+        }
+    }
+    for refused in [
+        "drop table series;",
+        "alter table series rename column member to is_member;",
+        "alter table series add column later text not null;",
+        "alter table series add column later text, alter column member type text;",
+        "create unique index on series (monitor);",
+    ] {
+        assert!(only_adds(refused).is_err(), "{refused}");
+    }
+}
+
+/// Whether statements of an earlier version go on working after these.
+fn only_adds(text: &str) -> Result<(), String> {
+    let lines = text.lines().map(|line| line.split("--").next().unwrap_or_default());
+    let text = lines.collect::<Vec<_>>().join(" ");
+    for statement in text.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
+        let words = statement.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let adds_columns = || {
+            let (_, actions) = words.split_once(" add column ").ok_or("it changes more than columns")?;
+            for action in actions.split(", add column ") {
+                if [" alter column ", " drop ", " rename "].iter().any(|word| action.contains(word)) {
+                    return Err(format!("`{action}` takes away"));
+                }
+                if action.contains("not null") && !action.contains("default") {
+                    return Err(format!("`{action}` has no default"));
+                }
+            }
+            Ok(())
+        };
+        if words.starts_with("alter table ") {
+            adds_columns()?;
+        } else if !["create table ", "create index ", "insert into "].iter().any(|begin| words.starts_with(begin))
+        {
+            return Err(format!("`{words}` does not only add"));
+        }
+    }
+    Ok(())
+}

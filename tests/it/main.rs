@@ -17,6 +17,7 @@
 
 mod alerts;
 mod architecture;
+mod availability;
 mod broker;
 mod command_line;
 mod compiled_in;
@@ -36,6 +37,7 @@ mod nemesis;
 mod operations;
 mod positions;
 mod practice;
+mod secured;
 mod seeing;
 mod sending;
 mod starting;

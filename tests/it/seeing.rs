@@ -11,7 +11,7 @@ use reqwest::{Client, Method, StatusCode, redirect};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, certify, file, private, python, services,
+    Authority, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, file, private, python, services,
     skipped,
 };
 
@@ -570,8 +570,9 @@ fn commands_show_and_explain(seen: &Seen<'_>) {
 fn people_change_things(seen: &Seen<'_>) {
     let world = seen.world;
     let folder = world.folder.path();
-    certify(folder);
-    private(&folder.join("smtp.key"));
+    let authority = Authority::new(folder);
+    let (certificate, key) = authority.sign("localhost");
+    private(&key);
     let mut tokens = String::new();
     for (name, role) in [("grafana", "viewer"), ("on-call", "operator"), ("platform", "admin")] {
         let path = folder.join(format!("{name}.token"));
@@ -583,11 +584,11 @@ fn people_change_things(seen: &Seen<'_>) {
         );
         tokens.push_str(&text);
     }
-    let tls = format!("[http.tls]\ncert_file = \"{0}/smtp.pem\"\nkey_file = \"{0}/smtp.key\"\n", folder.display());
+    let tls = format!("[http.tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\n", certificate.display(), key.display());
     world.edit("b.toml", "[log]", &format!("{tls}{tokens}[log]"));
     world.edit("b.toml", "listen = \"127.0.0.1:", "listen = \"0.0.0.0:");
     let b = world.start_daemon("b", None);
-    let authority = reqwest::Certificate::from_pem(&fs::read(folder.join("ca.pem")).unwrap()).unwrap();
+    let authority = reqwest::Certificate::from_pem(&fs::read(authority.certificate()).unwrap()).unwrap();
     let client = Client::builder().redirect(redirect::Policy::none()).tls_certs_only([authority]).build().unwrap();
     let guarded = Seen { base: format!("https://localhost:{}", world.ports["b"]), client, world };
     let deadline = Instant::now() + Duration::from_secs(30);

@@ -9,7 +9,7 @@ use sqlx::Connection as _;
 
 use super::field::{Field, Lines};
 use super::proxy::{AtCommit, Mode, Proxy};
-use crate::support::{DAEMONS, Dice};
+use crate::support::{DAEMONS, Dice, number};
 
 /// What faults of one lane have in common, and why they do not overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ const fn fault(name: &'static str, lane: Lane, strike: fn(&Field<'_>, &mut Dice)
 }
 
 /// All of them; docs/reliability.md says what each does.
-pub const FAULTS: [Fault; 31] = [
+pub const FAULTS: [Fault; 32] = [
     fault("kill", Lane::Processes, kill),
     fault("die-at-a-point", Lane::Processes, die_at_a_point),
     fault("pause", Lane::Processes, pause),
@@ -48,6 +48,7 @@ pub const FAULTS: [Fault; 31] = [
     fault("start-without-postgres", Lane::Processes, start_without_postgres),
     fault("stop-while-receiver-hangs", Lane::Processes, stop_while_receiver_hangs),
     fault("postgres-crash", Lane::Database, postgres_crash),
+    fault("postgres-failover", Lane::Database, postgres_failover),
     fault("postgres-read-only", Lane::Database, postgres_read_only),
     fault("postgres-terminate", Lane::Database, postgres_terminate),
     fault("postgres-locked", Lane::Database, postgres_locked),
@@ -227,6 +228,24 @@ fn postgres_crash(field: &Field<'_>, dice: &mut Dice) {
     field.cluster.crash();
     rest(dice.below(2_500));
     field.cluster.up();
+}
+
+/// A standby that commits are waited for takes the place of the primary.
+fn postgres_failover(field: &Field<'_>, dice: &mut Dice) {
+    let (cluster, runtime) = (field.cluster, &field.world.runtime);
+    let standby = cluster.standby();
+    let set = |statement| {
+        let statements = [statement, "select pg_reload_conf()"];
+        cluster.run(runtime, &statements).expect("the cluster's own connection works");
+    };
+    set("alter system set synchronous_standby_names = '*'");
+    field.world.wait_for("the standby to be waited for", 20, async |pool| {
+        let query = "select count(*) from pg_stat_replication where sync_state = 'sync' and state = 'streaming'";
+        if number(pool, query).await? == 1 { Ok(()) } else { Err("not yet".to_owned()) }
+    });
+    rest(1_000 + dice.below(1_000));
+    cluster.fail_over(runtime, standby);
+    set("alter system reset synchronous_standby_names");
 }
 
 /// As on a replica, or when the disk is full: everything can be read, nothing stored.

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use super::postgres::Cluster;
 use super::proxy::{Proxy, Upstream, Wire};
 use super::wire::KafkaAddress;
-use crate::support::{DAEMONS, Daemon, Dice, Options, Services, World, skipped};
+use crate::support::{Cluster, DAEMONS, Daemon, Dice, Options, Services, World, skipped};
 
 /// How long stopping may take: `TimeoutStopSec` of the unit.
 const STOP_WITHIN: Duration = Duration::from_secs(40);

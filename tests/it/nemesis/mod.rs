@@ -9,7 +9,6 @@ mod check;
 mod deceit;
 mod faults;
 mod field;
-mod postgres;
 mod proxy;
 mod single;
 mod traffic;
@@ -22,12 +21,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    DAEMONS, Dice, Services, World, assert_everything_was_told, assert_told_under_one_id, number, services,
+    Cluster, DAEMONS, Dice, Services, World, assert_everything_was_told, assert_told_under_one_id, number,
+    services,
 };
 use check::Figures;
 use faults::{FAULTS, Fault, Lane};
 use field::Field;
-use postgres::Cluster;
 
 /// How long the short run lasts at least, and any other: before that no two windows drift. Every fault comes once.
 const SHORT: u64 = 30;

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::field;
-use super::postgres::Cluster;
 use super::proxy::Mode;
-use crate::support::{TOPIC_PARTITIONS, World, services};
+use crate::support::{Cluster, TOPIC_PARTITIONS, World, services};
 
 fn produce(world: &World, first: i64, number: i64) {
     let begin = 1_700_000_000_000;

@@ -1,13 +1,19 @@
 //! What the tests with services share: a world of its own for each (database, topics, folder, receivers), the
 //! real program as child processes, and the truth computed from the records themselves.
 
+mod authority;
+mod cluster;
+mod kafka;
 mod records;
 mod servers;
 
+pub use authority::Authority;
+pub use cluster::Cluster;
+pub use kafka::{SecuredKafka, USER};
 pub use records::{
     Dice, assert_everything_was_told, assert_told_under_one_id, assert_windows_are_true, bike_records,
 };
-pub use servers::{Daemon, Smtp, Webhooks, certify};
+pub use servers::{Daemon, Smtp, Webhooks};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -304,6 +310,12 @@ impl World {
             }
             PgPool::connect(&url).await.unwrap()
         });
+    }
+
+    /// With connections to the database that took the place of the old one.
+    pub fn reconnected(mut self) -> Self {
+        self.pool = self.runtime.block_on(PgPool::connect(&self.database_url)).unwrap();
+        self
     }
 
     pub fn monitor_file(&self) -> PathBuf {

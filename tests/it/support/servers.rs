@@ -15,7 +15,7 @@ use axum::routing::post;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::{private, skipped};
+use super::{Authority, private, skipped};
 
 /// The program as a child process; killed when dropped.
 pub struct Daemon {
@@ -143,40 +143,6 @@ async fn take(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: String)
     StatusCode::NO_CONTENT
 }
 
-/// A certificate for `localhost`, `smtp.pem` with `smtp.key`, and the authority that signed it, `ca.pem`.
-pub fn certify(folder: &Path) {
-    let openssl = |arguments: &[&str]| {
-        let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    openssl(
-        &[&["req", "-x509"], &new[..], &["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority"]]
-            .concat(),
-    );
-    openssl(
-        &[&["req"], &new[..5], &["-keyout", "smtp.key", "-out", "smtp.csr", "-subj", "/CN=localhost"]].concat(),
-    );
-    fs::write(folder.join("smtp.ext"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n").unwrap();
-    openssl(&[
-        "x509",
-        "-req",
-        "-in",
-        "smtp.csr",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        "2",
-        "-extfile",
-        "smtp.ext",
-        "-out",
-        "smtp.pem",
-    ]);
-}
-
 /// A real SMTP server that demands STARTTLS and AUTH.
 pub struct Smtp {
     server: Child,
@@ -196,14 +162,15 @@ impl Smtp {
         }
         let mails = folder.join("smtp");
         fs::create_dir_all(&mails).unwrap();
-        certify(folder);
+        let authority = Authority::new(folder);
+        let (certificate, key) = authority.sign("localhost");
         let password = folder.join("smtp.password");
         fs::write(&password, "correct horse").unwrap();
         private(&password);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services/smtp.py");
         let mut server = Command::new("/usr/bin/python3")
             .arg(script)
-            .args([&mails, &folder.join("smtp.pem"), &folder.join("smtp.key")])
+            .args([&mails, &certificate, &key])
             .args(["driftd", "correct horse"])
             .stdout(Stdio::piped())
             .spawn()
@@ -214,7 +181,7 @@ impl Smtp {
             server,
             port: line.trim().parse().unwrap(),
             mails,
-            authority: folder.join("ca.pem"),
+            authority: authority.certificate(),
             password,
         })
     }

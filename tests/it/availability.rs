@@ -1,0 +1,125 @@
+//! What happens to the database of running daemons: a standby takes over, a backup is restored, a newer version migrates it.
+
+use sqlx::AssertSqlSafe;
+
+use crate::support::{
+    Cluster, Options, Services, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
+    bike_records, number, services,
+};
+
+/// A world whose database is on a cluster of its own, with a baseline, and the records to produce.
+fn world(cluster: &Cluster, services: &Services) -> (World, Vec<String>) {
+    let own = Services { database_url: cluster.url(), kafka: services.kafka.clone() };
+    let world = World::new(&own, &Options::default());
+    let mut records = bike_records();
+    let live = records.split_off(TRAINING_ROWS);
+    world.build_baseline(&records);
+    (world, live)
+}
+
+/// Every record is in its window once, and everything that was decided is told.
+fn assert_nothing_is_lost(world: &World, records: &[String]) {
+    world.wait_until_done(records.len() as u64, 90);
+    assert_windows_are_true(world, records);
+    assert_everything_was_told(world);
+    let gaps = world.runtime.block_on(number(&world.pool, "select count(*) from retention_gap")).unwrap();
+    assert_eq!(gaps, 0);
+}
+
+#[test]
+fn a_lagging_standby_that_is_promoted_takes_counts_and_positions_back_together_and_nothing_is_lost() {
+    let Some(services) = services("a lagging standby") else { return };
+    let Some(cluster) = Cluster::start("a lagging standby") else { return };
+    let (world, live) = world(&cluster, &services);
+    let daemons = [world.start_daemon("a", None), world.start_daemon("b", None)];
+    let part = live.len() / 3;
+    world.produce_in_turns(0, &live[..part]);
+    world.wait_for_count(part as i64.., 60);
+
+    let standby = cluster.standby();
+    // It follows no more: what is stored from here on is on the primary alone.
+    let stop = ["alter system set primary_conninfo = ''", "select pg_reload_conf()"];
+    standby.run(&world.runtime, &stop);
+    world.wait_for("nobody to follow", 20, async |pool| {
+        let followers = number(pool, "select count(*) from pg_stat_replication").await?;
+        if followers == 0 { Ok(()) } else { Err(format!("{followers} follow")) }
+    });
+    world.produce_in_turns(part, &live[part..2 * part]);
+    world.wait_for_count(2 * part as i64.., 60);
+    cluster.fail_over(&world.runtime, standby);
+    let stored = world.wait_for("the new primary to answer", 20, async |pool| {
+        number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await
+    });
+    assert!(stored < 2 * part as i64, "{stored} of {} are stored: the standby did not lag", 2 * part);
+
+    // Without new records, too: what was stored on the lost primary is read again.
+    world.wait_for_count(2 * part as i64.., 60);
+    world.produce_in_turns(2 * part, &live[2 * part..]);
+    assert_nothing_is_lost(&world, &live);
+    for daemon in daemons {
+        assert_eq!(daemon.stop(), Some(0));
+    }
+}
+
+#[test]
+fn a_database_restored_from_a_dump_goes_on_from_its_positions() {
+    let Some(services) = services("backup and restore") else { return };
+    let Some(cluster) = Cluster::start("backup and restore") else { return };
+    let (world, live) = world(&cluster, &services);
+    let database = world.database_url.rsplit_once('/').unwrap().1;
+    let half = live.len() / 2;
+    let daemon = world.start_daemon("a", None);
+    world.produce_in_turns(0, &live[..half]);
+    // The backup is made while records are counted: windows and positions in it are of one moment.
+    world.wait_for_count(1_000.., 60);
+    let dump = cluster.dump(database);
+    world.wait_for_count(half as i64.., 60);
+    assert_eq!(daemon.stop(), Some(0));
+
+    world.runtime.block_on(world.pool.close());
+    cluster.restore(database, &dump);
+    let world = world.reconnected();
+    let stored = "select coalesce(sum(count), 0)::bigint from record_tally";
+    let stored = world.runtime.block_on(number(&world.pool, stored)).unwrap();
+    assert!((1_000..half as i64).contains(&stored), "{stored} of {half} are in the backup");
+
+    let daemon = world.start_daemon("a", None);
+    world.produce_in_turns(half, &live[half..]);
+    assert_nothing_is_lost(&world, &live);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// What a later version may do to the schema while this one runs: add.
+#[test]
+fn a_daemon_goes_on_while_a_newer_one_migrates_its_database() {
+    let Some(services) = services("a newer version's migration") else { return };
+    let Some(cluster) = Cluster::start("a newer version's migration") else { return };
+    let (world, live) = world(&cluster, &services);
+    let half = live.len() / 2;
+    let daemon = world.start_daemon("a", None);
+    world.produce_in_turns(0, &live[..half]);
+    world.wait_for_count(half as i64 / 2.., 60);
+    world.runtime.block_on(async {
+        let mut transaction = world.pool.begin().await.unwrap();
+        let tables = "select format('%I', table_name) from information_schema.tables
+                      where table_schema = 'public' and table_name <> '_sqlx_migrations'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *transaction).await.unwrap();
+        assert!(tables.len() > 20, "{tables:?}");
+        for table in tables {
+            let add = format!("alter table {table} add column later text not null default 'later'");
+            sqlx::query(AssertSqlSafe(add)).execute(&mut *transaction).await.unwrap();
+        }
+        sqlx::query("create table later (id bigint primary key)").execute(&mut *transaction).await.unwrap();
+        let applied = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                       values (9999, 'later', true, '', 0)";
+        sqlx::query(applied).execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    });
+    world.produce_in_turns(half, &live[half..]);
+    assert_nothing_is_lost(&world, &live);
+    for path in ["/readyz", "/api/v1/monitors/bike-demand/windows", "/api/v1/alerts", "/monitors/bike-demand"] {
+        assert_eq!(world.get("a", path).0, 200, "{path}");
+    }
+    assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -1,0 +1,166 @@
+//! Brokers that demand TLS and a log-in.
+
+use std::fs;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::routing::post;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use crate::support::{
+    Authority, Options, SecuredKafka, Services, USER, World, bike_records, private, program, services,
+};
+
+/// A token that nobody signed, as a broker without a validator of its own takes it.
+fn token() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let part = |claims: serde_json::Value| URL_SAFE_NO_PAD.encode(claims.to_string());
+    let claims = json!({ "sub": USER.0, "iat": now - 1, "exp": now + 3_600 });
+    format!("{}.{}.", part(json!({ "alg": "none" })), part(claims))
+}
+
+/// What replaces `brokers` in the configuration of the daemon: other brokers, and how to come in.
+fn write(world: &World, brokers: &str, security: &str) {
+    let file = world.folder.path().join("a.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once("[kafka]\nbrokers = \"").unwrap();
+    let (_, rest) = rest.split_once('"').unwrap();
+    // What stood here before.
+    let (keys, after) = rest.split_once("[postgres]").unwrap();
+    let keys = keys.split("[kafka.security]").next().unwrap();
+    let authority = world.folder.path().join("ca.pem");
+    let security = format!("[kafka.security]\nca_file = \"{}\"\n{security}\n", authority.display());
+    fs::write(&file, format!("{before}[kafka]\nbrokers = \"{brokers}\"{keys}{security}[postgres]{after}"))
+        .unwrap();
+}
+
+/// Writes a secret, and how the configuration names it.
+fn secret(world: &World, name: &str, value: &str) -> String {
+    let file = world.folder.path().join(name);
+    fs::write(&file, value).unwrap();
+    private(&file);
+    format!("{{ file = \"{}\" }}", file.display())
+}
+
+fn check_online(world: &World) -> (Option<i32>, String) {
+    let output = Command::new(program())
+        .arg("--config")
+        .arg(world.folder.path().join("a.toml"))
+        .args(["check", "--online"])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn brokers_that_demand_tls_and_a_log_in_are_read_by_every_mechanism() {
+    let Some(services) = services("TLS and SASL") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let Some(broker) = SecuredKafka::start("TLS and SASL", folder.path(), &authority) else { return };
+    let own = Services { kafka: broker.plain.clone(), ..services };
+    let world = World::new(&own, &Options::default());
+    fs::copy(authority.certificate(), world.folder.path().join("ca.pem")).unwrap();
+
+    let (name, password) = USER;
+    let password = secret(&world, "password", password);
+    let log_in = |mechanism: &str| {
+        format!(
+            "protocol = \"sasl_ssl\"\nmechanism = \"{mechanism}\"\nusername = \"{name}\"\npassword = {password}"
+        )
+    };
+    let fresh = secret(&world, "token", &token());
+    let tokens = world.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let endpoint = tokens.local_addr().unwrap();
+    let give = || async { Json(json!({ "access_token": token(), "token_type": "Bearer", "expires_in": 3_600 })) };
+    let serve = async move { axum::serve(tokens, Router::new().route("/token", post(give))).await.unwrap() };
+    world.runtime.spawn(serve);
+    let client_secret = secret(&world, "client-secret", "of the client");
+    let (certificate, key) = authority.sign("client");
+    authority.openssl(&[
+        "pkcs8",
+        "-topk8",
+        "-in",
+        "client.key",
+        "-out",
+        "locked.key",
+        "-passout",
+        "pass:open sesame",
+    ]);
+    let locked = folder.path().join("locked.key");
+    for key in [&key, &locked] {
+        private(key);
+    }
+    let key_password = secret(&world, "key-password", "open sesame");
+    let ways = [
+        (&broker.sasl, log_in("PLAIN")),
+        (&broker.sasl, log_in("SCRAM-SHA-256")),
+        (&broker.sasl, log_in("SCRAM-SHA-512")),
+        (&broker.sasl, format!("protocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\ntoken = {fresh}")),
+        (
+            &broker.sasl,
+            format!(
+                "protocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\n[kafka.security.token_endpoint]\n\
+                 url = \"http://{endpoint}/token\"\nclient_id = \"driftd\"\nclient_secret = {client_secret}"
+            ),
+        ),
+        (
+            &broker.mutual,
+            format!(
+                "protocol = \"ssl\"\ncert_file = \"{}\"\nkey_file = \"{}\"",
+                certificate.display(),
+                key.display()
+            ),
+        ),
+        (
+            &broker.mutual,
+            format!(
+                "protocol = \"ssl\"\ncert_file = \"{}\"\nkey_file = \"{}\"\nkey_password = {key_password}",
+                certificate.display(),
+                locked.display()
+            ),
+        ),
+    ];
+    let records = &bike_records()[..100];
+    let mut counted = 0;
+    for (brokers, security) in &ways {
+        write(&world, brokers, security);
+        let (code, text) = check_online(&world);
+        assert_eq!(code, Some(0), "{security}\n{text}");
+        let daemon = world.start_daemon("a", None);
+        world.produce_in_turns(0, records);
+        counted += records.len() as i64;
+        world.wait_for_count(counted..=counted, 60);
+        assert_eq!(daemon.stop(), Some(0), "{security}");
+    }
+
+    // What does not fit is refused, the message says what, and no secret is in it.
+    let wrong = secret(&world, "wrong", "another password");
+    let strangers = Authority::new(&{
+        let other = world.folder.path().join("strangers");
+        fs::create_dir(&other).unwrap();
+        other
+    });
+    let refused = [
+        (&broker.sasl, log_in("SCRAM-SHA-512").replace(&password, &wrong), "uthentication failed"),
+        (&broker.mutual, "protocol = \"ssl\"".to_owned(), "certificate"),
+        // The certificate is for `localhost`.
+        (&broker.sasl.replace("localhost", "127.0.0.1"), log_in("PLAIN"), "certificate"),
+    ];
+    for (brokers, security, said) in refused {
+        write(&world, brokers, &security);
+        let (code, text) = check_online(&world);
+        assert_ne!(code, Some(0), "{security}\n{text}");
+        assert!(text.contains(said), "{security}\n{text}");
+        assert!(!text.contains("another password") && !text.contains(USER.1), "{text}");
+    }
+    fs::copy(strangers.certificate(), world.folder.path().join("ca.pem")).unwrap();
+    write(&world, &broker.sasl, &log_in("PLAIN"));
+    let (code, text) = check_online(&world);
+    assert_ne!(code, Some(0), "{text}");
+    assert!(text.contains("certificate"), "{text}");
+}
