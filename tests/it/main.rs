@@ -23,6 +23,7 @@ mod command_line;
 mod compiled_in;
 mod configuration;
 mod crash;
+mod crowds;
 mod damage;
 mod deliveries;
 mod demo;
