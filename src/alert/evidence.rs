@@ -9,7 +9,7 @@ use super::{AlertRule, RuleKind};
 use crate::judge::why::Reason;
 use crate::judge::{Finding, Judgement, Movement, Verdict};
 use crate::measure::{Measure, Score};
-use crate::record::EventTime;
+use crate::record::{EventTime, number_of};
 use crate::window::OffsetRanges;
 
 /// A window, as evidence names it.
@@ -455,15 +455,18 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
     }
     let more = named.saturating_sub(names.len());
     let list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
-    let judged = evidence.columns.map_or(String::new(), |judged| format!(" of {judged}"));
+    let columns = |number| match evidence.columns {
+        Some(judged) => format!("{number} of {}", number_of(judged, "column")),
+        None => number_of(number, "column"),
+    };
     match kind {
         RuleKind::DataQuality => {
-            format!("values of {whose} are missing or broken in {total}{judged} columns: {list}")
+            format!("values of {whose} are missing or broken in {}: {list}", columns(total))
         }
         _ if drifted > 0 => {
             let warned = if warned > 0 { format!("; {warned} more warned") } else { String::new() };
-            format!("{whose} drifted in {drifted}{judged} columns: {list}{warned}")
+            format!("{whose} drifted in {}: {list}{warned}", columns(drifted))
         }
-        _ => format!("{whose} warns in {warned}{judged} columns: {list}"),
+        _ => format!("{whose} warns in {}: {list}", columns(warned)),
     }
 }

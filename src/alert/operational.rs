@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{AlertPolicy, Level, Severity};
-use crate::record::{EventTime, RejectReason, TimeFormat, listed};
+use crate::record::{EventTime, RejectReason, TimeFormat, listed, number_of};
 use crate::window::{LATE, span_in_words as span};
 
 /// What can be wrong. A closed set: the names of the alerts.
@@ -458,8 +458,11 @@ impl OperationalFacts {
             (!found.is_empty())
                 .then(|| found.iter().map(|(name, what)| format!("{name} {what}")).collect::<Vec<_>>().join(", "))
         };
-        let gaps: Vec<_> =
-            self.gaps.iter().map(|(name, lost)| (name.clone(), format!("lost {lost} messages"))).collect();
+        let gaps: Vec<_> = self
+            .gaps
+            .iter()
+            .map(|(name, lost)| (name.clone(), format!("lost {}", number_of(*lost, "message"))))
+            .collect();
         signs.push(Sign::new(
             Rule::RetentionGap,
             list(&gaps).map(|list| format!("messages were gone before they could be read: {list}")),
@@ -470,7 +473,10 @@ impl OperationalFacts {
             .held
             .iter()
             .map(|held| {
-                (held.partition.clone(), format!("{} messages for {}", held.messages, span(held.held_for)))
+                (
+                    held.partition.clone(),
+                    format!("{} for {}", number_of(held.messages, "message"), span(held.held_for)),
+                )
             })
             .collect();
         let standing = list(&stuck).map(|list| format!("partitions with unread messages stand still: {list}"));
@@ -495,7 +501,7 @@ impl OperationalFacts {
         let missing = "windows close and there is no baseline to compare them with".to_owned();
         signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));
-        let unanswered = format!("{} retraining requests got no answer in time", self.unanswered);
+        let unanswered = format!("{} got no answer in time", number_of(self.unanswered, "retraining request"));
         signs.push(Sign::new(Rule::RetrainingUnanswered, (self.unanswered > 0).then_some(unanswered)));
         signs
     }

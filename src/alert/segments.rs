@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{AlertStatus, AlertView};
+use crate::record::number_of;
 use crate::window::WHOLE;
 
 /// How the segments of an alert of the whole stand.
@@ -98,9 +99,8 @@ impl Segments {
     pub fn words(&self) -> String {
         let of = self.judged.filter(|judged| *judged >= self.following + self.apart);
         let number = |number: u32| match of {
-            Some(all) => format!("{number} of {all} segments"),
-            None if number == 1 => "1 segment".to_owned(),
-            None => format!("{number} segments"),
+            Some(all) => format!("{number} of {}", number_of(all, "segment")),
+            None => number_of(number, "segment"),
         };
         match (self.following, self.apart) {
             (0, 0) => String::new(),

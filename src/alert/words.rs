@@ -1,15 +1,17 @@
 //! What is said of an alert alike in messages, pages and commands.
 
 use super::{AlertView, EpisodeWindow, Evidence, how_far};
+use crate::record::number_of;
 
 impl AlertView {
     /// `in 7 of 9 judged windows`.
     #[must_use]
     pub fn windows_words(&self) -> String {
         match (self.windows, self.judged_windows) {
-            (1, 0 | 1) => "in 1 window".to_owned(),
-            (windows, judged) if judged > windows => format!("in {windows} of {judged} judged windows"),
-            (windows, _) => format!("in {windows} windows"),
+            (windows, judged) if judged > windows => {
+                format!("in {windows} of {}", number_of(judged, "judged window"))
+            }
+            (windows, _) => format!("in {}", number_of(windows, "window")),
         }
     }
 

@@ -263,7 +263,10 @@ async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor
             return Ok(());
         }
     };
-    let origin = format!("learned from the {which} {windows} windows");
+    let origin = match windows {
+        1 => format!("learned from the {which} window"),
+        windows => format!("learned from the {which} {windows} windows"),
+    };
     let added = store.add_baseline(&monitor.name, &baseline, &origin, true, true, "driftd").await?;
     if let Some(summary) = added {
         let segments: BTreeMap<&String, u64> =

@@ -38,6 +38,7 @@ use crate::config::{ConfigError, Settings, UnreadError};
 use crate::http::{Listener, ListenerOptions};
 use crate::kafka::{Producer, Source};
 use crate::notify::ReceiverError;
+use crate::record::number_of;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
 use state::{Common, Shared};
@@ -298,7 +299,8 @@ async fn reload(
         build_receivers(&settings, Some(&producer)).map_err(|errors| AppError::Receivers(errors).to_string())?;
     // Nothing below may fail.
     let monitors = monitors::runtime(&settings);
-    let summary = format!("reloaded: {} monitors, {} receivers", monitors.len(), receivers.len());
+    let summary =
+        format!("reloaded: {}, {}", number_of(monitors.len(), "monitor"), number_of(receivers.len(), "receiver"));
     shared.replace(monitors, receivers, Common::of(&settings));
     let (done, finished) = oneshot::channel();
     if ingest.send(ingest::Command::MonitorsChanged(done)).await.is_ok() {

@@ -1,6 +1,7 @@
 //! How monitors stand, from what is stored and what runs.
 
 use super::monitors::RunningMonitor;
+use crate::record::{number_of, plural};
 use crate::report::grouped;
 use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
 
@@ -69,10 +70,10 @@ fn nothing_counted(stored: &MonitorStatus) -> Option<String> {
             .map(|filter| format!("`{}` is {}", filter.path, filter.values.join(", ")))
             .collect();
         let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join("; ")) };
-        parts.push(format!("{} were filtered by `where`{seen}", grouped(filtered)));
+        parts.push(format!("{} {} filtered by `where`{seen}", grouped(filtered), plural(filtered, "was", "were")));
     }
     if rejected > 0 {
-        parts.push(format!("{} were rejected", grouped(rejected)));
+        parts.push(format!("{} {} rejected", grouped(rejected), plural(rejected, "was", "were")));
     }
     if late > 0 {
         parts.push(format!("{} came too late", grouped(late)));
@@ -109,8 +110,8 @@ fn summary(
         },
         MonitorState::TooFew => {
             format!(
-                "The last window has {} records, fewer than the {least} that a verdict needs.",
-                rows.unwrap_or(0)
+                "The last window has {}, fewer than the {least} that a verdict needs.",
+                number_of(rows.unwrap_or(0), "record")
             )
         }
         MonitorState::Waiting => "Records are counted; no window has been closed yet.".to_owned(),

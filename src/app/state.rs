@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::http::{Access, Probe};
 use crate::kafka::SourceCommands;
 use crate::notify::{Circuit, Receiver};
+use crate::record::number_of;
 use crate::telemetry::Metrics;
 use crate::view::ConfiguredValue;
 use crate::window::WindowLength;
@@ -373,7 +374,10 @@ pub(super) async fn watchdog(
                 let status = match ready.problems.first().or(health.problems.first()) {
                     Some(problem) => format!("degraded: {problem}"),
                     None if ready.standby => STANDBY.to_owned(),
-                    None => format!("{} monitors, {} bytes in flight", shared.monitors().len(), commands.in_flight()),
+                    None => {
+                        let monitors = number_of(shared.monitors().len(), "monitor");
+                        format!("{monitors}, {} bytes in flight", commands.in_flight())
+                    },
                 };
                 if ready.standby && !stood_by {
                     tracing::info!("{STANDBY}");

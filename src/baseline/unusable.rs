@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
-use crate::record::{Absence, Column, ModelSchema};
+use crate::record::{Absence, Column, ModelSchema, number_of};
 
 /// A column that gets no baseline, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,8 @@ impl fmt::Display for UnusableColumn {
             Unusable::Unreadable { declared, readable, values, example } => {
                 write!(
                     formatter,
-                    "column `{name}` (path `{path}`): {readable} of {values} values can be read as {declared}"
+                    "column `{name}` (path `{path}`): {readable} of {} can be read as {declared}",
+                    number_of(*values, "value")
                 )?;
                 match example {
                     Some(example) => write!(formatter, ", others are such as {example}"),
@@ -66,7 +67,9 @@ impl fmt::Display for UnusableColumn {
             }
             Unusable::TooFew { values, records } => write!(
                 formatter,
-                "column `{name}` (path `{path}`) has {values} values in {records} records; a baseline needs {MIN_VALUES}"
+                "column `{name}` (path `{path}`) has {} in {}; a baseline needs {MIN_VALUES}",
+                number_of(*values, "value"),
+                number_of(*records, "record")
             ),
         }
     }

@@ -5,6 +5,7 @@ use super::reach::{AlertStep, Reach};
 use super::{CliError, Context, say, say_lines, tell, with_reach};
 use crate::alert::Matcher;
 use crate::escape::plain;
+use crate::record::number_of;
 use crate::view::{AlertDetail, AlertFilter, AlertRow, Judged};
 use crate::window::WHOLE;
 
@@ -147,7 +148,7 @@ async fn replay(reach: &Reach, message: Option<&str>, receiver: Option<&str>) ->
         }
     };
     tell(&serde_json::json!({ "messages": number }), || {
-        say(format!("{number} messages will be sent again"));
+        say(format!("{} will be sent again", number_of(number, "message")));
         if number == 0 {
             say(
                 "hint: `driftd alerts show ALERT` lists its messages; only those that are dead, sent, or waiting after a failure can be sent again",
@@ -229,13 +230,13 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
             _ => String::new(),
         };
         say(format!(
-            "  {}  {}  {:<24} to {}: {} after {} attempts{outcome}",
+            "  {}  {}  {:<24} to {}: {} after {}{outcome}",
             delivery.at,
             delivery.id.to_string().get(..8).unwrap_or_default(),
             delivery.event_type,
             delivery.receiver,
             delivery.status,
-            delivery.attempts,
+            number_of(delivery.attempts, "attempt"),
         ));
     }
 }

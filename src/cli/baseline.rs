@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableCo
 use crate::config::Monitor;
 use crate::escape::plain;
 use crate::record::table::TableRows;
-use crate::record::{Role, nearest};
+use crate::record::{Role, nearest, number_of};
 use crate::store::Store;
 use crate::view::BaselineSummary;
 
@@ -118,7 +118,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliErro
                 tell(&all, || {
                     say(line(&detail.baseline));
                     for (segment, rows) in &detail.segments {
-                        say(format!("segment {}: {rows} records", plain(segment)));
+                        say(format!("segment {}: {}", plain(segment), number_of(*rows, "record")));
                     }
                     for column in &detail.columns {
                         let absent =
@@ -159,9 +159,9 @@ pub(super) fn from_file(
     let needed = monitor.rules.judge.min_records;
     if report.rows < needed {
         return Err(CliError::Failed(format!(
-            "{}: it has {} records, and a baseline needs {needed} (min_records in [judge]): with fewer every window is \"not enough data\"",
+            "{}: it has {}, and a baseline needs {needed} (min_records in [judge]): with fewer every window is \"not enough data\"",
             file.name(),
-            report.rows
+            number_of(report.rows, "record")
         )));
     }
     let refused: Vec<&UnusableColumn> =
@@ -222,7 +222,7 @@ pub(super) async fn store_baseline(
 fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
     say(line(summary));
     for (reason, count, example) in report.rejected.iter() {
-        say(format!("warning: {count} rows could not be read ({reason}); {example}"));
+        say(format!("warning: {} could not be read ({reason}); {example}", number_of(count, "row")));
     }
     for column in left_out(report) {
         let column = plain(column);
@@ -236,11 +236,11 @@ fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
 
 fn line(baseline: &BaselineSummary) -> String {
     format!(
-        "{} version {}{}: {} records ({}), stored {}",
+        "{} version {}{}: {} ({}), stored {}",
         baseline.monitor,
         baseline.version,
         if baseline.active { " (active)" } else { "" },
-        baseline.rows,
+        number_of(baseline.rows, "record"),
         baseline.origin,
         baseline.created_at,
     )

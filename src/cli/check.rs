@@ -8,7 +8,7 @@ use super::{CliError, Context, runtime, say, say_lines, tell};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
-use crate::record::{listed, nearest};
+use crate::record::{listed, nearest, number_of};
 use crate::store::Store;
 use crate::window::Partition;
 
@@ -49,8 +49,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         report(&context.config, &settings, &checks)?;
         match checks.iter().filter(|(_, outcome)| outcome.is_err()).count() {
             0 => Ok(()),
-            1 => Err(CliError::Findings("1 check failed".to_owned())),
-            number => Err(CliError::Findings(format!("{number} checks failed"))),
+            number => Err(CliError::Findings(format!("{} failed", number_of(number, "check")))),
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -105,7 +104,12 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
                 "hint: the daemon may be able to; run as its user (sudo -u driftd), what it loads from `secrets` beside this file is checked, too",
             );
         }
-        say(format!("{}: {monitors} monitors, {receivers} receivers: ok", path.display()));
+        say(format!(
+            "{}: {}, {}: ok",
+            path.display(),
+            number_of(monitors, "monitor"),
+            number_of(receivers, "receiver")
+        ));
         for (what, outcome) in checks {
             match outcome {
                 Ok(detail) => say(format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " })),
@@ -166,7 +170,7 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, St
                 let number = partitions.iter().filter(|partition| partition.topic.as_ref() == topic).count();
                 let outcome = match number {
                     0 => Err(no_such_topic(topic, &partitions)),
-                    number => Ok(format!("{number} partitions")),
+                    number => Ok(number_of(number, "partition")),
                 };
                 report.push((format!("topic `{topic}` of monitor `{}`", monitor.name), outcome));
             }

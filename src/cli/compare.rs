@@ -216,10 +216,11 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
         let chosen = guessed(&before, &after, &mut notes);
         for (side, profile) in [("baseline", &before), ("window", &after)] {
             if !profile.complete {
-                notes.push(format!(
-                    "columns and their types are those of the first {} rows of the {side}",
-                    profile.rows
-                ));
+                let rows = match profile.rows {
+                    1 => "row".to_owned(),
+                    rows => format!("{rows} rows"),
+                };
+                notes.push(format!("columns and their types are those of the first {rows} of the {side}"));
             }
         }
         chosen

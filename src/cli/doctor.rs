@@ -9,6 +9,7 @@ use super::{CliError, Context, as_json, check, runtime, say, say_json, say_lines
 use crate::app::{status, store_options};
 use crate::config::Monitor;
 use crate::config::Settings;
+use crate::record::number_of;
 use crate::store::Store;
 use crate::view::{AlertFilter, DeliveryFilter};
 
@@ -77,8 +78,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     }
     match failed {
         0 => Ok(()),
-        1 => Err(CliError::Findings("1 check failed".to_owned())),
-        more => Err(CliError::Findings(format!("{more} checks failed"))),
+        number => Err(CliError::Findings(format!("{} failed", number_of(number, "check")))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::reach::{Compared, Reach};
 use super::{CliError, Context, as_json, say, say_json, say_lines, with_reach};
 use crate::escape::plain;
+use crate::record::number_of;
 use crate::view::WindowRow;
 
 /// What to explain.
@@ -80,13 +81,13 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
         return say_json(&serde_json::json!({ "window": row, "baseline": name, "column": report }));
     }
     say(format!(
-        "{} of {}, window {} to {}: {} ({} records against baseline {name})",
+        "{} of {}, window {} to {}: {} ({} against baseline {name})",
         plain(column),
         plain(&crate::alert::series_words(monitor, &row.version, &row.segment)),
         row.start,
         row.end,
         report.verdict.words(),
-        row.rows,
+        number_of(row.rows, "record"),
     ));
     if !report.why.is_empty() {
         say_lines("\nwhy");

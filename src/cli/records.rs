@@ -3,6 +3,7 @@
 use super::explain::window_id;
 use super::{CliError, Context, as_json, say, say_json, with_store};
 use crate::escape::plain;
+use crate::record::{number_of, plural};
 use crate::view::{SampledRecords, sampled_records};
 
 /// Whose records.
@@ -52,8 +53,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
 fn show(monitor: &str, found: &SampledRecords) {
     let window = &found.window;
     say(format!(
-        "{monitor}, window {} to {}: {} of {} records are in its sample",
-        window.start, window.end, found.sample, window.rows
+        "{monitor}, window {} to {}: {} of {} {} in its sample",
+        window.start,
+        window.end,
+        found.sample,
+        number_of(window.rows, "record"),
+        plural(found.sample, "is", "are")
     ));
     if found.sample == 0 {
         say("hint: the section [sample] of a monitor's file keeps a sample of the records of each window");
@@ -64,11 +69,11 @@ fn show(monitor: &str, found: &SampledRecords) {
     }
     for group in &found.grown {
         say(format!(
-            "{}: {:.1} % to {:.1} %, {} records of the sample",
+            "{}: {:.1} % to {:.1} %, {} of the sample",
             plain(&group.holds),
             group.before * 100.0,
             group.after * 100.0,
-            group.sampled
+            number_of(group.sampled, "record")
         ));
     }
     if !found.left_out.is_empty() {

@@ -8,7 +8,7 @@ use crate::app::clock_now;
 use crate::config::Monitor;
 use crate::kafka::{KafkaError, SourceOptions, Tap, TapFrom, Tapped};
 use crate::record::{
-    Absence, Decoded, DecodedBatch, EventTime, JsonDecoder, RawMessage, RejectReason, nearest, paths_of,
+    Absence, Decoded, DecodedBatch, EventTime, JsonDecoder, RawMessage, RejectReason, nearest, paths_of, plural,
 };
 use crate::view::UnreadableColumn;
 use crate::window::{Notes, Partition, is_unreadable, span_in_words};
@@ -206,7 +206,12 @@ impl<'a> Survey<'a> {
         if self.read == 0 {
             return (what, Ok("there is none in its topics yet".to_owned()));
         }
-        let mut parts = vec![format!("{} of {} are records of it", self.accepted, self.read)];
+        let mut parts = vec![format!(
+            "{} of {} {} of it",
+            self.accepted,
+            self.read,
+            plural(self.accepted, "is a record", "are records")
+        )];
         if self.filtered > 0 {
             let seen: Vec<String> = self
                 .notes
@@ -216,17 +221,27 @@ impl<'a> Survey<'a> {
                     format!("`{path}` is {}", values.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
                 })
                 .collect();
-            parts.push(format!("{} are filtered by `where`: {}", self.filtered, seen.join("; ")));
+            parts.push(format!(
+                "{} {} filtered by `where`: {}",
+                self.filtered,
+                plural(self.filtered, "is", "are"),
+                seen.join("; ")
+            ));
         }
         if self.tombstones > 0 {
-            parts.push(format!("{} have no value (tombstones)", self.tombstones));
+            parts.push(format!(
+                "{} {}",
+                self.tombstones,
+                plural(self.tombstones, "has no value (a tombstone)", "have no value (tombstones)")
+            ));
         }
         for (reason, number) in &self.rejected {
             let examples = self.notes.examples.get(reason.as_str()).into_iter().flatten();
             let shown: Vec<String> = examples
                 .map(|example| format!("{} at {}: {}", example.partition, example.offset, example.why))
                 .collect();
-            parts.push(format!("{number} are rejected ({reason}), for example {}", shown.join("; ")));
+            let are = plural(*number, "is", "are");
+            parts.push(format!("{number} {are} rejected ({reason}), for example {}", shown.join("; ")));
         }
         let text = parts.join("; ");
         let rejected: u64 = self.rejected.values().sum();

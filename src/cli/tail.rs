@@ -10,7 +10,7 @@ use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
 use crate::escape::plain;
 use crate::kafka::{Tap, TapFrom, Tapped};
-use crate::record::{Absence, Decoded, DecodedBatch, nearest};
+use crate::record::{Absence, Decoded, DecodedBatch, nearest, number_of, plural};
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ impl Until {
     fn next(&self, arguments: &Arguments) -> Result<Duration, String> {
         let now = Instant::now();
         if arguments.count.is_some_and(|count| self.shown >= count) {
-            return Err(format!("{} messages were shown", self.shown));
+            return Err(format!("{} {} shown", self.shown, plural(self.shown, "message was", "messages were")));
         }
         let mut wait = Duration::from_secs(1);
         for (limit, since, why) in [
@@ -135,7 +135,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             tell(&understood);
         }
     };
-    say_error(&format!("ended: {why}; {} messages read, {} shown", until.seen, until.shown));
+    say_error(&format!("ended: {why}; {} read, {} shown", number_of(until.seen, "message"), until.shown));
     sum_up(&survey);
     Ok(())
 }

@@ -14,6 +14,7 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 use super::compare::colours;
 use super::{CliError, Context, with_reach};
 use crate::escape::plain;
+use crate::record::number_of;
 use crate::report::grouped;
 use crate::view::{MonitorState, OpenAlert, Status};
 
@@ -160,10 +161,11 @@ fn summary(view: &View) -> Vec<Line<'static>> {
                 let waiting: u64 = status.outbox.iter().map(|receiver| receiver.pending).sum();
                 let dead: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();
                 format!(
-                    "  {rate:.0} records/s  lag {}  {} partitions  {} alerts  {waiting} messages waiting, {dead} given up",
+                    "  {rate:.0} records/s  lag {}  {}  {}  {} waiting, {dead} given up",
                     grouped(lag),
-                    status.partitions.len(),
-                    status.alerts.len(),
+                    number_of(status.partitions.len(), "partition"),
+                    number_of(status.alerts.len(), "alert"),
+                    number_of(waiting, "message"),
                 )
             }
         }),

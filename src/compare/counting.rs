@@ -10,7 +10,7 @@ use super::{CompareError, CompareSpec, FileRows, Open};
 use crate::baseline::{BaselineError, build, place_bins};
 use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning, single};
 use crate::distribution::WindowCounts;
-use crate::record::{ColumnType, ModelSchema};
+use crate::record::{ColumnType, ModelSchema, number_of};
 use crate::window::WHOLE;
 
 /// Both sides, counted.
@@ -104,7 +104,9 @@ fn other_length(array: &dyn Array, dimensions: usize) -> Option<String> {
     let lists = array.as_list_opt::<i32>().filter(|_| dimensions > 0)?;
     let lengths = lists.offsets().lengths().enumerate();
     let mut others = lengths.filter(|(row, length)| lists.is_valid(*row) && *length != dimensions);
-    others.next().map(|(_, length)| format!("a vector of {length} components instead of {dimensions}"))
+    others
+        .next()
+        .map(|(_, length)| format!("a vector of {} instead of {dimensions}", number_of(length, "component")))
 }
 
 /// The distinct values of a column on both sides.

@@ -12,6 +12,7 @@ use super::{CompareError, CompareSpec, Open};
 use crate::baseline::BaselineError;
 use crate::measure::{Categories, Measure, Pair, Points, Values};
 use crate::preset::{DatasetRule, Preset, ToolScore, nannyml_threshold};
+use crate::record::number_of;
 
 /// A tool's numbers and verdicts.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,8 +142,9 @@ fn learn_limits(
                 measured.drift = Some(statistic > limit);
                 let _infallible = write!(
                     measured.detail,
-                    "; limit: mean + 3 sd of {} chunks of {size} baseline rows",
-                    chunks.len()
+                    "; limit: mean + 3 sd of {} of {}",
+                    number_of(chunks.len(), "chunk"),
+                    number_of(size, "baseline row")
                 );
             }
         }

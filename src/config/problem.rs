@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use crate::record::number_of;
 use crate::view::ConfiguredValue;
 
 /// A configuration file as read.
@@ -145,7 +146,7 @@ fn masked(line: &str) -> String {
 fn shown(key: &str, value: &str) -> String {
     let is_body = key.rsplit_once('.').is_some_and(|(_, last)| last == "body");
     if key.starts_with("receivers.") && is_body && value != "(none)" {
-        return format!("(a template of {} bytes, not shown)", value.len());
+        return format!("(a template of {}, not shown)", number_of(value.len(), "byte"));
     }
     if let Some(property) = key.strip_prefix("kafka.properties.")
         && !is_harmless(property, value)
@@ -239,10 +240,7 @@ impl fmt::Display for ConfigError {
         for problem in &self.problems {
             writeln!(formatter, "error: {problem}\n")?;
         }
-        match self.problems.len() {
-            1 => formatter.write_str("1 mistake in the configuration"),
-            number => write!(formatter, "{number} mistakes in the configuration"),
-        }
+        write!(formatter, "{} in the configuration", number_of(self.problems.len(), "mistake"))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::alert::{
     AlertRule, EventKind, Evidence, MAX_COLUMNS, RuleKind, SeriesAlerts, WindowEvidence, derived_id, event_body,
 };
 use crate::judge::{Finding, Judgement};
-use crate::record::EventTime;
+use crate::record::{EventTime, number_of};
 use crate::retrain::{
     LISTED_WINDOWS, RetrainDecision, RetrainPolicy, RetrainingEvent, Situation, decide, evidence_pack, request_id,
 };
@@ -77,12 +77,12 @@ impl RequestDraft {
         let extra = event.windows.len().saturating_sub(LISTED_WINDOWS);
         event.windows.drain(..extra);
         let windows = event.drifting_windows;
-        let plural = if windows == 1 { "window" } else { "windows" };
+        let columns = number_of(self.columns, "column");
         let moved = match (event.drifted.len(), event.warned.len()) {
-            (0, warned) => format!("{warned} of {} columns warned", self.columns),
-            (drifted, _) => format!("{drifted} of {} columns drifted", self.columns),
+            (0, warned) => format!("{warned} of {columns} warned"),
+            (drifted, _) => format!("{drifted} of {columns} drifted"),
         };
-        event.reason = format!("{moved} in {windows} {plural}");
+        event.reason = format!("{moved} in {}", number_of(windows, "window"));
         event.drifted.truncate(MAX_COLUMNS);
         event.warned.truncate(MAX_COLUMNS - event.drifted.len());
         let body = event_body(EventKind::RetrainingRequested, &self.now.to_string(), event);

@@ -7,6 +7,7 @@ use super::{
     ks_p_value, ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_distance, mean_shift, psi,
     quantile_shift, share, standard_deviation, student_t, total_variation, wasserstein, welch_t,
 };
+use crate::record::number_of;
 
 impl Measure {
     /// Computes it. `None` when it is undefined: not a measure for this kind of column, or too few values on one
@@ -47,10 +48,7 @@ impl Measure {
     /// What the number was computed on: bins, smoothing, base of the logarithm, exact or from bins.
     #[must_use]
     pub fn detail(self, pair: &Pair<'_>) -> String {
-        let groups = || {
-            let filled = pair.grouped().filled();
-            format!("{filled} {}", if filled == 1 { "bin" } else { "bins" })
-        };
+        let groups = || number_of(pair.grouped().filled(), "bin");
         match self {
             Self::Psi | Self::Kl => {
                 format!("{}, {}, {}", groups(), Smoothing::HALF.describe(), LogBase::Natural.describe())
@@ -65,10 +63,11 @@ impl Measure {
                 Reads::Values if pair.is_exact() => "every distinct value".to_owned(),
                 Reads::Values => {
                     let bins = pair.numeric_binning().map_or(0, crate::binning::NumericBinning::bins);
+                    let bins = number_of(bins, "bin");
                     let bound = pair.numeric_binning().map_or(0.0, crate::binning::NumericBinning::largest_mass);
                     match self {
-                        Self::Ks => format!("{bins} bins, exact to {bound:.2e}"),
-                        _ => format!("{bins} bins"),
+                        Self::Ks => format!("{bins}, exact to {bound:.2e}"),
+                        _ => bins,
                     }
                 }
             },

@@ -10,6 +10,7 @@ use crate::alert::{
     SendReason, WindowEvidence, series_words, summary_of, times, worst_and_last,
 };
 use crate::escape::plain;
+use crate::record::number_of;
 use crate::retrain::RetrainingEvent;
 
 /// An event that people read.
@@ -388,7 +389,12 @@ pub(super) fn request_facts(request: &RetrainingEvent) -> Vec<(&'static str, Str
         ),
         (
             "Training range",
-            format!("{} to {}, {} records", time(&training.from), time(&training.to), training.records),
+            format!(
+                "{} to {}, {}",
+                time(&training.from),
+                time(&training.to),
+                number_of(training.records, "record")
+            ),
         ),
         ("Baseline", plain(&request.baseline)),
         ("Request", request.request_id.to_string()),
@@ -398,8 +404,10 @@ pub(super) fn request_facts(request: &RetrainingEvent) -> Vec<(&'static str, Str
 
 pub(super) fn window(window: &WindowEvidence) -> String {
     let incomplete = if window.complete { "" } else { ", incomplete: not every partition could be read" };
-    let late =
-        if window.late_records > 0 { format!(", {} late records", window.late_records) } else { String::new() };
+    let late = match window.late_records {
+        0 => String::new(),
+        late => format!(", {}", number_of(late, "late record")),
+    };
     format!("{} to {}{late}{incomplete}", time(&window.start), time(&window.end))
 }
 
@@ -439,7 +447,7 @@ pub fn text_of(told: &Told) -> String {
                 alert_text(&mut text, alert);
             }
             if event.more > 0 {
-                let _infallible = writeln!(text, "\n... and {} more alerts", event.more);
+                let _infallible = writeln!(text, "\n... and {}", number_of(event.more, "more alert"));
             }
         }
         Told::Retraining(request) => {

@@ -7,6 +7,7 @@ use crate::measure::{
     LogBase, Measure, Side, Smoothing, Values, jensen_shannon_distance, ks_p_value, ks_statistic, psi,
     wasserstein_of_points,
 };
+use crate::record::number_of;
 
 pub(super) fn score(measure: Measure, values: &Values, n: u64, m: u64) -> ToolScore {
     let number = |statistic: Option<f64>, detail: String| match statistic {
@@ -66,16 +67,14 @@ fn laplace_psi(baseline: &[u64], window: &[u64]) -> Option<f64> {
 )]
 fn binned(values: &Values, n: u64, m: u64) -> (Vec<u64>, Vec<u64>, String) {
     match values {
-        Values::Categorical(categories) => (
-            categories.baseline.clone(),
-            categories.window.clone(),
-            format!("{} categories", categories.names.len()),
-        ),
+        Values::Categorical(categories) => {
+            (categories.baseline.clone(), categories.window.clone(), number_of(categories.names.len(), "category"))
+        }
         Values::Numeric { points, .. } => {
             let bins = ((n.min(m) as f64).log2() + 1.0).ceil().max(1.0) as usize;
             let (low, high) = range(points, &[Side::Baseline, Side::Window]).unwrap_or_default();
             let (baseline, window) = both_between(points, &equal_edges(low, high, bins));
-            (baseline, window, format!("{bins} equal bins over both sides"))
+            (baseline, window, format!("{} over both sides", number_of(bins, "equal bin")))
         }
     }
 }

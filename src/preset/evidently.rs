@@ -8,6 +8,7 @@ use crate::measure::{
     epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic, mann_whitney, psi, student_t,
     total_variation, wasserstein_of_points,
 };
+use crate::record::number_of;
 
 /// More distinct reference values than this are binned.
 const BINNED_ABOVE: usize = 20;
@@ -133,7 +134,7 @@ impl Binned {
             Values::Categorical(categories) => Self {
                 baseline: categories.baseline.clone(),
                 window: categories.window.clone(),
-                detail: format!("{} categories", categories.names.len()),
+                detail: number_of(categories.names.len(), "category"),
             },
             Values::Numeric { points, integers } => {
                 let total = points.size(Side::Baseline) + points.size(Side::Window);
@@ -142,13 +143,16 @@ impl Binned {
                     Some((low, high)) if known > BINNED_ABOVE => {
                         let edges = numpy_sturges(low, high, total, *integers);
                         let (baseline, window) = both_between(points, &edges);
-                        let detail = format!("{} equal bins over reference and window (sturges)", baseline.len());
+                        let detail = format!(
+                            "{} over reference and window (sturges)",
+                            number_of(baseline.len(), "equal bin")
+                        );
                         Self { baseline, window, detail }
                     }
                     _ => Self {
                         baseline: points.counts(Side::Baseline).to_vec(),
                         window: points.counts(Side::Window).to_vec(),
-                        detail: format!("{} distinct values as bins", points.distinct()),
+                        detail: format!("{} as bins", number_of(points.distinct(), "distinct value")),
                     },
                 }
             }
@@ -164,7 +168,7 @@ fn hellinger(values: &Values) -> ToolScore {
             categories.baseline.clone(),
             categories.window.clone(),
             1.0,
-            format!("{} categories", categories.names.len()),
+            number_of(categories.names.len(), "category"),
         ),
         Values::Numeric { points, integers } => {
             let Some((low, high)) = range(points, &[Side::Baseline, Side::Window]) else {
@@ -174,7 +178,12 @@ fn hellinger(values: &Values) -> ToolScore {
             let (baseline, window) = both_between(points, &edges);
             let bins = baseline.len();
             let span = edges.last().copied().unwrap_or(0.0) - edges.first().copied().unwrap_or(0.0);
-            (baseline, window, span / bins as f64, format!("{bins} equal bins (sturges over the distinct values)"))
+            (
+                baseline,
+                window,
+                span / bins as f64,
+                format!("{} (sturges over the distinct values)", number_of(bins, "equal bin")),
+            )
         }
     };
     let (n, m) = (baseline.iter().sum::<u64>() as f64, window.iter().sum::<u64>() as f64);

@@ -6,6 +6,7 @@ use crate::measure::{
     LogBase, Measure, Points, Side, Values, chi_square, hellinger, jensen_shannon_distance, ks_statistic,
     l_infinity, wasserstein_of_points,
 };
+use crate::record::number_of;
 
 /// From this many reference values on, Kolmogorov-Smirnov and Wasserstein are read off a grid of as many bins.
 const GRID: u64 = 10_000;
@@ -55,7 +56,7 @@ pub(super) fn score(measure: Measure, values: &Values, n: u64, m: u64) -> ToolSc
         ),
         (Measure::LInfinity, Values::Categorical(categories)) => shown(
             l_infinity(&categories.baseline, &categories.window),
-            format!("{} categories", categories.names.len()),
+            number_of(categories.names.len(), "category"),
         ),
         (Measure::ChiSquare, Values::Categorical(categories)) => {
             match chi_square(&categories.baseline, &categories.window, true) {
@@ -64,7 +65,10 @@ pub(super) fn score(measure: Measure, values: &Values, n: u64, m: u64) -> ToolSc
                     test.statistic,
                     test.p_value,
                     0.05,
-                    format!("{} categories, two-sample, Yates' correction for two", categories.names.len()),
+                    format!(
+                        "{}, two-sample, Yates' correction for two",
+                        number_of(categories.names.len(), "category")
+                    ),
                 ),
                 None => ToolScore::none(measure, "no value"),
             }
@@ -82,13 +86,13 @@ fn binned(values: &Values, m: u64) -> (Vec<u64>, Vec<u64>, String) {
         Values::Categorical(categories) => {
             let known = categories.pairs().filter(|(before, _)| *before > 0);
             let (baseline, window): (Vec<u64>, Vec<u64>) = known.unzip();
-            let detail = format!("{} categories of the reference", baseline.len());
+            let detail = format!("{} of the reference", number_of(baseline.len(), "category"));
             (baseline, window, detail)
         }
         Values::Numeric { points, .. } => {
             let edges = numpy_doane(points, Side::Baseline).unwrap_or_default();
             let (baseline, window) = both_between(points, &edges);
-            let detail = format!("{} equal bins over the reference (doane)", baseline.len());
+            let detail = format!("{} over the reference (doane)", number_of(baseline.len(), "equal bin"));
             (baseline, window, detail)
         }
     };

@@ -5,6 +5,7 @@ use super::{ToolScore, unknown};
 use crate::measure::{
     LogBase, Measure, Points, Side, Values, divergence_of_shares, jensen_shannon_divergence, l_infinity,
 };
+use crate::record::number_of;
 
 const BUCKETS: usize = 10;
 
@@ -18,11 +19,11 @@ pub(super) fn score(measure: Measure, values: &Values) -> ToolScore {
     match (measure, values) {
         (Measure::LInfinity, Values::Categorical(categories)) => shown(
             l_infinity(&categories.baseline, &categories.window),
-            format!("{} categories", categories.names.len()),
+            number_of(categories.names.len(), "category"),
         ),
         (Measure::JensenShannon, Values::Categorical(categories)) => shown(
             jensen_shannon_divergence(&categories.baseline, &categories.window, LogBase::Two),
-            format!("divergence, not distance; {} categories, log base 2", categories.names.len()),
+            format!("divergence, not distance; {}, log base 2", number_of(categories.names.len(), "category")),
         ),
         (Measure::JensenShannon, Values::Numeric { points, .. }) => {
             let detail = format!(

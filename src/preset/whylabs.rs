@@ -3,6 +3,7 @@
 use super::histogram::range;
 use super::{ToolScore, unknown};
 use crate::measure::{LogBase, Measure, Points, Side, Smoothing, Values, hellinger, jensen_shannon_distance, psi};
+use crate::record::number_of;
 
 const EDGES: usize = 30;
 /// Shares are held within this and 1.
@@ -12,11 +13,9 @@ const THRESHOLD: f64 = 0.7;
 
 pub(super) fn score(measure: Measure, values: &Values) -> ToolScore {
     let (baseline, window, bins) = match values {
-        Values::Categorical(categories) => (
-            categories.baseline.clone(),
-            categories.window.clone(),
-            format!("{} categories", categories.names.len()),
-        ),
+        Values::Categorical(categories) => {
+            (categories.baseline.clone(), categories.window.clone(), number_of(categories.names.len(), "category"))
+        }
         Values::Numeric { points, .. } => {
             let (baseline, window) = masses(points);
             (baseline, window, format!("{} bins between {EDGES} equal edges over both sides", EDGES + 1))

@@ -4,6 +4,7 @@
 //! write. So messages are walked first: flatbuffers are verified, blocks and buffers must lie where there are bytes, and
 //! what a batch unpacks to is bounded.
 
+use crate::record::number_of;
 use std::io::{Read, Seek, SeekFrom};
 
 use arrow::ipc::{Message, MessageHeader, RecordBatch, root_as_footer, root_as_message};
@@ -171,9 +172,9 @@ impl<R: Read + Seek> Walk<'_, R> {
         for node in batch.nodes().into_iter().flatten() {
             if !(0..=MOST_ROWS).contains(&node.length()) || !(0..=node.length()).contains(&node.null_count()) {
                 return Err(damaged(format!(
-                    "a column has {} values, of which {} are null",
-                    node.length(),
-                    node.null_count()
+                    "a column has {} and {}",
+                    number_of(node.length(), "value"),
+                    number_of(node.null_count(), "null")
                 )));
             }
         }

@@ -6,6 +6,7 @@
 pub(crate) mod arrow_check;
 mod batch;
 mod cell;
+mod counted;
 mod derive;
 mod frame;
 pub mod isolate;
@@ -19,6 +20,7 @@ mod time;
 mod value;
 
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
+pub use counted::{number_of, plural};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
 pub use nearest::{listed, nearest};

@@ -269,7 +269,11 @@ impl Replay {
         if self.learning.len() >= wanted as usize && !self.learning.contains_key(&key.start) {
             let counted: Vec<(String, WindowCounts)> = self.learning.values().flatten().cloned().collect();
             let baseline = learn(&self.spec.schema, &counted, self.spec.build)?;
-            self.baseline = Some((format!("learnt from the first {wanted} windows"), baseline));
+            let origin = match wanted {
+                1 => "learnt from the first window".to_owned(),
+                wanted => format!("learnt from the first {wanted} windows"),
+            };
+            self.baseline = Some((origin, baseline));
             self.learning.clear();
             let mut active = pins(
                 &self.spec.schema,

@@ -3,7 +3,7 @@
 
 use crate::baseline::{Fill, UnusableColumn, unusable_of_fills};
 use crate::record::table::ReadBatch;
-use crate::record::{EventTime, Filtered, ModelSchema, RecordLayout, Rejections};
+use crate::record::{EventTime, Filtered, ModelSchema, RecordLayout, Rejections, number_of, plural};
 use crate::window::Tally;
 
 /// What was read, over all files of a log.
@@ -86,7 +86,8 @@ impl Reading {
     pub fn notes(&self, tally: &Tally) -> Vec<String> {
         let mut notes = Vec::new();
         for (reason, count, example) in self.rejected.iter() {
-            notes.push(format!("{count} {} rejected ({reason}); {example}", plural(count)));
+            let records = plural(count, "record was", "records were");
+            notes.push(format!("{count} {records} rejected ({reason}); {example}"));
         }
         if self.records == 0 && self.filtered.total() > 0 {
             notes.extend(self.filtered_notes());
@@ -107,9 +108,11 @@ impl Reading {
         if tally.late * LATE_SHARE > all {
             let field = self.layout.time.as_ref().map_or_else(String::new, |path| format!(" by `{path}`"));
             notes.push(format!(
-                "{} of {all} records were late for their window: the log is not in order of time\n\
+                "{} of {} {} window: the log is not in order of time\n\
                  hint: sort it{field}, or raise out_of_orderness in [window]",
-                tally.late
+                tally.late,
+                number_of(all, "record"),
+                plural(tally.late, "was late for its", "were late for their")
             ));
         }
         notes
@@ -121,9 +124,12 @@ impl Reading {
             of.map_or(String::new(), |(_, value)| value.clone())
         };
         let note = |(path, values): (&str, Vec<&str>)| {
+            let records = match self.filtered.total() {
+                1 => "the only record was".to_owned(),
+                all => format!("all {all} records were"),
+            };
             format!(
-                "all {} records were filtered: [source.where] wants `{path}` to be \"{}\", and it is {}",
-                self.filtered.total(),
+                "{records} filtered: [source.where] wants `{path}` to be \"{}\", and it is {}",
                 expected(path),
                 values.join(", ")
             )
@@ -137,15 +143,12 @@ impl Reading {
         let hint = unit.map_or(String::new(), |(unit, read)| {
             format!("\nhint: with time_unit = \"{}\" in [source] it would be {read}", unit.as_str())
         });
-        let share = if self.all_implausible() {
-            "all".to_owned()
+        let times = if self.all_implausible() {
+            "all event times are implausible: they lie".to_owned()
         } else {
-            format!("{} of {}", self.implausible, self.records)
+            let lie = plural(self.implausible, "is implausible: it lies", "are implausible: they lie");
+            format!("{} of {} event times {lie}", self.implausible, self.records)
         };
-        Some(format!("{share} event times are implausible: they lie outside 1990 to 2100, such as {time}{hint}"))
+        Some(format!("{times} outside 1990 to 2100, such as {time}{hint}"))
     }
-}
-
-fn plural(count: u64) -> &'static str {
-    if count == 1 { "record was" } else { "records were" }
 }

@@ -7,6 +7,7 @@ use crate::judge::Finding;
 use crate::judge::why::{Sides, number};
 use crate::measure::{Pair, Points, Side};
 use crate::preset::ToolScore;
+use crate::record::number_of;
 
 use super::{MeasureReport, Outcome};
 
@@ -117,7 +118,7 @@ fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_, u
         .map(|(bin, before, after)| bar(binning.label(*bin).to_owned(), BarKind::Value, *before, *after))
         .collect();
     if others > 0 {
-        bars.push(bar(format!("{others} others"), BarKind::Other, rest.0, rest.1));
+        bars.push(bar(number_of(others, "other"), BarKind::Other, rest.0, rest.1));
     }
     if unseen > 0 {
         bars.push(bar("unseen".to_owned(), BarKind::Unseen, 0, unseen));

@@ -13,7 +13,7 @@ use crate::judge::why::{Reason, Sides, explain};
 use crate::judge::{Finding, Verdict};
 use crate::measure::{Pair, Side};
 use crate::preset::DatasetRule;
-use crate::record::ColumnType;
+use crate::record::{ColumnType, number_of};
 
 /// The report of a comparison. `notes` are remarks of the caller, such as columns that were not compared.
 #[must_use]
@@ -144,8 +144,7 @@ fn of_pair(
 fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison, spec: &CompareSpec) -> String {
     let of = |wanted: Outcome| columns.iter().filter(|column| column.verdict == wanted).count();
     let (drifting, warned, unclear) = (of(Outcome::Drift), of(Outcome::Warn), of(Outcome::Undefined));
-    let all = columns.len();
-    let plural = |count: usize| if count == 1 { "column" } else { "columns" };
+    let all = number_of(columns.len(), "column");
     let mut text = match verdict {
         Outcome::NotEnoughData => {
             let needed = spec.judge.min_records;
@@ -178,10 +177,10 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
                 (_, true) => "No drift of the data set by the tool's rule",
                 (_, false) => "No drift",
             };
-            format!("{whole}: {drifting} of {all} {} moved: {listed}{more}.", plural(all))
+            format!("{whole}: {drifting} of {all} moved: {listed}{more}.")
         }
-        _ if warned > 0 => format!("No drift, but {warned} of {all} {} warned.", plural(all)),
-        _ => format!("No drift in {all} {}.", plural(all)),
+        _ if warned > 0 => format!("No drift, but {warned} of {all} warned."),
+        _ => format!("No drift in {all}."),
     };
     if unclear > 0 && verdict != Outcome::Undefined {
         let _infallible = write!(text, " No verdict on {unclear} of them.");

@@ -7,6 +7,7 @@ use super::text::{grouped, within_noise};
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
 use crate::chart::{distribution, thumbnail};
 use crate::judge::why::number;
+use crate::record::{number_of, plural};
 
 /// Columns without drift get no chart of their own beyond this many, so that the file stays small.
 const MAX_CHARTS: usize = 60;
@@ -19,11 +20,12 @@ pub fn compare_html(report: &CompareReport) -> String {
 }
 
 fn content(report: &CompareReport) -> Markup {
+    let rows = |count: u64| format!("{} {}", grouped(count), plural(count, "row", "rows"));
     html! {
         h1 { (report.files.window) " compared with " (report.files.baseline) }
         p.status.(report.verdict.as_str()) { (report.summary) }
         p.soft {
-            (grouped(report.rows.window)) " rows against " (grouped(report.rows.baseline)) " rows of the baseline, "
+            (rows(report.rows.window)) " against " (rows(report.rows.baseline)) " of the baseline, "
             (report.method) "."
         }
         @for note in &report.notes { p.soft { (note) } }
@@ -33,7 +35,8 @@ fn content(report: &CompareReport) -> Markup {
         h2 { "Column by column" }
         @for (index, column) in report.columns.iter().take(MAX_CHARTS).enumerate() { (section(index, column)) }
         @if report.columns.len() > MAX_CHARTS {
-            p.soft { "The other " (report.columns.len() - MAX_CHARTS) " columns are in the table above." }
+            @let others = report.columns.len() - MAX_CHARTS;
+            p.soft { (number_of(others, "other column")) " " (plural(others, "is", "are")) " in the table above." }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::text::grouped;
 use crate::compare::{CompareSpec, Comparison, FileRows};
-use crate::record::{Absence, Column, ColumnType, Derivation, ModelSchema};
+use crate::record::{Absence, Column, ColumnType, Derivation, ModelSchema, plural};
 
 /// Rows that were rejected on a side, and values that are not of the type that their column is compared as.
 pub(super) fn reading_notes(comparison: &Comparison, spec: &CompareSpec) -> Vec<String> {
@@ -14,7 +14,8 @@ pub(super) fn reading_notes(comparison: &Comparison, spec: &CompareSpec) -> Vec<
 
 fn rejected(side: &str, rows: &FileRows) -> Vec<String> {
     let note = |(reason, count, example): (_, u64, &str)| {
-        format!("{} rows of the {side} could not be read ({reason}); {example}", grouped(count))
+        let rows = plural(count, "row", "rows");
+        format!("{} {rows} of the {side} could not be read ({reason}); {example}", grouped(count))
     };
     rows.rejected.iter().map(note).collect()
 }

@@ -10,6 +10,7 @@ use super::replayed::{
 use super::text::grouped;
 use crate::chart::{Series, TimeMark, timeline};
 use crate::judge::why::number;
+use crate::record::{number_of, plural};
 
 /// Columns with a chart in each series.
 const CHARTS: usize = 12;
@@ -52,7 +53,7 @@ fn status(monitor: &MonitorReport) -> Markup {
         p.status.(monitor.verdict.as_str()) { (monitor.summary) }
         p.soft {
             "Baseline: " (monitor.baseline.as_deref().unwrap_or("none")) ". "
-            (grouped(records.counted)) " records counted, " (grouped(records.late)) " late, "
+            (grouped(records.counted)) " " (plural(records.counted, "record", "records")) " counted, " (grouped(records.late)) " late, "
             (grouped(records.filtered)) " filtered, " (grouped(records.rejected)) " rejected."
         }
         @for note in &monitor.notes { p.soft { (note) } }
@@ -110,7 +111,10 @@ fn charts(index: usize, monitor: &MonitorReport) -> Markup {
                 ))
             }
         }
-        @if groups.len() > SERIES { p.soft { "The other " (groups.len() - SERIES) " series are in the table below." } }
+        @if groups.len() > SERIES {
+            @let others = groups.len() - SERIES;
+            p.soft { (others) " other series " (plural(others, "is", "are")) " in the table below." }
+        }
     }
 }
 
@@ -118,8 +122,8 @@ fn sentence(column: &str, measure: &str, values: &[Option<f64>], limit: f64) -> 
     let above = values.iter().flatten().filter(|value| **value >= limit).count();
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     format!(
-        "{measure} of {column} over {} windows: at most {}, at or above the limit of {} in {above} of them.",
-        values.len(),
+        "{measure} of {column} over {}: at most {}, at or above the limit of {} in {above} of them.",
+        number_of(values.len(), "window"),
         number(most),
         number(limit)
     )

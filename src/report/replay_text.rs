@@ -8,6 +8,7 @@ use super::{Outcome, columns};
 use crate::chart::BLOCKS;
 use crate::escape::plain;
 use crate::judge::why::number;
+use crate::record::{number_of, plural};
 
 /// Windows of a line of scores.
 const LINE: usize = 60;
@@ -43,9 +44,10 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
     let records = monitor.records;
     let baseline = monitor.baseline.as_deref().unwrap_or("none");
     let line = format!(
-        "baseline: {}. {} records counted, {} late, {} filtered, {} rejected.",
+        "baseline: {}. {} {} counted, {} late, {} filtered, {} rejected.",
         plain(baseline),
         grouped(records.counted),
+        plural(records.counted, "record", "records"),
         grouped(records.late),
         grouped(records.filtered),
         grouped(records.rejected)
@@ -66,13 +68,13 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
             text,
             "! ",
             &format!(
-                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}, in {} of {} windows: {}{more}{}{retraining}",
+                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}, in {} of {}: {}{more}{}{retraining}",
                 alert.severity,
                 plain(&alert.rule),
                 alert.fired,
                 alert.since,
                 alert.windows,
-                alert.judged_windows,
+                number_of(alert.judged_windows, "window"),
                 listed.join(", "),
                 worst_words(alert).map_or(String::new(), |worst| format!("; {}", plain(&worst))),
             ),
@@ -204,5 +206,9 @@ fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> s
         let place = if segment == crate::window::WHOLE { String::new() } else { format!(" {}", plain(segment)) };
         writeln!(text, "{start:<22}{row}{place}")?;
     }
-    writeln!(text, "{alike} windows have the same verdict and alert (numbers are multiples of the limit).")
+    writeln!(
+        text,
+        "{alike} {} the same verdict and alert (numbers are multiples of the limit).",
+        plural(alike, "window has", "windows have")
+    )
 }

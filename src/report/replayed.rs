@@ -8,6 +8,7 @@ use super::columns::strength;
 use super::{FORMAT, MeasureReport, Outcome, columns};
 use crate::alert::{ChangeKind, EpisodeWindow, Transition};
 use crate::judge::why::Reason;
+use crate::record::number_of;
 use crate::replay::{Reading, Replayed, ReplayedAlert, ReplayedWindow};
 use crate::retrain::RetrainDecision;
 use uuid::Uuid;
@@ -176,7 +177,6 @@ fn verdict(
         windows.iter().filter(|window| matches!(window.verdict, Outcome::Ok | Outcome::Warn | Outcome::Drift));
     let judged = judged.count();
     let all = windows.len();
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     if all == 0 {
         return (Outcome::Undefined, "There is no window: no record could be counted.".to_owned());
     }
@@ -188,7 +188,7 @@ fn verdict(
         } else {
             "each has too few records or nothing to compare"
         };
-        return (Outcome::Undefined, format!("None of {} was judged: {why}.", plural(all, "window")));
+        return (Outcome::Undefined, format!("None of {} was judged: {why}.", number_of(all, "window")));
     }
     let drifting = windows.iter().filter(|window| window.verdict == Outcome::Drift).count();
     let warned = windows.iter().filter(|window| window.verdict == Outcome::Warn).count();
@@ -206,12 +206,12 @@ fn verdict(
     };
     let fired = match alerts.len() {
         0 => "No alert would have fired".to_owned(),
-        count => format!("{} would have fired", plural(count, "alert")),
+        count => format!("{} would have fired", number_of(count, "alert")),
     };
     let asked = alerts.iter().filter(|alert| alert.retraining).count();
     let retraining = match asked {
         0 => String::new(),
-        count => format!("; {} would have been asked for", plural(count, "retraining")),
+        count => format!("; {} would have been asked for", number_of(count, "retraining")),
     };
     let unjudged = match all - judged {
         0 => String::new(),
@@ -221,9 +221,9 @@ fn verdict(
         verdict,
         format!(
             "{fired}{retraining}: {} drifted and {} warned, of {}{unjudged}.{unread}",
-            plural(drifting, "window"),
+            number_of(drifting, "window"),
             warned,
-            plural(all, "window"),
+            number_of(all, "window"),
         ),
     )
 }

@@ -6,6 +6,7 @@ use super::{ColumnReport, CompareReport, MeasureReport, Outcome};
 use crate::chart::sparkline;
 use crate::escape::plain;
 use crate::judge::why::number;
+use crate::record::plural;
 
 const WIDTH: usize = 100;
 const NAME: usize = 24;
@@ -38,12 +39,13 @@ pub fn compare_text(report: &CompareReport, colours: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _infallible = (|| {
+        let rows = |count: u64| format!("{} {}", grouped(count), plural(count, "row", "rows"));
         let head = format!(
-            "{} ({} rows) compared with baseline {} ({} rows), {}",
+            "{} ({}) compared with baseline {} ({}), {}",
             plain(&report.files.window),
-            grouped(report.rows.window),
+            rows(report.rows.window),
             plain(&report.files.baseline),
-            grouped(report.rows.baseline),
+            rows(report.rows.baseline),
             report.method,
         );
         wrapped(&mut text, "", &head)?;

@@ -19,7 +19,7 @@ use crate::alert::{
     ChangeReason, HeldBack, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign,
 };
 use crate::decision::{LookScope, decide_look};
-use crate::record::{EventTime, FieldPath, RejectReason, TimeFormat};
+use crate::record::{EventTime, FieldPath, RejectReason, TimeFormat, number_of, plural};
 use crate::view::{NotCounted, Reading};
 use crate::window::Partition;
 
@@ -491,7 +491,9 @@ async fn dead_deliveries(connection: &mut Session) -> Result<BTreeMap<String, St
         let (receiver, number): (String, i64) = (row.try_get("receiver")?, row.try_get("dead")?);
         let outcome: Option<String> = row.try_get("outcome")?;
         let why = outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
-        dead.insert(receiver.clone(), format!("{number} messages to receiver `{receiver}` were given up{why}"));
+        let were = plural(number, "was", "were");
+        let messages = number_of(number, "message");
+        dead.insert(receiver.clone(), format!("{messages} to receiver `{receiver}` {were} given up{why}"));
     }
     let disabled: Vec<(String, String)> =
         sqlx::query_as("select receiver, detail from receiver_state").fetch_all(connection).await?;

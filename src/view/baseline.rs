@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::baseline::Baseline;
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
-use crate::record::{Absence, EventTime};
+use crate::record::{Absence, EventTime, number_of};
 use crate::report::Summary;
 use crate::window::WHOLE;
 
@@ -71,16 +71,17 @@ pub fn baseline_columns(baseline: &Baseline) -> Vec<BaselineColumn> {
 fn in_words(column: &Distribution) -> String {
     match column.binning() {
         Binning::Numeric(binning) => {
+            let bins = number_of(binning.bins(), "bin");
             if column.is_sensitive() {
-                return format!("numeric, {} bins", binning.bins());
+                return format!("numeric, {bins}");
             }
             let (lowest, highest) = binning.range();
             let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
-            format!("numeric, {} bins, {lowest} to {highest}{mean}", binning.bins())
+            format!("numeric, {bins}, {lowest} to {highest}{mean}")
         }
         Binning::UniversalNumeric => "numeric".to_owned(),
-        Binning::Embedding(binning) => format!("embedding of {} dimensions", binning.dimensions()),
-        Binning::Categorical(binning) => format!("{} categories", binning.categories().len()),
+        Binning::Embedding(binning) => format!("embedding of {}", number_of(binning.dimensions(), "dimension")),
+        Binning::Categorical(binning) => number_of(binning.categories().len(), "category"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is not compared yet: a baseline that is still being learnt, and segments that it does not have.
 
+use crate::record::number_of;
 use serde::{Deserialize, Serialize};
 
 /// How far the learning of a baseline has come.
@@ -25,10 +26,11 @@ impl Learning {
     #[must_use]
     pub fn words(&self) -> String {
         let Self { windows, of, seconds_left } = self;
+        let all = number_of(*of, "window");
         if windows >= of {
-            return format!("learning: {windows} of {of} windows, made now");
+            return format!("learning: {windows} of {all}, made now");
         }
-        format!("learning: {windows} of {of} windows, about {} of event time to go", span(*seconds_left))
+        format!("learning: {windows} of {all}, about {} of event time to go", span(*seconds_left))
     }
 }
 
@@ -64,8 +66,10 @@ impl SegmentWithoutBaseline {
     #[must_use]
     pub fn words(&self) -> String {
         format!(
-            "segment {}: no baseline since {} (last window {} records)",
-            self.segment, self.since, self.last_rows
+            "segment {}: no baseline since {} (last window {})",
+            self.segment,
+            self.since,
+            number_of(self.last_rows, "record")
         )
     }
 }

@@ -1,5 +1,6 @@
 //! How a monitor reads its topics: what was not counted and why, what its filters see, which columns it cannot read.
 
+use crate::record::{number_of, plural};
 use serde::{Deserialize, Serialize};
 
 /// What is known of what a monitor could not count or read.
@@ -67,13 +68,14 @@ impl UnreadableColumn {
     #[must_use]
     pub fn in_words(&self) -> String {
         let Self { column, path, records, valid, missing, nulls, .. } = self;
-        let found = if *valid == 0 { "no valid value".to_owned() } else { format!("{valid} valid values") };
-        let mut parts = vec![format!("column `{column}` (path `{path}`) has {found} in {records} records")];
+        let found = if *valid == 0 { "no valid value".to_owned() } else { number_of(*valid, "valid value") };
+        let of = number_of(*records, "record");
+        let mut parts = vec![format!("column `{column}` (path `{path}`) has {found} in {of}")];
         if *missing > 0 {
-            parts.push(format!("{missing} records have no such field"));
+            parts.push(format!("{missing} {} no such field", plural(*missing, "record has", "records have")));
         }
         if *nulls > 0 {
-            parts.push(format!("{nulls} are null"));
+            parts.push(format!("{nulls} {} null", plural(*nulls, "is", "are")));
         }
         parts.extend(self.wrong.as_ref().map(|wrong| format!("of the wrong type is for example {wrong}")));
         parts.extend(self.nearest.as_ref().map(|nearest| format!("there is `{nearest}`")));

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::EventTime;
+use crate::record::{EventTime, number_of};
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ pub fn span_in_words(micros: i64) -> String {
         s if s >= 172_800 => format!("{} days", s / 86_400),
         s if s >= 7_200 => format!("{} hours", s / 3_600),
         s if s >= 120 => format!("{} minutes", s / 60),
-        s => format!("{s} seconds"),
+        s => number_of(s, "second"),
     }
 }
 

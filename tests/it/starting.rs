@@ -355,7 +355,7 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
         .output()
         .unwrap();
     assert!(reload.status.success(), "{reload:?}");
-    wait_for_log(&daemon, "reloaded: 1 monitors", 20);
+    wait_for_log(&daemon, "reloaded: 1 monitor,", 20);
     for (arguments, expected, wanted) in [
         (vec!["reload"], 2, "--pid is missing"),
         (vec!["reload", "--pid", "4194305"], 1, "there is no process"),

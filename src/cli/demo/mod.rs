@@ -17,6 +17,7 @@ use super::{CliError, baseline, runtime, say, say_lines};
 use crate::app::{App, source_options, store_options};
 use crate::config;
 use crate::kafka::{LocalBroker, Producer};
+use crate::record::{number_of, plural};
 use crate::store::Store;
 use crate::telemetry::{LogFormat, start_logging};
 use crate::view::{ClosedWindow, Status};
@@ -214,8 +215,9 @@ async fn watch(
         }
         if started.elapsed() > DEADLINE {
             return Err(CliError::Failed(format!(
-                "the demo is not done after {} s: {counted} of {total} records in closed windows, {open} windows open",
-                DEADLINE.as_secs()
+                "the demo is not done after {} s: {counted} of {total} records in closed windows, {} open",
+                DEADLINE.as_secs(),
+                number_of(open, "window")
             )));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -273,7 +275,12 @@ async fn show_outcome(
         })
         .collect();
     mails.sort_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
-    say(format!("{} mails were written to {}; the first one:", mails.len(), directory.join("mails").display()));
+    say(format!(
+        "{} {} written to {}; the first one:",
+        mails.len(),
+        plural(mails.len(), "mail was", "mails were"),
+        directory.join("mails").display()
+    ));
     if let Some(first) = mails.first() {
         show_mail(first)?;
     }
@@ -297,7 +304,8 @@ async fn show_outcome(
         let evidence = request.body.pointer("/data/windows").and_then(Value::as_array).map_or(0, Vec::len);
         let offsets = request.body.pointer("/data/windows/0/offsets").map(ToString::to_string).unwrap_or_default();
         say_lines(format!(
-            "\nthe retraining request names {evidence} drifting windows; the first is made of these offsets:\n  {offsets}"
+            "\nthe retraining request names {}; the first is made of these offsets:\n  {offsets}",
+            number_of(evidence, "drifting window")
         ));
         say("  (it was produced to the topic `retraining`, too)");
     }

@@ -14,7 +14,7 @@ use crate::alert::{
 };
 use crate::config::{Monitor, Settings};
 use crate::decision::ChangedAlert;
-use crate::record::EventTime;
+use crate::record::{EventTime, number_of};
 use crate::store::{DRILL, Store};
 use watch::{Outcome, Phase, watch};
 
@@ -151,13 +151,13 @@ fn conclude(
     if missing == 0 {
         step(
             &serde_json::json!({ "alert": id, "arrived": arrived, "missing": 0 }),
-            &format!("{arrived} messages arrived, none is missing"),
+            &format!("{} arrived, none is missing", number_of(arrived, "message")),
         );
         return Ok(());
     }
     Err(CliError::Findings(format!(
-        "{missing} of {} messages did not arrive\nhint: `driftd alerts show {id}` has the details",
-        missing + arrived
+        "{missing} of {} did not arrive\nhint: `driftd alerts show {id}` has the details",
+        number_of(missing + arrived, "message")
     )))
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::super::CliError;
 use super::step;
 use crate::escape::plain;
+use crate::record::number_of;
 use crate::store::{Store, WaitingGroup};
 use crate::view::{AlertDetail, DeliveryEntry};
 
@@ -123,9 +124,9 @@ pub(super) async fn watch(
             if until.get(receiver).is_some_and(|until| Instant::now() > *until) {
                 let why = match message {
                     Some(message) => format!(
-                        "not delivered within {} s of being due: {} attempts{}",
+                        "not delivered within {} s of being due: {}{}",
                         patience.as_secs(),
-                        message.attempts,
+                        number_of(message.attempts, "attempt"),
                         attempt_words(message)
                     ),
                     None => format!("no message within {} s of being due: no daemon made one", patience.as_secs()),

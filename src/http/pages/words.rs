@@ -9,6 +9,7 @@ use crate::view::MonitorState;
 use crate::window::WHOLE;
 
 pub(in crate::http) use crate::alert::encoded;
+pub(super) use crate::record::number_of as plural;
 
 /// A time as people read it, exact to the second; machines get all of it.
 pub(super) fn time(text: &str) -> Markup {
@@ -88,11 +89,6 @@ pub(super) fn column_in(monitor: &str, column: &str, (version, segment): (&str, 
 /// Where the records behind a column's drift in a window are shown.
 pub(super) fn records_at(monitor: &str, window: i64, column: &str) -> String {
     format!("/monitors/{}/windows/{window}/records?column={}", encoded(monitor), encoded(column))
-}
-
-/// A number of things.
-pub(super) fn plural(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 #[cfg(test)]

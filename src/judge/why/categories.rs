@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::hours::{clock, shifted};
 use super::{Cause, Reason};
 use crate::measure::{Categories, Pair, Proportions};
+use crate::record::number_of;
 
 const FEW: u64 = 20;
 /// A change with a larger p-value is none.
@@ -151,7 +152,12 @@ fn truncated(counts: &Counts<'_>, sizes: (u64, u64)) -> Option<Reason> {
     explained.then(|| {
         Reason::new(
             Cause::Truncated,
-            format!("texts are cut after {limit} characters: `{}` became `{}`", example.0, example.1),
+            format!(
+                "texts are cut after {}: `{}` became `{}`",
+                number_of(limit, "character"),
+                example.0,
+                example.1
+            ),
         )
     })
 }

@@ -7,6 +7,7 @@ use super::super::words::{Told, column_line, facts, request_facts, segments_line
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 use crate::escape::plain;
+use crate::record::number_of;
 
 /// Alerts a chat message spells out.
 const MAX_ALERTS: usize = 5;
@@ -89,7 +90,7 @@ pub(super) fn slack(told: &Told) -> Request {
             }
             let more = event.more + event.alerts.len().saturating_sub(MAX_ALERTS);
             if more > 0 {
-                blocks.push(section(&format!("… and {more} more alerts")));
+                blocks.push(section(&format!("… and {}", number_of(more, "more alert"))));
             }
         }
         Told::Retraining(request) => {
@@ -152,7 +153,7 @@ pub(super) fn teams(told: &Told) -> Request {
             }
             let more = event.more + event.alerts.len().saturating_sub(MAX_ALERTS);
             if more > 0 {
-                body.push(block(format!("… and {more} more alerts"), json!({})));
+                body.push(block(format!("… and {}", number_of(more, "more alert")), json!({})));
             }
         }
         Told::Retraining(request) => {

@@ -10,6 +10,7 @@ use sha2::Sha256;
 
 use super::super::Outgoing;
 use super::{DialectError, Request};
+use crate::record::number_of;
 
 /// Signing secrets, the newest first: `whsec_` and base64.
 #[derive(Clone, Debug)]
@@ -62,7 +63,10 @@ fn decode(secret: &SecretString) -> Result<SecretSlice<u8>, String> {
     match STANDARD.decode(encoded) {
         Ok(bytes) if bytes.len() >= 16 => Ok(bytes.into()),
         Ok(bytes) => {
-            Err(format!("the secret is {} bytes long, at least 16 are needed (24 or more are better)", bytes.len()))
+            Err(format!(
+                "the secret is {} long, at least 16 are needed (24 or more are better)",
+                number_of(bytes.len(), "byte")
+            ))
         }
         Err(_) => Err("the secret is not `whsec_` and base64\nhint: make one with: echo whsec_$(head -c 24 /dev/urandom | base64)".to_owned()),
     }

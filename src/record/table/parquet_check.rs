@@ -9,6 +9,7 @@ use parquet::file::reader::ChunkReader;
 
 use super::thrift::{Compact, STRUCT};
 use crate::record::arrow_check::Unsound;
+use crate::record::number_of;
 
 /// What a page may unpack to whatever it takes packed, in bytes: constants pack very tightly.
 const PAGE_AT_LEAST: u64 = 64 << 20;
@@ -52,7 +53,7 @@ pub(super) fn check_parquet<R: ChunkReader>(
     if rows == all {
         Ok(())
     } else {
-        Err(damaged(format!("it says that it has {rows} rows, and its row groups have {all}")))
+        Err(damaged(format!("it says that it has {}, and its row groups have {all}", number_of(rows, "row"))))
     }
 }
 
@@ -64,8 +65,10 @@ fn check_rows(group: &RowGroupMetaData) -> Result<(), Unsound> {
         let flat = chunk.column_descr().max_rep_level() == 0;
         if rows < 0 || values < rows || (flat && values != rows) {
             return Err(damaged(format!(
-                "a row group has {rows} rows, and its column {} has {values} values",
-                chunk.column_path().string()
+                "a row group has {}, and its column {} has {}",
+                number_of(rows, "row"),
+                chunk.column_path().string(),
+                number_of(values, "value")
             )));
         }
     }
@@ -158,7 +161,7 @@ fn check_pages<R: ChunkReader>(reader: &R, chunk: &ColumnChunkMetaData) -> Resul
     if values == chunk.num_values() {
         return Ok(());
     }
-    Err(wrong(&format!("its pages have {values} values, and it says {}", chunk.num_values())))
+    Err(wrong(&format!("its pages have {}, and it says {}", number_of(values, "value"), chunk.num_values())))
 }
 
 /// The reader unpacks gzip to its end, whatever the header says. A page of the second version need not be packed.
