@@ -19,6 +19,9 @@ if ! rustup run nightly cargo fuzz --version > /dev/null 2>&1; then
     exit 1
 fi
 
+# C in Rust crates is compiled with the sanitizer; librdkafka is configured by itself, and has to be linked with both.
+export CFLAGS="${CFLAGS:-} -fsanitize=address" LDFLAGS="${LDFLAGS:-} -fsanitize=address"
+
 rustup run nightly cargo fuzz build || exit 1
 failed=""
 for target in "$@"; do

@@ -94,27 +94,26 @@ fn summary(
         more => format!("; {more} alerts fire"),
     };
     let least = running.map_or(0, |running| running.monitor.rules.judge.min_records);
-    match state {
-        MonitorState::Ok => format!("Nothing moved in the last window{alerts}."),
-        MonitorState::Warn => format!("The last window has a warning{alerts}."),
-        MonitorState::Drift => format!("Drift{alerts}."),
-        MonitorState::Trouble => format!("Not everything can be read{alerts}."),
-        MonitorState::NoData if rows.is_none() => "No record came yet.".to_owned(),
-        MonitorState::NoData => format!("No record comes any more{alerts}."),
+    let stands = match state {
+        MonitorState::Ok => "Nothing moved in the last window".to_owned(),
+        MonitorState::Warn => "There is a warning".to_owned(),
+        MonitorState::Drift => "Drift".to_owned(),
+        MonitorState::Trouble => "Not everything can be read".to_owned(),
+        MonitorState::NoData if rows.is_none() => "No record came yet".to_owned(),
+        MonitorState::NoData => "No record comes any more".to_owned(),
         MonitorState::NoBaseline => {
-            "Windows are counted and not judged: there is no baseline to compare them with.".to_owned()
+            "Windows are counted and not judged: there is no baseline to compare them with".to_owned()
         }
         MonitorState::Learning => match learning {
-            Some(learning) => format!("Windows are counted and not judged yet; {}.", learning.words()),
-            None => "Windows are counted and not judged yet: a baseline is being learnt.".to_owned(),
+            Some(learning) => format!("Windows are counted and not judged yet; {}", learning.words()),
+            None => "Windows are counted and not judged yet: a baseline is being learnt".to_owned(),
         },
-        MonitorState::TooFew => {
-            format!(
-                "The last window has {}, fewer than the {least} that a verdict needs.",
-                number_of(rows.unwrap_or(0), "record")
-            )
-        }
-        MonitorState::Waiting => "Records are counted; no window has been closed yet.".to_owned(),
-        MonitorState::Undefined => "The last window could not be compared with its baseline.".to_owned(),
-    }
+        MonitorState::TooFew => format!(
+            "The last window has {}, fewer than the {least} that a verdict needs",
+            number_of(rows.unwrap_or(0), "record")
+        ),
+        MonitorState::Waiting => "Records are counted; no window has been closed yet".to_owned(),
+        MonitorState::Undefined => "The last window could not be compared with its baseline".to_owned(),
+    };
+    format!("{stands}{alerts}.")
 }

@@ -41,6 +41,10 @@ fn in_words(reading: &Reading) -> Vec<String> {
 }
 
 pub(super) fn show(status: &Status) {
+    say(format!("daemons  {}", plain(&status.daemons_in_words())));
+    for difference in &status.differences {
+        say(format!("daemons  {}", plain(difference)));
+    }
     if status.monitors.is_empty() {
         say("no monitor is configured, and nothing was counted yet");
     }

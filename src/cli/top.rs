@@ -299,6 +299,8 @@ mod tests {
                 since: text("2026-01-30T00:00:00Z"),
             }],
             outbox: vec![OutboxDepth { receiver: text("owner"), pending: 3, dead: 1, oldest_seconds: 2.0 }],
+            daemons: Vec::new(),
+            differences: Vec::new(),
         }
     }
 

@@ -138,7 +138,7 @@ impl EmailReceiver {
                         Attempt::delivered()
                     }
                     Err(error) => {
-                        let detail = self.secrets.redact(&with_causes(&error));
+                        let detail = self.explain(&error);
                         conversation.say(|| format!("! {detail}"));
                         classify(&error, detail)
                     }
@@ -159,6 +159,12 @@ impl EmailReceiver {
                 }
             }
         }
+    }
+
+    /// What went wrong between here and the mail server, without secrets.
+    fn explain(&self, error: &lettre::transport::smtp::Error) -> String {
+        let text = self.secrets.redact(&with_causes(error));
+        self.host().map_or(text.clone(), |host| format!("{host}: {text}"))
     }
 
     /// The mail server, if there is one.
@@ -185,7 +191,7 @@ impl EmailReceiver {
                 match transport.test_connection().await {
                     Ok(true) => Ok(()),
                     Ok(false) => Err("the mail server does not answer".to_owned()),
-                    Err(error) => Err(self.secrets.redact(&with_causes(&error))),
+                    Err(error) => Err(self.explain(&error)),
                 }
             }
         }

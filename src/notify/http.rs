@@ -152,6 +152,27 @@ impl HttpClient {
         format!("{}:{port}", self.url.host_str().unwrap_or_default())
     }
 
+    /// What a failed exchange with the host means, in words without the URL: that may hold a token.
+    pub(super) fn explain(&self, error: reqwest::Error) -> (Reason, String) {
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
+        }
+        let reason = if error.is_timeout() {
+            Reason::Timeout
+        } else if text.contains("forbidden addresses") {
+            Reason::Forbidden
+        } else if text.contains("certificate") || text.contains("tls") {
+            Reason::Tls
+        } else {
+            Reason::Connect
+        };
+        (reason, format!("{}: {text}", self.host()))
+    }
+
     /// Whether a connection to the host can be made.
     pub(super) async fn connects(&self) -> Result<(), String> {
         let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -185,25 +206,4 @@ pub(super) async fn read_some(mut response: reqwest::Response) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// What a failed exchange means, in words without the URL: it may hold a token.
-pub(super) fn explain(error: reqwest::Error) -> (Reason, String) {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    let reason = if error.is_timeout() {
-        Reason::Timeout
-    } else if text.contains("forbidden addresses") {
-        Reason::Forbidden
-    } else if text.contains("certificate") || text.contains("tls") {
-        Reason::Tls
-    } else {
-        Reason::Connect
-    };
-    (reason, text)
 }

@@ -4,7 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::words::{Told, facts, model, number, request_facts, segments_line, sentence, text_of};
+use super::words::{TEST, Told, facts, model, number, request_facts, segments_line, sentence, text_of};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;
@@ -60,11 +60,11 @@ fn page(told: &Told) -> Markup {
                 style { (PreEscaped(DARK)) }
             }
             body class="page" style="margin:0;padding:16px;background:#f6f8fa;color:#1f2328;font-family:-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:15px;line-height:1.45" {
+                @if told.is_test() { p class="soft" style="color:#59636e" { (TEST) } }
                 @match told {
                     Told::Alerts(event) => {
                         @for alert in &event.alerts { (alert_card(alert)) }
                         @if event.more > 0 { p { "... and " (event.more) " more alerts." } }
-                        @if event.test { p class="soft" style="color:#59636e" { "Somebody tries whether messages arrive; nothing is wrong." } }
                     }
                     Told::Retraining(request) => (card(&html! {
                         p style="margin:0 0 12px" {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::http::{HttpClient, explain};
+use super::http::HttpClient;
 
 /// Who asks for a token.
 #[derive(Debug)]
@@ -43,11 +43,12 @@ pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration
         .form(&form)
         .send()
         .await
-        .map_err(|error| format!("cannot ask for a token: {}", explain(error).1))?;
+        .map_err(|error| format!("cannot ask for a token: {}", http.explain(error).1))?;
     if !response.status().is_success() {
         return Err(format!("the token endpoint answers HTTP {}", response.status().as_u16()));
     }
-    let body = response.bytes().await.map_err(|error| format!("cannot read the token: {}", explain(error).1))?;
+    let body =
+        response.bytes().await.map_err(|error| format!("cannot read the token: {}", http.explain(error).1))?;
     let answer: Answer =
         serde_json::from_slice(&body).map_err(|_| "the token endpoint's answer holds no token".to_owned())?;
     Ok((answer.access_token, Duration::from_secs(answer.expires_in.unwrap_or(300))))

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::address::is_loopback;
 use super::dialect::{Dialect, DialectError, Method, Request};
-use super::http::{HttpClient, explain, read_some};
+use super::http::{HttpClient, read_some};
 use super::redact::Secrets;
 use super::{Attempt, Conversation, Outgoing, Reason};
 use crate::escape::plain;
@@ -243,7 +243,7 @@ impl HttpReceiver {
         let response = match builder.send().await {
             Ok(response) => response,
             Err(error) => {
-                let (reason, detail) = explain(error);
+                let (reason, detail) = client.explain(error);
                 let detail = self.secrets.redact(&detail);
                 conversation.say(|| format!("! {}: {detail}", reason.as_str()));
                 return Err((reason, detail));

@@ -46,6 +46,15 @@ impl Told {
         }
     }
 
+    /// Whether somebody only tries whether messages arrive.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        match self {
+            Self::Alerts(event) => event.test,
+            Self::Retraining(request) => request.test,
+        }
+    }
+
     /// One line of less than 80 characters: how bad, and what.
     #[must_use]
     pub fn title(&self) -> String {
@@ -250,16 +259,21 @@ pub(super) fn headline(alert: &AlertView, room: usize) -> String {
     let mut line = format!("{whose}{said}");
     let mut add = |text: &str, least: usize| {
         let left = room.saturating_sub(line.chars().count());
-        if text.chars().count() <= left {
+        let fits = text.chars().count() <= left;
+        if fits {
             line.push_str(text);
         } else if least > 0 && left >= least {
             line.push_str(&fit(text, left));
         }
+        fits
     };
     if let Some(first) = evidence.moved().next().filter(|_| !over) {
         add(&format!(", {}", plain(&first.column)), 12);
         if first.strength >= 1.0 {
-            add(&format!(" {}x", times(first.strength)), 0);
+            let far = format!(" {}x", times(first.strength));
+            if add(&far, 0) {
+                add(" limit", 0);
+            }
         }
     }
     if let Some(segments) = alert.segments.as_ref().filter(|_| !over) {
@@ -299,6 +313,7 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             let subject = capital(&subject(alert));
             let end = match alert.reason.as_str() {
                 "no_more_records" | "rule_removed" | "by_person" => format!("{subject}: {}", alert.end_words()),
+                _ if alert.kind == RuleKind::DataQuality => format!("{subject} are over"),
                 _ => format!("{subject} is over"),
             };
             format!("{end}; it had begun {}.{worst}", time(since))
@@ -369,9 +384,8 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         facts.push(("Acknowledged by", plain(who)));
     }
     facts.push(("Alert", alert.id.to_string()));
-    if let Some(url) = &alert.url {
-        facts.push(("Look at it", plain(url)));
-    }
+    let look = alert.url.as_deref().map_or_else(|| format!("driftd alerts show {}", alert.id), plain);
+    facts.push(("Look at it", look));
     facts
 }
 
@@ -399,6 +413,7 @@ pub(super) fn request_facts(request: &RetrainingEvent) -> Vec<(&'static str, Str
         ("Baseline", plain(&request.baseline)),
         ("Request", request.request_id.to_string()),
         ("Alert", request.alert_id.to_string()),
+        ("Look at it", format!("driftd retraining show {}", request.request_id)),
     ]
 }
 
@@ -434,10 +449,16 @@ pub(super) fn column_line(column: &DriftedColumn) -> String {
 
 pub(super) use crate::judge::why::number;
 
+/// What stands in messages that somebody sends to see whether they arrive.
+pub(super) const TEST: &str = "This is a test: somebody tries whether messages arrive. Nothing is wrong.";
+
 /// The whole event as plain text.
 #[must_use]
 pub fn text_of(told: &Told) -> String {
     let mut text = String::new();
+    if told.is_test() {
+        let _infallible = writeln!(text, "{TEST}\n");
+    }
     match told {
         Told::Alerts(event) => {
             for (index, alert) in event.alerts.iter().enumerate() {

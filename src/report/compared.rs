@@ -73,7 +73,10 @@ fn method(spec: &CompareSpec) -> String {
     match &spec.preset {
         Some((preset, _)) => format!("as {} does it, on every distinct value", preset.as_str()),
         None if spec.exact => "on every distinct value".to_owned(),
-        None => format!("on at most {} bins of equal baseline mass", spec.build.resolution),
+        None => format!(
+            "on up to {} bins of equal baseline mass, and one for each frequent value",
+            spec.build.resolution
+        ),
     }
 }
 

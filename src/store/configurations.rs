@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use super::session::Session;
 use super::{Store, StoreError, failed};
 use crate::record::listed;
+use crate::view::RunningDaemon;
 
 /// Daemons that a text names at most.
 const NAMED: usize = 3;
@@ -59,18 +60,32 @@ impl Store {
         .execute(&mut transaction)
         .await
         .map_err(failed(attempted))?;
-        // Also those that this daemon does not have.
+        transaction.commit().await.map_err(failed(attempted))?;
+        self.differences().await.map_err(failed(attempted))
+    }
+
+    /// In what running daemons differ, about whichever monitor, in words.
+    pub(super) async fn differences(&self) -> Result<Vec<String>, sqlx::Error> {
         let running =
             "select distinct monitor from daemon_configuration where seen_at > now() - interval '30 seconds'
                        order by monitor";
-        let monitors: Vec<String> =
-            sqlx::query_scalar(running).fetch_all(&mut transaction).await.map_err(failed(attempted))?;
+        let mut session = self.pool.acquire().await?;
+        let monitors: Vec<String> = sqlx::query_scalar(running).fetch_all(&mut session).await?;
         let mut found = Vec::new();
         for monitor in monitors {
-            found.extend(differences(&mut transaction, &monitor).await.map_err(failed(attempted))?);
+            found.extend(differences(&mut session, &monitor).await?);
         }
-        transaction.commit().await.map_err(failed(attempted))?;
         Ok(found)
+    }
+
+    /// The daemons that said lately that they run.
+    pub(super) async fn running_daemons(&self) -> Result<Vec<RunningDaemon>, sqlx::Error> {
+        let running = "select daemon, program from daemon_configuration
+                       where monitor = '' and seen_at > now() - interval '30 seconds' order by daemon";
+        let rows = sqlx::query(running).fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| Ok(RunningDaemon { name: row.try_get("daemon")?, version: row.try_get("program")? }))
+            .collect()
     }
 
     /// Forgets what a daemon has configured: it ends.

@@ -130,10 +130,10 @@ fn is_away(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // Connection, transaction rollback (serialization, deadlock), resources, operator
-            // intervention, lock and statement timeouts; a server that became read-only; a table that is not there yet, while
-            // the schema is brought up to date.
+            // intervention, lock and statement timeouts; a transaction that was ended because this process stood still; a
+            // server that became read-only; a table that is not there yet, while the schema is brought up to date.
             ["08", "40", "53", "57", "55"].iter().any(|class| code.starts_with(class))
-                || ["25006", "42P01"].contains(&code.as_ref())
+                || ["25006", "25P03", "25P04", "42P01"].contains(&code.as_ref())
         }),
         _ => false,
     }

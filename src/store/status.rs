@@ -78,6 +78,8 @@ impl Store {
             partitions: self.partition_statuses().await.map_err(failed(attempted))?,
             alerts: self.open_alerts().await.map_err(failed(attempted))?,
             outbox: self.outbox_depths().await.map_err(failed(attempted))?,
+            daemons: self.running_daemons().await.map_err(failed(attempted))?,
+            differences: self.differences().await.map_err(failed(attempted))?,
         })
     }
 

@@ -32,7 +32,8 @@ pub use record::{GrownGroup, SampledRecord, SampledRecords, sampled_records};
 pub use retraining::{RequestChange, RequestDetail, RequestRow};
 pub use silence::SilenceRow;
 pub use status::{
-    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, WindowStatus,
+    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, RunningDaemon, Status,
+    WindowStatus,
 };
 pub use summary::{ColumnSummary, summaries};
 pub use window::{

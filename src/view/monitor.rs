@@ -112,7 +112,7 @@ pub struct OpenAlerts {
     pub pending: usize,
     /// Firing.
     pub firing: usize,
-    /// Firing, and somebody is at it.
+    /// Firing, and acknowledged by a person.
     pub acknowledged: usize,
 }
 

@@ -16,6 +16,33 @@ pub struct Status {
     pub alerts: Vec<OpenAlert>,
     /// The outbox, by receiver.
     pub outbox: Vec<OutboxDepth>,
+    /// Daemons that said in the last 30 s that they run.
+    #[serde(default)]
+    pub daemons: Vec<RunningDaemon>,
+    /// In what their configurations differ, in words.
+    #[serde(default)]
+    pub differences: Vec<String>,
+}
+
+/// A daemon of this database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RunningDaemon {
+    /// `daemon.name`.
+    pub name: String,
+    /// Its version of driftd.
+    pub version: String,
+}
+
+impl Status {
+    /// Which daemons run, in words.
+    #[must_use]
+    pub fn daemons_in_words(&self) -> String {
+        let named = |daemon: &RunningDaemon| format!("{} ({})", daemon.name, daemon.version);
+        match self.daemons.as_slice() {
+            [] => "none runs: nothing is read, and what is below may be old".to_owned(),
+            daemons => daemons.iter().map(named).collect::<Vec<_>>().join(", "),
+        }
+    }
 }
 
 /// How many records ended in one way.

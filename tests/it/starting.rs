@@ -269,6 +269,9 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
         if noted == 4 { Ok(()) } else { Err(format!("{noted} said")) }
     });
     assert_eq!(firing(&world, "configurations_differ"), None, "both have the same");
+    let version = env!("CARGO_PKG_VERSION");
+    let status = world.driftd(&["status"]);
+    assert!(status.contains(&format!("daemons  a ({version}), b ({version})\n")), "{status}");
 
     world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = 200 # a comment");
     let reload = |daemon: &Daemon| {
@@ -300,6 +303,7 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     assert_eq!(second.stop(), Some(0));
     let left = world.runtime.block_on(noted(&world.pool)).unwrap();
     assert_eq!(left, 0, "daemons that ended say so");
+    assert!(world.driftd(&["status"]).contains("daemons  none runs"), "it is said that nothing is read");
 }
 
 #[test]

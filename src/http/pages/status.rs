@@ -27,6 +27,8 @@ pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown
         h1 { "Status" }
         (probe("Work", &ready, works))
         (probe("Health", &backend.health(), "All loops turn."))
+        p { "Running daemons of this database: " (status.daemons_in_words()) "." }
+        @for difference in &status.differences { p.status.drift { (difference) "." } }
         h2 { "Partitions" }
         (partitions(&status))
         h2 { "Who changed what" }

@@ -128,7 +128,7 @@ pub(super) fn reason(pair: &Pair<'_>) -> Option<Reason> {
         .filter(|group| group.share >= 0.1)
         .map(|group| {
             format!(
-                "{}: {:.1} % to {:.1} % ({:.0} % of the difference)",
+                "{}: {:.1} % to {:.1} % ({:.0} % of the divergence)",
                 group.label,
                 group.before * 100.0,
                 group.after * 100.0,

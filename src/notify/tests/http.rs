@@ -259,7 +259,7 @@ async fn a_name_is_connected_to_where_it_may_lead_and_nowhere_else() {
         let client = client(name, addresses);
         let refused = client.connects().await.unwrap_err();
         assert!(refused.contains("forbidden addresses"), "{name}: {refused}");
-        let (reason, detail) = crate::notify::http::explain(client.post().send().await.unwrap_err());
+        let (reason, detail) = client.explain(client.post().send().await.unwrap_err());
         assert_eq!(reason, Reason::Forbidden, "{name}: {detail}");
     }
     assert!(heard.lock().unwrap().is_empty());

@@ -78,7 +78,7 @@ fn retries_go_on_for_three_days_and_then_end() {
 #[test]
 fn a_mail_says_what_drifted_how_much_since_when_why_and_what_to_do() {
     let mail = render_mail(&examples()[0]).unwrap();
-    insta::assert_snapshot!(mail.subject, @"[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x");
+    insta::assert_snapshot!(mail.subject, @"[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x limit");
     insta::assert_snapshot!(mail.text);
     for part in ["income", "What to do", "psi", "limit 0.25", "50000 in the baseline"] {
         assert!(mail.html.contains(part), "{part}");
@@ -104,7 +104,7 @@ fn twelve_drifted_columns_of_a_model_are_one_table_ranked() {
     let event = AlertsEvent::new(Uuid::nil(), Labels::new(), SendReason::NewAlerts, alerts.collect());
     let body = event_body(event.kind(), "2026-11-21T15:00:11Z", &event);
     let mail = render_mail(&body).unwrap();
-    assert_eq!(mail.subject, "[critical] credit-score version 3: 12 columns drifted, c12 12x");
+    assert_eq!(mail.subject, "[critical] credit-score version 3: 12 columns drifted, c12 12x limit");
     let places: Vec<usize> =
         (1..=12).rev().map(|number| mail.text.find(&format!("\nc{number} ")).unwrap()).collect();
     assert!(places.is_sorted(), "{}", mail.text);

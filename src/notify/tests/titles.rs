@@ -133,7 +133,7 @@ fn segments_that_follow_the_whole_are_one_line_and_those_that_do_not_are_apart()
     alerts.push(whole);
     let follow = body(SendReason::NewAlerts, false, alerts.clone());
     let mail = render_mail(&follow).unwrap();
-    assert_eq!(mail.subject, "[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x");
+    assert_eq!(mail.subject, "[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x limit");
     let line = "Also in 5 of 6 segments (country=c1, country=c2, country=c3, country=c4, country=c5).";
     assert!(mail.text.contains(line), "{}", mail.text);
     assert_eq!(mail.text.matches("What to do").count() + mail.text.matches("\n----\n").count(), 0, "one alert");
