@@ -2,6 +2,7 @@
 
 use super::{CliError, Context, say, tell, with_reach};
 use crate::escape::plain;
+use crate::record::number_of;
 use crate::view::{FilterSeen, NotCounted, Reading, RecordCount, SEGMENT_ADVICE, Status};
 
 pub(super) fn run(context: &Context) -> Result<(), CliError> {
@@ -78,10 +79,10 @@ pub(super) fn show(status: &Status) {
         if let Some(window) = &monitor.last_window {
             let incomplete = if window.complete { "" } else { ", incomplete" };
             say(format!(
-                "  last window   {} to {}: {} records, {}{incomplete}",
+                "  last window   {} to {}: {}, {}{incomplete}",
                 window.start,
                 window.end,
-                window.rows,
+                number_of(window.rows, "record"),
                 window.verdict.as_str()
             ));
         }
@@ -99,16 +100,19 @@ pub(super) fn show(status: &Status) {
         ));
     }
     for partition in &status.partitions {
-        let lost =
-            if partition.lost > 0 { format!(", {} messages never read", partition.lost) } else { String::new() };
+        let lost = if partition.lost > 0 {
+            format!(", {} never read", number_of(partition.lost, "message"))
+        } else {
+            String::new()
+        };
         let held = if partition.held_back > 0 {
-            format!(", {} messages held back by an open transaction", partition.held_back)
+            format!(", {} held back by an open transaction", number_of(partition.held_back, "message"))
         } else {
             String::new()
         };
         let fault = partition.fault.as_ref().map_or(String::new(), |fault| format!("; NOT READ: {fault}"));
         let lag = match partition.lag {
-            Some(lag) if lag > 0 => format!(", {lag} messages behind"),
+            Some(lag) if lag > 0 => format!(", {} behind", number_of(lag, "message")),
             _ => String::new(),
         };
         say(format!(

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::Shown;
 use super::layout::{Layout, page, table, trail};
-use super::words::{column_at, encoded, monitor_at, plural, span, time};
+use super::words::{column_at, encoded, monitor_at, plural, record_count, span, time};
 use crate::http::Shared;
 use crate::http::extract::{Asked, By, Named};
-use crate::report::grouped;
 use crate::view::{SampledRecord, SampledRecords};
 
 /// Records on a page.
@@ -52,7 +51,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
         (trail(&steps, "Records"))
         h1 { @match column { Some(column) => { "Records behind " (column) }, None => "Records" } }
         p {
-            "Window " (span(&window.start, &window.end)) ", " (grouped(window.rows)) " records, "
+            "Window " (span(&window.start, &window.end)) ", " (record_count(window.rows)) ", "
             (plural(found.sample, "record")) " in its sample."
         }
         @if found.sample == 0 {

@@ -10,8 +10,8 @@ use super::Shown;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{Layout, page, table, trail};
 use super::words::{
-    column_at, column_in, encoded, monitor_at, plural, series_at, series_name, short_time, span, standing, state,
-    time, verdict,
+    column_at, column_in, counted, encoded, monitor_at, plural, record_count, series_at, series_name, short_time,
+    span, standing, state, time, verdict,
 };
 use crate::alert::times;
 use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
@@ -212,17 +212,17 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
     html! {
         dl.facts {
             div { dt { "Baseline" } dd {
-                @if let Some(baseline) = &monitor.baseline { "version " (baseline.version) ", " (grouped(baseline.rows)) " records" } @else { "none" }
+                @if let Some(baseline) = &monitor.baseline { "version " (baseline.version) ", " (record_count(baseline.rows)) } @else { "none" }
                 " · " a href=(format!("{}/baselines", monitor_at(&monitor.name))) { "baselines" }
             } }
             div { dt { "Last window" } dd {
                 @if let Some(window) = &monitor.last_window {
-                    (span(&window.start, &window.end)) ", " (grouped(window.rows)) " records"
+                    (span(&window.start, &window.end)) ", " (record_count(window.rows))
                     @if !window.complete { ", incomplete" }
                 } @else { "none" }
             } }
             div { dt { "Open windows" } dd { (monitor.open_windows) } }
-            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (grouped(lag)) " messages" } @else { "not known here" } } }
+            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (counted(lag, "message", "messages")) } @else { "not known here" } } }
             div { dt { "Watermark" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
             div { dt { "Columns" } dd { (detail.columns.len()) } }
             @if !monitor.labels.is_empty() {
