@@ -66,6 +66,7 @@ impl Source {
                 events,
                 shared,
                 topics: TopicNames::default(),
+                subscribed: Vec::new(),
                 open: HashMap::new(),
                 last_flush: Instant::now(),
                 generations: HashMap::new(),
@@ -110,6 +111,8 @@ struct Poller<'a> {
     events: tokio::sync::mpsc::UnboundedSender<SourceEvent>,
     shared: Arc<Shared>,
     topics: TopicNames,
+    /// Names and patterns that the client was told to read.
+    subscribed: Vec<String>,
     open: HashMap<Partition, MessageBatch>,
     last_flush: Instant,
     generations: HashMap<Partition, u64>,
@@ -176,10 +179,14 @@ impl Poller<'_> {
 
     fn obey(&mut self, command: Command) {
         match command {
+            // While the client waits for metadata, it ends the process when it is told again, though it be the same.
+            Command::Subscribe(topics) if topics == self.subscribed => {}
             Command::Subscribe(topics) => {
                 let names: Vec<&str> = topics.iter().map(String::as_str).collect();
                 if let Err(error) = self.consumer.subscribe(&names) {
                     tracing::error!(%error, ?names, "cannot subscribe");
+                } else {
+                    self.subscribed = topics;
                 }
             }
             Command::Start(positions, generation) => self.start(positions, generation),
