@@ -36,6 +36,12 @@ impl Backend for Nothing {
     fn metrics(&self) -> String {
         String::new()
     }
+    async fn session_ended(&self, _: &str) -> Answer<bool> {
+        Ok(false)
+    }
+    async fn end_session(&self, _: &str, _: u64) -> Answer<()> {
+        Ok(())
+    }
     async fn report(&self, _: Report) -> ReportOutcome {
         ReportOutcome::Off(String::new())
     }

@@ -243,7 +243,8 @@ fn recover(field: &Field<'_>) {
 fn settle(field: &Field<'_>, truth: &traffic::Truth) {
     field.revive();
     for name in DAEMONS {
-        field.stop(name, true);
+        // A statement on a connection that went silent before may still wait for its deadline.
+        field.stop(name, false);
         field.start(name, None);
     }
     // Retries that are due in minutes and hours, and leases of the dead, are not waited for.
