@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regex_lite::Regex;
 
-use crate::config::{Monitor, Settings, Topics};
+use crate::config::{Monitor, Parts, Settings, Topics};
 use crate::store::SeriesLimit;
 
 /// A series is gone only when others are this many windows ahead, however short `gone_after` is.
@@ -49,6 +49,10 @@ pub struct RunningMonitor {
     pub monitor: Monitor,
     /// Which topics it reads.
     pub topics: TopicMatcher,
+    /// [`Monitor::counted_as`].
+    pub counted_as: String,
+    /// [`Monitor::parts`].
+    pub parts: Parts,
 }
 
 /// Applies the daemon's limits to its monitors.
@@ -60,7 +64,12 @@ pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
             let mut monitor = monitor.clone();
             monitor.layout.max_message_bytes = settings.daemon.limits.max_message_bytes;
             monitor.counting.max_series = settings.daemon.limits.max_series;
-            Arc::new(RunningMonitor { topics: TopicMatcher::new(&monitor.topics), monitor })
+            Arc::new(RunningMonitor {
+                topics: TopicMatcher::new(&monitor.topics),
+                counted_as: monitor.counted_as(),
+                parts: monitor.parts(),
+                monitor,
+            })
         })
         .collect()
 }

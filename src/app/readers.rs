@@ -109,7 +109,7 @@ impl Readers {
         let (routing, receivers) = (Arc::clone(&self.shared.common().routing), self.shared.receivers());
         let common = (String::new(), common_parts(&routing, receivers.keys()));
         let monitors = self.shared.monitors();
-        let monitors = monitors.iter().map(|running| (running.monitor.name.clone(), running.monitor.parts()));
+        let monitors = monitors.iter().map(|running| (running.monitor.name.clone(), running.parts.clone()));
         let configured: Vec<(String, Parts)> = monitors.chain([common]).collect();
         let noted = self.store.note_configuration(&self.daemon, &configured).await;
         for difference in noted.map_err(|error| error.to_string())? {

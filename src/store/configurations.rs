@@ -14,6 +14,12 @@ use crate::view::RunningDaemon;
 /// Daemons that a text names at most.
 const NAMED: usize = 3;
 
+/// What all monitors share stands in the place of a monitor of this name.
+const ALL: &str = "";
+
+/// What daemons have configured, by monitor.
+type Running = BTreeMap<String, Vec<Configured>>;
+
 /// What one daemon has configured of one monitor.
 struct Configured {
     daemon: String,
@@ -61,31 +67,17 @@ impl Store {
         .await
         .map_err(failed(attempted))?;
         transaction.commit().await.map_err(failed(attempted))?;
-        self.differences().await.map_err(failed(attempted))
+        Ok(self.running().await.map_err(failed(attempted))?.1)
     }
 
-    /// In what running daemons differ, about whichever monitor, in words.
-    pub(super) async fn differences(&self) -> Result<Vec<String>, sqlx::Error> {
-        let running =
-            "select distinct monitor from daemon_configuration where seen_at > now() - interval '30 seconds'
-                       order by monitor";
-        let mut session = self.pool.acquire().await?;
-        let monitors: Vec<String> = sqlx::query_scalar(running).fetch_all(&mut session).await?;
-        let mut found = Vec::new();
-        for monitor in monitors {
-            found.extend(differences(&mut session, &monitor).await?);
-        }
-        Ok(found)
-    }
-
-    /// The daemons that said lately that they run.
-    pub(super) async fn running_daemons(&self) -> Result<Vec<RunningDaemon>, sqlx::Error> {
-        let running = "select daemon, program from daemon_configuration
-                       where monitor = '' and seen_at > now() - interval '30 seconds' order by daemon";
-        let rows = sqlx::query(running).fetch_all(&self.pool).await?;
-        rows.iter()
-            .map(|row| Ok(RunningDaemon { name: row.try_get("daemon")?, version: row.try_get("program")? }))
-            .collect()
+    /// The daemons that said lately that they run, and in what they differ, in words.
+    pub(super) async fn running(&self) -> Result<(Vec<RunningDaemon>, Vec<String>), sqlx::Error> {
+        let running = running(&mut self.pool.acquire().await?, None).await?;
+        let daemons = running.get(ALL).into_iter().flatten();
+        let daemons =
+            daemons.map(|one| RunningDaemon { name: one.daemon.clone(), version: one.program.clone() }).collect();
+        let differences = running.keys().flat_map(|monitor| about(&running, monitor)).collect();
+        Ok((daemons, differences))
     }
 
     /// Forgets what a daemon has configured: it ends.
@@ -104,29 +96,32 @@ impl Store {
 
 /// In what the running daemons differ about a monitor (`""` for what all monitors share), in words.
 pub(super) async fn differences(connection: &mut Session, monitor: &str) -> Result<Vec<String>, sqlx::Error> {
-    let running = "select daemon, program, parts from daemon_configuration
-                   where monitor = $1 and seen_at > now() - interval '30 seconds' order by daemon";
-    let rows = sqlx::query(running).bind(monitor).fetch_all(&mut *connection).await?;
-    let configured: Vec<Configured> = rows
-        .iter()
-        .map(|row| {
-            Ok(Configured {
-                daemon: row.try_get("daemon")?,
-                program: row.try_get("program")?,
-                parts: row.try_get::<Json<_>, _>("parts")?.0,
-            })
-        })
-        .collect::<Result<_, sqlx::Error>>()?;
-    let without: Vec<String> = sqlx::query_scalar(
-        "select daemon from daemon_configuration d
-         where monitor = '' and seen_at > now() - interval '30 seconds'
-           and not exists (select from daemon_configuration o where o.daemon = d.daemon and o.monitor = $1)
-         order by daemon",
-    )
-    .bind(monitor)
-    .fetch_all(connection)
-    .await?;
-    Ok(in_words(monitor, &configured, &without))
+    Ok(about(&running(connection, Some(monitor)).await?, monitor))
+}
+
+/// What daemons said lately that they have configured, by monitor: of all, or of one and of what all monitors share.
+async fn running(connection: &mut Session, monitor: Option<&str>) -> Result<Running, sqlx::Error> {
+    let said = "select daemon, monitor, program, parts from daemon_configuration
+                where seen_at > now() - interval '30 seconds' and ($1::text is null or monitor in ('', $1))
+                order by daemon";
+    let mut running = Running::new();
+    for row in sqlx::query(said).bind(monitor).fetch_all(connection).await? {
+        running.entry(row.try_get("monitor")?).or_default().push(Configured {
+            daemon: row.try_get("daemon")?,
+            program: row.try_get("program")?,
+            parts: row.try_get::<Json<_>, _>("parts")?.0,
+        });
+    }
+    Ok(running)
+}
+
+fn about(running: &Running, monitor: &str) -> Vec<String> {
+    let of = |monitor: &str| running.get(monitor).map_or(&[][..], Vec::as_slice);
+    let configured = of(monitor);
+    let has = |daemon: &String| configured.iter().any(|one| one.daemon == *daemon);
+    let without: Vec<String> =
+        of(ALL).iter().map(|one| &one.daemon).filter(|daemon| !has(daemon)).cloned().collect();
+    in_words(monitor, configured, &without)
 }
 
 fn in_words(monitor: &str, configured: &[Configured], without: &[String]) -> Vec<String> {

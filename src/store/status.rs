@@ -73,13 +73,14 @@ impl Store {
     /// When the database is away.
     pub async fn status(&self) -> Result<Status, StoreError> {
         let attempted = "gather the status";
+        let (daemons, differences) = self.running().await.map_err(failed(attempted))?;
         Ok(Status {
             monitors: self.monitor_statuses().await.map_err(failed(attempted))?,
             partitions: self.partition_statuses().await.map_err(failed(attempted))?,
             alerts: self.open_alerts().await.map_err(failed(attempted))?,
             outbox: self.outbox_depths().await.map_err(failed(attempted))?,
-            daemons: self.running_daemons().await.map_err(failed(attempted))?,
-            differences: self.differences().await.map_err(failed(attempted))?,
+            daemons,
+            differences,
         })
     }
 

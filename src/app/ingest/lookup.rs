@@ -104,7 +104,7 @@ pub(super) async fn pins(store: &Store, monitors: &[Arc<RunningMonitor>]) -> Res
         pins.insert(
             monitor.name.clone(),
             Arc::new(
-                store.pins(&monitor.name, &monitor.schema, &monitor.counted_as(), monitor.counting.length).await?,
+                store.pins(&monitor.name, &monitor.schema, &running.counted_as, monitor.counting.length).await?,
             ),
         );
     }

@@ -64,7 +64,7 @@ impl Writer {
                 let readings = readings(&delta.windows, columns, &delta.notes.columns);
                 Some(MonitorCounts {
                     monitor: monitor.name.clone(),
-                    counted_as: monitor.counted_as(),
+                    counted_as: running.counted_as.clone(),
                     max_future_skew: monitor.layout.max_future_skew,
                     delta,
                     readings,
