@@ -17,8 +17,7 @@ pub(super) fn consumer(
     options: &SourceOptions,
     adjust: impl FnOnce(&mut ClientConfig),
 ) -> Result<BaseConsumer<Context>, KafkaError> {
-    let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    let context = Context::new(events, Duration::ZERO, options.token_provider());
+    let context = Context::unheard(options.token_provider());
     let mut config = options.consumer();
     adjust(&mut config);
     config.create_with_context(context).map_err(failed(format!("create a consumer for `{}`", options.brokers)))

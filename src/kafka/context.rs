@@ -74,6 +74,12 @@ impl Context {
         }
     }
 
+    /// Of a client that joins no group: there are no events, and nobody listens for them.
+    pub(super) fn unheard(token: Option<TokenProvider>) -> Self {
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        Self::new(events, Duration::ZERO, token)
+    }
+
     /// Whether a token is needed and none was asked for yet.
     ///
     /// # Errors

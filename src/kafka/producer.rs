@@ -21,9 +21,7 @@ impl Producer {
     /// # Errors
     /// When librdkafka refuses the configuration.
     pub fn new(options: &SourceOptions) -> Result<Self, KafkaError> {
-        // Nobody listens to a producer's events: there are no rebalances.
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        let context = Context::new(events, Duration::ZERO, options.token_provider());
+        let context = Context::unheard(options.token_provider());
         let inner = options.producer().create_with_context(context).map_err(refused(&options.brokers))?;
         Ok(Self { inner })
     }
