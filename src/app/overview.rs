@@ -1,8 +1,8 @@
 //! How monitors stand, from what is stored and what runs.
 
 use super::monitors::RunningMonitor;
-use crate::record::{number_of, plural};
-use crate::report::grouped;
+use crate::record::number_of;
+use crate::report::{grouped, quantity};
 use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
 
 /// A monitor as it is shown.
@@ -70,10 +70,10 @@ fn nothing_counted(stored: &MonitorStatus) -> Option<String> {
             .map(|filter| format!("`{}` is {}", filter.path, filter.values.join(", ")))
             .collect();
         let seen = if seen.is_empty() { String::new() } else { format!(": {}", seen.join("; ")) };
-        parts.push(format!("{} {} filtered by `where`{seen}", grouped(filtered), plural(filtered, "was", "were")));
+        parts.push(format!("{} filtered by `where`{seen}", quantity(filtered, "was", "were")));
     }
     if rejected > 0 {
-        parts.push(format!("{} {} rejected", grouped(rejected), plural(rejected, "was", "were")));
+        parts.push(format!("{} rejected", quantity(rejected, "was", "were")));
     }
     if late > 0 {
         parts.push(format!("{} came too late", grouped(late)));

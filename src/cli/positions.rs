@@ -7,8 +7,8 @@ use crate::app::{clock_now, source_options};
 use crate::config::Settings;
 use crate::escape::plain;
 use crate::kafka::{KafkaError, Source};
-use crate::record::{EventTime, plural};
-use crate::report::grouped;
+use crate::record::EventTime;
+use crate::report::quantity;
 use crate::store::{Store, StoredPosition};
 
 #[derive(Debug, clap::Subcommand)]
@@ -206,20 +206,18 @@ async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: boo
 fn what_moves(position: &StoredPosition, to: i64) -> String {
     let Some(from) = position.next_offset else { return format!("was never read, begins at {to}") };
     let moved = from.abs_diff(to);
-    let count = grouped(moved);
     let meaning = if position.fault.is_some() {
         "another log: what the old one still had is not counted".to_owned()
     } else if to > from {
-        let skipped = plural(
+        quantity(
             moved,
             "message is skipped: it is never counted, and is shown as lost",
             "messages are skipped: they are never counted, and are shown as lost",
-        );
-        format!("{count} {skipped}")
+        )
     } else if to < from {
         format!(
-            "{count} {} read again: those of windows that are open are counted twice, those of closed ones are late",
-            plural(moved, "message is", "messages are")
+            "{} read again: those of windows that are open are counted twice, those of closed ones are late",
+            quantity(moved, "message is", "messages are")
         )
     } else {
         "it stays where it is".to_owned()

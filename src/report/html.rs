@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{badge, key, page};
-use super::text::{grouped, within_noise};
+use super::text::{grouped, quantity, within_noise};
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
 use crate::chart::{distribution, thumbnail};
 use crate::judge::why::number;
@@ -20,7 +20,7 @@ pub fn compare_html(report: &CompareReport) -> String {
 }
 
 fn content(report: &CompareReport) -> Markup {
-    let rows = |count: u64| format!("{} {}", grouped(count), plural(count, "row", "rows"));
+    let rows = |number: u64| quantity(number, "row", "rows");
     html! {
         h1 { (report.files.window) " compared with " (report.files.baseline) }
         p.status.(report.verdict.as_str()) { (report.summary) }

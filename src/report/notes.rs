@@ -1,8 +1,8 @@
 //! What a comparison could not read, in words.
 
-use super::text::grouped;
+use super::text::{grouped, quantity};
 use crate::compare::{CompareSpec, Comparison, FileRows};
-use crate::record::{Absence, Column, ColumnType, Derivation, ModelSchema, plural};
+use crate::record::{Absence, Column, ColumnType, Derivation, ModelSchema};
 
 /// Rows that were rejected on a side, and values that are not of the type that their column is compared as.
 pub(super) fn reading_notes(comparison: &Comparison, spec: &CompareSpec) -> Vec<String> {
@@ -14,8 +14,8 @@ pub(super) fn reading_notes(comparison: &Comparison, spec: &CompareSpec) -> Vec<
 
 fn rejected(side: &str, rows: &FileRows) -> Vec<String> {
     let note = |(reason, count, example): (_, u64, &str)| {
-        let rows = plural(count, "row", "rows");
-        format!("{} {rows} of the {side} could not be read ({reason}); {example}", grouped(count))
+        let rows = quantity(count, "row", "rows");
+        format!("{rows} of the {side} could not be read ({reason}); {example}")
     };
     rows.rejected.iter().map(note).collect()
 }

@@ -7,7 +7,7 @@ use super::page::{badge, page};
 use super::replayed::{
     AlertReport, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words,
 };
-use super::text::grouped;
+use super::text::{grouped, quantity};
 use crate::chart::{Series, TimeMark, timeline};
 use crate::judge::why::number;
 use crate::record::{number_of, plural};
@@ -53,7 +53,7 @@ fn status(monitor: &MonitorReport) -> Markup {
         p.status.(monitor.verdict.as_str()) { (monitor.summary) }
         p.soft {
             "Baseline: " (monitor.baseline.as_deref().unwrap_or("none")) ". "
-            (grouped(records.counted)) " " (plural(records.counted, "record", "records")) " counted, " (grouped(records.late)) " late, "
+            (quantity(records.counted, "record", "records")) " counted, " (grouped(records.late)) " late, "
             (grouped(records.filtered)) " filtered, " (grouped(records.rejected)) " rejected."
         }
         @for note in &monitor.notes { p.soft { (note) } }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words};
-use super::text::{Colours, grouped, note, wrapped};
+use super::text::{Colours, grouped, note, quantity, wrapped};
 use super::{Outcome, columns};
 use crate::chart::BLOCKS;
 use crate::escape::plain;
@@ -44,10 +44,9 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
     let records = monitor.records;
     let baseline = monitor.baseline.as_deref().unwrap_or("none");
     let line = format!(
-        "baseline: {}. {} {} counted, {} late, {} filtered, {} rejected.",
+        "baseline: {}. {} counted, {} late, {} filtered, {} rejected.",
         plain(baseline),
-        grouped(records.counted),
-        plural(records.counted, "record", "records"),
+        quantity(records.counted, "record", "records"),
         grouped(records.late),
         grouped(records.filtered),
         grouped(records.rejected)

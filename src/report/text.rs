@@ -39,7 +39,7 @@ pub fn compare_text(report: &CompareReport, colours: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _infallible = (|| {
-        let rows = |count: u64| format!("{} {}", grouped(count), plural(count, "row", "rows"));
+        let rows = |number: u64| quantity(number, "row", "rows");
         let head = format!(
             "{} ({}) compared with baseline {} ({}), {}",
             plain(&report.files.window),
@@ -192,6 +192,12 @@ pub fn grouped(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number of things with its digits in groups: `1 row`, `12,345 rows`.
+#[must_use]
+pub fn quantity(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), plural(number, one, many))
 }
 
 /// Adds a remark; a hint in it stands on a line of its own.

@@ -8,7 +8,8 @@ use super::Shown;
 use super::layout::{Layout, page, table, trail};
 use super::monitor::Query;
 use super::words::{
-    column_in, encoded, plural, record_count, records_at, series_at, series_name, short_time, span, time, verdict,
+    column_in, encoded, number_of, record_count, records_at, series_at, series_name, short_time, span, time,
+    verdict,
 };
 use crate::chart::{
     Quantiles, Rate, Series, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
@@ -138,7 +139,7 @@ fn over_time(seen: &Seen<'_>) -> Markup {
     let first = points.first().map_or(String::new(), |point| short_time(&point.window.start));
     let last = points.last().map_or(String::new(), |point| short_time(&point.window.end));
     let ends = (first.as_str(), last.as_str());
-    let windows = plural(points.len(), "window");
+    let windows = number_of(points.len(), "window");
     let counts: Vec<u64> = points.iter().map(|point| point.window.rows).collect();
     let least = counts.iter().copied().min().unwrap_or(0);
     let records = format!(
@@ -180,7 +181,7 @@ fn measures(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
             @let values: Vec<Option<f64>> = seen.points.iter().map(|point| of(point).and_then(|finding| finding.effect)).collect();
             @let limits = seen.points.iter().rev().find_map(of).map_or((0.0, 0.0), |finding| (finding.warn, finding.critical));
             @let drifted = seen.points.iter().filter_map(of).filter(|finding| finding.verdict.drifts()).count();
-            @let sentence = format!("{name} over {}: drifted in {drifted} of them; its limit is {}.", plural(values.len(), "window"), number(limits.1));
+            @let sentence = format!("{name} over {}: drifted in {drifted} of them; its limit is {}.", number_of(values.len(), "window"), number(limits.1));
             figure {
                 figcaption { (name) }
                 (timeline(&format!("m{index}"), &Series { name: (*name).to_owned(), values, limits }, &marks, ends, &sentence))
@@ -238,7 +239,7 @@ fn bands(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
     if unknown > 0 {
         sentence = format!(
             "{sentence} {} left out: their values lie where the bins do not tell them apart.",
-            plural(unknown, "window")
+            number_of(unknown, "window")
         );
     }
     html! {

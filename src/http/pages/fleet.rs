@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::Shown;
 use super::boards::{heat_map, window_cell};
 use super::layout::{Layout, page, table};
-use super::words::{monitor_at, plural, short_time, state, time};
+use super::words::{monitor_at, number_of, short_time, state, time};
 use crate::chart::{Cell, hatching, strip, strip_key};
 use crate::http::Shared;
 use crate::http::backend::{Backend, SeriesOf};
@@ -130,7 +130,7 @@ fn sentence(monitors: &[MonitorView]) -> String {
             (number > 0).then(|| format!("{number} {words}"))
         })
         .collect();
-    format!("{}: {}.", plural(monitors.len(), "monitor"), counted.join(", "))
+    format!("{}: {}.", number_of(monitors.len(), "monitor"), counted.join(", "))
 }
 
 fn rows(monitors: &[MonitorView], boards: &HashMap<String, ScoreBoard>) -> Markup {
@@ -170,7 +170,7 @@ fn alerts(monitor: &MonitorView) -> Markup {
     let open = monitor.alerts.firing + monitor.alerts.acknowledged;
     html! {
         @if open > 0 {
-            a href=(format!("/alerts?monitor={}", super::encoded(&monitor.name))) { (plural(open, "alert")) }
+            a href=(format!("/alerts?monitor={}", super::encoded(&monitor.name))) { (number_of(open, "alert")) }
             @if monitor.alerts.acknowledged == open { " " span.soft { "acknowledged" } }
         } @else if monitor.alerts.pending > 0 {
             (monitor.alerts.pending) " pending"
@@ -184,6 +184,6 @@ fn sparkline(monitor: &MonitorView, board: Option<&ScoreBoard>) -> Markup {
     let cells: Vec<Cell> = board.windows.iter().map(window_cell).collect();
     let drifted = cells.iter().filter(|cell| cell.drifted()).count();
     let starts: Vec<String> = board.windows.iter().map(|window| short_time(&window.window.start)).collect();
-    let words = format!("{}: {drifted} of the last {} drifted", monitor.name, plural(cells.len(), "window"));
+    let words = format!("{}: {drifted} of the last {} drifted", monitor.name, number_of(cells.len(), "window"));
     html! { div.line data-starts=(starts.join(",")) { (strip(&cells, &words)) } }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Shown;
 use super::layout::{Layout, page, table, trail};
-use super::words::{column_at, encoded, monitor_at, plural, record_count, span, time};
+use super::words::{column_at, encoded, monitor_at, number_of, record_count, span, time};
 use crate::http::Shared;
 use crate::http::extract::{Asked, By, Named};
 use crate::view::{SampledRecord, SampledRecords};
@@ -52,7 +52,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
         h1 { @match column { Some(column) => { "Records behind " (column) }, None => "Records" } }
         p {
             "Window " (span(&window.start, &window.end)) ", " (record_count(window.rows)) ", "
-            (plural(found.sample, "record")) " in its sample."
+            (number_of(found.sample, "record")) " in its sample."
         }
         @if found.sample == 0 {
             p.status.undefined { "No records of this window are kept." }
@@ -64,7 +64,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
             p { "What became more frequent and carries the score:" }
             ul {
                 @for group in &found.grown {
-                    li { (group.holds) ": " (format!("{:.1} % to {:.1} %", group.before * 100.0, group.after * 100.0)) ", " (plural(group.sampled, "record")) " of the sample" }
+                    li { (group.holds) ": " (format!("{:.1} % to {:.1} %", group.before * 100.0, group.after * 100.0)) ", " (number_of(group.sampled, "record")) " of the sample" }
                 }
             }
         }

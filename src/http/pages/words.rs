@@ -4,21 +4,17 @@ use maud::{Markup, html};
 
 use crate::alert::column_page;
 use crate::judge::Verdict;
-use crate::report::{Outcome, badge, grouped};
+use crate::report::{Outcome, badge};
 use crate::view::MonitorState;
 use crate::window::WHOLE;
 
 pub(in crate::http) use crate::alert::encoded;
-pub(super) use crate::record::number_of as plural;
-
-/// A number of things with its digits in groups: `1 record`, `12,345 records`.
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), crate::record::plural(number, one, many))
-}
+pub(super) use crate::record::number_of;
+pub(super) use crate::report::quantity;
 
 /// A number of records with its digits in groups.
 pub(super) fn record_count(number: u64) -> String {
-    counted(number, "record", "records")
+    quantity(number, "record", "records")
 }
 
 /// A time as people read it, exact to the second; machines get all of it.

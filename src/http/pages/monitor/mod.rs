@@ -10,8 +10,8 @@ use super::Shown;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{Layout, page, table, trail};
 use super::words::{
-    column_at, column_in, counted, encoded, monitor_at, plural, record_count, series_at, series_name, short_time,
-    span, standing, state, time, verdict,
+    column_at, column_in, encoded, monitor_at, number_of, quantity, record_count, series_at, series_name,
+    short_time, span, standing, state, time, verdict,
 };
 use crate::alert::times;
 use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
@@ -159,7 +159,7 @@ fn running_since<'a>(seen: &Seen<'a>) -> Option<&'a str> {
 fn ranked_by(seen: &Seen<'_>) -> String {
     match running_since(seen) {
         Some(since) => format!("By the worst window since {}, when the alert began.", short_time(since)),
-        None => format!("By the worst of the last {}.", plural(seen.board.windows.len(), "window")),
+        None => format!("By the worst of the last {}.", number_of(seen.board.windows.len(), "window")),
     }
 }
 
@@ -176,7 +176,7 @@ fn moved(seen: &Seen<'_>) -> Markup {
     let worst = columns.first().filter(|column| column.most() >= 1.0 && running_since(seen).is_some());
     html! {
         @if !drifted.is_empty() {
-            "In the last window " (plural(drifted.len(), "column")) " drifted: " (names) @if more > 0 { " and " (more) " more" } ". "
+            "In the last window " (number_of(drifted.len(), "column")) " drifted: " (names) @if more > 0 { " and " (more) " more" } ". "
         }
         @if let Some((column, (window, score))) = worst.and_then(|column| Some((column, column.worst?))) {
             "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its limit in "
@@ -194,7 +194,7 @@ fn unknown_segments(monitor: &MonitorView) -> Markup {
     html! {
         @if !segments.is_empty() {
             div.status.no_baseline {
-                p { (plural(segments.len(), "segment")) " without a baseline: counted, not judged." }
+                p { (number_of(segments.len(), "segment")) " without a baseline: counted, not judged." }
                 ul {
                     @for segment in segments.iter().take(UNKNOWN) { li { (segment.words()) } }
                     @if segments.len() > UNKNOWN { li { "and " (segments.len() - UNKNOWN) " more" } }
@@ -222,7 +222,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
                 } @else { "none" }
             } }
             div { dt { "Open windows" } dd { (monitor.open_windows) } }
-            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (counted(lag, "message", "messages")) } @else { "not known here" } } }
+            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (quantity(lag, "message", "messages")) } @else { "not known here" } } }
             div { dt { "Watermark" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
             div { dt { "Columns" } dd { (detail.columns.len()) } }
             @if !monitor.labels.is_empty() {
@@ -303,7 +303,7 @@ fn side_by_side(seen: &Seen<'_>) -> Markup {
                             }
                             td { (verdict(info.last_verdict)) }
                             td.number { (grouped(info.last_rows)) }
-                            td { (strip(&condensed(cells, CELLS), &format!("{name}: {drifted} of {} drifted", plural(cells.len(), "window")))) }
+                            td { (strip(&condensed(cells, CELLS), &format!("{name}: {drifted} of {} drifted", number_of(cells.len(), "window")))) }
                             td.number.wide { (info.windows) }
                             td.wide { (time(&info.last_start)) }
                         }

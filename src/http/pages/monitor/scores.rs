@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::words::{plural, short_time, standing, time};
+use super::super::words::{number_of, short_time, standing, time};
 use super::Seen;
 use crate::chart::{Change, Series, TimeMark, timeline_with};
 use crate::judge::Verdict;
@@ -26,7 +26,7 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let sentence = format!(
         "The largest score of all columns over {}: {drifted} drifted, {unjudged} without a verdict, at most {} times its limit.",
-        plural(windows.len(), "window"),
+        number_of(windows.len(), "window"),
         number(most)
     );
     let first = windows.first().map_or(String::new(), |window| short_time(&window.window.start));
@@ -119,7 +119,7 @@ fn alerts_of(episodes: &[Episode]) -> Markup {
     html! {
         @if !episodes.is_empty() {
             details {
-                summary { (plural(episodes.len(), "alert")) " of this series" }
+                summary { (number_of(episodes.len(), "alert")) " of this series" }
                 ul {
                     @for episode in episodes.iter().rev().take(50) {
                         li {
