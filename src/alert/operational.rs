@@ -179,8 +179,9 @@ impl OperationalRule {
         }
     }
 
-    /// What stands still has to do so for three looks: after a restart, positions are old until the first checkpoint.
-    /// Configurations may differ for six: a change reaches one daemon after another. The rest fires with the first look that shows it. All resolve after two looks that do not.
+    /// A position that does not move, or data that does not come, fires at the third look in a row that finds it: after a
+    /// restart, positions are old until the first checkpoint. Configurations that differ fire at the sixth: a change reaches
+    /// one daemon after another. Everything else fires at the first. All resolve after two looks that find nothing.
     #[must_use]
     pub fn policy(self) -> AlertPolicy {
         let looks = match self {

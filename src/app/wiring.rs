@@ -87,7 +87,7 @@ fn alone<T: Send>(task: impl Future<Output = Result<T, String>> + Send) -> Resul
     std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the request panicked".to_owned()))
 }
 
-/// May block: it is called by whoever polls or drops a client.
+/// Where the tokens of OAUTHBEARER come from. May block: the thread that polls or drops a client calls it.
 fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
     let until = |lifetime: Duration| {
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + lifetime;

@@ -4,10 +4,11 @@
 //! write. So messages are walked first: flatbuffers are verified, blocks and buffers must lie where there are bytes, and
 //! what a batch unpacks to is bounded.
 
-use crate::record::number_of;
 use std::io::{Read, Seek, SeekFrom};
 
 use arrow::ipc::{Message, MessageHeader, RecordBatch, root_as_footer, root_as_message};
+
+use crate::record::number_of;
 
 /// Why bytes are not decoded.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! What is not compared yet: a baseline that is still being learnt, and segments that it does not have.
 
-use crate::record::number_of;
 use serde::{Deserialize, Serialize};
+
+use crate::record::number_of;
 
 /// How far the learning of a baseline has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

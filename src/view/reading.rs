@@ -1,7 +1,8 @@
 //! How a monitor reads its topics: what was not counted and why, what its filters see, which columns it cannot read.
 
-use crate::record::{number_of, plural};
 use serde::{Deserialize, Serialize};
+
+use crate::record::{number_of, plural};
 
 /// What is known of what a monitor could not count or read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
