@@ -7,14 +7,16 @@ use crate::support::{
     bike_records, number, services,
 };
 
-/// A world whose database is on a cluster of its own, with a baseline, and the records to produce.
-fn world(cluster: &Cluster, services: &Services) -> (World, Vec<String>) {
-    let own = Services { database_url: cluster.url(), kafka: services.kafka.clone() };
-    let world = World::new(&own, &Options::default());
+/// A world whose database is on a cluster of its own, with a baseline, and the records to produce; none (and a word about it)
+/// without the services.
+fn world(test: &str) -> Option<(Cluster, World, Vec<String>)> {
+    let Services { kafka, .. } = services(test)?;
+    let cluster = Cluster::start(test)?;
+    let world = World::new(&Services { database_url: cluster.url(), kafka }, &Options::default());
     let mut records = bike_records();
     let live = records.split_off(TRAINING_ROWS);
     world.build_baseline(&records);
-    (world, live)
+    Some((cluster, world, live))
 }
 
 /// Every record is in its window once, and everything that was decided is told.
@@ -28,9 +30,7 @@ fn assert_nothing_is_lost(world: &World, records: &[String]) {
 
 #[test]
 fn a_lagging_standby_that_is_promoted_takes_counts_and_positions_back_together_and_nothing_is_lost() {
-    let Some(services) = services("a lagging standby") else { return };
-    let Some(cluster) = Cluster::start("a lagging standby") else { return };
-    let (world, live) = world(&cluster, &services);
+    let Some((cluster, world, live)) = world("a lagging standby") else { return };
     let daemons = [world.start_daemon("a", None), world.start_daemon("b", None)];
     let part = live.len() / 3;
     world.produce_in_turns(0, &live[..part]);
@@ -63,9 +63,7 @@ fn a_lagging_standby_that_is_promoted_takes_counts_and_positions_back_together_a
 
 #[test]
 fn a_database_restored_from_a_dump_goes_on_from_its_positions() {
-    let Some(services) = services("backup and restore") else { return };
-    let Some(cluster) = Cluster::start("backup and restore") else { return };
-    let (world, live) = world(&cluster, &services);
+    let Some((cluster, world, live)) = world("backup and restore") else { return };
     let database = world.database_url.rsplit_once('/').unwrap().1;
     let (third, half) = (live.len() / 3, live.len() / 2);
     let daemon = world.start_daemon("a", None);
@@ -93,9 +91,7 @@ fn a_database_restored_from_a_dump_goes_on_from_its_positions() {
 /// What a later version may do to the schema while this one runs: add.
 #[test]
 fn a_daemon_goes_on_while_a_newer_one_migrates_its_database() {
-    let Some(services) = services("a newer version's migration") else { return };
-    let Some(cluster) = Cluster::start("a newer version's migration") else { return };
-    let (world, live) = world(&cluster, &services);
+    let Some((_cluster, world, live)) = world("a newer version's migration") else { return };
     let half = live.len() / 2;
     let daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..half]);

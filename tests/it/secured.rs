@@ -1,7 +1,6 @@
 //! Brokers that demand TLS and a log-in.
 
 use std::fs;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::routing::post;
@@ -10,9 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::support::{
-    Authority, Options, SecuredKafka, Services, USER, World, bike_records, private, program, services,
-};
+use crate::support::{Authority, Options, SecuredKafka, Services, USER, World, bike_records, private, services};
 
 /// A token that nobody signed, as a broker without a validator of its own takes it.
 fn token() -> String {
@@ -46,14 +43,7 @@ fn secret(world: &World, name: &str, value: &str) -> String {
 }
 
 fn check_online(world: &World) -> (Option<i32>, String) {
-    let output = Command::new(program())
-        .arg("--config")
-        .arg(world.folder.path().join("a.toml"))
-        .args(["check", "--online"])
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    world.attempt("a.toml", &["check", "--online"])
 }
 
 #[test]

@@ -10,18 +10,6 @@ use driftd::store::Watched;
 use crate::operations::Proxy;
 use crate::support::{Daemon, Options, World, number, private, services};
 
-/// Runs a command of the program: exit code and what it said.
-fn driftd(world: &World, config: &str, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
-        .arg("--config")
-        .arg(world.folder.path().join(config))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
-}
-
 fn wait_for_status(world: &World, daemon: &str, path: &str, wanted: u16, seconds: u64) -> String {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     loop {
@@ -77,7 +65,7 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
     assert_eq!(second.stop(), Some(0), "it can be stopped while it waits");
     assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
     // It can be asked to reload, and says that it has not begun.
-    let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &first.id().to_string()]);
+    let (code, text) = world.attempt("a.toml", &["reload", "--pid", &first.id().to_string()]);
     assert_eq!(code, Some(0), "{text}");
     wait_for_log(&first, "not reloaded: driftd waits for its database", 10);
     proxy.set(true);
@@ -119,18 +107,18 @@ fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
         ("tls.toml", 78, "certificate of the listener"),
     ] {
         let started = Instant::now();
-        let (code, text) = driftd(&world, name, &["run"]);
+        let (code, text) = world.attempt(name, &["run"]);
         assert_eq!(code, Some(78), "{name}: {text}");
         assert!(text.contains(wanted), "{name}: {text}");
         assert!(started.elapsed() < Duration::from_secs(30), "{name}: {:?}", started.elapsed());
-        let (code, text) = driftd(&world, name, &["check"]);
+        let (code, text) = world.attempt(name, &["check"]);
         assert_eq!(code, Some(checked), "`check` finds what needs no service: {name}: {text}");
     }
-    let (code, text) = driftd(&world, "a.toml", &["check", "--online"]);
+    let (code, text) = world.attempt("a.toml", &["check", "--online"]);
     assert!(text.contains("ok      postgres: schema of version "), "{code:?}: {text}");
     world.runtime.block_on(sqlx::query(newer).execute(&world.pool)).unwrap();
     for (arguments, expected) in [(&["run"][..], 78), (&["migrate"], 78), (&["check", "--online"], 3)] {
-        let (code, text) = driftd(&world, "a.toml", arguments);
+        let (code, text) = world.attempt("a.toml", arguments);
         assert_eq!(code, Some(expected), "{arguments:?}: {text}");
         for part in ["its schema is of version 4711", "hint: a newer driftd has migrated it"] {
             assert!(text.contains(part), "{arguments:?}: {text}");
@@ -275,7 +263,7 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
 
     world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = 200 # a comment");
     let reload = |daemon: &Daemon| {
-        let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &daemon.id().to_string()]);
+        let (code, text) = world.attempt("a.toml", &["reload", "--pid", &daemon.id().to_string()]);
         assert_eq!(code, Some(0), "{text}");
     };
     reload(&second);
@@ -345,7 +333,7 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
     wait_for_status(&world, "a", "/readyz", 200, 30);
     let process = daemon.id().to_string();
     world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = \"many\"");
-    let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &process]);
+    let (code, text) = world.attempt("a.toml", &["reload", "--pid", &process]);
     assert_eq!(code, Some(78), "{text}");
     assert!(text.contains("judge.min_records"), "{text}");
     assert!(!daemon.log().contains("the old configuration stays"), "it was not asked: {}", daemon.log());
@@ -365,12 +353,12 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
         (vec!["reload", "--pid", "4194305"], 1, "there is no process"),
         (vec!["reload", "--pid", "0"], 2, "--pid"),
     ] {
-        let (code, text) = driftd(&world, "a.toml", &arguments);
+        let (code, text) = world.attempt("a.toml", &arguments);
         assert_eq!(code, Some(expected), "{arguments:?}: {text}");
         assert!(text.contains(wanted), "{arguments:?}: {text}");
     }
     let own = std::process::id().to_string();
-    let (code, text) = driftd(&world, "a.toml", &["reload", "--pid", &own]);
+    let (code, text) = world.attempt("a.toml", &["reload", "--pid", &own]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("is not driftd"), "{text}");
     assert_eq!(daemon.stop(), Some(0));

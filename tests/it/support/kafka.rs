@@ -34,7 +34,6 @@ impl SecuredKafka {
         let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
         let [plain, sasl, mutual, controller] = ports[..] else { unreachable!("there are four") };
         let (name, password) = USER;
-        let module = "required";
         let authority = authority.certificate().display().to_string();
         let file = folder.join("broker.properties");
         let path = |name: &str| folder.join(name).display().to_string();
@@ -59,10 +58,10 @@ impl SecuredKafka {
                  ssl.truststore.location={authority}\n\
                  listener.name.ssl.ssl.client.auth=required\n\
                  sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER\n\
-                 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule {module} user_{name}=\"{password}\";\n\
-                 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule {module};\n\
-                 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule {module};\n\
-                 listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule {module} unsecuredLoginStringClaim_sub=\"broker\";\n",
+                 listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{name}=\"{password}\";\n\
+                 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+                 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+                 listener.name.sasl_ssl.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";\n",
                 logs = path("kafka-logs"),
                 store = path("broker.pem"),
             ),

@@ -342,6 +342,18 @@ impl World {
         text
     }
 
+    /// Runs a command of the program that may fail: exit code and what it said.
+    pub fn attempt(&self, config: &str, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(program())
+            .arg("--config")
+            .arg(self.folder.path().join(config))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// Builds the baseline from the training rows.
     pub fn build_baseline(&self, training: &[String]) {
         let file = self.folder.path().join("training.jsonl");
