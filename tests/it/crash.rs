@@ -95,11 +95,7 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
     });
     zombie.signal("CONT");
     // Its overdue checkpoint is fenced off; whatever it does next, it does from positions it has read again.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !zombie.log().contains("dropping counts since the last checkpoint") {
-        assert!(Instant::now() < deadline, "{}", zombie.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    zombie.wait_for_log("dropping counts since the last checkpoint", 20);
     world.produce_in_turns(6_000, &live[6_000..]);
     world.wait_until_done(live.len() as u64, 90);
     assert_windows_are_true(&world, live);

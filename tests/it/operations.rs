@@ -217,11 +217,7 @@ fn a_reload_takes_all_changes_or_none() {
     let second = world.folder.path().join("monitors.d/second.toml");
     std::fs::write(&second, "name = \"second\"\n[source]\ntopics = []\n").unwrap();
     daemon.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !daemon.log().contains("the old configuration stays") {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    daemon.wait_for_log("the old configuration stays", 10);
     assert!(daemon.is_running());
     assert!(world.get("a", "/metrics").1.contains("driftd_config_last_reload_successful 0"));
 
@@ -229,11 +225,7 @@ fn a_reload_takes_all_changes_or_none() {
     let text = std::fs::read_to_string(world.monitor_file()).unwrap();
     std::fs::write(&second, text.replace("name = \"bike-demand\"", "name = \"second\"")).unwrap();
     daemon.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !daemon.log().contains("reloaded: 2 monitors") {
-        assert!(Instant::now() < deadline, "{}", daemon.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    daemon.wait_for_log("reloaded: 2 monitors", 10);
     world.produce_in_turns(0, &live[3_000..]);
     world.wait_until_done(live.len() as u64 + (live.len() as u64 - 3_000), 90);
     let counted = world.runtime.block_on(number(

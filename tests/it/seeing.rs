@@ -663,11 +663,7 @@ fn people_change_things(seen: &Seen<'_>) {
     world.edit("b.toml", "listen = \"0.0.0.0:", "listen = \"127.0.0.1:");
     world.edit("b.toml", &tokens, "");
     b.signal("HUP");
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !b.log().contains("there are no tokens any more") {
-        assert!(Instant::now() < deadline, "{}", b.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    b.wait_for_log("there are no tokens any more", 20);
     assert_eq!(guarded.get("/api/v1/monitors").0, 401);
     assert_eq!(b.stop(), Some(0));
 }

@@ -22,14 +22,6 @@ fn wait_for_status(world: &World, daemon: &str, path: &str, wanted: u16, seconds
     }
 }
 
-fn wait_for_log(daemon: &Daemon, text: &str, seconds: u64) {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    while !daemon.log().contains(text) {
-        assert!(Instant::now() < deadline, "no `{text}` in\n{}", daemon.log());
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 #[test]
 fn a_database_that_is_away_at_the_start_is_waited_for() {
     let Some(services) = services("a database that is away at the start") else { return };
@@ -44,7 +36,7 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
     for (name, daemon) in ["a", "b"].into_iter().zip(&mut waiting) {
         let body = wait_for_status(&world, name, "/readyz", 503, 20);
         assert!(body.contains("\"ok\":false"), "{body}");
-        wait_for_log(daemon, "waiting for the database", 20);
+        daemon.wait_for_log("waiting for the database", 20);
         assert_eq!(world.get(name, "/healthz").0, 200);
         assert_eq!(world.get(name, "/metrics").0, 200);
         assert!(daemon.is_running());
@@ -67,7 +59,7 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
     // It can be asked to reload, and says that it has not begun.
     let (code, text) = world.attempt("a.toml", &["reload", "--pid", &first.id().to_string()]);
     assert_eq!(code, Some(0), "{text}");
-    wait_for_log(&first, "not reloaded: driftd waits for its database", 10);
+    first.wait_for_log("not reloaded: driftd waits for its database", 10);
     proxy.set(true);
     wait_for_status(&world, "a", "/readyz", 200, 40);
     world.produce(0, br#"{"ts": 1, "temp": 1}"#);
@@ -182,7 +174,7 @@ fn a_daemon_without_a_partition_stands_by_and_is_ready() {
         std::thread::sleep(Duration::from_millis(100));
     }
     let (reader, other, name) = if standby("b") { (first, second, "b") } else { (second, first, "a") };
-    wait_for_log(&other, "stands by: ", 15);
+    other.wait_for_log("stands by: ", 15);
     // It takes over, and is ready all the time.
     reader.kill();
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -232,8 +224,8 @@ fn two_groups_that_read_a_topic_into_one_database_are_noticed() {
     assert_eq!(firing(&world, "conflicting_readers"), None, "one is in order");
     let second = world.start_daemon("b", None);
     let said = "other consumer groups read the same topics into this database";
-    wait_for_log(&first, said, 40);
-    wait_for_log(&second, said, 40);
+    first.wait_for_log(said, 40);
+    second.wait_for_log(said, 40);
     let summary = firing(&world, "conflicting_readers").expect("an alert fires");
     for part in [world.topic.as_str(), "another-group and "] {
         assert!(summary.contains(part), "{summary}");
@@ -268,8 +260,8 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     };
     reload(&second);
     let said = "of monitor bike-demand differ in measures and thresholds between the daemons";
-    wait_for_log(&first, said, 30);
-    wait_for_log(&second, said, 30);
+    first.wait_for_log(said, 30);
+    second.wait_for_log(said, 30);
     let summary = firing(&world, "configurations_differ").expect("an alert fires");
     assert!(summary.contains(said), "{summary}");
 
@@ -286,7 +278,7 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(file.with_file_name("other.toml"), text.replace("bike-demand", "other")).unwrap();
     reload(&second);
-    wait_for_log(&first, "monitor other is configured for", 30);
+    first.wait_for_log("monitor other is configured for", 30);
     assert_eq!(first.stop(), Some(0));
     assert_eq!(second.stop(), Some(0));
     let left = world.runtime.block_on(noted(&world.pool)).unwrap();
@@ -347,7 +339,7 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
         .output()
         .unwrap();
     assert!(reload.status.success(), "{reload:?}");
-    wait_for_log(&daemon, "reloaded: 1 monitor,", 20);
+    daemon.wait_for_log("reloaded: 1 monitor,", 20);
     for (arguments, expected, wanted) in [
         (vec!["reload"], 2, "--pid is missing"),
         (vec!["reload", "--pid", "4194305"], 1, "there is no process"),

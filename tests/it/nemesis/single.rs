@@ -1,6 +1,6 @@
 //! What the nemesis found, each as a test of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::field;
 use super::proxy::Mode;
@@ -30,17 +30,10 @@ fn partitions_that_went_away_while_reading_paused_are_read_when_they_come_back()
     // Its database goes away, and reading pauses; then half of its partitions go to another daemon.
     lines["a"].postgres.set(Mode::Cut);
     produce(&world, 600, 600);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !a.log().contains("the database is away") {
-        assert!(Instant::now() < deadline, "{}", a.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    a.wait_for_log("the database is away", 20);
     std::thread::sleep(Duration::from_secs(1));
     let b = world.start_daemon("b", None);
-    while !a.log().contains("revoked") {
-        assert!(Instant::now() < deadline + Duration::from_secs(20), "{}", a.log());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    a.wait_for_log("revoked", 60);
     lines["a"].postgres.set(Mode::Pass);
     world.wait_for_count(2_400..=2_400, 40);
     // The other leaves, and they come back.

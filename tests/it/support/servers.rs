@@ -64,6 +64,24 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits until its log has a text. What all daemons beside it logged is shown when it does not come.
+    pub fn wait_for_log(&self, text: &str, seconds: u64) {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "no `{text}` within {seconds} s\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What it and the daemons beside it logged.
+    fn logs(&self) -> String {
+        let beside = fs::read_dir(self.log.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+        let mut logs: Vec<PathBuf> = beside.filter(|path| path.extension() == self.log.extension()).collect();
+        logs.sort();
+        let text = |path: &PathBuf| format!("--- {}\n{}", path.display(), fs::read_to_string(path).unwrap());
+        logs.iter().map(text).collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether it is stopped, as by SIGSTOP.
     pub fn is_stopped(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
