@@ -11,6 +11,7 @@ mod context;
 mod local;
 mod poll;
 mod producer;
+mod subscription;
 mod tap;
 mod trouble;
 mod verify;

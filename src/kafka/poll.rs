@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::client::SourceOptions;
 use super::commands::{ASK_TIMEOUT, Command, Shared, SourceCommands};
 use super::context::Context;
+use super::subscription::Subscription;
 use super::verify::Verifier;
 use super::{Beginning, KafkaError, MessageBatch, SourceEvent, TopicNames, refused};
 use crate::record::EventTime;
@@ -66,7 +67,7 @@ impl Source {
                 events,
                 shared,
                 topics: TopicNames::default(),
-                subscribed: Vec::new(),
+                subscription: Subscription::default(),
                 open: HashMap::new(),
                 last_flush: Instant::now(),
                 generations: HashMap::new(),
@@ -111,8 +112,7 @@ struct Poller<'a> {
     events: tokio::sync::mpsc::UnboundedSender<SourceEvent>,
     shared: Arc<Shared>,
     topics: TopicNames,
-    /// Names and patterns that the client was told to read.
-    subscribed: Vec<String>,
+    subscription: Subscription,
     open: HashMap<Partition, MessageBatch>,
     last_flush: Instant,
     generations: HashMap<Partition, u64>,
@@ -135,6 +135,7 @@ impl Poller<'_> {
             while let Ok(command) = commands.try_recv() {
                 self.obey(command);
             }
+            self.subscribe();
             self.balance_pressure();
             match self.consumer.poll(POLL_WAIT) {
                 None => self.flush(),
@@ -179,14 +180,9 @@ impl Poller<'_> {
 
     fn obey(&mut self, command: Command) {
         match command {
-            // While the client waits for metadata, it ends the process when it is told again, though it be the same.
-            Command::Subscribe(topics) if topics == self.subscribed => {}
             Command::Subscribe(topics) => {
-                let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-                if let Err(error) = self.consumer.subscribe(&names) {
-                    tracing::error!(%error, ?names, "cannot subscribe");
-                } else {
-                    self.subscribed = topics;
+                if self.subscription.want(topics) {
+                    tracing::debug!("other topics are subscribed to as soon as the place in the group is steady");
                 }
             }
             Command::Start(positions, generation) => self.start(positions, generation),
@@ -214,6 +210,15 @@ impl Poller<'_> {
                     tracing::debug!(%error, "cannot commit offsets to Kafka; they are a courtesy only");
                 }
             }
+        }
+    }
+
+    fn subscribe(&mut self) {
+        let steady = self.consumer.context().steady();
+        let Some(topics) = self.subscription.due(steady, Instant::now()) else { return };
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        if let Err(error) = self.consumer.subscribe(&names) {
+            tracing::error!(%error, ?names, "cannot subscribe");
         }
     }
 

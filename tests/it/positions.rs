@@ -1,5 +1,6 @@
 //! Where reading begins, what a wrong clock may do, and topics that are not what they were.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -10,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
 
-use crate::support::{Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, number, services};
+use crate::support::{Daemon, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, number, services};
 
 fn admin(world: &World) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", &world.kafka).create().unwrap()
@@ -99,6 +100,51 @@ fn the_start_at_the_end_is_for_the_first_start_alone() {
     write(&world, &third, 0, &live[1_000..1_100], None);
     let daemon = world.start_daemon("a", None);
     world.wait_for_count(800..=800, 90);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn records_that_come_while_no_monitor_reads_a_topic_are_counted_when_one_does_again() {
+    let Some(services) = services("a topic taken away and given back") else { return };
+    let window = "out_of_orderness = \"30d\"\nidle_after = \"600s\"";
+    let world = World::new(&services, &Options { window, ..Options::default() });
+    let second = format!("{}-second", world.topic);
+    create(&world, &second, 2);
+    let file = std::fs::read_to_string(world.monitor_file()).unwrap();
+    let of = |topics: &[&str]| {
+        let mut names = topics.iter().map(|topic| format!("\"{topic}\"")).collect::<Vec<_>>().join(", ");
+        names.insert(0, '[');
+        file.replace(&format!("topics = [\"{}\"]", world.topic), &format!("topics = {names}]"))
+    };
+    let (one, both) = (of(&[&world.topic]), of(&[&world.topic, &second]));
+    assert_ne!(both, one);
+    let reload = |daemon: &Daemon, text: &str| {
+        std::fs::write(world.monitor_file(), text).unwrap();
+        daemon.signal("HUP");
+    };
+    let live = &bike_records()[TRAINING_ROWS..];
+
+    std::fs::write(world.monitor_file(), &both).unwrap();
+    let daemon = world.start_daemon("a", None);
+    world.produce_in_turns(0, &live[..300]);
+    write(&world, &second, 0, &live[300..400], None);
+    world.wait_for_count(400..=400, 60);
+
+    // What is subscribed to has just changed, so the next change has to wait: the topic is the daemon's for a moment although no
+    // monitor reads it.
+    reload(&daemon, &of(&[&world.topic, &second, "there-is-none"]));
+    daemon.wait_for_log("\"there-is-none\"]", 20);
+    reload(&daemon, &one);
+    daemon.wait_for_log(&format!("subscribing topics=[\"{}\"]", world.topic), 20);
+    write(&world, &second, 0, &live[400..500], None);
+    write(&world, &second, 1, &live[500..600], None);
+    daemon.wait_for_log("revoked", 20);
+    world.produce_in_turns(0, &live[600..700]);
+    world.wait_for_count(500..=500, 60);
+
+    reload(&daemon, &both);
+    world.wait_for_count(700..=700, 60);
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), 700)]));
     assert_eq!(daemon.stop(), Some(0));
 }
 

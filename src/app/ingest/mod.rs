@@ -217,8 +217,12 @@ impl Ingest {
         Ok(())
     }
 
-    /// Looks positions and pins up in the background; the answer comes as [`Claimed`].
-    fn claim(&self, partitions: Vec<Partition>) {
+    /// Looks positions and pins up in the background; the answer comes as [`Claimed`]. Partitions of topics that no monitor
+    /// reads any more are left alone until the group takes them back: reading them would move their positions past records
+    /// that nobody counted.
+    fn claim(&self, mut partitions: Vec<Partition>) {
+        partitions
+            .retain(|partition| self.monitors.iter().any(|running| running.topics.matches(&partition.topic)));
         let lookup = Lookup {
             store: self.store.clone(),
             commands: self.commands.clone(),

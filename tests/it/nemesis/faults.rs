@@ -37,13 +37,14 @@ const fn fault(name: &'static str, lane: Lane, strike: fn(&Field<'_>, &mut Dice)
 }
 
 /// All of them; docs/reliability.md says what each does.
-pub const FAULTS: [Fault; 32] = [
+pub const FAULTS: [Fault; 33] = [
     fault("kill", Lane::Processes, kill),
     fault("die-at-a-point", Lane::Processes, die_at_a_point),
     fault("pause", Lane::Processes, pause),
     fault("restart", Lane::Processes, restart),
     fault("rebalances", Lane::Processes, rebalances),
     fault("reload", Lane::Processes, reload),
+    fault("reload-topics", Lane::Processes, reload_topics),
     fault("reload-broken", Lane::Processes, reload_broken),
     fault("start-without-postgres", Lane::Processes, start_without_postgres),
     fault("stop-while-receiver-hangs", Lane::Processes, stop_while_receiver_hangs),
@@ -163,6 +164,20 @@ fn reload(field: &Field<'_>, dice: &mut Dice) {
     let kept = text.split("\n# changed").next().unwrap();
     fs::write(&file, format!("{kept}\n# changed {}\n", dice.below(1_000_000))).unwrap();
     hang_up(field);
+}
+
+/// All daemons are to read one more topic, which does not exist, or no longer are; perhaps they change their minds at once.
+fn reload_topics(field: &Field<'_>, dice: &mut Dice) {
+    let file = field.world.folder.path().join("monitors.d/nemesis.toml");
+    let one = format!("topics = [\"{}\"]", field.world.topic);
+    let two = format!("topics = [\"{0}\", \"{0}-later\"]", field.world.topic);
+    for _ in 0..=dice.below(2) {
+        let text = fs::read_to_string(&file).unwrap();
+        let changed = if text.contains(&one) { text.replace(&one, &two) } else { text.replace(&two, &one) };
+        assert_ne!(changed, text, "the topics of the monitor are not where they were");
+        fs::write(&file, changed).unwrap();
+        hang_up(field);
+    }
 }
 
 /// All daemons are given a configuration that they must refuse.
