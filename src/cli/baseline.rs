@@ -28,8 +28,11 @@ enum Action {
     /// Build a baseline from training data and store it as the next version.
     Build {
         /// The monitor: its name in the configuration, or its file.
-        #[arg(long, value_name = "MONITOR")]
-        monitor: String,
+        #[arg(required_unless_present = "named")]
+        monitor: Option<String>,
+        /// The monitor, too: as `replay`, `drill` and `tail` have it.
+        #[arg(long = "monitor", value_name = "MONITOR", conflicts_with = "monitor")]
+        named: Option<String>,
         /// Training data: .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
         #[arg(long, value_name = "DATA")]
         from: PathBuf,
@@ -63,8 +66,9 @@ enum Action {
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     match arguments.action {
-        Action::Build { monitor, from, by_name, inactive } => {
+        Action::Build { monitor, named, from, by_name, inactive } => {
             context.only_here("reads a file and writes to the database itself")?;
+            let monitor = monitor.or(named).ok_or_else(|| CliError::Usage("no monitor is named".to_owned()))?;
             let monitor = the_monitor(context, &monitor)?;
             let (baseline, report) = from_file(&monitor, &from, by_name)?;
             with_store(context, async |store, _| {

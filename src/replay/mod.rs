@@ -15,14 +15,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{ChangeKind, Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
+use crate::alert::{Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::decision::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
-use crate::judge::why::{Reason, Sides, explain_columns};
-use crate::measure::Pair;
 use crate::record::{DecodedBatch, EventTime, ModelSchema};
 use crate::retrain::RetrainDecision;
 use crate::window::{
@@ -64,8 +62,6 @@ pub struct ReplayedWindow {
     pub retraining: Option<RetrainDecision>,
     /// The alert behind the request, when there is one.
     pub requested_by: Option<Uuid>,
-    /// Why columns drift, in windows that made an alert fire or worse.
-    pub why: BTreeMap<String, Vec<Reason>>,
 }
 
 /// One series of windows: a version and a segment.
@@ -349,20 +345,7 @@ impl Replay {
             self.requests.push(end);
         }
         let changes: Vec<Transition> = changes.into_iter().map(|changed| changed.transition).collect();
-        let told = changes
-            .iter()
-            .any(|transition| matches!(transition.change.kind, ChangeKind::Firing | ChangeKind::Worsened));
-        let why = if told { reasons(&judgement, &window) } else { BTreeMap::new() };
-        self.done.push(ReplayedWindow {
-            key,
-            end,
-            judgement,
-            phase,
-            changes,
-            retraining: retrain,
-            requested_by,
-            why,
-        });
+        self.done.push(ReplayedWindow { key, end, judgement, phase, changes, retraining: retrain, requested_by });
     }
 }
 
@@ -374,13 +357,6 @@ impl Replay {
             .filter_map(|episode| Some((episode.id, self.episodes.get(&episode.id)?.evidence.clone())))
             .collect()
     }
-}
-
-fn reasons(judgement: &Judgement, window: &ClosingWindow) -> BTreeMap<String, Vec<Reason>> {
-    let Some((_, Some(baseline))) = &window.baseline else { return BTreeMap::new() };
-    let names = judgement.moved().map(|column| column.column.as_str());
-    let sides = |pair: &Pair<'_>, name: &str| Sides::of_window(pair, window.sample.column(name).as_ref());
-    explain_columns(baseline, &window.counts, names, sides)
 }
 
 fn pins(

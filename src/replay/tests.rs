@@ -135,12 +135,12 @@ fn a_shift_fires_after_two_windows_and_resolves_when_it_is_over() {
             "106 200 ok ",
         ]
     );
-    assert!(replayed.windows[3].why["x"].iter().any(|reason| reason.text.contains("mean")), "{replayed:?}");
     assert_eq!(replayed.tally.accepted, 1_400);
     // The why has what was done to the values, from a sample of the window, as when files are compared.
-    let fired = replayed.windows.iter().find(|window| !window.why.is_empty()).unwrap();
-    let first = &fired.why["x"][0];
-    assert!(first.cause.is_signature() && first.text.starts_with("a constant of about 60"), "{first:?}");
+    let alert = replayed.alerts.values().next().unwrap();
+    let why = &alert.evidence.drifted[0].why;
+    assert!(why[0].starts_with("a constant of about 60"), "{why:?}");
+    assert!(why.iter().any(|reason| reason.contains("mean")), "{why:?}");
 }
 
 #[test]

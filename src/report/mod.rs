@@ -18,7 +18,9 @@ pub use html::{column_section, compare_html};
 pub use page::{STYLE, badge, key, page};
 pub use replay_html::replay_html;
 pub use replay_text::replay_text;
-pub use replayed::{AlertReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report};
+pub use replayed::{
+    AlertReport, ColumnWhy, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report,
+};
 pub use text::{compare_text, grouped, quantity};
 
 use serde::{Deserialize, Serialize};

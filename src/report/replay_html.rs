@@ -86,9 +86,9 @@ fn one_alert(alert: &AlertReport) -> Markup {
                 @if alert.retraining { " It would have asked for a retraining." }
             }
             p { "Columns: " (alert.columns.join(", ")) "." }
-            @for (column, reasons) in &alert.why {
-                h4 { (column) }
-                ul { @for reason in reasons { li { (reason.text) } } }
+            @for why in &alert.why {
+                h4 { (why.column) " " span.soft { "at " (why.window) } }
+                ul { @for reason in &why.reasons { li { (reason) } } }
             }
         }
     }

@@ -78,9 +78,10 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
                 worst_words(alert).map_or(String::new(), |worst| format!("; {}", plain(&worst))),
             ),
         )?;
-        for (column, reasons) in &alert.why {
-            for reason in reasons {
-                wrapped(text, "    - ", &format!("{}: {}", plain(column), plain(&reason.text)))?;
+        for why in &alert.why {
+            writeln!(text, "    {} at {}:", plain(&why.column), plain(&why.window))?;
+            for reason in &why.reasons {
+                wrapped(text, "      - ", &plain(reason))?;
             }
         }
     }

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::columns::strength;
 use super::{FORMAT, MeasureReport, Outcome, columns};
-use crate::alert::{ChangeKind, EpisodeWindow, Transition};
-use crate::judge::why::Reason;
+use crate::alert::{ChangeKind, EXPLAINED_COLUMNS, EpisodeWindow, Transition};
 use crate::record::number_of;
 use crate::replay::{Reading, Replayed, ReplayedAlert, ReplayedWindow};
 use crate::retrain::RetrainDecision;
@@ -93,8 +92,19 @@ pub struct AlertReport {
     pub worst: Option<EpisodeWindow>,
     /// Its last judged window.
     pub last: Option<EpisodeWindow>,
-    /// Why the first three columns moved when it fired.
-    pub why: BTreeMap<String, Vec<Reason>>,
+    /// Why the columns that moved most did, the most moved first.
+    pub why: Vec<ColumnWhy>,
+}
+
+/// Why a column moved.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnWhy {
+    /// The column.
+    pub column: String,
+    /// Start of the window of the alert in which it moved most, which is the one that is explained.
+    pub window: String,
+    /// Sentences, the most telling first.
+    pub reasons: Vec<String>,
 }
 
 /// A window.
@@ -298,7 +308,12 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
     let ReplayedAlert { evidence, windows, judged } = episode.cloned().unwrap_or_default();
     let counted = if evidence.drifted.is_empty() { &evidence.warned } else { &evidence.drifted };
     let columns: Vec<String> = counted.iter().map(|column| column.column.clone()).collect();
-    let explained = |column: &String| Some((column.clone(), window.why.get(column)?.clone()));
+    let explained = evidence.moved().filter(|column| !column.why.is_empty());
+    let why = explained.map(|column| ColumnWhy {
+        column: column.column.clone(),
+        window: column.window.as_ref().map_or_else(String::new, |window| window.start.clone()),
+        reasons: column.why.clone(),
+    });
     AlertReport {
         rule: transition.rule.clone(),
         version: window.key.version.clone(),
@@ -310,7 +325,7 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
         retraining: false,
         windows,
         judged_windows: judged,
-        why: columns.iter().filter_map(explained).take(3).collect(),
+        why: why.take(EXPLAINED_COLUMNS).collect(),
         columns,
         first: evidence.first,
         worst: evidence.worst,

@@ -357,6 +357,11 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     let monitors = report["monitors"].as_array().unwrap();
     let alerts = |index: usize| monitors[index]["alerts"].as_array().unwrap().len();
     assert!(alerts(0) >= 1 && alerts(1) == 0, "{}", text(&output));
+    for alert in monitors[0]["alerts"].as_array().unwrap() {
+        let why = &alert["why"][0];
+        assert_eq!((&why["column"], &why["window"]), (&alert["columns"][0], &alert["worst"]["start"]), "{alert}");
+        assert!(!why["reasons"].as_array().unwrap().is_empty(), "{alert}");
+    }
     for monitor in monitors {
         assert_eq!(monitor["records"]["counted"], 17_379);
         assert_eq!(monitor["windows"].as_array().unwrap().len(), 105);

@@ -360,7 +360,7 @@ impl World {
         let file = self.folder.path().join("training.jsonl");
         fs::write(&file, training.join("\n")).unwrap();
         let (monitor, file) = (self.monitor_file(), file.display().to_string());
-        self.driftd(&["baseline", "build", "--monitor", monitor.to_str().unwrap(), "--from", &file]);
+        self.driftd(&["baseline", "build", monitor.to_str().unwrap(), "--from", &file]);
     }
 
     pub fn start_daemon(&self, name: &str, fault: Option<&str>) -> Daemon {
