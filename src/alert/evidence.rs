@@ -416,6 +416,7 @@ pub fn how_far(strength: f64) -> String {
 pub fn worst_and_last(column: &DriftedColumn) -> String {
     let worst = how_far(column.strength);
     match &column.last {
+        Some(last) if last.effect.is_none() => format!("at worst {worst}, now without a value"),
         Some(last) if times(last.strength) != times(column.strength) => {
             format!("at worst {worst}, now {}", times(last.strength))
         }

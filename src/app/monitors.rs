@@ -7,9 +7,6 @@ use regex_lite::Regex;
 use crate::config::{Monitor, Parts, Settings, Topics};
 use crate::store::SeriesLimit;
 
-/// A series is gone only when others are this many windows ahead, however short `gone_after` is.
-const SILENT_WINDOWS: i64 = 3;
-
 /// Which topics a monitor reads.
 #[derive(Clone, Debug)]
 pub enum TopicMatcher {
@@ -76,11 +73,7 @@ pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
 
 /// How many series a monitor counts apart, and when one gives way.
 pub(super) fn series_limit(monitor: &Monitor) -> SeriesLimit {
-    let length = monitor.counting.length.micros();
-    SeriesLimit {
-        most: monitor.counting.max_series,
-        idle: monitor.gone_after.max(length.saturating_mul(SILENT_WINDOWS)),
-    }
+    SeriesLimit { most: monitor.counting.max_series, idle: monitor.silence_of_series() }
 }
 
 /// What to subscribe to: names and patterns of all monitors, each once.

@@ -214,6 +214,15 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
     }
     let chosen = if wanted.is_empty() {
         let chosen = guessed(&before, &after, &mut notes);
+        // Files of two different things, or with the names written in another way.
+        if !before.columns.iter().any(|column| of(&after, &column.name).is_some()) {
+            return Err(CliError::Failed(format!(
+                "{} and {} have no column in common: there is nothing to compare\n{}",
+                baseline.name(),
+                window.name(),
+                notes.join("\n")
+            )));
+        }
         for (side, profile) in [("baseline", &before), ("window", &after)] {
             if !profile.complete {
                 let rows = match profile.rows {
@@ -422,6 +431,15 @@ fn spec(arguments: &Arguments, chosen: &Chosen) -> Result<CompareSpec, CliError>
             "{} is not defined for any of these columns\nhint: `driftd measures` says which are for what",
             names.join(", ")
         )));
+    }
+    for (measure, _) in &arguments.limits {
+        if !columns.iter().flat_map(|column| &column.measures).any(|rule| rule.measure == *measure) {
+            let name = measure.as_str();
+            return Err(CliError::Failed(format!(
+                "--limit {name}: {name} is not computed for any of these columns\n\
+                 hint: --measure {name} computes it where it is defined; `driftd measures` says for what"
+            )));
+        }
     }
     Ok(CompareSpec {
         schema: chosen.schema.clone(),

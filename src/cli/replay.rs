@@ -116,6 +116,7 @@ fn replay(
         rules: monitor.rules.clone(),
         learn: monitor.learn.filter(|_| baseline.is_none()),
         build: monitor.build,
+        silence: monitor.silence_of_series(),
     };
     let learning = |error: BaselineError| {
         CliError::Failed(format!("cannot learn the baseline of `{}`: {error}", monitor.name))

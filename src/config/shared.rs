@@ -11,7 +11,16 @@ use crate::record::FieldPath;
 /// whatever comments and layout these have.
 pub type Parts = BTreeMap<&'static str, String>;
 
+/// A series is gone only when others are this many windows ahead, however short `gone_after` is.
+const SILENT_WINDOWS: i64 = 3;
+
 impl Monitor {
+    /// For how long the others have records, in microseconds of event time, when a version or segment without any is gone.
+    #[must_use]
+    pub fn silence_of_series(&self) -> i64 {
+        self.gone_after.max(self.counting.length.micros().saturating_mul(SILENT_WINDOWS))
+    }
+
     /// How records are counted, as a hash: columns with their paths and types, event times, versions, segments and filters.
     /// Monitors that differ in it count the same records differently; limits and receivers are not part of it.
     #[must_use]

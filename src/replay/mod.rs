@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
+use crate::alert::{ChangeReason, Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::decision::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
@@ -43,6 +43,8 @@ pub struct ReplaySpec {
     pub learn: Option<u32>,
     /// How fine a learnt baseline is.
     pub build: BuildOptions,
+    /// For how long others have records, in microseconds, when the alerts of a version or segment without any end.
+    pub silence: i64,
 }
 
 /// A closed window and what was decided about it.
@@ -62,6 +64,8 @@ pub struct ReplayedWindow {
     pub retraining: Option<RetrainDecision>,
     /// The alert behind the request, when there is one.
     pub requested_by: Option<Uuid>,
+    /// Alerts of other series that ended by then because these had no more records.
+    pub gone: Vec<Uuid>,
 }
 
 /// One series of windows: a version and a segment.
@@ -95,6 +99,8 @@ pub struct Replay {
     open: BTreeMap<(EventTime, String, String), Open>,
     closed_until: Option<EventTime>,
     alerts: HashMap<Series, SeriesAlerts>,
+    /// The start of the last window of each series.
+    last: HashMap<Series, EventTime>,
     /// Every alert there was, and what it rests on.
     episodes: HashMap<Uuid, ReplayedAlert>,
     requested: Vec<Uuid>,
@@ -130,6 +136,7 @@ impl Replay {
             open: BTreeMap::new(),
             closed_until: None,
             alerts: HashMap::new(),
+            last: HashMap::new(),
             episodes: HashMap::new(),
             requested: Vec::new(),
             requests: Vec::new(),
@@ -327,7 +334,9 @@ impl Replay {
         let Decision { judgement, alerts, changes, refreshed, retrain, request, .. } =
             decide_window(&window, &self.spec.rules, end);
         let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
+        self.last.insert(series.clone(), key.start);
         self.alerts.insert(series, alerts);
+        let gone = self.end_gone(key.start);
         for changed in &changes {
             let change = &changed.transition.change;
             let alert = self.episodes.entry(change.id).or_default();
@@ -345,7 +354,26 @@ impl Replay {
             self.requests.push(end);
         }
         let changes: Vec<Transition> = changes.into_iter().map(|changed| changed.transition).collect();
-        self.done.push(ReplayedWindow { key, end, judgement, phase, changes, retraining: retrain, requested_by });
+        self.done.push(ReplayedWindow {
+            key,
+            end,
+            judgement,
+            phase,
+            changes,
+            retraining: retrain,
+            requested_by,
+            gone,
+        });
+    }
+
+    /// Ends the alerts of series that have had no records for so long that they are gone, as the daemon does.
+    fn end_gone(&mut self, newest: EventTime) -> Vec<Uuid> {
+        let (last, silence) = (&self.last, self.spec.silence);
+        let is_gone = |series: &Series| last.get(series).is_some_and(|start| start.shifted(silence) < newest);
+        let gone = self.alerts.iter_mut().filter(|(series, _)| is_gone(series));
+        gone.flat_map(|(_, alerts)| alerts.end_all(ChangeReason::NoMoreRecords))
+            .map(|transition| transition.change.id)
+            .collect()
     }
 }
 

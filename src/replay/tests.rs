@@ -67,6 +67,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
         },
         learn,
         build: BuildOptions::default(),
+        silence: 3 * HOUR * 1_000_000,
     }
 }
 
@@ -84,9 +85,12 @@ fn log(hours: std::ops::Range<i64>, moved: i64, back: i64) -> String {
 fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String]) -> Replayed {
     let mut replay = Replay::new(spec, baseline);
     let partition = |number| Partition { topic: Arc::from("files"), partition: number };
+    let mut rows = rows();
+    let has_version = files.iter().any(|text| text.contains("\"version\""));
+    rows.layout.version = has_version.then(|| FieldPath::parse("version").unwrap());
     let inputs = (0..)
         .zip(files)
-        .map(|(number, text)| (partition(number), json_batches(Cursor::new(text.clone()), &rows()).unwrap()));
+        .map(|(number, text)| (partition(number), json_batches(Cursor::new(text.clone()), &rows).unwrap()));
     let inputs: Vec<_> = inputs.collect();
     replay.announce(inputs.iter().map(|(partition, _)| partition.clone()));
     for next in Inputs::new(inputs) {
@@ -151,6 +155,25 @@ fn files_side_by_side_and_one_after_another_give_the_same_windows() {
     let lines: Vec<String> = log(100..107, 102, 105).lines().map(str::to_owned).collect();
     let every = |odd: usize| lines.iter().skip(odd).step_by(2).map(|line| format!("{line}\n")).collect::<String>();
     assert_eq!(transcript(&run(spec(None), given(), &[every(0), every(1)])), whole);
+}
+
+#[test]
+fn alerts_of_a_version_that_has_no_more_records_end_as_in_the_daemon() {
+    let versioned =
+        |version: &str, log: String| log.replace("\"at\"", &format!("\"version\":\"{version}\",\"at\""));
+    // The first version drifts to its last record, then the second one takes over.
+    let first = versioned("1", log(100..104, 102, 104));
+    let second = versioned("2", log(104..110, 0, 0));
+    let replayed = run(spec(None), given(), &[format!("{first}{second}")]);
+    let fired = replayed.windows.iter().flat_map(|window| &window.changes).next().unwrap().change.id;
+    let ended: Vec<i64> = replayed
+        .windows
+        .iter()
+        .filter(|window| window.gone == [fired])
+        .map(|window| window.key.start.micros() / 1_000_000 / HOUR)
+        .collect();
+    assert_eq!(ended, [107], "its last window begins at 103, and 106 is only three later: {replayed:?}");
+    assert_eq!(replayed.windows.iter().map(|window| window.gone.len()).sum::<usize>(), 1);
 }
 
 #[test]

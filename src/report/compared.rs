@@ -180,7 +180,13 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
                 (_, true) => "No drift of the data set by the tool's rule",
                 (_, false) => "No drift",
             };
-            format!("{whole}: {drifting} of {all} moved: {listed}{more}.")
+            let gone = columns.iter().filter(|column| column.is_gone()).count();
+            let gone = match gone {
+                0 => String::new(),
+                gone if gone == drifting => ", because the window does not have them".to_owned(),
+                gone => format!(", {gone} because the window does not have them"),
+            };
+            format!("{whole}: {drifting} of {all} moved{gone}: {listed}{more}.")
         }
         _ if warned > 0 => format!("No drift, but {warned} of {all} warned."),
         _ => format!("No drift in {all}."),

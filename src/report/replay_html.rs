@@ -79,6 +79,7 @@ fn one_alert(alert: &AlertReport) -> Markup {
             p {
                 "Drifting since " (alert.since) ", "
                 @match &alert.resolved {
+                    Some(end) if alert.gone => { "ended at " (end) ", when it had had no more records for long." }
                     Some(end) => { "resolved at " (end) "." }
                     None => { "firing to the end of the log." }
                 }

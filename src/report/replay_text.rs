@@ -8,12 +8,14 @@ use super::{Outcome, columns};
 use crate::chart::BLOCKS;
 use crate::escape::plain;
 use crate::judge::why::number;
-use crate::record::{number_of, plural};
+use crate::record::{listed, number_of, plural};
 
 /// Windows of a line of scores.
 const LINE: usize = 60;
 /// Columns with a line of scores.
 const COLUMNS: usize = 12;
+/// Columns that are named without a line, at most.
+const LISTED: usize = 20;
 
 /// The report as text, in 100 columns.
 #[must_use]
@@ -56,7 +58,11 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
         note(text, words)?;
     }
     for alert in &monitor.alerts {
-        let until = alert.resolved.as_deref().unwrap_or("the end of the log");
+        let until = match &alert.resolved {
+            Some(end) if alert.gone => format!("{end}, when it had had no more records for long"),
+            Some(end) => end.clone(),
+            None => "the end of the log".to_owned(),
+        };
         let whose = series_name(&plain(&alert.version), &plain(&alert.segment));
         let listed: Vec<String> = alert.columns.iter().take(5).map(|name| plain(name)).collect();
         let more =
@@ -129,7 +135,8 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
             .collect();
         writeln!(text, "  {:<28} {alerts}", "alert (! firing, - pending)")?;
     }
-    for line in series(shown).into_iter().take(COLUMNS) {
+    let lines = series(shown);
+    for line in lines.iter().take(COLUMNS) {
         // Full height is twice the limit of drift.
         let bars: String = line
             .values
@@ -144,10 +151,18 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
                 }
             })
             .collect();
-        let most = line.values.iter().flatten().copied().fold(0.0, f64::max);
         let label = format!("{} {}", plain(line.column), line.measure);
         let label: String = label.chars().take(28).collect();
-        writeln!(text, "  {label:<28} {bars} up to {} (limit {})", number(most), number(line.limits.1))?;
+        match line.values.iter().flatten().copied().reduce(f64::max) {
+            Some(most) => {
+                writeln!(text, "  {label:<28} {bars} up to {} (limit {})", number(most), number(line.limits.1))?;
+            }
+            None => writeln!(text, "  {label:<28} has no value")?,
+        }
+    }
+    if lines.len() > COLUMNS {
+        let names: Vec<String> = lines.iter().skip(COLUMNS).map(|line| plain(line.column)).collect();
+        wrapped(text, "  ", &format!("and {}, which moved less", listed(&names, LISTED)))?;
     }
     Ok(())
 }
@@ -203,7 +218,11 @@ fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> s
                 }
             })
             .collect();
-        let place = if segment == crate::window::WHOLE { String::new() } else { format!(" {}", plain(segment)) };
+        let place = if version.is_empty() && segment == crate::window::WHOLE {
+            String::new()
+        } else {
+            format!(" {}", series_name(&plain(version), &plain(segment)))
+        };
         writeln!(text, "{start:<22}{row}{place}")?;
     }
     writeln!(

@@ -76,6 +76,8 @@ pub struct AlertReport {
     pub fired: String,
     /// When it would have been resolved; none when it still fires.
     pub resolved: Option<String>,
+    /// Whether it would have ended because its version or segment had no more records, while others had.
+    pub gone: bool,
     /// The worst severity.
     pub severity: &'static str,
     /// Whether a retraining would have been asked for.
@@ -294,6 +296,12 @@ fn alerts(replayed: &Replayed) -> Vec<AlertReport> {
                 _ => {}
             }
         }
+        for id in &window.gone {
+            if let Some(alert) = firing.remove(id).and_then(|place| found.get_mut(place)) {
+                alert.resolved = Some(window.end.to_string());
+                alert.gone = true;
+            }
+        }
         let place = window.requested_by.and_then(|id| firing.get(&id)).copied();
         if let Some(alert) = place.and_then(|place| found.get_mut(place))
             && window.retraining == Some(RetrainDecision::Request)
@@ -321,6 +329,7 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
         since: transition.change.since.to_string(),
         fired: window.end.to_string(),
         resolved: None,
+        gone: false,
         severity: transition.change.severity.as_str(),
         retraining: false,
         windows,

@@ -128,8 +128,14 @@ pub(super) fn said(measure: &MeasureReport) -> String {
         }
         None => {}
     }
-    if let Some(limit) = measure.threshold {
-        let _infallible = write!(text, ", limit {}", number(limit));
+    match (measure.verdict, measure.warn, measure.threshold) {
+        (Outcome::Warn, Some(warn), Some(limit)) => {
+            let _infallible = write!(text, ", limit of a warning {}, of drift {}", number(warn), number(limit));
+        }
+        (_, _, Some(limit)) => {
+            let _infallible = write!(text, ", limit {}", number(limit));
+        }
+        _ => {}
     }
     if let Some(floor) = within_noise(measure) {
         let _infallible = write!(text, ", within the noise (up to {})", number(floor));
@@ -149,21 +155,19 @@ pub(super) fn within_noise(measure: &MeasureReport) -> Option<f64> {
 fn movement(column: &ColumnReport) -> String {
     let (before, after) = (&column.baseline, &column.window);
     if after.rows > 0 && after.values == 0 {
-        return "no value in the window".to_owned();
+        return "no valid value in the window".to_owned();
     }
     let nulls = |summary: &super::Summary| percent(summary.nulls(), summary.rows);
-    let mut text = match (before.mean.zip(after.mean), before.top.first()) {
-        (Some((before, after)), _) => format!("mean {} to {}", number(before), number(after)),
-        (None, Some((name, share))) => {
-            let now = after.top.iter().find(|(other, _)| other == name).map_or(0.0, |(_, share)| *share);
-            format!("{} {:.0} % to {:.0} %", shortened(&plain(name), 10), share * 100.0, now * 100.0)
-        }
-        (None, None) => String::new(),
-    };
-    if before.nulls() * after.rows.max(1) != after.nulls() * before.rows.max(1) {
-        let _infallible = write!(text, ", null {} to {}", nulls(before), nulls(after));
+    let mut parts: Vec<String> = Vec::new();
+    if let Some((before, after)) = before.mean.zip(after.mean) {
+        parts.push(format!("mean {} to {}", number(before), number(after)));
+    } else if let Some((name, before, after)) = column.most_moved() {
+        parts.push(format!("{} {:.0} % to {:.0} %", shortened(&plain(name), 10), before * 100.0, after * 100.0));
     }
-    shortened(&text, WIDTH - 12 - NAME - 2 * SPARK)
+    if before.nulls() * after.rows.max(1) != after.nulls() * before.rows.max(1) {
+        parts.push(format!("null {} to {}", nulls(before), nulls(after)));
+    }
+    shortened(&parts.join(", "), WIDTH - 12 - NAME - 2 * SPARK)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

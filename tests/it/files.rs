@@ -375,3 +375,57 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     let html = fs::read_to_string(&page).unwrap();
     assert!(html.contains("<svg") && !html.contains("<script") && html.len() < 500_000, "{}", html.len());
 }
+
+#[test]
+fn what_two_files_do_not_share_is_said_before_anything_is_concluded_from_it() {
+    let folder = Folder::new();
+    let base = folder.parquet("base.parquet", &rows(500, 0, |_, _| {}));
+    let renamed = |from: usize, name: &dyn Fn(&str) -> String| {
+        let rows = rows(500, 500, |_, _| {});
+        let columns = rows.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        let renamed = columns.iter().enumerate().map(|(index, column)| {
+            (if index < from { column.clone() } else { name(column) }, Arc::clone(rows.column(index)), true)
+        });
+        RecordBatch::try_from_iter_with_nullable(renamed).unwrap()
+    };
+
+    // Nothing in common: another file, or names written in another way.
+    let other = folder.parquet("other.parquet", &renamed(0, &|name| format!("features.{name}")));
+    let output = driftd(&["compare", &base, &other]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("have no column in common: there is nothing to compare"), "{said}");
+    assert!(said.contains("only the window has: features.a, features.b, features.k"), "{said}");
+    // Some in common: the verdict says what it rests on.
+    let part = folder.parquet("part.parquet", &renamed(1, &|name| format!("features.{name}")));
+    let said = text(&driftd(&["compare", &base, &part]));
+    assert!(said.contains("Drift: 2 of 3 columns moved, because the window does not have them: b, k."), "{said}");
+
+    // A limit that nothing is held against.
+    let output = driftd(&["compare", &base, &base, "--limit", "ks=0.1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("--limit ks: ks is not computed for any of these columns\nhint: --measure ks"));
+
+    // What moved is shown, not what is frequent; the limit that was passed, not the one that was not; each category once.
+    let moved = rows(500, 500, |index, row| {
+        if index % 5 == 0 && row.k.as_deref() == Some("z") {
+            row.k = Some("new".to_owned());
+        }
+    });
+    let moved = folder.parquet("moved.parquet", &moved);
+    let said = text(&driftd(&["compare", &base, &moved, "--limit", "unseen_share=0.01,0.9", "--column", "k"]));
+    assert!(said.contains("new 0 % to ") || said.contains("z 33 % to "), "{said}");
+    assert!(said.contains("limit of a warning 0.01, of drift 0.9"), "{said}");
+    assert_eq!(said.matches("`new`").count(), 1, "{said}");
+
+    // A flat file for a monitor of nested records: what is there is listed, and the way to read it is named.
+    let monitor = folder.path("monitor.toml");
+    let config = "name = \"m\"\n[source]\ntopics = [\"m\"]\ntime = \"ts\"\n[window]\nlength = \"1h\"\n[[segments]]\nname = \"kind\"\npath = \"customer.k\"\n\
+                  [[columns]]\nname = \"a\"\ntype = \"numeric\"\npath = \"features.a\"\n";
+    fs::write(&monitor, config).unwrap();
+    fs::write(folder.path("log.jsonl"), "{\"ts\":1700000000}\n").unwrap();
+    let log = folder.path("log.jsonl");
+    let said = text(&driftd(&["replay", "--monitor", &monitor, "--baseline", &base, &log]));
+    let wanted = "the segment `customer.k` is not in the file, which has: a, b, k";
+    assert!(said.contains(wanted) && said.contains("`--by-name` reads flat training data"), "{said}");
+}

@@ -100,7 +100,12 @@ pub fn explain(pair: &Pair<'_>, sides: Option<&Sides>) -> Vec<Reason> {
         reasons.extend(null_share(pair));
         reasons.extend(contribution::reason(pair));
     }
-    reasons.extend(direction(pair, sides));
+    let named = |category: &str| {
+        let quoted = format!("`{category}`");
+        reasons.iter().any(|reason| reason.cause == Cause::Bins && reason.text.contains(&quoted))
+    };
+    let direction = direction(pair, sides, named);
+    reasons.extend(direction);
     reasons
 }
 
@@ -157,7 +162,7 @@ fn gone(before: &Distribution, after: &Distribution) -> Vec<Reason> {
 fn invalid(pair: &Pair<'_>) -> impl Iterator<Item = Reason> {
     let (before, after) = (pair.baseline(), pair.window());
     let kinds = [
-        (Absence::WrongType, Cause::WrongType, "of another type than declared"),
+        (Absence::WrongType, Cause::WrongType, "of another type than the column's"),
         (Absence::Infinite, Cause::Infinite, "infinite, as of a division by zero"),
         (Absence::Nan, Cause::Nan, "not a number (NaN)"),
     ];
@@ -200,7 +205,8 @@ fn hidden_direction(pair: &Pair<'_>) -> Option<Reason> {
     Some(Reason::new(Cause::Direction, format!("the mean moved by {by:+.2} baseline standard deviations{spread}")))
 }
 
-fn direction(pair: &Pair<'_>, sides: Option<&Sides>) -> Option<Reason> {
+/// How the values moved as a whole; nothing about a category that is `named` already.
+fn direction(pair: &Pair<'_>, sides: Option<&Sides>, named: impl Fn(&str) -> bool) -> Option<Reason> {
     if pair.window().is_sensitive() && pair.categorical_binning().is_none() {
         return hidden_direction(pair);
     }
@@ -220,7 +226,7 @@ fn direction(pair: &Pair<'_>, sides: Option<&Sides>) -> Option<Reason> {
             format!("mean {} to {}{by}{spread}{quantiles}", number(before), number(after)),
         ));
     }
-    let (category, before, after) = moved.category?;
+    let (category, before, after) = moved.category.filter(|(category, ..)| !named(category))?;
     Some(Reason::new(
         Cause::Direction,
         format!("`{category}` changed most: {:.1} % to {:.1} %", before * 100.0, after * 100.0),

@@ -23,7 +23,7 @@ use crate::record::{
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
     /// What is needed beside the columns is not in the file.
-    #[error("{what} `{path}` is not in the file, which has: {available}{}", hint(.near.as_deref()))]
+    #[error("{what} `{path}` is not in the file, which has: {available}{}", hint(path, .near.as_deref()))]
     MissingPath {
         /// What lies there, such as "the event time".
         what: &'static str,
@@ -39,8 +39,12 @@ pub enum ConvertError {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
-fn hint(near: Option<&str>) -> String {
-    near.map_or_else(String::new, |near| format!("\nhint: did you mean `{near}`?"))
+fn hint(path: &str, near: Option<&str>) -> String {
+    let Some(near) = near else { return String::new() };
+    // A flat file: the path is right for records from Kafka.
+    let flat = path.rsplit_once('.').is_some_and(|(_, name)| name == near);
+    let flat = if flat { " `--by-name` reads flat training data by the names in the monitor" } else { "" };
+    format!("\nhint: did you mean `{near}`?{flat}")
 }
 
 /// Names of columns in a message, at most.
@@ -61,14 +65,22 @@ pub(super) struct Converter {
 impl TableRows {
     /// Every path that is read.
     pub(super) fn paths(&self) -> impl Iterator<Item = &FieldPath> {
-        let layout = &self.layout;
-        let beside = layout.time.iter().chain(&layout.version).chain(layout.filters.iter().map(|(path, _)| path));
-        let columns = self.schema.columns().iter().map(|column| &column.path);
-        columns.chain(layout.segments.iter().map(|(_, path)| path)).chain(beside.filter(|_| self.timed))
+        self.schema.columns().iter().map(|column| &column.path).chain(self.needed())
     }
 
-    /// The fields of a file in which these paths begin.
+    /// The paths without which a file is refused.
+    fn needed(&self) -> impl Iterator<Item = &FieldPath> {
+        let layout = &self.layout;
+        let beside = layout.time.iter().chain(&layout.version).chain(layout.filters.iter().map(|(path, _)| path));
+        layout.segments.iter().map(|(_, path)| path).chain(beside.filter(|_| self.timed))
+    }
+
+    /// The fields of a file in which these paths begin. All of them when one that is needed is not there: the refusal lists
+    /// what is.
     pub(super) fn roots(&self, fields: &Fields) -> Vec<usize> {
+        if self.needed().any(|path| root(fields, path).is_none()) {
+            return (0..fields.len()).collect();
+        }
         self.paths().filter_map(|path| root(fields, path)).map(|(index, _)| index).collect()
     }
 }

@@ -220,7 +220,7 @@ fn run_round(cluster: &Cluster, kafka: &str, seed: u64, seconds: u64, faults: &[
 fn build_baseline(world: &World, monitor: &str, training: &[String]) {
     let file = world.folder.path().join("training.jsonl");
     std::fs::write(&file, training.join("\n")).unwrap();
-    world.driftd(&["baseline", "build", monitor, "--from", file.to_str().unwrap()]);
+    world.driftd(&["baseline", "build", "--monitor", monitor, "--from", file.to_str().unwrap()]);
 }
 
 /// After the last fault records still come: every partition is counted again soon, by daemons that nobody restarts.

@@ -360,7 +360,7 @@ impl World {
         let file = self.folder.path().join("training.jsonl");
         fs::write(&file, training.join("\n")).unwrap();
         let (monitor, file) = (self.monitor_file(), file.display().to_string());
-        self.driftd(&["baseline", "build", monitor.to_str().unwrap(), "--from", &file]);
+        self.driftd(&["baseline", "build", "--monitor", monitor.to_str().unwrap(), "--from", &file]);
     }
 
     pub fn start_daemon(&self, name: &str, fault: Option<&str>) -> Daemon {
@@ -413,11 +413,11 @@ impl World {
                 outcome.unwrap();
             }
         });
-        let deadline = Instant::now() + Duration::from_mins(1);
+        // On a busy machine a broker may take its time.
+        let deadline = Instant::now() + Duration::from_mins(5);
         let known = || {
-            // On a busy machine a broker may take its time.
             let metadata = self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5));
-            let grown = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() == partitions as usize;
+            let grown = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() >= partitions as usize;
             metadata.is_ok_and(|metadata| metadata.topics().iter().any(grown))
         };
         while !known() {
