@@ -217,7 +217,7 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
         // Files of two different things, or with the names written in another way.
         if !before.columns.iter().any(|column| of(&after, &column.name).is_some()) {
             return Err(CliError::Failed(format!(
-                "{} and {} have no column in common: there is nothing to compare\n{}",
+                "the columns of {} are not in {}: there is nothing to compare\n{}",
                 baseline.name(),
                 window.name(),
                 notes.join("\n")

@@ -108,9 +108,10 @@ impl Drop for Daemon {
 }
 
 /// What came, and whether it is refused with a 500 from now on.
-#[derive(Default)]
 struct Inbox {
-    received: Mutex<Vec<(HeaderMap, String)>>,
+    verifier: standardwebhooks::Webhook,
+    /// Id and event of each, or what is wrong with it: a signature is right for some minutes only.
+    received: Mutex<Vec<Result<(String, Value), String>>>,
     failing: AtomicBool,
 }
 
@@ -123,13 +124,14 @@ pub struct Webhooks {
 
 impl Webhooks {
     pub(super) fn start(runtime: &Runtime) -> Self {
-        let inbox = Arc::new(Inbox::default());
+        let secret =
+            format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
+        let verifier = standardwebhooks::Webhook::new(&secret).unwrap();
+        let inbox = Arc::new(Inbox { verifier, received: Mutex::default(), failing: AtomicBool::new(false) });
         let router = Router::new().route("/", post(take)).with_state(Arc::clone(&inbox));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await });
-        let secret =
-            format!("whsec_{}", base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [9u8; 24]));
         Self { address, secret, inbox }
     }
 
@@ -140,16 +142,8 @@ impl Webhooks {
 
     /// What came: id and event. Signatures are verified with the reference implementation.
     pub fn received(&self) -> Vec<(String, Value)> {
-        let verifier = standardwebhooks::Webhook::new(&self.secret).unwrap();
         let received = self.inbox.received.lock().unwrap();
-        received
-            .iter()
-            .map(|(headers, body)| {
-                let id = headers["webhook-id"].to_str().unwrap().to_owned();
-                verifier.verify(body.as_bytes(), headers).expect("the signature is right");
-                (id, serde_json::from_str(body).unwrap())
-            })
-            .collect()
+        received.iter().map(|event| event.clone().expect("a signed event")).collect()
     }
 }
 
@@ -157,7 +151,12 @@ async fn take(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: String)
     if inbox.failing.load(Ordering::SeqCst) {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
-    inbox.received.lock().unwrap().push((headers, body));
+    let event = || {
+        inbox.verifier.verify(body.as_bytes(), &headers).map_err(|error| format!("{error}: {body}"))?;
+        let id = headers["webhook-id"].to_str().map_err(|error| error.to_string())?;
+        Ok((id.to_owned(), serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?))
+    };
+    inbox.received.lock().unwrap().push(event());
     StatusCode::NO_CONTENT
 }
 
