@@ -31,7 +31,9 @@ pub use evidence::{
 pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group, message_id};
 pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Seen, Severity};
 pub use matcher::{Labels, Matcher, all_match};
-pub use operational::{HeldBack, MIN_RECORDS, OperationalFacts, OperationalLimits, OperationalRule, Sign};
+pub use operational::{
+    HeldBack, MIN_RECORDS, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, Sign,
+};
 pub use routing::{
     AlertFacts, BROKEN_FEED, GroupKey, GroupTiming, InhibitRule, Route, Routing, Silence, Suppression,
     Surroundings, explains,

@@ -164,7 +164,8 @@ impl OperationalRule {
                  what each has."
             }
             Self::BaselineMissing => {
-                "Build one (driftd baseline build), or learn it from the first windows (`baseline.learn`)."
+                "Build one for the columns as they are (driftd baseline build), make one from closed windows (page of baselines), or, \
+                 when there never was one, learn it from the first windows (`baseline.learn`)."
             }
             Self::SegmentWithoutBaseline => {
                 "Make a baseline from windows that have these segments (page of baselines), or build one from newer training data \
@@ -283,14 +284,46 @@ pub struct OperationalFacts {
     pub conflicts: Vec<String>,
     /// In what the configurations of running daemons differ, in words.
     pub differences: Vec<String>,
-    /// Whether the newest window closed without a baseline, and none is being learnt.
-    pub baseline_missing: bool,
+    /// Why windows close without a baseline, when they do and none is being learnt.
+    pub baseline_missing: Option<MissingBaseline>,
     /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
     /// first window that was not judged.
     pub segments: Vec<(String, String)>,
     /// Retraining requests that got no answer in time lately.
     pub unanswered: u64,
 }
+
+/// Why there is nothing to compare windows with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissingBaseline {
+    /// No version is active.
+    NoneActive,
+    /// The active version was made for other columns.
+    Unfit {
+        /// The version.
+        version: i32,
+        /// The columns for which it does not fit; empty when only their order differs.
+        columns: Vec<String>,
+    },
+}
+
+impl MissingBaseline {
+    fn words(&self) -> String {
+        match self {
+            Self::NoneActive => "windows close and there is no baseline to compare them with".to_owned(),
+            Self::Unfit { version, columns } if columns.is_empty() => format!(
+                "windows close and are compared with nothing: baseline version {version} has the columns in another order"
+            ),
+            Self::Unfit { version, columns } => format!(
+                "windows close and are compared with nothing: baseline version {version} does not fit the monitor's columns: {}",
+                listed(columns, NAMED_COLUMNS)
+            ),
+        }
+    }
+}
+
+/// Columns that one alert names.
+const NAMED_COLUMNS: usize = 10;
 
 /// A partition in which an open transaction keeps messages from being read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -499,8 +532,8 @@ impl OperationalFacts {
         signs.push(Sign::new(Rule::SeriesLimit, full));
         signs.push(Sign::of_all(Rule::ConflictingReaders, &self.conflicts));
         signs.push(Sign::of_all(Rule::ConfigurationsDiffer, &self.differences));
-        let missing = "windows close and there is no baseline to compare them with".to_owned();
-        signs.push(Sign::new(Rule::BaselineMissing, self.baseline_missing.then_some(missing)));
+        let missing = self.baseline_missing.as_ref().map(MissingBaseline::words);
+        signs.push(Sign::new(Rule::BaselineMissing, missing));
         signs.push(Sign::new(Rule::SegmentWithoutBaseline, segments_in_words(&self.segments)));
         let unanswered = format!("{} got no answer in time", number_of(self.unanswered, "retraining request"));
         signs.push(Sign::new(Rule::RetrainingUnanswered, (self.unanswered > 0).then_some(unanswered)));

@@ -80,7 +80,8 @@ async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[St
     let watched = Watched {
         scope,
         topics,
-        learning: monitor.learn.is_some(),
+        schema: &monitor.schema,
+        learns: monitor.learn.is_some(),
         unknown_topics: &unknown,
         max_series: monitor.counting.max_series,
         min_records: monitor.rules.judge.min_records.max(1),

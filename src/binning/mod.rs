@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::record::{ColumnType, MAX_COLUMNS, ModelSchema};
+use crate::record::{Column, ColumnType, MAX_COLUMNS, ModelSchema};
 
 /// How the values of one column are put into bins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,19 +165,36 @@ impl BinningSet {
     #[must_use]
     pub fn fits(&self, schema: &ModelSchema) -> bool {
         self.columns.len() == schema.columns().len()
-            && self.columns.iter().zip(schema.columns()).all(|((name, binning), column)| {
-                *name == column.name
-                    && self.is_sensitive(name) == column.sensitive
-                    && match binning {
-                        Binning::Numeric(_) | Binning::UniversalNumeric => {
-                            column.column_type == ColumnType::Numeric
-                        }
-                        Binning::Categorical(_) => {
-                            !matches!(column.column_type, ColumnType::Numeric | ColumnType::Embedding)
-                        }
-                        Binning::Embedding(_) => column.column_type == ColumnType::Embedding,
-                    }
-            })
+            && self
+                .columns
+                .iter()
+                .zip(schema.columns())
+                .all(|((name, binning), column)| *name == column.name && self.fits_column(binning, column))
+    }
+
+    /// The columns for which this set does not fit a schema: those that one of the two lacks, and those that have another type
+    /// in it or are sensitive in one alone. Empty when it fits, and when nothing but the order differs.
+    #[must_use]
+    pub fn unfit_columns(&self, schema: &ModelSchema) -> Vec<String> {
+        let binning =
+            |wanted: &str| self.columns.iter().find(|(name, _)| name == wanted).map(|(_, binning)| binning);
+        let fits =
+            |column: &Column| binning(&column.name).is_some_and(|binning| self.fits_column(binning, column));
+        let unfit = schema.columns().iter().filter(|column| !fits(column)).map(|column| &column.name);
+        let is_wanted = |name: &String| schema.columns().iter().any(|column| column.name == *name);
+        let unwanted = self.columns.iter().map(|(name, _)| name).filter(|name| !is_wanted(name));
+        unfit.chain(unwanted).cloned().collect()
+    }
+
+    fn fits_column(&self, binning: &Binning, column: &Column) -> bool {
+        self.is_sensitive(&column.name) == column.sensitive
+            && match binning {
+                Binning::Numeric(_) | Binning::UniversalNumeric => column.column_type == ColumnType::Numeric,
+                Binning::Categorical(_) => {
+                    !matches!(column.column_type, ColumnType::Numeric | ColumnType::Embedding)
+                }
+                Binning::Embedding(_) => column.column_type == ColumnType::Embedding,
+            }
     }
 
     /// Equal for equal content.
@@ -213,6 +230,31 @@ const NAMESPACE: u128 = 0x6472_6966_7464_4269_6e6e_696e_6753_6574;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_set_that_does_not_fit_names_the_columns() {
+        let set = BinningSet::universal(
+            &ModelSchema::of_features(&[
+                ("a", ColumnType::Numeric),
+                ("b", ColumnType::Numeric),
+                ("c", ColumnType::Categorical),
+            ])
+            .unwrap(),
+        );
+        let unfit = |columns: &[(&str, ColumnType)]| {
+            let schema = ModelSchema::of_features(columns).unwrap();
+            (set.fits(&schema), set.unfit_columns(&schema))
+        };
+        let (numeric, categorical) = (ColumnType::Numeric, ColumnType::Categorical);
+        assert_eq!(unfit(&[("a", numeric), ("b", numeric), ("c", categorical)]), (true, vec![]));
+        assert_eq!(
+            unfit(&[("b", numeric), ("a", numeric), ("c", categorical)]),
+            (false, vec![]),
+            "the order alone"
+        );
+        let found = unfit(&[("a", categorical), ("c", categorical), ("d", numeric)]);
+        assert_eq!(found, (false, vec!["a".to_owned(), "d".to_owned(), "b".to_owned()]));
+    }
 
     #[test]
     fn the_id_of_a_set_is_that_of_its_text_and_never_changes() {

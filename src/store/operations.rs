@@ -16,10 +16,12 @@ use super::readers::conflicts;
 use super::session::Session;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::alert::{
-    ChangeReason, HeldBack, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts, Sign,
+    ChangeReason, HeldBack, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts,
+    Sign,
 };
+use crate::binning::BinningSet;
 use crate::decision::{LookScope, decide_look};
-use crate::record::{EventTime, FieldPath, RejectReason, TimeFormat, number_of, plural};
+use crate::record::{EventTime, FieldPath, ModelSchema, RejectReason, TimeFormat, number_of, plural};
 use crate::view::{NotCounted, Reading};
 use crate::window::Partition;
 
@@ -41,8 +43,10 @@ pub struct Watched<'a> {
     pub scope: LookScope<'a>,
     /// The topics it reads.
     pub topics: &'a [String],
-    /// Whether a baseline is being learnt.
-    pub learning: bool,
+    /// Its columns.
+    pub schema: &'a ModelSchema,
+    /// Whether a baseline is learnt as long as there is none.
+    pub learns: bool,
     /// Topics of its configuration that no broker has ever shown.
     pub unknown_topics: &'a [String],
     /// Versions and segments that are counted apart.
@@ -383,6 +387,10 @@ async fn facts(
     .bind(monitor)
     .fetch_optional(&mut *connection)
     .await?;
+    let baseline_missing = match newest.as_deref() {
+        Some("no_baseline") => missing_baseline(&mut *connection, monitor, watched.schema, watched.learns).await?,
+        _ => None,
+    };
     let unanswered: i64 = sqlx::query_scalar(
         "select count(*) from retraining_request
          where monitor = $1 and state = 'expired' and updated_at > now() - interval '1 day'",
@@ -417,11 +425,36 @@ async fn facts(
         held,
         conflicts,
         differences,
-        baseline_missing: newest.as_deref() == Some("no_baseline") && !watched.learning,
+        baseline_missing,
         segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
         unanswered: count(unanswered),
     };
     Ok((facts, now))
+}
+
+/// Why windows have no baseline; none when one is being learnt, or the next ones have one.
+async fn missing_baseline(
+    connection: &mut Session,
+    monitor: &str,
+    schema: &ModelSchema,
+    learns: bool,
+) -> Result<Option<MissingBaseline>, sqlx::Error> {
+    let active: Option<(i32, Json<BinningSet>)> = sqlx::query_as(
+        "select b.version, n.columns from baseline b join binning n on n.id = b.binning_id
+         where b.monitor = $1 and b.active",
+    )
+    .bind(monitor)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some((version, Json(binnings))) = active {
+        let unfit = || MissingBaseline::Unfit { version, columns: binnings.unfit_columns(schema) };
+        return Ok((!binnings.fits(schema)).then(unfit));
+    }
+    let any: bool = sqlx::query_scalar("select exists (select from baseline where monitor = $1)")
+        .bind(monitor)
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok((any || !learns).then_some(MissingBaseline::NoneActive))
 }
 
 /// The newest examples of each reason: where they lie, and why they were not counted; with the hint of the first.

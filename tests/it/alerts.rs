@@ -8,7 +8,7 @@ use driftd::alert::{
     OperationalLimits, Routing, RuleKind, Severity, Transition,
 };
 use driftd::decision::{ChangedAlert, LookScope, Notification};
-use driftd::record::EventTime;
+use driftd::record::{ColumnType, EventTime, ModelSchema};
 use driftd::retrain::{RequestState, Step};
 use driftd::store::{AlertAction, AttemptOutcome, Moved, Replay, Store, Telling, Watched};
 use driftd::view::{AlertDetail, AlertFilter, RequestDetail};
@@ -339,10 +339,12 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
     let receivers = ["mail".to_owned()];
     let scope = LookScope { monitor: "m", labels: &labels, receivers: &receivers, routing: &desk.routing };
     let (topics, limits) = (["t".to_owned()], OperationalLimits::default());
+    let schema = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
     let watched = Watched {
         scope,
         topics: &topics,
-        learning: false,
+        schema: &schema,
+        learns: false,
         max_series: 1_000,
         unknown_topics: &[],
         min_records: 1,

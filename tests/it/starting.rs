@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use driftd::alert::{Labels, OperationalLimits, Routing};
 use driftd::decision::LookScope;
+use driftd::record::{ColumnType, ModelSchema};
 use driftd::store::Watched;
 
 use crate::operations::Proxy;
-use crate::support::{Daemon, Options, World, number, private, services};
+use crate::support::{Daemon, Options, TRAINING_ROWS, World, bike_records, number, private, services};
 
 fn wait_for_status(world: &World, daemon: &str, path: &str, wanted: u16, seconds: u64) -> String {
     let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -188,13 +189,19 @@ fn a_daemon_without_a_partition_stands_by_and_is_ready() {
 
 /// What operational looks find of a rule; as many looks as it takes to fire, or to resolve.
 fn firing(world: &World, rule: &'static str) -> Option<String> {
+    firing_with(world, &ModelSchema::of_features(&[("temp", ColumnType::Numeric)]).unwrap(), rule)
+}
+
+/// As [`firing`], of a monitor with these columns.
+fn firing_with(world: &World, schema: &ModelSchema, rule: &'static str) -> Option<String> {
     let store = world.store();
     let (labels, routing) = (Labels::new(), Routing::default());
     let topics = [world.topic.clone()];
     let watched = Watched {
         scope: LookScope { monitor: "bike-demand", labels: &labels, receivers: &[], routing: &routing },
         topics: &topics,
-        learning: true,
+        schema,
+        learns: true,
         max_series: 1_000,
         unknown_topics: &[],
         min_records: 1,
@@ -354,4 +361,35 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("is not driftd"), "{text}");
     assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_baseline_that_does_not_fit_the_columns_is_said_whether_or_not_one_is_learnt() {
+    let Some(services) = services("a baseline of other columns") else { return };
+    let world = World::new(&services, &Options::default());
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    let text = std::fs::read_to_string(world.monitor_file()).unwrap();
+    let column = "[[columns]]\nname = \"fee\"\ntype = \"numeric\"\n[judge]\n";
+    std::fs::write(world.monitor_file(), text.replacen("[judge]\n", column, 1)).unwrap();
+    let daemon = world.start_daemon("a", None);
+    world.produce_in_turns(0, &live[..3_000]);
+    world.wait_for("a window without a baseline", 60, async |pool| {
+        let closed = "select count(*) from model_window where status = 'closed' and verdict = 'no_baseline'";
+        let closed = number(pool, closed).await?;
+        if closed > 0 { Ok(()) } else { Err(format!("{closed}")) }
+    });
+    assert_eq!(daemon.stop(), Some(0));
+    let numeric = ["temp", "hum", "windspeed", "cnt"].map(|name| (name, ColumnType::Numeric));
+    let categorical = ["hr", "weathersit"].map(|name| (name, ColumnType::Categorical));
+    let columns = |more: &[(&str, ColumnType)]| {
+        ModelSchema::of_features(&[&numeric[..], &categorical[..], more].concat()).unwrap()
+    };
+    let summary =
+        firing_with(&world, &columns(&[("fee", ColumnType::Numeric)]), "baseline_missing").expect("it fires");
+    let said = "baseline version 1 does not fit the monitor's columns: fee";
+    assert!(summary.contains(said), "{summary}");
+    // The windows to come have the columns of the baseline again.
+    assert_eq!(firing_with(&world, &columns(&[]), "baseline_missing"), None);
 }
