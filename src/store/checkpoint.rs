@@ -6,6 +6,7 @@
 //! or sees the window closed and is counted as late.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -50,6 +51,9 @@ pub struct Checkpoint {
     pub owner: String,
     /// Which shard of the tallies to add to.
     pub shard: i16,
+    /// When the positions were taken. What they say of the ends of logs held then, however long it takes to store them: while
+    /// the database was away, records may have come that are not among them.
+    pub taken_at: Instant,
 }
 
 /// What is stored of one monitor.
@@ -174,9 +178,9 @@ async fn move_positions(connection: &mut Session, checkpoint: &Checkpoint) -> Re
              next_offset = m.next,
              progressed_at = case when m.next <> m.base then now() else p.progressed_at end,
              quiet_since = case when not m.caught_up then null
-                                when m.next <> m.base then now()
-                                else coalesce(p.quiet_since, now()) end,
-             checked_at = now(),
+                                when m.next <> m.base then now() - make_interval(secs => $10)
+                                else coalesce(p.quiet_since, now() - make_interval(secs => $10)) end,
+             checked_at = now() - make_interval(secs => $10),
              anchor_offset = coalesce(m.anchor_offset, p.anchor_offset),
              anchor_hash = coalesce(m.anchor_hash, p.anchor_hash),
              fault = case when m.next = m.base then p.fault end,
@@ -196,6 +200,7 @@ async fn move_positions(connection: &mut Session, checkpoint: &Checkpoint) -> Re
     .bind(anchors)
     .bind(hashes)
     .bind(resets)
+    .bind(checkpoint.taken_at.elapsed().as_secs_f64())
     .execute(connection)
     .await
     .map_err(failed("move positions"))?;

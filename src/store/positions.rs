@@ -293,7 +293,7 @@ impl Store {
                         as stalled_for,
                     (extract(epoch from now() - greatest(m.counted_at, p.claimed_at)) * 1e6)::bigint
                         as unchanged_for,
-                    (extract(epoch from now() - greatest(m.active_at, p.claimed_at)) * 1e6)::bigint as inactive_for
+                    (extract(epoch from p.checked_at - greatest(m.active_at, p.claimed_at)) * 1e6)::bigint as inactive_for
              from source_partition p
              left join monitor_partition m
                     on m.monitor = $1 and m.topic = p.topic and m.partition = p.partition

@@ -28,7 +28,8 @@ pub struct PartitionView {
     pub quiet_for: Option<i64>,
     /// For how long nothing was read from it by its present reader.
     pub stalled_for: i64,
-    /// For how long nothing of the monitor has come in it while somebody reads it: records of other models may have.
+    /// For how long nothing of the monitor had come in it when its reader last confirmed: records of other models may have.
+    /// What came since is not known, so the time since then does not count.
     pub inactive_for: i64,
     /// For how long its newest event time has been the same while somebody reads it.
     pub unchanged_for: i64,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use driftd::alert::{ChangeKind, ChangeReason, SeriesAlerts};
 use driftd::baseline::build;
@@ -88,6 +89,7 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
         }],
         owner: "test".to_owned(),
         shard: 0,
+        taken_at: Instant::now(),
     }
 }
 
@@ -128,6 +130,41 @@ fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
     assert_eq!(counted(&world), (60, 60));
     let position = world.runtime.block_on(number(&world.pool, "select next_offset from source_partition"));
     assert_eq!(position, Ok(160));
+}
+
+#[test]
+fn a_partition_is_quiet_up_to_when_its_reader_looked_however_late_that_is_stored() {
+    let Some(services) = services("late checkpoints") else { return };
+    let world = World::new(&services, &Options::default());
+    let store = store(&world);
+    let at_end = |mut checkpoint: Checkpoint, ago: Duration| {
+        checkpoint.positions[0].caught_up = true;
+        checkpoint.taken_at = Instant::now().checked_sub(ago).unwrap();
+        world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
+    };
+    let view = || {
+        let topics = ["t".to_owned()];
+        let views = world.runtime.block_on(store.partition_views("m", &topics, 300_000_000)).unwrap();
+        let view = &views.partitions[0];
+        (view.quiet_for.unwrap(), view.inactive_for)
+    };
+    at_end(checkpoint(100, 150, delta(universal(), 50)), Duration::ZERO);
+    // Ten minutes later the database is back after a minute: the positions that are stored now were taken before it went away,
+    // when the partition had been quiet for nine of them. Who knows what came since.
+    let statements = [
+        "update source_partition set quiet_since = now() - interval '10 min', claimed_at = now() - interval '1 day'",
+        "update monitor_partition set active_at = now() - interval '10 min'",
+    ];
+    for statement in statements {
+        world.runtime.block_on(sqlx::query(statement).execute(&world.pool)).unwrap();
+    }
+    at_end(checkpoint(150, 150, MonitorDelta::default()), Duration::from_mins(1));
+    let minutes = |micros: i64| (micros + 30_000_000) / 60_000_000;
+    let (quiet, inactive) = view();
+    assert_eq!((minutes(quiet), minutes(inactive)), (9, 9));
+    // Messages that were stored as late: nothing was quiet before they were taken.
+    at_end(checkpoint(150, 160, delta(universal(), 10)), Duration::from_mins(1));
+    assert_eq!(minutes(view().0), 0);
 }
 
 #[test]

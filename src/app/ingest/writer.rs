@@ -40,6 +40,7 @@ impl Writer {
         anchors: Vec<(Partition, Anchor)>,
         deltas: Vec<oneshot::Receiver<Deltas>>,
     ) -> Stored {
+        let taken_at = Instant::now();
         let mut sums: HashMap<String, MonitorDelta> = HashMap::new();
         for deltas in deltas {
             let Ok(deltas) = deltas.await else { return Stored::Void("a counting thread did not answer") };
@@ -71,7 +72,8 @@ impl Writer {
                 })
             })
             .collect();
-        let mut checkpoint = Checkpoint { positions, monitors, owner: self.owner.clone(), shard: self.shard };
+        let mut checkpoint =
+            Checkpoint { positions, monitors, owner: self.owner.clone(), shard: self.shard, taken_at };
         let mut patience = Patience::new();
         loop {
             let started = Instant::now();
