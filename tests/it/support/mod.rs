@@ -139,6 +139,8 @@ impl World {
         let producer: BaseProducer = ClientConfig::new()
             .set("bootstrap.servers", &services.kafka)
             .set("queue.buffering.max.messages", "200000")
+            // Otherwise a busy broker makes it send again what it has sent, in another order.
+            .set("enable.idempotence", "true")
             .create()
             .unwrap();
         let world = Self {
