@@ -45,13 +45,13 @@ pub enum KafkaError {
     },
     /// The settings cannot be used; trying again does not help.
     #[error(
-        "kafka: the settings for `{brokers}` cannot be used: {source}\nhint: look at `[kafka]` and `kafka.properties`"
+        "kafka: the settings for `{brokers}` cannot be used: {why}\nhint: look at `[kafka]` and `kafka.properties`"
     )]
     Settings {
         /// The brokers that are configured.
         brokers: String,
-        /// What librdkafka says.
-        source: ClientError,
+        /// What librdkafka says, without the value: it may be a secret, also of a property whose name is misspelt.
+        why: String,
     },
     /// The polling thread could not be started.
     #[error("kafka: cannot start the polling thread: {0}")]
@@ -72,7 +72,14 @@ pub enum KafkaError {
 
 pub(super) fn refused(brokers: &str) -> impl FnOnce(ClientError) -> KafkaError {
     let brokers = brokers.to_owned();
-    move |source| KafkaError::Settings { brokers, source }
+    move |error| KafkaError::Settings { brokers, why: without_value(&error) }
+}
+
+fn without_value(error: &ClientError) -> String {
+    match error {
+        ClientError::ClientConfig(_, said, _, value) => said.replace(&format!("\"{value}\""), "\"******\""),
+        other => other.to_string(),
+    }
 }
 
 pub(super) fn failed(attempted: impl Into<String>) -> impl FnOnce(ClientError) -> KafkaError {
@@ -261,5 +268,25 @@ impl TopicNames {
         let shared: Arc<str> = name.into();
         self.0.push(Arc::clone(&shared));
         shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_property_is_said_without_its_value() {
+        let refusal = |key: &str, value: &str| {
+            let built = ClientConfig::new().set(key, value).create::<BaseConsumer>();
+            built.map(|_| ()).map_err(refused("127.0.0.1:9092")).unwrap_err().to_string()
+        };
+        for key in ["ssl.key.pasword", "security.protocol"] {
+            let said = refusal(key, "hunter2");
+            assert!(said.contains(&format!("\"{key}\"")) && !said.contains("hunter2"), "{said}");
+        }
     }
 }
