@@ -31,8 +31,6 @@ pub(super) struct Context {
     /// Whether the group has answered with an assignment, be it an empty one.
     joined: AtomicBool,
     ends: Mutex<Ends>,
-    /// When the statistics last said that the place in the group is steady; none when the latest say otherwise.
-    steady: Mutex<Option<Instant>>,
     /// Counts the statistics that came.
     ends_serial: AtomicU64,
     /// A moment before the client was created, from which statistics count their age.
@@ -46,9 +44,11 @@ pub(super) struct Context {
     pub(super) trouble: Trouble,
 }
 
-/// The ends of all partitions, as the latest statistics have them.
+/// The ends of all partitions and the place in the group, as the latest statistics have them.
 #[derive(Default)]
 struct Ends {
+    /// Whether the place in the group is steady.
+    steady: bool,
     came_at: Option<Instant>,
     taken_at: Option<Instant>,
     partitions: HashMap<Partition, LogEnd>,
@@ -66,7 +66,6 @@ impl Context {
             owned: Mutex::default(),
             joined: AtomicBool::new(false),
             ends: Mutex::default(),
-            steady: Mutex::default(),
             ends_serial: AtomicU64::new(0),
             born: Instant::now(),
             revoke_budget,
@@ -112,7 +111,8 @@ impl Context {
 
     /// When the place in the group was seen to be steady, as the latest statistics have it.
     pub(super) fn steady(&self) -> Option<Instant> {
-        *self.steady.lock().unwrap_or_else(PoisonError::into_inner)
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.taken_at.filter(|_| ends.steady)
     }
 
     /// What the statistics of the last seconds say about the end of a partition.
@@ -218,11 +218,9 @@ impl ClientContext for Context {
             }
         }
         let age = Duration::from_micros(u64::try_from(statistics.age).unwrap_or(0));
-        let taken_at = self.born + age;
-        let steady = statistics.cgrp.is_some_and(|group| group.join_state == "steady").then_some(taken_at);
-        *self.steady.lock().unwrap_or_else(PoisonError::into_inner) = steady;
+        let steady = statistics.cgrp.is_some_and(|group| group.join_state == "steady");
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) =
-            Ends { came_at: Some(Instant::now()), taken_at: Some(taken_at), partitions: ends };
+            Ends { steady, came_at: Some(Instant::now()), taken_at: Some(self.born + age), partitions: ends };
         self.ends_serial.fetch_add(1, Ordering::Release);
     }
 

@@ -214,7 +214,7 @@ impl Poller<'_> {
     }
 
     fn subscribe(&mut self) {
-        let steady = self.consumer.context().steady();
+        let steady = || self.consumer.context().steady();
         let Some(topics) = self.subscription.due(steady, Instant::now()) else { return };
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         if let Err(error) = self.consumer.subscribe(&names) {
