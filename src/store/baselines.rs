@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::audit::record;
+use super::close::binning;
 use super::lengths::lengths;
 use super::membership::membership;
 use super::session::Session;
@@ -215,13 +216,7 @@ impl Store {
             let set = if let Some(set) = binnings.get(&id) {
                 Arc::clone(set)
             } else {
-                let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
-                    .bind(id)
-                    .fetch_one(&mut connection)
-                    .await
-                    .map_err(failed("read a binning"))?;
-                let set: Arc<BinningSet> =
-                    Arc::new(damaged(&format!("binning {id}"), serde_json::from_value(columns))?);
+                let set = binning(&mut connection, id).await?;
                 binnings.insert(id, Arc::clone(&set));
                 set
             };

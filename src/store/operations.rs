@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
+use super::close::binning;
 use super::configurations::differences;
 use super::learning::segments_without_baseline;
 use super::positions::seconds;
@@ -19,7 +21,6 @@ use crate::alert::{
     ChangeReason, HeldBack, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, SeriesAlerts,
     Sign,
 };
-use crate::binning::BinningSet;
 use crate::decision::{LookScope, decide_look};
 use crate::record::{EventTime, FieldPath, ModelSchema, RejectReason, TimeFormat, number_of, plural};
 use crate::view::{NotCounted, Reading};
@@ -102,8 +103,9 @@ impl Store {
         let Some(locked) = lock(&mut transaction, monitor, interval).await.map_err(failed(attempted))? else {
             return Ok(());
         };
+        let missing = missing_baseline(&mut transaction, &watched).await?;
         let (facts, counted) =
-            facts(&mut transaction, &watched, &locked.counted).await.map_err(failed(attempted))?;
+            facts(&mut transaction, &watched, &locked.counted, missing).await.map_err(failed(attempted))?;
         let signs: Vec<(Option<String>, Sign)> =
             facts.signs(watched.limits).into_iter().map(|sign| (None, sign)).collect();
         // Shares are judged again when there are enough new records.
@@ -298,6 +300,7 @@ async fn facts(
     connection: &mut Session,
     watched: &Watched<'_>,
     before: &Counted,
+    baseline_missing: Option<MissingBaseline>,
 ) -> Result<(OperationalFacts, Counted), sqlx::Error> {
     let monitor = watched.scope.monitor;
     let silent_for: Option<i64> = sqlx::query_scalar(
@@ -380,17 +383,6 @@ async fn facts(
         .iter()
         .map(|row| Ok((row.try_get("name")?, count(row.try_get("lost")?))))
         .collect::<Result<_, sqlx::Error>>()?;
-    let newest: Option<String> = sqlx::query_scalar(
-        "select verdict from model_window where monitor = $1 and segment = '*' and status = 'closed'
-         order by closed_at desc, id desc limit 1",
-    )
-    .bind(monitor)
-    .fetch_optional(&mut *connection)
-    .await?;
-    let baseline_missing = match newest.as_deref() {
-        Some("no_baseline") => missing_baseline(&mut *connection, monitor, watched.schema, watched.learns).await?,
-        _ => None,
-    };
     let unanswered: i64 = sqlx::query_scalar(
         "select count(*) from retraining_request
          where monitor = $1 and state = 'expired' and updated_at > now() - interval '1 day'",
@@ -432,29 +424,37 @@ async fn facts(
     Ok((facts, now))
 }
 
-/// Why windows have no baseline; none when one is being learnt, or the next ones have one.
+/// Why windows have no baseline; none when the newest one had one, when one is being learnt, and when the next windows will
+/// have one.
 async fn missing_baseline(
     connection: &mut Session,
-    monitor: &str,
-    schema: &ModelSchema,
-    learns: bool,
-) -> Result<Option<MissingBaseline>, sqlx::Error> {
-    let active: Option<(i32, Json<BinningSet>)> = sqlx::query_as(
-        "select b.version, n.columns from baseline b join binning n on n.id = b.binning_id
-         where b.monitor = $1 and b.active",
+    watched: &Watched<'_>,
+) -> Result<Option<MissingBaseline>, StoreError> {
+    let attempted = failed("look for the baseline of a monitor");
+    let monitor = watched.scope.monitor;
+    let newest: Option<String> = sqlx::query_scalar(
+        "select verdict from model_window where monitor = $1 and segment = '*' and status = 'closed'
+         order by closed_at desc, id desc limit 1",
     )
     .bind(monitor)
     .fetch_optional(&mut *connection)
-    .await?;
-    if let Some((version, Json(binnings))) = active {
-        let unfit = || MissingBaseline::Unfit { version, columns: binnings.unfit_columns(schema) };
-        return Ok((!binnings.fits(schema)).then(unfit));
+    .await
+    .map_err(&attempted)?;
+    if newest.as_deref() != Some("no_baseline") {
+        return Ok(None);
     }
-    let any: bool = sqlx::query_scalar("select exists (select from baseline where monitor = $1)")
-        .bind(monitor)
-        .fetch_one(&mut *connection)
-        .await?;
-    Ok((any || !learns).then_some(MissingBaseline::NoneActive))
+    let versions: Vec<(i32, Uuid, bool)> =
+        sqlx::query_as("select version, binning_id, active from baseline where monitor = $1")
+            .bind(monitor)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&attempted)?;
+    let Some((version, id, _)) = versions.iter().find(|(_, _, active)| *active) else {
+        return Ok((!versions.is_empty() || !watched.learns).then_some(MissingBaseline::NoneActive));
+    };
+    let binnings = binning(connection, *id).await?;
+    let unfit = || MissingBaseline::Unfit { version: *version, columns: binnings.unfit_columns(watched.schema) };
+    Ok((!binnings.fits(watched.schema)).then(unfit))
 }
 
 /// The newest examples of each reason: where they lie, and why they were not counted; with the hint of the first.
