@@ -52,6 +52,11 @@ pub struct RunningMonitor {
     pub parts: Parts,
 }
 
+/// Whether one of the monitors reads a topic.
+pub(super) fn is_read(monitors: &[Arc<RunningMonitor>], topic: &str) -> bool {
+    monitors.iter().any(|running| running.topics.matches(topic))
+}
+
 /// Applies the daemon's limits to its monitors.
 pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
     settings

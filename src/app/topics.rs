@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::monitors::RunningMonitor;
+use super::monitors::{RunningMonitor, is_read};
 use super::state::Shared;
 use crate::config::Topics;
 use crate::kafka::{SourceCommands, StartAt};
@@ -16,10 +16,7 @@ pub(super) async fn partitions_of(
     monitors: &[Arc<RunningMonitor>],
 ) -> Result<Vec<Partition>, String> {
     let monitors = monitors.to_vec();
-    commands
-        .partitions(move |topic| monitors.iter().any(|running| running.topics.matches(topic)))
-        .await
-        .map_err(|error| error.to_string())
+    commands.partitions(move |topic| is_read(&monitors, topic)).await.map_err(|error| error.to_string())
 }
 
 /// Makes partitions known, so that windows wait for them, and starts monitors that were never started: where `kafka.start`
@@ -69,8 +66,7 @@ pub(super) async fn look_at_topics(
     }
     shared.topics_missing(missing);
     let known = store.topics().await.map_err(|error| error.to_string())?;
-    let is_read = |topic: &String| monitors.iter().any(|running| running.topics.matches(topic));
-    let read: Vec<String> = known.into_iter().filter(is_read).collect();
+    let read: Vec<String> = known.into_iter().filter(|topic| is_read(&monitors, topic)).collect();
     let deleted: Vec<String> = read.iter().filter(|topic| !there.contains(topic.as_str())).cloned().collect();
     store.note_deleted(&read, &deleted).await.map_err(|error| error.to_string())
 }

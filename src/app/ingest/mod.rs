@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::monitors::{RunningMonitor, subscription};
+use super::monitors::{RunningMonitor, is_read, subscription};
 use super::state::Shared;
 use super::workers::{Pins, Workers};
 use crate::kafka::{Beginning, Source, SourceCommands, SourceEvent};
@@ -221,8 +221,7 @@ impl Ingest {
     /// reads any more are left alone until the group takes them back: reading them would move their positions past records
     /// that nobody counted.
     fn claim(&self, mut partitions: Vec<Partition>) {
-        partitions
-            .retain(|partition| self.monitors.iter().any(|running| running.topics.matches(&partition.topic)));
+        partitions.retain(|partition| is_read(&self.monitors, &partition.topic));
         let lookup = Lookup {
             store: self.store.clone(),
             commands: self.commands.clone(),
