@@ -336,7 +336,9 @@ impl Replay {
         let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
         self.last.insert(series.clone(), key.start);
         self.alerts.insert(series, alerts);
-        let gone = self.end_gone(key.start);
+        // Windows of one start close one after the other: what is gone at the first is gone at all.
+        let begins = self.done.last().is_none_or(|last| last.key.start != key.start);
+        let gone = if begins { self.end_gone(key.start) } else { Vec::new() };
         for changed in &changes {
             let change = &changed.transition.change;
             let alert = self.episodes.entry(change.id).or_default();
