@@ -386,8 +386,8 @@ fn a_baseline_that_does_not_fit_the_columns_is_said_whether_or_not_one_is_learnt
     let columns = |more: &[(&str, ColumnType)]| {
         ModelSchema::of_features(&[&numeric[..], &categorical[..], more].concat()).unwrap()
     };
-    let summary =
-        firing_with(&world, &columns(&[("fee", ColumnType::Numeric)]), "baseline_missing").expect("it fires");
+    let summary = firing_with(&world, &columns(&[("fee", ColumnType::Numeric)]), "baseline_missing")
+        .expect("an alert fires");
     let said = "baseline version 1 does not fit the monitor's columns: fee";
     assert!(summary.contains(said), "{summary}");
     // The windows to come have the columns of the baseline again.

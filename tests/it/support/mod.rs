@@ -419,7 +419,7 @@ impl World {
         let deadline = Instant::now() + Duration::from_mins(5);
         let known = || {
             let metadata = self.producer.client().fetch_metadata(Some(&self.topic), Duration::from_secs(5));
-            let grown = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() >= partitions as usize;
+            let grown = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() == partitions as usize;
             metadata.is_ok_and(|metadata| metadata.topics().iter().any(grown))
         };
         while !known() {
@@ -578,8 +578,8 @@ async fn create_topics(kafka: &str, topics: &[(&str, i32)]) {
     }
 }
 
-/// A port that nobody listens on, and that nobody else is given before somebody does: it lies below those that the kernel
-/// gives to whoever asks for any, connections that go out included.
+/// A port that nobody listens on and that this function returns once. It lies below the ephemeral ports, which the kernel gives
+/// to listeners on port 0 and to outgoing connections.
 pub fn free_port() -> u16 {
     const PORTS: std::ops::Range<u32> = 20_000..32_000;
     static GIVEN: AtomicU32 = AtomicU32::new(0);

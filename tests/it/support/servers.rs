@@ -64,7 +64,7 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Waits until its log has a text. What all daemons beside it logged is shown when it does not come.
+    /// Waits until its log has a text. Otherwise panics with the logs of all daemons of its world.
     pub fn wait_for_log(&self, text: &str, seconds: u64) {
         let deadline = Instant::now() + Duration::from_secs(seconds);
         while !self.log().contains(text) {
@@ -73,7 +73,7 @@ impl Daemon {
         }
     }
 
-    /// What it and the daemons beside it logged.
+    /// The logs of all daemons of its world.
     fn logs(&self) -> String {
         let beside = fs::read_dir(self.log.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
         let mut logs: Vec<PathBuf> = beside.filter(|path| path.extension() == self.log.extension()).collect();
