@@ -94,9 +94,14 @@ impl Vocabulary {
     /// # Errors
     /// With the first that makes no sense.
     pub fn check_all(&self, matchers: &[Matcher]) -> Result<(), String> {
-        matchers
-            .iter()
-            .try_for_each(|matcher| self.check(matcher).map_err(|error| format!("`{matcher}`: {error}")))
+        self.mistakes(matchers).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every matcher that makes no sense, in words.
+    #[must_use]
+    pub fn mistakes(&self, matchers: &[Matcher]) -> Vec<String> {
+        let mistake = |matcher: &Matcher| Some(format!("`{matcher}`: {}", self.check(matcher).err()?));
+        matchers.iter().filter_map(mistake).collect()
     }
 }
 

@@ -42,7 +42,10 @@ pub(super) async fn run(
             match judge.monitor(&running, &stop).await {
                 Ok(closed) => worked |= closed,
                 Err(error) => {
-                    tracing::warn!(monitor = %running.monitor.name, %error, "cannot judge windows yet");
+                    let monitor = &running.monitor.name;
+                    if judge.shared.complaints.is_due(monitor, &format!("judging: {error}")) {
+                        tracing::warn!(%monitor, %error, "cannot judge windows yet");
+                    }
                 }
             }
         }

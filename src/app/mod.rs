@@ -27,7 +27,6 @@ pub use status::{status, vocabulary};
 pub use wiring::{build_receiver, build_receivers, source_options, store_options};
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +37,7 @@ use crate::config::{ConfigError, Settings, UnreadError};
 use crate::http::{Listener, ListenerOptions};
 use crate::kafka::{Producer, Source};
 use crate::notify::ReceiverError;
-use crate::record::number_of;
+use crate::record::{listed, number_of};
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
 use state::{Common, Shared};
@@ -111,7 +110,7 @@ impl App {
         let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
         let source = Source::start(&source_options(&settings)?)?;
         let private = settings.daemon.http.listen.ip().is_loopback();
-        let common = Common::of(&settings);
+        let common = Common::of(&settings, &settings);
         let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, common, private));
         Ok(Self { settings, store, listener, shared, source })
     }
@@ -215,10 +214,7 @@ impl App {
             database,
         );
         supervisor.start("readers", readers.run(token.clone()));
-        supervisor.start(
-            "reload",
-            reload_loop(settings.path.clone(), Arc::clone(&shared), ingest_commands, reloads, token),
-        );
+        supervisor.start("reload", reload_loop(settings, Arc::clone(&shared), ingest_commands, reloads, token));
         tracing::info!(monitors = shared.monitors().len(), "driftd is running");
         let outcome = supervisor.run(STOP_GRACE).await;
         store.close().await;
@@ -248,9 +244,12 @@ fn worker_count(configured: usize) -> usize {
     }
 }
 
+/// Keys that are named at most after a reload.
+const CHANGED_KEYS: usize = 20;
+
 /// Takes reload requests: thresholds, receivers and monitors change at once or not at all.
 async fn reload_loop(
-    path: PathBuf,
+    started: Settings,
     shared: Arc<Shared>,
     ingest: mpsc::Sender<ingest::Command>,
     mut requests: mpsc::Receiver<ReloadRequest>,
@@ -266,23 +265,29 @@ async fn reload_loop(
             stop.cancelled().await;
             return Ok(());
         };
-        let outcome = reload(&path, &shared, &ingest).await;
+        let outcome = reload(&started, &shared, &ingest).await;
         shared.metrics.reload(outcome.is_ok());
         match &outcome {
-            Ok(summary) => tracing::info!("{summary}"),
+            Ok(Reloaded { summary, needs_restart }) => {
+                tracing::info!("{summary}");
+                if !needs_restart.is_empty() {
+                    let keys = listed(needs_restart, CHANGED_KEYS);
+                    tracing::warn!("changed, and in force after a restart only: {keys}");
+                }
+            }
             Err(error) => tracing::error!("the old configuration stays: {error}"),
         }
         // Whoever asked may have gone.
-        let _asker_gone = reply.send(outcome);
+        let _asker_gone = reply.send(outcome.map(|reloaded| reloaded.summary));
     }
 }
 
 async fn reload(
-    path: &std::path::Path,
+    started: &Settings,
     shared: &Arc<Shared>,
     ingest: &mpsc::Sender<ingest::Command>,
-) -> Result<String, String> {
-    let path = path.to_owned();
+) -> Result<Reloaded, String> {
+    let path = started.path.clone();
     let settings = tokio::task::spawn_blocking(move || crate::config::load(&path))
         .await
         .map_err(|error| error.to_string())?
@@ -301,11 +306,19 @@ async fn reload(
     let monitors = monitors::runtime(&settings);
     let summary =
         format!("reloaded: {}, {}", number_of(monitors.len(), "monitor"), number_of(receivers.len(), "receiver"));
-    shared.replace(monitors, receivers, Common::of(&settings));
+    let needs_restart = settings.needs_restart(started);
+    shared.replace(monitors, receivers, Common::of(&settings, started));
     let (done, finished) = oneshot::channel();
     if ingest.send(ingest::Command::MonitorsChanged(done)).await.is_ok() {
         // An ingest that is stopping drops the sender.
         let _stopping = finished.await;
     }
-    Ok(summary)
+    Ok(Reloaded { summary, needs_restart })
+}
+
+/// What a reload brought.
+struct Reloaded {
+    summary: String,
+    /// Keys that were changed and are not in force.
+    needs_restart: Vec<String>,
 }

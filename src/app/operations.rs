@@ -48,7 +48,10 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
             Ok(()) => {}
             // What is wrong with one monitor must not keep the others from being looked at.
             Err(error) if !error.is_transient() => {
-                tracing::error!(monitor = %running.monitor.name, %error, "cannot look at a monitor's input");
+                let monitor = &running.monitor.name;
+                if shared.complaints.is_due(monitor, &format!("input: {error}")) {
+                    tracing::error!(%monitor, %error, "cannot look at a monitor's input");
+                }
             }
             Err(error) => return Err(error),
         }

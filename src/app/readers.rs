@@ -83,6 +83,8 @@ impl Readers {
     }
 
     async fn look(&mut self) -> Result<(), String> {
+        // First, since it needs no Kafka: a daemon that waits for it runs all the same.
+        self.compare_configurations().await?;
         let partitions = partitions_of(&self.commands, &self.shared.monitors()).await?;
         let mut foreign = None;
         if self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
@@ -101,7 +103,7 @@ impl Readers {
             .await
             .map_err(|error| error.to_string())?;
         self.complain(&others, foreign.as_deref());
-        self.compare_configurations().await
+        Ok(())
     }
 
     /// Says what this daemon has configured, and in what others differ.

@@ -16,7 +16,7 @@ use crate::http::{Access, Probe};
 use crate::kafka::SourceCommands;
 use crate::notify::{Circuit, Receiver};
 use crate::record::number_of;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Complaints, Metrics};
 use crate::view::ConfiguredValue;
 use crate::window::WindowLength;
 
@@ -53,9 +53,9 @@ pub struct Common {
 }
 
 impl Common {
-    /// As configured.
+    /// As configured, in a daemon that started with the settings `started`.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &Settings, started: &Settings) -> Self {
         let http = &settings.daemon.http;
         Self {
             routing: Arc::clone(&settings.routing),
@@ -69,7 +69,7 @@ impl Common {
                 secure: http.tls.is_some()
                     || http.external_url.as_deref().is_some_and(|url| url.starts_with("https://")),
             }),
-            configuration: settings.configured.clone(),
+            configuration: settings.in_force(started),
         }
     }
 }
@@ -83,30 +83,8 @@ const UNSTORED_STUCK: Duration = Duration::from_mins(5);
 /// A loop that has not turned for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 
-/// Remembers what was complained about, so that each complaint is logged once in a while only.
-#[derive(Default)]
-pub struct Complaints(Mutex<HashMap<(String, String), Instant>>);
-
 /// Between two complaints about the same.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(10);
-/// Complaints that are remembered; beyond it all are forgotten.
-const COMPLAINTS: usize = 10_000;
-
-impl Complaints {
-    /// Whether to complain about something of a monitor now.
-    pub fn is_due(&self, monitor: &str, what: &str) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > COMPLAINTS {
-            known.clear();
-        }
-        let key = (monitor.to_owned(), what.to_owned());
-        if known.get(&key).is_some_and(|at| at.elapsed() < COMPLAIN_EVERY) {
-            return false;
-        }
-        known.insert(key, Instant::now());
-        true
-    }
-}
 
 /// Shared by all tasks.
 pub struct Shared {
@@ -126,7 +104,7 @@ pub struct Shared {
     pub alerts: Notify,
     /// Exported numbers.
     pub metrics: Metrics,
-    /// What was logged lately about records that could not be read.
+    /// What was logged lately.
     pub complaints: Complaints,
     /// Lengths of windows that this configuration has brought into force.
     lengths: Mutex<HashMap<String, WindowLength>>,
@@ -167,7 +145,7 @@ impl Shared {
             outbox: Notify::new(),
             alerts: Notify::new(),
             metrics: Metrics::default(),
-            complaints: Complaints::default(),
+            complaints: Complaints::every(COMPLAIN_EVERY),
             lengths: Mutex::default(),
             life: Mutex::new(Life {
                 database_error: None,

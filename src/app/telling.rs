@@ -96,7 +96,9 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
             }
             // What is wrong with one group must not keep the others from being told.
             Err(error) if !error.is_transient() => {
-                tracing::error!(%group, %error, "cannot tell a group of alerts");
+                if shared.complaints.is_due(&group.to_string(), &error.to_string()) {
+                    tracing::error!(%group, %error, "cannot tell a group of alerts");
+                }
             }
             Err(error) => return Err(error),
         }

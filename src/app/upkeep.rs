@@ -56,6 +56,7 @@ pub(super) async fn run(
             let monitor = &running.monitor;
             if let Err(error) =
                 store.merge_many_deltas(&monitor.name, MANY_DELTAS, monitor.counting.sample_size).await
+                && shared.complaints.is_due(&monitor.name, &format!("deltas: {error}"))
             {
                 tracing::warn!(monitor = %monitor.name, %error, "cannot merge deltas");
             }

@@ -24,22 +24,9 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     context.only_here("checks the files themselves")?;
     let settings = context.settings()?;
-    // What only the daemon can read is its own matter; what nobody can read is a mistake.
-    let broken: Vec<_> = settings.unread.iter().filter(|unread| !unread.elsewhere).collect();
-    if !broken.is_empty() {
-        let problems = broken.into_iter().map(|unread| unread.problem.clone()).collect();
-        return Err(ConfigError { problems }.into());
-    }
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
-        // Whatever the secrets are: the rest of a receiver is checked by building it, and Kafka's settings by a client.
-        for name in settings.receivers.keys().filter(|name| has_secrets(&settings, &format!("receivers.{name}"))) {
-            build_receiver(&settings, name, None).map_err(|error| AppError::Receivers(vec![error]))?;
-        }
-        if has_secrets(&settings, "kafka") {
-            Producer::new(&source_options(&settings)?).map_err(AppError::from)?;
-        }
-        check_listener(&settings)?;
+        can_start(&settings)?;
         let mut checks: Vec<(String, Result<String, String>)> = Vec::new();
         if arguments.online {
             checks.push(("postgres".to_owned(), database(&settings).await));
@@ -54,6 +41,26 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     });
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
+}
+
+/// Checks what a daemon with these settings builds at its start, without asking anybody. Within a runtime.
+pub(super) fn can_start(settings: &Settings) -> Result<(), CliError> {
+    // What only the daemon can read is its own matter; what nobody can read is a mistake.
+    let broken: Vec<_> = settings.unread.iter().filter(|unread| !unread.elsewhere).collect();
+    if !broken.is_empty() {
+        let problems = broken.into_iter().map(|unread| unread.problem.clone()).collect();
+        return Err(ConfigError { problems, warnings: settings.warnings.clone(), unread: Vec::new() }.into());
+    }
+    let with_secrets =
+        settings.receivers.keys().filter(|name| has_secrets(settings, &format!("receivers.{name}")));
+    let errors: Vec<_> = with_secrets.filter_map(|name| build_receiver(settings, name, None).err()).collect();
+    if !errors.is_empty() {
+        return Err(AppError::Receivers(errors).into());
+    }
+    if has_secrets(settings, "kafka") {
+        Producer::new(&source_options(settings)?).map_err(AppError::from)?;
+    }
+    Ok(check_listener(settings)?)
 }
 
 /// Whether all secrets below a key were read.

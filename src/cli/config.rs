@@ -30,7 +30,9 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
         }
         let line = format!("{} = {}", value.key, value.value);
         // A list may be written over several lines.
-        say_lines(if *origin { format!("{line:<60} # {}", value.origin) } else { line });
+        let mut remarks: Vec<String> = origin.then(|| value.origin.clone()).into_iter().collect();
+        remarks.extend(value.after_restart.as_ref().map(|value| format!("after a restart: {value}")));
+        say_lines(if remarks.is_empty() { line } else { format!("{line:<60} # {}", remarks.join("; ")) });
     }
     Ok(())
 }

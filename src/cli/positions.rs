@@ -77,6 +77,9 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             set_newest(store, &topic, newest.as_deref().unwrap_or("now"), yes).await
         }
         Command::Forget { topic, yes } => {
+            if store.positions(&topic, None).await?.is_empty() {
+                return Err(unknown(store, &topic).await?);
+            }
             if !yes {
                 say_lines(format!(
                     "this forgets the positions of topic `{}`, and windows do not wait for it any more; what was counted stays\nhint: \
@@ -100,16 +103,18 @@ async fn stored(store: &Store, named: &str) -> Result<Vec<StoredPosition>, CliEr
         Some((topic, number)) => store.positions(topic, Some(number)).await?,
         None => store.positions(named, None).await?,
     };
-    if found.is_empty() {
-        let topics = store.topics().await?;
-        let known: Vec<String> = topics.iter().map(|topic| plain(topic)).collect();
-        let known = if known.is_empty() { "none was ever read".to_owned() } else { known.join(", ") };
-        return Err(CliError::Failed(format!(
-            "no position of `{}` is stored\nhint: name a topic or one partition, TOPIC/NUMBER; topics: {known}",
-            plain(named)
-        )));
-    }
-    Ok(found)
+    if found.is_empty() { Err(unknown(store, named).await?) } else { Ok(found) }
+}
+
+/// That no position of what somebody names is stored, with the topics of which there are some.
+async fn unknown(store: &Store, named: &str) -> Result<CliError, CliError> {
+    let topics = store.topics().await?;
+    let known: Vec<String> = topics.iter().map(|topic| plain(topic)).collect();
+    let known = if known.is_empty() { "none was ever read".to_owned() } else { known.join(", ") };
+    Ok(CliError::Failed(format!(
+        "no position of `{}` is stored\nhint: name a topic or one partition, TOPIC/NUMBER; topics: {known}",
+        plain(named)
+    )))
 }
 
 /// Where the logs begin and end, in the order of the positions; why, where that cannot be known.
@@ -143,7 +148,7 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
         for (position, ends) in &rows {
             let log = match ends {
                 Ok((low, high)) => format!("the log has {low} to {high}"),
-                Err(error) => plain(&error.to_string()),
+                Err(_) => "what the log has is not known".to_owned(),
             };
             let next = position.next_offset.map_or("never read".to_owned(), |next| format!("at {next}"));
             say(format!("{} {next}; {log}", plain(&position.partition.to_string())));
@@ -154,7 +159,11 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
                 say(format!("  newest event of monitor {}: {newest}", plain(monitor)));
             }
         }
-    })
+    })?;
+    match rows.into_iter().find_map(|(_, ends)| ends.err()) {
+        Some(error) => Err(CliError::Unavailable(error.to_string())),
+        None => Ok(()),
+    }
 }
 
 async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: bool) -> Result<(), CliError> {

@@ -1,9 +1,11 @@
 //! `driftd reload`
 
+use std::time::Duration;
+
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{CliError, Context, say, tell};
-use crate::config::ConfigError;
+use super::check::can_start;
+use super::{CliError, Context, runtime, say, say_lines, tell};
 
 /// Which daemon.
 #[derive(Debug, clap::Args)]
@@ -18,16 +20,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     context.only_here("signals a process of this machine")?;
     let process = arguments.pid.ok_or_else(|| {
         CliError::Usage(
-            "--pid is missing: which daemon?\nhint: systemctl reload driftd, or --pid $(pidof driftd)".to_owned(),
+            "--pid is missing: which daemon?\nhint: systemctl reload driftd, or --pid with one of: pidof driftd"
+                .to_owned(),
         )
     })?;
     let settings = context.settings()?;
-    // A secret that only the daemon can read is its own matter.
-    let broken: Vec<_> = settings.unread.iter().filter(|unread| !unread.elsewhere).collect();
-    if !broken.is_empty() {
-        let problems = broken.into_iter().map(|unread| unread.problem.clone()).collect();
-        return Err(ConfigError { problems }.into());
-    }
+    let runtime = runtime()?;
+    runtime.block_on(async { can_start(&settings) })?;
+    runtime.shutdown_timeout(Duration::from_secs(2));
     let name = std::fs::read_to_string(format!("/proc/{process}/comm"))
         .map_err(|_| CliError::Failed(format!("there is no process {process}")))?;
     if name.trim() != "driftd" {
@@ -41,6 +41,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         ))
     })?;
     tell(&serde_json::json!({ "asked": process }), || {
+        for warning in &settings.warnings {
+            say_lines(format!("warning: {warning}"));
+        }
         say(format!(
             "the configuration is in order; process {process} was asked to take it, its log says what came of it"
         ));

@@ -89,11 +89,13 @@ pub(super) fn show(status: &Status) {
     }
     for alert in &status.alerts {
         say(format!(
-            "alert    {} {} {} of {} since {}  {}{}",
+            "alert    {}{} {} {} of {}{} since {}  {}{}",
             alert.state,
+            if alert.silenced { " (silenced)" } else { "" },
             alert.severity,
             alert.rule,
             if alert.monitor.is_empty() { "the daemon" } else { &alert.monitor },
+            if alert.version.is_empty() { String::new() } else { format!(" version {}", plain(&alert.version)) },
             alert.since,
             if alert.segment == "*" { String::new() } else { format!("{} ", alert.segment) },
             alert.id,
@@ -120,7 +122,11 @@ pub(super) fn show(status: &Status) {
             partition.topic,
             partition.partition,
             partition.next_offset.map_or("-".to_owned(), |offset| offset.to_string()),
-            if partition.caught_up && partition.lag.unwrap_or(0) == 0 { ", at the end" } else { "" },
+            match &partition.checked_at {
+                Some(checked) if partition.caught_up && partition.lag.unwrap_or(0) == 0 =>
+                    format!(", at the end as of {checked}"),
+                _ => String::new(),
+            },
         ));
     }
     for outbox in &status.outbox {

@@ -8,6 +8,7 @@ mod monitor;
 mod path;
 mod problem;
 mod receivers;
+mod restart;
 mod routing;
 mod secret;
 mod section;
@@ -162,6 +163,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
                 own_listener(path, &receivers, &daemon.http, &problems);
             }
             not_for_alerts(&receivers, &routing, &monitors, &mut warnings);
+            told_nobody(&routing, &monitors, &mut warnings);
             unknown_labels(&routing, &monitors, &mut warnings);
             daemon.map(|daemon| Settings {
                 daemon,
@@ -170,7 +172,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
                 operations,
                 monitors,
                 configured: problems.configured(),
-                warnings,
+                warnings: warnings.clone(),
                 unread: problems.unread(),
                 path: path.to_owned(),
             })
@@ -180,7 +182,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
             None
         }
     };
-    problems.into_result(settings, strict)
+    problems.into_result(settings, strict, warnings)
 }
 
 /// Reads one monitor file by itself: for building baselines without a daemon's configuration. Names of
@@ -197,7 +199,7 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
             })
         })
         .flatten();
-    problems.into_result(monitor, true)
+    problems.into_result(monitor, true, Vec::new())
 }
 
 /// An answer on a retraining is waited for when one can come: by a callback, or from a training system that can be asked.
@@ -256,6 +258,20 @@ fn not_for_alerts(
     }
 }
 
+/// Monitors whose alerts are told to nobody: they are on pages alone.
+fn told_nobody(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<String>) {
+    if !routing.routes.is_empty() {
+        return;
+    }
+    for monitor in monitors.iter().filter(|monitor| monitor.rules.receivers.is_empty()) {
+        warnings.push(format!(
+            "{}: nobody is told about alerts of monitor `{}`\nhint: name `receivers` below `[alert]`, or write `[[routes]]` into \
+             driftd.toml",
+            monitor.file, monitor.name
+        ));
+    }
+}
+
 /// Routes and inhibition that name labels or values that no alert can have: they match nothing, or everything. No mistake,
 /// as monitors come and go, but worth a word.
 fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<String>) {
@@ -268,29 +284,23 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
         );
     }
     let mut found = Vec::new();
-    let mut note = |place: String, outcome: Result<(), String>| {
-        if let Err(error) = outcome {
-            let warning = format!("{place}: {error}");
+    let mut note = |place: String, mistakes: Vec<String>| {
+        for warning in mistakes.into_iter().map(|mistake| format!("{place}: {mistake}")) {
             if !found.contains(&warning) {
                 found.push(warning);
             }
         }
     };
-    for label in &routing.group_by {
-        note("`alerting.group_by`".to_owned(), known.check_label(label));
-    }
+    let labels = |labels: &[String]| labels.iter().filter_map(|label| known.check_label(label).err()).collect();
+    note("`alerting.group_by`".to_owned(), labels(&routing.group_by));
     for route in routing.routes.iter().filter(|route| route.timing.unacknowledged_for.is_none()) {
-        note(format!("`{}`: `matchers`", route.name), known.check_all(&route.matchers));
-        for label in &route.group_by {
-            note(format!("`{}`: `group_by`", route.name), known.check_label(label));
-        }
+        note(format!("`{}`: `matchers`", route.name), known.mistakes(&route.matchers));
+        note(format!("`{}`: `group_by`", route.name), labels(&route.group_by));
     }
     for (number, rule) in routing.inhibit.iter().enumerate() {
-        note(format!("`inhibit[{number}].source`"), known.check_all(&rule.source));
-        note(format!("`inhibit[{number}].target`"), known.check_all(&rule.target));
-        for label in &rule.equal {
-            note(format!("`inhibit[{number}].equal`"), known.check_label(label));
-        }
+        note(format!("`inhibit[{number}].source`"), known.mistakes(&rule.source));
+        note(format!("`inhibit[{number}].target`"), known.mistakes(&rule.target));
+        note(format!("`inhibit[{number}].equal`"), labels(&rule.equal));
     }
     warnings.extend(found);
 }
@@ -322,17 +332,23 @@ fn read_monitors(
             .push(format!("no monitor is configured\nhint: put one file a monitor into {}", directory.display()));
     }
     let mut monitors: Vec<Monitor> = Vec::new();
+    // Of the monitors with mistakes as well: all mistakes are said at once.
+    let mut names: HashMap<String, String> = HashMap::new();
     for path in files {
         let Some(file) = read(&path, problems) else { continue };
         with_table(&file, problems, |table| {
             let root = Section::root(&file, table, problems, None);
-            let Some(monitor) = monitor::read(&root, context) else { return };
-            match monitors.iter().find(|other| other.name == monitor.name) {
+            let monitor = monitor::read(&root, context);
+            let Some(name) = root.text("name") else { return };
+            match names.get(&name) {
                 Some(other) => root.add(
-                    root.problem("name", format!("`{}` is the name of another monitor, too", monitor.name))
-                        .hint(format!("the other one is in {}", other.file)),
+                    root.problem("name", format!("`{name}` is the name of another monitor, too"))
+                        .hint(format!("the other one is in {other}")),
                 ),
-                None => monitors.push(monitor),
+                None => {
+                    names.insert(name, file.name.clone());
+                    monitors.extend(monitor);
+                }
             }
         });
     }

@@ -57,14 +57,15 @@ impl Problem {
         let before = file.text.get(..start).unwrap_or_default();
         let line = file.line(start);
         let line_start = before.rfind('\n').map_or(0, |position| position + 1);
+        let (message, hint) = parted(message.into());
         let text = file.text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default().to_owned();
         let column = file.text.get(line_start..start).unwrap_or_default().chars().count() + 1;
         let rest = text.chars().count().saturating_sub(column - 1);
         let width = file.text.get(span).unwrap_or_default().lines().next().unwrap_or_default().chars().count();
         Self {
             key: key.to_owned(),
-            message: message.into(),
-            hint: None,
+            message,
+            hint,
             place: Place::Line {
                 file: file.name.clone(),
                 line,
@@ -77,7 +78,17 @@ impl Problem {
 
     /// A mistake that is not on a line: a file that is missing, an environment variable.
     pub(super) fn elsewhere(place: impl Into<String>, key: &str, message: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), message: message.into(), hint: None, place: Place::Elsewhere(place.into()) }
+        let (message, hint) = parted(message.into());
+        Self { key: key.to_owned(), message, hint, place: Place::Elsewhere(place.into()) }
+    }
+
+    /// Shows the line without its value: it may be a secret under a name that does not tell.
+    #[must_use]
+    pub(super) fn without_value(mut self) -> Self {
+        if let Place::Line { text, .. } = &mut self.place {
+            *text = starred(text, true);
+        }
+        self
     }
 
     /// Adds what to do.
@@ -85,6 +96,14 @@ impl Problem {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// A message and the hint that it ends with.
+fn parted(message: String) -> (String, Option<String>) {
+    match message.split_once("\nhint: ") {
+        Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
+        None => (message, None),
     }
 }
 
@@ -114,13 +133,18 @@ impl fmt::Display for Problem {
 
 /// A line of a file with its secrets starred out, character for character: the caret stays in place.
 fn masked(line: &str) -> String {
-    let characters: Vec<char> = line.chars().collect();
     let lower = line.to_ascii_lowercase();
     let is_secret = ["password", "secret", "token", "ssl.key", "private.key", "api_key", "routing_key"]
         .iter()
         .any(|word| lower.contains(word))
         // Templates have keys in them.
         || lower.trim_start().strip_prefix("body").is_some_and(|rest| rest.trim_start().starts_with('='));
+    starred(line, is_secret)
+}
+
+/// [`masked`]; with `is_secret` every value that is written out is one.
+fn starred(line: &str, is_secret: bool) -> String {
+    let characters: Vec<char> = line.chars().collect();
     let mut shown = String::new();
     // The quote that ends the value, and which characters of it are hidden.
     let mut quoted: Option<(char, Range<usize>)> = None;
@@ -229,14 +253,24 @@ fn password(characters: &[char], start: usize) -> Option<Range<usize>> {
 }
 
 /// Every mistake found.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Default, thiserror::Error)]
 pub struct ConfigError {
     /// In the order they were found.
     pub problems: Vec<Problem>,
+    /// Legal, but worth a word.
+    pub warnings: Vec<String>,
+    /// Secrets that could not be read here, although the daemon may be able to.
+    pub unread: Vec<Unread>,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for warning in &self.warnings {
+            writeln!(formatter, "warning: {warning}\n")?;
+        }
+        for Unread { problem, .. } in &self.unread {
+            writeln!(formatter, "not read here: {problem}\n")?;
+        }
         for problem in &self.problems {
             writeln!(formatter, "error: {problem}\n")?;
         }
@@ -307,18 +341,28 @@ impl Problems {
 
     /// The value, or every mistake. Secrets that nobody can read are mistakes beside others, and to whom is `strict` any that
     /// cannot be read here.
-    pub(super) fn into_result<T>(self, value: Option<T>, strict: bool) -> Result<T, ConfigError> {
+    pub(super) fn into_result<T>(
+        self,
+        value: Option<T>,
+        strict: bool,
+        warnings: Vec<String>,
+    ) -> Result<T, ConfigError> {
         let mut problems = self.found.into_inner();
         let others = !problems.is_empty();
+        let is_mistake = |unread: &Unread| strict || (others && !unread.elsewhere);
         let unread = self.unread.into_inner().into_iter();
-        let mistakes = unread.filter(|(_, unread)| strict || (others && !unread.elsewhere));
+        let (mistakes, rest): (Vec<_>, Vec<_>) = unread.partition(|(_, unread)| is_mistake(unread));
         // From behind, so that those before keep their places.
-        for (before, unread) in mistakes.collect::<Vec<_>>().into_iter().rev() {
+        for (before, unread) in mistakes.into_iter().rev() {
             problems.insert(before.min(problems.len()), unread.problem);
         }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
-            _ => Err(ConfigError { problems }),
+            _ => Err(ConfigError {
+                problems,
+                warnings,
+                unread: rest.into_iter().map(|(_, unread)| unread).collect(),
+            }),
         }
     }
 
@@ -329,7 +373,9 @@ impl Problems {
         let place = *places.entry((file.name.clone(), key.clone())).or_insert(values.len());
         match values.get_mut(place) {
             Some(known) => (known.value, known.origin) = (value, origin),
-            None => values.push(ConfiguredValue { file: file.name.clone(), key, value, origin }),
+            None => {
+                values.push(ConfiguredValue { file: file.name.clone(), key, value, origin, after_restart: None })
+            }
         }
     }
 

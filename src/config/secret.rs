@@ -21,10 +21,15 @@ impl Section<'_> {
     /// in the open.
     pub(super) fn secret(&self, key: &'static str, warnings: &mut Vec<String>) -> Option<SecretString> {
         let (value, span) = self.value(key)?;
-        self.note_secret(key, value, span);
+        self.note_secret(key, value, span.clone());
         match value {
             DeValue::String(text) => {
-                warnings.push(format!("{}: `{key}` is written in the open\nhint: {HINT}", self.file.name));
+                let line = self.file.line(span.start);
+                warnings.push(format!(
+                    "{}:{line}: `{}` is written in the open\nhint: {HINT}",
+                    self.file.name,
+                    self.key(key)
+                ));
                 Some(SecretString::from(text.to_string()))
             }
             DeValue::Table(table) if table.len() == 1 => {
@@ -116,8 +121,27 @@ impl Section<'_> {
         None
     }
 
+    /// The path of a file that is no secret: certificates, a template. One that cannot be read is noted as a secret is: the
+    /// daemon may be able to.
+    pub(super) fn file(&self, key: &'static str) -> Option<PathBuf> {
+        self.string(key).map(|path| self.present_file(key, path.into()))
+    }
+
+    /// As [`Self::file`], of a file that has to be named.
+    pub(super) fn required_file(&self, key: &'static str, what: &str) -> Option<PathBuf> {
+        self.required(key, what).map(|path| self.present_file(key, path.into()))
+    }
+
+    fn present_file(&self, key: &str, path: PathBuf) -> PathBuf {
+        let is_folder = path.is_dir().then(|| std::io::Error::from(ErrorKind::IsADirectory));
+        if let Some(error) = is_folder.or_else(|| std::fs::File::open(&path).err()) {
+            self.cannot_read(key, &path, &error);
+        }
+        path
+    }
+
     /// The path of a file that holds a key or a token and is read by somebody else: TLS, librdkafka. One that everybody can
-    /// read is noted as a secret that cannot be used; one that cannot be looked at here is for its reader to complain about.
+    /// read is noted as a secret that cannot be used, and so is one that cannot be read here.
     pub(super) fn key_file(&self, key: &'static str) -> Option<PathBuf> {
         self.string(key).map(|path| self.closed_file(key, path.into()))
     }
@@ -128,10 +152,17 @@ impl Section<'_> {
     }
 
     fn closed_file(&self, key: &str, path: PathBuf) -> PathBuf {
-        if std::fs::metadata(&path).is_ok_and(|metadata| is_open(&metadata)) {
-            self.open_to_all(key, &path);
+        match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) if is_open(&metadata) => self.open_to_all(key, &path),
+            Ok(_) => {}
+            Err(error) => self.cannot_read(key, &path, &error),
         }
         path
+    }
+
+    fn cannot_read(&self, key: &str, path: &Path, error: &std::io::Error) {
+        let elsewhere = error.kind() == ErrorKind::PermissionDenied;
+        self.unread(key, format!("cannot read `{}`: {error}", path.display()), None, elsewhere);
     }
 
     fn open_to_all(&self, key: &str, path: &Path) {
@@ -153,8 +184,7 @@ impl Section<'_> {
                 None
             }
             Err(error) => {
-                let elsewhere = error.kind() == ErrorKind::PermissionDenied;
-                self.unread(key, format!("cannot read `{}`: {error}", path.display()), None, elsewhere);
+                self.cannot_read(key, path, &error);
                 None
             }
         }

@@ -75,6 +75,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The text of a key as it stands in the file, whether it was asked for or not.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        match self.table?.get(key)?.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.get(key).is_some())
     }

@@ -91,6 +91,22 @@ pub struct SourceOptions {
     pub in_flight_bytes: usize,
 }
 
+/// Checks a property of librdkafka by itself.
+///
+/// # Errors
+/// With what librdkafka says about its name or its value, without the value: it may be a secret under a misspelt name.
+pub fn check_property(name: &str, value: &str) -> Result<(), String> {
+    let outcome = ClientConfig::new().set(name, value).create_native_config();
+    let config = outcome.map_err(|error| super::without_value(&error))?;
+    // A number is taken from the beginning of a text, and the rest is ignored.
+    match config.get(name) {
+        Ok(taken) if taken.parse::<i64>().is_ok() && value.trim().parse::<f64>().is_err() => {
+            Err("must be a number".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 impl SourceOptions {
     fn common(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -18,7 +18,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::TokenProvider;
 use super::trouble::Trouble;
-use super::{KafkaError, LogEnd, SourceEvent};
+use super::{COMPLAIN_EVERY, KafkaError, LogEnd, SourceEvent};
+use crate::telemetry::Complaints;
 use crate::window::Partition;
 
 /// What callbacks and the poll loop share.
@@ -42,6 +43,7 @@ pub(super) struct Context {
     token_came: Mutex<Option<Result<(), String>>>,
     /// What was wrong with connections last.
     pub(super) trouble: Trouble,
+    complaints: Complaints,
 }
 
 /// The ends of all partitions and the place in the group, as the latest statistics have them.
@@ -73,6 +75,7 @@ impl Context {
             token,
             token_came: Mutex::default(),
             trouble: Trouble::default(),
+            complaints: Complaints::every(COMPLAIN_EVERY),
         }
     }
 
@@ -173,6 +176,14 @@ impl Context {
     }
 }
 
+/// What a message of the client is about: without the thread that it comes from, times and counts, which make each one different
+/// while a broker is away.
+fn gist(message: &str) -> String {
+    let message =
+        message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(message, |(_, rest)| rest);
+    message.split_once(" (after ").map_or(message, |(before, _)| before).to_owned()
+}
+
 impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
@@ -182,7 +193,9 @@ impl ClientContext for Context {
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error => {
-                tracing::warn!(target: "driftd::kafka::client", facility, "{message}");
+                if self.complaints.is_due("", &gist(message)) {
+                    tracing::warn!(target: "driftd::kafka::client", facility, "{message}");
+                }
             }
             RDKafkaLogLevel::Warning => tracing::info!(target: "driftd::kafka::client", facility, "{message}"),
             _ => tracing::debug!(target: "driftd::kafka::client", facility, "{message}"),
@@ -195,7 +208,9 @@ impl ClientContext for Context {
             return;
         }
         self.trouble.note(&error, reason);
-        tracing::warn!(target: "driftd::kafka::client", %error, "{reason}");
+        if self.complaints.is_due("", &gist(reason)) {
+            tracing::warn!(target: "driftd::kafka::client", %error, "{reason}");
+        }
     }
 
     fn stats(&self, statistics: Statistics) {
@@ -228,7 +243,9 @@ impl ClientContext for Context {
         let provider = self.token.as_ref().ok_or("no source of tokens is configured")?;
         let token = provider();
         let came = token.as_ref().map(|_| ()).map_err(Clone::clone);
-        if let Err(why) = &came {
+        if let Err(why) = &came
+            && self.complaints.is_due("token", why)
+        {
             tracing::warn!(target: "driftd::kafka::client", "cannot get a token to log in with: {why}");
         }
         *self.token_came.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
@@ -313,6 +330,20 @@ mod tests {
         let end = log_end(&partition, true);
         assert_eq!(log_end(&partition, false), LogEnd { reached: false, delivered: false, ..end });
         (end.reached, end.delivered)
+    }
+
+    #[test]
+    fn what_a_broker_that_is_away_makes_the_client_say_is_one_complaint() {
+        let first = "[thrd:10.0.0.1:9092/1]: 10.0.0.1:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in \
+                     state CONNECT)";
+        let again = "10.0.0.1:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 2ms in state CONNECT, 30 \
+                     identical error(s) suppressed)";
+        assert_eq!(gist(first), gist(again));
+        assert_ne!(
+            gist(first),
+            gist(&first.replace("10.0.0.1", "10.0.0.2")),
+            "another broker is another complaint"
+        );
     }
 
     #[test]

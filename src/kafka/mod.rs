@@ -16,7 +16,7 @@ mod tap;
 mod trouble;
 mod verify;
 
-pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
+pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider, check_property};
 pub use commands::SourceCommands;
 pub use local::LocalBroker;
 pub use poll::Source;
@@ -24,6 +24,7 @@ pub use producer::Producer;
 pub use tap::{Tap, TapFrom, Tapped};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::error::KafkaError as ClientError;
 
@@ -69,6 +70,9 @@ pub enum KafkaError {
     #[error("kafka: the source is closed")]
     Closed,
 }
+
+/// Between two complaints of a client about the same.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 pub(super) fn refused(brokers: &str) -> impl FnOnce(ClientError) -> KafkaError {
     let brokers = brokers.to_owned();

@@ -17,8 +17,9 @@ use super::commands::{ASK_TIMEOUT, Command, Shared, SourceCommands};
 use super::context::Context;
 use super::subscription::Subscription;
 use super::verify::Verifier;
-use super::{Beginning, KafkaError, MessageBatch, SourceEvent, TopicNames, refused};
+use super::{Beginning, COMPLAIN_EVERY, KafkaError, MessageBatch, SourceEvent, TopicNames, refused};
 use crate::record::EventTime;
+use crate::telemetry::Complaints;
 use crate::window::{Anchor, Partition};
 
 /// Messages of a partition handed over at once, at most.
@@ -74,7 +75,7 @@ impl Source {
                 positions: HashMap::new(),
                 expected: HashMap::new(),
                 last_doubt: None,
-                last_complaint: None,
+                complaints: Complaints::every(COMPLAIN_EVERY),
                 last_search: None,
                 disturbed_at: Instant::now(),
                 ends_seen: 0,
@@ -120,7 +121,7 @@ struct Poller<'a> {
     /// Partitions whose first message is still to come: where handing out begins, and what lies before that.
     expected: HashMap<Partition, (i64, Anchor)>,
     last_doubt: Option<Instant>,
-    last_complaint: Option<(String, Instant)>,
+    complaints: Complaints,
     last_search: Option<Instant>,
     /// When partitions were last started, paused or resumed.
     disturbed_at: Instant,
@@ -386,13 +387,8 @@ impl Poller<'_> {
             }
             other => {
                 let text = other.to_string();
-                let repeated = self
-                    .last_complaint
-                    .as_ref()
-                    .is_some_and(|(last, at)| *last == text && at.elapsed() < Duration::from_secs(30));
-                if !repeated {
+                if self.complaints.is_due("", &text) {
                     tracing::warn!(error = %text, "kafka: polling goes on");
-                    self.last_complaint = Some((text, Instant::now()));
                 }
             }
         }

@@ -85,9 +85,6 @@ impl EmailReceiver {
     /// In words, without the password.
     pub fn new(options: &EmailOptions) -> Result<Self, String> {
         super::choose_crypto();
-        let mailbox = |text: &String| {
-            text.parse::<Mailbox>().map_err(|error| format!("`{text}` is not a mail address: {error}"))
-        };
         let sender = match &options.transport {
             EmailTransport::Directory(directory) => Sender::Directory(directory.clone()),
             EmailTransport::Smtp(smtp) => Sender::Smtp(transport(smtp)?),
@@ -104,7 +101,7 @@ impl EmailReceiver {
             server,
             secrets,
             from: mailbox(&options.from)?,
-            to: options.to.iter().map(mailbox).collect::<Result<_, _>>()?,
+            to: options.to.iter().map(|text| mailbox(text)).collect::<Result<_, _>>()?,
             sender,
             host: match &options.transport {
                 EmailTransport::Smtp(smtp) => Some(format!("{}:{}", smtp.host, smtp.port)),
@@ -246,6 +243,18 @@ impl Header for AutoSubmitted {
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
     }
+}
+
+/// Checks a sender or recipient: `a@example.org`, or `A <a@example.org>`.
+///
+/// # Errors
+/// In words.
+pub fn check_mailbox(text: &str) -> Result<(), String> {
+    mailbox(text).map(|_| ())
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    text.parse().map_err(|error| format!("`{text}` is not a mail address: {error}"))
 }
 
 fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {

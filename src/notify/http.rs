@@ -83,6 +83,28 @@ pub fn reached_in_the_open(url: &str) -> Option<String> {
     (url.scheme() == "http" && !is_loopback(host)).then(|| host.to_owned())
 }
 
+/// Checks the URL of a receiver without connecting.
+///
+/// # Errors
+/// In words and without the URL, which may be a secret: it cannot be read, holds credentials, or leads to a forbidden address.
+pub fn check_url(url: &str) -> Result<(), String> {
+    target(url).map(|_| ())
+}
+
+fn target(url: &str) -> Result<Url, String> {
+    let url = Url::parse(url).map_err(|error| format!("the URL cannot be read: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL must not hold credentials".to_owned());
+    }
+    let host = url.host_str().ok_or("the URL names no host")?;
+    // The parser has brought decimal, octal and mapped spellings into one form.
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if literal.is_ok_and(is_forbidden) {
+        return Err(format!("`{host}` is an address that is never connected to"));
+    }
+    Ok(url)
+}
+
 impl HttpClient {
     /// A client for a URL.
     ///
@@ -99,16 +121,7 @@ impl HttpClient {
         resolver: GuardedResolver,
     ) -> Result<Self, String> {
         super::choose_crypto();
-        let url = Url::parse(url).map_err(|error| format!("the URL cannot be read: {error}"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("the URL must not hold credentials".to_owned());
-        }
-        let host = url.host_str().ok_or("the URL names no host")?;
-        // The parser has brought decimal, octal and mapped spellings into one form.
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if literal.is_ok_and(is_forbidden) {
-            return Err(format!("`{host}` is an address that is never connected to"));
-        }
+        let url = target(url)?;
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()

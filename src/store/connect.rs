@@ -54,6 +54,30 @@ pub struct StoreOptions {
     pub statement_cache: usize,
 }
 
+/// The host of a database's URL when connections to it leave this machine.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub fn remote_host(url: &str) -> Result<Option<String>, StoreError> {
+    let options = parsed(url)?;
+    Ok((!is_local(&options)).then(|| options.get_host().to_owned()))
+}
+
+fn parsed(url: &str) -> Result<PgConnectOptions, StoreError> {
+    // The reason may hold parts of the password.
+    PgConnectOptions::from_str(url)
+        .map_err(|_| StoreError::Settings("the connection URL cannot be read".to_owned()))
+}
+
+/// Whether a database is reached over a socket or the loopback interface.
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 impl Store {
     /// A pool that connects when it is first used, so that a database that is away at start is an outage
     /// like any other.
@@ -61,13 +85,14 @@ impl Store {
     /// # Errors
     /// When the URL cannot be read.
     pub fn connect_lazily(options: &StoreOptions) -> Result<Self, StoreError> {
-        let mut connect = PgConnectOptions::from_str(&options.url)
-            .map_err(|_| StoreError::Settings("the connection URL cannot be read".to_owned()))?
+        let mut connect = parsed(&options.url)?
             .application_name(&options.application_name)
             .statement_cache_capacity(options.statement_cache)
             // A transaction left open by a stopped process must not hold its locks for ever, and no
             // statement here takes long. Where the client's host is gone, the server notices by itself.
             .options([
+                // "relation exists already, skipping" is no news.
+                ("client_min_messages", "warning".to_owned()),
                 ("idle_in_transaction_session_timeout", "15s".to_owned()),
                 ("statement_timeout", milliseconds(options.statement_timeout)),
                 ("lock_timeout", milliseconds(options.statement_timeout.mul_f64(2.0 / 3.0))),
@@ -78,11 +103,7 @@ impl Store {
         if let Some(password) = &options.password {
             connect = connect.password(password.expose_secret());
         }
-        let host = connect.get_host().to_owned();
-        let is_local = connect.get_socket().is_some()
-            || host.starts_with('/')
-            || host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_local = is_local(&connect);
         connect = connect.ssl_mode(match options.tls {
             TlsMode::Auto if is_local => PgSslMode::Disable,
             TlsMode::Auto | TlsMode::VerifyFull => PgSslMode::VerifyFull,

@@ -35,7 +35,7 @@ mod windows;
 pub use alerts::AlertAction;
 pub use checkpoint::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
-pub use connect::{StoreOptions, TlsMode};
+pub use connect::{StoreOptions, TlsMode, remote_host};
 pub use episodes::JUDGED_DAYS;
 pub use findings::FindingPlace;
 pub use groups::{DRILL, Decided, Telling, WaitingGroup};

@@ -150,7 +150,7 @@ impl Store {
 
     async fn partition_statuses(&self) -> Result<Vec<PartitionStatus>, sqlx::Error> {
         let rows = sqlx::query(
-            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up, log_end, progressed_at, fault_detail,
+            "select topic, partition, next_offset, owner, quiet_since is not null as caught_up, checked_at, log_end, progressed_at, fault_detail,
                     coalesce(held_back, 0) as held_back,
                     (select max(m.newest) from monitor_partition m
                      where m.topic = p.topic and m.partition = p.partition) as newest,
@@ -164,7 +164,10 @@ impl Store {
             .map(|row| {
                 let (next, end): (Option<i64>, Option<i64>) =
                     (row.try_get("next_offset")?, row.try_get("log_end")?);
-                let newest: Option<DateTime<Utc>> = row.try_get("newest")?;
+                let time = |name| -> Result<Option<String>, sqlx::Error> {
+                    let time: Option<DateTime<Utc>> = row.try_get(name)?;
+                    Ok(time.map(|time| event_time(time).to_string()))
+                };
                 Ok(PartitionStatus {
                     topic: row.try_get("topic")?,
                     partition: row.try_get("partition")?,
@@ -172,9 +175,10 @@ impl Store {
                     log_end: end,
                     lag: end.zip(next).map(|(end, next)| count(end.saturating_sub(next))),
                     progressed_at: event_time(row.try_get("progressed_at")?).to_string(),
-                    newest: newest.map(|newest| event_time(newest).to_string()),
+                    newest: time("newest")?,
                     owner: row.try_get("owner")?,
                     caught_up: row.try_get("caught_up")?,
+                    checked_at: time("checked_at")?,
                     held_back: count(row.try_get("held_back")?),
                     lost: count(row.try_get("lost")?),
                     fault: row.try_get("fault_detail")?,
@@ -185,8 +189,10 @@ impl Store {
 
     async fn open_alerts(&self) -> Result<Vec<OpenAlert>, sqlx::Error> {
         let rows = sqlx::query(
-            "select id::text, monitor, model_version, segment, rule, state, severity, since from alert
-             where state in ('pending', 'firing', 'acknowledged') order by created_at desc, id desc limit 200",
+            "select id::text, monitor, model_version, segment, rule, state, severity, since,
+                    exists (select from alert_group_member m
+                            where m.alert_id = alert.id and m.suppression->>'by' = 'silenced') as silenced
+             from alert where state in ('pending', 'firing', 'acknowledged') order by created_at desc, id desc limit 200",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -201,6 +207,7 @@ impl Store {
                     state: row.try_get("state")?,
                     severity: row.try_get("severity")?,
                     since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).to_string(),
+                    silenced: row.try_get("silenced")?,
                 })
             })
             .collect()

@@ -1,9 +1,11 @@
 //! Logs, metrics and, as a feature, traces.
 
+mod complaints;
 mod escaped;
 mod metrics;
 mod traces;
 
+pub use complaints::Complaints;
 pub use metrics::{Metrics, MonitorGauges};
 pub use traces::finish_traces;
 

@@ -13,4 +13,7 @@ pub struct ConfiguredValue {
     pub value: String,
     /// Where it was set: a line of the file, the environment, or by default.
     pub origin: String,
+    /// The value in the file that a restart would bring into force, where a reload could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_restart: Option<String>,
 }

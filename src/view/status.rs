@@ -135,6 +135,9 @@ pub struct PartitionStatus {
     pub owner: Option<String>,
     /// Whether it was read to its end when last checked.
     pub caught_up: bool,
+    /// When its reader last checked, RFC 3339; none before the first time.
+    #[serde(default)]
+    pub checked_at: Option<String>,
     /// When its position last moved, RFC 3339: the last checkpoint that had something of it.
     pub progressed_at: String,
     /// The newest event time counted in it, RFC 3339.
@@ -167,6 +170,9 @@ pub struct OpenAlert {
     pub severity: String,
     /// Start of its first drifting window, RFC 3339.
     pub since: String,
+    /// Whether a silence keeps it from being told to somebody.
+    #[serde(default)]
+    pub silenced: bool,
 }
 
 /// Notifications of one receiver.

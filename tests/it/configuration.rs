@@ -39,14 +39,76 @@ fn mistakes_in_who_is_told_of_what_are_all_reported_too() {
 }
 
 #[test]
-fn a_template_that_cannot_be_rendered_stops_the_check_and_names_its_receiver() {
+fn a_template_that_cannot_be_rendered_is_a_mistake_of_its_receiver() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n[receivers.ntfy]\ntype = \"template\"\n\
                 url = \"http://ntfy\"\nbody = \"{{ data.no.such }}\"\n";
     fs::write(folder.path().join("driftd.toml"), text).unwrap();
     let (said, code) = check(folder.path());
     assert_eq!(code, Some(78), "{said}");
-    assert!(said.contains("receiver `ntfy`: the template cannot be rendered"), "{said}");
+    assert!(said.contains("`receivers.ntfy.body`: the template cannot be rendered"), "{said}");
+    assert!(said.contains("driftd.toml:8:8"), "{said}");
+}
+
+#[test]
+fn what_the_daemon_would_refuse_at_its_start_is_refused_by_check_in_one_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[kafka]\nbrokers = \"a:9092,b:99999\"\ngroup = \"\"\n\
+                [kafka.properties]\n\"fetch.max.bytes\" = \"5x\"\n\"no.such.property\" = \"K3Y\"\n\
+                [kafka.security]\nca_file = \"/nonexistent/ca.pem\"\n\
+                [postgres]\nurl = \"postgres://h:port/d\"\n\
+                [[http.tokens]]\nname = \"a\"\nrole = \"viewer\"\ntoken = \"0123456789abcdefghij\"\n\
+                [[http.tokens]]\nname = \"b\"\nrole = \"admin\"\ntoken = \"0123456789abcdefghij\"\n\
+                [receivers.hook]\ntype = \"webhook\"\nurl = \"https://169.254.169.254/x\"\nsecret = \"no key\"\n\
+                [receivers.mail]\ntype = \"email\"\nfrom = \"a@\"\nto = [\"b@c.example\"]\ndirectory = \"/tmp\"\n\
+                [[routes]]\nreceivers = [\"hook\"]\nmatchers = [\"severty=critical\", \"monitr=m\"]\n";
+    fs::write(folder.path().join("driftd.toml"), text).unwrap();
+    let monitors = folder.path().join("monitors.d");
+    fs::create_dir(&monitors).unwrap();
+    let twice = "[[columns]]\nname = \"x\"\ntype = \"numeric\"\n[[columns]]\nname = \"x\"\ntype = \"numeric\"\n";
+    for file in ["one.toml", "two.toml"] {
+        let monitor = format!("name = \"m\"\n[source]\ntopics = [\"t\"]\n{twice}");
+        fs::write(monitors.join(file), monitor).unwrap();
+    }
+    let (said, code) = check(folder.path());
+    assert_eq!(code, Some(78), "{said}");
+    for wanted in [
+        "`kafka.brokers`: `b:99999` is not a host and a port",
+        "`kafka.group`: is empty",
+        "`kafka.properties.fetch.max.bytes`: librdkafka refuses it: must be a number",
+        "`kafka.properties.no.such.property`: librdkafka refuses it",
+        "`kafka.security.ca_file`: cannot read",
+        "`postgres.url`: is no URL of a database",
+        "`http.tokens[1].token`: is the token of `a` as well",
+        "`receivers.hook.secret`:",
+        "`receivers.hook.url`: `169.254.169.254` is an address that is never connected to",
+        "`receivers.mail.from`: `a@` is not a mail address",
+        "`name`: `m` is the name of another monitor, too",
+        "`severty=\"critical\"`: no alert has a label `severty`",
+        "`monitr=\"m\"`: no alert has a label `monitr`",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    assert_eq!(said.matches("`x` is the name of another column, too").count(), 2, "{said}");
+    assert!(!said.contains("K3Y") && !said.contains("0123456789"), "no value of a secret: {said}");
+}
+
+#[test]
+fn what_is_surely_not_meant_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://db.example/d\"\ntls = \"disable\"\n";
+    fs::write(folder.path().join("driftd.toml"), text).unwrap();
+    let monitors = folder.path().join("monitors.d");
+    fs::create_dir(&monitors).unwrap();
+    let monitor = "name = \"m\"\n[source]\ntopics = [\"t\"]\n[[columns]]\nname = \"x\"\ntype = \"numeric\"\n";
+    fs::write(monitors.join("m.toml"), monitor).unwrap();
+    let (said, code) = check(folder.path());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("travel unencrypted to db.example"), "{said}");
+    assert!(said.contains("nobody is told about alerts of monitor `m`"), "{said}");
+    // Over a socket there is nothing to encrypt.
+    fs::write(folder.path().join("driftd.toml"), text.replace("db.example", "%2Frun%2Fpostgresql")).unwrap();
+    assert!(!check(folder.path()).0.contains("unencrypted"));
 }
 
 #[test]
@@ -125,7 +187,10 @@ fn a_listener_that_others_reach_needs_tokens_and_is_told_to_encrypt() {
     assert!(refused.contains("tokens would travel unencrypted to 0.0.0.0:9464"), "{refused}");
     let settings = load(&format!("allow_plain_http = true\n{token}")).unwrap();
     assert!(!format!("{settings:?}").contains("0123456789abcdefghij"), "settings never show a secret");
-    let tls = "[http.tls]\ncert_file = \"c\"\nkey_file = \"k\"\n";
+    let file = folder.path().join("tls.pem");
+    fs::write(&file, "x").unwrap();
+    crate::support::private(&file);
+    let tls = format!("[http.tls]\ncert_file = \"{0}\"\nkey_file = \"{0}\"\n", file.display());
     load(&format!("{tls}{token}")).unwrap();
     let refused =
         load(&format!("external_url = \"http://drift.example.org\"\n{tls}{token}")).unwrap_err().to_string();
@@ -147,7 +212,7 @@ fn a_secret_travels_unencrypted_to_another_machine_only_where_the_file_says_so()
     for text in [
         receiver("cloudevents", "http://events.example.org/", "token = \"abc\""),
         receiver("cloudevents", "http://10.0.0.7/", "username = \"u\"\npassword = \"abc\""),
-        receiver("template", "http://events.example.org/", "body = \"x\"\ntoken = \"abc\""),
+        receiver("template", "http://events.example.org/", "body = \"{}\"\ntoken = \"abc\""),
         receiver("slack", "http://chat.example.org/T0/B0", ""),
         receiver("teams", "http://chat.example.org/T0/B0", ""),
         receiver("pagerduty", "http://pager.example.org/", "routing_key = \"abc\""),
@@ -194,7 +259,7 @@ fn keys_that_everybody_can_read_are_refused_as_secret_files_are() {
     };
     let key_path = key.display();
     let texts = [
-        format!("[http.tls]\ncert_file = \"c\"\nkey_file = \"{key_path}\"\n"),
+        format!("[http.tls]\ncert_file = \"{}\"\nkey_file = \"{key_path}\"\n", path.display()),
         format!("[kafka.security]\nprotocol = \"ssl\"\nkey_file = \"{key_path}\"\n"),
         format!(
             "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\ntoken = {{ file = \"{key_path}\" }}\n"
@@ -219,11 +284,11 @@ fn no_key_is_in_what_viewers_are_shown_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("driftd.toml");
     let text = "[kafka]\nbrokers = \"b\"\n[kafka.properties]\n\"sasl.oauthbearer.config\" = \"K3Y-1\"\n\"client.rack\" = \"eu-1a\"\n\
-                \"sasl.oauthbearer.assertion.private.key.pem\" = \"\"\"\nK3Y-2\n\"\"\"\n\
+                \"ssl.certificate.pem\" = \"\"\"\nK3Y-2\n\"\"\"\n\
                 [postgres]\nurl = \"postgres://driftd:K3Y-3@K3Y-4/K3Y-5@db.example.org/driftd\"\n\
                 [receivers.one]\ntype = \"template\"\nurl = \"https://a.example.org/K3Y-6?k=K3Y-7\"\nbody = \"{\\\"api\\\": \\\"K3Y-8\\\"}\"\n\
-                [receivers.two]\ntype = \"template\"\nurl = \"https://u:K3Y-a@b.example.org/\"\nbody = \"\"\"\n{\"api\": \"K3Y-9\"}\n\"\"\"\n\
-                [receivers.three]\ntype = \"template\"\nurl = \"https://c.example.org/\"\nbody = 'x=\"K3Y-b\"'\n";
+                [receivers.two]\ntype = \"template\"\nurl = \"https://b.example.org/?K3Y-a\"\nbody = \"\"\"\n{\"api\": \"K3Y-9\"}\n\"\"\"\n\
+                [receivers.three]\ntype = \"template\"\nurl = \"https://c.example.org/\"\nbody = '{\"k\": \"K3Y-b\"}'\n";
     fs::write(&path, text).unwrap();
     let settings = config::load(&path).unwrap_or_else(|error| panic!("{error}"));
     let shown: Vec<String> =
@@ -387,13 +452,17 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
         "path(section, \"",
         "size(\"",
         "path(\"",
+        "file(\"",
         ".optional_choice(\n        \"",
         ".choice(\n        \"",
         "check_names(&section, \"",
     ];
     let mut keys = 0;
     let sources = [
-        "daemon",
+        "daemon/mod",
+        "daemon/kafka",
+        "daemon/postgres",
+        "daemon/http",
         "monitor",
         "alerts",
         "routing",

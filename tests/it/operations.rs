@@ -226,6 +226,19 @@ fn a_reload_takes_all_changes_or_none() {
     std::fs::write(&second, text.replace("name = \"bike-demand\"", "name = \"second\"")).unwrap();
     daemon.signal("HUP");
     daemon.wait_for_log("reloaded: 2 monitors", 10);
+
+    // What needs a restart is not in force, and is said to be not.
+    let main = world.folder.path().join("a.toml");
+    let text = std::fs::read_to_string(&main).unwrap();
+    std::fs::write(&main, text.replace("judge_interval = \"200ms\"", "judge_interval = \"4s\"")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for_log("in force after a restart only: checkpoint.judge_interval", 10);
+    let answer = world.get("a", "/api/v1/configuration").1;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let shown: serde_json::Value = serde_json::from_str(body).unwrap();
+    let key = |value: &&serde_json::Value| value["key"] == "checkpoint.judge_interval";
+    let shown = shown.as_array().unwrap().iter().find(key).unwrap();
+    assert_eq!((shown["value"].as_str(), shown["after_restart"].as_str()), (Some("\"200ms\""), Some("\"4s\"")));
     world.produce_in_turns(0, &live[3_000..]);
     world.wait_until_done(live.len() as u64 + (live.len() as u64 - 3_000), 90);
     let counted = world.runtime.block_on(number(

@@ -42,7 +42,9 @@ impl Lookup {
             match self.once(partitions).await {
                 Ok(found) => return found,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot look positions up yet");
+                    if self.shared.complaints.is_due("", &format!("positions: {error}")) {
+                        tracing::warn!(%error, "cannot look positions up yet");
+                    }
                     patience.wait().await;
                 }
             }

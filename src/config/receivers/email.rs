@@ -12,11 +12,8 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         section.add(section.problem("to", "needs at least one address"));
     }
     for address in from.iter().chain(&to) {
-        if !address.contains('@') || address.chars().any(char::is_control) {
-            section.add(section.problem(
-                if from.as_ref() == Some(address) { "from" } else { "to" },
-                format!("`{address}` is not a mail address"),
-            ));
+        if let Err(error) = crate::notify::check_mailbox(address) {
+            section.add(section.problem(if from.as_ref() == Some(address) { "from" } else { "to" }, error));
         }
     }
     let directory = section.string("directory");
@@ -52,7 +49,7 @@ fn server(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<SmtpOptio
     let port = u16::try_from(section.integer("port", usual, 1..=65_535)).unwrap_or(587);
     let username = section.string("username");
     let password = section.secret("password", warnings);
-    let ca_file = section.string("ca_file").map(PathBuf::from);
+    let ca_file = section.file("ca_file");
     if username.is_some() != section.has("password") {
         section.add(section.problem("username", "and `password` go together"));
     }

@@ -1,6 +1,5 @@
 //! Receivers over HTTP: what they understand, where they are, who asks.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -8,11 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Kind, training};
 use crate::config::daemon::in_the_open;
 use crate::config::section::Section;
-use crate::notify::{Auth, Dialect, HttpOptions, Keys, Template};
+use crate::notify::{Auth, Dialect, HttpOptions, Keys, Template, check_url};
 
 pub(super) fn read(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<HttpOptions> {
     let timeout = section.duration("timeout", "20s", ("1s", "2m"));
-    let ca_file = section.string("ca_file").map(PathBuf::from);
+    let ca_file = section.file("ca_file");
     let dialect = dialect(section, kind, warnings);
     let auth = auth(section, kind, warnings);
     let urls = urls(section, kind, warnings);
@@ -46,10 +45,14 @@ fn needed(section: &Section<'_>, key: &'static str, what: &str) {
 }
 
 fn signing_secrets(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<SecretString> {
-    let secrets = [section.secret("secret", warnings), section.secret("old_secret", warnings)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let mut secrets = Vec::new();
+    for key in ["secret", "old_secret"] {
+        let Some(secret) = section.secret(key, warnings) else { continue };
+        if let Err(error) = Keys(vec![secret.clone()]).check() {
+            section.add(section.problem(key, error));
+        }
+        secrets.push(secret);
+    }
     if !section.has("secret") {
         section.add(
             section
@@ -62,7 +65,8 @@ fn signing_secrets(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Sec
 
 fn template(section: &Section<'_>) -> Option<Template> {
     let body = section.string("body");
-    let file = section.string("body_file");
+    let file = section.file("body_file");
+    let key = if file.is_some() { "body_file" } else { "body" };
     let content_type = section.string("content_type").unwrap_or_else(|| "application/json".to_owned());
     if content_type.chars().any(char::is_control) {
         section.add(section.problem("content_type", "must not hold control characters"));
@@ -73,19 +77,18 @@ fn template(section: &Section<'_>) -> Option<Template> {
             None
         }
         (Some(body), None) => Some(body),
-        (None, Some(file)) => match std::fs::read_to_string(&file) {
-            Ok(body) => Some(body),
-            Err(error) => {
-                section.add(section.problem("body_file", format!("cannot read `{file}`: {error}")));
-                None
-            }
-        },
+        // One that cannot be read was noted.
+        (None, Some(file)) => std::fs::read_to_string(&file).ok(),
         (None, None) => {
             section.add(section.problem("body", "is missing: a template of what is posted"));
             None
         }
     };
-    Some(Template { body: body?, content_type })
+    let template = Template { body: body?, content_type };
+    if let Err(error) = template.check() {
+        section.add(section.problem(key, error));
+    }
+    Some(template)
 }
 
 /// What stands for the secret in each dialect, or a token or a password for all others.
@@ -154,6 +157,8 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
         }
         if !(url.starts_with("https://") || url.starts_with("http://")) {
             section.add(section.problem(key, "must begin with `https://` or `http://`"));
+        } else if let Err(error) = check_url(url) {
+            section.add(section.problem(key, error));
         }
     }
     section.value("allow_plain_http");

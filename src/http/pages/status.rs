@@ -90,7 +90,10 @@ fn partitions(status: &Status) -> Markup {
                         td { (time(&partition.progressed_at)) }
                         td {
                             @if let Some(fault) = &partition.fault { strong { "not read: " (fault) } }
-                            @else if partition.caught_up { "yes" } @else { "no" }
+                            @else if partition.caught_up {
+                                "yes"
+                                @if let Some(checked) = &partition.checked_at { ", as of " (time(checked)) }
+                            } @else { "no" }
                         }
                         td.number { (grouped(partition.lost)) }
                         td.wide { (partition.owner.as_deref().unwrap_or("–")) }
@@ -121,6 +124,10 @@ fn changes(entries: &[AuditEntry]) -> Markup {
 /// Keys a page lists; all of them are in the API.
 const KEYS: usize = 400;
 
+fn is_shown(value: &ConfiguredValue) -> bool {
+    value.origin != "default" || value.after_restart.is_some()
+}
+
 fn configuration(values: &[ConfiguredValue]) -> Markup {
     let mut files: Vec<&str> = values.iter().map(|value| value.file.as_str()).collect();
     files.dedup();
@@ -131,8 +138,15 @@ fn configuration(values: &[ConfiguredValue]) -> Markup {
                 (table(file, &html! {
                     thead { tr { th scope="col" { "Key" } th scope="col" { "Value" } th scope="col" { "Set" } } }
                     tbody {
-                        @for value in values.iter().filter(|value| value.file == file && value.origin != "default").take(KEYS) {
-                            tr { th scope="row" { code { (value.key) } } td.words { code { (value.value) } } td { (value.origin) } }
+                        @for value in values.iter().filter(|value| value.file == file && is_shown(value)).take(KEYS) {
+                            tr {
+                                th scope="row" { code { (value.key) } }
+                                td.words {
+                                    code { (value.value) }
+                                    @if let Some(later) = &value.after_restart { br; "after a restart: " code { (later) } }
+                                }
+                                td { (value.origin) }
+                            }
                         }
                     }
                 }))

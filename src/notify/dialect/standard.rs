@@ -17,7 +17,11 @@ use crate::record::number_of;
 pub struct Keys(pub Vec<SecretString>);
 
 impl Keys {
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Decodes the keys.
+    ///
+    /// # Errors
+    /// In words, without the key.
+    pub fn check(&self) -> Result<(), String> {
         self.0.iter().try_for_each(|secret| decode(secret).map(|_| ()))
     }
 }

@@ -21,7 +21,11 @@ pub struct Template {
 }
 
 impl Template {
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Renders an example of each event.
+    ///
+    /// # Errors
+    /// In words, when one cannot be rendered or is not what the content type says.
+    pub fn check(&self) -> Result<(), String> {
         for event in examples() {
             let message = Outgoing { id: Uuid::nil(), subject: Uuid::nil(), body: event };
             let rendered = self.render(&message)?;

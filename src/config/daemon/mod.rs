@@ -1,0 +1,135 @@
+//! `driftd.toml`: the daemon itself.
+
+mod http;
+mod kafka;
+mod postgres;
+
+pub use http::HttpSettings;
+pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, StartAt, TokenEndpoint, TokenSettings};
+pub use postgres::{PostgresSettings, PostgresTls};
+
+use super::section::Section;
+
+/// How the daemon runs.
+#[derive(Debug)]
+pub struct DaemonSettings {
+    /// What this daemon is called in `driftd status` and Kafka's tools.
+    pub name: String,
+    /// Kafka.
+    pub kafka: KafkaSettings,
+    /// Postgres.
+    pub postgres: PostgresSettings,
+    /// The listener for health and metrics.
+    pub http: HttpSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// Checkpoints and judging.
+    pub checkpoint: CheckpointSettings,
+    /// Limits.
+    pub limits: LimitSettings,
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// The journal under systemd, otherwise text.
+    Auto,
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// The systemd journal.
+    Journald,
+}
+
+/// Logs.
+#[derive(Debug)]
+pub struct LogSettings {
+    /// How they look.
+    pub format: LogFormat,
+    /// A level, or directives of tracing's `EnvFilter`.
+    pub level: String,
+}
+
+/// Checkpoints and judging; microseconds.
+#[derive(Debug)]
+pub struct CheckpointSettings {
+    /// Between checkpoints.
+    pub interval: i64,
+    /// Between looks for windows to close.
+    pub judge_interval: i64,
+}
+
+/// Limits.
+#[derive(Debug)]
+pub struct LimitSettings {
+    /// Messages larger than this are rejected.
+    pub max_message_bytes: usize,
+    /// Bytes fetched and not counted yet; partitions pause beyond it.
+    pub in_flight_bytes: usize,
+    /// Bytes of what is counted and not stored; beyond it a checkpoint begins at once, and reading waits for it.
+    pub counted_bytes: usize,
+    /// Threads that decode and count; 0 takes one less than there are cores, at least one.
+    pub workers: usize,
+    /// Versions times segments of a monitor.
+    pub max_series: usize,
+}
+
+pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<DaemonSettings> {
+    let section = root.section("daemon");
+    let name = section.string("name").unwrap_or_else(default_name);
+    section.finish();
+    let kafka = kafka::read(&root.section("kafka"), warnings);
+    let postgres = postgres::read(&root.section("postgres"), warnings);
+    let http = http::read(&root.section("http"), warnings);
+    let section = root.section("log");
+    let log = LogSettings {
+        format: section.choice(
+            "format",
+            LogFormat::Auto,
+            &[
+                ("auto", LogFormat::Auto),
+                ("text", LogFormat::Text),
+                ("json", LogFormat::Json),
+                ("journald", LogFormat::Journald),
+            ],
+        ),
+        level: section.string("level").unwrap_or_else(|| "info".to_owned()),
+    };
+    section.finish();
+    let section = root.section("checkpoint");
+    let checkpoint = CheckpointSettings {
+        interval: section.duration("interval", "10s", ("100ms", "5m")),
+        judge_interval: section.duration("judge_interval", "1s", ("100ms", "5m")),
+    };
+    section.finish();
+    let section = root.section("limits");
+    let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(usize::MAX);
+    let limits = LimitSettings {
+        max_message_bytes: size("max_message_bytes", 1_048_576, 1..=268_435_456),
+        in_flight_bytes: size("in_flight_bytes", 67_108_864, 1_048_576..=17_179_869_184),
+        workers: size("workers", 0, 0..=256),
+        counted_bytes: size("counted_bytes", 256 << 20, 8 << 20..=1 << 40),
+        max_series: size("max_series", 1_000, 1..=100_000),
+    };
+    section.finish();
+    Some(DaemonSettings { name, kafka: kafka?, postgres: postgres?, http: http?, log, checkpoint, limits })
+}
+
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("driftd@{}", if host.is_empty() { "localhost" } else { host })
+}
+
+/// Refuses a URL over which a secret would be sent unencrypted to another machine, unless the file says that it may.
+pub(in crate::config) fn in_the_open(section: &Section<'_>, key: &'static str, url: &str, what: &str) {
+    let allowed = section.flag("allow_plain_http", false);
+    if let Some(host) = crate::notify::reached_in_the_open(url).filter(|_| !allowed) {
+        section.add(
+            section
+                .problem(key, format!("{what} would travel unencrypted to {host}"))
+                .hint("write https://, or say `allow_plain_http = true` where the network is trusted"),
+        );
+    }
+}
