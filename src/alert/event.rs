@@ -97,6 +97,12 @@ pub struct AlertView {
     /// Who acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
+    /// Who resolved it, when a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<String>,
+    /// What was said about it by whoever acknowledged or resolved it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// Why it is in this state.
     pub reason: String,
     /// Windows since it began that drift by its rule.
@@ -170,9 +176,25 @@ impl AlertsEvent {
         group_id: Uuid,
         group: BTreeMap<String, String>,
         reason: super::SendReason,
-        mut alerts: Vec<AlertView>,
+        alerts: Vec<AlertView>,
     ) -> Self {
+        Self::beside(group_id, group, reason, alerts, &[])
+    }
+
+    /// As [`AlertsEvent::new`], with further alerts of the group that are not told, for example silenced ones: a segment
+    /// among them is counted where the whole says how its segments stand.
+    #[must_use]
+    pub fn beside(
+        group_id: Uuid,
+        group: BTreeMap<String, String>,
+        reason: super::SendReason,
+        mut alerts: Vec<AlertView>,
+        others: &[AlertView],
+    ) -> Self {
+        let told = alerts.len();
+        alerts.extend_from_slice(others);
         super::segments::relate(&mut alerts);
+        alerts.truncate(told);
         let over = |alert: &AlertView| alert.status == AlertStatus::Resolved;
         alerts.sort_by(|left, right| {
             over(left)

@@ -319,7 +319,8 @@ impl Evidence {
                 .judgement
                 .columns
                 .iter()
-                .filter(|column| judged.findings(&column.column).next().is_some())
+                // One that the baseline does not have was not compared.
+                .filter(|column| judged.findings(&column.column).any(|finding| finding.verdict.is_judged()))
                 .count(),
         );
         let mut columns = std::mem::take(&mut self.drifted);

@@ -232,6 +232,18 @@ impl Suppression {
         }
     }
 
+    /// `silenced by 1a2b3c4d`, as the reason for which an alert is not told.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let short = |id: &Uuid| id.to_string().chars().take(8).collect::<String>();
+        match self {
+            Self::Silenced { id } => format!("silenced by {}", short(id)),
+            Self::Inhibited { id } => format!("explained by alert {}", short(id)),
+            Self::Muted { calendar } => format!("muted by calendar {calendar}"),
+            Self::RateCapped => "rate cap reached".to_owned(),
+        }
+    }
+
     /// Which silence, alert or calendar.
     #[must_use]
     pub fn by(&self) -> String {

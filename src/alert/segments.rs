@@ -94,12 +94,12 @@ pub fn relate(alerts: &mut [AlertView]) {
 }
 
 impl Segments {
-    /// `also in 5 of 6 segments`, and what stands apart; empty when no segment drifts.
+    /// `also in 5 of 6 judged segments`, and what stands apart; empty when no segment drifts.
     #[must_use]
     pub fn words(&self) -> String {
         let of = self.judged.filter(|judged| *judged >= self.following + self.apart);
         let number = |number: u32| match of {
-            Some(all) => format!("{number} of {}", number_of(all, "segment")),
+            Some(all) => format!("{number} of {}", number_of(all, "judged segment")),
             None => number_of(number, "segment"),
         };
         match (self.following, self.apart) {

@@ -17,16 +17,26 @@ impl AlertView {
 
     /// How it ended: not every end means that the drift is over.
     #[must_use]
-    pub fn end_words(&self) -> &'static str {
+    pub fn end_words(&self) -> String {
         match self.reason.as_str() {
             "no_more_records" => {
-                "ended without a verdict: no records came for this version and segment while others of the monitor had some"
+                "ended without a verdict: no records came for this version and segment while others of the \
+                                  monitor had some"
+                    .to_owned()
             }
-            "rule_removed" => "ended without a verdict: its rule or column is not configured any more",
-            "by_person" => "resolved by a person",
-            "did_not_persist" => "over before it fired",
-            _ => "over",
+            "rule_removed" => "ended without a verdict: its rule or column is not configured any more".to_owned(),
+            "by_person" => {
+                format!("resolved by {}{}", self.resolved_by.as_deref().unwrap_or("a person"), self.said())
+            }
+            "did_not_persist" => "over before it fired".to_owned(),
+            _ => "over".to_owned(),
         }
+    }
+
+    /// The comment of whoever acknowledged or resolved it, after a colon; empty without one.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.comment.as_ref().map_or(String::new(), |comment| format!(": {comment}"))
     }
 }
 

@@ -167,14 +167,17 @@ fn list(alerts: &[AlertRow], all: bool) {
         say(if all { "there was no alert yet" } else { "no alert; `--all` shows those that are over, too" });
         return;
     }
-    for AlertRow { state, view, .. } in alerts {
+    for AlertRow { state, view, not_told, .. } in alerts {
+        let held =
+            if not_told.is_empty() { String::new() } else { format!(" (not told to {})", not_told.join(", ")) };
         say(format!(
-            "{}  {:<12} {:<8}  since {}  {}",
+            "{}  {:<12} {:<8}  since {}  {}{}",
             view.id.to_string().get(..8).unwrap_or_default(),
             state,
             view.severity.as_str(),
             view.since,
             plain(&view.evidence.summary),
+            plain(&held),
         ));
     }
 }
@@ -188,9 +191,13 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         vec![view.clone()],
     );
     // As it was read: the event knows this alert alone.
-    let event = crate::alert::AlertsEvent { alerts: vec![view.clone()], ..event };
+    let shown = crate::alert::AlertView { url: Some(view.url.clone().unwrap_or_default()), ..view.clone() };
+    let event = crate::alert::AlertsEvent { alerts: vec![shown], ..event };
     say_lines(format!("{} ({})\n", alert.state, view.severity.as_str()));
     say_lines(crate::notify::text_of(&crate::notify::Told::Alerts(event)));
+    for held in &alert.not_told {
+        say(format!("Not told to {}", plain(held)));
+    }
     for related in segments {
         let how = match (related.view.segment == WHOLE, related.view.follows.is_some()) {
             (true, _) => "the whole",
@@ -210,11 +217,10 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
     for entry in history {
         let window = entry.window.as_ref().map_or(String::new(), |window| format!(", window {window}"));
         say(format!(
-            "  {}  {:<12} {:<18} {:<8} by {}{window}{}",
+            "  {}  {:<8} {} by {}{window}{}",
             entry.at,
-            entry.kind,
-            entry.reason,
             entry.severity,
+            entry.words(),
             plain(&entry.actor),
             if entry.detail.is_empty() { String::new() } else { format!(": {}", plain(&entry.detail)) },
         ));

@@ -234,7 +234,7 @@ fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<C
         }
         chosen
     } else {
-        named_columns(&before, &after, wanted, baseline)?
+        named_columns(&before, &after, wanted, baseline, &mut notes)?
     };
     let integers: HashSet<String> =
         after.columns.iter().filter(|column| column.integers).map(|column| column.name.clone()).collect();
@@ -362,6 +362,7 @@ fn named_columns(
     after: &FileProfile,
     wanted: &[String],
     baseline: &DataFile,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<(FileColumn, ColumnType)>, CliError> {
     let mut chosen = Vec::new();
     for text in wanted {
@@ -373,6 +374,16 @@ fn named_columns(
             return Err(CliError::Failed(format!(
                 "`{name}` is in the file more than once: which of them is meant cannot be known\nhint: rename or drop one of them"
             )));
+        }
+        for (side, has, lacks) in [("baseline", before, after), ("window", after, before)] {
+            if of(has, name).is_some() && of(lacks, name).is_none() {
+                let names = lacks.columns.iter().map(|column| column.name.as_str()).take(LOOKED_AT);
+                let near =
+                    nearest(name, names).map_or(String::new(), |near| format!("; the other file has `{near}`"));
+                notes.push(format!(
+                    "only the {side} has `{name}`: every value of the other side counts as missing{near}"
+                ));
+            }
         }
         let kind = kind.or(column.column_type).ok_or_else(|| {
             CliError::Failed(format!(

@@ -112,6 +112,8 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
         fired_at: TIME.to_owned(),
         resolved_at: (status == AlertStatus::Resolved).then(|| "2026-11-21T17:00:09Z".to_owned()),
         acknowledged_by: (status == AlertStatus::Acknowledged).then(|| "cli:ada".to_owned()),
+        resolved_by: None,
+        comment: None,
         reason: "persisted".to_owned(),
         windows: 2,
         judged_windows: 2,

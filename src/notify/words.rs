@@ -221,14 +221,20 @@ fn alerts_title(event: &AlertsEvent) -> String {
     };
     let prefix = match event.reason {
         SendReason::Escalated => "not acknowledged: ",
+        // Some are over; what is named is not.
+        SendReason::Resolved if open => "still: ",
         SendReason::Repeated => "still: ",
         SendReason::Worsened => "worse: ",
         SendReason::Digest => "held back: ",
         _ => "",
     };
     let test = if event.test { "[test] " } else { "" };
-    let more = event.alerts.len() + event.more - 1;
-    let suffix = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let over = event.alerts.iter().filter(|alert| open && alert.status == AlertStatus::Resolved).count();
+    let more = event.alerts.len() + event.more - over - 1;
+    let mut suffix = if more > 0 { format!(" and {more} more") } else { String::new() };
+    if over > 0 {
+        let _infallible = write!(suffix, "; {over} over");
+    }
     let head = format!("{test}[{tag}] {prefix}");
     let room = TITLE.saturating_sub(head.chars().count() + suffix.chars().count());
     format!("{head}{}{suffix}", headline(first, room))
@@ -312,7 +318,9 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             });
             let subject = capital(&subject(alert));
             let end = match alert.reason.as_str() {
-                "no_more_records" | "rule_removed" | "by_person" => format!("{subject}: {}", alert.end_words()),
+                "no_more_records" | "rule_removed" | "by_person" => {
+                    format!("{subject}: {}", plain(&alert.end_words()))
+                }
                 _ if alert.kind == RuleKind::DataQuality => format!("{subject} are over"),
                 _ => format!("{subject} is over"),
             };
@@ -320,7 +328,8 @@ pub(super) fn sentence(alert: &AlertView) -> String {
         }
         AlertStatus::Acknowledged => {
             let who = alert.acknowledged_by.as_deref().unwrap_or("a person");
-            format!("{}. Acknowledged by {}.", capital(&plain(&alert.evidence.summary)), plain(who))
+            let summary = capital(&plain(&alert.evidence.summary));
+            format!("{summary}. Acknowledged by {}{}.", plain(who), plain(&alert.said()))
         }
         AlertStatus::Firing => format!("{}.", capital(&plain(&alert.evidence.summary))),
     }
@@ -355,6 +364,9 @@ fn capital(text: &str) -> String {
     text.to_owned()
 }
 
+/// The name of the fact that says where more is shown.
+pub(super) const LOOK: &str = "More";
+
 /// Names and values that people look for.
 pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
@@ -378,14 +390,17 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         facts.push(("Since", format!("{}, {}", time(&alert.since), alert.windows_words())));
     }
     if let Some(at) = &alert.resolved_at {
-        facts.push(("Ended", format!("{} ({})", time(at), alert.reason.replace('_', " "))));
+        facts.push(("Ended", time(at)));
     }
     if let Some(who) = &alert.acknowledged_by {
         facts.push(("Acknowledged by", plain(who)));
     }
     facts.push(("Alert", alert.id.to_string()));
     let look = alert.url.as_deref().map_or_else(|| format!("driftd alerts show {}", alert.id), plain);
-    facts.push(("Look at it", look));
+    // A command that shows all there is sets an empty one.
+    if !look.is_empty() {
+        facts.push((LOOK, look));
+    }
     facts
 }
 
@@ -413,7 +428,7 @@ pub(super) fn request_facts(request: &RetrainingEvent) -> Vec<(&'static str, Str
         ("Baseline", plain(&request.baseline)),
         ("Request", request.request_id.to_string()),
         ("Alert", request.alert_id.to_string()),
-        ("Look at it", format!("driftd retraining show {}", request.request_id)),
+        (LOOK, format!("driftd retraining show {}", request.request_id)),
     ]
 }
 

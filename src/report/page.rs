@@ -44,7 +44,7 @@ pub fn key() -> Markup {
         p.key {
             span.swatch.base {} " baseline "
             span.swatch.win {} " window. "
-            "Heights are shares of all rows; null, invalid, unseen and out-of-range values stand apart on the right."
+            "Heights are shares of all rows, estimated where a record sample is kept; null, invalid, unseen and out-of-range values stand apart on the right."
         }
     }
 }

@@ -50,12 +50,42 @@ pub struct AlertRow {
     pub judged: Option<Judged>,
     /// When it last changed, RFC 3339.
     pub updated_at: String,
+    /// Who is not told of it now, and why: `owner: silenced by 1a2b3c4d`.
+    #[serde(default)]
+    pub not_told: Vec<String>,
     /// The column, or receiver, of a rule that has an alert for each.
     #[serde(skip)]
     pub column: Option<String>,
     /// As it is told.
     #[serde(flatten)]
     pub view: AlertView,
+}
+
+impl HistoryEntry {
+    /// What happened and why, in words: the names that are stored are made for programs.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let why = match self.reason.as_str() {
+            "bar_exceeded" => "over the limit",
+            "persisted" => "for as many windows as the rule asks for",
+            "fired_again" => "again, soon after it was over",
+            "higher_severity" => "a window is worse",
+            "lower_severity" => "the newest windows are less bad",
+            "quiet" => "enough quiet windows",
+            "did_not_persist" => "too few drifting windows",
+            "window_amended" => "a window was judged again",
+            "by_person" => "",
+            "rule_removed" => "its rule is not configured any more",
+            "no_more_records" => "no more records",
+            other => &other.replace('_', " "),
+        };
+        match (self.kind.as_str(), self.reason.as_str()) {
+            ("held", "released") => "not held back any more".to_owned(),
+            ("held", _) => format!("held back: {why}"),
+            (kind, _) if why.is_empty() => kind.replace('_', " "),
+            (kind, _) => format!("{}: {why}", kind.replace('_', " ")),
+        }
+    }
 }
 
 impl AlertRow {

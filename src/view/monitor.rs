@@ -221,6 +221,7 @@ mod tests {
             state: text(state),
             severity: text(severity),
             since: text(""),
+            silenced: false,
         }
     }
 

@@ -223,7 +223,7 @@ fn people_act_on_the_command_line_and_a_training_system_answers() {
     assert_eq!(firing["labels"]["owner"], "ada");
     assert!(world.driftd(&["alerts", "ack", id, "--comment", "on it"]).starts_with("acknowledged: "));
     let shown = world.driftd(&["alerts", "show", id]);
-    for part in ["acknowledged", "by_person", "on it", "messages", "to webhook: sent", "Why "] {
+    for part in ["acknowledged by", "on it", "messages", "to webhook: sent", "Why "] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let silenced = world.driftd(&["alerts", "silence", id, "--for", "1h", "--comment", "seen"]);

@@ -401,6 +401,25 @@ fn what_two_files_do_not_share_is_said_before_anything_is_concluded_from_it() {
     let said = text(&driftd(&["compare", &base, &part]));
     assert!(said.contains("Drift: 2 of 3 columns moved, because the window does not have them: b, k."), "{said}");
 
+    // A column that was asked for is in one file only.
+    let said = text(&driftd(&["compare", &base, &part, "--column", "b"]));
+    let wanted = "only the baseline has `b`: every value of the other side counts as missing";
+    assert!(said.contains(wanted), "{said}");
+
+    // Ids are no measurements, however they are written.
+    let id = |row: u64| {
+        1_000_000_000_000_000_000 + row.wrapping_mul(4_919_777_777_777_777_777) % 8_000_000_000_000_000_000
+    };
+    for (name, from) in [("ids.jsonl", 0), ("other-ids.jsonl", 500)] {
+        let rows: String =
+            (from..from + 500).map(|row| format!("{{\"a\": {}, \"id\": {}}}\n", row % 7, id(row))).collect();
+        fs::write(folder.path(name), rows).unwrap();
+    }
+    let output = driftd(&["compare", &folder.path("ids.jsonl"), &folder.path("other-ids.jsonl")]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("`id` is not compared: it is integers of 16 digits or more"), "{said}");
+
     // A limit that nothing is held against.
     let output = driftd(&["compare", &base, &base, "--limit", "ks=0.1"]);
     assert_eq!(output.status.code(), Some(1));

@@ -102,16 +102,16 @@ fn segments_are_counted_however_many_there_are_and_whatever_takes_the_place_of_a
     let segments = (0..75).map(|number| alert(100 + number, &format!("c={number:02}"), &[("income", 2.0)]));
     let mut told = event([whole()].into_iter().chain(segments).collect());
     let words = |told: &AlertsEvent| told.alerts[0].segments.as_ref().map(Segments::words).unwrap();
-    assert_eq!(words(&told), "also in 75 of 80 segments");
+    assert_eq!(words(&told), "also in 75 of 80 judged segments");
     assert_eq!((told.alerts.len(), told.more), (50, 26), "the whole and what stands apart are never left out");
     told.absorb(event(vec![alert(999, "c=gone", &[("income", 2.0)])]));
-    assert_eq!(words(&told), "also in 75 of 80 segments");
+    assert_eq!(words(&told), "also in 75 of 80 judged segments");
     let none = event(vec![whole()]);
     assert_eq!(none.alerts[0].segments, None, "no line without a segment that drifts");
     for (following, apart, said) in [
-        (5, 0, "also in 5 of 6 segments"),
-        (0, 2, "2 of 6 segments on their own"),
-        (4, 1, "also in 4 of 6 segments; 1 more on their own"),
+        (5, 0, "also in 5 of 6 judged segments"),
+        (0, 2, "2 of 6 judged segments on their own"),
+        (4, 1, "also in 4 of 6 judged segments; 1 more on their own"),
         (0, 0, ""),
     ] {
         let segments = Segments { judged: Some(6), following, apart, names: Vec::new() };

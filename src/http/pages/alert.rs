@@ -93,17 +93,18 @@ fn sentence(detail: &AlertDetail) -> Markup {
         @match alert.state.as_str() {
             "pending" => { "Not told yet: it has not lasted long enough. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
             "cleared" | "resolved" => {
-                (capitalised(view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began at " (time(&view.since))
+                (capitalised(&view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began at " (time(&view.since))
                 @if view.kind != RuleKind::Operational { " and drifted " (view.windows_words()) }
                 "."
             }
             state => {
-                "Firing" @if state == "acknowledged" { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) }
+                "Firing" @if state == "acknowledged" { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) (view.said()) }
                 " since " (time(&view.since))
                 @if view.kind != RuleKind::Operational { ", " (view.windows_words()) }
                 "."
             }
         }
+        @if !alert.not_told.is_empty() { " Not told to " (alert.not_told.join(", ")) "." }
         @if let Some(judged) = alert.judged { " " (judged_words(judged)) }
     }
 }
@@ -279,7 +280,6 @@ fn history(detail: &AlertDetail) -> Markup {
             tr {
                 th scope="col" { "When" }
                 th scope="col" { "What" }
-                th scope="col" { "Why" }
                 th scope="col" { "Severity" }
                 th scope="col" { "Who" }
                 th.wide scope="col" { "Window" }
@@ -290,8 +290,7 @@ fn history(detail: &AlertDetail) -> Markup {
             @for entry in detail.history.iter().rev().take(200) {
                 tr {
                     th scope="row" { (time(&entry.at)) }
-                    td { (entry.kind.replace('_', " ")) }
-                    td { (entry.reason.replace('_', " ")) }
+                    td.words { (entry.words()) }
                     td { (entry.severity) }
                     td { (entry.actor) }
                     td.wide { (changed_in(detail, entry)) }

@@ -73,7 +73,8 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
                 tr {
                     td { (standing(&alert.state, view.severity.as_str())) }
                     td { (view.severity.as_str()) }
-                    th.words scope="row" { a href=(format!("/alerts/{}", view.id)) { @if view.evidence.summary.is_empty() { (view.rule) " of " (view.monitor) } @else { (view.evidence.summary) } } }
+                    th.words scope="row" { a href=(format!("/alerts/{}", view.id)) { @if view.evidence.summary.is_empty() { (view.rule) " of " (view.monitor) } @else { (view.evidence.summary) } }
+                        @if !alert.not_told.is_empty() { div.soft { "Not told to " (alert.not_told.join(", ")) } } }
                     td { (view.rule) }
                     td { (time(&view.since)) }
                     td.number.wide { (view.windows) @if view.judged_windows > view.windows { " of " (view.judged_windows) } }

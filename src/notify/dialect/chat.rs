@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::words::{Told, column_line, facts, request_facts, segments_line, sentence};
+use super::super::words::{LOOK, Told, column_line, facts, request_facts, segments_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 use crate::escape::plain;
@@ -62,7 +62,7 @@ fn alert_lines(alert: &AlertView) -> Vec<String> {
 
 /// What stands below the findings: names with values, without the link.
 fn small_print(facts: &[(&'static str, String)]) -> String {
-    let kept = facts.iter().filter(|(name, _)| *name != "Look at it");
+    let kept = facts.iter().filter(|(name, _)| *name != LOOK);
     kept.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
 }
 
@@ -134,7 +134,7 @@ pub(super) fn teams(told: &Told) -> Request {
         vec![block(card_text(&told.title()), json!({ "weight": "bolder", "size": "medium", "color": tint }))];
     let mut actions = Vec::new();
     let facts_of = |facts: &[(&'static str, String)]| {
-        let kept = facts.iter().filter(|(name, _)| *name != "Look at it");
+        let kept = facts.iter().filter(|(name, _)| *name != LOOK);
         let facts: Vec<Value> =
             kept.map(|(name, value)| json!({ "title": name, "value": card_text(value) })).collect();
         json!({ "type": "FactSet", "facts": facts })

@@ -134,20 +134,20 @@ fn segments_that_follow_the_whole_are_one_line_and_those_that_do_not_are_apart()
     let follow = body(SendReason::NewAlerts, false, alerts.clone());
     let mail = render_mail(&follow).unwrap();
     assert_eq!(mail.subject, "[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x limit");
-    let line = "Also in 5 of 6 segments (country=c1, country=c2, country=c3, country=c4, country=c5).";
+    let line = "Also in 5 of 6 judged segments (country=c1, country=c2, country=c3, country=c4, country=c5).";
     assert!(mail.text.contains(line), "{}", mail.text);
     assert_eq!(mail.text.matches("What to do").count() + mail.text.matches("\n----\n").count(), 0, "one alert");
     assert_eq!(mail.html.matches("What to do").count(), 1, "one card");
     for dialect in [Dialect::Slack, Dialect::Teams] {
         let requests = dialect.requests(&outgoing(follow.clone()), 0).unwrap();
         let text = requests[0].body.clone().unwrap();
-        assert!(text.contains("Also in 5 of 6 segments"), "{text}");
+        assert!(text.contains("Also in 5 of 6 judged segments"), "{text}");
         assert!(!text.contains("segment country=c1 drifted"), "{text}");
     }
     let pager = Dialect::PagerDuty { routing_key: secret() };
     let incidents = pager.requests(&outgoing(follow.clone()), 0).unwrap();
     assert_eq!(incidents.len(), 1, "one incident");
-    assert!(incidents[0].body.as_deref().unwrap().contains("Also in 5 of 6 segments"));
+    assert!(incidents[0].body.as_deref().unwrap().contains("Also in 5 of 6 judged segments"));
     assert_eq!(Dialect::Opsgenie.requests(&outgoing(follow.clone()), 0).unwrap().len(), 1);
     // Programs have the full list.
     assert_eq!(follow["data"]["alerts"].as_array().unwrap().len(), 6);
@@ -163,7 +163,7 @@ fn segments_that_follow_the_whole_are_one_line_and_those_that_do_not_are_apart()
     let mail = render_mail(&apart).unwrap();
     assert_eq!(mail.html.matches("What to do").count(), 2);
     let (first, second) = mail.text.split_once("\n----\n").unwrap();
-    assert!(first.contains("Also in 5 of 6 segments") && second.contains("country=c99"), "{}", mail.text);
+    assert!(first.contains("Also in 5 of 6 judged segments") && second.contains("country=c99"), "{}", mail.text);
     assert!(mail.subject.ends_with(" and 1 more"), "{}", mail.subject);
     assert_eq!(pager.requests(&outgoing(apart), 0).unwrap().len(), 2);
 

@@ -65,6 +65,9 @@ const WORDS_OF_TEXT: usize = 3;
 /// With fewer values nothing is said about that.
 const FEW: usize = 100;
 
+/// Larger integers are not measurements: floating-point numbers do not hold them exactly.
+const EXACT: u64 = 1 << 53;
+
 /// How many rows of so many columns are looked at.
 fn sample_rows(columns: usize) -> usize {
     (SAMPLE_CELLS / columns.max(1)).clamp(FEW, SAMPLE_ROWS)
@@ -313,6 +316,8 @@ fn share_of(count: usize, all: usize) -> f64 {
 struct Kinds {
     numbers: usize,
     integers: usize,
+    /// Integers beyond what floating-point numbers hold exactly.
+    long: usize,
     booleans: usize,
     vectors: usize,
     composites: usize,
@@ -347,11 +352,13 @@ impl Kinds {
             Value::Integer(value) => {
                 self.numbers += 1;
                 self.integers += 1;
+                self.long += usize::from(value.unsigned_abs() > EXACT);
                 self.grew.add(value);
             }
             Value::Unsigned(_) | Value::Digits(_) => {
                 self.numbers += 1;
                 self.integers += 1;
+                self.long += 1;
             }
             Value::Number(_) => self.numbers += 1,
             Value::Text(value) => {
@@ -423,6 +430,8 @@ impl Kinds {
             (None, "arrays or objects".to_owned())
         } else if self.integers == all && !self.grew.broken && all >= FEW {
             (None, "integers that grow from row to row".to_owned())
+        } else if share(self.long) >= MOST && all >= FEW && share(self.distinct.len()) > NAMES_ROWS {
+            (None, "integers of 16 digits or more with nearly as many values as rows: an id or a time".to_owned())
         } else if share(self.numbers) >= MOST {
             if share(self.texts + self.booleans) >= MIXED && few_values {
                 (Some(ColumnType::Categorical), "numbers and text".to_owned())

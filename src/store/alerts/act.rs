@@ -19,6 +19,25 @@ pub enum AlertAction {
     Resolve,
 }
 
+/// Why an alert cannot be acknowledged or resolved.
+fn refused(id: Uuid, action: AlertAction, alert: &AlertRow) -> String {
+    match (action, alert.state.as_str(), &alert.view.acknowledged_by) {
+        (AlertAction::Acknowledge, "acknowledged", Some(who)) => {
+            format!("alert {id} is acknowledged already, by {}", crate::escape::plain(who))
+        }
+        (AlertAction::Resolve, "resolved" | "cleared", _) => format!("alert {id} is over already"),
+        (_, "firing" | "acknowledged", _) => {
+            format!("alert {id} has no state any more: its rule or series is gone")
+        }
+        (AlertAction::Acknowledge, state, _) => {
+            format!("alert {id} is {state}: only one that fires is acknowledged")
+        }
+        (AlertAction::Resolve, state, _) => {
+            format!("alert {id} is {state}: only one that fires or is acknowledged is resolved")
+        }
+    }
+}
+
 impl Store {
     /// Acknowledges or resolves an alert, in the name of somebody.
     ///
@@ -67,8 +86,7 @@ impl Store {
             AlertAction::Resolve => states.end(rule, column, ChangeReason::ByPerson),
         };
         let Some(change) = change else {
-            let wanted = if action == AlertAction::Acknowledge { "acknowledged" } else { "resolved" };
-            return Err(StoreError::Refused(format!("alert {id} is {}: it cannot be {wanted}", alert.state)));
+            return Err(StoreError::Refused(refused(id, action, &alert)));
         };
         let owner = Owner { monitor: &view.monitor, version: &view.version, segment: &view.segment };
         if operational {

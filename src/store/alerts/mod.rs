@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use super::groups::segments_judged;
 use super::{Store, StoreError, event_time, failed};
-use crate::alert::{AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, relate};
+use crate::alert::{
+    AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, Suppression, relate,
+};
 use crate::store::session::Session;
 use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
 use crate::window::WHOLE;
@@ -26,8 +28,16 @@ macro_rules! select_alerts {
         concat!(
             "select a.id, a.monitor, a.model_version, a.segment, a.state, a.severity, a.since, a.rule, a.column_name,
                     a.kind, a.labels, a.evidence, a.reason, a.windows, coalesce(a.fired_at, a.created_at) as fired_at,
-                    a.resolved_at, a.acknowledged_by, a.judged, a.updated_at, a.judged_windows
-             from alert a ",
+                    a.resolved_at, a.acknowledged_by, a.judged, a.updated_at, a.judged_windows,
+                    (select jsonb_agg(jsonb_build_array(g.receiver, m.suppression) order by g.receiver)
+                     from alert_group_member m join alert_group g on g.id = m.group_id
+                     where m.alert_id = a.id and m.suppression is not null
+                       and a.state in ('firing', 'acknowledged')) as not_told,
+                    person.kind as person_did, person.actor as person, person.detail as person_said
+             from alert a left join lateral (
+                 select c.kind, c.actor, c.detail from alert_change c
+                 where c.alert_id = a.id and c.reason = 'by_person'
+                 order by c.id desc limit 1) person on true ",
             $condition
         )
     };
@@ -49,6 +59,8 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
     let Json(labels): Json<Labels> = row.try_get("labels")?;
     let Json(evidence): Json<Evidence> = row.try_get("evidence")?;
     let severity: String = row.try_get("severity")?;
+    let (did, person): (Option<String>, Option<String>) = (row.try_get("person_did")?, row.try_get("person")?);
+    let said: Option<String> = row.try_get("person_said")?;
     let view = AlertView {
         id: row.try_get("id")?,
         status,
@@ -66,6 +78,9 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         fired_at: time("fired_at")?,
         resolved_at: resolved.map(|at| event_time(at).to_string()),
         acknowledged_by: row.try_get("acknowledged_by")?,
+        resolved_by: person.filter(|_| did.as_deref() == Some("resolved") && state == "resolved"),
+        // Without a comment the history has the summary in its place.
+        comment: said.filter(|said| !said.is_empty() && *said != evidence.summary),
         reason: row.try_get("reason")?,
         windows: u32::try_from(row.try_get::<i32, _>("windows")?).unwrap_or(0),
         judged_windows: u32::try_from(row.try_get::<i32, _>("judged_windows")?).unwrap_or(0),
@@ -75,7 +90,10 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         url: None,
     };
     let judged: Option<String> = row.try_get("judged")?;
+    let not_told: Option<Json<Vec<(String, Suppression)>>> = row.try_get("not_told")?;
+    let not_told = not_told.map(|Json(held)| held).unwrap_or_default();
     Ok(AlertRow {
+        not_told: not_told.iter().map(|(receiver, why)| format!("{receiver}: {}", why.words())).collect(),
         state,
         judged: judged.as_deref().and_then(Judged::from_name),
         updated_at: time("updated_at")?,

@@ -120,6 +120,7 @@ async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Res
         }
     }
     let mut told: Vec<AlertView> = Vec::new();
+    let mut others: Vec<AlertView> = Vec::new();
     let mut news: Vec<(Uuid, Uuid, Told)> = Vec::new();
     let mut reason = None;
     for group in &mut groups {
@@ -139,6 +140,7 @@ async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Res
             news.extend(note_told(connection, group, &about, send).await?);
         }
         told.extend(about.into_iter().cloned());
+        others.extend(group.views.iter().filter(|view| !step.about.contains(&view.id)).cloned());
         let capped = room.is_some() && step.send.is_none() && step.due == room;
         finish(connection, group, &step, capped).await?;
     }
@@ -146,14 +148,14 @@ async fn settle(connection: &mut Session, id: Uuid, telling: Telling<'_>) -> Res
     let message = message_id(&receiver, &news);
     // A digest is about several groups, and a thread of its own.
     let thread = if digest { derived_id(&["digest", &message.to_string()]) } else { group.thread };
-    count_segments(connection, &mut told).await?;
+    count_segments(connection, &mut told, &others).await?;
     for view in &mut told {
         link(view, telling.external_url);
     }
     let labels = if digest { Labels::new() } else { group.labels.clone() };
     let alerts = told.len();
     let drill = told.iter().all(|view| view.labels.contains_key(DRILL));
-    let mut event = AlertsEvent::new(thread, labels, reason, told);
+    let mut event = AlertsEvent::beside(thread, labels, reason, told, &others);
     event.test = drill;
     let threads: Vec<Uuid> = groups.iter().map(|group| group.thread).collect();
     write_message(connection, message, &receiver, event, &threads, now).await?;

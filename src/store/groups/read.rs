@@ -131,9 +131,14 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Lo
 
 /// How many segments of the model version are judged since an alert of the whole began, where alerts of segments are told
 /// with it. Windows that are still open count: those of segments close after that of the whole.
-pub(super) async fn count_segments(connection: &mut Session, told: &mut [AlertView]) -> Result<(), sqlx::Error> {
+pub(super) async fn count_segments(
+    connection: &mut Session,
+    told: &mut [AlertView],
+    others: &[AlertView],
+) -> Result<(), sqlx::Error> {
     let slices: Vec<(String, String)> = told
         .iter()
+        .chain(others)
         .filter(|view| view.segment != WHOLE)
         .map(|view| (view.monitor.clone(), view.version.clone()))
         .collect();
