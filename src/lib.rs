@@ -16,8 +16,10 @@
 //!
 //! Two pure machines, and edges around them. *Counting* ([`window`]): (binnings, record batches) to deltas.
 //! *Judging* ([`decision`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert states) to
-//! findings and changes. A third, small one is *telling* ([`alert::decide_group`]): (a group of alerts, what was told of
-//! them, what suppresses them, now) to a message or none. None reads a clock, a socket, a file or a database.
+//! findings and changes. Beside them, smaller ones: *messages* ([`alert::decide_message`]): (groups of alerts, what was told of
+//! them, what suppresses them, how many messages a receiver may have, now) to a message or none; and the *ledger* of
+//! partitions (`app/ingest/ledger.rs`): (assignments, positions, messages, outcomes of checkpoints) to what is counted,
+//! stored and dropped. None reads a clock, a socket, a file or a database.
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`decision`]; [`escape`] is how text from data is shown, by all of them;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::AlertView;
+
 /// Percent-encodes everything but letters, digits and `-_.~`.
 #[must_use]
 pub fn encoded(text: &str) -> String {
@@ -31,6 +33,21 @@ pub fn column_page(monitor: &str, column: &str, version: &str, segment: &str, wi
         let _infallible = write!(path, "&window={window}");
     }
     path
+}
+
+impl AlertView {
+    /// Says where the alert can be looked at, and each of its columns in the window that it is told of.
+    pub fn link(&mut self, external_url: Option<&str>) {
+        let Some(base) = external_url.map(|base| base.trim_end_matches('/')) else { return };
+        self.url = Some(format!("{base}/alerts/{}", self.id));
+        let Self { evidence, monitor, version, segment, .. } = self;
+        for column in evidence.drifted.iter_mut().chain(&mut evidence.warned) {
+            let window = column.window.as_ref().and_then(|window| window.id);
+            column.url = window.map(|window| {
+                format!("{base}{}", column_page(monitor, &column.column, version, segment, Some(window)))
+            });
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AlertStatus, GroupTiming, Severity, Suppression, derived_id};
+use super::{AlertStatus, GroupTiming, Severity, Suppression};
 use crate::record::EventTime;
 
 /// Why a message is sent.
@@ -59,23 +59,6 @@ pub struct Told {
     pub times: u32,
 }
 
-/// The id of a message to a receiver: of what it tells, so that whoever decides the same news, also after the database was
-/// set back in time, sends them under the same id. `news` are the alerts with their groups. A message that tells more,
-/// less or something else than another has another id: a receiver that remembers ids must not take it for known.
-#[must_use]
-pub fn message_id(receiver: &str, news: &[(Uuid, Uuid, Told)]) -> Uuid {
-    let mut told: Vec<String> = news
-        .iter()
-        .map(|(group, alert, told)| {
-            format!("{group} {alert} {} {} {}", told.status.as_str(), told.severity.as_str(), told.times)
-        })
-        .collect();
-    // The order in which groups are looked at says nothing.
-    told.sort();
-    let parts: Vec<&str> = ["message", receiver].into_iter().chain(told.iter().map(String::as_str)).collect();
-    derived_id(&parts)
-}
-
 /// An alert in a group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
@@ -122,88 +105,94 @@ pub struct GroupStep {
 /// How soon to look again at what is suppressed, in microseconds: silences and calendars end by themselves.
 const LOOK_AGAIN: i64 = 30_000_000;
 
+/// What an alert adds to the decision about its group.
+enum Part {
+    /// It is over for this group.
+    Done,
+    /// It is not told now; perhaps at this time.
+    NotNow(Option<EventTime>),
+    /// A message of the group tells how it stands; with news, if there are any.
+    Told(Option<SendReason>),
+}
+
 /// Decides. `now` is the one time of the whole step.
 #[must_use]
 pub fn decide_group(group: &Group, now: EventTime) -> GroupStep {
     let timing = group.timing;
     let mut step = GroupStep::default();
-    let mut due: Vec<EventTime> = Vec::new();
+    let mut looks: Vec<EventTime> = Vec::new();
     let mut news: Option<SendReason> = None;
     let mut still_firing = false;
     for member in &group.members {
-        let over = member.status == AlertStatus::Resolved;
-        if member.suppression.is_some() {
-            // What was never told and is over need not be told; what was told is, once nothing is in the way.
-            if over && member.told.is_none() {
-                step.done.push(member.id);
-            } else {
-                due.push(now.shifted(LOOK_AGAIN));
-            }
-            continue;
-        }
-        let escalation = timing.unacknowledged_for;
-        if let (Some(patience), None) = (escalation, member.told) {
-            match member.status {
-                // Somebody was at it in time, or it went away.
-                AlertStatus::Resolved => {
-                    step.done.push(member.id);
-                    continue;
-                }
-                AlertStatus::Acknowledged => continue,
-                AlertStatus::Firing if now < member.fired.shifted(patience) => {
-                    due.push(member.fired.shifted(patience));
-                    continue;
-                }
-                AlertStatus::Firing => {}
+        match part_of(member, timing, now) {
+            Part::Done => step.done.push(member.id),
+            Part::NotNow(look) => looks.extend(look),
+            Part::Told(reason) => {
+                news = news.into_iter().chain(reason).max_by_key(|reason| urgency(*reason));
+                still_firing |= member.status == AlertStatus::Firing;
+                step.about.push(member.id);
             }
         }
-        let reason = news_of(member, timing);
-        if over && reason.is_none() {
-            step.done.push(member.id);
-            continue;
-        }
-        if member.status == AlertStatus::Acknowledged && member.told.is_none() {
-            // Whoever is at it knows.
-            continue;
-        }
-        let reason = match reason {
-            Some(SendReason::NewAlerts) if escalation.is_some() => Some(SendReason::Escalated),
-            other => other,
-        };
-        still_firing |= member.status == AlertStatus::Firing;
-        news = match (news, reason) {
-            (Some(known), Some(new)) => Some(if urgency(new) > urgency(known) { new } else { known }),
-            (known, new) => new.or(known),
-        };
-        step.about.push(member.id);
     }
+    // The first message waits for further alerts, later ones keep their distance.
     let earliest = match group.sent {
         None => group.opened.shifted(timing.wait),
         Some(sent) => sent.shifted(timing.interval),
     };
-    let repeat_at =
-        group.sent.filter(|_| timing.repeat > 0 && still_firing).map(|sent| sent.shifted(timing.repeat));
+    let repeats = timing.repeat > 0 && still_firing;
+    let repeat_at = group.sent.filter(|_| repeats).map(|sent| sent.shifted(timing.repeat));
     step.send = match news {
         Some(reason) if now >= earliest => Some(reason),
-        Some(_) => {
-            due.push(earliest);
-            None
-        }
         None if repeat_at.is_some_and(|at| now >= at) => Some(SendReason::Repeated),
-        None => None,
+        _ => None,
     };
-    if step.send.is_some() {
-        let over = |id: &&Uuid| {
-            group.members.iter().any(|member| member.id == **id && member.status == AlertStatus::Resolved)
-        };
-        step.done.extend(step.about.iter().filter(over).copied().collect::<Vec<_>>());
-        due.extend((timing.repeat > 0 && still_firing).then(|| now.shifted(timing.repeat)));
-    } else {
+    if step.send.is_none() {
         step.about.clear();
-        due.extend(repeat_at);
+        looks.extend(news.map(|_| earliest));
+        looks.extend(repeat_at);
+        step.due = looks.into_iter().min();
+        return step;
     }
-    step.due = due.into_iter().min();
+    // The message says that they are over.
+    let is_over = |member: &&Member| member.status == AlertStatus::Resolved && step.about.contains(&member.id);
+    let over: Vec<Uuid> = group.members.iter().filter(is_over).map(|member| member.id).collect();
+    step.done.extend(over);
+    looks.extend(repeats.then(|| now.shifted(timing.repeat)));
+    step.due = looks.into_iter().min();
     step
+}
+
+/// What an alert adds, by the first of these sentences that holds.
+fn part_of(member: &Member, timing: GroupTiming, now: EventTime) -> Part {
+    let over = member.status == AlertStatus::Resolved;
+    // What was never told and is over while something keeps it back need not be told.
+    if member.suppression.is_some() && over && member.told.is_none() {
+        return Part::Done;
+    }
+    // What keeps it back ends by itself.
+    if member.suppression.is_some() {
+        return Part::NotNow(Some(now.shifted(LOOK_AGAIN)));
+    }
+    if let (Some(patience), None) = (timing.unacknowledged_for, member.told) {
+        let escalates = member.fired.shifted(patience);
+        match member.status {
+            // Somebody acknowledged it in time, and it went away, or it went away by itself.
+            AlertStatus::Resolved => return Part::Done,
+            AlertStatus::Acknowledged => return Part::NotNow(None),
+            AlertStatus::Firing if now < escalates => return Part::NotNow(Some(escalates)),
+            AlertStatus::Firing => return Part::Told(Some(SendReason::Escalated)),
+        }
+    }
+    let news = news_of(member, timing);
+    // Its end was told, or is not to be told.
+    if over && news.is_none() {
+        return Part::Done;
+    }
+    // Who acknowledged it knows of it.
+    if member.status == AlertStatus::Acknowledged && member.told.is_none() {
+        return Part::NotNow(None);
+    }
+    Part::Told(news)
 }
 
 /// What is new about an alert, compared with what was told.

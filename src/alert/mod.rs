@@ -1,5 +1,5 @@
 //! Alerts, pure: which findings make one ([`AlertRule`]), how it lives ([`AlertState`], [`SeriesAlerts`]), who is told of it
-//! ([`Routing`]), when ([`decide_group`]), and what they are told ([`AlertsEvent`]).
+//! ([`Routing`]), when ([`decide_group`]), in which messages ([`decide_message`]), and what these say ([`AlertsEvent`]).
 //!
 //! There is one episode at most for a rule of a *series* (monitor, version, segment) at a time, and for a rule about
 //! columns one for each of them.
@@ -12,6 +12,7 @@ mod evidence;
 mod group;
 mod lifecycle;
 mod matcher;
+mod message;
 mod operational;
 mod routing;
 mod rule;
@@ -28,9 +29,12 @@ pub use evidence::{
     ColumnScore, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, Evidence, JudgedWindow, MAX_COLUMNS, SCORES,
     WindowEvidence, WindowRef, how_far, series_words, summary_of, times, worst_and_last,
 };
-pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group, message_id};
+pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group};
 pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Seen, Severity};
 pub use matcher::{Labels, Matcher, all_match};
+pub use message::{
+    DRILL, Decision, DueAlert, DueGroup, GroupDecision, Message, Recipient, decide_message, is_digest, message_id,
+};
 pub use operational::{
     HeldBack, MIN_RECORDS, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, Sign,
 };

@@ -79,13 +79,17 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
         external_url: common.external_url.as_deref(),
     };
     let due = store.due_groups(BATCH).await?;
+    if due.is_empty() {
+        return Ok(false);
+    }
+    let open = store.firing_alerts().await?;
     // A group of a receiver of states is due when one of its alerts changed.
     let mut changed = !states.is_empty() && !due.is_empty();
     for group in due {
         if stop.is_cancelled() {
             break;
         }
-        match store.settle_group(group, telling).await {
+        match store.settle_group(group, telling, &open).await {
             Ok(None) => {}
             Ok(Some(decided)) => {
                 let reason = decided.reason.as_str();

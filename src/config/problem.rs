@@ -133,13 +133,17 @@ impl fmt::Display for Problem {
 
 /// A line of a file with its secrets starred out, character for character: the caret stays in place.
 fn masked(line: &str) -> String {
-    let lower = line.to_ascii_lowercase();
-    let is_secret = ["password", "secret", "token", "ssl.key", "private.key", "api_key", "routing_key"]
+    let template = line.trim_start().strip_prefix("body").is_some_and(|rest| rest.trim_start().starts_with('='));
+    // Templates have keys in them.
+    starred(line, names_secret(line) || template)
+}
+
+/// Whether a text names a secret.
+fn names_secret(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["password", "secret", "token", "ssl.key", "private.key", "api_key", "routing_key"]
         .iter()
         .any(|word| lower.contains(word))
-        // Templates have keys in them.
-        || lower.trim_start().strip_prefix("body").is_some_and(|rest| rest.trim_start().starts_with('='));
-    starred(line, is_secret)
 }
 
 /// [`masked`]; with `is_secret` every value that is written out is one.
@@ -177,8 +181,10 @@ fn shown(key: &str, value: &str) -> String {
     {
         return "(not shown)".to_owned();
     }
-    let line = masked(&format!("{key} = {value}"));
-    let value = line.get(key.len() + 3..).unwrap_or_default();
+    // What is around a key says nothing about it: a token's role is none.
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let line = starred(&format!("{last} = {value}"), names_secret(last));
+    let value = line.get(last.len() + 3..).unwrap_or_default();
     if !key.starts_with("receivers.") {
         return value.to_owned();
     }
@@ -374,7 +380,7 @@ impl Problems {
         match values.get_mut(place) {
             Some(known) => (known.value, known.origin) = (value, origin),
             None => {
-                values.push(ConfiguredValue { file: file.name.clone(), key, value, origin, after_restart: None })
+                values.push(ConfiguredValue { file: file.name.clone(), key, value, origin, after_restart: None });
             }
         }
     }
@@ -397,6 +403,9 @@ mod tests {
     fn values_are_shown_without_their_secrets() {
         let cases = [
             ("kafka.security.password", "\"hunter2\"", "\"*******\""),
+            ("http.tokens[0].role", "\"viewer\"", "\"viewer\""),
+            ("http.tokens[0].token", "\"hunter2\"", "\"*******\""),
+            ("kafka.security.token.file", "\"/run/token\"", "\"/run/token\""),
             ("postgres.url", "\"postgres://u:pw@h/d\"", "\"postgres://u:**@h/d\""),
             ("http.external_url", "\"https://d.example/x\"", "\"https://d.example/x\""),
             ("receivers.hook.url", "\"https://hooks.example/T0/B0/xyz\"", "\"https://hooks.example/...\""),

@@ -147,7 +147,7 @@ impl Access {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 format!(
-                    "this takes the role {}, and {} is a {}",
+                    "this takes the role {}, and {} has the role {}",
                     needed.as_str(),
                     caller.name,
                     caller.role.as_str()

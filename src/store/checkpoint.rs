@@ -6,6 +6,7 @@
 //! or sees the window closed and is counted as late.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -71,6 +72,34 @@ pub struct MonitorCounts {
     pub readings: Vec<ColumnReading>,
 }
 
+/// A stored position that is not where a reader had begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Which partition.
+    pub partition: Partition,
+    /// Where the reader had begun.
+    pub base: i64,
+    /// The stored position; `None` when the partition is not known any more.
+    pub stored: Option<i64>,
+    /// Whether somebody reset it by hand.
+    pub is_reset: bool,
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { partition, base, stored, is_reset } = self;
+        match (stored, is_reset) {
+            (Some(stored), true) => {
+                write!(formatter, "the position of {partition} was reset from {base} to {stored}")
+            }
+            (Some(stored), false) => {
+                write!(formatter, "another daemon moved the position of {partition} from {base} to {stored}")
+            }
+            (None, _) => write!(formatter, "the position {base} of {partition} was forgotten"),
+        }
+    }
+}
+
 /// How it went.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CheckpointOutcome {
@@ -79,8 +108,8 @@ pub enum CheckpointOutcome {
         /// What became of each monitor's messages, those for windows that were closed already among the late ones.
         tallies: BTreeMap<String, Tally>,
     },
-    /// Some position was not where this reader started: nothing was stored, its counts are void.
-    Fenced,
+    /// A position was not where this reader had begun: nothing was stored, its counts are void.
+    Fenced(Fence),
     /// Some window was opened by another daemon on other bins: nothing was stored, count again.
     StaleBinning,
 }
@@ -105,7 +134,7 @@ impl Store {
         let mut transaction = self.pool.begin().await.map_err(failed("begin a checkpoint"))?;
         if !move_positions(&mut transaction, checkpoint).await? {
             transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
-            return Ok(CheckpointOutcome::Fenced);
+            return Ok(CheckpointOutcome::Fenced(self.fence(checkpoint).await?));
         }
         let mut tallies = BTreeMap::new();
         for (counted, (windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
@@ -129,6 +158,41 @@ impl Store {
         #[cfg(debug_assertions)]
         crate::faults::hit("checkpoint.after_commit");
         Ok(CheckpointOutcome::Stored { tallies })
+    }
+}
+
+impl Store {
+    /// A position that is not where the reader of a checkpoint had begun; when all are by now, any.
+    async fn fence(&self, checkpoint: &Checkpoint) -> Result<Fence, StoreError> {
+        let of = |position: &PositionMove| (position.partition.topic.to_string(), position.partition.partition);
+        let (topics, numbers): (Vec<String>, Vec<i32>) = checkpoint.positions.iter().map(of).unzip();
+        let bases: Vec<i64> = checkpoint.positions.iter().map(|position| position.base).collect();
+        let resets: Vec<i32> = checkpoint.positions.iter().map(|position| position.resets).collect();
+        let row = sqlx::query(
+            "select m.topic, m.partition, m.base, p.next_offset, coalesce(p.resets <> m.resets, false) as is_reset
+             from unnest($1::text[], $2::int[], $3::bigint[], $4::int[]) as m (topic, partition, base, resets)
+             left join source_partition p on p.topic = m.topic and p.partition = m.partition
+             order by p.next_offset is distinct from m.base or p.resets is distinct from m.resets desc,
+                      m.topic, m.partition
+             limit 1",
+        )
+        .bind(topics)
+        .bind(numbers)
+        .bind(bases)
+        .bind(resets)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(failed("look for the position that was moved"))?;
+        let read = || -> Result<Fence, sqlx::Error> {
+            let topic: String = row.try_get("topic")?;
+            Ok(Fence {
+                partition: Partition { topic: topic.as_str().into(), partition: row.try_get("partition")? },
+                base: row.try_get("base")?,
+                stored: row.try_get("next_offset")?,
+                is_reset: row.try_get("is_reset")?,
+            })
+        };
+        read().map_err(failed("look for the position that was moved"))
     }
 }
 

@@ -6,17 +6,19 @@ use std::io::ErrorKind;
 pub(super) fn of(error: &sqlx::Error) -> String {
     let hint = match error {
         sqlx::Error::Database(error) => refused(error.code().as_deref().unwrap_or_default(), error.message()),
-        sqlx::Error::Io(error) => unreachable(error.kind()),
+        sqlx::Error::Io(error) => unreachable(error.kind()).map(str::to_owned),
         // What cannot be reached is tried again until the time for a connection is over.
-        sqlx::Error::PoolTimedOut => unreachable(ErrorKind::ConnectionRefused),
+        sqlx::Error::PoolTimedOut => unreachable(ErrorKind::ConnectionRefused).map(str::to_owned),
         _ => None,
     };
     hint.map_or_else(String::new, |hint| format!("\nhint: {hint}"))
 }
 
 /// By the SQLSTATE, and where one stands for several causes by the message.
-fn refused(code: &str, message: &str) -> Option<&'static str> {
-    match code {
+fn refused(code: &str, message: &str) -> Option<String> {
+    // `role "x" does not exist`
+    let named = message.split('"').nth(1).filter(|name| is_plain(name));
+    let hint = match code {
         // invalid_authorization_specification
         "28000" if message.contains("Peer authentication") || message.contains("peer") => Some(
             "over its socket PostgreSQL takes the user of this process for the user of the database (`peer`): run as that user \
@@ -27,7 +29,8 @@ fn refused(code: &str, message: &str) -> Option<&'static str> {
              \"postgres://driftd@%2Frun%2Fpostgresql/driftd\", or allow a password in pg_hba.conf",
         ),
         "28000" if message.contains("does not exist") => {
-            Some("make it: sudo -u postgres createuser driftd && sudo -u postgres createdb --owner driftd driftd")
+            let user = named.unwrap_or("driftd");
+            return Some(format!("make it, and a database of its own: sudo -u postgres createuser {user}"));
         }
         "28000" => Some(
             "pg_hba.conf of the server allows no such connection: over its socket postgres.url is \
@@ -39,17 +42,28 @@ fn refused(code: &str, message: &str) -> Option<&'static str> {
              postgres.url = \"postgres://driftd@%2Frun%2Fpostgresql/driftd\"",
         ),
         // invalid_catalog_name
-        "3D000" => Some("make it: sudo -u postgres createdb --owner driftd driftd"),
+        "3D000" => {
+            let database = named.unwrap_or("driftd");
+            return Some(format!(
+                "make it: sudo -u postgres createdb --owner USER {database}, with the user of `postgres.url`"
+            ));
+        }
         // insufficient_privilege
         "42501" => Some(
-            "the user of the database has to own it: sudo -u postgres psql -c 'alter database driftd owner to driftd'",
+            "the user of `postgres.url` has to own the database: sudo -u postgres psql -c 'alter database DATABASE owner to USER'",
         ),
         // undefined_table
         "42P01" => {
             Some("the schema is not there yet: the daemon makes it when it starts, or `driftd migrate` does")
         }
         _ => None,
-    }
+    };
+    hint.map(str::to_owned)
+}
+
+/// Whether a name can stand in a command as it is.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
 }
 
 fn unreachable(kind: ErrorKind) -> Option<&'static str> {
@@ -73,10 +87,11 @@ mod tests {
         for (code, message, wanted) in [
             ("28000", "Peer authentication failed for user \"driftd\"", "sudo -u driftd"),
             ("28000", "Ident authentication failed for user \"driftd\"", "ident"),
-            ("28000", "role \"driftd\" does not exist", "createuser driftd"),
+            ("28000", "role \"drift\" does not exist", "createuser drift"),
+            ("28000", "role \"a; b\" does not exist", "createuser driftd"),
             ("28000", "no pg_hba.conf entry for host \"10.0.0.1\"", "pg_hba.conf"),
             ("28P01", "password authentication failed for user \"driftd\"", "postgres.password"),
-            ("3D000", "database \"driftd\" does not exist", "createdb"),
+            ("3D000", "database \"models\" does not exist", "--owner USER models"),
             ("42501", "permission denied for schema public", "own"),
             ("42P01", "relation \"alert\" does not exist", "driftd migrate"),
         ] {

@@ -33,12 +33,12 @@ mod status;
 mod windows;
 
 pub use alerts::AlertAction;
-pub use checkpoint::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove};
+pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};
 pub use episodes::JUDGED_DAYS;
 pub use findings::FindingPlace;
-pub use groups::{DRILL, Decided, Telling, WaitingGroup};
+pub use groups::{Decided, Telling, WaitingGroup};
 pub use membership::SeriesLimit;
 pub use operations::{NotedEnd, Watched};
 pub use outbox::{AttemptOutcome, Claimed, Replay};

@@ -99,8 +99,9 @@ impl Desk {
         };
         self.world.runtime.block_on(async {
             let mut decided = Vec::new();
+            let open = self.store.firing_alerts().await.unwrap();
             for group in self.store.due_groups(100).await.unwrap() {
-                if let Some(told) = self.store.settle_group(group, telling).await.unwrap() {
+                if let Some(told) = self.store.settle_group(group, telling, &open).await.unwrap() {
                     decided.push(format!("{} {} {}", told.receiver, told.reason.as_str(), told.alerts));
                 }
             }

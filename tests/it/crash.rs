@@ -95,7 +95,7 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
     });
     zombie.signal("CONT");
     // Its overdue checkpoint is fenced off; whatever it does next, it does from positions it has read again.
-    zombie.wait_for_log("dropping counts since the last checkpoint", 20);
+    zombie.wait_for_log("counts since the last checkpoint are dropped", 20);
     world.produce_in_turns(6_000, &live[6_000..]);
     world.wait_until_done(live.len() as u64, 90);
     assert_windows_are_true(&world, live);

@@ -123,7 +123,14 @@ fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
     assert_eq!(counted(&world), (50, 50));
     // A zombie that began at the same position, an unknown one, and one that is ahead.
     for base in [100, 0, 151] {
-        assert_eq!(run(checkpoint(base, base + 60, delta(universal(), 60))), CheckpointOutcome::Fenced);
+        let CheckpointOutcome::Fenced(fence) = run(checkpoint(base, base + 60, delta(universal(), 60))) else {
+            panic!("a checkpoint from {base} was not fenced")
+        };
+        assert_eq!((fence.base, fence.stored, fence.is_reset), (base, Some(150), false));
+        assert_eq!(
+            fence.to_string(),
+            format!("another daemon moved the position of {} from {base} to 150", fence.partition)
+        );
         assert_eq!(counted(&world), (50, 50), "from {base}");
     }
     assert!(matches!(run(checkpoint(150, 160, delta(universal(), 10))), CheckpointOutcome::Stored { .. }));

@@ -1,5 +1,6 @@
 mod evidence;
 mod life;
+mod message;
 mod model;
 mod rules;
 mod segments;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ledger::StoredPosition;
 use crate::app::clock::clock_now;
 use crate::app::monitors::RunningMonitor;
 use crate::app::state::Shared;
@@ -12,7 +13,7 @@ use crate::app::workers::Pins;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
 use crate::store::{Store, StoreError};
-use crate::window::{Anchor, Partition};
+use crate::window::Partition;
 
 /// Looks up where to read and what to count on.
 pub(super) struct Lookup {
@@ -25,9 +26,7 @@ pub(super) struct Lookup {
 /// Where a partition begins, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Start {
-    pub(super) offset: i64,
-    pub(super) anchor: Option<Anchor>,
-    pub(super) resets: i32,
+    pub(super) position: StoredPosition,
     /// The newest event time of each monitor.
     pub(super) newest: HashMap<String, EventTime>,
 }
@@ -83,7 +82,8 @@ impl Lookup {
             let newest = claim.newest.iter().filter(|(monitor, newest)| !self.is_ahead(monitor, **newest));
             let newest = newest.map(|(monitor, newest)| (monitor.clone(), *newest)).collect();
             let anchor = claim.anchor.filter(|anchor| anchor.offset < offset);
-            positions.insert(partition.clone(), Start { offset, anchor, resets: claim.resets, newest });
+            let position = StoredPosition { offset, anchor, resets: claim.resets };
+            positions.insert(partition.clone(), Start { position, newest });
         }
         self.shared.database(Ok(()));
         Ok((pins, positions))

@@ -1,15 +1,11 @@
-//! From Kafka to checkpoints: the one owner of positions.
-//!
-//! Every assigned partition has a *base*, the stored position reading began at, and a *next*, up to which
-//! messages were handed to the counting threads. A checkpoint moves all bases to nexts and stores the counts in
-//! between, in one transaction. Whenever that cannot be done as thought (fenced, other bins, a lost
-//! assignment) everything counted since is dropped, positions are read again, and reading goes on from
-//! there under a new generation; messages of older generations are void.
+//! From Kafka to checkpoints. [`ledger`] decides what is counted, stored and dropped, and explains why every message is
+//! counted once; this task asks it about every event and does what it says: it hands messages to the counting threads, has
+//! checkpoints stored and positions looked up in the background, and tells the client where to read.
 
+mod ledger;
 mod lookup;
 mod writer;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,17 +18,15 @@ use super::monitors::{RunningMonitor, is_read, subscription};
 use super::state::Shared;
 use super::workers::{Pins, Workers};
 use crate::kafka::{Beginning, Source, SourceCommands, SourceEvent};
-use crate::store::{Fault, FaultKind, PositionMove, Store};
-use crate::window::{Anchor, Partition};
+use crate::store::{Fault, FaultKind, Store};
+use crate::window::Partition;
+use ledger::{DueCheckpoint, Ledger, Received, Started, Verdict};
 use lookup::{Lookup, Positions, Start};
 use writer::{Stored, Writer};
 
 /// How long the task waits for a checkpoint when it has to have one before it goes on; well below the patience of
 /// the watchdog.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Between two looks at a partition that is not read because of its position.
-const LOOK_AT_STOPPED: Duration = Duration::from_secs(5);
 
 /// What the task is asked from outside.
 pub(super) enum Command {
@@ -54,18 +48,8 @@ pub(super) struct Options {
     pub revoke_budget: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Position {
-    base: i64,
-    next: i64,
-    anchor: Option<Anchor>,
-    /// The anchor at the base, by which the log is to be the one that was read.
-    stored: Option<Anchor>,
-    resets: i32,
-}
-
 /// What was looked up for assigned partitions.
-struct Claimed {
+struct LookedUp {
     generation: u64,
     pins: Arc<Pins>,
     positions: Positions,
@@ -79,16 +63,12 @@ pub(super) struct Ingest {
     options: Options,
     shard: i16,
     monitors: Arc<Vec<Arc<RunningMonitor>>>,
-    /// Counts up whenever counts become void; messages of older generations are not counted.
-    generation: u64,
+    ledger: Ledger,
     /// Whether the counting threads know their monitors.
     counting: bool,
-    wanted: HashSet<Partition>,
-    positions: HashMap<Partition, Position>,
-    /// Partitions that are assigned and not read until somebody resets their position, with the time of the last look.
-    stopped: HashMap<Partition, Instant>,
+    /// The checkpoint that is under way.
     checkpoint: Option<JoinHandle<Stored>>,
-    claims: (mpsc::UnboundedSender<Claimed>, mpsc::UnboundedReceiver<Claimed>),
+    look_ups: (mpsc::UnboundedSender<LookedUp>, mpsc::UnboundedReceiver<LookedUp>),
 }
 
 impl Ingest {
@@ -103,13 +83,10 @@ impl Ingest {
             shared,
             shard: i16::try_from(hash % 16).unwrap_or(0),
             options,
-            generation: 1,
+            ledger: Ledger::new(),
             counting: false,
-            wanted: HashSet::new(),
-            positions: HashMap::new(),
-            stopped: HashMap::new(),
             checkpoint: None,
-            claims: mpsc::unbounded_channel(),
+            look_ups: mpsc::unbounded_channel(),
         }
     }
 
@@ -134,10 +111,10 @@ impl Ingest {
                 biased;
                 () = stop.cancelled() => return self.stop(&workers).await,
                 stored = finished(&mut self.checkpoint) => self.settle(stored, &workers),
-                Some(claimed) = self.claims.1.recv() => self.begin(claimed, &workers),
+                Some(found) = self.look_ups.1.recv() => self.start(found, &workers),
                 Some(command) = inbox.recv() => self.obey(command, &workers).await,
                 _ = ticks.tick() => self.start_checkpoint(&workers),
-                _ = heartbeat.tick() => self.look_at_stopped(),
+                _ = heartbeat.tick() => self.retry_stopped(),
                 () = workers.progress() => {}
                 // Last: there may always be another message, and checkpoints must not wait for that to end. While the threads
                 // hold as much as they may, messages stay where they are, and fetching pauses by their bytes.
@@ -166,25 +143,30 @@ impl Ingest {
 
     async fn handle(&mut self, event: SourceEvent, workers: &Workers) -> Result<(), String> {
         match event {
-            SourceEvent::Messages(batch) => match self.positions.get_mut(&batch.partition) {
-                Some(position) if batch.generation == self.generation => {
-                    if batch.first_offset().is_some_and(|first| first < position.next) {
-                        // Must not happen; if it does, these are messages that were counted before.
-                        self.commands.done(batch.bytes());
-                        self.reset("messages came twice");
-                        return Ok(());
+            SourceEvent::Messages(batch) => {
+                let received = Received {
+                    generation: batch.generation,
+                    first: batch.first_offset(),
+                    next: batch.next_offset(),
+                    anchor: batch.anchor(),
+                };
+                match self.ledger.received(&batch.partition, received) {
+                    Verdict::Count => {
+                        self.shared.counted();
+                        workers.count(batch);
                     }
-                    position.next = batch.next_offset().unwrap_or(position.next);
-                    position.anchor = batch.anchor().or(position.anchor);
-                    self.shared.counted();
-                    workers.count(batch);
+                    Verdict::Drop => self.commands.done(batch.bytes()),
+                    // The client must not hand them out twice.
+                    Verdict::Repeated => {
+                        self.commands.done(batch.bytes());
+                        self.void("messages came twice");
+                    }
                 }
-                _ => self.commands.done(batch.bytes()),
-            },
+            }
             SourceEvent::Assigned(partitions) => {
                 tracing::info!(partitions = %list(&partitions), "assigned");
-                self.wanted.extend(partitions.iter().cloned());
-                self.claim(partitions);
+                self.ledger.assigned(&partitions);
+                self.look_up(partitions);
             }
             SourceEvent::Revoked { partitions, lost, done } => {
                 tracing::info!(partitions = %list(&partitions), lost, "revoked");
@@ -203,24 +185,20 @@ impl Ingest {
             }
             SourceEvent::Doubtful => {
                 let _void_or_stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
-                self.reset("the logs are checked to be the ones that were read");
+                self.void("the logs are checked to be the ones that were read");
             }
             SourceEvent::AtEnd { partition, generation, next } => {
-                if let Some(position) =
-                    self.positions.get_mut(&partition).filter(|_| generation == self.generation)
-                {
-                    position.next = position.next.max(next);
-                }
+                self.ledger.at_end(&partition, generation, next);
             }
             SourceEvent::Fatal(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Looks positions and pins up in the background; the answer comes as [`Claimed`]. Partitions of topics that no monitor
+    /// Looks positions and pins up in the background; the answer comes as [`LookedUp`]. Partitions of topics that no monitor
     /// reads any more are left alone until the group takes them back: reading them would move their positions past records
     /// that nobody counted.
-    fn claim(&self, mut partitions: Vec<Partition>) {
+    fn look_up(&self, mut partitions: Vec<Partition>) {
         partitions.retain(|partition| is_read(&self.monitors, &partition.topic));
         let lookup = Lookup {
             store: self.store.clone(),
@@ -228,88 +206,73 @@ impl Ingest {
             shared: Arc::clone(&self.shared),
             monitors: Arc::clone(&self.monitors),
         };
-        let (answer, generation) = (self.claims.0.clone(), self.generation);
+        let (answer, generation) = (self.look_ups.0.clone(), self.ledger.generation());
         tokio::spawn(async move {
             let (pins, positions) = lookup.until_it_works(&partitions).await;
             // The receiver lives as long as the task.
-            let _stopping = answer.send(Claimed { generation, pins: Arc::new(pins), positions });
+            let _stopping = answer.send(LookedUp { generation, pins: Arc::new(pins), positions });
         });
     }
 
-    /// Starts reading claimed partitions.
-    fn begin(&mut self, claimed: Claimed, workers: &Workers) {
-        if claimed.generation != self.generation {
-            return;
-        }
+    /// Starts reading partitions whose positions were looked up.
+    fn start(&mut self, found: LookedUp, workers: &Workers) {
+        let LookedUp { generation, pins, mut positions } = found;
+        let stored = positions.iter().map(|(partition, start)| (partition.clone(), start.position));
+        let Some(Started { beginnings, is_news }) = self.ledger.found(generation, stored) else { return };
         if self.counting {
-            workers.repin(&claimed.pins);
+            workers.repin(&pins);
         } else {
-            workers.reset(&self.monitors, &claimed.pins);
+            workers.reset(&self.monitors, &pins);
             self.counting = true;
         }
-        let mut start = Vec::new();
-        for (partition, Start { offset, anchor, resets, newest }) in claimed.positions {
-            // One that is being read already was claimed twice in a row; reading it again would count it twice.
-            if self.wanted.contains(&partition) && !self.positions.contains_key(&partition) {
-                workers.assign(&partition, newest);
-                self.positions.insert(
-                    partition.clone(),
-                    Position { base: offset, next: offset, anchor: None, stored: anchor, resets },
-                );
-                start.push(Beginning { partition, offset, anchor });
-            }
+        for Beginning { partition, .. } in &beginnings {
+            let newest = positions.remove(partition).map(|Start { newest, .. }| newest);
+            workers.assign(partition, newest.unwrap_or_default());
         }
-        start.sort_by(|left, right| left.partition.cmp(&right.partition));
-        // What was stopped is tried every now and then, without a word.
-        if start.iter().any(|begin| !self.stopped.contains_key(&begin.partition)) {
-            let positions: Vec<String> =
-                start.iter().map(|begin| format!("{}@{}", begin.partition, begin.offset)).collect();
+        if is_news {
+            let at = |begin: &Beginning| format!("{}@{}", begin.partition, begin.offset);
+            let positions: Vec<String> = beginnings.iter().map(at).collect();
             tracing::info!(?positions, "reading");
         }
-        // The database answers: an aborted checkpoint may have left everything on hold.
+        // The database answers: a checkpoint that was given up may have left everything on hold.
         self.commands.hold(false);
-        self.commands.start(start, self.generation);
+        self.commands.start(beginnings, generation);
         self.shared.kafka_ready();
     }
 
-    /// Drops everything counted since the last checkpoint and reads positions again.
-    fn reset(&mut self, reason: &str) {
-        tracing::warn!(reason, "dropping counts since the last checkpoint and reading positions again");
+    /// Drops what was counted since the last checkpoint, if anything was, and looks all positions up again.
+    fn void(&mut self, reason: &str) {
+        if self.ledger.is_stored() {
+            tracing::info!(reason, "all positions are looked up again");
+        } else {
+            tracing::warn!(reason, "counts since the last checkpoint are dropped; their records are read again");
+        }
         if let Some(running) = self.checkpoint.take() {
-            // Whatever became of it: the positions that are read again say so.
+            // The positions that are looked up say whether it was stored.
             running.abort();
         }
-        self.generation += 1;
+        self.ledger.void();
         self.counting = false;
-        self.positions.clear();
-        if self.wanted.is_empty() {
+        let partitions = self.ledger.partitions();
+        if partitions.is_empty() {
             self.shared.stored(false);
         }
-        let wanted: Vec<Partition> = self.wanted.iter().cloned().collect();
-        self.claim(wanted);
+        self.look_up(partitions);
     }
 
     /// Stores what was counted of partitions that go elsewhere, if there is time.
     async fn give_up(&mut self, partitions: &[Partition], lost: bool, workers: &Workers) {
         let budget = self.options.revoke_budget;
         let stored = !lost && matches!(tokio::time::timeout(budget, self.checkpoint_now(workers)).await, Ok(true));
-        for partition in partitions {
-            self.wanted.remove(partition);
-            self.stopped.remove(partition);
-        }
-        if stored {
-            for partition in partitions {
-                self.positions.remove(partition);
-            }
-        } else {
-            // Counts of all partitions are added up, so those of the lost ones cannot be taken out.
-            self.reset(if lost { "partitions were lost" } else { "partitions were revoked before a checkpoint" });
+        self.ledger.revoked(partitions);
+        if !stored {
+            self.void(if lost { "partitions were lost" } else { "partitions were revoked before a checkpoint" });
         }
     }
 
     /// Stores a checkpoint and waits for it; `false` when what was counted is void.
     async fn checkpoint_now(&mut self, workers: &Workers) -> bool {
-        let generation = self.generation;
+        let generation = self.ledger.generation();
         // First the one that is under way, if any, then one for what was counted since; no event is handled
         // in between, so there is nothing left after that.
         loop {
@@ -317,10 +280,10 @@ impl Ingest {
                 let stored = finished(&mut self.checkpoint).await;
                 self.settle(stored, workers);
             }
-            if self.generation != generation {
+            if self.ledger.generation() != generation {
                 return false;
             }
-            if self.positions.values().all(|position| position.base == position.next) {
+            if self.ledger.is_stored() {
                 return true;
             }
             self.start_checkpoint(workers);
@@ -328,25 +291,14 @@ impl Ingest {
     }
 
     fn start_checkpoint(&mut self, workers: &Workers) {
-        if self.checkpoint.is_some() || self.positions.is_empty() {
+        if self.checkpoint.is_some() {
             return;
         }
-        let positions: Vec<PositionMove> = self
-            .positions
-            .iter()
-            .map(|(partition, position)| {
-                let end = self.commands.log_end(partition);
-                PositionMove {
-                    partition: partition.clone(),
-                    base: position.base,
-                    next: position.next,
-                    anchor: position.anchor,
-                    resets: position.resets,
-                    // Everything the client handed out has reached the counting threads, and it is at the end.
-                    caught_up: end.is_some_and(|end| end.reached && position.next >= end.readable),
-                }
-            })
-            .collect();
+        // Everything the client handed out has reached the counting threads: what is at the end now is at the end.
+        let is_at_end = |partition: &Partition, next: i64| {
+            self.commands.log_end(partition).is_some_and(|end| end.reached && next >= end.readable)
+        };
+        let Some(DueCheckpoint { moves, anchors }) = self.ledger.checkpoint(is_at_end) else { return };
         let writer = Writer {
             store: self.store.clone(),
             shared: Arc::clone(&self.shared),
@@ -355,16 +307,8 @@ impl Ingest {
             owner: self.options.owner.clone(),
             shard: self.shard,
         };
-        // A topic is replaced as a whole, so one of its partitions tells.
-        let mut anchors: HashMap<&str, (Partition, Anchor)> = HashMap::new();
-        for (partition, position) in &self.positions {
-            if let Some(anchor) = position.stored.filter(|_| position.next != position.base) {
-                anchors.entry(&partition.topic).or_insert_with(|| (partition.clone(), anchor));
-            }
-        }
-        let anchors = anchors.into_values().collect();
         let deltas = workers.flush();
-        self.checkpoint = Some(tokio::spawn(async move { writer.write(positions, anchors, deltas).await }));
+        self.checkpoint = Some(tokio::spawn(async move { writer.write(moves, anchors, deltas).await }));
     }
 
     /// Takes note of how a checkpoint went.
@@ -372,24 +316,16 @@ impl Ingest {
         self.checkpoint = None;
         match stored {
             Stored::Done { moved, pins } => {
-                for position in &moved {
-                    if let Some(known) = self.positions.get_mut(&position.partition) {
-                        known.base = position.next;
-                        known.stored = position.anchor.or(known.stored);
-                    }
-                    if position.next != position.base {
-                        self.stopped.remove(&position.partition);
-                    }
-                }
-                self.shared.stored(self.positions.values().any(|position| position.base != position.next));
+                let moved = self.ledger.stored(moved);
+                self.shared.stored(!self.ledger.is_stored());
                 if let Some(pins) = pins {
                     workers.repin(&pins);
                 }
-                let courtesy = moved.into_iter().filter(|position| position.next != position.base);
-                self.commands.commit(courtesy.map(|position| (position.partition, position.next)).collect());
+                // A courtesy to those who look at the group's lag.
+                self.commands.commit(moved);
                 self.shared.stored.notify_one();
             }
-            Stored::Void(reason) => self.reset(reason),
+            Stored::Void(reason) => self.void(&reason),
         }
     }
 
@@ -402,42 +338,38 @@ impl Ingest {
             return self.stop_reading(partition, FaultKind::BeyondEnd, detail, workers).await;
         }
         if !matches!(tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await, Ok(true)) {
-            self.reset("a gap was met before a checkpoint");
+            self.void("a gap was met before a checkpoint");
             return;
         }
-        let Some(known) = self.positions.get(&partition).copied() else { return };
-        if low <= known.base {
-            // Only the message before the position is gone, by which the log was to be known.
-            let begin = Beginning { partition, offset: known.base, anchor: None };
-            return self.commands.start(vec![begin], self.generation);
+        let Some(base) = self.ledger.base(&partition) else { return };
+        if low <= base {
+            // Only the message before the position is gone, by which the log was to be recognised.
+            let begin = Beginning { partition, offset: base, anchor: None };
+            return self.commands.start(vec![begin], self.ledger.generation());
         }
-        tracing::error!(%partition, from = known.base, to = low, "messages were deleted before they could be read");
-        match self.store.record_gap(&partition, known.base, low).await {
+        tracing::error!(%partition, from = base, to = low, "messages were deleted before they could be read");
+        match self.store.record_gap(&partition, base, low).await {
             Ok(true) => {
-                self.positions.insert(
-                    partition.clone(),
-                    Position { base: low, next: low, anchor: None, stored: None, ..known },
-                );
+                self.ledger.crossed_gap(&partition, low);
                 let begin = Beginning { partition, offset: low, anchor: None };
-                self.commands.start(vec![begin], self.generation);
+                self.commands.start(vec![begin], self.ledger.generation());
             }
-            Ok(false) => self.reset("another daemon moved a position"),
+            Ok(false) => self.void("another daemon moved a position"),
             Err(error) => {
                 self.shared.database(Err(error.to_string()));
-                self.reset("a gap could not be recorded");
+                self.void("a gap could not be recorded");
             }
         }
     }
 
     /// Stops reading a partition whose log is not the one that its position belongs to: going on would skip or mix records.
     async fn stop_reading(&mut self, partition: Partition, kind: FaultKind, detail: String, workers: &Workers) {
-        if !self.stopped.contains_key(&partition) {
+        if self.ledger.stop(&partition, Instant::now()) {
             tracing::error!(
                 %partition, %detail,
                 "the partition is not read any more\nhint: `driftd positions reset {partition} --to earliest` goes on with what is there now"
             );
         }
-        self.stopped.insert(partition.clone(), Instant::now());
         // What was counted of it until now is true.
         let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         let fault = Fault { partition: partition.clone(), kind, detail };
@@ -445,27 +377,18 @@ impl Ingest {
             self.shared.database(Err(error.to_string()));
         }
         if matches!(stored, Ok(true)) {
-            self.positions.remove(&partition);
+            self.ledger.put_aside(&partition);
         } else {
-            self.reset("a partition was stopped before a checkpoint");
+            self.void("a partition was stopped before a checkpoint");
         }
     }
 
     /// Looks whether somebody has reset the position of a partition that is not read.
-    fn look_at_stopped(&mut self) {
-        let due: Vec<Partition> = self
-            .stopped
-            .iter()
-            .filter(|(_, looked)| looked.elapsed() >= LOOK_AT_STOPPED)
-            .map(|(partition, _)| partition.clone())
-            .collect();
-        if due.is_empty() {
-            return;
+    fn retry_stopped(&mut self) {
+        let due = self.ledger.due_retries(Instant::now());
+        if !due.is_empty() {
+            self.look_up(due);
         }
-        for looked in self.stopped.values_mut() {
-            *looked = Instant::now();
-        }
-        self.claim(due);
     }
 
     async fn obey(&mut self, command: Command, workers: &Workers) {
@@ -474,7 +397,7 @@ impl Ingest {
         let _void_or_stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         self.monitors = Arc::new(self.shared.monitors());
         self.subscribe();
-        self.reset("monitors changed");
+        self.void("monitors changed");
         // Whoever asked may have gone.
         let _asker_gone = done.send(());
     }
@@ -494,7 +417,7 @@ impl Ingest {
 /// Waits for a running checkpoint; for ever when there is none.
 async fn finished(checkpoint: &mut Option<JoinHandle<Stored>>) -> Stored {
     match checkpoint {
-        Some(running) => running.await.unwrap_or(Stored::Void("a checkpoint was aborted")),
+        Some(running) => running.await.unwrap_or_else(|_| Stored::Void("a checkpoint was aborted".to_owned())),
         None => std::future::pending().await,
     }
 }

@@ -20,7 +20,7 @@ use crate::window::{Anchor, ColumnReading, Example, MonitorDelta, Partition, rea
 /// What became of a checkpoint.
 pub(super) enum Stored {
     Done { moved: Vec<PositionMove>, pins: Option<Arc<Pins>> },
-    Void(&'static str),
+    Void(String),
 }
 
 /// Stores checkpoints; goes on trying while the database is away.
@@ -43,16 +43,18 @@ impl Writer {
         let taken_at = Instant::now();
         let mut sums: HashMap<String, MonitorDelta> = HashMap::new();
         for deltas in deltas {
-            let Ok(deltas) = deltas.await else { return Stored::Void("a counting thread did not answer") };
+            let Ok(deltas) = deltas.await else {
+                return Stored::Void("a counting thread did not answer".to_owned());
+            };
             for (monitor, delta) in deltas {
                 sums.entry(monitor).or_default().merge(delta);
             }
         }
         if self.is_replaced(anchors).await {
-            return Stored::Void("a log is not the one that was read");
+            return Stored::Void("a log is not the one that was read".to_owned());
         }
         if let Err(reason) = self.admit(&sums).await {
-            return Stored::Void(reason);
+            return Stored::Void(reason.to_owned());
         }
         let monitors: Vec<MonitorCounts> = self
             .monitors
@@ -95,15 +97,15 @@ impl Writer {
                     let pins = self.pins().await;
                     return Stored::Done { moved: checkpoint.positions, pins };
                 }
-                Ok(CheckpointOutcome::Fenced) => {
+                Ok(CheckpointOutcome::Fenced(fence)) => {
                     self.recovered();
                     self.shared.metrics.checkpoint("fenced", seconds);
-                    return Stored::Void("another daemon moved a position");
+                    return Stored::Void(fence.to_string());
                 }
                 Ok(CheckpointOutcome::StaleBinning) => {
                     self.recovered();
                     self.shared.metrics.checkpoint("stale_binning", seconds);
-                    return Stored::Void("a window was opened on other bins");
+                    return Stored::Void("a window was opened on other bins".to_owned());
                 }
                 Err(error) => {
                     self.shared.metrics.checkpoint("failed", seconds);

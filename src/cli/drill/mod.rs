@@ -10,12 +10,12 @@ use uuid::Uuid;
 use super::monitor::configured_one;
 use super::{CliError, Context, actor, as_json, say, say_json_line, with_store};
 use crate::alert::{
-    AlertChange, ChangeKind, ChangeReason, Evidence, GroupKey, Labels, RuleKind, Severity, Transition,
+    AlertChange, ChangeKind, ChangeReason, DRILL, Evidence, GroupKey, Labels, RuleKind, Severity, Transition,
 };
 use crate::config::{Monitor, Settings};
 use crate::decision::ChangedAlert;
 use crate::record::{EventTime, number_of};
-use crate::store::{DRILL, Store};
+use crate::store::Store;
 use watch::{Outcome, Phase, watch};
 
 /// What to try.

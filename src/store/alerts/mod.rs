@@ -15,9 +15,7 @@ use uuid::Uuid;
 
 use super::groups::segments_judged;
 use super::{Store, StoreError, event_time, failed};
-use crate::alert::{
-    AlertFacts, AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, Suppression, relate,
-};
+use crate::alert::{AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, Suppression, relate};
 use crate::store::session::Session;
 use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
 use crate::window::WHOLE;
@@ -100,16 +98,6 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         column: row.try_get("column_name")?,
         view,
     })
-}
-
-/// What inhibition and silences look at.
-pub(super) fn facts_of(view: &AlertView) -> AlertFacts {
-    AlertFacts {
-        id: view.id,
-        labels: view.labels.clone(),
-        status: view.status,
-        columns: view.evidence.moving_columns(),
-    }
 }
 
 impl Store {

@@ -1,33 +1,18 @@
-//! What telling a group needs to know.
+//! What a decision about a group needs to know.
 
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::link;
 use crate::alert::{
-    AlertFacts, AlertStatus, AlertView, Group, GroupTiming, Labels, Member, Segments, Suppression, Told,
+    AlertFacts, AlertStatus, AlertView, DueAlert, DueGroup, GroupTiming, Labels, Segments, Suppression, Told,
 };
 use crate::record::EventTime;
 use crate::store::alerts::{alert_row, select_alerts};
 use crate::store::session::Session;
 use crate::store::{Store, StoreError, event_time, failed};
 use crate::window::WHOLE;
-
-/// A group, locked, with its alerts and what suppressed each of them at the last look.
-pub(super) struct Loaded {
-    pub(super) id: Uuid,
-    pub(super) thread: Uuid,
-    pub(super) route: String,
-    pub(super) receiver: String,
-    pub(super) labels: Labels,
-    pub(super) mute: Vec<String>,
-    pub(super) capped: bool,
-    pub(super) group: Group,
-    pub(super) views: Vec<AlertView>,
-    pub(super) before: Vec<Option<Suppression>>,
-}
 
 /// Alerts that inhibition looks at, at most.
 const MAX_OPEN: i64 = 20_000;
@@ -60,14 +45,15 @@ impl Store {
         let mut views = Vec::new();
         for row in &rows {
             let mut view = alert_row(row).map_err(failed("read the alerts of a receiver"))?.view;
-            link(&mut view, external_url);
+            view.link(external_url);
             views.push(view);
         }
         Ok(views)
     }
 }
 
-pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Loaded>, sqlx::Error> {
+/// A group, locked, with its alerts; `None` when another daemon looks at it.
+pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<DueGroup>, sqlx::Error> {
     let row = sqlx::query(
         "select thread, route, receiver, labels, timing, mute, opened_at, sent_at, capped from alert_group
          where id = $1 for update skip locked",
@@ -89,33 +75,19 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Lo
     .bind(id)
     .fetch_all(&mut *connection)
     .await?;
-    let views = alerts
-        .iter()
-        .map(|row| alert_row(row).map(|alert| alert.view))
-        .collect::<Result<Vec<AlertView>, sqlx::Error>>()?;
     let opened = event_time(row.try_get("opened_at")?);
-    let mut before = Vec::new();
-    let mut group = Group {
-        timing: row.try_get::<Json<GroupTiming>, _>("timing")?.0,
-        opened,
-        sent: row.try_get::<Option<DateTime<Utc>>, _>("sent_at")?.map(event_time),
-        members: Vec::new(),
-    };
-    for (member, view) in members.iter().zip(&views) {
-        let told: Option<Json<Told>> = member.try_get("told")?;
+    let mut due = Vec::new();
+    for (member, alert) in members.iter().zip(&alerts) {
         let fired: Option<DateTime<Utc>> = member.try_get("fired")?;
-        let suppression: Option<Json<Suppression>> = member.try_get("suppression")?;
-        before.push(suppression.map(|Json(suppression)| suppression));
-        group.members.push(Member {
-            id: view.id,
-            status: view.status,
-            severity: view.severity,
+        due.push(DueAlert {
+            view: alert_row(alert)?.view,
             fired: fired.map_or(opened, event_time),
-            told: told.map(|Json(told)| told),
-            suppression: None,
+            told: member.try_get::<Option<Json<Told>>, _>("told")?.map(|Json(told)| told),
+            suppression: member.try_get::<Option<Json<Suppression>>, _>("suppression")?.map(|Json(by)| by),
         });
     }
-    Ok(Some(Loaded {
+    count_segments(connection, &mut due).await?;
+    Ok(Some(DueGroup {
         id,
         thread: row.try_get("thread")?,
         route: row.try_get("route")?,
@@ -123,32 +95,24 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Lo
         labels: row.try_get::<Json<Labels>, _>("labels")?.0,
         mute: row.try_get::<Json<Vec<String>>, _>("mute")?.0,
         capped: row.try_get("capped")?,
-        group,
-        views,
-        before,
+        timing: row.try_get::<Json<GroupTiming>, _>("timing")?.0,
+        opened,
+        sent: row.try_get::<Option<DateTime<Utc>>, _>("sent_at")?.map(event_time),
+        alerts: due,
     }))
 }
 
-/// How many segments of the model version are judged since an alert of the whole began, where alerts of segments are told
-/// with it. Windows that are still open count: those of segments close after that of the whole.
-pub(super) async fn count_segments(
-    connection: &mut Session,
-    told: &mut [AlertView],
-    others: &[AlertView],
-) -> Result<(), sqlx::Error> {
-    let slices: Vec<(String, String)> = told
-        .iter()
-        .chain(others)
-        .filter(|view| view.segment != WHOLE)
-        .map(|view| (view.monitor.clone(), view.version.clone()))
-        .collect();
-    let has_slices = |view: &&mut AlertView| {
-        view.segment == WHOLE
-            && slices.iter().any(|(monitor, version)| *monitor == view.monitor && *version == view.version)
-    };
-    for view in told.iter_mut().filter(has_slices) {
-        let judged = segments_judged(connection, view.id).await?;
-        view.segments = Some(Segments { judged: Some(judged), ..Segments::default() });
+/// How many segments of the model version are judged since an alert of the whole began, where the group has alerts of
+/// segments beside it. Windows that are still open count: those of segments close after that of the whole.
+async fn count_segments(connection: &mut Session, alerts: &mut [DueAlert]) -> Result<(), sqlx::Error> {
+    let series = |view: &AlertView| (view.monitor.clone(), view.version.clone());
+    let with_segments: Vec<(String, String)> =
+        alerts.iter().filter(|due| due.view.segment != WHOLE).map(|due| series(&due.view)).collect();
+    for due in alerts.iter_mut().filter(|due| due.view.segment == WHOLE) {
+        if with_segments.contains(&series(&due.view)) {
+            let judged = segments_judged(connection, due.view.id).await?;
+            due.view.segments = Some(Segments { judged: Some(judged), ..Segments::default() });
+        }
     }
     Ok(())
 }

@@ -1,119 +1,47 @@
-//! What telling a group leaves behind: what was told and what kept the rest, the group's clock, the message.
+//! What a decision about a group leaves behind: what was told and what kept the rest, the group's clock, the message.
 
 use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::read::Loaded;
 use crate::alert::{
-    AlertView, AlertsEvent, GroupStep, SendReason, Suppression, Surroundings, Told, derived_id, event_body,
+    AlertsEvent, DueGroup, GroupDecision, GroupStep, Message, SendReason, Severity, Suppression, derived_id,
+    event_body,
 };
 use crate::record::EventTime;
-use crate::store::alerts::{HELD, TOLD, facts_of, write_history};
+use crate::store::alerts::{HELD, TOLD, write_history};
 use crate::store::session::Session;
 use crate::store::timestamp;
 
-/// Finds out what keeps each alert from being told, and writes down when that changed.
-pub(super) async fn suppress(
+/// Writes down what was decided about a group.
+pub(super) async fn write_group(
     connection: &mut Session,
-    group: &mut Loaded,
-    surroundings: &Surroundings<'_>,
+    group: &DueGroup,
+    decided: &GroupDecision,
 ) -> Result<(), sqlx::Error> {
-    for ((member, view), before) in group.group.members.iter_mut().zip(&group.views).zip(&group.before) {
-        member.suppression = surroundings.suppression(&facts_of(view), &group.mute);
-        if member.suppression == *before
-            || (member.suppression.is_none() && *before == Some(Suppression::RateCapped))
-        {
-            continue;
-        }
-        remember_suppression(connection, group.id, view, member.suppression.as_ref(), &group.receiver).await?;
+    for (alert, severity, suppression) in &decided.suppressions {
+        write_suppression(connection, group, *alert, *severity, suppression.as_ref()).await?;
     }
-    Ok(())
-}
-
-pub(super) async fn remember_suppression(
-    connection: &mut Session,
-    group: Uuid,
-    view: &AlertView,
-    suppression: Option<&Suppression>,
-    receiver: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("update alert_group_member set suppression = $3 where group_id = $1 and alert_id = $2")
-        .bind(group)
-        .bind(view.id)
-        .bind(suppression.map(Json))
-        .execute(&mut *connection)
-        .await?;
-    let (reason, detail) = match suppression {
-        Some(suppression) => (suppression.as_str(), format!("not told to {receiver}: {}", suppression.by())),
-        None => ("released", format!("nothing keeps it from {receiver} any more")),
-    };
-    write_history(
-        connection,
-        view.id,
-        None,
-        (HELD, reason),
-        view.severity,
-        "driftd",
-        detail.trim_end_matches(": "),
-    )
-    .await
-}
-
-pub(super) async fn hold_back(
-    connection: &mut Session,
-    group: &Loaded,
-    about: &[Uuid],
-) -> Result<(), sqlx::Error> {
-    for (view, before) in group.views.iter().zip(&group.before) {
-        if about.contains(&view.id) && *before != Some(Suppression::RateCapped) {
-            remember_suppression(connection, group.id, view, Some(&Suppression::RateCapped), &group.receiver)
-                .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Remembers what is told of each alert, and returns it.
-pub(super) async fn note_told(
-    connection: &mut Session,
-    group: &Loaded,
-    about: &[&AlertView],
-    reason: SendReason,
-) -> Result<Vec<(Uuid, Uuid, Told)>, sqlx::Error> {
-    let mut news = Vec::new();
-    for view in about {
-        let before = group.group.members.iter().find(|member| member.id == view.id).and_then(|member| member.told);
-        let times = before.map_or(0, |told| told.times).saturating_add(1);
-        let told = Told { status: view.status, severity: view.severity, times };
-        news.push((group.id, view.id, told));
+    for (alert, told) in &decided.told {
         sqlx::query(
             "update alert_group_member set told = $3, suppression = null where group_id = $1 and alert_id = $2",
         )
         .bind(group.id)
-        .bind(view.id)
+        .bind(alert)
         .bind(Json(told))
         .execute(&mut *connection)
         .await?;
-        let detail = format!("{} to {} by {}", view.status.as_str(), group.receiver, group.route);
-        write_history(connection, view.id, None, (TOLD, reason.as_str()), view.severity, "driftd", &detail)
-            .await?;
+        let reason = decided.step.send.map_or("", SendReason::as_str);
+        let detail = format!("{} to {} by {}", told.status.as_str(), group.receiver, group.route);
+        write_history(connection, *alert, None, (TOLD, reason), told.severity, "driftd", &detail).await?;
     }
-    Ok(news)
-}
-
-pub(super) async fn finish(
-    connection: &mut Session,
-    group: &Loaded,
-    step: &GroupStep,
-    capped: bool,
-) -> Result<(), sqlx::Error> {
+    let GroupStep { done, due, send, .. } = &decided.step;
     sqlx::query("delete from alert_group_member where group_id = $1 and alert_id = any($2)")
         .bind(group.id)
-        .bind(&step.done)
+        .bind(done)
         .execute(&mut *connection)
         .await?;
-    if step.done.len() == group.group.members.len() {
+    if done.len() == group.alerts.len() {
         sqlx::query("delete from alert_group where id = $1").bind(group.id).execute(connection).await?;
         return Ok(());
     }
@@ -124,24 +52,45 @@ pub(super) async fn finish(
          where id = $1",
     )
     .bind(group.id)
-    .bind(step.due.map(timestamp))
-    .bind(capped)
-    .bind(step.send.is_some())
+    .bind(due.map(timestamp))
+    .bind(decided.capped)
+    .bind(send.is_some())
     .execute(connection)
     .await?;
     Ok(())
+}
+
+async fn write_suppression(
+    connection: &mut Session,
+    group: &DueGroup,
+    alert: Uuid,
+    severity: Severity,
+    suppression: Option<&Suppression>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update alert_group_member set suppression = $3 where group_id = $1 and alert_id = $2")
+        .bind(group.id)
+        .bind(alert)
+        .bind(suppression.map(Json))
+        .execute(&mut *connection)
+        .await?;
+    let receiver = &group.receiver;
+    let (reason, detail) = match suppression {
+        Some(suppression) => (suppression.as_str(), format!("not told to {receiver}: {}", suppression.by())),
+        None => ("released", format!("nothing keeps it from {receiver} any more")),
+    };
+    let detail = detail.trim_end_matches(": ");
+    write_history(connection, alert, None, (HELD, reason), severity, "driftd", detail).await
 }
 
 /// Puts a message into the outbox. Messages of these threads that never went out are taken back: this one says what they
 /// would have said, and how it stands now.
 pub(super) async fn write_message(
     connection: &mut Session,
-    id: Uuid,
     receiver: &str,
-    mut event: AlertsEvent,
-    threads: &[Uuid],
+    message: Message,
     now: EventTime,
 ) -> Result<(), sqlx::Error> {
+    let Message { id, mut event, threads } = message;
     let thread = event.group_id;
     let id = unused_id(connection, id).await?;
     let unsent = sqlx::query(
