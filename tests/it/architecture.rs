@@ -142,6 +142,28 @@ fn sql_is_never_spliced_and_input_never_indexed_blindly() {
 /// The last migration before the promise that daemons of one version go on while those of the next migrate the schema.
 const LAST_FREE_MIGRATION: &str = "0012";
 
+/// A database remembers what it was migrated with: one that has changed since is refused by every later version.
+#[test]
+fn migrations_never_change() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut now: Vec<String> = fs::read_dir(root.join("migrations"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let hash = xxhash_rust::xxh3::xxh3_64(&fs::read(&path).unwrap());
+            format!("{hash:016x} {}", path.file_name().unwrap().display())
+        })
+        .collect();
+    now.sort_by(|left, right| left[17..].cmp(&right[17..]));
+    let known = fs::read_to_string(root.join("tests/stored/migrations.txt")).unwrap();
+    let known: Vec<&str> = known.lines().collect();
+    for (known, now) in known.iter().zip(&now) {
+        assert_eq!(known, now, "a migration was changed: write another one");
+    }
+    let new = &now[known.len()..];
+    assert!(new.is_empty(), "add to tests/stored/migrations.txt:\n{}", new.join("\n"));
+}
+
 #[test]
 fn migrations_only_add() {
     let mut files: Vec<_> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations"))

@@ -119,3 +119,61 @@ fn a_daemon_goes_on_while_a_newer_one_migrates_its_database() {
     assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
     assert_eq!(daemon.stop(), Some(0));
 }
+
+/// A real upgrade: two daemons of an earlier version are replaced by this one, one by one, while records come.
+#[test]
+#[ignore = "needs the program of an earlier version: DRIFTD_TEST_EARLIER"]
+fn daemons_of_an_earlier_version_are_replaced_one_by_one_over_a_migration() {
+    let Some(services) = services("an upgrade") else { return };
+    let earlier = std::env::var_os("DRIFTD_TEST_EARLIER").expect("DRIFTD_TEST_EARLIER names a program");
+    let earlier = std::path::PathBuf::from(earlier);
+    let world = World::new(&services, &Options::default());
+    let live = &bike_records()[TRAINING_ROWS..];
+    let part = live.len() / 4;
+    let version = |world: &World| {
+        world.runtime.block_on(number(&world.pool, "select max(version) from _sqlx_migrations")).unwrap()
+    };
+
+    let training = world.folder.path().join("training.jsonl");
+    std::fs::write(&training, bike_records()[..TRAINING_ROWS].join("\n")).unwrap();
+    let built = std::process::Command::new(&earlier)
+        .arg("--config")
+        .arg(world.folder.path().join("a.toml"))
+        .args(["baseline", "build", "--monitor"])
+        .arg(world.monitor_file())
+        .arg("--from")
+        .arg(&training)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let old = [world.start_program(&earlier, "a", None), world.start_program(&earlier, "b", None)];
+    world.produce_in_turns(0, &live[..part]);
+    world.wait_for_count(part as i64.., 60);
+    let before = version(&world);
+    let [first, second] = old;
+    assert_eq!(first.stop(), Some(0));
+    let first = world.start_daemon("a", None);
+    world.wait_for("the schema to be brought up", 30, async |pool| {
+        let now = number(pool, "select max(version) from _sqlx_migrations").await?;
+        if now > before { Ok(()) } else { Err(format!("it is still {now}")) }
+    });
+    println!("from schema {before} to {}", version(&world));
+    world.wait_for("both versions to share the partitions", 30, async |pool| {
+        let readers = number(pool, "select count(distinct owner) from source_partition").await?;
+        if readers == 2 { Ok(()) } else { Err(format!("{readers} read")) }
+    });
+    world.produce_in_turns(part, &live[part..2 * part]);
+    world.wait_for_count(2 * part as i64.., 60);
+    assert!(!second.log().contains("ERROR"), "{}", second.log());
+    // The earlier one is killed with counts in memory, and is not let in again.
+    world.produce_in_turns(2 * part, &live[2 * part..3 * part]);
+    drop(second);
+    let refused = world.start_program(&earlier, "b", None);
+    refused.wait_for_log("hint", 30);
+    drop(refused);
+    let second = world.start_daemon("b", None);
+    world.produce_in_turns(3 * part, &live[3 * part..]);
+    assert_nothing_is_lost(&world, live);
+    assert_eq!(first.stop(), Some(0));
+    assert_eq!(second.stop(), Some(0));
+}

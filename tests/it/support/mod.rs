@@ -366,8 +366,13 @@ impl World {
     }
 
     pub fn start_daemon(&self, name: &str, fault: Option<&str>) -> Daemon {
+        self.start_program(&program(), name, fault)
+    }
+
+    /// Starts a daemon of another program.
+    pub fn start_program(&self, program: &Path, name: &str, fault: Option<&str>) -> Daemon {
         let log = self.folder.path().join(format!("{name}.log"));
-        let mut command = Command::new(program());
+        let mut command = Command::new(program);
         command.arg("--config").arg(self.folder.path().join(format!("{name}.toml"))).arg("run");
         if let Some(fault) = fault {
             command.env("DRIFTD_FAULT", fault);
