@@ -242,6 +242,11 @@ impl Ingest {
 
     /// Drops what was counted since the last checkpoint, if anything was, and looks all positions up again.
     fn void(&mut self, reason: &str) {
+        self.void_and_leave(reason, &[]);
+    }
+
+    /// As [`Self::void`], for a daemon that has these partitions no more.
+    fn void_and_leave(&mut self, reason: &str, revoked: &[Partition]) {
         if self.ledger.is_stored() {
             tracing::info!(reason, "all positions are looked up again");
         } else {
@@ -251,6 +256,7 @@ impl Ingest {
             // The positions that are looked up say whether it was stored.
             running.abort();
         }
+        self.ledger.revoked(revoked);
         self.ledger.void();
         self.counting = false;
         let partitions = self.ledger.partitions();
@@ -264,9 +270,11 @@ impl Ingest {
     async fn give_up(&mut self, partitions: &[Partition], lost: bool, workers: &Workers) {
         let budget = self.options.revoke_budget;
         let stored = !lost && matches!(tokio::time::timeout(budget, self.checkpoint_now(workers)).await, Ok(true));
-        self.ledger.revoked(partitions);
-        if !stored {
-            self.void(if lost { "partitions were lost" } else { "partitions were revoked before a checkpoint" });
+        if stored {
+            self.ledger.revoked(partitions);
+        } else {
+            let why = if lost { "partitions were lost" } else { "partitions were revoked before a checkpoint" };
+            self.void_and_leave(why, partitions);
         }
     }
 
