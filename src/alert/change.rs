@@ -80,7 +80,7 @@ pub enum ChangeReason {
     WindowAmended,
     /// Somebody said so.
     ByPerson,
-    /// The rule is not configured any more.
+    /// The monitor, rule or column is not configured any more.
     RuleRemoved,
     /// The version or segment has no records any more, while others of the monitor have some.
     NoMoreRecords,

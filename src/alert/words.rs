@@ -24,7 +24,9 @@ impl AlertView {
                                   monitor had some"
                     .to_owned()
             }
-            "rule_removed" => "ended without a verdict: its rule or column is not configured any more".to_owned(),
+            "rule_removed" => {
+                "ended without a verdict: its monitor, rule or column is not configured any more".to_owned()
+            }
             "by_person" => {
                 format!("resolved by {}{}", self.resolved_by.as_deref().unwrap_or("a person"), self.said())
             }

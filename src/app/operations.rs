@@ -1,8 +1,9 @@
 //! Looks after the daemon's own work: operational alerts, unanswered retraining requests, runs to ask about, baselines that
 //! are due.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +17,13 @@ use crate::store::{Moved, Store, StoreError, Watched};
 const LOOK: i64 = 30_000_000;
 /// Between questions about one run, in microseconds.
 const POLL: i64 = 60_000_000;
+/// How long a monitor has to be missing before its alerts end: daemons are restarted, and reloaded one after the other.
+const REMOVED_AFTER: Duration = Duration::from_mins(1);
 /// Between rounds of this task.
 const ROUND: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+    let mut missing = HashMap::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -29,6 +33,9 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
             if let Err(error) = look(&store, &shared).await {
                 tracing::debug!(%error, "cannot look after the daemon's own work");
             }
+            if let Err(error) = end_removed(&store, &shared, &mut missing).await {
+                tracing::debug!(%error, "cannot end the alerts of monitors that were removed");
+            }
             ask_about_runs(&store, &shared).await;
         };
         tokio::select! {
@@ -37,6 +44,28 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
             () = round => {}
         }
     }
+}
+
+/// Ends the alerts of monitors that no daemon has any more: nothing else would, and they would be told again and again.
+async fn end_removed(
+    store: &Store,
+    shared: &Shared,
+    missing: &mut HashMap<String, Instant>,
+) -> Result<(), StoreError> {
+    let monitors = shared.monitors();
+    let configured: Vec<&str> = monitors.iter().map(|running| running.monitor.name.as_str()).collect();
+    let removed = store.removed_monitors(&configured).await?;
+    missing.retain(|monitor, _| removed.contains(monitor));
+    for monitor in removed {
+        let since = missing.entry(monitor.clone()).or_insert_with(Instant::now);
+        if since.elapsed() < REMOVED_AFTER {
+            continue;
+        }
+        let ended = store.end_alerts_of(&monitor).await?;
+        tracing::info!(%monitor, ended, "alerts of a monitor that is not configured any more have ended");
+        shared.alerts.notify_waiters();
+    }
+    Ok(())
 }
 
 async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {

@@ -75,7 +75,7 @@ impl HistoryEntry {
             "did_not_persist" => "too few drifting windows",
             "window_amended" => "a window was judged again",
             "by_person" => "",
-            "rule_removed" => "its rule is not configured any more",
+            "rule_removed" => "it is not configured any more",
             "no_more_records" => "no more records",
             other => &other.replace('_', " "),
         };

@@ -142,6 +142,37 @@ fn a_long_episode_is_counted_asked_for_shown_and_ended_as_it_was() {
     replayed(&world, &log);
 }
 
+#[test]
+fn alerts_of_a_monitor_that_is_not_configured_any_more_end_and_their_end_is_told() {
+    let Some(world) = world() else { return };
+    let daemon = world.start_daemon("a", None);
+    let mut dice = Dice(7);
+    let records: Vec<String> = (0..6).flat_map(|at| minute(&mut dice, at, "1", 2.5, 1.0)).collect();
+    world.produce_in_turns(0, &records);
+    let open = "select count(*) from alert where state in ('pending', 'firing', 'acknowledged') and monitor = 'm'";
+    world.wait_for("alerts to fire and to be told", 60, async |pool| {
+        let told =
+            number(pool, "select count(*) from notification where event_type = 'drift.alerts.firing'").await?;
+        if told > 0 { Ok(()) } else { Err(format!("{told} messages")) }
+    });
+    fs::remove_file(world.monitor_file()).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for_log("reloaded: 0 monitors", 10);
+    world.wait_for("its alerts to end", 120, async |pool| match number(pool, open).await? {
+        0 => Ok(()),
+        open => Err(format!("{open} are open")),
+    });
+    daemon.wait_for_log("alerts of a monitor that is not configured any more have ended", 5);
+    let ends = "select string_agg(distinct reason, ' ') from alert where monitor = 'm' and state = 'resolved'";
+    assert_eq!(world.text(ends), "rule_removed");
+    world.wait_for("their end to be told", 20, async |pool| {
+        let told =
+            number(pool, "select count(*) from notification where event_type = 'drift.alerts.resolved'").await?;
+        if told > 0 { Ok(()) } else { Err(format!("{told} messages")) }
+    });
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 /// One request after as many windows as the policy says; its list is cut and its range is not.
 fn asked_for(world: &World) {
     let requests = world.retraining_messages();

@@ -17,11 +17,25 @@ pub enum AlertAction {
     Acknowledge,
     /// Says that it is over.
     Resolve,
+    /// Ends it because its monitor is not configured any more: what the daemon does, in its own name.
+    Remove,
+}
+
+impl AlertAction {
+    /// The name in the audit log; none for what nobody did.
+    fn audited(self) -> Option<&'static str> {
+        match self {
+            Self::Acknowledge => Some("alert.acknowledge"),
+            Self::Resolve => Some("alert.resolve"),
+            Self::Remove => None,
+        }
+    }
 }
 
 /// Why an alert cannot be acknowledged or resolved.
 fn refused(id: Uuid, action: AlertAction, alert: &AlertRow) -> String {
     match (action, alert.state.as_str(), &alert.view.acknowledged_by) {
+        (AlertAction::Remove, state, _) => format!("alert {id} is {state} and cannot be ended"),
         (AlertAction::Acknowledge, "acknowledged", Some(who)) => {
             format!("alert {id} is acknowledged already, by {}", crate::escape::plain(who))
         }
@@ -84,6 +98,7 @@ impl Store {
             _ if !is_this => None,
             AlertAction::Acknowledge => states.acknowledge(rule, column),
             AlertAction::Resolve => states.end(rule, column, ChangeReason::ByPerson),
+            AlertAction::Remove => states.end(rule, column, ChangeReason::RuleRemoved),
         };
         let Some(change) = change else {
             return Err(StoreError::Refused(refused(id, action, &alert)));
@@ -104,11 +119,57 @@ impl Store {
         write_changes(&mut transaction, owner, &[changed], By { actor, detail: comment, window: None }).await?;
         let before = alert.state;
         let alert = read_alert(&mut transaction, id).await?;
-        let named = if action == AlertAction::Acknowledge { "alert.acknowledge" } else { "alert.resolve" };
-        let detail = serde_json::json!({ "before": before, "after": alert.state, "comment": comment });
-        record(&mut transaction, actor, named, &id.to_string(), detail).await?;
+        if let Some(named) = action.audited() {
+            let detail = serde_json::json!({ "before": before, "after": alert.state, "comment": comment });
+            record(&mut transaction, actor, named, &id.to_string(), detail).await?;
+        }
         transaction.commit().await.map_err(failed("commit the change of an alert"))?;
         Ok(alert)
+    }
+
+    /// The monitors with alerts that are not over which neither this daemon nor another that runs has configured.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn removed_monitors(&self, configured: &[&str]) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "select distinct monitor from alert
+             where state in ('pending', 'firing', 'acknowledged') and monitor <> '' and monitor <> all($1)
+               and not exists (select from daemon_configuration d
+                               where d.monitor = alert.monitor and d.seen_at > now() - interval '30 seconds')
+             order by monitor",
+        )
+        .bind(configured)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("look for monitors that were removed"))
+    }
+
+    /// Ends the alerts of a monitor that was removed: no window will. How many there were.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn end_alerts_of(&self, monitor: &str) -> Result<usize, StoreError> {
+        let open: Vec<Uuid> = sqlx::query_scalar(
+            "select id from alert where monitor = $1 and state in ('pending', 'firing', 'acknowledged') order by id",
+        )
+        .bind(monitor)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("read the alerts of a monitor that was removed"))?;
+        let mut ended = 0;
+        for id in open {
+            match self
+                .act_on_alert(id, AlertAction::Remove, "driftd", "its monitor is not configured any more")
+                .await
+            {
+                Ok(_) => ended += 1,
+                // Another daemon was faster.
+                Err(StoreError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ended)
     }
 
     /// Writes changes of alerts that no window and no look made: a drill.
