@@ -16,6 +16,7 @@ nemesis: ## An hour of kills, cuts, silence and outages against every promise (d
 lint: ## Formatting, lints and documentation
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 bench: ## Decode, count and merge, per record and per value

@@ -88,12 +88,12 @@ impl AlertRule {
     /// nothing: they neither raise nor resolve an alert.
     #[must_use]
     pub fn observe(&self, judgement: &Judgement) -> Vec<Observation> {
-        let judged = columns_of(judgement, |finding| self.covers(finding), finding_verdict);
+        let judged = columns_of(judgement, |finding| self.covers(finding), |finding| finding.verdict);
         // Held against the lower bar for resolving.
         let held = columns_of(
             judgement,
             |finding| self.covers(finding),
-            |finding| lowered_verdict(finding, self.resolve_below),
+            |finding| finding.verdict_with(self.resolve_below),
         );
         match self.scope {
             Scope::Model => {
@@ -132,24 +132,6 @@ fn severity_of(verdict: Verdict) -> Option<Severity> {
         Verdict::Critical => Some(Severity::Critical),
         Verdict::Warn => Some(Severity::Warn),
         _ => None,
-    }
-}
-
-fn finding_verdict(finding: &Finding) -> Verdict {
-    finding.verdict
-}
-
-/// The verdict had the limits been lower. A finding that chance explains stays as it is.
-fn lowered_verdict(finding: &Finding, by: f64) -> Verdict {
-    let (Verdict::Ok | Verdict::Warn, Some(score)) = (finding.verdict, finding.score) else {
-        return finding.verdict;
-    };
-    if finding.significant && score.effect >= finding.critical * by {
-        Verdict::Critical
-    } else if finding.significant && score.effect >= finding.warn * by {
-        Verdict::Warn
-    } else {
-        finding.verdict
     }
 }
 

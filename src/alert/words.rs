@@ -11,6 +11,7 @@ impl AlertView {
             (windows, judged) if judged > windows => {
                 format!("in {windows} of {}", number_of(judged, "judged window"))
             }
+            (0, _) => "in no window yet".to_owned(),
             (windows, _) => format!("in {}", number_of(windows, "window")),
         }
     }

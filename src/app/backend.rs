@@ -123,7 +123,7 @@ impl Shown {
 #[async_trait]
 impl Backend for Shown {
     fn access(&self) -> Arc<Access> {
-        Arc::clone(&self.shared.common().access)
+        Arc::clone(&self.shared.in_force().access)
     }
 
     fn health(&self) -> Probe {
@@ -447,7 +447,7 @@ impl Backend for Shown {
     }
 
     fn configuration(&self) -> Vec<ConfiguredValue> {
-        self.shared.common().configuration.clone()
+        self.shared.in_force().configuration.clone()
     }
 
     async fn audit(&self, subject: Option<&str>, part: &Part) -> Answer<Page<AuditEntry>> {

@@ -33,7 +33,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
     let mut version = None;
     let mut tasks = JoinSet::new();
     // Of the tasks in force; what a task is sending when it is retired is sent to its end.
-    let mut in_force = stop.child_token();
+    let mut replaced = stop.child_token();
     loop {
         while let Some(ended) = tasks.try_join_next() {
             if let Err(error) = ended {
@@ -44,11 +44,11 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
         let now = shared.version.load(Ordering::SeqCst);
         if version != Some(now) {
             version = Some(now);
-            in_force.cancel();
-            in_force = stop.child_token();
+            replaced.cancel();
+            replaced = stop.child_token();
             // Receivers that take states are posted to, not sent to.
             for (name, receiver) in
-                shared.receivers().iter().filter(|(_, running)| !running.receiver.takes_state())
+                shared.in_force().receivers.iter().filter(|(_, running)| !running.receiver.takes_state())
             {
                 for _ in 0..receiver.concurrency {
                     let worker = Worker {
@@ -58,7 +58,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
                         shared: Arc::clone(&shared),
                         stop: stop.clone(),
                     };
-                    tasks.spawn(worker.deliver_all(in_force.clone()));
+                    tasks.spawn(worker.deliver_all(replaced.clone()));
                 }
             }
         }
@@ -91,8 +91,8 @@ enum Turn {
 }
 
 impl Worker {
-    async fn deliver_all(self, in_force: CancellationToken) {
-        while !in_force.is_cancelled() {
+    async fn deliver_all(self, replaced: CancellationToken) {
+        while !replaced.is_cancelled() {
             let woken = self.shared.outbox.notified();
             let pause = match self.turn().await {
                 Ok(Turn::Again) => continue,
@@ -103,7 +103,7 @@ impl Worker {
                 }
             };
             tokio::select! {
-                () = in_force.cancelled() => return,
+                () = replaced.cancelled() => return,
                 () = woken => {}
                 () = tokio::time::sleep(pause) => {}
             }

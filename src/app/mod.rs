@@ -40,7 +40,7 @@ use crate::notify::ReceiverError;
 use crate::record::{listed, number_of};
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
-use state::{Common, Shared};
+use state::{InForce, Shared};
 
 /// How long stopping may take.
 const STOP_GRACE: Duration = Duration::from_secs(25);
@@ -110,8 +110,8 @@ impl App {
         let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
         let source = Source::start(&source_options(&settings)?)?;
         let private = settings.daemon.http.listen.ip().is_loopback();
-        let common = Common::of(&settings, &settings);
-        let shared = Arc::new(Shared::new(monitors::runtime(&settings), receivers, common, private));
+        let in_force = InForce::new(&settings, &settings, receivers);
+        let shared = Arc::new(Shared::new(in_force, private));
         Ok(Self { settings, store, listener, shared, source })
     }
 
@@ -303,11 +303,14 @@ async fn reload(
     let receivers =
         build_receivers(&settings, Some(&producer)).map_err(|errors| AppError::Receivers(errors).to_string())?;
     // Nothing below may fail.
-    let monitors = monitors::runtime(&settings);
-    let summary =
-        format!("reloaded: {}, {}", number_of(monitors.len(), "monitor"), number_of(receivers.len(), "receiver"));
     let needs_restart = settings.needs_restart(started);
-    shared.replace(monitors, receivers, Common::of(&settings, started));
+    let in_force = InForce::new(&settings, started, receivers);
+    let summary = format!(
+        "reloaded: {}, {}",
+        number_of(in_force.monitors.len(), "monitor"),
+        number_of(in_force.receivers.len(), "receiver")
+    );
+    shared.replace(in_force);
     let (done, finished) = oneshot::channel();
     if ingest.send(ingest::Command::MonitorsChanged(done)).await.is_ok() {
         // An ingest that is stopping drops the sender.

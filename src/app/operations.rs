@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::state::{Common, Shared};
+use super::state::{InForce, Shared};
 use crate::config::{Monitor, Topics};
 use crate::decision::LookScope;
 use crate::retrain::{RequestState, Step};
@@ -69,11 +69,11 @@ async fn end_removed(
 }
 
 async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
-    let common = shared.common();
+    let in_force = shared.in_force();
     let topics = store.topics().await?;
-    for running in shared.monitors() {
+    for running in &in_force.monitors {
         let topics: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
-        match look_at(store, &common, &running.monitor, &topics).await {
+        match look_at(store, &in_force, &running.monitor, &topics).await {
             Ok(()) => {}
             // What is wrong with one monitor must not keep the others from being looked at.
             Err(error) if !error.is_transient() => {
@@ -85,9 +85,9 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
             Err(error) => return Err(error),
         }
     }
-    let names: Vec<String> = shared.receivers().keys().cloned().collect();
+    let names: Vec<String> = in_force.receivers.keys().cloned().collect();
     let labels = crate::alert::Labels::new();
-    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &common.routing };
+    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &in_force.routing };
     store.look_at_deliveries(scope, &names, LOOK).await?;
     let expired = store.expire_requests().await?;
     if expired > 0 {
@@ -97,14 +97,19 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn look_at(store: &Store, common: &Common, monitor: &Monitor, topics: &[String]) -> Result<(), StoreError> {
+async fn look_at(
+    store: &Store,
+    in_force: &InForce,
+    monitor: &Monitor,
+    topics: &[String],
+) -> Result<(), StoreError> {
     let scope = LookScope {
         monitor: &monitor.name,
         labels: &monitor.rules.labels,
         receivers: &monitor.rules.receivers,
-        routing: &common.routing,
+        routing: &in_force.routing,
     };
-    let limits = common.operations.for_windows(monitor.counting.length.micros());
+    let limits = in_force.operations.for_windows(monitor.counting.length.micros());
     let unknown: Vec<String> = match &monitor.topics {
         Topics::Named(names) => names.iter().filter(|name| !topics.contains(name)).cloned().collect(),
         Topics::Pattern(_) => Vec::new(),
@@ -146,7 +151,8 @@ async fn make_baselines(store: &Store, monitor: &Monitor) {
 
 /// Asks training systems how their runs go.
 async fn ask_about_runs(store: &Store, shared: &Shared) {
-    let receivers = shared.receivers();
+    let in_force = shared.in_force();
+    let receivers = &in_force.receivers;
     let requests = match store.requests_to_poll(POLL).await {
         Ok(requests) => requests,
         Err(error) => {

@@ -108,10 +108,10 @@ impl Readers {
 
     /// Says what this daemon has configured, and in what others differ.
     async fn compare_configurations(&self) -> Result<(), String> {
-        let (routing, receivers) = (Arc::clone(&self.shared.common().routing), self.shared.receivers());
-        let common = (String::new(), common_parts(&routing, receivers.keys()));
-        let monitors = self.shared.monitors();
-        let monitors = monitors.iter().map(|running| (running.monitor.name.clone(), running.parts.clone()));
+        let in_force = self.shared.in_force();
+        let common = (String::new(), common_parts(&in_force.routing, in_force.receivers.keys()));
+        let monitors =
+            in_force.monitors.iter().map(|running| (running.monitor.name.clone(), running.parts.clone()));
         let configured: Vec<(String, Parts)> = monitors.chain([common]).collect();
         let noted = self.store.note_configuration(&self.daemon, &configured).await;
         for difference in noted.map_err(|error| error.to_string())? {

@@ -50,8 +50,8 @@ pub(super) async fn take(store: &Store, shared: &Shared, report: Report) -> Repo
 type Signed = (String, String, String);
 
 async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, body: &str) -> ReportOutcome {
-    let common = shared.common();
-    let Some(secret) = &common.callback_secret else {
+    let in_force = shared.in_force();
+    let Some(secret) = &in_force.callback_secret else {
         return ReportOutcome::Off("reports are not taken: `http.callback_secret` is not configured".to_owned());
     };
     let (message, timestamp, signatures) = signed;
@@ -167,8 +167,8 @@ fn proposal_id(model: &str, version: &str, monitor: &str) -> Uuid {
 }
 
 async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> ReportOutcome {
-    let common = shared.common();
-    let Some(secret) = &common.mlflow_secret else {
+    let in_force = shared.in_force();
+    let Some(secret) = &in_force.mlflow_secret else {
         return ReportOutcome::Off(
             "MLflow's webhooks are not taken: `http.mlflow_secret` is not configured".to_owned(),
         );

@@ -33,9 +33,13 @@ pub struct RunningReceiver {
 /// Receivers by name.
 pub type Receivers = BTreeMap<String, Arc<RunningReceiver>>;
 
-/// What all monitors share, as configured.
-#[derive(Debug, Default)]
-pub struct Common {
+/// The configuration in force: replaced as a whole, so that whoever takes it once sees one configuration.
+#[derive(Default)]
+pub struct InForce {
+    /// What is watched.
+    pub monitors: Vec<Arc<RunningMonitor>>,
+    /// Who can be told.
+    pub receivers: Receivers,
     /// How alerts are told.
     pub routing: Arc<Routing>,
     /// From where on the daemon's own work is a problem.
@@ -52,12 +56,14 @@ pub struct Common {
     pub configuration: Vec<ConfiguredValue>,
 }
 
-impl Common {
-    /// As configured, in a daemon that started with the settings `started`.
+impl InForce {
+    /// As configured, with these receivers, in a daemon that started with the settings `started`.
     #[must_use]
-    pub fn of(settings: &Settings, started: &Settings) -> Self {
+    pub fn new(settings: &Settings, started: &Settings, receivers: Receivers) -> Self {
         let http = &settings.daemon.http;
         Self {
+            monitors: super::monitors::runtime(settings),
+            receivers,
             routing: Arc::clone(&settings.routing),
             operations: settings.operations,
             external_url: http.external_url.clone(),
@@ -88,10 +94,8 @@ const COMPLAIN_EVERY: Duration = Duration::from_mins(10);
 
 /// Shared by all tasks.
 pub struct Shared {
-    monitors: RwLock<Vec<Arc<RunningMonitor>>>,
+    in_force: RwLock<Arc<InForce>>,
     private: bool,
-    receivers: RwLock<Arc<Receivers>>,
-    common: RwLock<Arc<Common>>,
     /// Hosts that are left alone for a while.
     pub circuit: Mutex<Circuit>,
     /// Counts up with every reload.
@@ -127,18 +131,11 @@ struct Life {
 }
 
 impl Shared {
-    pub(super) fn new(
-        monitors: Vec<Arc<RunningMonitor>>,
-        receivers: Receivers,
-        common: Common,
-        private: bool,
-    ) -> Self {
+    pub(super) fn new(in_force: InForce, private: bool) -> Self {
         let now = Instant::now();
         Self {
-            monitors: RwLock::new(monitors),
+            in_force: RwLock::new(Arc::new(in_force)),
             private,
-            receivers: RwLock::new(Arc::new(receivers)),
-            common: RwLock::new(Arc::new(common)),
             circuit: Mutex::default(),
             version: AtomicU64::new(0),
             stored: Notify::new(),
@@ -160,9 +157,14 @@ impl Shared {
         }
     }
 
+    /// The configuration in force. A decision takes it once.
+    pub fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The monitors in force.
     pub fn monitors(&self) -> Vec<Arc<RunningMonitor>> {
-        self.monitors.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.in_force().monitors.clone()
     }
 
     /// Whether only this machine reaches the listener.
@@ -170,20 +172,8 @@ impl Shared {
         self.private
     }
 
-    /// The receivers in force.
-    pub fn receivers(&self) -> Arc<Receivers> {
-        Arc::clone(&self.receivers.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What all monitors share.
-    pub fn common(&self) -> Arc<Common> {
-        Arc::clone(&self.common.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(super) fn replace(&self, monitors: Vec<Arc<RunningMonitor>>, receivers: Receivers, common: Common) {
-        *self.common.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(common);
-        *self.monitors.write().unwrap_or_else(PoisonError::into_inner) = monitors;
-        *self.receivers.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(receivers);
+    pub(super) fn replace(&self, in_force: InForce) {
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
         self.version.fetch_add(1, Ordering::SeqCst);
         self.outbox.notify_waiters();
     }

@@ -63,8 +63,8 @@ async fn post(store: &Store, shared: &Shared, changed: &Notify, stop: &Cancellat
 
 /// Whether anything was decided.
 async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> Result<bool, StoreError> {
-    let common = shared.common();
-    let receivers = shared.receivers();
+    let in_force = shared.in_force();
+    let receivers = &in_force.receivers;
     let caps: BTreeMap<String, u32> =
         receivers.iter().filter_map(|(name, running)| Some((name.clone(), running.max_per_hour?))).collect();
     let states: BTreeSet<String> = receivers
@@ -73,10 +73,10 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
         .map(|(name, _)| name.clone())
         .collect();
     let telling = Telling {
-        routing: &common.routing,
+        routing: &in_force.routing,
         caps: &caps,
         states: &states,
-        external_url: common.external_url.as_deref(),
+        external_url: in_force.external_url.as_deref(),
     };
     let due = store.due_groups(BATCH).await?;
     if due.is_empty() {
@@ -113,10 +113,10 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
 /// Posts the alerts that are routed to each Alertmanager: those that fire, and for a while those that are over. What
 /// cannot be posted now is posted the next time.
 async fn post_states(store: &Store, shared: &Shared) {
-    let common = shared.common();
+    let in_force = shared.in_force();
     let mut posts = JoinSet::new();
-    for (name, running) in shared.receivers().iter().filter(|(_, running)| running.receiver.takes_state()) {
-        let read = store.routed_alerts(name, POST_RESOLVED, common.external_url.as_deref()).await;
+    for (name, running) in in_force.receivers.iter().filter(|(_, running)| running.receiver.takes_state()) {
+        let read = store.routed_alerts(name, POST_RESOLVED, in_force.external_url.as_deref()).await;
         let alerts = match read {
             Ok(alerts) if alerts.is_empty() => continue,
             Ok(alerts) => alerts,

@@ -7,6 +7,7 @@ use super::monitors::{RunningMonitor, is_read};
 use super::state::Shared;
 use crate::config::Topics;
 use crate::kafka::{SourceCommands, StartAt};
+use crate::record::number_of;
 use crate::store::{Store, StoreError};
 use crate::window::Partition;
 
@@ -40,7 +41,16 @@ pub(super) async fn register(
             }
         }
         store.start_monitor(&running.monitor.name, &begin).await.map_err(text)?;
-        tracing::info!(monitor = %running.monitor.name, partitions = begin.len(), start = ?commands.start_at(), "first start");
+        let monitor = &running.monitor.name;
+        match commands.start_at() {
+            StartAt::Latest => {
+                let partitions = number_of(begin.len(), "partition");
+                tracing::info!(%monitor, "started for the first time: {partitions} are read from their ends of now on");
+            }
+            StartAt::Earliest => {
+                tracing::info!(%monitor, "started for the first time: partitions are read from their beginnings");
+            }
+        }
     }
     Ok(())
 }

@@ -185,7 +185,14 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, St
     }
     let _left_in_time = source.close(Duration::from_secs(5)).await;
     for monitor in &settings.monitors {
-        report.extend(messages(settings, monitor).await);
+        let topics = TopicMatcher::new(&monitor.topics);
+        // Without any of its topics there is no message; that they are missing was said.
+        if partitions.iter().any(|partition| topics.matches(&partition.topic)) {
+            report.extend(messages(settings, monitor).await);
+        } else if let Topics::Pattern(pattern) = &monitor.topics {
+            let none = format!("no topic that this user may describe matches `{pattern}`");
+            report.push((format!("topics of monitor `{}`", monitor.name), Err(none)));
+        }
     }
     report
 }

@@ -415,7 +415,10 @@ pub(super) fn suggest(problem: Problem, found: &str, allowed: &[&str]) -> Proble
     let nearest = allowed
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(found, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        // Misspelt, or with another ending: `category` for `categorical`.
+        .filter(|(distance, candidate)| {
+            *distance <= 1 + candidate.len() / 4 || strsim::jaro_winkler(found, candidate) > 0.9
+        })
         .min();
     match nearest {
         Some((_, candidate)) => problem.hint(format!("did you mean `{candidate}`?")),

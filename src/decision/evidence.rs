@@ -32,9 +32,14 @@ pub(super) fn labels_of(
         ("severity", transition.change.severity.as_str()),
         ("column", transition.column.as_deref().unwrap_or_default()),
     ];
-    let own = own.into_iter().filter(|(_, value)| !value.is_empty());
-    labels.extend(own.map(|(label, value)| (label.to_owned(), value.to_owned())));
+    set_own(&mut labels, &own);
     labels
+}
+
+/// Sets the labels that driftd gives an alert itself; those without a value are left out.
+pub(super) fn set_own(labels: &mut Labels, own: &[(&str, &str)]) {
+    let own = own.iter().filter(|(_, value)| !value.is_empty());
+    labels.extend(own.map(|(label, value)| ((*label).to_owned(), (*value).to_owned())));
 }
 
 /// The episodes of a series at the moment a window closes.

@@ -1,5 +1,6 @@
 //! What follows from a look at the daemon's own work.
 
+use super::evidence::set_own;
 use super::{ChangedAlert, groups_of};
 use crate::alert::{Evidence, Labels, Observation, Routing, RuleKind, SeriesAlerts, SeriesKey, Sign};
 use crate::record::EventTime;
@@ -44,8 +45,7 @@ pub fn decide_look(
             ("severity", transition.change.severity.as_str()),
             ("receiver", receiver.as_deref().unwrap_or_default()),
         ];
-        let own = own.into_iter().filter(|(_, value)| !value.is_empty());
-        labels.extend(own.map(|(label, value)| (label.to_owned(), value.to_owned())));
+        set_own(&mut labels, &own);
         let over = transition.change.kind.is_over();
         let whose = if scope.monitor.is_empty() { String::new() } else { format!("{}: ", scope.monitor) };
         let evidence = (!over).then(|| Evidence {

@@ -124,6 +124,20 @@ impl Finding {
         self.score.map_or(0.0, |score| strength(score.effect, self.critical, self.noise_floor, self.verdict))
     }
 
+    /// The verdict with both limits multiplied by a factor: at 1 its own. What chance explains stays as it is, whatever the
+    /// limits, and so does what has no score.
+    #[must_use]
+    pub fn verdict_with(&self, factor: f64) -> Verdict {
+        let Some(score) = self.score.filter(|_| self.significant) else { return self.verdict };
+        if score.effect >= self.critical * factor {
+            Verdict::Critical
+        } else if score.effect >= self.warn * factor {
+            Verdict::Warn
+        } else {
+            Verdict::Ok
+        }
+    }
+
     /// The limit its verdict was held against: that of a warning for warnings, otherwise that of drift.
     #[must_use]
     pub fn limit(&self) -> f64 {
@@ -265,14 +279,9 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
     let floor = noise_floor(rule.measure, pair, &score, significance);
     let significant =
         score.effect > floor && score.p_value.is_none_or(|p_value| rule.measure.passes(p_value, significance));
-    let verdict = if !significant || score.effect < rule.thresholds.warn {
-        Verdict::Ok
-    } else if score.effect < rule.thresholds.critical {
-        Verdict::Warn
-    } else {
-        Verdict::Critical
-    };
-    Finding { score: Some(score), noise_floor: Some(floor), significant, ..unscored(rules, rule, verdict) }
+    let blank = unscored(rules, rule, Verdict::Ok);
+    let finding = Finding { score: Some(score), noise_floor: Some(floor), significant, ..blank };
+    Finding { verdict: finding.verdict_with(1.0), ..finding }
 }
 
 fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
