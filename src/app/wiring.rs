@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::state::{Receivers, RunningReceiver};
-use crate::config::{self, KafkaSecurity, PostgresTls, Settings, TokenSettings, UnreadError};
-use crate::kafka::{Producer, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider};
+use crate::config::{self, KafkaSecurity, Settings, TokenSettings, UnreadError};
+use crate::kafka::{Producer, Sasl, Security, SourceOptions, Token, TokenProvider};
 use crate::notify::{EmailReceiver, HttpReceiver, OauthClient, Produce, Receiver, ReceiverError, fetch_token};
-use crate::store::{StoreOptions, TlsMode};
+use crate::store::StoreOptions;
 
 /// How to reach the database.
 ///
@@ -19,13 +19,7 @@ pub fn store_options(settings: &Settings) -> Result<StoreOptions, UnreadError> {
     Ok(StoreOptions {
         url: postgres.url.clone(),
         password: postgres.password.clone(),
-        tls: match postgres.tls {
-            PostgresTls::Auto => TlsMode::Auto,
-            PostgresTls::Disable => TlsMode::Disable,
-            PostgresTls::Require => TlsMode::Require,
-            PostgresTls::VerifyCa => TlsMode::VerifyCa,
-            PostgresTls::VerifyFull => TlsMode::VerifyFull,
-        },
+        tls: postgres.tls,
         ca_file: postgres.ca_file.clone(),
         max_connections: postgres.max_connections,
         acquire_timeout: Duration::from_secs(10),
@@ -47,10 +41,7 @@ pub fn source_options(settings: &Settings) -> Result<SourceOptions, super::AppEr
         brokers: kafka.brokers.clone(),
         group: kafka.group.clone(),
         client_id: settings.name.clone(),
-        start: match kafka.start {
-            config::StartAt::Earliest => StartAt::Earliest,
-            config::StartAt::Latest => StartAt::Latest,
-        },
+        start: kafka.start,
         session_timeout: super::micros(kafka.session_timeout),
         security: security(&kafka.security)?,
         properties: kafka.properties.clone(),

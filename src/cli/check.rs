@@ -46,10 +46,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
 /// Checks what a daemon with these settings builds at its start, without asking anybody. Within a runtime.
 pub(super) fn can_start(settings: &Settings) -> Result<(), CliError> {
     // What only the daemon can read is its own matter; what nobody can read is a mistake.
-    let broken: Vec<_> = settings.unread.iter().filter(|unread| !unread.elsewhere).collect();
+    let (unread, broken): (Vec<_>, Vec<_>) = settings.unread.iter().cloned().partition(|unread| unread.elsewhere);
     if !broken.is_empty() {
-        let problems = broken.into_iter().map(|unread| unread.problem.clone()).collect();
-        return Err(ConfigError { problems, warnings: settings.warnings.clone(), unread: Vec::new() }.into());
+        let problems = broken.into_iter().map(|unread| unread.problem).collect();
+        return Err(ConfigError { problems, warnings: settings.warnings.clone(), unread }.into());
     }
     let with_secrets =
         settings.receivers.keys().filter(|name| has_secrets(settings, &format!("receivers.{name}")));

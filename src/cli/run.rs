@@ -7,18 +7,13 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, Context, runtime};
 use crate::app::App;
 use crate::config;
-use crate::telemetry::{LogFormat, finish_traces, start_logging};
+use crate::telemetry::{finish_traces, start_logging};
 
 pub(super) fn run(context: &Context) -> Result<(), CliError> {
     context.only_here("is the daemon")?;
     let settings = config::load(&context.config)?;
-    let format = match settings.daemon.log.format {
-        config::LogFormat::Auto => LogFormat::Auto,
-        config::LogFormat::Text => LogFormat::Text,
-        config::LogFormat::Json => LogFormat::Json,
-        config::LogFormat::Journald => LogFormat::Journald,
-    };
-    start_logging(format, &settings.daemon.log.level).map_err(CliError::Failed)?;
+    let log = &settings.daemon.log;
+    start_logging(log.format, &log.level).map_err(CliError::Failed)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let app = App::build(settings).await?;

@@ -15,8 +15,8 @@ mod section;
 mod shared;
 
 pub use daemon::{
-    CheckpointSettings, DaemonSettings, HttpSettings, KafkaSecurity, KafkaSettings, LimitSettings, LogFormat,
-    LogSettings, PostgresSettings, PostgresTls, SaslSettings, StartAt, TokenEndpoint, TokenSettings,
+    CheckpointSettings, DaemonSettings, HttpSettings, KafkaSecurity, KafkaSettings, LimitSettings, LogSettings,
+    PostgresSettings, SaslSettings, TokenEndpoint, TokenSettings,
 };
 pub use layer::ENVIRONMENT_KEYS;
 pub use monitor::{Monitor, RegisteredModel, Topics};

@@ -259,7 +259,7 @@ fn password(characters: &[char], start: usize) -> Option<Range<usize>> {
 }
 
 /// Every mistake found.
-#[derive(Debug, Default, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     /// In the order they were found.
     pub problems: Vec<Problem>,

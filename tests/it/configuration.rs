@@ -143,7 +143,7 @@ fn the_environment_wins_over_the_file_for_its_fixed_keys_only() {
     .unwrap();
     assert_eq!(settings.daemon.kafka.brokers, "other:9092");
     assert_eq!(settings.daemon.log.level, "debug");
-    assert_eq!(settings.daemon.kafka.start, config::StartAt::Latest);
+    assert_eq!(settings.daemon.kafka.start, driftd::kafka::StartAt::Latest);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct HttpSettings {
     pub callback_secret: Option<SecretString>,
     /// What MLflow signs its registry webhooks with.
     pub mlflow_secret: Option<SecretString>,
-    /// Who may look and change; without any, whoever reaches a loopback address.
+    /// Who may look and change; without any, every process that reaches a loopback address.
     pub tokens: Vec<Token>,
     /// Its certificate; none without TLS.
     pub tls: Option<TlsFiles>,

@@ -6,15 +6,7 @@ use secrecy::SecretString;
 
 use super::in_the_open;
 use crate::config::section::Section;
-
-/// Where reading begins in a partition never read before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartAt {
-    /// At the oldest record there is.
-    Earliest,
-    /// At the next record to come.
-    Latest,
-}
+use crate::kafka::StartAt;
 
 /// How to reach Kafka.
 #[derive(Debug)]

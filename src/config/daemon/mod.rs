@@ -5,10 +5,11 @@ mod kafka;
 mod postgres;
 
 pub use http::HttpSettings;
-pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, StartAt, TokenEndpoint, TokenSettings};
-pub use postgres::{PostgresSettings, PostgresTls};
+pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, TokenEndpoint, TokenSettings};
+pub use postgres::PostgresSettings;
 
 use super::section::Section;
+use crate::telemetry::LogFormat;
 
 /// How the daemon runs.
 #[derive(Debug)]
@@ -27,19 +28,6 @@ pub struct DaemonSettings {
     pub checkpoint: CheckpointSettings,
     /// Limits.
     pub limits: LimitSettings,
-}
-
-/// How logs look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// The journal under systemd, otherwise text.
-    Auto,
-    /// For people.
-    Text,
-    /// A JSON object a line.
-    Json,
-    /// The systemd journal.
-    Journald,
 }
 
 /// Logs.

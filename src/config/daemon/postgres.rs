@@ -5,22 +5,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::config::section::Section;
-use crate::store::remote_host;
-
-/// Protection of the connection to Postgres.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PostgresTls {
-    /// Verified when remote, none when local.
-    Auto,
-    /// None.
-    Disable,
-    /// Encrypted, not verified.
-    Require,
-    /// The authority is verified.
-    VerifyCa,
-    /// Authority and host name are verified.
-    VerifyFull,
-}
+use crate::store::{TlsMode, remote_host};
 
 /// How to reach Postgres.
 #[derive(Debug)]
@@ -30,7 +15,7 @@ pub struct PostgresSettings {
     /// The password.
     pub password: Option<SecretString>,
     /// Protection.
-    pub tls: PostgresTls,
+    pub tls: TlsMode,
     /// The authority to trust.
     pub ca_file: Option<PathBuf>,
     /// Connections at most.
@@ -73,16 +58,16 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let password = section.secret("password", warnings);
     let tls = section.choice(
         "tls",
-        PostgresTls::Auto,
+        TlsMode::Auto,
         &[
-            ("auto", PostgresTls::Auto),
-            ("disable", PostgresTls::Disable),
-            ("require", PostgresTls::Require),
-            ("verify-ca", PostgresTls::VerifyCa),
-            ("verify-full", PostgresTls::VerifyFull),
+            ("auto", TlsMode::Auto),
+            ("disable", TlsMode::Disable),
+            ("require", TlsMode::Require),
+            ("verify-ca", TlsMode::VerifyCa),
+            ("verify-full", TlsMode::VerifyFull),
         ],
     );
-    if tls == PostgresTls::Disable
+    if tls == TlsMode::Disable
         && let Some(host) = remote
     {
         warnings.push(format!(
