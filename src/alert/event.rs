@@ -100,7 +100,7 @@ pub struct AlertView {
     /// Who resolved it, when a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<String>,
-    /// What was said about it by whoever acknowledged or resolved it last.
+    /// The comment of the person who acknowledged or resolved it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Why it is in this state.

@@ -103,7 +103,7 @@ pub struct GroupStep {
 }
 
 /// How soon to look again at what is suppressed, in microseconds: silences and calendars end by themselves.
-const LOOK_AGAIN: i64 = 30_000_000;
+pub(super) const LOOK_AGAIN: i64 = 30_000_000;
 
 /// What an alert adds to the decision about its group.
 enum Part {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::group::{Group, GroupStep, Member, SendReason, Told, decide_group};
+use super::group::{Group, GroupStep, LOOK_AGAIN, Member, SendReason, Told, decide_group};
 use super::{
     AlertFacts, AlertStatus, AlertView, AlertsEvent, Labels, Severity, Suppression, Surroundings, derived_id,
 };
@@ -211,21 +211,18 @@ fn hold_back(due: &DueGroup, about: &[Uuid], changed: &mut Vec<(Uuid, Severity, 
     }
 }
 
-/// How soon groups of a receiver of states are looked at again, in microseconds: what suppresses their alerts may change.
-const STATES_AGAIN: i64 = 30_000_000;
-
 /// A receiver of states is sent nothing: what is over leaves, and what suppresses the rest is looked at again.
 fn state_step(group: &Group, now: EventTime) -> GroupStep {
     let over = |member: &&Member| member.status == AlertStatus::Resolved;
     GroupStep {
         done: group.members.iter().filter(over).map(|member| member.id).collect(),
-        due: Some(now.shifted(STATES_AGAIN)),
+        due: Some(now.shifted(LOOK_AGAIN)),
         ..GroupStep::default()
     }
 }
 
-/// The id of a message to a receiver: of what it tells, so that whoever decides the same news, also after the database was
-/// set back in time, sends them under the same id. `news` are the alerts with their groups. A message that tells more,
+/// The id of a message to a receiver: of what it tells, so that every daemon that decides the same news, also after the
+/// database was set back in time, sends them under the same id. `news` are the alerts with their groups. A message that tells more,
 /// less or something else than another has another id: a receiver that remembers ids must not take it for known.
 #[must_use]
 pub fn message_id(receiver: &str, news: &[(Uuid, Uuid, Told)]) -> Uuid {

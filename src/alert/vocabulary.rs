@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Labels, Matcher, OperationalRule, RuleKind, Severity};
+use super::{DRILL, Labels, Matcher, OperationalRule, RuleKind, Severity};
 
 /// The labels that there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Vocabulary {
 }
 
 /// Labels that driftd sets itself and whose values come from data.
-const OPEN: [&str; 5] = ["version", "segment", "column", "receiver", "drill"];
+const OPEN: [&str; 5] = ["version", "segment", "column", "receiver", DRILL];
 
 impl Default for Vocabulary {
     fn default() -> Self {

@@ -36,7 +36,7 @@ impl AlertView {
         }
     }
 
-    /// The comment of whoever acknowledged or resolved it, after a colon; empty without one.
+    /// The comment of the person who acknowledged or resolved it, after a colon; empty without one.
     #[must_use]
     pub fn said(&self) -> String {
         self.comment.as_ref().map_or(String::new(), |comment| format!(": {comment}"))

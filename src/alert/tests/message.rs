@@ -61,7 +61,7 @@ fn a_message_names_its_alerts_by_what_they_tell_and_links_them() {
     let told = Told { status: AlertStatus::Firing, severity: Severity::Critical, times: 1 };
     assert_eq!(decision.groups[0].told, [(Uuid::from_u128(1), told)]);
     assert_eq!(message.id, message_id("mail", &[(group.id, Uuid::from_u128(1), told)]));
-    assert_eq!(decide(&[group], FREE, &[]).message.unwrap().id, message.id, "whoever decides");
+    assert_eq!(decide(&[group], FREE, &[]).message.unwrap().id, message.id, "the same on every daemon");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{Store, StoreError, event_time, failed, silences};
 use crate::alert::{AlertFacts, Recipient, Routing, SendReason, Surroundings, decide_message, is_digest};
 use crate::store::session::Session;
 pub(super) use read::segments_judged;
-use read::{load, open_alerts, room_at};
+use read::{count_segments, load, open_alerts, room_at};
 pub use waiting::WaitingGroup;
 use write::{write_group, write_message};
 
@@ -121,7 +121,8 @@ async fn settle(
     for (group, decided) in groups.iter().zip(&decision.groups) {
         write_group(connection, group, decided).await?;
     }
-    let Some(message) = decision.message else { return Ok(None) };
+    let Some(mut message) = decision.message else { return Ok(None) };
+    count_segments(connection, &mut message.event.alerts).await?;
     let (reason, alerts) = (message.event.reason, message.event.alerts.len() + message.event.more);
     write_message(connection, &receiver, message, now).await?;
     Ok(Some(Decided { receiver, reason, alerts }))

@@ -6,13 +6,12 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertFacts, AlertStatus, AlertView, DueAlert, DueGroup, GroupTiming, Labels, Segments, Suppression, Told,
+    AlertFacts, AlertStatus, AlertView, DueAlert, DueGroup, GroupTiming, Labels, Suppression, Told,
 };
 use crate::record::EventTime;
 use crate::store::alerts::{alert_row, select_alerts};
 use crate::store::session::Session;
 use crate::store::{Store, StoreError, event_time, failed};
-use crate::window::WHOLE;
 
 /// Alerts that inhibition looks at, at most.
 const MAX_OPEN: i64 = 20_000;
@@ -86,7 +85,6 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Du
             suppression: member.try_get::<Option<Json<Suppression>>, _>("suppression")?.map(|Json(by)| by),
         });
     }
-    count_segments(connection, &mut due).await?;
     Ok(Some(DueGroup {
         id,
         thread: row.try_get("thread")?,
@@ -102,16 +100,12 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Du
     }))
 }
 
-/// How many segments of the model version are judged since an alert of the whole began, where the group has alerts of
-/// segments beside it. Windows that are still open count: those of segments close after that of the whole.
-async fn count_segments(connection: &mut Session, alerts: &mut [DueAlert]) -> Result<(), sqlx::Error> {
-    let series = |view: &AlertView| (view.monitor.clone(), view.version.clone());
-    let with_segments: Vec<(String, String)> =
-        alerts.iter().filter(|due| due.view.segment != WHOLE).map(|due| series(&due.view)).collect();
-    for due in alerts.iter_mut().filter(|due| due.view.segment == WHOLE) {
-        if with_segments.contains(&series(&due.view)) {
-            let judged = segments_judged(connection, due.view.id).await?;
-            due.view.segments = Some(Segments { judged: Some(judged), ..Segments::default() });
+/// Says of the alerts of the whole that a message tells how many segments are judged. Windows that are still open count: those
+/// of segments close after that of the whole.
+pub(super) async fn count_segments(connection: &mut Session, told: &mut [AlertView]) -> Result<(), sqlx::Error> {
+    for view in told {
+        if let Some(segments) = &mut view.segments {
+            segments.judged = Some(segments_judged(connection, view.id).await?);
         }
     }
     Ok(())
