@@ -33,8 +33,7 @@ pub struct RunningReceiver {
 /// Receivers by name.
 pub type Receivers = BTreeMap<String, Arc<RunningReceiver>>;
 
-/// The configuration in force: replaced as a whole, so that whoever takes it once sees one configuration.
-#[derive(Default)]
+/// The configuration in force: replaced as a whole, so that a task that takes it once sees one configuration.
 pub struct InForce {
     /// What is watched.
     pub monitors: Vec<Arc<RunningMonitor>>,

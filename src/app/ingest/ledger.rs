@@ -78,7 +78,7 @@ pub(super) struct Received {
 
 /// What is to be done with messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Handling {
     /// They are counted.
     Count,
     /// They are dropped: they were read before everything became void, or of a partition that is not read any more.
@@ -189,14 +189,14 @@ impl Ledger {
     }
 
     /// Messages were received.
-    pub(super) fn received(&mut self, partition: &Partition, received: Received) -> Verdict {
-        let Some(position) = self.current(partition, received.generation) else { return Verdict::Drop };
+    pub(super) fn received(&mut self, partition: &Partition, received: Received) -> Handling {
+        let Some(position) = self.current(partition, received.generation) else { return Handling::Drop };
         if received.first.is_some_and(|first| first < position.next) {
-            return Verdict::Repeated;
+            return Handling::Repeated;
         }
         position.next = received.next.unwrap_or(position.next);
         position.last = received.anchor.or(position.last);
-        Verdict::Count
+        Handling::Count
     }
 
     /// No consumer is handed what lies before `next`: markers of transactions, aborted and compacted messages.

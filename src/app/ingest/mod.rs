@@ -20,7 +20,7 @@ use super::workers::{Pins, Workers};
 use crate::kafka::{Beginning, Source, SourceCommands, SourceEvent};
 use crate::store::{Fault, FaultKind, Store};
 use crate::window::Partition;
-use ledger::{DueCheckpoint, Ledger, Received, Started, Verdict};
+use ledger::{DueCheckpoint, Handling, Ledger, Received, Started};
 use lookup::{Lookup, Positions, Start};
 use writer::{Stored, Writer};
 
@@ -151,13 +151,13 @@ impl Ingest {
                     anchor: batch.anchor(),
                 };
                 match self.ledger.received(&batch.partition, received) {
-                    Verdict::Count => {
+                    Handling::Count => {
                         self.shared.counted();
                         workers.count(batch);
                     }
-                    Verdict::Drop => self.commands.done(batch.bytes()),
+                    Handling::Drop => self.commands.done(batch.bytes()),
                     // The client must not hand them out twice.
-                    Verdict::Repeated => {
+                    Handling::Repeated => {
                         self.commands.done(batch.bytes());
                         self.void("messages came twice");
                     }

@@ -36,7 +36,7 @@ fn reading() -> Ledger {
 fn a_checkpoint_moves_each_base_to_what_was_counted() {
     let mut ledger = reading();
     assert!(ledger.is_stored());
-    assert_eq!(ledger.received(&partition(0), messages(1, 10, 14)), Verdict::Count);
+    assert_eq!(ledger.received(&partition(0), messages(1, 10, 14)), Handling::Count);
     assert!(!ledger.is_stored());
     let due = ledger.checkpoint(|_, next| next == 14).unwrap();
     assert!(
@@ -44,7 +44,7 @@ fn a_checkpoint_moves_each_base_to_what_was_counted() {
         "nothing was counted before: there is no anchor yet"
     );
     // Messages go on while it is stored.
-    assert_eq!(ledger.received(&partition(0), messages(1, 14, 15)), Verdict::Count);
+    assert_eq!(ledger.received(&partition(0), messages(1, 14, 15)), Handling::Count);
     assert_eq!(ledger.stored(due.moves), [(partition(0), 14)]);
     assert_eq!(moves(&ledger), [(14, 15)]);
     let due = ledger.checkpoint(|_, _| false).unwrap();
@@ -56,15 +56,15 @@ fn a_checkpoint_moves_each_base_to_what_was_counted() {
 #[test]
 fn messages_of_an_earlier_generation_or_of_nobody_are_dropped_and_those_that_come_twice_are_noticed() {
     let mut ledger = reading();
-    assert_eq!(ledger.received(&partition(1), messages(1, 0, 5)), Verdict::Drop, "not assigned");
-    assert_eq!(ledger.received(&partition(0), messages(1, 10, 12)), Verdict::Count);
-    assert_eq!(ledger.received(&partition(0), messages(1, 11, 13)), Verdict::Repeated);
+    assert_eq!(ledger.received(&partition(1), messages(1, 0, 5)), Handling::Drop, "not assigned");
+    assert_eq!(ledger.received(&partition(0), messages(1, 10, 12)), Handling::Count);
+    assert_eq!(ledger.received(&partition(0), messages(1, 11, 13)), Handling::Repeated);
     ledger.void();
-    assert_eq!(ledger.received(&partition(0), messages(1, 12, 14)), Verdict::Drop, "read before it was void");
-    assert_eq!(ledger.received(&partition(0), messages(2, 10, 12)), Verdict::Drop, "not looked up yet");
+    assert_eq!(ledger.received(&partition(0), messages(1, 12, 14)), Handling::Drop, "read before it was void");
+    assert_eq!(ledger.received(&partition(0), messages(2, 10, 12)), Handling::Drop, "not looked up yet");
     assert_eq!(ledger.found(1, [(partition(0), at(12))]), None, "looked up before it was void");
     assert!(ledger.found(2, [(partition(0), at(10))]).is_some());
-    assert_eq!(ledger.received(&partition(0), messages(2, 10, 12)), Verdict::Count);
+    assert_eq!(ledger.received(&partition(0), messages(2, 10, 12)), Handling::Count);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_stopped_partition_is_tried_again_and_goes_on_when_its_position_moves() {
     assert_eq!(ledger.due_retries(now + RETRY), [], "once each time");
     let started = ledger.found(1, [(partition(0), at(10))]).unwrap();
     assert!(!started.is_news && started.beginnings.len() == 1);
-    assert_eq!(ledger.received(&partition(0), messages(1, 10, 11)), Verdict::Count);
+    assert_eq!(ledger.received(&partition(0), messages(1, 10, 11)), Handling::Count);
     ledger.stored(ledger.checkpoint(|_, _| false).unwrap().moves);
     assert_eq!(ledger.due_retries(now + RETRY * 3), [], "it is read again");
 }
@@ -193,9 +193,9 @@ impl Daemon {
     fn receive(&mut self) -> bool {
         let Some((partition, generation, from, to)) = self.inbox.pop_front() else { return false };
         match self.ledger.received(&partition, messages(generation, from, to)) {
-            Verdict::Count => self.counted.extend((from..to).map(|offset| (partition.clone(), offset))),
-            Verdict::Drop => {}
-            Verdict::Repeated => panic!("{partition} was handed out twice from {from}"),
+            Handling::Count => self.counted.extend((from..to).map(|offset| (partition.clone(), offset))),
+            Handling::Drop => {}
+            Handling::Repeated => panic!("{partition} was handed out twice from {from}"),
         }
         true
     }
