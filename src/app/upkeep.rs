@@ -13,8 +13,8 @@ use super::topics::look_at_topics;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
 use crate::store::{NotedEnd, Store, StoreError};
-use crate::telemetry::MonitorGauges;
-use crate::view::{OpenAlert, Status};
+use crate::telemetry::{Gauges, MonitorGauges, PartitionGauges};
+use crate::view::{OpenAlert, PartitionStatus, Status};
 use crate::window::{Partition, Progress};
 
 /// Deltas of an open window beyond which they are merged.
@@ -71,7 +71,6 @@ async fn gauges(
     reader_timeout: i64,
     status: &Status,
 ) -> Result<(), StoreError> {
-    let metrics = &shared.metrics;
     let judged = store.judged_alerts().await?;
     let topics = store.topics().await?;
     let mut monitors = Vec::new();
@@ -97,28 +96,37 @@ async fn gauges(
         };
         monitors.push((name.clone(), gauges));
     }
-    metrics.monitors(&monitors);
-    for depth in &status.outbox {
-        metrics.outbox(&depth.receiver, depth.pending, depth.dead, depth.oldest_seconds);
-    }
-    metrics.deltas(store.pending_deltas().await?);
-    let (all, idle) = store.connections();
-    metrics.connections(all, idle);
-    metrics.clear_lag();
     let now = store.clock().await?;
-    let mut ends = Vec::new();
-    for position in &status.partitions {
-        let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
-        // Only the reader of a partition knows its end.
-        if let (Some(end), Some(next)) = (commands.log_end(&partition), position.next_offset) {
-            metrics.lag(&position.topic, position.partition, end.readable.saturating_sub(next).max(0));
-            if let Some(newest) = position.newest.as_deref().and_then(|newest| newest.parse().ok()) {
-                metrics.event_lag(&position.topic, position.partition, seconds(now, newest));
-            }
-            ends.push(NotedEnd { partition, readable: end.readable, held_back: end.held_back() });
-        }
-    }
+    let (partitions, ends): (Vec<_>, Vec<_>) = read_here(commands, &status.partitions, now).into_iter().unzip();
+    shared.metrics.refresh(&Gauges {
+        monitors,
+        partitions,
+        outbox: status.outbox.clone(),
+        pending_deltas: store.pending_deltas().await?,
+        connections: store.connections(),
+    });
     store.note_log_ends(&ends).await
+}
+
+/// The partitions that this daemon reads, with their ends: only the reader of a partition knows it.
+fn read_here(
+    commands: &SourceCommands,
+    stored: &[PartitionStatus],
+    now: EventTime,
+) -> Vec<(PartitionGauges, NotedEnd)> {
+    let read = stored.iter().filter_map(|position| {
+        let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
+        let (end, next) = (commands.log_end(&partition)?, position.next_offset?);
+        let newest = position.newest.as_deref().and_then(|newest| newest.parse().ok());
+        let gauges = PartitionGauges {
+            topic: position.topic.clone(),
+            partition: position.partition,
+            lag: end.readable.saturating_sub(next).max(0),
+            event_lag: newest.map(|newest| seconds(now, newest)),
+        };
+        Some((gauges, NotedEnd { partition, readable: end.readable, held_back: end.held_back() }))
+    });
+    read.collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "times, far below 2^53 microseconds from one another")]

@@ -1,0 +1,236 @@
+//! The gauges that are read from the database and the client every few seconds, and replaced together.
+
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Float;
+use super::labels::{ColumnLabels, JudgedLabels, MonitorLabels, PartitionLabels, ReceiverLabels, StateLabels};
+use crate::view::OutboxDepth;
+
+/// What is read at one refresh.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// All monitors, by name.
+    pub monitors: Vec<(String, MonitorGauges)>,
+    /// The partitions that this daemon reads.
+    pub partitions: Vec<PartitionGauges>,
+    /// Receivers with notifications.
+    pub outbox: Vec<OutboxDepth>,
+    /// Additions to open windows, not merged yet.
+    pub pending_deltas: u64,
+    /// Connections to the database: all, and those that nobody uses.
+    pub connections: (u32, usize),
+}
+
+/// How a monitor does, as gauges.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MonitorGauges {
+    /// Windows not closed yet.
+    pub open_windows: u64,
+    /// While a baseline is being learnt: closed windows so far, and how many it is learnt from.
+    pub learning: Option<(u32, u32)>,
+    /// Segments that the active baseline does not have.
+    pub unknown_segments: u64,
+    /// Alerts that fire, acknowledged or not.
+    pub firing: u64,
+    /// How far its watermark is behind the clock, in seconds.
+    pub watermark_lag: Option<f64>,
+    /// End of the last window that was closed, in seconds since 1970.
+    pub window_end: Option<f64>,
+    /// The largest effect of each column in that window, as a multiple of its limit.
+    pub scores: Vec<(String, f32)>,
+    /// Alerts that people found to be real, and false alarms.
+    pub judged: Option<(u64, u64)>,
+}
+
+/// How far a partition has been counted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionGauges {
+    /// Its topic.
+    pub topic: String,
+    /// Its number.
+    pub partition: i32,
+    /// Messages between the stored position and where the log can be read to.
+    pub lag: i64,
+    /// How far the newest event time is behind the clock, in seconds; none before the first.
+    pub event_lag: Option<f64>,
+}
+
+/// Columns with a score of their own at most; of wider models those that moved most.
+const MAX_SCORES: usize = 100;
+
+#[derive(Debug, Default)]
+pub(super) struct Refreshed {
+    open_windows: Family<MonitorLabels, Gauge>,
+    learning_windows: Family<MonitorLabels, Gauge>,
+    learning_windows_wanted: Family<MonitorLabels, Gauge>,
+    segments_without_baseline: Family<MonitorLabels, Gauge>,
+    alerts_firing: Family<MonitorLabels, Gauge>,
+    watermark_lag: Family<MonitorLabels, Float>,
+    window_end: Family<MonitorLabels, Float>,
+    scores: Family<ColumnLabels, Float>,
+    judged: Family<JudgedLabels, Gauge>,
+    false_alarms: Family<MonitorLabels, Float>,
+    lag: Family<PartitionLabels, Gauge>,
+    event_lag: Family<PartitionLabels, Float>,
+    outbox_pending: Family<ReceiverLabels, Gauge>,
+    outbox_dead: Family<ReceiverLabels, Gauge>,
+    outbox_oldest: Family<ReceiverLabels, Float>,
+    deltas: Gauge,
+    connections: Family<StateLabels, Gauge>,
+}
+
+impl Refreshed {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register("open_windows", "Windows not closed yet", self.open_windows.clone());
+        registry.register(
+            "learning_windows",
+            "Windows closed so far of those that a baseline is learnt from",
+            self.learning_windows.clone(),
+        );
+        registry.register(
+            "learning_windows_wanted",
+            "Windows that the baseline is learnt from",
+            self.learning_windows_wanted.clone(),
+        );
+        registry.register(
+            "segments_without_baseline",
+            "Segments that the active baseline does not have",
+            self.segments_without_baseline.clone(),
+        );
+        registry.register("alerts_firing", "Alerts that fire", self.alerts_firing.clone());
+        registry.register(
+            "partition_lag_messages",
+            "Messages between the stored position and the end of the log",
+            self.lag.clone(),
+        );
+        registry.register("outbox_pending", "Notifications not delivered yet", self.outbox_pending.clone());
+        registry.register("outbox_dead", "Notifications given up", self.outbox_dead.clone());
+        registry.register(
+            "outbox_oldest_seconds",
+            "Age of the oldest notification not delivered yet",
+            self.outbox_oldest.clone(),
+        );
+        registry.register("window_deltas", "Additions to open windows, not merged yet", self.deltas.clone());
+        registry.register(
+            "partition_event_lag_seconds",
+            "How far the newest event time counted in a partition is behind the clock",
+            self.event_lag.clone(),
+        );
+        registry.register(
+            "watermark_lag_seconds",
+            "How far the watermark of a monitor is behind the clock",
+            self.watermark_lag.clone(),
+        );
+        registry.register(
+            "last_window_end_timestamp_seconds",
+            "End of the last closed window of a monitor",
+            self.window_end.clone(),
+        );
+        registry.register(
+            "drift_score",
+            "Largest effect of a column in the last closed window, as a multiple of its limit: 1 is drift",
+            self.scores.clone(),
+        );
+        registry.register(
+            "alerts_judged",
+            "Alerts of the last 90 days that people found to be real or false alarms",
+            self.judged.clone(),
+        );
+        registry.register(
+            "false_alarm_ratio",
+            "Share of false alarms among the alerts of the last 90 days that people judged",
+            self.false_alarms.clone(),
+        );
+        registry.register("database_connections", "Connections to the database", self.connections.clone());
+    }
+
+    /// Takes all series away and sets those of now. Nobody scrapes meanwhile.
+    pub(super) fn replace(&self, gauges: &Gauges) {
+        self.clear();
+        for (monitor, gauges) in &gauges.monitors {
+            self.set_monitor(monitor, gauges);
+        }
+        for partition in &gauges.partitions {
+            let labels = PartitionLabels { topic: partition.topic.clone(), partition: partition.partition };
+            self.lag.get_or_create(&labels).set(partition.lag);
+            if let Some(seconds) = partition.event_lag {
+                self.event_lag.get_or_create(&labels).set(seconds);
+            }
+        }
+        for depth in &gauges.outbox {
+            let labels = ReceiverLabels { receiver: depth.receiver.clone() };
+            self.outbox_pending.get_or_create(&labels).set(whole(depth.pending));
+            self.outbox_dead.get_or_create(&labels).set(whole(depth.dead));
+            self.outbox_oldest.get_or_create(&labels).set(depth.oldest_seconds);
+        }
+        self.deltas.set(whole(gauges.pending_deltas));
+        let (all, idle) = gauges.connections;
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        self.connections.get_or_create(&StateLabels { state: "idle" }).set(idle);
+        self.connections.get_or_create(&StateLabels { state: "used" }).set((i64::from(all) - idle).max(0));
+    }
+
+    fn clear(&self) {
+        self.open_windows.clear();
+        self.learning_windows.clear();
+        self.learning_windows_wanted.clear();
+        self.segments_without_baseline.clear();
+        self.alerts_firing.clear();
+        self.watermark_lag.clear();
+        self.window_end.clear();
+        self.scores.clear();
+        self.judged.clear();
+        self.false_alarms.clear();
+        self.lag.clear();
+        self.event_lag.clear();
+        self.outbox_pending.clear();
+        self.outbox_dead.clear();
+        self.outbox_oldest.clear();
+    }
+
+    fn set_monitor(&self, monitor: &str, gauges: &MonitorGauges) {
+        let labels = MonitorLabels { monitor: monitor.to_owned() };
+        self.open_windows.get_or_create(&labels).set(whole(gauges.open_windows));
+        // Both 0 while nothing is learnt: no series comes and goes.
+        let (windows, of) = gauges.learning.unwrap_or_default();
+        self.learning_windows.get_or_create(&labels).set(i64::from(windows));
+        self.learning_windows_wanted.get_or_create(&labels).set(i64::from(of));
+        self.segments_without_baseline.get_or_create(&labels).set(whole(gauges.unknown_segments));
+        self.alerts_firing.get_or_create(&labels).set(whole(gauges.firing));
+        if let Some(lag) = gauges.watermark_lag {
+            self.watermark_lag.get_or_create(&labels).set(lag);
+        }
+        if let Some(end) = gauges.window_end {
+            self.window_end.get_or_create(&labels).set(end);
+        }
+        for (column, score) in strongest(&gauges.scores) {
+            let labels = ColumnLabels { monitor: monitor.to_owned(), column: column.clone() };
+            self.scores.get_or_create(&labels).set(f64::from(*score));
+        }
+        if let Some((real, wrong)) = gauges.judged {
+            for (judged, number) in [("real", real), ("false_alarm", wrong)] {
+                let labels = JudgedLabels { monitor: monitor.to_owned(), judged };
+                self.judged.get_or_create(&labels).set(whole(number));
+            }
+            #[expect(clippy::cast_precision_loss, reason = "some dozen alerts")]
+            let share = wrong as f64 / (real + wrong).max(1) as f64;
+            self.false_alarms.get_or_create(&labels).set(share);
+        }
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// All scores, or of very many those that are largest.
+fn strongest(scores: &[(String, f32)]) -> Vec<&(String, f32)> {
+    let mut all: Vec<&(String, f32)> = scores.iter().collect();
+    if all.len() > MAX_SCORES {
+        all.sort_by(|left, right| right.1.total_cmp(&left.1));
+        all.truncate(MAX_SCORES);
+    }
+    all
+}
