@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AlertRule, RuleKind};
 use crate::judge::why::Reason;
-use crate::judge::{Finding, Judgement, Movement, Verdict};
+use crate::judge::{Finding, Judgement, Movement, Verdict, leading};
 use crate::measure::{Measure, Score};
 use crate::record::{EventTime, number_of};
 use crate::window::OffsetRanges;
@@ -131,7 +131,8 @@ pub struct DriftedColumn {
     /// The window in which it was so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowRef>,
-    /// The same measure in the last judged window of the episode; none when the column was not judged there.
+    /// How it stands in the last judged window of the episode, by the measure that says most there; none when the column
+    /// was not compared there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<ColumnScore>,
     /// Where to look at the column in that window.
@@ -149,14 +150,9 @@ const SENTENCES: usize = 3;
 pub const MAX_COLUMNS: usize = 20;
 
 impl DriftedColumn {
-    fn of(
-        column: &str,
-        (finding, score): (&Finding, Score),
-        movement: &Movement,
-        window: &WindowEvidence,
-    ) -> Self {
+    fn of(finding: &Finding, score: Score, movement: &Movement, window: &WindowEvidence) -> Self {
         Self {
-            column: column.to_owned(),
+            column: finding.column.clone(),
             verdict: finding.verdict,
             measure: finding.measure,
             effect: score.effect,
@@ -260,12 +256,8 @@ impl JudgedWindow<'_> {
         let asked = |name: &str| self.column.is_none_or(|column| column == name);
         let columns = self.judgement.columns.iter().filter(|column| asked(&column.column));
         let strongest = |column: &crate::judge::ColumnJudgement| {
-            let found = self
-                .findings(&column.column)
-                .filter(|finding| finding.verdict.moved())
-                .filter_map(|finding| Some((finding, finding.score?)))
-                .max_by(|left, right| left.0.strength().total_cmp(&right.0.strength()))?;
-            Some(DriftedColumn::of(&column.column, found, &column.movement, self.window))
+            let found = leading(self.findings(&column.column)).filter(|finding| finding.verdict.moved())?;
+            Some(DriftedColumn::of(found, found.score?, &column.movement, self.window))
         };
         let mut moved: Vec<DriftedColumn> = columns.filter_map(strongest).collect();
         moved.sort_by(DriftedColumn::rank);
@@ -337,8 +329,7 @@ impl Evidence {
         let this = judged.window.reference();
         for (index, column) in columns.iter_mut().enumerate() {
             if is_last {
-                let same = judged.findings(&column.column).find(|finding| finding.measure == column.measure);
-                column.last = same.map(ColumnScore::of);
+                column.last = leading(judged.findings(&column.column)).map(ColumnScore::of);
             }
             if index < EXPLAINED_COLUMNS && column.why.is_empty() && column.window.as_ref() == Some(&this) {
                 column.why = why(&column.column).into_iter().take(SENTENCES).map(|reason| reason.text).collect();

@@ -1,8 +1,7 @@
 //! How monitors stand, from what is stored and what runs.
 
 use super::monitors::RunningMonitor;
-use crate::record::number_of;
-use crate::report::{grouped, quantity};
+use crate::record::{grouped, number_of, quantity};
 use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
 
 /// A monitor as it is shown.

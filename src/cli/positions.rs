@@ -7,8 +7,7 @@ use crate::app::{clock_now, source_options};
 use crate::config::Settings;
 use crate::escape::plain;
 use crate::kafka::{KafkaError, Source};
-use crate::record::EventTime;
-use crate::report::quantity;
+use crate::record::{EventTime, quantity};
 use crate::store::{Store, StoredPosition};
 
 #[derive(Debug, clap::Subcommand)]

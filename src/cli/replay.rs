@@ -95,6 +95,9 @@ fn baseline(
     }
 }
 
+/// Files that are looked at for the names of fields that were not found.
+const PROFILED: usize = 3;
+
 /// Runs one monitor over all inputs.
 fn replay(
     monitor: &Monitor,
@@ -146,6 +149,11 @@ fn replay(
                 return Err(CliError::Failed(format!("{name}: {error}")));
             }
         }
+    }
+    if reading.misses_fields() {
+        // What was read is what counts; a profile that cannot be made leaves the hints away.
+        let profiles = inputs.iter().take(PROFILED).filter_map(|input| input.profile().ok());
+        reading.know_paths(profiles.flat_map(|profile| profile.columns).map(|column| column.name).collect());
     }
     Ok((reading, machine.finish().map_err(learning)?))
 }

@@ -14,8 +14,7 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 use super::compare::colours;
 use super::{CliError, Context, with_reach};
 use crate::escape::plain;
-use crate::record::number_of;
-use crate::report::grouped;
+use crate::record::{grouped, number_of};
 use crate::view::{MonitorState, OpenAlert, Status};
 
 /// How often to look.

@@ -123,7 +123,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
     let problems = Problems::default();
     let mut warnings = Vec::new();
     let layer = Layer::new(environment);
-    let main = read(path, &problems).and_then(|file| {
+    let main = read(path, "`--config FILE` names another one", &problems).and_then(|file| {
         with_table(&file, &problems, |table| {
             let root = Section::root(&file, table, &problems, Some(&layer));
             let daemon = daemon::read(&root, &mut warnings);
@@ -192,7 +192,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
 /// With every mistake found.
 pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
     let problems = Problems::default();
-    let monitor = read(path, &problems)
+    let monitor = read(path, "a monitor is named by its file, or by its name in the configuration", &problems)
         .and_then(|file| {
             with_table(&file, &problems, |table| {
                 monitor::read(&Section::root(&file, table, &problems, None), &Context::default())
@@ -335,7 +335,9 @@ fn read_monitors(
     // Of the monitors with mistakes as well: all mistakes are said at once.
     let mut names: HashMap<String, String> = HashMap::new();
     for path in files {
-        let Some(file) = read(&path, problems) else { continue };
+        let Some(file) = read(&path, "driftd reads all files of this folder that end in `.toml`", problems) else {
+            continue;
+        };
         with_table(&file, problems, |table| {
             let root = Section::root(&file, table, problems, None);
             let monitor = monitor::read(&root, context);
@@ -355,13 +357,13 @@ fn read_monitors(
     monitors
 }
 
-fn read(path: &Path, problems: &Problems) -> Option<File> {
+fn read(path: &Path, hint: &str, problems: &Problems) -> Option<File> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(File::new(path.display().to_string(), text)),
         Err(error) => {
             problems.add(
                 Problem::elsewhere(path.display().to_string(), "", format!("cannot read the file: {error}"))
-                    .hint("`--config FILE` names another one"),
+                    .hint(hint),
             );
             None
         }

@@ -156,6 +156,15 @@ pub fn strength(effect: f64, critical: f64, noise_floor: Option<f64>, verdict: V
     if strength.is_finite() { strength } else { f64::MAX }
 }
 
+/// Of the findings of a column the one that says most: of those with the worst verdict the one whose effect is largest.
+/// What a column's score is, and what it is ranked by; none without findings.
+pub fn leading<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<&'a Finding> {
+    findings.max_by(|left, right| {
+        let ranks = left.verdict.rank().cmp(&right.verdict.rank());
+        ranks.then_with(|| left.strength().total_cmp(&right.strength()))
+    })
+}
+
 /// A column with its worst verdict and how it moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnJudgement {
@@ -163,7 +172,7 @@ pub struct ColumnJudgement {
     pub column: String,
     /// The worst verdict of its measures.
     pub verdict: Verdict,
-    /// The largest [`Finding::strength`] of what moved: what columns are ranked by.
+    /// The [`Finding::strength`] of its [`leading`] finding: what columns are ranked by.
     pub strength: f64,
     /// Before and after.
     pub movement: Movement,
@@ -227,11 +236,7 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
         columns.push(ColumnJudgement {
             column: rules.name.clone(),
             verdict: column_verdict(own, before, after),
-            strength: own
-                .iter()
-                .filter(|finding| finding.verdict.moved())
-                .map(Finding::strength)
-                .fold(0.0, f64::max),
+            strength: leading(own.iter()).map_or(0.0, Finding::strength),
             movement: movement(before, after),
         });
     }

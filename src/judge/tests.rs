@@ -105,6 +105,29 @@ fn a_new_category_and_a_jump_of_nulls_are_drift() {
 }
 
 #[test]
+fn what_leads_is_the_worst_verdict_and_only_then_the_largest_effect() {
+    let finding = |measure, effect, significant, verdict| Finding {
+        column: "a".into(),
+        measure,
+        score: Some(Score { statistic: effect, p_value: None, effect, bound: None, n_baseline: 50, n_window: 50 }),
+        warn: 0.1,
+        critical: 0.2,
+        noise_floor: None,
+        significant,
+        verdict,
+    };
+    // Chance explains the larger effect.
+    let noisy = finding(Measure::WassersteinNormed, 0.5, false, Verdict::Ok);
+    let warned = finding(Measure::Psi, 0.15, true, Verdict::Warn);
+    let without = Finding { score: None, ..finding(Measure::NullShare, 0.0, false, Verdict::Undefined) };
+    let of = |findings: &[Finding]| leading(findings.iter()).map(|finding| finding.measure);
+    assert_eq!(of(&[noisy.clone(), warned.clone(), without.clone()]), Some(Measure::Psi));
+    assert_eq!(of(&[noisy, without.clone()]), Some(Measure::WassersteinNormed));
+    assert_eq!(of(&[without]), Some(Measure::NullShare));
+    assert_eq!(of(&[]), None);
+}
+
+#[test]
 fn the_rule_over_columns_counts_or_takes_a_share() {
     let column =
         |verdict| ColumnJudgement { column: String::new(), verdict, strength: 0.0, movement: Movement::default() };

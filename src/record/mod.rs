@@ -20,7 +20,7 @@ mod time;
 mod value;
 
 pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
-pub use counted::{number_of, plural};
+pub use counted::{grouped, number_of, plural, quantity};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
 pub use nearest::{listed, nearest};

@@ -1,9 +1,9 @@
 //! What became of the rows of a log while it was read, and what is worth saying about it: fields that are in no record,
 //! times that cannot be right, rows that were rejected or filtered.
 
-use crate::baseline::{Fill, UnusableColumn, unusable_of_fills};
+use crate::baseline::{Fill, Unusable, UnusableColumn, unusable_of_fills};
 use crate::record::table::ReadBatch;
-use crate::record::{EventTime, Filtered, ModelSchema, RecordLayout, Rejections, number_of, plural};
+use crate::record::{EventTime, Filtered, ModelSchema, RecordLayout, Rejections, nearest, number_of, plural};
 use crate::window::Tally;
 
 /// What was read, over all files of a log.
@@ -18,6 +18,7 @@ pub struct Reading {
     with_segment: Vec<u64>,
     implausible: u64,
     first_implausible: Option<EventTime>,
+    paths: Vec<String>,
     /// Rows that were rejected.
     pub rejected: Rejections,
     /// Rows of something else.
@@ -41,6 +42,7 @@ impl Reading {
             with_version: 0,
             implausible: 0,
             first_implausible: None,
+            paths: Vec::new(),
             rejected: Rejections::default(),
             filtered: Filtered::default(),
         }
@@ -75,6 +77,20 @@ impl Reading {
         unusable_of_fills(&self.schema, &self.fills, &self.wrong)
     }
 
+    /// Whether a field that the monitor names was in no record, or no record could be used: the paths that the log has help
+    /// then.
+    #[must_use]
+    pub fn misses_fields(&self) -> bool {
+        let never = |column: UnusableColumn| matches!(column.reason, Unusable::NeverFound);
+        let labels = self.layout.version.iter().any(|_| self.with_version == 0) || self.with_segment.contains(&0);
+        labels || self.unusable().into_iter().any(never)
+    }
+
+    /// Takes note of the paths that the log has, so that notes can name the one that was probably meant.
+    pub fn know_paths(&mut self, paths: Vec<String>) {
+        self.paths = paths;
+    }
+
     /// Whether all event times lie where nobody logs predictions.
     #[must_use]
     pub fn all_implausible(&self) -> bool {
@@ -93,16 +109,13 @@ impl Reading {
             notes.extend(self.filtered_notes());
         }
         notes.extend(self.time_note());
-        notes.extend(self.unusable().iter().map(ToString::to_string));
-        if self.records > 0 {
-            if let Some(path) = self.layout.version.as_ref().filter(|_| self.with_version == 0) {
-                notes.push(format!("the model version `{path}` was not found in any record"));
-            }
-            for ((name, path), found) in self.layout.segments.iter().zip(&self.with_segment) {
-                if *found == 0 {
-                    notes.push(format!("segment `{name}`: its path `{path}` was not found in any record"));
-                }
-            }
+        notes.extend(self.unusable().iter().map(|column| match column.reason {
+            Unusable::NeverFound => format!("{column}{}", self.meant(&column.path)),
+            _ => column.to_string(),
+        }));
+        notes.extend(self.labels_never_found());
+        if self.records == 0 {
+            notes.extend(self.fields_to_check());
         }
         let all = tally.accepted + tally.late;
         if tally.late * LATE_SHARE > all {
@@ -116,6 +129,44 @@ impl Reading {
             ));
         }
         notes
+    }
+
+    fn labels_never_found(&self) -> Vec<String> {
+        let version =
+            self.layout.version.as_ref().map(|path| ("the model version".to_owned(), path, self.with_version));
+        let segments = self.layout.segments.iter().zip(&self.with_segment);
+        let segments = segments.map(|((name, path), found)| (format!("segment `{name}`: its path"), path, *found));
+        version
+            .into_iter()
+            .chain(segments)
+            .filter(|(_, _, found)| self.records > 0 && *found == 0)
+            .map(|(what, path, _)| {
+                format!("{what} `{path}` was not found in any record{}", self.meant(&path.to_string()))
+            })
+            .collect()
+    }
+
+    /// When no record could be used: the other fields that would not be found, so that one run shows all of them.
+    fn fields_to_check(&self) -> Vec<String> {
+        let columns =
+            self.schema.columns().iter().map(|column| (format!("column `{}`", column.name), &column.path));
+        let version = self.layout.version.iter().map(|path| ("the model version".to_owned(), path));
+        let segments = self.layout.segments.iter().map(|(name, path)| (format!("segment `{name}`"), path));
+        let fields = columns.chain(version).chain(segments);
+        fields
+            .filter_map(|(what, path)| {
+                let path = path.to_string();
+                let is_there = |other: &String| path == *other || path.starts_with(&format!("{other}."));
+                let hint = self.meant(&path);
+                let misses = !hint.is_empty() && !self.paths.iter().any(is_there);
+                misses.then(|| format!("{what}: its path `{path}` is not in the first records, either{hint}"))
+            })
+            .collect()
+    }
+
+    fn meant(&self, path: &str) -> String {
+        nearest(path, self.paths.iter().map(String::as_str))
+            .map_or(String::new(), |near| format!("\nhint: did you mean `{near}`?"))
     }
 
     fn filtered_notes(&self) -> Vec<String> {

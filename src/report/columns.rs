@@ -29,6 +29,19 @@ pub(super) fn strength(measure: &MeasureReport) -> f64 {
     if ratio.is_finite() { ratio } else { 0.0 }
 }
 
+/// The measure that says most about a column: of those with the worst verdict the one that is furthest along. One without a
+/// value says nothing.
+pub(super) fn leading(measures: &[MeasureReport]) -> Option<&MeasureReport> {
+    let says_nothing =
+        |measure: &MeasureReport| matches!(measure.verdict, Outcome::Undefined | Outcome::NotEnoughData);
+    measures.iter().min_by(|left, right| {
+        says_nothing(left)
+            .cmp(&says_nothing(right))
+            .then(left.verdict.order().cmp(&right.verdict.order()))
+            .then(strength(right).total_cmp(&strength(left)))
+    })
+}
+
 pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureReport {
     let score = finding.score;
     MeasureReport {

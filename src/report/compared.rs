@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use arrow::array::ArrayRef;
 
-use super::columns::{bars, of_finding, of_tool, strength};
+use super::columns::{bars, leading, of_finding, of_tool, strength};
 use super::notes::reading_notes;
 use super::{Both, ColumnReport, CompareReport, FORMAT, MeasureReport, Outcome, Summary};
 use crate::binning::Binning;
@@ -135,7 +135,7 @@ fn of_pair(
         name: pair.window().name().to_owned(),
         column_type: column_type.as_str().to_owned(),
         verdict,
-        moved: measures.iter().map(strength).fold(0.0, f64::max),
+        moved: leading(&measures).map_or(0.0, strength),
         baseline: Summary::of(pair.baseline(), of(Side::Baseline)),
         window: Summary::of(pair.window(), of(Side::Window)),
         measures,

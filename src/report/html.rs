@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::page::{badge, key, page};
-use super::text::{grouped, quantity, within_noise};
+use super::text::within_noise;
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
 use crate::chart::{distribution, thumbnail};
 use crate::judge::why::number;
-use crate::record::{number_of, plural};
+use crate::record::{grouped, number_of, plural};
 
 /// Columns without drift get no chart of their own beyond this many, so that the file stays small.
 const MAX_CHARTS: usize = 60;
@@ -20,7 +20,7 @@ pub fn compare_html(report: &CompareReport) -> String {
 }
 
 fn content(report: &CompareReport) -> Markup {
-    let rows = |number: u64| quantity(number, "row", "rows");
+    let rows = |number: u64| number_of(number, "row");
     html! {
         h1 { (report.files.window) " compared with " (report.files.baseline) }
         p.status.(report.verdict.as_str()) { (report.summary) }

@@ -9,6 +9,7 @@ mod page;
 mod replay_html;
 mod replay_text;
 mod replayed;
+mod side_by_side;
 mod summary;
 mod text;
 
@@ -21,7 +22,7 @@ pub use replay_text::replay_text;
 pub use replayed::{
     AlertReport, ColumnWhy, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report,
 };
-pub use text::{compare_text, grouped, quantity};
+pub use text::compare_text;
 
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +149,7 @@ pub struct ColumnReport {
     pub column_type: String,
     /// The worst verdict of its measures.
     pub verdict: Outcome,
-    /// The largest effect as a multiple of its limit.
+    /// The effect of the measure that says most about it, as a multiple of its limit.
     pub moved: f64,
     /// What is in the baseline.
     pub baseline: Summary,
@@ -226,9 +227,6 @@ impl ColumnReport {
     /// The measure that says most about the verdict.
     #[must_use]
     pub fn leading(&self) -> Option<&MeasureReport> {
-        self.measures.iter().min_by(|left, right| {
-            let strength = |measure: &MeasureReport| columns::strength(measure);
-            left.verdict.order().cmp(&right.verdict.order()).then(strength(right).total_cmp(&strength(left)))
-        })
+        columns::leading(&self.measures)
     }
 }

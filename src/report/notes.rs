@@ -1,8 +1,7 @@
 //! What a comparison could not read, in words.
 
-use super::text::{grouped, quantity};
 use crate::compare::{CompareSpec, Comparison, FileRows};
-use crate::record::{Absence, Column, ColumnType, Derivation, ModelSchema};
+use crate::record::{Absence, Column, ColumnType, Derivation, ModelSchema, grouped, number_of};
 
 /// Rows that were rejected on a side, and values that are not of the type that their column is compared as.
 pub(super) fn reading_notes(comparison: &Comparison, spec: &CompareSpec) -> Vec<String> {
@@ -14,7 +13,7 @@ pub(super) fn reading_notes(comparison: &Comparison, spec: &CompareSpec) -> Vec<
 
 fn rejected(side: &str, rows: &FileRows) -> Vec<String> {
     let note = |(reason, count, example): (_, u64, &str)| {
-        let rows = quantity(count, "row", "rows");
+        let rows = number_of(count, "row");
         format!("{rows} of the {side} could not be read ({reason}); {example}")
     };
     rows.rejected.iter().map(note).collect()

@@ -5,15 +5,18 @@ use maud::{Markup, html};
 use super::Outcome;
 use super::page::{badge, page};
 use super::replayed::{
-    AlertReport, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words,
+    AlertReport, ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name,
+    worst_words,
 };
-use super::text::{grouped, quantity};
+use super::side_by_side::{SideBySide, alike_words};
 use crate::chart::{Series, TimeMark, timeline};
 use crate::judge::why::number;
-use crate::record::{number_of, plural};
+use crate::record::{grouped, listed, number_of, plural};
 
 /// Columns with a chart in each series.
 const CHARTS: usize = 12;
+/// Columns without a chart that are named.
+const LISTED: usize = 20;
 /// Series with charts.
 const SERIES: usize = 12;
 
@@ -29,6 +32,7 @@ pub fn replay_html(report: &ReplayReport) -> String {
         div.pair.two[report.monitors.len() > 1] {
             @for monitor in &report.monitors { div { (status(monitor)) } }
         }
+        @if let Some(differences) = &report.side_by_side { (side_by_side(report, differences)) }
         h2 { "Alerts that would have fired" }
         div.pair.two[report.monitors.len() > 1] {
             @for monitor in &report.monitors { div { (alerts(monitor)) } }
@@ -53,10 +57,44 @@ fn status(monitor: &MonitorReport) -> Markup {
         p.status.(monitor.verdict.as_str()) { (monitor.summary) }
         p.soft {
             "Baseline: " (monitor.baseline.as_deref().unwrap_or("none")) ". "
-            (quantity(records.counted, "record", "records")) " counted, " (grouped(records.late)) " late, "
+            (number_of(records.counted, "record")) " counted, " (grouped(records.late)) " late, "
             (grouped(records.filtered)) " filtered, " (grouped(records.rejected)) " rejected."
         }
         @for note in &monitor.notes { p.soft { (note) } }
+    }
+}
+
+fn side_by_side(report: &ReplayReport, differences: &SideBySide) -> Markup {
+    let different = &differences.different;
+    let left_out = different.len().saturating_sub(ROWS);
+    html! {
+        h2 { "Where they differ" }
+        @if !different.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label="Windows in which the monitors differ" {
+                table {
+                    @if left_out > 0 { caption { "The last " (ROWS) " of " (different.len()) } }
+                    thead {
+                        tr {
+                            th scope="col" { "Window from" }
+                            th scope="col" { "Of" }
+                            @for monitor in &report.monitors { th scope="col" { (monitor.file) } }
+                        }
+                    }
+                    tbody {
+                        @for window in different.iter().skip(left_out) {
+                            tr {
+                                th scope="row" { (window.start) }
+                                td { (series_name(&window.version, &window.segment)) }
+                                @for cell in &window.monitors {
+                                    td { @if let Some(said) = cell { (said.words()) } @else { "no window" } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p.soft { (alike_words(differences.alike)) }
     }
 }
 
@@ -99,8 +137,9 @@ fn charts(index: usize, monitor: &MonitorReport) -> Markup {
     let groups = by_series(monitor);
     html! {
         @for (place, ((version, segment), windows)) in groups.iter().take(SERIES).enumerate() {
+            @let (lines, others) = charted(windows);
             h3 { (series_name(version, segment)) }
-            @for (number, line) in series(windows).into_iter().take(CHARTS).enumerate() {
+            @for (number, line) in lines.into_iter().enumerate() {
                 h4 { (line.column) " " span.soft { (line.measure) } }
                 @let sentence = sentence(line.column, line.measure, &line.values, line.limits.1);
                 (timeline(
@@ -111,12 +150,20 @@ fn charts(index: usize, monitor: &MonitorReport) -> Markup {
                     &sentence,
                 ))
             }
+            @if !others.is_empty() { p.soft { "Not drawn, because they moved less: " (listed(&others, LISTED)) "." } }
         }
         @if groups.len() > SERIES {
             @let others = groups.len() - SERIES;
             p.soft { (others) " other series " (plural(others, "is", "are")) " in the table below." }
         }
     }
+}
+
+/// The columns with charts, and the names of the others.
+fn charted<'a>(windows: &[&'a WindowReport]) -> (Vec<ColumnSeries<'a>>, Vec<&'a str>) {
+    let mut lines = series(windows);
+    let others = lines.split_off(lines.len().min(CHARTS));
+    (lines, others.into_iter().map(|line| line.column).collect())
 }
 
 fn sentence(column: &str, measure: &str, values: &[Option<f64>], limit: f64) -> String {

@@ -2,18 +2,25 @@
 
 use std::fmt::Write as _;
 
-use super::replayed::{MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words};
-use super::text::{Colours, grouped, note, quantity, wrapped};
-use super::{Outcome, columns};
+use super::Outcome;
+use super::replayed::{
+    ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words,
+};
+use super::side_by_side::{SideBySide, alike_words};
+use super::text::{Colours, note, shortened, wrapped};
 use crate::chart::BLOCKS;
 use crate::escape::plain;
 use crate::judge::why::number;
-use crate::record::{listed, number_of, plural};
+use crate::record::{grouped, listed, number_of};
 
 /// Windows of a line of scores.
 const LINE: usize = 60;
 /// Columns with a line of scores.
 const COLUMNS: usize = 12;
+/// The least width of what stands before a line.
+const MIN_LABEL: usize = 28;
+/// Letters of a column's name before a line, at most.
+const NAME: usize = 24;
 /// Columns that are named without a line, at most.
 const LISTED: usize = 20;
 
@@ -30,9 +37,9 @@ pub fn replay_text(report: &ReplayReport, colours: bool) -> String {
             }
             one(&mut text, monitor, colours)?;
         }
-        if report.monitors.len() > 1 {
+        if let Some(differences) = &report.side_by_side {
             writeln!(text)?;
-            side_by_side(&mut text, report, colours)?;
+            side_by_side(&mut text, report, differences, colours)?;
         }
         Ok::<(), std::fmt::Error>(())
     })();
@@ -48,7 +55,7 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
     let line = format!(
         "baseline: {}. {} counted, {} late, {} filtered, {} rejected.",
         plain(baseline),
-        quantity(records.counted, "record", "records"),
+        number_of(records.counted, "record"),
         grouped(records.late),
         grouped(records.filtered),
         grouped(records.rejected)
@@ -98,6 +105,11 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
     Ok(())
 }
 
+/// A column and its measure; of long names of columns the beginning.
+fn label(line: &ColumnSeries<'_>) -> String {
+    format!("{} {}", shortened(&plain(line.column), NAME), line.measure)
+}
+
 /// Verdicts and scores over time, the last windows of a series.
 fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Colours) -> std::fmt::Result {
     let shown = windows.get(windows.len().saturating_sub(LINE)..).unwrap_or_default();
@@ -111,6 +123,9 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
         String::new()
     };
     writeln!(text, "{name}: {range}{cut}")?;
+    let lines = series(shown);
+    let labels: Vec<String> = lines.iter().take(COLUMNS).map(label).collect();
+    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).max(MIN_LABEL);
     let verdicts: String = shown
         .iter()
         .map(|window| {
@@ -123,7 +138,7 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
             colours.outcome(window.verdict, letter)
         })
         .collect();
-    writeln!(text, "  {:<28} {verdicts}", "verdict (· ok, ? not judged)")?;
+    writeln!(text, "  {:<width$} {verdicts}", "verdict (· ok, ? not judged)")?;
     if shown.iter().any(|window| window.alert != "inactive") {
         let alerts: String = shown
             .iter()
@@ -133,10 +148,9 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
                 _ => ' ',
             })
             .collect();
-        writeln!(text, "  {:<28} {alerts}", "alert (! firing, - pending)")?;
+        writeln!(text, "  {:<width$} {alerts}", "alert (! firing, - pending)")?;
     }
-    let lines = series(shown);
-    for line in lines.iter().take(COLUMNS) {
+    for (line, label) in lines.iter().zip(&labels) {
         // Full height is twice the limit of drift.
         let bars: String = line
             .values
@@ -151,13 +165,16 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
                 }
             })
             .collect();
-        let label = format!("{} {}", plain(line.column), line.measure);
-        let label: String = label.chars().take(28).collect();
         match line.values.iter().flatten().copied().reduce(f64::max) {
             Some(most) => {
-                writeln!(text, "  {label:<28} {bars} up to {} (limit {})", number(most), number(line.limits.1))?;
+                writeln!(
+                    text,
+                    "  {label:<width$} {bars} up to {} (limit {})",
+                    number(most),
+                    number(line.limits.1)
+                )?;
             }
-            None => writeln!(text, "  {label:<28} has no value")?,
+            None => writeln!(text, "  {label:<width$} has no value")?,
         }
     }
     if lines.len() > COLUMNS {
@@ -168,66 +185,33 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
 }
 
 /// The verdicts of all monitors, window by window, where they differ.
-fn side_by_side(text: &mut String, report: &ReplayReport, colours: Colours) -> std::fmt::Result {
-    let names: Vec<String> = report.monitors.iter().map(|monitor| plain(&monitor.file)).collect();
+fn side_by_side(
+    text: &mut String,
+    report: &ReplayReport,
+    differences: &SideBySide,
+    colours: Colours,
+) -> std::fmt::Result {
     writeln!(text, "{}", colours.paint("1", "Side by side"))?;
     let mut head = String::new();
-    for name in &names {
-        write!(head, " {name:<24}")?;
+    for monitor in &report.monitors {
+        write!(head, " {:<24}", plain(&monitor.file))?;
     }
     writeln!(text, "{:<22}{head}", "window from")?;
-    let mut starts: Vec<(&str, &str, &str)> = report
-        .monitors
-        .iter()
-        .flat_map(|monitor| &monitor.windows)
-        .map(|window| (window.start.as_str(), window.version.as_str(), window.segment.as_str()))
-        .collect();
-    starts.sort_unstable();
-    starts.dedup();
-    let mut alike = 0;
-    for (start, version, segment) in starts {
-        let cells: Vec<Option<&WindowReport>> = report
+    for window in &differences.different {
+        let row: String = window
             .monitors
-            .iter()
-            .map(|monitor| {
-                monitor.windows.iter().find(|window| {
-                    (window.start.as_str(), window.version.as_str(), window.segment.as_str())
-                        == (start, version, segment)
-                })
-            })
-            .collect();
-        let said = |cell: Option<&WindowReport>| cell.map(|window| (window.verdict, window.alert));
-        if cells.windows(2).all(|pair| matches!(pair, [left, right] if said(*left) == said(*right))) {
-            alike += 1;
-            continue;
-        }
-        let row: String = cells
             .iter()
             .map(|cell| match cell {
                 None => format!(" {:<24}", "no window"),
-                Some(window) => {
-                    let strongest = window
-                        .columns
-                        .iter()
-                        .flat_map(|column| &column.measures)
-                        .map(columns::strength)
-                        .fold(0.0, f64::max);
-                    let alert = if window.alert == "inactive" { "" } else { window.alert };
-                    let said = format!("{} {strongest:.1}x {alert}", window.verdict.words());
-                    format!(" {}", colours.outcome(window.verdict, &format!("{said:<24}")))
-                }
+                Some(said) => format!(" {}", colours.outcome(said.verdict, &format!("{:<24}", said.words()))),
             })
             .collect();
-        let place = if version.is_empty() && segment == crate::window::WHOLE {
+        let place = if window.version.is_empty() && window.segment == crate::window::WHOLE {
             String::new()
         } else {
-            format!(" {}", series_name(&plain(version), &plain(segment)))
+            format!(" {}", series_name(&plain(&window.version), &plain(&window.segment)))
         };
-        writeln!(text, "{start:<22}{row}{place}")?;
+        writeln!(text, "{:<22}{row}{place}", window.start)?;
     }
-    writeln!(
-        text,
-        "{alike} {} the same verdict and alert (numbers are multiples of the limit).",
-        plural(alike, "window has", "windows have")
-    )
+    writeln!(text, "{}", alike_words(differences.alike))
 }

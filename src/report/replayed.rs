@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::columns::strength;
+use super::side_by_side::SideBySide;
 use super::{FORMAT, MeasureReport, Outcome, columns};
 use crate::alert::{ChangeKind, EXPLAINED_COLUMNS, EpisodeWindow, Transition};
 use crate::record::number_of;
@@ -23,6 +23,9 @@ pub struct ReplayReport {
     pub inputs: Vec<String>,
     /// One entry a monitor, in the order they were given.
     pub monitors: Vec<MonitorReport>,
+    /// Where several monitors differ; none of a single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side_by_side: Option<SideBySide>,
 }
 
 /// What one monitor would have done.
@@ -146,15 +149,10 @@ pub struct WindowColumn {
 /// The report of what monitors would have done. Each comes with its file and what was read.
 #[must_use]
 pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, Reading, Replayed)>) -> ReplayReport {
-    ReplayReport {
-        driftd: env!("CARGO_PKG_VERSION"),
-        format: FORMAT,
-        inputs,
-        monitors: monitors
-            .into_iter()
-            .map(|(file, reading, replayed)| monitor_report(file, &reading, &replayed))
-            .collect(),
-    }
+    let monitors: Vec<MonitorReport> =
+        monitors.into_iter().map(|(file, reading, replayed)| monitor_report(file, &reading, &replayed)).collect();
+    let side_by_side = SideBySide::of(&monitors);
+    ReplayReport { driftd: env!("CARGO_PKG_VERSION"), format: FORMAT, inputs, monitors, side_by_side }
 }
 
 fn monitor_report(file: String, reading: &Reading, replayed: &Replayed) -> MonitorReport {
@@ -352,23 +350,22 @@ pub(super) fn worst_words(alert: &AlertReport) -> Option<String> {
 pub(super) struct ColumnSeries<'a> {
     pub(super) column: &'a str,
     pub(super) measure: &'a str,
-    /// The largest effect as a multiple of its limit.
+    /// The largest of the column's scores.
     pub(super) moved: f64,
     pub(super) values: Vec<Option<f64>>,
     pub(super) limits: (f64, f64),
 }
 
-/// For each column the measure that went furthest beyond its limit, over the windows of one series; the columns that
+/// For each column the measure that says most about it, over the windows of one series; the columns that
 /// moved most first.
 pub(super) fn series<'a>(windows: &[&'a WindowReport]) -> Vec<ColumnSeries<'a>> {
     let mut best: BTreeMap<&str, (f64, &str)> = BTreeMap::new();
     for column in windows.iter().flat_map(|window| &window.columns) {
-        for measure in &column.measures {
-            let moved = strength(measure);
-            let entry = best.entry(&column.name).or_insert((-1.0, &measure.measure));
-            if moved > entry.0 {
-                *entry = (moved, &measure.measure);
-            }
+        let Some(leading) = columns::leading(&column.measures) else { continue };
+        let moved = columns::strength(leading);
+        let entry = best.entry(&column.name).or_insert((-1.0, &leading.measure));
+        if moved > entry.0 {
+            *entry = (moved, &leading.measure);
         }
     }
     let mut found: Vec<ColumnSeries<'a>> = best

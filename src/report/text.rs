@@ -6,7 +6,7 @@ use super::{ColumnReport, CompareReport, MeasureReport, Outcome};
 use crate::chart::sparkline;
 use crate::escape::plain;
 use crate::judge::why::number;
-use crate::record::plural;
+use crate::record::number_of;
 
 const WIDTH: usize = 100;
 const NAME: usize = 24;
@@ -39,7 +39,7 @@ pub fn compare_text(report: &CompareReport, colours: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _infallible = (|| {
-        let rows = |number: u64| quantity(number, "row", "rows");
+        let rows = |number: u64| number_of(number, "row");
         let head = format!(
             "{} ({}) compared with baseline {} ({}), {}",
             plain(&report.files.window),
@@ -175,33 +175,14 @@ fn percent(count: u64, all: u64) -> String {
     format!("{:.0} %", count as f64 / all.max(1) as f64 * 100.0)
 }
 
-fn shortened(text: &str, width: usize) -> String {
+/// The beginning of a text that is too wide.
+pub(super) fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
     let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
-}
-
-/// 12,345.
-#[must_use]
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A number of things with its digits in groups: `1 row`, `12,345 rows`.
-#[must_use]
-pub fn quantity(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), plural(number, one, many))
 }
 
 /// Adds a remark; a hint in it stands on a line of its own.

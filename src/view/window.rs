@@ -129,7 +129,7 @@ impl FindingRow {
 /// How a column stood in a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColumnScore {
-    /// The largest effect as a multiple of its critical limit.
+    /// The effect of its leading finding as a multiple of the limit of drift.
     pub score: f32,
     /// The verdict on the column.
     pub verdict: Verdict,

@@ -366,6 +366,31 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
         assert_eq!(monitor["records"]["counted"], 17_379);
         assert_eq!(monitor["windows"].as_array().unwrap().len(), 105);
     }
+    // Every window is either alike or among those that differ, in all three forms.
+    let compared = &report["side_by_side"];
+    let different = compared["different"].as_array().unwrap();
+    assert_eq!(compared["alike"].as_u64().unwrap() + different.len() as u64, 105);
+    for window in different {
+        let of = |index: usize| {
+            let windows = monitors[index]["windows"].as_array().unwrap();
+            windows.iter().find(|other| other["start"] == window["start"]).unwrap()
+        };
+        for index in [0, 1] {
+            let said = &window["monitors"][index];
+            assert_eq!(
+                (&said["verdict"], &said["alert"]),
+                (&of(index)["verdict"], &of(index)["alert"]),
+                "{window}"
+            );
+        }
+        assert_ne!(window["monitors"][0], window["monitors"][1]);
+    }
+    let output = driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log]);
+    let both = text(&output);
+    let start = different[0]["start"].as_str().unwrap();
+    assert!(both.contains(&format!("{start}   ")) && both.contains(" firing"), "{both}");
+    let output = driftd(&["replay", "--monitor", &tight, &log, "--format", "json"]);
+    assert!(!text(&output).contains("side_by_side"), "nothing to compare a single monitor with");
     let output = driftd(&["replay", "--monitor", &tight, &log]);
     let said = text(&output);
     assert!(said.contains("alert `drift` at") && said.contains("temp"), "{said}");
@@ -373,7 +398,53 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     let page = folder.path("page.html");
     driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log, "-o", &page]);
     let html = fs::read_to_string(&page).unwrap();
+    assert!(
+        html.contains("Where they differ") && html.contains(&format!(r#"<th scope="row">{start}</th>"#)),
+        "{html}"
+    );
     assert!(html.contains("<svg") && !html.contains("<script") && html.len() < 500_000, "{}", html.len());
+}
+
+#[test]
+fn a_field_that_no_record_has_comes_with_the_one_that_was_meant() {
+    let folder = Folder::new();
+    let log: String = (0..600)
+        .map(|index| {
+            let time = 1_700_000_000 + index * 60;
+            format!(
+                "{{\"when\":{time},\"app\":{{\"build\":\"b\",\"land\":\"de\"}},\"features\":{{\"age\":{}}}}}\n",
+                index % 50
+            )
+        })
+        .collect();
+    fs::write(folder.path("log.jsonl"), &log).unwrap();
+    fs::write(folder.path("log.json"), format!("[{}]", log.trim_end().replace('\n', ","))).unwrap();
+    let monitor = |time: &str| {
+        let text = format!(
+            "name = \"m\"\n[source]\ntopics = [\"t\"]\ntime = \"{time}\"\ntime_unit = \"s\"\nversion = \"app.biuld\"\n\
+             [window]\nlength = \"1h\"\n[[segments]]\nname = \"land\"\npath = \"app.lnad\"\n\
+             [[columns]]\nname = \"age\"\npath = \"features.aeg\"\ntype = \"numeric\"\n[baseline]\nlearn = 3\n"
+        );
+        fs::write(folder.path("m.toml"), text).unwrap();
+        folder.path("m.toml")
+    };
+    for log in ["log.jsonl", "log.json"] {
+        // One run names all of them, when records can be read and when their time cannot be.
+        for (time, either) in [("when", ""), ("wehn", "is not in the first records, either")] {
+            let output = driftd(&["replay", "--monitor", &monitor(time), &folder.path(log)]);
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            for meant in ["app.build", "app.land", "features.age"] {
+                assert!(said.contains(&format!("hint: did you mean `{meant}`?")), "{log}, {time}: {said}");
+            }
+            assert_eq!(said.contains(either) && !either.is_empty(), time == "wehn", "{said}");
+            assert_eq!(said.contains("did you mean `when`?"), time == "wehn", "{said}");
+        }
+    }
+    let output = driftd(&["replay", "--monitor", "nosuch.toml", &folder.path("log.jsonl")]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("nosuch.toml") && said.contains("hint: a monitor is named by its file"), "{said}");
 }
 
 #[test]

@@ -22,13 +22,21 @@ fn window(hour: i64) -> WindowEvidence {
 }
 
 /// What the rule rests on after windows with these effects of columns; 0.2 is the limit of drift, 0.1 that of a warning.
+/// The effect that a column has a second time is that of another measure.
 fn rests_on(windows: &[(i64, &[(&str, f64)])]) -> Evidence {
     let rule = rule("drift", RuleKind::Drift, Scope::Model);
     let mut evidence = Evidence::default();
     let since = at(windows[0].0 * HOUR);
     for (hour, effects) in windows {
-        let findings: Vec<Finding> =
-            effects.iter().map(|(column, effect)| finding(column, Measure::Psi, *effect)).collect();
+        let measure = |index: usize| {
+            let is_second = effects[..index].iter().any(|(column, _)| *column == effects[index].0);
+            if is_second { Measure::WassersteinNormed } else { Measure::Psi }
+        };
+        let findings: Vec<Finding> = effects
+            .iter()
+            .enumerate()
+            .map(|(index, (column, effect))| finding(column, measure(index), *effect))
+            .collect();
         let judgement = judgement(findings);
         let drifting = judgement.verdict.drifts();
         let window = window(*hour);
@@ -80,6 +88,20 @@ fn the_column_that_moved_most_stays_first_when_it_has_calmed_down() {
             "First window: b at 1.5 times its limit"
         ]
     );
+}
+
+#[test]
+fn how_a_column_stands_now_is_what_moves_most_now_by_any_measure() {
+    let evidence = rests_on(&[(1, &[("a", 0.9), ("a", 0.1)]), (2, &[("a", 0.02), ("a", 0.3)])]);
+    let a = &evidence.drifted[0];
+    let last = a.last.as_ref().unwrap();
+    assert_eq!((a.measure, a.effect), (Measure::Psi, 0.9));
+    assert_eq!(
+        (last.measure, last.effect, last.verdict),
+        (Measure::WassersteinNormed, Some(0.3), Verdict::Critical)
+    );
+    assert_eq!(evidence.moving_columns(), ["a"]);
+    assert_eq!(evidence.summary, "m drifted in 1 of 1 column: a (at worst 4.5 times its limit, now 1.5)");
 }
 
 #[test]

@@ -14,8 +14,8 @@ use crate::http::access::Caller;
 use crate::http::extract::{Asked, By, Named};
 use crate::http::problem::Problem;
 use crate::judge::why::number;
-use crate::record::EventTime;
-use crate::report::{Summary, grouped};
+use crate::record::{EventTime, grouped};
+use crate::report::Summary;
 use crate::view::{BaselineDiff, BaselineSummary, ColumnDiff, MonitorDetail, Promotion};
 
 pub(super) async fn show(State(backend): State<Shared>, Named(monitor): Named<String>, By(caller): By) -> Shown {

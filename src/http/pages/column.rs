@@ -20,7 +20,8 @@ use crate::http::extract::{Asked, By, Named};
 use crate::http::problem::Problem;
 use crate::judge::Verdict;
 use crate::judge::why::number;
-use crate::report::{column_section, grouped, key};
+use crate::record::grouped;
+use crate::report::{column_section, key};
 use crate::view::{ColumnPoint, Episode};
 
 /// Windows of the charts without anything asked.

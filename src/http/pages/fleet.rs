@@ -13,7 +13,7 @@ use crate::chart::{Cell, hatching, strip, strip_key};
 use crate::http::Shared;
 use crate::http::backend::{Backend, SeriesOf};
 use crate::http::extract::By;
-use crate::report::grouped;
+use crate::record::grouped;
 use crate::view::{MonitorState, MonitorView, ScoreBoard};
 use crate::window::WHOLE;
 

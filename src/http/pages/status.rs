@@ -10,7 +10,7 @@ use crate::http::Probe;
 use crate::http::Shared;
 use crate::http::backend::Part;
 use crate::http::extract::By;
-use crate::report::grouped;
+use crate::record::grouped;
 use crate::view::{AuditEntry, ConfiguredValue, Status};
 
 pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown {

@@ -10,11 +10,10 @@ use crate::window::WHOLE;
 
 pub(in crate::http) use crate::alert::encoded;
 pub(super) use crate::record::number_of;
-pub(super) use crate::report::quantity;
 
 /// A number of records with its digits in groups.
 pub(super) fn record_count(number: u64) -> String {
-    quantity(number, "record", "records")
+    number_of(number, "record")
 }
 
 /// A time as people read it, exact to the second; machines get all of it.

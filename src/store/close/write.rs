@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::read::Pinned;
 use super::{Closing, DueWindow, OpenWindow};
 use crate::decision::{ClosingWindow, Decision, Notification, RetrainingRequest};
-use crate::judge::{Judgement, Verdict};
+use crate::judge::Judgement;
 use crate::retrain::RetrainDecision;
 use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};
 use crate::store::outbox::put_notification;
@@ -57,22 +57,20 @@ pub(super) async fn write_window(
     Ok(())
 }
 
-/// How each column stands: its name, its largest effect as a multiple of the limit of drift, the letter of its verdict.
+/// How each column stands: its name, its score as a multiple of the limit of drift, the letter of its verdict.
 /// In the order of the monitor's columns.
 #[expect(clippy::cast_possible_truncation, reason = "scores for charts")]
 fn scores(judgement: &Judgement) -> (Vec<&str>, Vec<f32>, String) {
-    let (mut columns, mut scores, mut verdicts): (Vec<&str>, Vec<f32>, String) = Default::default();
-    for finding in &judgement.findings {
-        let score = finding.strength();
-        match scores.last_mut().filter(|_| columns.last() == Some(&finding.column.as_str())) {
-            Some(largest) => *largest = largest.max(score as f32),
-            None => {
-                let judged = judgement.columns.iter().find(|column| column.column == finding.column);
-                columns.push(&finding.column);
-                scores.push(score as f32);
-                verdicts.push(letter_of(judged.map_or(Verdict::Undefined, |column| column.verdict)));
-            }
-        }
+    let scored = judgement.findings.chunk_by(|left, right| left.column == right.column).filter_map(|findings| {
+        let column = &findings.first()?.column;
+        let judged = judgement.columns.iter().find(|judged| judged.column == *column)?;
+        Some((column.as_str(), judged.strength as f32, letter_of(judged.verdict)))
+    });
+    let (mut columns, mut scores, mut verdicts) = <(Vec<_>, Vec<_>, String)>::default();
+    for (column, score, verdict) in scored {
+        columns.push(column);
+        scores.push(score);
+        verdicts.push(verdict);
     }
     (columns, scores, verdicts)
 }

@@ -38,7 +38,7 @@ pub struct MonitorGauges {
     pub watermark_lag: Option<f64>,
     /// End of the last window that was closed, in seconds since 1970.
     pub window_end: Option<f64>,
-    /// The largest effect of each column in that window, as a multiple of its limit.
+    /// The score of each column in that window, as a multiple of its limit.
     pub scores: Vec<(String, f32)>,
     /// Alerts that people found to be real, and false alarms.
     pub judged: Option<(u64, u64)>,
@@ -130,7 +130,7 @@ impl Refreshed {
         );
         registry.register(
             "drift_score",
-            "Largest effect of a column in the last closed window, as a multiple of its limit: 1 is drift",
+            "Effect of the measure that says most about a column in the last closed window, as a multiple of its limit",
             self.scores.clone(),
         );
         registry.register(

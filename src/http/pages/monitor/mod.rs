@@ -10,15 +10,15 @@ use super::Shown;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{Layout, page, table, trail};
 use super::words::{
-    column_at, column_in, encoded, monitor_at, number_of, quantity, record_count, series_at, series_name,
-    short_time, span, standing, state, time, verdict,
+    column_at, column_in, encoded, monitor_at, number_of, record_count, series_at, series_name, short_time, span,
+    standing, state, time, verdict,
 };
 use crate::alert::times;
 use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
 use crate::http::Shared;
 use crate::http::backend::{Backend, Failure, SeriesOf};
 use crate::http::extract::{Asked, By, Named};
-use crate::report::grouped;
+use crate::record::grouped;
 use crate::view::{
     Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo,
 };
@@ -222,7 +222,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
                 } @else { "none" }
             } }
             div { dt { "Open windows" } dd { (monitor.open_windows) } }
-            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (quantity(lag, "message", "messages")) } @else { "not known here" } } }
+            div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (number_of(lag, "message")) } @else { "not known here" } } }
             div { dt { "Watermark" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
             div { dt { "Columns" } dd { (detail.columns.len()) } }
             @if !monitor.labels.is_empty() {
