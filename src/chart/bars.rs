@@ -165,12 +165,14 @@ fn labels(bars: &[Bar], width: f64, bottom: f64) -> Vec<(f64, f64, String)> {
                 let y = bottom + 28.0 + f64::from((apart - 1) % 3) * 13.0;
                 return Some((middle.min(width - 20.0), y, bar.label.clone()));
             }
-            (index % every == 0 && index + every / 2 <= values.max(1)).then(|| {
+            // The last one always: it says where the values end.
+            let last = values.saturating_sub(1);
+            (index == last || (index % every == 0 && index + every <= last)).then(|| {
                 let mut text: String = bar.label.chars().take(12).collect();
                 if bar.label.chars().count() > 12 {
                     text.push('…');
                 }
-                (middle, bottom + 15.0, text)
+                (middle.min(width - 12.0), bottom + 15.0, text)
             })
         })
         .collect()
@@ -193,4 +195,26 @@ pub fn sparkline(bars: &[Bar], width: usize, side: impl Fn(&Bar) -> f64) -> Stri
         let _infallible = write!(text, "{block}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_value_are_labelled_and_no_two_labels_meet() {
+        for number in [1_usize, 2, 5, 23, 24, 25, 60] {
+            let bar =
+                |index: usize, kind| Bar { label: format!("{index}.125"), kind, baseline: 0.01, window: 0.02 };
+            let mut bars: Vec<Bar> = (0..number).map(|index| bar(index, BarKind::Value)).collect();
+            bars.push(bar(900, BarKind::Null));
+            let mut labels = labels(&bars, 420.0, 130.0);
+            assert_eq!(labels.pop().map(|(_, _, text)| text).as_deref(), Some("900.125"), "stands apart");
+            assert_eq!(labels.first().map(|(_, _, text)| text.as_str()), Some("0.125"));
+            assert_eq!(labels.last().map(|(_, _, text)| text.clone()), Some(format!("{}.125", number - 1)));
+            for pair in labels.windows(2) {
+                assert!(pair[1].0 - pair[0].0 > 6.0 * 5.0, "{number} bars: {pair:?}");
+            }
+        }
+    }
 }
