@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::read::{ReadError, refuse_too_wide};
+use super::error::ReadError;
+use super::read::refuse_too_wide;
 use super::values::Wanted;
 use crate::record::value::Value;
 

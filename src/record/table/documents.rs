@@ -4,7 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use crate::record::value::shortened;
 
-use super::read::{OTHER_ENCODING, ReadError, peeked, refuse_others};
+use super::error::ReadError;
+use super::format::{OTHER_ENCODING, peeked, refuse_others};
 
 /// How documents follow one another in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@
 mod convert;
 mod dialect;
 mod documents;
+mod error;
+mod format;
 mod infer;
 mod locate;
 mod parquet_check;
@@ -17,11 +19,12 @@ mod values;
 
 pub use convert::ConvertError;
 pub use dialect::Dialect;
+pub use error::ReadError;
+pub use format::{FileFormat, refuse_others};
 pub(crate) use infer::flatten;
 pub use infer::{FileColumn, FileProfile, TWICE, profile_arrow, profile_csv, profile_json, profile_parquet};
 pub use read::{
-    FileFormat, MAX_FILE_COLUMNS, ReadBatch, ReadError, ReadItem, arrow_batches, csv_batches, json_batches,
-    parquet_batches, parquet_rows, refuse_others,
+    MAX_FILE_COLUMNS, ReadBatch, ReadItem, arrow_batches, csv_batches, json_batches, parquet_batches, parquet_rows,
 };
 
 use super::{ModelSchema, RecordLayout};

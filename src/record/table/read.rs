@@ -1,6 +1,6 @@
 //! Rows from files, batch by batch.
 
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,13 +10,14 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use super::TableRows;
-use super::convert::{ConvertError, Converter, is_text, parts};
+use super::convert::{Converter, is_text, parts};
 use super::dialect::{Dialect, header};
-use super::documents::{Documents, HEAD, Next};
+use super::documents::{Documents, Next};
+use super::error::ReadError;
+use super::format::{OTHER_ENCODING, peeked, refuse_others, text_of};
 use super::parquet_check::check_parquet;
 use super::text::{BATCH_BYTES, Texts, batch_rows};
 use crate::record::arrow_check::{Unpacking, Unsound, check_file, check_stream};
@@ -48,158 +49,6 @@ pub struct ReadBatch {
 
 /// A batch, or why the file ends here.
 pub type ReadItem = Result<ReadBatch, ReadError>;
-
-/// Why a file could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The operating system says so.
-    #[error("cannot read the file: {0}")]
-    Io(#[from] std::io::Error),
-    /// A Parquet file that uses what is not read.
-    #[error(
-        "cannot read the file as Parquet: {0}\nhint: write it again, with other encodings or an older format version"
-    )]
-    Parquet(ParquetError),
-    /// Not readable as Arrow or CSV.
-    #[error("cannot read the file: {0}\nhint: is it complete, and named after what it is?")]
-    Arrow(#[from] ArrowError),
-    /// Not what a program wrote that writes this format.
-    #[error(
-        "cannot read the file as {format}: it is damaged: {why}\nhint: is it complete, and named after what it is? Write or copy it again"
-    )]
-    Damaged {
-        /// The format.
-        format: &'static str,
-        /// What is wrong in it.
-        why: String,
-    },
-    /// More columns than are read.
-    #[error(
-        "the file has {columns} columns, and at most {MAX_FILE_COLUMNS} are read\nhint: write those that are to be compared into a file of their own"
-    )]
-    TooWide {
-        /// How many.
-        columns: usize,
-    },
-    /// Records with more different fields than are read.
-    #[error(
-        "the records have more than {MAX_FILE_COLUMNS} different fields\nhint: are the names of fields values, such as ids? Name the columns that are to be compared"
-    )]
-    TooManyFields,
-    /// Text in another encoding.
-    #[error(
-        "the file is not UTF-8 but {found}\nhint: convert it, such as with: iconv -f {encoding} -t UTF-8 in.csv > out.csv"
-    )]
-    Encoding {
-        /// What was found.
-        found: &'static str,
-        /// The name of the encoding for iconv.
-        encoding: &'static str,
-    },
-    /// Records are expected, and something else is there.
-    #[error("the file is {found}; records are expected\nhint: {hint}")]
-    Layout {
-        /// What was found.
-        found: String,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// A file of a folder.
-    #[error("{name}: {source}")]
-    Part {
-        /// Its name.
-        name: String,
-        /// Why it cannot be read.
-        source: Box<ReadError>,
-    },
-    /// Two columns of one name.
-    #[error(
-        "the file has more than one column `{0}`: which of them is meant cannot be known\nhint: rename or drop one of them"
-    )]
-    Twice(String),
-    /// Readable, but not what is declared.
-    #[error(transparent)]
-    Convert(#[from] ConvertError),
-    /// A text file without a first line.
-    #[error("the file is empty\nhint: a CSV file begins with a line of column names")]
-    NoHeader,
-}
-
-/// The formats files may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileFormat {
-    /// Parquet.
-    Parquet,
-    /// The Arrow IPC file format, also known as Feather 2.
-    Arrow,
-    /// CSV with a header line, or with other separators.
-    Csv,
-    /// JSON objects: one a line, in an array, or one after the other.
-    JsonLines,
-}
-
-impl FileFormat {
-    /// The extensions known, for messages.
-    pub const EXTENSIONS: &'static str =
-        ".parquet, .csv, .tsv, .jsonl, .json or .arrow (text also compressed: .gz, .zst)";
-
-    /// The format of a file's extension.
-    #[must_use]
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        Some(match extension.to_ascii_lowercase().as_str() {
-            "parquet" | "pq" => Self::Parquet,
-            "arrow" | "arrows" | "feather" | "ipc" => Self::Arrow,
-            "csv" | "tsv" | "txt" => Self::Csv,
-            "jsonl" | "ndjson" | "json" => Self::JsonLines,
-            _ => return None,
-        })
-    }
-}
-
-/// The beginning of a file, and the whole of it again.
-pub(super) fn peeked<R: Read>(mut reader: R) -> std::io::Result<(Vec<u8>, impl Read)> {
-    let mut head = Vec::with_capacity(HEAD);
-    reader.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-    Ok((head.clone(), Cursor::new(head).chain(reader)))
-}
-
-/// Refuses a file that is no table of any kind, by how it begins.
-///
-/// # Errors
-/// With what it is, and what to do.
-pub fn refuse_others(head: &[u8]) -> Result<(), ReadError> {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    let known: [(&[u8], &str, &str); 6] = [
-        (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "fetch it with: git lfs pull"),
-        (b"<", "HTML or XML", "was it downloaded without logging in?"),
-        (b"SQLite format 3", "a SQLite database", "export the table as CSV or Parquet"),
-        (b"%PDF", "a PDF", "name a file of records"),
-        (b"PK\x03\x04", "a zip file or a spreadsheet", "unpack it, or export it as CSV"),
-        (b"\xd0\xcf\x11\xe0", "a spreadsheet or document of an old office suite", "export it as CSV"),
-    ];
-    match known.iter().find(|(magic, ..)| text.starts_with(magic)) {
-        Some((_, found, hint)) => Err(ReadError::Layout { found: (*found).to_owned(), hint }),
-        None => Ok(()),
-    }
-}
-
-/// The beginning of a text file as text; the last character may be cut.
-pub(super) fn text_of(head: &[u8]) -> Result<&str, ReadError> {
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Err(ReadError::Encoding { found: "UTF-16", encoding: "UTF-16" });
-    }
-    match std::str::from_utf8(head) {
-        Ok(text) => Ok(text),
-        Err(error) if error.error_len().is_none() => {
-            Ok(std::str::from_utf8(head.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default())
-        }
-        Err(_) => Err(OTHER_ENCODING),
-    }
-}
-
-/// Most text that is not UTF-8 is in the encoding of Western European Windows.
-pub(super) const OTHER_ENCODING: ReadError =
-    ReadError::Encoding { found: "another encoding, such as Windows-1252 or Latin-1", encoding: "WINDOWS-1252" };
 
 /// Items of a decoder that may panic on damaged bytes; it is not asked again after an error.
 fn guarded<T>(
@@ -258,15 +107,6 @@ fn decoding(format: &'static str) -> impl Fn(ArrowError) -> ReadError {
         ArrowError::NotYetImplemented(_) => ReadError::Arrow(error),
         ArrowError::IoError(_, error) => ReadError::Io(error),
         error => ReadError::Damaged { format, why: error.to_string() },
-    }
-}
-
-impl From<ParquetError> for ReadError {
-    fn from(error: ParquetError) -> Self {
-        match error {
-            ParquetError::NYI(_) => Self::Parquet(error),
-            error => Self::Damaged { format: PARQUET, why: error.to_string() },
-        }
     }
 }
 

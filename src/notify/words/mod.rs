@@ -1,17 +1,24 @@
 //! What people are told, in words: the parts that mails, chats and pagers share. Names that come from data are made plain
 //! here, before they reach any header, markup or terminal.
 
+mod merged;
+mod title;
+
 use std::fmt::Write as _;
 
-use uuid::Uuid;
-
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, RuleKind, SEGMENT_NAMES,
-    SendReason, WindowEvidence, series_words, summary_of, times, worst_and_last,
+    AlertStatus, AlertView, AlertsEvent, DriftedColumn, RuleKind, WindowEvidence, series_words, times,
+    worst_and_last,
 };
 use crate::escape::plain;
 use crate::record::number_of;
 use crate::retrain::RetrainingEvent;
+
+pub(super) use merged::apart;
+pub(super) use title::headline;
+
+use merged::merge_columns;
+use title::{TITLE, alerts_title, short_model};
 
 /// An event that people read.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,232 +76,9 @@ impl Told {
     }
 }
 
-/// The alerts but those of segments that follow a whole which is told, too.
-pub(super) fn apart(alerts: &[AlertView]) -> Vec<AlertView> {
-    let told = |id: Uuid| alerts.iter().any(|alert| alert.id == id);
-    alerts.iter().filter(|alert| !alert.follows.is_some_and(told)).cloned().collect()
-}
-
-/// Alerts that stand alike and are about columns of one series, as one; the others as they are.
-fn merge_columns(alerts: &[AlertView]) -> Vec<AlertView> {
-    let is_column = |alert: &AlertView| alert.labels.contains_key("column");
-    let alike = |left: &AlertView, right: &AlertView| {
-        let of = |alert: &AlertView| {
-            (alert.status, alert.kind, alert.monitor.clone(), alert.version.clone(), alert.segment.clone())
-        };
-        is_column(left) && is_column(right) && of(left) == of(right)
-    };
-    let mut merged: Vec<AlertView> = Vec::new();
-    for alert in alerts {
-        match merged.iter_mut().find(|known| alike(known, alert)) {
-            Some(known) => merge(known, alert),
-            None => merged.push(alert.clone()),
-        }
-    }
-    for alert in merged.iter_mut().filter(|alert| alert.evidence.moved().count() > 1 && is_column(alert)) {
-        let evidence = &mut alert.evidence;
-        evidence.drifted.sort_by(DriftedColumn::rank);
-        evidence.warned.sort_by(DriftedColumn::rank);
-        let columns = evidence.drifted.iter_mut().chain(&mut evidence.warned);
-        for column in columns.skip(EXPLAINED_COLUMNS) {
-            column.why.clear();
-        }
-        let whose = series_words(&alert.monitor, &alert.version, &alert.segment);
-        evidence.summary = summary_of(alert.kind, &whose, None, evidence);
-    }
-    merged
-}
-
-/// Takes the alert of another column of the series in.
-fn merge(known: &mut AlertView, alert: &AlertView) {
-    known.severity = known.severity.max(alert.severity);
-    known.since = known.since.clone().min(alert.since.clone());
-    known.windows = known.windows.max(alert.windows);
-    known.judged_windows = known.judged_windows.max(alert.judged_windows);
-    let (evidence, other) = (&mut known.evidence, &alert.evidence);
-    evidence.drifted.extend(other.drifted.iter().cloned());
-    evidence.warned.extend(other.warned.iter().cloned());
-    evidence.more += other.more;
-    evidence.more_warned += other.more_warned;
-    // The rule of each column judges that column alone; the window has more of them.
-    evidence.columns = None;
-    let stronger = |left: &Option<EpisodeWindow>, right: &Option<EpisodeWindow>| match (left, right) {
-        (Some(left), Some(right)) => right.strength > left.strength,
-        (None, right) => right.is_some(),
-        _ => false,
-    };
-    if stronger(&evidence.worst, &other.worst) {
-        evidence.worst.clone_from(&other.worst);
-        evidence.window.clone_from(&other.window);
-    }
-    if stronger(&evidence.last, &other.last) {
-        evidence.last.clone_from(&other.last);
-    }
-    let earlier = |window: &Option<EpisodeWindow>| window.as_ref().map(|window| window.start.clone());
-    if earlier(&other.first).is_some_and(|start| earlier(&evidence.first).is_none_or(|known| start < known)) {
-        evidence.first.clone_from(&other.first);
-    }
-    if let Some(other) = &alert.segments {
-        let segments = known.segments.get_or_insert_default();
-        segments.judged = segments.judged.max(other.judged);
-        segments.following = segments.following.max(other.following);
-        segments.apart = segments.apart.max(other.apart);
-        segments.names.extend(other.names.iter().cloned());
-        segments.names.sort();
-        segments.names.dedup();
-        segments.names.truncate(SEGMENT_NAMES);
-    }
-}
-
 /// Monitor, and version and segment where they say something.
 pub(super) fn model(monitor: &str, version: &str, segment: &str) -> String {
     series_words(&plain(monitor), &plain(version), &plain(segment))
-}
-
-/// Characters of a title at most: mail programs, phones and pagers cut longer ones, and then at the end.
-const TITLE: usize = 78;
-
-/// A name in at most so many characters: its beginning and its end, since names of one family differ in either.
-fn fit(text: &str, room: usize) -> String {
-    let length = text.chars().count();
-    if length <= room {
-        return text.to_owned();
-    }
-    let end = room.saturating_sub(1) / 3;
-    let begin = room.saturating_sub(1 + end);
-    text.chars().take(begin).chain(['…']).chain(text.chars().skip(length - end)).collect()
-}
-
-/// A text in at most so many characters, cut at its end.
-fn cut(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// [`model`] in at most so many characters.
-fn short_model(monitor: &str, version: &str, segment: &str, room: usize) -> String {
-    let full = model(monitor, version, segment);
-    if full.chars().count() <= room {
-        return full;
-    }
-    let (has_version, has_segment) = (!version.is_empty(), segment != crate::window::WHOLE);
-    let joints = usize::from(has_version) * 2 + usize::from(has_segment) * 2;
-    // Each name gets its share, and what a short one leaves goes to the next.
-    let mut names = vec![(plain(monitor), 2)];
-    names.extend(has_version.then(|| (plain(version), 1)));
-    names.extend(has_segment.then(|| (plain(segment), 2)));
-    names.sort_by_key(|(name, share)| name.chars().count() / share);
-    let mut left = room.saturating_sub(joints);
-    let mut shares: usize = names.iter().map(|(_, share)| share).sum();
-    let mut short: Vec<(String, String)> = Vec::new();
-    for (name, share) in names {
-        let kept = fit(&name, left * share / shares.max(1));
-        left = left.saturating_sub(kept.chars().count());
-        shares -= share;
-        short.push((name, kept));
-    }
-    let of = |name: String| {
-        let place = short.iter().position(|(full, _)| *full == name);
-        place.and_then(|place| short.get(place)).map_or(name, |(_, kept)| kept.clone())
-    };
-    let mut text = of(plain(monitor));
-    if has_version {
-        let _infallible = write!(text, " v{}", of(plain(version)));
-    }
-    if has_segment {
-        let _infallible = write!(text, ", {}", of(plain(segment)));
-    }
-    cut(&text, room)
-}
-
-fn alerts_title(event: &AlertsEvent) -> String {
-    let open = event.alerts.iter().any(|alert| alert.status != AlertStatus::Resolved);
-    let Some(first) = event.alerts.first() else {
-        return if event.test { "[test] no alert".to_owned() } else { "no alert".to_owned() };
-    };
-    let tag = match (open, event.reason) {
-        (false, _) => "resolved",
-        (true, SendReason::Acknowledged) => "acknowledged",
-        (true, _) => event.severity.as_str(),
-    };
-    let prefix = match event.reason {
-        SendReason::Escalated => "not acknowledged: ",
-        // Some are over; what is named is not.
-        SendReason::Resolved if open => "still: ",
-        SendReason::Repeated => "still: ",
-        SendReason::Worsened => "worse: ",
-        SendReason::Digest => "held back: ",
-        _ => "",
-    };
-    let test = if event.test { "[test] " } else { "" };
-    let over = event.alerts.iter().filter(|alert| open && alert.status == AlertStatus::Resolved).count();
-    let more = event.alerts.len() + event.more - over - 1;
-    let mut suffix = if more > 0 { format!(" and {more} more") } else { String::new() };
-    if over > 0 {
-        let _infallible = write!(suffix, "; {over} over");
-    }
-    let head = format!("{test}[{tag}] {prefix}");
-    let room = TITLE.saturating_sub(head.chars().count() + suffix.chars().count());
-    format!("{head}{}{suffix}", headline(first, room))
-}
-
-/// What an alert says in one line of at most so many characters, names cut before what is said of them.
-pub(super) fn headline(alert: &AlertView, room: usize) -> String {
-    let evidence = &alert.evidence;
-    let (drifted, warned) = evidence.counts();
-    let of = evidence.columns.map_or(String::new(), |columns| format!(" of {columns}"));
-    let columns = |number: usize| if number == 1 && of.is_empty() { "column" } else { "columns" };
-    let over = alert.status == AlertStatus::Resolved;
-    let said = match (alert.kind, over) {
-        (RuleKind::Operational, _) => return cut(&plain(&evidence.summary), room),
-        (RuleKind::Drift, true) => format!(": drift {}", ended(alert)),
-        (RuleKind::DataQuality, true) => format!(": missing or broken values {}", ended(alert)),
-        (_, false) if drifted + warned == 0 => return cut(&plain(&evidence.summary), room),
-        (RuleKind::DataQuality, false) => {
-            let broken = drifted + warned;
-            format!(": {broken}{of} {} missing or broken", columns(broken))
-        }
-        (RuleKind::Drift, false) if drifted > 0 => format!(": {drifted}{of} {} drifted", columns(drifted)),
-        (RuleKind::Drift, false) => format!(": {warned}{of} {} warned", columns(warned)),
-    };
-    let used = said.chars().count();
-    // At least so much for the model; what is left names the column that moved most.
-    let whose = short_model(&alert.monitor, &alert.version, &alert.segment, room.saturating_sub(used));
-    let mut line = format!("{whose}{said}");
-    let mut add = |text: &str, least: usize| {
-        let left = room.saturating_sub(line.chars().count());
-        let fits = text.chars().count() <= left;
-        if fits {
-            line.push_str(text);
-        } else if least > 0 && left >= least {
-            line.push_str(&fit(text, left));
-        }
-        fits
-    };
-    if let Some(first) = evidence.moved().next().filter(|_| !over) {
-        add(&format!(", {}", plain(&first.column)), 12);
-        if first.strength >= 1.0 {
-            let far = format!(" {}x", times(first.strength));
-            if add(&far, 0) {
-                add(" limit", 0);
-            }
-        }
-    }
-    if let Some(segments) = alert.segments.as_ref().filter(|_| !over) {
-        add(&format!(", {}", segments.words()), 0);
-    }
-    cut(&line, room)
-}
-
-/// How an alert ended, in a word or two.
-fn ended(alert: &AlertView) -> &'static str {
-    match alert.reason.as_str() {
-        "no_more_records" => "not known: no records",
-        "rule_removed" => "no longer watched",
-        _ => "over",
-    }
 }
 
 /// What an alert is about.

@@ -1,0 +1,167 @@
+//! What people and programs see: the API as it is described, tables in Arrow, metrics, pages in a browser; who may do what;
+//! and what hostile requests and hostile records get.
+
+mod api;
+mod hostile;
+mod pages;
+mod people;
+
+use std::fs;
+use std::process::Command;
+
+use reqwest::{Client, Method, StatusCode, redirect};
+use serde_json::Value;
+
+use crate::support::{Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
+
+use api::{lists_are_complete, metrics_are_as_prometheus_wants_them, tables_are_arrow, the_api_is_as_described};
+use hostile::{hostile_names_are_text, hostile_requests_are_answered_safely};
+use pages::{a_wide_monitor_stays_light, pages_are_good};
+use people::{commands_show_and_explain, people_change_things};
+
+/// Names that break out of whatever does not expect them.
+const HTML: &str = "<script>alert('x')</script>";
+const FORMULA: &str = "=cmd|' /C calc'!A0";
+
+/// What would be a line of its own in a log or on a terminal, and what a terminal obeys, as JSON writes it.
+const FORGED: &str = "1\\r\\n2026 INFO driftd: forged\\u001b[2J\\u009b31m\\u202e\\u2066\\u2028\\u200b\\u061c";
+
+/// Runs a program to its end; what it said when it failed is the failure.
+fn run(mut command: Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{text}");
+    text
+}
+
+/// A daemon that has counted real records, some of them hostile, and the way to it.
+struct Seen<'a> {
+    world: &'a World,
+    client: Client,
+    base: String,
+}
+
+impl Seen<'_> {
+    fn get(&self, path: &str) -> (StatusCode, String) {
+        self.ask(Method::GET, path, &[], None)
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (status, text) = self.get(path);
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn json_with(&self, path: &str, cookie: &str) -> Value {
+        let (status, text) = self.ask(Method::GET, path, &[("cookie", cookie)], None);
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (StatusCode, String) {
+        let (status, _, text) = self.answer(method, path, headers, body);
+        (status, text)
+    }
+
+    fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (StatusCode, reqwest::header::HeaderMap, String) {
+        self.world.runtime.block_on(async {
+            let mut request = self.client.request(method, format!("{}{path}", self.base));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            if let Some(body) = body {
+                request = request.header("content-type", "application/json").body(body.to_string());
+            }
+            let answer = request.send().await.unwrap();
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            (status, headers, String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned())
+        })
+    }
+}
+
+fn seen(world: &World) -> Seen<'_> {
+    let base = format!("http://127.0.0.1:{}", world.ports["a"]);
+    // Requests need a provider of cryptography even without TLS; another test may have set it.
+    let _set_already = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+    Seen { world, client, base }
+}
+
+/// Real drift, with a few records whose values are attacks, and columns whose names are.
+fn prepared(world: &World) -> u64 {
+    let monitor = fs::read_to_string(world.monitor_file()).unwrap();
+    let columns: String = [HTML, FORMULA]
+        .map(|name| {
+            format!(
+                "[[columns]]\nname = \"{name}\"\npath = \"hostile\"\ntype = \"categorical\"\nrole = \"latency\"\n"
+            )
+        })
+        .concat();
+    fs::write(world.monitor_file(), monitor.replacen("[[columns]]", &format!("{columns}[[columns]]"), 1)).unwrap();
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    let live = &live[..8_200];
+    for (index, record) in live.iter().enumerate() {
+        world.produce(index as i32 % TOPIC_PARTITIONS, record.as_bytes());
+    }
+    let attacks = [
+        "<img src=x onerror=alert(1)>",
+        "=1+1",
+        "\\u0000\\u0007\\u202e",
+        "';drop table alert;--",
+        "%00%0d%0a",
+        FORGED,
+    ];
+    for (index, attack) in attacks.iter().enumerate() {
+        let last: Value = serde_json::from_str(&live[live.len() - 1]).unwrap();
+        let text = format!(
+            "{{\"ts\":{},\"workingday\":\"{attack}\",\"weathersit\":\"{attack}\",\"hostile\":\"{attack}\",\"temp\":0.5}}",
+            last["ts"]
+        );
+        world.produce(index as i32, text.as_bytes());
+    }
+    world.produce(0, b"{\"ts\":");
+    // One that is not counted: what is wrong with it is logged.
+    world.produce(0, format!("{{\"ts\":\"{FORGED}\",\"workingday\":\"1\",\"temp\":0.5}}").as_bytes());
+    world.flush();
+    (live.len() + attacks.len() + 2) as u64
+}
+
+#[test]
+fn what_is_seen_is_described_safe_and_true() {
+    let Some(services) = services("seeing") else { return };
+    let world = World::new(&services, &Options::default());
+    let messages = prepared(&world);
+    let daemon = world.start_daemon("a", None);
+    world.wait_until_done(messages, 90);
+    let seen = seen(&world);
+
+    pages_are_good(&seen);
+    lists_are_complete(&seen);
+    tables_are_arrow(&seen);
+    hostile_requests_are_answered_safely(&seen);
+    hostile_names_are_text(&seen);
+    commands_show_and_explain(&seen);
+    people_change_things(&seen);
+    metrics_are_as_prometheus_wants_them(&seen);
+    a_wide_monitor_stays_light(&seen);
+    // Last: it makes silences and baselines of its own.
+    the_api_is_as_described(&seen);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// A request, and what it must get.
+type Case<'a> = (&'a str, Method, &'a str, &'a [(&'a str, &'a str)], Option<Value>, u16);

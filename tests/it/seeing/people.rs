@@ -1,0 +1,207 @@
+//! What people do: commands that show and explain, forms that change things, log-ins.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, redirect};
+use serde_json::{Value, json};
+
+use super::{Case, Seen};
+use crate::support::{Authority, private};
+
+pub(super) fn commands_show_and_explain(seen: &Seen<'_>) {
+    let world = seen.world;
+    let explained = world.driftd(&["explain", "bike-demand/last/temp"]);
+    for wanted in ["temp of bike-demand, window", "why", "psi", "limit 0.25", "bars"] {
+        assert!(explained.contains(wanted), "{wanted} in {explained}");
+    }
+    let alert = seen.json("/api/v1/alerts?state=firing")["items"][0]["id"].as_str().unwrap().to_owned();
+    let explained = world.driftd(&["explain", &alert[..8]]);
+    assert!(explained.contains("history") && explained.contains("driftd explain bike-demand/"), "{explained}");
+    let tail = world.driftd(&["tail", "--beginning", "--rejected", "--idle", "2"]);
+    assert!(
+        tail.contains("rejected (syntax)") && tail.contains("the message is not JSON: EOF while parsing"),
+        "{tail}"
+    );
+    let tail = world.driftd(&["--json", "tail", "--beginning", "-n", "3", "--idle", "2"]);
+    let first: Value = serde_json::from_str(tail.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["outcome"], &first["columns"][0]["type"]), (&json!("accepted"), &json!("categorical")));
+    // Looking moves nothing.
+    assert_eq!(world.tally()["rejected syntax"], 1);
+    for arguments in [
+        &["status"][..],
+        &["alerts", "list"],
+        &["silences", "list"],
+        &["retraining", "list", "--all"],
+        &["baseline", "list", "bike-demand"],
+        &["baseline", "show", "bike-demand"],
+        &["measures"],
+        &["check"],
+        &["migrate"],
+        &["config", "show"],
+        &["explain", "bike-demand/last/temp"],
+    ] {
+        let text = world.driftd(&[&["--json"], arguments].concat());
+        assert!(serde_json::from_str::<Value>(&text).is_ok(), "{arguments:?}: {text}");
+    }
+    let origin = world.driftd(&["config", "show", "--origin"]);
+    assert!(origin.contains("# line ") && origin.contains("# default"), "{origin}");
+    let bundle = world.folder.path().join("bundle.json");
+    world.driftd(&["doctor", "--output", bundle.to_str().unwrap()]);
+    let bundle = fs::read_to_string(bundle).unwrap();
+    let parsed: Value = serde_json::from_str(&bundle).unwrap();
+    assert!(parsed["checks"].as_array().unwrap().iter().all(|check| check["ok"] == true), "{}", parsed["checks"]);
+    for (what, text) in [("doctor", &bundle), ("config show", &origin), ("pages", &seen.get("/status").1)] {
+        assert!(!text.contains(&world.webhooks.secret), "{what} shows a secret");
+    }
+    let folder = world.folder.path().join("man");
+    world.driftd(&["man", "--output", folder.to_str().unwrap()]);
+    assert!(fs::read_to_string(folder.join("driftd-tail.1")).unwrap().contains(".TH"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(world.driftd(&["completions", shell]).contains("driftd"));
+    }
+}
+
+/// A second daemon, over TLS, with tokens: who may do what, and what the audit log says of it.
+pub(super) fn people_change_things(seen: &Seen<'_>) {
+    let world = seen.world;
+    let folder = world.folder.path();
+    let authority = Authority::new(folder);
+    let (certificate, key) = authority.sign("localhost");
+    private(&key);
+    let mut tokens = String::new();
+    for (name, role) in [("grafana", "viewer"), ("on-call", "operator"), ("platform", "admin")] {
+        let path = folder.join(format!("{name}.token"));
+        fs::write(&path, format!("{name}-0123456789abcdef")).unwrap();
+        private(&path);
+        let text = format!(
+            "[[http.tokens]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken = {{ file = \"{}\" }}\n",
+            path.display()
+        );
+        tokens.push_str(&text);
+    }
+    let tls = format!("[http.tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\n", certificate.display(), key.display());
+    world.edit("b.toml", "[log]", &format!("{tls}{tokens}[log]"));
+    world.edit("b.toml", "listen = \"127.0.0.1:", "listen = \"0.0.0.0:");
+    let b = world.start_daemon("b", None);
+    let authority = reqwest::Certificate::from_pem(&fs::read(authority.certificate()).unwrap()).unwrap();
+    let client = Client::builder().redirect(redirect::Policy::none()).tls_certs_only([authority]).build().unwrap();
+    let guarded = Seen { base: format!("https://localhost:{}", world.ports["b"]), client, world };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let health = format!("{}/healthz", guarded.base);
+    while world.runtime.block_on(guarded.client.get(&health).send()).is_err() {
+        assert!(Instant::now() < deadline, "{}", b.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let alert = seen.json("/api/v1/alerts?state=firing")["items"][0]["id"].as_str().unwrap().to_owned();
+    let windows = seen.json("/api/v1/monitors/bike-demand/windows?segment=*&limit=1000")["items"].clone();
+    let starts: Vec<&str> =
+        windows.as_array().unwrap().iter().map(|window| window["start"].as_str().unwrap()).collect();
+    let (to, from) = (starts[0], starts[2]);
+    let token = |name: &str| format!("Bearer {name}-0123456789abcdef");
+    let silence = json!({ "matchers": ["monitor=bike-demand"], "duration": "1h", "comment": "looking at it" });
+    let promote = json!({ "from": from, "to": to, "activate": true });
+    let acknowledge = format!("/api/v1/alerts/{alert}/acknowledge");
+    let resolve = format!("/api/v1/alerts/{alert}/resolve");
+    // In this order: each change is made once.
+    let cases: Vec<Case<'_>> = vec![
+        ("nobody", Method::GET, "/api/v1/monitors", &[], None, 401),
+        ("nobody", Method::GET, "/metrics", &[], None, 401),
+        ("nobody", Method::POST, &acknowledge, &[], Some(json!({})), 401),
+        ("grafana", Method::GET, "/api/v1/monitors", &[], None, 200),
+        ("grafana", Method::GET, "/metrics", &[], None, 200),
+        ("grafana", Method::POST, &acknowledge, &[], Some(json!({})), 403),
+        ("grafana", Method::POST, "/api/v1/silences", &[], Some(silence.clone()), 403),
+        ("on-call", Method::POST, &acknowledge, &[], Some(json!({ "comment": "mine" })), 200),
+        ("on-call", Method::POST, &acknowledge, &[], Some(json!({})), 409),
+        ("on-call", Method::POST, "/api/v1/silences", &[], Some(silence), 201),
+        ("on-call", Method::POST, &resolve, &[], Some(json!({ "judged": "false_alarm" })), 200),
+        ("on-call", Method::POST, "/api/v1/monitors/bike-demand/baselines", &[], Some(promote.clone()), 403),
+        ("platform", Method::POST, "/api/v1/monitors/bike-demand/baselines", &[], Some(promote), 201),
+        ("platform", Method::POST, "/api/v1/monitors/bike-demand/baselines/1/activate", &[], None, 200),
+        ("platform", Method::POST, "/api/v1/monitors/bike-demand/baselines/9/activate", &[], None, 404),
+    ];
+    for (who, method, path, _, body, expected) in cases {
+        let bearer = token(who);
+        let headers: &[(&str, &str)] = if who == "nobody" { &[] } else { &[("authorization", &bearer)] };
+        let (status, text) = guarded.ask(method.clone(), path, headers, body);
+        assert_eq!(status.as_u16(), expected, "{who} {method} {path}: {text}");
+        assert!(!text.contains("0123456789abcdef"), "{who} {method} {path} shows a token");
+    }
+    let state = seen.json(&format!("/api/v1/alerts/{alert}"));
+    assert_eq!((&state["alert"]["state"], &state["alert"]["judged"]), (&json!("resolved"), &json!("false_alarm")));
+    let baselines = seen.json("/api/v1/monitors/bike-demand/baselines")["items"].clone();
+    assert_eq!(baselines[0]["version"], 2, "{baselines}");
+    assert!(baselines[0]["origin"].as_str().unwrap().starts_with("2 windows from "), "{baselines}");
+    assert_eq!(baselines[1]["active"], true, "the older one was activated again");
+    // The windows of a promotion are those of a baseline built from the same counts.
+    let diff = seen.json("/api/v1/monitors/bike-demand/baselines/diff?before=1&after=2");
+    assert_eq!(diff["same_bins"], true, "{diff}");
+    assert!(diff["columns"][0]["measures"][0]["effect"].as_f64().is_some(), "{diff}");
+    assert_eq!(seen.get("/monitors/bike-demand/baselines/diff?before=1&after=2").0, 200);
+    let audit = seen.json("/api/v1/audit?limit=100")["items"].clone();
+    let entry = |action: &str| {
+        let found = audit.as_array().unwrap().iter().find(|entry| entry["action"] == action);
+        found.unwrap_or_else(|| panic!("{action} in {audit}")).clone()
+    };
+    assert_eq!(entry("alert.acknowledge")["actor"], "on-call");
+    assert_eq!(
+        entry("alert.acknowledge")["detail"],
+        json!({ "before": "firing", "after": "acknowledged", "comment": "mine" })
+    );
+    assert_eq!(entry("alert.judge")["detail"], json!({ "before": null, "after": "false_alarm" }));
+    assert_eq!(entry("baseline.add")["actor"], "platform");
+    assert_eq!(entry("baseline.activate")["detail"], json!({ "before": 2, "after": 1 }));
+    assert_eq!(entry("silence.add")["actor"], "on-call");
+
+    people_log_in(&guarded);
+    // A reload does not open what others reach, even when the file says now that they do not.
+    world.edit("b.toml", "listen = \"0.0.0.0:", "listen = \"127.0.0.1:");
+    world.edit("b.toml", &tokens, "");
+    b.signal("HUP");
+    b.wait_for_log("there are no tokens any more", 20);
+    assert_eq!(guarded.get("/api/v1/monitors").0, 401);
+    assert_eq!(b.stop(), Some(0));
+}
+
+/// With a browser: the first page leads to the form, the form to the page that was wanted, and changes need our own pages.
+fn people_log_in(guarded: &Seen<'_>) {
+    let (status, headers, _) = guarded.answer(Method::GET, "/alerts?all=1", &[], None);
+    assert_eq!((status.as_u16(), headers["location"].to_str().unwrap()), (303, "/login?next=%2Falerts%3Fall%3D1"));
+    let origin = guarded.base.as_str();
+    let login = |token: &str, origin: &str| {
+        guarded.world.runtime.block_on(async {
+            let answer = guarded
+                .client
+                .post(format!("{}/login", guarded.base))
+                .header("origin", origin)
+                .form(&[("token", token), ("next", "/alerts?all=1")])
+                .send()
+                .await
+                .unwrap();
+            (answer.status().as_u16(), answer.headers().clone())
+        })
+    };
+    assert_eq!(login("on-call-wrong-wrong-wrong", origin).0, 401);
+    assert_eq!(login("on-call-0123456789abcdef", "https://evil.example").0, 403);
+    let (status, headers) = login("on-call-0123456789abcdef", origin);
+    assert_eq!((status, headers["location"].to_str().unwrap()), (303, "/alerts?all=1"));
+    let cookie = headers["set-cookie"].to_str().unwrap();
+    for wanted in ["__Host-driftd_session=", "HttpOnly", "SameSite=Lax", "Path=/;", "Secure"] {
+        assert!(cookie.contains(wanted), "{cookie}");
+    }
+    assert_eq!(headers["strict-transport-security"], "max-age=31536000");
+    assert!(!cookie.contains("0123456789abcdef"), "a cookie is not the token");
+    let session = cookie.split(';').next().unwrap();
+    let (status, page) = guarded.ask(Method::GET, "/alerts?all=1", &[("cookie", session)], None);
+    assert!(status == 200 && page.contains("on-call · operator"), "{page}");
+    let silence = guarded.json_with("/api/v1/silences", session)[0]["id"].as_str().unwrap().to_owned();
+    let end = format!("/silences/{silence}/end");
+    let evil = [("cookie", session), ("origin", "https://evil.example")];
+    assert_eq!(guarded.ask(Method::POST, &end, &evil, None).0, 403);
+    assert_eq!(guarded.ask(Method::POST, &end, &[("cookie", session)], None).0, 403, "no origin");
+    assert_eq!(guarded.ask(Method::POST, &end, &[("cookie", session), ("origin", origin)], None).0, 303);
+    assert_eq!(guarded.json_with("/api/v1/silences", session), json!([]));
+    let forged = session.replacen('.', ".9", 1);
+    assert_eq!(guarded.ask(Method::GET, "/alerts", &[("cookie", &forged)], None).0, 303);
+}
