@@ -80,9 +80,9 @@ pub enum ChangeReason {
     WindowAmended,
     /// Somebody said so.
     ByPerson,
-    /// The monitor, rule or column is not configured any more.
+    /// The monitor, rule or column is no longer configured.
     RuleRemoved,
-    /// The version or segment has no records any more, while others of the monitor have some.
+    /// The version or segment has no more records, while others of the monitor have some.
     NoMoreRecords,
 }
 

@@ -378,7 +378,7 @@ impl AlertState {
         Some(AlertChange { id, kind, reason, severity, since, windows: drifting, judged })
     }
 
-    /// Drops windows that can decide nothing any more.
+    /// Drops windows that can no longer decide anything.
     fn forget(&mut self, policy: AlertPolicy) {
         let quiet = quiet_windows_needed(policy, self.flaps);
         let kept = (policy.of.max(quiet).max(policy.flap_windows + 1) as usize).min(MAX_HISTORY);

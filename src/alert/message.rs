@@ -75,7 +75,7 @@ pub struct Decision {
 /// What is decided about one group.
 #[derive(Debug, Default)]
 pub struct GroupDecision {
-    /// What keeps an alert from being told, where that changed; none when nothing does any more.
+    /// What keeps an alert from being told, where that changed; none when nothing does now.
     pub suppressions: Vec<(Uuid, Severity, Option<Suppression>)>,
     /// What is told of alerts.
     pub told: Vec<(Uuid, Told)>,

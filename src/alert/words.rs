@@ -26,7 +26,7 @@ impl AlertView {
                     .to_owned()
             }
             "rule_removed" => {
-                "ended without a verdict: its monitor, rule or column is not configured any more".to_owned()
+                "ended without a verdict: its monitor, rule or column is no longer configured".to_owned()
             }
             "by_person" => {
                 format!("resolved by {}{}", self.resolved_by.as_deref().unwrap_or("a person"), self.said())

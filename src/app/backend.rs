@@ -37,7 +37,7 @@ pub(super) struct Shown {
     pub(super) store: Store,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: SourceCommands,
-    /// How long a reader may be silent before it says nothing any more, in microseconds.
+    /// How long a reader may be silent before it is no longer believed, in microseconds.
     pub(super) reader_timeout: i64,
 }
 
@@ -65,7 +65,7 @@ fn failure(error: StoreError) -> Failure {
 }
 
 fn bad_cursor() -> Failure {
-    Failure::Invalid("`cursor` is not one of ours".to_owned())
+    Failure::Invalid("invalid `cursor`: pass the `next` of the answer before".to_owned())
 }
 
 /// A cursor of two parts.
@@ -81,7 +81,7 @@ fn number(part: &Part) -> Answer<Option<i64>> {
 
 /// PostgreSQL's text cannot hold a NUL, so nothing there is called so.
 fn clean(text: &str) -> Answer<()> {
-    if text.contains('\0') { Err(Failure::Invalid("names have no NUL in them".to_owned())) } else { Ok(()) }
+    if text.contains('\0') { Err(Failure::Invalid("names must not contain NUL".to_owned())) } else { Ok(()) }
 }
 
 impl Shown {

@@ -143,7 +143,7 @@ impl App {
         });
         let interval = micros(settings.daemon.checkpoint.interval);
         let judge_interval = micros(settings.daemon.checkpoint.judge_interval);
-        // A reader that missed several checkpoints says nothing about its partitions any more.
+        // A reader that missed several checkpoints is taken to say nothing about its partitions.
         let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(2).saturating_add(2_000_000);
         let shown = backend::Shown {
             store: store.clone(),
@@ -261,7 +261,7 @@ async fn reload_loop(
             request = requests.recv() => request,
         };
         let Some(reply) = request else {
-            // Nobody can ask any more; that is no reason to end.
+            // Nobody can ask now; that is no reason to end.
             stop.cancelled().await;
             return Ok(());
         };
@@ -294,9 +294,11 @@ async fn reload(
         .map_err(|error| error.to_string())?;
     // The listener stays where it was bound, whatever the file says now.
     if !shared.is_private() && settings.daemon.http.tokens.is_empty() {
-        return Err("the listener is not on a loopback address, and there are no tokens any more: whoever reaches it could do \
+        return Err(
+            "the listener is not on a loopback address, and the tokens are gone: anyone who reaches it could do \
                     everything\nhint: keep `[[http.tokens]]`, or restart with `http.listen` on 127.0.0.1"
-            .to_owned());
+                .to_owned(),
+        );
     }
     let options = source_options(&settings).map_err(|error| error.to_string())?;
     let producer = Producer::new(&options).map_err(|error| error.to_string())?;

@@ -46,7 +46,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
     }
 }
 
-/// Ends the alerts of monitors that no daemon has any more: nothing else would, and they would be told again and again.
+/// Ends the alerts of monitors that no daemon has now: nothing else would, and they would be told again and again.
 async fn end_removed(
     store: &Store,
     shared: &Shared,
@@ -62,7 +62,7 @@ async fn end_removed(
             continue;
         }
         let ended = store.end_alerts_of(&monitor).await?;
-        tracing::info!(%monitor, ended, "alerts of a monitor that is not configured any more have ended");
+        tracing::info!(%monitor, ended, "alerts of a monitor that is no longer configured have ended");
         shared.alerts.notify_waiters();
     }
     Ok(())

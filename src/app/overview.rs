@@ -98,8 +98,8 @@ fn summary(
         MonitorState::Warn => "There is a warning".to_owned(),
         MonitorState::Drift => "Drift".to_owned(),
         MonitorState::Trouble => "Not everything can be read".to_owned(),
-        MonitorState::NoData if rows.is_none() => "No record came yet".to_owned(),
-        MonitorState::NoData => "No record comes any more".to_owned(),
+        MonitorState::NoData if rows.is_none() => "No records received yet".to_owned(),
+        MonitorState::NoData => "Records have stopped coming".to_owned(),
         MonitorState::NoBaseline => {
             "Windows are counted and not judged: there is no baseline to compare them with".to_owned()
         }

@@ -72,7 +72,7 @@ async fn stay_alive(shared: &Shared, reloads: &mut mpsc::Receiver<ReloadRequest>
                 // Whoever asked may have gone.
                 let _asker_gone = request.send(Err(why.to_owned()));
             }
-            // Nobody can ask any more.
+            // Nobody can ask now.
             Ok(None) => tokio::time::sleep(Duration::from_secs(1)).await,
             Err(_) => {}
         }

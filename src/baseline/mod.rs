@@ -24,7 +24,7 @@ use crate::window::WHOLE;
 
 /// Beyond this many values of a column, bins are placed by a uniform sample of them; counts stay exact.
 const MAX_VALUES: usize = 4_000_000;
-/// Beyond this many distinct categories of a column, new ones are not collected any more.
+/// Beyond this many distinct categories of a column, new ones are no longer collected.
 const MAX_DISTINCT: usize = 1_000_000;
 
 /// The distributions of a baseline, for the whole and for each segment, on one binning set.

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     baseline: PathBuf,
     /// What is compared: this week.
     window: PathBuf,
-    /// One bin a distinct value: statistics and p-values of the samples themselves. Holds every distinct value in memory.
+    /// One bin per distinct value: statistics and p-values of the samples themselves. Holds every distinct value in memory.
     #[arg(long)]
     exact: bool,
     /// The bins, smoothing, measures, limits and rule of another tool: evidently, nannyml, tfdv, deequ, azure, mlrun,

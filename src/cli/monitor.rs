@@ -67,7 +67,7 @@ fn the_only_one(settings: &Settings) -> Result<&Monitor, CliError> {
     match settings.monitors.as_slice() {
         [monitor] => Ok(monitor),
         [] => Err(CliError::Failed(format!(
-            "no monitor is configured\nhint: put one file a monitor into {}, or name a file by --monitor",
+            "no monitor is configured\nhint: put one file per monitor into {}, or name a file by --monitor",
             settings.path.parent().unwrap_or(Path::new(".")).join("monitors.d").display()
         ))),
         _ => Err(CliError::Failed(format!("which monitor?\nhint: --monitor NAME; {}", known(settings)))),

@@ -19,7 +19,7 @@ pub(super) enum Command {
     },
     /// Move positions, or set newest event times back. Says what it will do, and does it with --yes.
     Reset(Reset),
-    /// Forget a topic that does not exist any more, so that windows stop waiting for it.
+    /// Forget a topic that no longer exists, so that windows stop waiting for it.
     Forget {
         /// The topic.
         topic: String,
@@ -81,7 +81,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             }
             if !yes {
                 say_lines(format!(
-                    "this forgets the positions of topic `{}`, and windows do not wait for it any more; what was counted stays\nhint: \
+                    "this forgets the positions of topic `{}`, and windows no longer wait for it; what was counted stays\nhint: \
                      --yes does it",
                     plain(&topic)
                 ));

@@ -30,7 +30,7 @@ pub struct CompareSpec {
     pub judge: JudgeSpec,
     /// How fine the bins of the baseline are.
     pub build: BuildOptions,
-    /// One bin a distinct value instead.
+    /// One bin per distinct value instead.
     pub exact: bool,
     /// Another tool's numbers and verdicts instead, of these measures or, when there are none, of those it chooses.
     pub preset: Option<(Preset, Vec<Measure>)>,

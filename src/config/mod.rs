@@ -328,8 +328,10 @@ fn read_monitors(
     };
     files.sort();
     if files.is_empty() && problems.is_empty() {
-        warnings
-            .push(format!("no monitor is configured\nhint: put one file a monitor into {}", directory.display()));
+        warnings.push(format!(
+            "no monitor is configured\nhint: put one file per monitor into {}",
+            directory.display()
+        ));
     }
     let mut monitors: Vec<Monitor> = Vec::new();
     // Of the monitors with mistakes as well: all mistakes are said at once.

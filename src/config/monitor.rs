@@ -1,4 +1,4 @@
-//! `monitors.d/*.toml`: what is watched, one file a monitor.
+//! `monitors.d/*.toml`: what is watched, one file per monitor.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

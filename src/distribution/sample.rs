@@ -35,7 +35,7 @@ pub fn sample_hashes(origin: RowOrigin<'_>, offsets: &[i64]) -> Vec<u64> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordSample {
     size: usize,
-    /// Hashes at or above it cannot belong to the sample any more.
+    /// Hashes at or above it can no longer belong to the sample.
     threshold: u64,
     rows: Option<RecordBatch>,
 }
@@ -79,7 +79,7 @@ impl RecordSample {
         Self { size, threshold: if size == 0 { 0 } else { threshold }, rows: None }
     }
 
-    /// Hashes at or above it cannot belong to the sample any more.
+    /// Hashes at or above it can no longer belong to the sample.
     #[must_use]
     pub fn threshold(&self) -> u64 {
         self.threshold

@@ -164,7 +164,7 @@ impl Context {
         }
         drop(started);
         // A pause outlives the assignment in the client: what is paused when it goes would stand still for ever when it
-        // comes back. What is read again by resuming belongs to nobody any more, and is dropped.
+        // comes back. What is read again by resuming belongs to nobody now, and is dropped.
         if list.count() > 0
             && let Err(error) = consumer.resume(&list)
         {

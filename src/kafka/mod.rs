@@ -199,7 +199,7 @@ pub enum SourceEvent {
     Revoked {
         /// Which.
         partitions: Vec<Partition>,
-        /// They are gone already: nothing can be stored for them any more.
+        /// They are gone already: nothing can be stored for them now.
         lost: bool,
         /// Drop it when done.
         done: std::sync::mpsc::Sender<()>,

@@ -183,7 +183,7 @@ impl Poller<'_> {
         match command {
             Command::Subscribe(topics) => {
                 if self.subscription.want(topics) {
-                    tracing::debug!("other topics are subscribed to as soon as the place in the group is steady");
+                    tracing::debug!("other topics are joined as soon as the place in the group is steady");
                 }
             }
             Command::Start(positions, generation) => self.start(positions, generation),
@@ -216,8 +216,13 @@ impl Poller<'_> {
 
     fn subscribe(&mut self) {
         let steady = || self.consumer.context().steady();
+        let again = self.subscription.has_begun();
         let Some(topics) = self.subscription.due(steady, Instant::now()) else { return };
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        if again {
+            tracing::debug!(?names, "leaving the group, to join it with other topics");
+            self.consumer.unsubscribe();
+        }
         if let Err(error) = self.consumer.subscribe(&names) {
             tracing::error!(%error, ?names, "cannot subscribe");
         }

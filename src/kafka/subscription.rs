@@ -1,8 +1,10 @@
 //! What the client is told to read, and when it may be told again.
 //!
 //! While a client without a place in its group waits for metadata or for the group's answer, librdkafka ends the process
-//! when it is told to subscribe again (an assertion in `rd_kafka_cgrp_modify_subscription`). In every other state it takes
-//! the change or puts it off. So a change waits until the client's own statistics say that its place in the group is steady.
+//! when its subscription is changed (an assertion in `rd_kafka_cgrp_modify_subscription`), and nobody can know whether it
+//! still has its place: statistics are a second old. So a subscription is never changed: the client leaves its group and
+//! joins it again with other topics, which is right in every state. That gives all of its partitions back for some
+//! seconds, so it waits until the statistics say that the place in the group is steady.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,11 @@ impl Subscription {
         let known = self.told.as_ref().is_some_and(|(told, _)| *told == topics);
         self.waiting = (!known).then_some(topics);
         self.waiting.is_some() && self.told.is_some()
+    }
+
+    /// Whether the client was told anything: it has to leave its group then, before it is told again.
+    pub(super) fn has_begun(&self) -> bool {
+        self.told.is_some()
     }
 
     /// What the client has to be told now, if anything; it counts as told. `steady` is when the client's place in the group

@@ -1,7 +1,7 @@
 //! Both sides of a numeric column as counts of increasing values: what tests on samples read.
 
 /// Increasing values, and how often the baseline and the window hold each. A sample is the special case of one
-/// entry a distinct value; counts on bins give one entry a bin, so values of one bin count as ties.
+/// entry per distinct value; counts on bins give one entry per bin, so values of one bin count as ties.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Points {
     values: Vec<f64>,

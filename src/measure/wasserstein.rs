@@ -23,7 +23,7 @@ pub fn wasserstein_of_points(points: &Points) -> Option<f64> {
 ///
 /// Between two cuts the values of a side are spread evenly around their mean, which is known exactly: over the whole bin
 /// when it is the middle, close to an end when they lie beside it. Beyond the open ends the sums of the values give the
-/// area. With one bin a distinct value the result equals the sample formula. `None`
+/// area. With one bin per distinct value the result equals the sample formula. `None`
 /// when one side has no value or the column has no cuts.
 #[must_use]
 pub fn wasserstein(pair: &Pair<'_>) -> Option<f64> {

@@ -184,7 +184,7 @@ impl Replay {
         self.close(false)
     }
 
-    /// Says that a file is at its end: nothing waits for it any more.
+    /// Says that a file is at its end: nothing waits for it now.
     ///
     /// # Errors
     /// As [`Self::feed`].

@@ -295,7 +295,7 @@ fn a_retraining_is_asked_for_after_as_many_windows_as_the_policy_says() {
     assert_eq!(asked(after(70), |_| (), &moved), Some(69));
     assert_eq!(asked(after(71), |_| (), &moved), None);
     let records = |records| RetrainPolicy { min_records: records, ..RetrainPolicy::default() };
-    assert_eq!(asked(records(200 * 55), |_| (), &moved), Some(54), "200 records a window");
+    assert_eq!(asked(records(200 * 55), |_| (), &moved), Some(54), "200 records per window");
     // Windows that drift by the rule count, not those that the rule over columns calls drifting.
     assert_eq!(asked(after(3), by_column, "mmmmmm"), Some(2));
     // And those alone of the alert that asks: the quiet one in between is forgiven, and does not count.

@@ -21,7 +21,7 @@ pub struct ReplayReport {
     pub format: u32,
     /// The files that were replayed.
     pub inputs: Vec<String>,
-    /// One entry a monitor, in the order they were given.
+    /// One entry per monitor, in the order they were given.
     pub monitors: Vec<MonitorReport>,
     /// Where several monitors differ; none of a single one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub struct DifferentWindow {
     pub version: String,
     /// `*` for the whole.
     pub segment: String,
-    /// One entry a monitor, in the order of the monitors; none where a monitor has no such window.
+    /// One entry per monitor, in the order of the monitors; none where a monitor has no such window.
     pub monitors: Vec<Option<WindowOutcome>>,
 }
 

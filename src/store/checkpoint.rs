@@ -79,7 +79,7 @@ pub struct Fence {
     pub partition: Partition,
     /// Where the reader had begun.
     pub base: i64,
-    /// The stored position; `None` when the partition is not known any more.
+    /// The stored position; `None` when the partition is no longer known.
     pub stored: Option<i64>,
     /// Whether somebody reset it by hand.
     pub is_reset: bool,

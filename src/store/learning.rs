@@ -13,7 +13,7 @@ use crate::binning::BinningSet;
 use crate::record::ModelSchema;
 use crate::view::SegmentWithoutBaseline;
 
-/// Windows of others after which a segment sends no records any more.
+/// Windows of others after which a segment sends no more records.
 const SILENT_WINDOWS: i32 = 20;
 /// Segments that are named at most.
 const MOST: i64 = 100;

@@ -204,7 +204,7 @@ pub(super) async fn reading(connection: &mut Session, monitor: &str) -> Result<R
 
 /// Columns that have no valid value, or hardly one, in the records counted lately.
 async fn unreadable(connection: &mut Session, monitor: &str) -> Result<Vec<UnreadableColumn>, sqlx::Error> {
-    // What is not configured any more is not updated any more.
+    // What is no longer configured is no longer updated.
     let rows = sqlx::query(
         "select column_name, path, rows, present, nulls, missing, wrong, nearest from column_note
          where monitor = $1

@@ -262,7 +262,7 @@ impl Store {
         transaction.commit().await.map_err(failed("commit switching a receiver off"))
     }
 
-    /// Whether a receiver is switched off. One that is configured anew is not any more.
+    /// Whether a receiver is switched off. Configuring it anew switches it on again.
     ///
     /// # Errors
     /// When the database is away.

@@ -88,7 +88,7 @@ impl Store {
     /// When the database is away.
     pub async fn claim(&self, partitions: &[Partition]) -> Result<HashMap<Partition, Claim>, StoreError> {
         let (topics, numbers) = columns(partitions);
-        // What the last reader knew of the end of the log is not known any more.
+        // What the last reader knew of the end of the log is no longer known.
         let rows = sqlx::query(
             "with claimed as (
                  update source_partition p set quiet_since = null, checked_at = null, claimed_at = now()
@@ -215,7 +215,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes which of these topics do not exist any more, and which exist again.
+    /// Notes which of these topics no longer exist, and which exist again.
     ///
     /// # Errors
     /// When the database is away.
@@ -223,7 +223,7 @@ impl Store {
         sqlx::query(
             "update source_partition set
                     fault = case when topic = any($2) then 'deleted' end,
-                    fault_detail = case when topic = any($2) then 'the topic does not exist any more' end,
+                    fault_detail = case when topic = any($2) then 'the topic no longer exists' end,
                     fault_since = case when topic = any($2) then now() end
              where topic = any($1) and (fault = 'deleted') is distinct from (topic = any($2))
                and (fault is null or fault = 'deleted') and (topic = any($2) or fault = 'deleted')",
@@ -275,7 +275,7 @@ impl Store {
     }
 
     /// What the watermark of a monitor is made of. A reader that has been silent for longer than
-    /// `reader_timeout` microseconds says nothing about its partition any more.
+    /// `reader_timeout` microseconds is taken to say nothing about its partition.
     ///
     /// # Errors
     /// When the database is away.

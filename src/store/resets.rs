@@ -62,7 +62,7 @@ impl Store {
     /// from there. Offsets that are skipped by it are remembered as never read.
     ///
     /// # Errors
-    /// When the database is away, or the position is not `from` any more.
+    /// When the database is away, or the position is no longer `from`.
     pub async fn reset_position(
         &self,
         partition: &Partition,

@@ -24,7 +24,7 @@ pub enum LogFormat {
     Auto,
     /// For people.
     Text,
-    /// A JSON object a line.
+    /// one JSON object per line.
     Json,
     /// The systemd journal.
     Journald,

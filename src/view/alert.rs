@@ -75,12 +75,12 @@ impl HistoryEntry {
             "did_not_persist" => "too few drifting windows",
             "window_amended" => "a window was judged again",
             "by_person" => "",
-            "rule_removed" => "it is not configured any more",
+            "rule_removed" => "it is no longer configured",
             "no_more_records" => "no more records",
             other => &other.replace('_', " "),
         };
         match (self.kind.as_str(), self.reason.as_str()) {
-            ("held", "released") => "not held back any more".to_owned(),
+            ("held", "released") => "no longer held back".to_owned(),
             ("held", _) => format!("held back: {why}"),
             (kind, _) if why.is_empty() => kind.replace('_', " "),
             (kind, _) => format!("{}: {why}", kind.replace('_', " ")),

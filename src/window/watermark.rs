@@ -108,7 +108,7 @@ impl Progress {
         Some(if self.all_stand_still(&behind) { leading.max(overdue) } else { leading })
     }
 
-    /// How long after its end a window is waited for when no event time moves any more.
+    /// How long after its end a window is waited for when event times have stopped moving.
     fn patience_by_clock(&self) -> i64 {
         let Timing { out_of_orderness, idle_after, max_close_delay, .. } = self.timing;
         out_of_orderness.saturating_add(idle_after).saturating_add(max_close_delay)

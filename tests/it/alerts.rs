@@ -189,7 +189,7 @@ fn silences_and_people_keep_alerts_quiet_and_their_end_lets_them_speak() {
     // Alerts of this kind have no state behind them, so people cannot act on them; real ones are tried with a daemon.
     let id = Uuid::from_u128(1);
     let refused = runtime.block_on(desk.store.act_on_alert(id, AlertAction::Acknowledge, "ada", ""));
-    assert!(refused.unwrap_err().to_string().contains("has no state any more"));
+    assert!(refused.unwrap_err().to_string().contains("no longer has a state"));
     let found = runtime.block_on(desk.store.alerts(&AlertFilter::default(), 10)).unwrap();
     assert_eq!((found.len(), found[0].state.as_str()), (1, "firing"));
 }
@@ -303,7 +303,7 @@ fn a_message_is_not_given_up_untried_after_days_without_a_daemon() {
     };
     look("mail");
     assert_eq!(desk.number("select count(*) from notification where status = 'pending'"), 1);
-    // Nobody delivers to a receiver that is not configured any more.
+    // Nobody delivers to a receiver that is no longer configured.
     look("chat");
     assert_eq!(desk.number("select count(*) from notification where status = 'dead'"), 1);
     // What is asked for again is tried again, however old it is.

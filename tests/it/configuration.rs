@@ -179,7 +179,7 @@ fn a_listener_that_others_reach_needs_tokens_and_is_told_to_encrypt() {
     };
     let refused = load("").unwrap_err().to_string();
     assert!(
-        refused.contains("is not a loopback address, and whoever reaches it could do everything"),
+        refused.contains("is not a loopback address, and anyone who reaches it could do everything"),
         "{refused}"
     );
     let token = "[[http.tokens]]\nname = \"me\"\nrole = \"admin\"\ntoken = \"0123456789abcdefghij\"\n";

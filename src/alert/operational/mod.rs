@@ -174,7 +174,7 @@ impl OperationalRule {
                  (driftd baseline build). `driftd status` names all of them."
             }
             Self::DeadDeliveries => {
-                "Mend the receiver (driftd notify test RECEIVER), then send again what was given up (driftd alerts replay)."
+                "Fix the receiver (driftd notify test RECEIVER), then send again what was given up (driftd alerts replay)."
             }
             Self::RetrainingUnanswered => {
                 "Look at the training system; driftd retraining show ID says what was asked."

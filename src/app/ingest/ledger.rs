@@ -81,7 +81,7 @@ pub(super) struct Received {
 pub(super) enum Handling {
     /// They are counted.
     Count,
-    /// They are dropped: they were read before everything became void, or of a partition that is not read any more.
+    /// They are dropped: they were read before everything became void, or of a partition that is no longer read.
     Drop,
     /// They were counted before. Everything is void then.
     Repeated,
@@ -240,7 +240,7 @@ impl Ledger {
         for PositionMove { partition, base, next, anchor, .. } in moves {
             let assigned = self.partitions.get_mut(&partition);
             if let Some(position) = assigned.and_then(|assigned| {
-                // What is read again is not stopped any more.
+                // What is read again is no longer stopped.
                 assigned.stopped = assigned.stopped.filter(|_| next == base);
                 assigned.position.as_mut()
             }) {

@@ -196,7 +196,7 @@ impl Ingest {
     }
 
     /// Looks positions and pins up in the background; the answer comes as [`LookedUp`]. Partitions of topics that no monitor
-    /// reads any more are left alone until the group takes them back: reading them would move their positions past records
+    /// reads now are left alone until the group takes them back: reading them would move their positions past records
     /// that nobody counted.
     fn look_up(&self, mut partitions: Vec<Partition>) {
         partitions.retain(|partition| is_read(&self.monitors, &partition.topic));
@@ -375,7 +375,7 @@ impl Ingest {
         if self.ledger.stop(&partition, Instant::now()) {
             tracing::error!(
                 %partition, %detail,
-                "the partition is not read any more\nhint: `driftd positions reset {partition} --to earliest` goes on with what is there now"
+                "the partition is no longer read\nhint: `driftd positions reset {partition} --to earliest` goes on with what is there now"
             );
         }
         // What was counted of it until now is true.

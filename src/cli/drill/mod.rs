@@ -161,7 +161,7 @@ fn conclude(
     )))
 }
 
-/// Says what happened: a JSON object a line for programs, otherwise in words.
+/// Says what happened: one JSON object per line for programs, otherwise in words.
 fn step(event: &serde_json::Value, words: &str) {
     if as_json() {
         say_json_line(event);

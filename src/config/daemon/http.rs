@@ -79,7 +79,9 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
                 section
                     .problem(
                         "listen",
-                        format!("`{text}` is not a loopback address, and whoever reaches it could do everything"),
+                        format!(
+                            "`{text}` is not a loopback address, and anyone who reaches it could do everything"
+                        ),
                     )
                     .hint("add `[[http.tokens]]`, or bind to 127.0.0.1"),
             );

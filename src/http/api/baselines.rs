@@ -27,7 +27,8 @@ pub(super) async fn list(
     let part = listing.part()?;
     let mut baselines = backend.baselines(&monitor).await?;
     if let Some(cursor) = &part.cursor {
-        let last: i32 = cursor.parse().map_err(|_| Problem::bad("`cursor` is not one of ours"))?;
+        let last: i32 =
+            cursor.parse().map_err(|_| Problem::bad("invalid `cursor`: pass the `next` of the answer before"))?;
         baselines.retain(|baseline| baseline.version < last);
     }
     Ok(Json(Page::cut(baselines, part.limit, |baseline| baseline.version.to_string())))

@@ -67,7 +67,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         (table("History", &history(detail)))
         h2 { "Messages" }
         @if detail.deliveries.is_empty() {
-            p.soft { "Nobody was told yet." }
+            p.soft { "No message has been sent yet." }
         } @else {
             (table("Messages", &messages(detail)))
         }
@@ -116,8 +116,8 @@ fn capitalised(text: &str) -> String {
 
 fn judged_words(judged: Judged) -> &'static str {
     match judged {
-        Judged::Real => "People found that something was the matter.",
-        Judged::FalseAlarm => "People found that it was a false alarm.",
+        Judged::Real => "Judged a real problem.",
+        Judged::FalseAlarm => "Judged a false alarm.",
     }
 }
 
@@ -152,13 +152,13 @@ fn actions(detail: &AlertDetail) -> Markup {
     let alert = &detail.alert;
     let id = alert.view.id;
     html! {
-        h2 { "Do something" }
+        h2 { "Actions" }
         div.forms {
             @if alert.state == "firing" {
                 form method="post" action=(format!("/alerts/{id}/acknowledge")) {
                     fieldset {
                         legend { "Acknowledge" }
-                        p.soft { "You work on it: nobody is told again unless it becomes worse." }
+                        p.soft { "You are working on it: no further messages are sent unless it becomes worse." }
                         label for="ack-comment" { "Comment" }
                         input type="text" id="ack-comment" name="comment" maxlength="1000";
                         button { "Acknowledge" }
@@ -168,8 +168,8 @@ fn actions(detail: &AlertDetail) -> Markup {
             form method="post" action=(format!("/alerts/{id}/resolve")) {
                 fieldset {
                     legend { @if alert.is_over() { "What was it?" } @else { "Resolve" } }
-                    @if !alert.is_over() { p.soft { "It is over; the next drifting window begins a new alert." } }
-                    label.choice { input type="radio" name="judged" value="real" checked[alert.judged == Some(Judged::Real)]; "Something was the matter" }
+                    @if !alert.is_over() { p.soft { "The problem is over: the next drifting window opens a new alert." } }
+                    label.choice { input type="radio" name="judged" value="real" checked[alert.judged == Some(Judged::Real)]; "A real problem" }
                     label.choice { input type="radio" name="judged" value="false_alarm" checked[alert.judged == Some(Judged::FalseAlarm)]; "A false alarm" }
                     label for="resolve-comment" { "Comment" }
                     input type="text" id="resolve-comment" name="comment" maxlength="1000";
@@ -180,7 +180,7 @@ fn actions(detail: &AlertDetail) -> Markup {
                 form method="post" action=(format!("/alerts/{id}/silence")) {
                     fieldset {
                         legend { "Silence" }
-                        p.soft { "This rule stays quiet for this monitor, version and segment." }
+                        p.soft { "No messages about this rule for this monitor, version and segment." }
                         label for="silence-for" { "For" }
                         select id="silence-for" name="duration" {
                             option value="1h" { "1 hour" } option value="4h" selected { "4 hours" } option value="1d" { "1 day" }
@@ -228,7 +228,7 @@ fn moved(detail: &AlertDetail) -> Markup {
                 th scope="col" { "Measure" }
                 th.number.wide scope="col" { "Effect" }
                 th.number.wide scope="col" { "Limit" }
-                th scope="col" { "From, to" }
+                th scope="col" { "Before, after" }
             }
         }
         tbody {
@@ -283,7 +283,7 @@ fn history(detail: &AlertDetail) -> Markup {
                 th scope="col" { "Severity" }
                 th scope="col" { "Who" }
                 th.wide scope="col" { "Window" }
-                th scope="col" { "In words" }
+                th scope="col" { "Details" }
             }
         }
         tbody {
@@ -326,7 +326,7 @@ fn messages(detail: &AlertDetail) -> Markup {
                 th scope="col" { "State" }
                 th.number scope="col" { "Attempts" }
                 th.wide scope="col" { "Event" }
-                th scope="col" { "How it went" }
+                th scope="col" { "Outcome" }
             }
         }
         tbody {

@@ -89,11 +89,11 @@ fn silenced(silences: &[SilenceRow], caller: &Caller) -> Markup {
     html! {
         thead {
             tr {
-                th scope="col" { "What is quiet" }
+                th scope="col" { "Silenced" }
                 th scope="col" { "Until" }
                 th scope="col" { "Who" }
                 th scope="col" { "Why" }
-                @if may_operate(caller) { th scope="col" data-fixed="" { "End it" } }
+                @if may_operate(caller) { th scope="col" data-fixed="" { "End" } }
             }
         }
         tbody {

@@ -30,7 +30,7 @@ fn content(monitor: &str, detail: &MonitorDetail, baselines: &[BaselineSummary],
     html! {
         (trail(&[("/", "Monitors"), (&monitor_at(monitor), monitor)], "Baselines"))
         h1 { "Baselines of " (monitor) }
-        p.soft { "What windows are compared with. A window stays with the baseline that was active when it opened." }
+        p.soft { "What windows are compared with. A window is compared with the baseline that was active when it opened." }
         @if baselines.is_empty() {
             p.status.no_baseline { "There is none: windows are counted, not judged." }
             p { "Build one from training data with " code { "driftd baseline build" } ", or from closed windows below." }
@@ -47,7 +47,7 @@ fn rows(at: &str, baselines: &[BaselineSummary], caller: &Caller) -> Markup {
         thead {
             tr {
                 th scope="col" { "Version" }
-                th scope="col" { "Where it came from" }
+                th scope="col" { "Source" }
                 th.number scope="col" { "Records" }
                 th scope="col" { "Stored" }
                 th scope="col" data-fixed="" { "In use" }
@@ -96,7 +96,7 @@ fn make(at: &str, detail: &MonitorDetail) -> Markup {
     let last = detail.series.first().map(|series| series.last_start.clone()).unwrap_or_default();
     let first = detail.series.iter().map(|series| series.first_start.as_str()).min().unwrap_or_default();
     html! {
-        h2 { "Make one from closed windows" }
+        h2 { "Build a baseline from closed windows" }
         div.forms {
             form method="post" action=(at) {
                 fieldset {

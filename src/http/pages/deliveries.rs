@@ -119,7 +119,7 @@ pub(super) async fn show(State(backend): State<Shared>, Named(delivery): Named<U
         h2 { "Attempts" }
         @if detail.attempts.is_empty() { p.soft { "None yet." } } @else {
             (table("Attempts", &html! {
-                thead { tr { th scope="col" { "When" } th.number scope="col" { "Attempt" } th scope="col" { "How it ended" } th scope="col" { "In words" } } }
+                thead { tr { th scope="col" { "When" } th.number scope="col" { "Attempt" } th scope="col" { "Outcome" } th scope="col" { "Details" } } }
                 tbody {
                     @for attempt in &detail.attempts {
                         tr { th scope="row" { (time(&attempt.at)) } td.number { (attempt.attempt) } td { (attempt.outcome.replace('_', " ")) } td.words { (attempt.detail) } }

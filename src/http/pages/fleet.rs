@@ -74,7 +74,7 @@ fn content(monitors: &[MonitorView], boards: &HashMap<String, ScoreBoard>) -> Ma
         h1 { "Monitors" }
         @if monitors.is_empty() {
             p.status.waiting { "No monitor is configured, and nothing was counted yet." }
-            p { "Put one file a monitor into " code { "monitors.d" } " beside " code { "driftd.toml" } " and reload the daemon." }
+            p { "Put one file per monitor into " code { "monitors.d" } ", next to " code { "driftd.toml" } ", and reload the daemon." }
         } @else {
             (hatching())
             p.status.(worst(monitors).as_str()) { (sentence(monitors)) }

@@ -59,7 +59,7 @@ fn form(next: &str, wrong: Option<&str>) -> Response {
                     label for="token" { "Token" }
                     input type="password" id="token" name="token" required autocomplete="current-password" autofocus;
                     button { "Log in" }
-                    p.soft { "Whoever runs driftd gives out tokens: " code { "[[http.tokens]]" } " of its configuration." }
+                    p.soft { "The operator of this driftd gives out tokens: " code { "[[http.tokens]]" } " in its configuration." }
                 }
             }
         }

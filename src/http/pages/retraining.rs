@@ -96,7 +96,7 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
         }
         h2 { "History" }
         (table("History", &html! {
-            thead { tr { th scope="col" { "When" } th scope="col" { "State" } th scope="col" { "Who" } th scope="col" { "In words" } } }
+            thead { tr { th scope="col" { "When" } th scope="col" { "State" } th scope="col" { "Who" } th scope="col" { "Details" } } }
             tbody {
                 @for change in detail.history.iter().rev() {
                     tr { th scope="row" { (time(&change.at)) } td { (change.state) } td { (change.actor) } td.words { (change.detail) } }

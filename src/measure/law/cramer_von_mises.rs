@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 /// The chance that the limiting statistic exceeds a value: Csörgő and Faraway (1996), equation 1.3, to about 1e-15
-/// *absolute*. Beyond 6, where that is no digit any more, the leading term of the tail (Zolotarev 1961), good to some
+/// *absolute*. Beyond 6, where that is less than a digit, the leading term of the tail (Zolotarev 1961), good to some
 /// per cent.
 #[must_use]
 pub fn cramer_von_mises_limit(value: f64) -> f64 {

@@ -191,12 +191,12 @@ fn the_end_of_an_alert_says_why_and_how_bad_it_was() {
         text,
         format!("Drift of credit-score version 3 is over; it had begun 2026-11-21 13:00:00 UTC. {worst}")
     );
-    // A version that is not seen any more did not stop drifting.
+    // A version that is no longer seen did not stop drifting.
     let (subject, text) = end("no_more_records");
     assert_eq!(subject, "[resolved] credit-score version 3: drift not known: no records");
     assert!(text.contains("ended without a verdict: no records came") && !text.contains("is over"), "{text}");
     let (_, text) = end("rule_removed");
-    assert!(text.contains("not configured any more") && !text.contains("is over"), "{text}");
+    assert!(text.contains("no longer configured") && !text.contains("is over"), "{text}");
     let (_, text) = end("by_person");
     assert!(text.contains("resolved by a person"), "{text}");
 }

@@ -291,7 +291,7 @@ fn refuse_columns(head: &[u8]) -> Result<(), ReadError> {
         if regex_lite::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(&start)) {
             return Err(ReadError::Layout {
                 found: format!("one JSON document, {what}"),
-                hint: "write one object a line: to_json(path, orient=\"records\", lines=True)",
+                hint: "write one object per line: to_json(path, orient=\"records\", lines=True)",
             });
         }
     }

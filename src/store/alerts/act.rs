@@ -17,7 +17,7 @@ pub enum AlertAction {
     Acknowledge,
     /// Says that it is over.
     Resolve,
-    /// Ends it because its monitor is not configured any more: what the daemon does, in its own name.
+    /// Ends it because its monitor is no longer configured: what the daemon does, in its own name.
     Remove,
 }
 
@@ -41,7 +41,7 @@ fn refused(id: Uuid, action: AlertAction, alert: &AlertRow) -> String {
         }
         (AlertAction::Resolve, "resolved" | "cleared", _) => format!("alert {id} is over already"),
         (_, "firing" | "acknowledged", _) => {
-            format!("alert {id} has no state any more: its rule or series is gone")
+            format!("alert {id} no longer has a state: its rule or series is gone")
         }
         (AlertAction::Acknowledge, state, _) => {
             format!("alert {id} is {state}: only one that fires is acknowledged")
@@ -159,9 +159,7 @@ impl Store {
         .map_err(failed("read the alerts of a monitor that was removed"))?;
         let mut ended = 0;
         for id in open {
-            match self
-                .act_on_alert(id, AlertAction::Remove, "driftd", "its monitor is not configured any more")
-                .await
+            match self.act_on_alert(id, AlertAction::Remove, "driftd", "its monitor is no longer configured").await
             {
                 Ok(_) => ended += 1,
                 // Another daemon was faster.

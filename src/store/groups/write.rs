@@ -76,7 +76,7 @@ async fn write_suppression(
     let receiver = &group.receiver;
     let (reason, detail) = match suppression {
         Some(suppression) => (suppression.as_str(), format!("not told to {receiver}: {}", suppression.by())),
-        None => ("released", format!("nothing keeps it from {receiver} any more")),
+        None => ("released", format!("no longer held back from {receiver}")),
     };
     let detail = detail.trim_end_matches(": ");
     write_history(connection, alert, None, (HELD, reason), severity, "driftd", detail).await

@@ -126,7 +126,7 @@ impl Store {
         else {
             return Ok(());
         };
-        // A receiver that is not configured any more has nobody who would deliver. To all others a message is given up
+        // A receiver that is no longer configured has nobody who would deliver. To all others a message is given up
         // by whoever tries to deliver it, never untried: the daemon may have been away for days.
         sqlx::query(
             "update notification set status = 'dead', finished_at = now()
@@ -151,7 +151,7 @@ impl Store {
         transaction.commit().await.map_err(failed(attempted))
     }
 
-    /// Ends the alerts of series (a model version and segment) that have no records any more while others of the monitor do:
+    /// Ends the alerts of series (a model version and segment) that have no more records while others of the monitor do:
     /// those whose newest window starts more than `silence` microseconds before the newest of all. A monitor without any
     /// records ends nothing. How many series.
     ///

@@ -194,8 +194,8 @@ impl Metrics {
         self.told.get_or_create(&labels).inc();
     }
 
-    /// Replaces all gauges that are refreshed, together; series of monitors, partitions and receivers that are not
-    /// among them any more go.
+    /// Replaces all gauges that are refreshed, together; series of monitors, partitions and receivers that are
+    /// gone go with them.
     pub fn refresh(&self, gauges: &Gauges) {
         let refreshed = self.refreshed.write().unwrap_or_else(PoisonError::into_inner);
         let known = |name: &str| gauges.monitors.iter().any(|(monitor, _)| monitor == name);

@@ -1,4 +1,4 @@
-//! With one bin a distinct value, statistics and p-values are those of scipy on the samples.
+//! With one bin per distinct value, statistics and p-values are those of scipy on the samples.
 
 use driftd::measure::{Measure, Pair, Score, Side, ks_p_value_large};
 

@@ -106,7 +106,7 @@ impl Dataset {
         self.is_continuous(column) || self.categorical.iter().any(|name| name == column)
     }
 
-    /// Baseline and window of a column on one bin a distinct value of both.
+    /// Baseline and window of a column on one bin per distinct value of both.
     pub fn exact(&self, window: &str, column: &str) -> (Distribution, Distribution) {
         let (before, after) = (&self.reference, self.window(window));
         let binning = if self.is_continuous(column) {

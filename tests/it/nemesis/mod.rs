@@ -209,6 +209,9 @@ fn run_round(cluster: &Cluster, kafka: &str, seed: u64, seconds: u64, faults: &[
         seen,
         violations,
     };
+    for violation in &round.violations {
+        eprintln!("nemesis: broken promise, seed {seed}: {violation}");
+    }
     if !round.violations.is_empty() {
         let mut world = world;
         world.folder.disable_cleanup(true);

@@ -138,7 +138,7 @@ fn content(seen: &Seen<'_>) -> Markup {
             h2 { "Columns by windows" }
             (strip_key())
             (heat_map(seen.board, (&monitor.name, &seen.series.version, &seen.series.segment), running_since(seen), MAPPED))
-            h2 { "Columns, those that moved most first" }
+            h2 { "Columns by largest drift" }
             p.soft { (ranked_by(seen)) }
             (table("Columns", &columns(seen)))
             (side_by_side(seen))
@@ -412,10 +412,10 @@ fn records(monitor: &MonitorView) -> Markup {
     html! {
         h2 { "Records" }
         @if monitor.records.is_empty() {
-            p.soft { "No record came yet." }
+            p.soft { "No records received yet." }
         } @else {
             (table("Records", &html! {
-                thead { tr { th scope="col" { "What became of them" } th scope="col" { "Why" } th.number scope="col" { "Records" } } }
+                thead { tr { th scope="col" { "Outcome" } th scope="col" { "Why" } th.number scope="col" { "Records" } } }
                 tbody {
                     @for records in &monitor.records {
                         tr { th scope="row" { (records.outcome) } td { (reasons(&records.reason)) } td.number { (grouped(records.count)) } }
