@@ -142,3 +142,29 @@ fn the_tests_and_faults_that_reliability_names_exist_and_every_promise_and_fault
         assert!(is_test(&name) || faults.contains(&name), "there is no fault `{name}`");
     }
 }
+
+/// What stands between two marks in a text.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> Vec<&'a str> {
+    text.split(from).skip(1).filter_map(|rest| rest.split(to).next()).collect()
+}
+
+#[test]
+fn files_and_documents_that_documents_name_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let documents: Vec<_> =
+        docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    assert!(documents.len() > 10);
+    for path in documents.into_iter().chain([root.join("README.md"), root.join("CHANGELOG.md")]) {
+        let text = fs::read_to_string(&path).unwrap();
+        for source in between(&text, "`src/", "`") {
+            assert!(root.join("src").join(source).exists(), "{} names src/{source}", path.display());
+        }
+        for link in between(&text, "](", ")") {
+            let link = link.split('#').next().unwrap_or_default();
+            if !link.is_empty() && !link.contains("://") {
+                assert!(path.parent().unwrap().join(link).exists(), "{} links to {link}", path.display());
+            }
+        }
+    }
+}
