@@ -9,20 +9,20 @@
 //!            poll      JSON to    counts on fixed    offsets and counts         │
 //!            thread    Arrow      bins, by event     in one transaction         │
 //!                                 time                                          v
-//!  people <── notify <── outbox <── groups <── decision <── store (close) <── due windows, merged
+//!  people <── notify <── outbox <── groups <── closing  <── store (close) <── due windows, merged
 //!             mail, chat,           routes,    judge, alert,  findings and alerts
 //!             pager, webhook        silences   retrain        in one transaction
 //! ```
 //!
 //! Two pure machines, and edges around them. *Counting* ([`window`]): (binnings, record batches) to deltas.
-//! *Judging* ([`decision`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert states) to
+//! *Closing* ([`closing`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert states) to
 //! findings and changes. Beside them, smaller ones: *messages* ([`alert::decide_message`]): (groups of alerts, what was told of
 //! them, what suppresses them, how many messages a receiver may have, now) to a message or none; and the *ledger* of
 //! partitions (`app/ingest/ledger.rs`): (assignments, positions, messages, outcomes of checkpoints) to what is counted,
 //! stored and dropped. None reads a clock, a socket, a file or a database.
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
-//!   [`retrain`], [`baseline`], [`decision`]; [`escape`] is how text from data is shown, by all of them;
+//!   [`retrain`], [`baseline`], [`closing`]; [`escape`] is how text from data is shown, by all of them;
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
@@ -70,9 +70,9 @@ pub mod baseline;
 pub mod binning;
 pub mod chart;
 pub mod cli;
+pub mod closing;
 pub mod compare;
 pub mod config;
-pub mod decision;
 pub mod distribution;
 pub mod escape;
 #[cfg(debug_assertions)]

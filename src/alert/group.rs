@@ -49,7 +49,7 @@ impl SendReason {
 
 /// What was last told of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct LastTold {
     /// How it stood.
     pub status: AlertStatus,
     /// How bad it was.
@@ -71,7 +71,7 @@ pub struct Member {
     /// When it fired.
     pub fired: EventTime,
     /// What was last told of it; none when nothing was.
-    pub told: Option<Told>,
+    pub told: Option<LastTold>,
     /// What keeps it from being told now.
     pub suppression: Option<Suppression>,
 }

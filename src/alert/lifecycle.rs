@@ -156,9 +156,27 @@ pub struct Lessons {
     pub records: u64,
 }
 
-/// The level of one window.
+/// The level of one window. Stored as a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen(pub EventTime, pub Level);
+#[serde(from = "(EventTime, Level)", into = "(EventTime, Level)")]
+pub struct WindowLevel {
+    /// Start of the window.
+    pub start: EventTime,
+    /// How it stands by the rule.
+    pub level: Level,
+}
+
+impl From<(EventTime, Level)> for WindowLevel {
+    fn from((start, level): (EventTime, Level)) -> Self {
+        Self { start, level }
+    }
+}
+
+impl From<WindowLevel> for (EventTime, Level) {
+    fn from(window: WindowLevel) -> Self {
+        (window.start, window.level)
+    }
+}
 
 /// The state of one rule of one series.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +188,7 @@ pub struct AlertState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episode: Option<Episode>,
     /// The newest windows since the last episode ended, oldest first.
-    pub history: Vec<Seen>,
+    pub history: Vec<WindowLevel>,
     /// The newest window of the last episode: what lies before it has been told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<EventTime>,
@@ -200,14 +218,16 @@ impl AlertState {
     /// Whether forgetting it would change nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.is_active() && self.ended.is_none() && self.history.iter().all(|seen| seen.1.severity().is_none())
+        !self.is_active()
+            && self.ended.is_none()
+            && self.history.iter().all(|seen| seen.level.severity().is_none())
     }
 
     /// What a window said, if it belongs to the running episode and is remembered.
     #[must_use]
     pub fn said(&self, start: EventTime) -> Option<Level> {
         let episode = self.episode.as_ref()?;
-        self.history.iter().find(|seen| seen.0 == start && seen.0 >= episode.since).map(|seen| seen.1)
+        self.history.iter().find(|seen| seen.start == start && seen.start >= episode.since).map(|seen| seen.level)
     }
 
     /// Notes that a model could learn from a window of the running episode.
@@ -231,13 +251,13 @@ impl AlertState {
             return (self.clone(), None);
         }
         let mut next = self.clone();
-        let at = next.history.partition_point(|seen| seen.0 < start);
-        let before = next.history.get(at).filter(|seen| seen.0 == start).map(|seen| seen.1);
+        let at = next.history.partition_point(|seen| seen.start < start);
+        let before = next.history.get(at).filter(|seen| seen.start == start).map(|seen| seen.level);
         match next.history.get_mut(at) {
-            Some(seen) if before.is_some() => seen.1 = level,
-            _ => next.history.insert(at, Seen(start, level)),
+            Some(seen) if before.is_some() => seen.level = level,
+            _ => next.history.insert(at, WindowLevel { start, level }),
         }
-        next.count(Seen(start, level), before, policy);
+        next.count(WindowLevel { start, level }, before, policy);
         let change = next.settle(policy, new_id, before.is_some());
         next.forget(policy);
         (next, change)
@@ -263,29 +283,30 @@ impl AlertState {
     }
 
     /// Counts a window in the running episode; `before` is what it said when it was judged before.
-    fn count(&mut self, window: Seen, before: Option<Level>, policy: AlertPolicy) {
-        let recent = self.recent(policy.of).first().map(|seen| seen.0);
+    fn count(&mut self, window: WindowLevel, before: Option<Level>, policy: AlertPolicy) {
+        let recent = self.recent(policy.of).first().map(|seen| seen.start);
         let Some(episode) = &mut self.episode else { return };
         let drifts = |level: Level| level.severity().is_some();
-        if window.0 < episode.since {
+        if window.start < episode.since {
             // An earlier window that closed later: the episode began with it, if it counts at all.
-            if !drifts(window.1) || recent.is_none_or(|recent| window.0 < recent) {
+            if !drifts(window.level) || recent.is_none_or(|recent| window.start < recent) {
                 return;
             }
-            let between = |seen: &&Seen| window.0 < seen.0 && seen.0 < episode.since;
+            let between = |seen: &&WindowLevel| window.start < seen.start && seen.start < episode.since;
             let more = self.history.iter().filter(between).count();
             episode.judged = episode.judged.saturating_add(1).saturating_add(number(more));
             episode.drifting = episode.drifting.saturating_add(1);
-            episode.since = window.0;
+            episode.since = window.start;
             return;
         }
         episode.judged = episode.judged.saturating_add(u32::from(before.is_none()));
         let counted = u32::from(before.is_some_and(drifts));
-        episode.drifting = episode.drifting.saturating_add(u32::from(drifts(window.1))).saturating_sub(counted);
+        episode.drifting =
+            episode.drifting.saturating_add(u32::from(drifts(window.level))).saturating_sub(counted);
     }
 
     /// The newest windows, oldest first.
-    fn recent(&self, windows: u32) -> &[Seen] {
+    fn recent(&self, windows: u32) -> &[WindowLevel] {
         let from = self.history.len().saturating_sub(windows as usize);
         self.history.get(from..).unwrap_or_default()
     }
@@ -296,8 +317,8 @@ impl AlertState {
         new_id: impl FnOnce(EventTime) -> Uuid,
         amended: bool,
     ) -> Option<AlertChange> {
-        let drifting: Vec<Seen> =
-            self.recent(policy.of).iter().filter(|seen| seen.1.severity().is_some()).copied().collect();
+        let drifting: Vec<WindowLevel> =
+            self.recent(policy.of).iter().filter(|seen| seen.level.severity().is_some()).copied().collect();
         let reason = |usual| if amended { ChangeReason::WindowAmended } else { usual };
         match self.phase {
             Phase::Inactive | Phase::Pending => {
@@ -311,15 +332,15 @@ impl AlertState {
                     }
                     return change;
                 };
-                let worst = drifting.iter().filter_map(|seen| seen.1.severity()).max()?;
+                let worst = drifting.iter().filter_map(|seen| seen.level.severity()).max()?;
                 let was_pending = self.phase == Phase::Pending;
                 match &mut self.episode {
                     Some(episode) => episode.severity = worst,
                     None => {
-                        let judged = self.history.iter().filter(|seen| seen.0 >= first.0).count();
+                        let judged = self.history.iter().filter(|seen| seen.start >= first.start).count();
                         self.episode = Some(Episode {
-                            id: new_id(first.0),
-                            since: first.0,
+                            id: new_id(first.start),
+                            since: first.start,
                             severity: worst,
                             drifting: number(drifting.len()),
                             judged: number(judged),
@@ -347,14 +368,14 @@ impl AlertState {
     }
 
     fn settle_open(&mut self, policy: AlertPolicy, quiet_reason: ChangeReason) -> Option<AlertChange> {
-        let quiet = self.history.iter().rev().take_while(|seen| seen.1 == Level::Quiet).count();
+        let quiet = self.history.iter().rev().take_while(|seen| seen.level == Level::Quiet).count();
         if quiet >= quiet_windows_needed(policy, self.flaps) as usize {
             let change = self.change(ChangeKind::Resolved, quiet_reason);
             *self = self.ended_state();
             return change;
         }
         // It rises with one window and falls when as many windows agree as resolving takes.
-        let worst = self.recent(policy.resolve_after).iter().filter_map(|seen| seen.1.severity()).max()?;
+        let worst = self.recent(policy.resolve_after).iter().filter_map(|seen| seen.level.severity()).max()?;
         let episode = self.episode.as_mut()?;
         let before = std::mem::replace(&mut episode.severity, worst);
         match worst.cmp(&before) {
@@ -369,7 +390,7 @@ impl AlertState {
     }
 
     fn ended_state(&self) -> Self {
-        let ended = self.history.last().map(|seen| seen.0).max(self.ended);
+        let ended = self.history.last().map(|seen| seen.start).max(self.ended);
         Self { phase: Phase::Inactive, episode: None, history: Vec::new(), ended, flaps: self.flaps }
     }
 

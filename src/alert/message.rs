@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::group::{Group, GroupStep, LOOK_AGAIN, Member, SendReason, Told, decide_group};
+use super::group::{Group, GroupStep, LOOK_AGAIN, LastTold, Member, SendReason, decide_group};
 use super::{
     AlertFacts, AlertStatus, AlertView, AlertsEvent, Labels, Severity, Suppression, Surroundings, derived_id,
 };
@@ -49,7 +49,7 @@ pub struct DueAlert {
     /// When it fired.
     pub fired: EventTime,
     /// What was last told of it; none when nothing was.
-    pub told: Option<Told>,
+    pub told: Option<LastTold>,
     /// What kept it from being told at the last look.
     pub suppression: Option<Suppression>,
 }
@@ -78,7 +78,7 @@ pub struct GroupDecision {
     /// What keeps an alert from being told, where that changed; none when nothing does now.
     pub suppressions: Vec<(Uuid, Severity, Option<Suppression>)>,
     /// What is told of alerts.
-    pub told: Vec<(Uuid, Told)>,
+    pub told: Vec<(Uuid, LastTold)>,
     /// What becomes of the group; its `send` is the group's own reason.
     pub step: GroupStep,
     /// Whether a rate cap holds its news back.
@@ -147,7 +147,7 @@ pub fn decide_message(
         for alert in &due.alerts {
             if decided.step.send.is_some() && decided.step.about.contains(&alert.view.id) {
                 let times = alert.told.map_or(0, |told| told.times).saturating_add(1);
-                let told = Told { status: alert.view.status, severity: alert.view.severity, times };
+                let told = LastTold { status: alert.view.status, severity: alert.view.severity, times };
                 decided.told.push((alert.view.id, told));
                 about.push(alert.view.clone());
             } else {
@@ -158,7 +158,7 @@ pub fn decide_message(
     }
     let (Some(reason), Some(first)) = (reason, groups.first()) else { return decision };
     let told = groups.iter().zip(&decision.groups);
-    let news: Vec<(Uuid, Uuid, Told)> =
+    let news: Vec<(Uuid, Uuid, LastTold)> =
         told.flat_map(|(due, decided)| decided.told.iter().map(|(alert, told)| (due.id, *alert, *told))).collect();
     let id = message_id(&first.receiver, &news);
     for view in &mut about {
@@ -225,7 +225,7 @@ fn state_step(group: &Group, now: EventTime) -> GroupStep {
 /// database was set back in time, sends them under the same id. `news` are the alerts with their groups. A message that tells more,
 /// less or something else than another has another id: a receiver that remembers ids must not take it for known.
 #[must_use]
-pub fn message_id(receiver: &str, news: &[(Uuid, Uuid, Told)]) -> Uuid {
+pub fn message_id(receiver: &str, news: &[(Uuid, Uuid, LastTold)]) -> Uuid {
     let mut told: Vec<String> = news
         .iter()
         .map(|(group, alert, told)| {

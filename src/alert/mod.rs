@@ -29,8 +29,8 @@ pub use evidence::{
     ColumnScore, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, Evidence, JudgedWindow, MAX_COLUMNS, SCORES,
     WindowEvidence, WindowRef, how_far, series_words, summary_of, times, worst_and_last,
 };
-pub use group::{Group, GroupStep, Member, SendReason, Told, decide_group};
-pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Seen, Severity};
+pub use group::{Group, GroupStep, LastTold, Member, SendReason, decide_group};
+pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Severity, WindowLevel};
 pub use matcher::{Labels, Matcher, all_match};
 pub use message::{
     DRILL, Decision, DueAlert, DueGroup, GroupDecision, Message, Recipient, decide_message, is_digest, message_id,

@@ -97,7 +97,11 @@ impl SeriesAlerts {
         let key = join(rule, column.as_deref());
         let forgotten = || {
             // What is not remembered was in order up to the newest window.
-            let history = self.newest.iter().map(|newest| super::Seen(*newest, Level::Quiet)).collect();
+            let history = self
+                .newest
+                .iter()
+                .map(|newest| super::WindowLevel { start: *newest, level: Level::Quiet })
+                .collect();
             AlertState { history, ..AlertState::default() }
         };
         let state = self.states.get(&key).cloned().unwrap_or_else(forgotten);

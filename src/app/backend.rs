@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::callbacks;
+use super::housekeeping::watermark;
 use super::monitors::RunningMonitor;
 use super::overview::view;
-use super::reports;
 use super::state::Shared;
-use super::upkeep::watermark;
 use crate::config::Monitor;
 use crate::http::{
     Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Probe, Report, ReportOutcome,
@@ -20,7 +20,7 @@ use crate::kafka::SourceCommands;
 use crate::measure::Pair;
 use crate::report::{baseline_diff, window_column};
 use crate::retrain::Step;
-use crate::store::{AlertAction, FindingPlace, Moved, Replay, Store, StoreError};
+use crate::store::{AlertAction, FindingPlace, Moved, Resend, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
@@ -33,7 +33,7 @@ use crate::window::WHOLE;
 const SERIES: i64 = 500;
 
 /// The backend of the listener.
-pub(super) struct Shown {
+pub(super) struct StoreBackend {
     pub(super) store: Store,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: SourceCommands,
@@ -84,7 +84,7 @@ fn clean(text: &str) -> Answer<()> {
     if text.contains('\0') { Err(Failure::Invalid("names must not contain NUL".to_owned())) } else { Ok(()) }
 }
 
-impl Shown {
+impl StoreBackend {
     fn running(&self, name: &str) -> Option<Arc<RunningMonitor>> {
         self.shared.monitors().into_iter().find(|running| running.monitor.name == name)
     }
@@ -121,7 +121,7 @@ impl Shown {
 }
 
 #[async_trait]
-impl Backend for Shown {
+impl Backend for StoreBackend {
     fn access(&self) -> Arc<Access> {
         Arc::clone(&self.shared.in_force().access)
     }
@@ -148,7 +148,7 @@ impl Backend for Shown {
     }
 
     async fn report(&self, report: Report) -> ReportOutcome {
-        reports::take(&self.store, &self.shared, report).await
+        callbacks::take(&self.store, &self.shared, report).await
     }
 
     async fn monitors(&self) -> Answer<Vec<MonitorView>> {
@@ -406,7 +406,7 @@ impl Backend for Shown {
 
     async fn send_again(&self, id: Uuid, actor: &str) -> Answer<DeliveryDetail> {
         let before = self.store.delivery(id).await.map_err(failure)?;
-        let sent = self.store.replay_deliveries(&Replay::Message(id.to_string()), actor).await.map_err(failure)?;
+        let sent = self.store.replay_deliveries(&Resend::Message(id.to_string()), actor).await.map_err(failure)?;
         if sent == 0 {
             return Err(Failure::Refused(format!(
                 "message {id} is {}: only those that were given up or sent can be sent again",
@@ -437,7 +437,7 @@ impl Backend for Shown {
             RequestChange::Cancel => Step::Cancel,
         };
         let moved = Moved { step, actor, detail: comment, external_id: None };
-        reports::move_on(&self.store, &self.shared, &id.to_string(), moved).await.map_err(failure)?;
+        callbacks::move_on(&self.store, &self.shared, &id.to_string(), moved).await.map_err(failure)?;
         self.shared.outbox.notify_waiters();
         self.request(id).await
     }
@@ -459,7 +459,7 @@ impl Backend for Shown {
     }
 }
 
-impl Shown {
+impl StoreBackend {
     async fn one_baseline(&self, monitor: &str, version: i32) -> Answer<BaselineSummary> {
         let found = self.baselines(monitor).await?.into_iter().find(|baseline| baseline.version == version);
         found.ok_or_else(|| Failure::NotFound(format!("monitor `{monitor}` has no baseline version {version}")))

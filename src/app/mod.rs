@@ -2,22 +2,22 @@
 //! between them passes here.
 
 mod backend;
+mod callbacks;
 mod clock;
+mod close_windows;
 mod dispatch;
+mod housekeeping;
 mod ingest;
-mod judging;
 mod monitors;
-mod operations;
+mod notify_groups;
 mod overview;
 mod readers;
-mod reports;
+mod self_checks;
 mod stalls;
 mod start;
 mod state;
 mod status;
-mod telling;
 mod topics;
-mod upkeep;
 mod wiring;
 mod workers;
 
@@ -145,7 +145,7 @@ impl App {
         let judge_interval = micros(settings.daemon.checkpoint.judge_interval);
         // A reader that missed several checkpoints is taken to say nothing about its partitions.
         let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(2).saturating_add(2_000_000);
-        let shown = backend::Shown {
+        let shown = backend::StoreBackend {
             store: store.clone(),
             shared: Arc::clone(&shared),
             commands: commands.clone(),
@@ -181,8 +181,8 @@ impl App {
         );
         supervisor.start("ingest", ingest.run(ingest_inbox, token.clone()));
         supervisor.start(
-            "judge",
-            judging::run(
+            "close windows",
+            close_windows::run(
                 store.clone(),
                 commands.clone(),
                 Arc::clone(&shared),
@@ -191,12 +191,12 @@ impl App {
                 token.clone(),
             ),
         );
-        supervisor.start("tell", telling::run(store.clone(), Arc::clone(&shared), token.clone()));
+        supervisor.start("notify groups", notify_groups::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));
-        supervisor.start("operations", operations::run(store.clone(), Arc::clone(&shared), token.clone()));
+        supervisor.start("self-checks", self_checks::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start(
-            "upkeep",
-            upkeep::run(
+            "housekeeping",
+            housekeeping::run(
                 store.clone(),
                 commands.clone(),
                 Arc::clone(&shared),

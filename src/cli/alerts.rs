@@ -194,7 +194,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
     let shown = crate::alert::AlertView { url: Some(view.url.clone().unwrap_or_default()), ..view.clone() };
     let event = crate::alert::AlertsEvent { alerts: vec![shown], ..event };
     say_lines(format!("{} ({})\n", alert.state, view.severity.as_str()));
-    say_lines(crate::notify::text_of(&crate::notify::Told::Alerts(event)));
+    say_lines(crate::notify::text_of(&crate::notify::Readable::Alerts(event)));
     for held in &alert.not_told {
         say(format!("Not told to {}", plain(held)));
     }

@@ -3,7 +3,7 @@
 use super::reach::{Reach, RequestStep};
 use super::{CliError, Context, as_json, say, say_json, say_lines, tell, with_reach};
 use crate::escape::plain;
-use crate::notify::{Told, text_of};
+use crate::notify::{Readable, text_of};
 use crate::view::{RequestDetail, RequestRow};
 
 #[derive(Debug, clap::Subcommand)]
@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             }
             let RequestDetail { request, history } = detail;
             say(line(&request));
-            if let Some(told) = Told::read(&request.body) {
+            if let Some(told) = Readable::read(&request.body) {
                 say_lines(format!("\n{}", text_of(&told)));
             }
             say(format!("asked: {}", request.receivers.join(", ")));

@@ -8,7 +8,7 @@ use super::path::configured;
 use super::section::Section;
 use crate::alert::Routing;
 use crate::binning::BuildOptions;
-use crate::decision::DecisionRules;
+use crate::closing::DecisionRules;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::record::{

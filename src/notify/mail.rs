@@ -4,7 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::words::{TEST, Told, facts, model, number, request_facts, segments_line, sentence, text_of};
+use super::words::{Readable, TEST, facts, model, number, request_facts, segments_line, sentence, text_of};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;
@@ -23,7 +23,7 @@ pub struct Mail {
 /// Renders an event; `None` when it is not one that driftd writes.
 #[must_use]
 pub fn render_mail(event: &Value) -> Option<Mail> {
-    let told = Told::read(event)?.for_people();
+    let told = Readable::read(event)?.for_people();
     // The parts are plain already; what one of them forgets does not act either.
     Some(Mail {
         subject: plain(&told.title()),
@@ -48,7 +48,7 @@ fn colour(severe: bool) -> &'static str {
     if severe { "#b54708" } else { "#175cd3" }
 }
 
-fn page(told: &Told) -> Markup {
+fn page(told: &Readable) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -62,11 +62,11 @@ fn page(told: &Told) -> Markup {
             body class="page" style="margin:0;padding:16px;background:#f6f8fa;color:#1f2328;font-family:-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:15px;line-height:1.45" {
                 @if told.is_test() { p class="soft" style="color:#59636e" { (TEST) } }
                 @match told {
-                    Told::Alerts(event) => {
+                    Readable::Alerts(event) => {
                         @for alert in &event.alerts { (alert_card(alert)) }
                         @if event.more > 0 { p { "... and " (event.more) " more alerts." } }
                     }
-                    Told::Retraining(request) => (card(&html! {
+                    Readable::Retraining(request) => (card(&html! {
                         p style="margin:0 0 12px" {
                             strong { "A retraining of " (model(&request.monitor, &request.version, &request.segment)) " is asked for" }
                             ": " (plain(&request.reason)) "."

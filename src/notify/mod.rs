@@ -23,7 +23,7 @@ pub use mail::{Mail, render_mail};
 pub use oauth::{OauthClient, fetch_token};
 pub use receiver::{Auth, HttpOptions, HttpReceiver};
 pub use schedule::{Step, next_step};
-pub use words::{Told, text_of};
+pub use words::{Readable, text_of};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -18,13 +18,13 @@ const NO_SEGMENT: &str = "(none)";
 
 /// A dictionary of short labels (versions, segment values) and one code a row.
 #[derive(Clone, Debug, Default)]
-pub struct Labels {
+pub struct Dictionary {
     names: Vec<String>,
     codes: Vec<u32>,
     by_name: HashMap<String, u32>,
 }
 
-impl Labels {
+impl Dictionary {
     /// Adds one row's label.
     pub fn push(&mut self, name: &str) {
         let last = self.codes.last().copied();
@@ -83,9 +83,9 @@ pub struct DecodedBatch {
     /// Kafka offset of each row.
     pub offsets: Vec<i64>,
     /// Model version of each row.
-    pub versions: Labels,
+    pub versions: Dictionary,
     /// Segment value of each row, for each declared segment column.
-    pub segments: Vec<Labels>,
+    pub segments: Vec<Dictionary>,
     /// For each column the first value of another type than declared, for messages.
     pub wrong: Vec<Option<String>>,
 }
@@ -243,8 +243,8 @@ pub struct BatchBuilder {
     columns: Vec<ColumnBuilder>,
     times: Vec<EventTime>,
     offsets: Vec<i64>,
-    versions: Labels,
-    segments: Vec<Labels>,
+    versions: Dictionary,
+    segments: Vec<Dictionary>,
     scratch: String,
 }
 
@@ -277,8 +277,8 @@ impl BatchBuilder {
             columns: schema.columns().iter().map(ColumnBuilder::new).collect(),
             times: Vec::new(),
             offsets: Vec::new(),
-            versions: Labels::default(),
-            segments: vec![Labels::default(); segments],
+            versions: Dictionary::default(),
+            segments: vec![Dictionary::default(); segments],
             scratch: String::new(),
         }
     }
@@ -322,6 +322,6 @@ impl BatchBuilder {
 pub(super) struct RowsBeside {
     pub(super) times: Vec<EventTime>,
     pub(super) offsets: Vec<i64>,
-    pub(super) versions: Labels,
-    pub(super) segments: Vec<Labels>,
+    pub(super) versions: Dictionary,
+    pub(super) segments: Vec<Dictionary>,
 }

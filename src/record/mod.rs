@@ -19,7 +19,7 @@ pub mod table;
 mod time;
 mod value;
 
-pub use batch::{BatchBuilder, DecodedBatch, Labels, arrow_schema};
+pub use batch::{BatchBuilder, DecodedBatch, Dictionary, arrow_schema};
 pub use counted::{grouped, number_of, plural, quantity};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};

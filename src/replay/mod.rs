@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::alert::{ChangeReason, Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
-use crate::decision::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
+use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
 use crate::record::{DecodedBatch, EventTime, ModelSchema};

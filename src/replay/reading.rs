@@ -58,7 +58,7 @@ impl Reading {
             fill.add(absences);
         }
         batch.note_wrong(&mut self.wrong);
-        let named = |labels: &crate::record::Labels, none: &str| {
+        let named = |labels: &crate::record::Dictionary, none: &str| {
             labels.codes().iter().filter(|code| labels.name(**code) != none).count() as u64
         };
         self.with_version += named(&batch.versions, "");

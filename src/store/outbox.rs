@@ -10,7 +10,7 @@ use super::retraining::{Moved, move_on};
 use super::session::Session;
 use super::{Store, StoreError, failed};
 use crate::alert::EventKind;
-use crate::decision::Notification;
+use crate::closing::Notification;
 use crate::retrain::Step;
 
 /// A notification leased to this process.
@@ -197,11 +197,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn replay_deliveries(&self, which: &Replay, actor: &str) -> Result<u64, StoreError> {
+    pub async fn replay_deliveries(&self, which: &Resend, actor: &str) -> Result<u64, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed("begin sending again"))?;
         let (id, receiver) = match which {
-            Replay::Message(prefix) => (Some(prefix.as_str()), None),
-            Replay::Receiver(receiver) => (None, Some(receiver.as_str())),
+            Resend::Message(prefix) => (Some(prefix.as_str()), None),
+            Resend::Receiver(receiver) => (None, Some(receiver.as_str())),
         };
         let replayed = sqlx::query(
             "update notification set status = 'pending', attempts = 0, failures = 0, first_attempt_at = null,
@@ -296,7 +296,7 @@ impl Store {
 
 /// What to send again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Replay {
+pub enum Resend {
     /// The message whose id begins so.
     Message(String),
     /// All messages to a receiver that were given up, or wait after a failure.

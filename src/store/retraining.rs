@@ -9,7 +9,7 @@ use super::audit::record;
 use super::outbox::put_notification;
 use super::session::Session;
 use super::{Store, StoreError, event_time, failed};
-use crate::decision::request_notifications;
+use crate::closing::request_notifications;
 use crate::retrain::{RequestState, Step, Transition};
 use crate::view::{RequestChange, RequestDetail, RequestRow};
 

@@ -7,10 +7,10 @@ use driftd::alert::{
     AlertChange, ChangeKind, ChangeReason, EventKind, Evidence, GroupKey, GroupTiming, Labels, Matcher,
     OperationalLimits, Routing, RuleKind, Severity, Transition,
 };
-use driftd::decision::{ChangedAlert, LookScope, Notification};
+use driftd::closing::{ChangedAlert, CheckScope, Notification};
 use driftd::record::{ColumnType, EventTime, ModelSchema};
 use driftd::retrain::{RequestState, Step};
-use driftd::store::{AlertAction, AttemptOutcome, Moved, Replay, Store, Telling, Watched};
+use driftd::store::{AlertAction, AttemptOutcome, InputCheck, Moved, Resend, Store, Telling};
 use driftd::view::{AlertDetail, AlertFilter, RequestDetail};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -266,16 +266,16 @@ fn what_was_given_up_is_told_through_others_and_can_be_sent_again() {
     let routing =
         Routing { operators: vec!["pager".into(), "mail".into()], timing: at_once(), ..Routing::default() };
     let labels = Labels::new();
-    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &routing };
+    let scope = CheckScope { monitor: "", labels: &labels, receivers: &[], routing: &routing };
     let receivers = ["pager".to_owned(), "mail".to_owned()];
-    runtime.block_on(desk.store.look_at_deliveries(scope, &receivers, 0)).unwrap();
+    runtime.block_on(desk.store.check_deliveries(scope, &receivers, 0)).unwrap();
     assert_eq!(desk.settle(), ["mail new_alerts 1"], "the one that is the trouble is not told of it");
     let body = &desk.bodies("pending")[0];
     let summary = body["data"]["alerts"][0]["evidence"]["summary"].as_str().unwrap();
     assert!(summary.contains("gone for good"), "{summary}");
 
     assert!(!runtime.block_on(desk.store.is_disabled("pager", "new")).unwrap(), "configured anew, it is on again");
-    let which = Replay::Receiver("pager".to_owned());
+    let which = Resend::Receiver("pager".to_owned());
     assert_eq!(runtime.block_on(desk.store.replay_deliveries(&which, "ada")).unwrap(), 1);
     let again = runtime.block_on(desk.store.claim_notifications("pager", 5, 1_000_000)).unwrap().remove(0);
     assert_eq!((again.id, again.attempt), (claimed.id, 1), "under the same id");
@@ -284,7 +284,7 @@ fn what_was_given_up_is_told_through_others_and_can_be_sent_again() {
     // Two looks without trouble, and the alert about it is over.
     desk.run("update notification set finished_at = finished_at - interval '2 hours'");
     for _ in 0..2 {
-        runtime.block_on(desk.store.look_at_deliveries(scope, &receivers, 0)).unwrap();
+        runtime.block_on(desk.store.check_deliveries(scope, &receivers, 0)).unwrap();
     }
     assert_eq!(desk.settle(), ["mail resolved 1"]);
 }
@@ -297,9 +297,9 @@ fn a_message_is_not_given_up_untried_after_days_without_a_daemon() {
     desk.settle();
     desk.run("update notification set created_at = now() - interval '6 days', waiting_since = now() - interval '6 days'");
     let (labels, routing) = (Labels::new(), Routing::default());
-    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &routing };
+    let scope = CheckScope { monitor: "", labels: &labels, receivers: &[], routing: &routing };
     let look = |receiver: &str| {
-        runtime.block_on(desk.store.look_at_deliveries(scope, &[receiver.to_owned()], 0)).unwrap();
+        runtime.block_on(desk.store.check_deliveries(scope, &[receiver.to_owned()], 0)).unwrap();
     };
     look("mail");
     assert_eq!(desk.number("select count(*) from notification where status = 'pending'"), 1);
@@ -310,7 +310,7 @@ fn a_message_is_not_given_up_untried_after_days_without_a_daemon() {
     let id = runtime.block_on(async {
         sqlx::query_scalar::<_, Uuid>("select id from notification").fetch_one(&desk.world.pool).await.unwrap()
     });
-    let which = Replay::Message(id.to_string());
+    let which = Resend::Message(id.to_string());
     assert_eq!(runtime.block_on(desk.store.replay_deliveries(&which, "ada")).unwrap(), 1);
     look("chat");
     let claimed = runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().remove(0);
@@ -338,10 +338,10 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
     desk.run("insert into retention_gap (topic, partition, from_offset, to_offset) values ('t', 0, 0, 7)");
     let labels = Labels::from([("owner".to_owned(), "risk".to_owned())]);
     let receivers = ["mail".to_owned()];
-    let scope = LookScope { monitor: "m", labels: &labels, receivers: &receivers, routing: &desk.routing };
+    let scope = CheckScope { monitor: "m", labels: &labels, receivers: &receivers, routing: &desk.routing };
     let (topics, limits) = (["t".to_owned()], OperationalLimits::default());
     let schema = ModelSchema::of_features(&[("x", ColumnType::Numeric)]).unwrap();
-    let watched = Watched {
+    let watched = InputCheck {
         scope,
         topics: &topics,
         schema: &schema,
@@ -360,7 +360,7 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
         names.sort_unstable();
         names
     };
-    let look = |interval| runtime.block_on(desk.store.look_at_monitor(watched, interval)).unwrap();
+    let look = |interval| runtime.block_on(desk.store.check_input(watched, interval)).unwrap();
     look(0);
     look(3_600_000_000);
     assert_eq!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use driftd::alert::{
     AlertChange, ChangeKind, ChangeReason, Evidence, GroupKey, GroupTiming, Labels, RuleKind, Severity, Transition,
 };
-use driftd::decision::ChangedAlert;
+use driftd::closing::ChangedAlert;
 use driftd::record::EventTime;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -4,9 +4,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use driftd::alert::{Labels, OperationalLimits, Routing};
-use driftd::decision::LookScope;
+use driftd::closing::CheckScope;
 use driftd::record::{ColumnType, ModelSchema};
-use driftd::store::Watched;
+use driftd::store::InputCheck;
 
 use crate::operations::Proxy;
 use crate::support::{Daemon, Options, TRAINING_ROWS, World, bike_records, number, private, services};
@@ -197,8 +197,8 @@ fn firing_with(world: &World, schema: &ModelSchema, rule: &'static str) -> Optio
     let store = world.store();
     let (labels, routing) = (Labels::new(), Routing::default());
     let topics = [world.topic.clone()];
-    let watched = Watched {
-        scope: LookScope { monitor: "bike-demand", labels: &labels, receivers: &[], routing: &routing },
+    let watched = InputCheck {
+        scope: CheckScope { monitor: "bike-demand", labels: &labels, receivers: &[], routing: &routing },
         topics: &topics,
         schema,
         learns: true,
@@ -211,7 +211,7 @@ fn firing_with(world: &World, schema: &ModelSchema, rule: &'static str) -> Optio
     };
     world.runtime.block_on(async {
         for _ in 0..6 {
-            store.look_at_monitor(watched, 0).await.unwrap();
+            store.check_input(watched, 0).await.unwrap();
         }
         sqlx::query_scalar("select evidence->>'summary' from alert where rule = $1 and state = 'firing'")
             .bind(rule)

@@ -61,7 +61,7 @@ impl World {
                 self.group.sent = Some(now);
                 for member in self.group.members.iter_mut().filter(|member| step.about.contains(&member.id)) {
                     let times = member.told.map_or(0, |told| told.times) + 1;
-                    member.told = Some(Told { status: member.status, severity: member.severity, times });
+                    member.told = Some(LastTold { status: member.status, severity: member.severity, times });
                 }
             }
             if let Some(due) = step.due {
@@ -453,7 +453,7 @@ fn what_is_normal_on_a_topic_is_no_sign() {
 
 #[test]
 fn a_message_is_named_after_what_it_tells() {
-    let told = |status, severity, times| Told { status, severity, times };
+    let told = |status, severity, times| LastTold { status, severity, times };
     let (group, alert, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
     let fires = told(Firing, Critical, 1);
     let id = message_id("mail", &[(group, alert, fires)]);
@@ -473,6 +473,6 @@ fn a_message_is_named_after_what_it_tells() {
     for (place, other) in different.iter().enumerate() {
         assert!(*other != id && !different[..place].contains(other), "{place}");
     }
-    let stored: Told = serde_json::from_str(r#"{"status":"firing","severity":"warn"}"#).unwrap();
+    let stored: LastTold = serde_json::from_str(r#"{"status":"firing","severity":"warn"}"#).unwrap();
     assert_eq!(stored, told(Firing, Warn, 0), "as it was stored before it was counted");
 }

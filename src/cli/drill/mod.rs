@@ -12,8 +12,8 @@ use super::{CliError, Context, actor, as_json, say, say_json_line, with_store};
 use crate::alert::{
     AlertChange, ChangeKind, ChangeReason, DRILL, Evidence, GroupKey, Labels, RuleKind, Severity, Transition,
 };
+use crate::closing::ChangedAlert;
 use crate::config::{Monitor, Settings};
-use crate::decision::ChangedAlert;
 use crate::record::{EventTime, number_of};
 use crate::store::Store;
 use watch::{Outcome, Phase, watch};

@@ -13,7 +13,7 @@ use crate::distribution::Distribution;
 use crate::measure::Pair;
 use crate::report::window_column;
 use crate::retrain::{RequestState, Step};
-use crate::store::{AlertAction, Moved, Replay, Store};
+use crate::store::{AlertAction, Moved, Resend, Store};
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ConfiguredValue, RequestDetail,
     RequestRow, SilenceRow, Status, WindowRow, baseline_columns, distribution_rows,
@@ -104,13 +104,13 @@ impl Database {
     }
 
     pub(super) async fn send_again(&self, prefix: &str) -> Result<u64, CliError> {
-        Ok(self.store.replay_deliveries(&Replay::Message(prefix.to_owned()), &actor()).await?)
+        Ok(self.store.replay_deliveries(&Resend::Message(prefix.to_owned()), &actor()).await?)
     }
 
     /// Sends all again that was given up for a receiver, which is switched on again.
     pub(in crate::cli) async fn send_all_again(&self, receiver: &str) -> Result<u64, CliError> {
         self.store.enable_receiver(receiver).await?;
-        Ok(self.store.replay_deliveries(&Replay::Receiver(receiver.to_owned()), &actor()).await?)
+        Ok(self.store.replay_deliveries(&Resend::Receiver(receiver.to_owned()), &actor()).await?)
     }
 
     pub(super) async fn silences(&self, all: bool) -> Result<Vec<SilenceRow>, CliError> {

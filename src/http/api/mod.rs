@@ -3,9 +3,9 @@
 
 mod alerts;
 mod baselines;
+mod callbacks;
 mod deliveries;
 mod monitors;
-mod reports;
 mod retraining;
 mod status;
 
@@ -123,8 +123,8 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
         .routes(routes!(deliveries::one))
         .routes(routes!(deliveries::again))
         .routes(routes!(retraining::list))
-        .routes(routes!(retraining::one, reports::progress))
-        .routes(routes!(reports::mlflow))
+        .routes(routes!(retraining::one, callbacks::progress))
+        .routes(routes!(callbacks::mlflow))
         .routes(routes!(retraining::approve))
         .routes(routes!(retraining::cancel))
         .routes(routes!(status::status))

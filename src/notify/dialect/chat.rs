@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::words::{LOOK, Told, column_line, facts, request_facts, segments_line, sentence};
+use super::super::words::{LOOK, Readable, column_line, facts, request_facts, segments_line, sentence};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
 use crate::escape::plain;
@@ -66,12 +66,12 @@ fn small_print(facts: &[(&'static str, String)]) -> String {
     kept.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
 }
 
-pub(super) fn slack(told: &Told) -> Request {
+pub(super) fn slack(told: &Readable) -> Request {
     let section = |text: &str| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
     let mut blocks: Vec<Value> = Vec::new();
     let mut first = None;
     match told {
-        Told::Alerts(event) => {
+        Readable::Alerts(event) => {
             first = event.alerts.first();
             for alert in event.alerts.iter().take(MAX_ALERTS) {
                 blocks.push(section(&format!("*{}*", slack_text(&sentence(alert)))));
@@ -93,7 +93,7 @@ pub(super) fn slack(told: &Told) -> Request {
                 blocks.push(section(&format!("… and {}", number_of(more, "more alert"))));
             }
         }
-        Told::Retraining(request) => {
+        Readable::Retraining(request) => {
             blocks.push(section(&slack_text(
                 &findings(request.drifted.iter().chain(&request.warned), 0).join("\n"),
             )));
@@ -120,7 +120,7 @@ fn card_text(text: &str) -> String {
     escaped
 }
 
-pub(super) fn teams(told: &Told) -> Request {
+pub(super) fn teams(told: &Readable) -> Request {
     let block = |text: String, more: Value| {
         let mut block = json!({ "type": "TextBlock", "text": text, "wrap": true });
         if let (Value::Object(block), Value::Object(more)) = (&mut block, more) {
@@ -128,7 +128,7 @@ pub(super) fn teams(told: &Told) -> Request {
         }
         block
     };
-    let severe = matches!(told, Told::Alerts(event) if event.severity == Severity::Critical);
+    let severe = matches!(told, Readable::Alerts(event) if event.severity == Severity::Critical);
     let tint = if severe { "warning" } else { "accent" };
     let mut body =
         vec![block(card_text(&told.title()), json!({ "weight": "bolder", "size": "medium", "color": tint }))];
@@ -140,7 +140,7 @@ pub(super) fn teams(told: &Told) -> Request {
         json!({ "type": "FactSet", "facts": facts })
     };
     match told {
-        Told::Alerts(event) => {
+        Readable::Alerts(event) => {
             for alert in event.alerts.iter().take(MAX_ALERTS) {
                 body.push(block(card_text(&sentence(alert)), json!({ "separator": true })));
                 for line in alert_lines(alert) {
@@ -156,7 +156,7 @@ pub(super) fn teams(told: &Told) -> Request {
                 body.push(block(format!("… and {}", number_of(more, "more alert")), json!({})));
             }
         }
-        Told::Retraining(request) => {
+        Readable::Retraining(request) => {
             for line in findings(request.drifted.iter().chain(&request.warned), 0) {
                 body.push(block(card_text(&line), json!({ "spacing": "none" })));
             }

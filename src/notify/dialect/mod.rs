@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Outgoing;
-use super::words::Told;
+use super::words::Readable;
 use crate::retrain::RequestState;
 
 /// What a receiver understands.
@@ -137,18 +137,20 @@ impl Dialect {
             Self::Template(template) => template.request(message).map(|request| vec![request]),
             Self::Training(training) => training.request(message).map(|request| vec![request]),
             _ => {
-                let told = Told::read(&message.body)
+                let told = Readable::read(&message.body)
                     .ok_or_else(|| DialectError::Invalid("the event cannot be read".to_owned()))?;
                 match (self, told) {
                     (Self::Slack, told) => Ok(vec![chat::slack(&told.for_people())]),
                     (Self::Teams, told) => Ok(vec![chat::teams(&told.for_people())]),
-                    (_, Told::Retraining(_)) => Err(DialectError::NotForThis),
-                    (Self::PagerDuty { routing_key }, Told::Alerts(event)) => {
+                    (_, Readable::Retraining(_)) => Err(DialectError::NotForThis),
+                    (Self::PagerDuty { routing_key }, Readable::Alerts(event)) => {
                         Ok(pager::pagerduty(routing_key, &event))
                     }
-                    (Self::Opsgenie, Told::Alerts(event)) => Ok(pager::opsgenie(&event)),
-                    (Self::AlertmanagerWebhook, Told::Alerts(event)) => Ok(vec![alertmanager::webhook(&event)]),
-                    (_, Told::Alerts(event)) => Ok(vec![alertmanager::state(&event.alerts)]),
+                    (Self::Opsgenie, Readable::Alerts(event)) => Ok(pager::opsgenie(&event)),
+                    (Self::AlertmanagerWebhook, Readable::Alerts(event)) => {
+                        Ok(vec![alertmanager::webhook(&event)])
+                    }
+                    (_, Readable::Alerts(event)) => Ok(vec![alertmanager::state(&event.alerts)]),
                 }
             }
         }

@@ -53,8 +53,9 @@ impl Template {
         });
         let mut context = message.body.clone();
         if let Value::Object(context) = &mut context {
-            let told = super::super::words::Told::read(&message.body).map(super::super::words::Told::for_people);
-            let title = told.as_ref().map(super::super::words::Told::title).unwrap_or_default();
+            let told =
+                super::super::words::Readable::read(&message.body).map(super::super::words::Readable::for_people);
+            let title = told.as_ref().map(super::super::words::Readable::title).unwrap_or_default();
             let text = told.as_ref().map(super::super::words::text_of).unwrap_or_default();
             if !json {
                 context.values_mut().for_each(plain_texts);

@@ -22,14 +22,14 @@ use title::{TITLE, alerts_title, short_model};
 
 /// An event that people read.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum Readable {
     /// About alerts.
     Alerts(AlertsEvent),
     /// About a retraining.
     Retraining(Box<RetrainingEvent>),
 }
 
-impl Told {
+impl Readable {
     /// Reads the body of an event; `None` when it is not one that driftd writes.
     #[must_use]
     pub fn read(body: &serde_json::Value) -> Option<Self> {
@@ -253,13 +253,13 @@ pub(super) const TEST: &str = "This is a test: somebody tries whether messages a
 
 /// The whole event as plain text.
 #[must_use]
-pub fn text_of(told: &Told) -> String {
+pub fn text_of(told: &Readable) -> String {
     let mut text = String::new();
     if told.is_test() {
         let _infallible = writeln!(text, "{TEST}\n");
     }
     match told {
-        Told::Alerts(event) => {
+        Readable::Alerts(event) => {
             for (index, alert) in event.alerts.iter().enumerate() {
                 if index > 0 {
                     text.push_str("\n----\n\n");
@@ -270,7 +270,7 @@ pub fn text_of(told: &Told) -> String {
                 let _infallible = writeln!(text, "\n... and {}", number_of(event.more, "more alert"));
             }
         }
-        Told::Retraining(request) => {
+        Readable::Retraining(request) => {
             let _infallible = writeln!(
                 text,
                 "A retraining of {} is asked for: {}.",

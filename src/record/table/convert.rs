@@ -15,7 +15,7 @@ use super::values::{Wanted, for_each};
 use crate::record::batch::{BuiltColumn, ColumnBuilder, RowsBeside};
 use crate::record::value::{Value, canonical};
 use crate::record::{
-    DecodedBatch, Derivation, EventTime, FieldPath, Filtered, Labels, RejectReason, Rejections, arrow_schema,
+    DecodedBatch, Derivation, Dictionary, EventTime, FieldPath, Filtered, RejectReason, Rejections, arrow_schema,
     listed, nearest,
 };
 
@@ -128,12 +128,12 @@ impl Converter {
         let mut scratch = String::new();
         let mut segments = Vec::new();
         for (_, path) in &self.rows.layout.segments {
-            let mut labels = Labels::default();
+            let mut labels = Dictionary::default();
             let values = Self::needed(batch, "the segment", path)?;
             each(&values, Wanted::Category, self.untyped, |value| labels.push_segment(value, &mut scratch))?;
             segments.push(labels);
         }
-        let mut versions = Labels::default();
+        let mut versions = Dictionary::default();
         match self.rows.layout.version.as_ref().filter(|_| self.rows.timed) {
             Some(path) => {
                 let values = Self::needed(batch, "the model version", path)?;

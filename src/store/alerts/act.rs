@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{AlertRow, By, Owner, later_change, read_alert, store_states, write_changes};
 use crate::alert::{ChangeReason, RuleKind, SeriesAlerts, Transition};
-use crate::decision::ChangedAlert;
+use crate::closing::ChangedAlert;
 use crate::store::audit::record;
 use crate::store::{Store, StoreError, damaged, failed};
 

@@ -4,7 +4,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition, derived_id};
-use crate::decision::{ChangedAlert, RefreshedAlert};
+use crate::closing::{ChangedAlert, RefreshedAlert};
 use crate::store::session::Session;
 use crate::store::{StoreError, failed, timestamp};
 

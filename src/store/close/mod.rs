@@ -15,7 +15,7 @@ use super::learning::learnt_baseline;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
-use crate::decision::{ClosingWindow, Decision};
+use crate::closing::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
 use read::{

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::read::Pinned;
 use super::{Closing, DueWindow, OpenWindow};
-use crate::decision::{ClosingWindow, Decision, Notification, RetrainingRequest};
+use crate::closing::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::judge::Judgement;
 use crate::retrain::RetrainDecision;
 use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};

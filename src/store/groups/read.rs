@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertFacts, AlertStatus, AlertView, DueAlert, DueGroup, GroupTiming, Labels, Suppression, Told,
+    AlertFacts, AlertStatus, AlertView, DueAlert, DueGroup, GroupTiming, Labels, LastTold, Suppression,
 };
 use crate::record::EventTime;
 use crate::store::alerts::{alert_row, select_alerts};
@@ -81,7 +81,7 @@ pub(super) async fn load(connection: &mut Session, id: Uuid) -> Result<Option<Du
         due.push(DueAlert {
             view: alert_row(alert)?.view,
             fired: fired.map_or(opened, event_time),
-            told: member.try_get::<Option<Json<Told>>, _>("told")?.map(|Json(told)| told),
+            told: member.try_get::<Option<Json<LastTold>>, _>("told")?.map(|Json(told)| told),
             suppression: member.try_get::<Option<Json<Suppression>>, _>("suppression")?.map(|Json(by)| by),
         });
     }

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use driftd::binning::{Binning, BinningSet, CategoricalBinning, NumericBinning};
 use driftd::distribution::{Distribution, WindowCounts};
 use driftd::record::{
-    Absence, Decoded, DecodedBatch, EventTime, JsonDecoder, Labels, ModelSchema, RawMessage, RecordLayout,
+    Absence, Decoded, DecodedBatch, Dictionary, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
@@ -159,7 +159,7 @@ fn decoded(rows: &RecordBatch, column: &str, continuous: bool) -> DecodedBatch {
     let kind = if continuous { DataType::Float64 } else { DataType::Utf8 };
     let array = cast(rows.column_by_name(column).unwrap(), &kind).unwrap();
     let absences = (0..array.len()).map(|row| if array.is_null(row) { Absence::Null } else { Absence::Present });
-    let mut versions = Labels::default();
+    let mut versions = Dictionary::default();
     (0..array.len()).for_each(|_| versions.push(""));
     DecodedBatch {
         absences: vec![absences.collect()],

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::state::{InForce, Shared};
+use crate::closing::CheckScope;
 use crate::config::{Monitor, Topics};
-use crate::decision::LookScope;
 use crate::retrain::{RequestState, Step};
-use crate::store::{Moved, Store, StoreError, Watched};
+use crate::store::{InputCheck, Moved, Store, StoreError};
 
 /// Between looks at one thing, in microseconds, whoever looks.
 const LOOK: i64 = 30_000_000;
@@ -87,8 +87,8 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
     }
     let names: Vec<String> = in_force.receivers.keys().cloned().collect();
     let labels = crate::alert::Labels::new();
-    let scope = LookScope { monitor: "", labels: &labels, receivers: &[], routing: &in_force.routing };
-    store.look_at_deliveries(scope, &names, LOOK).await?;
+    let scope = CheckScope { monitor: "", labels: &labels, receivers: &[], routing: &in_force.routing };
+    store.check_deliveries(scope, &names, LOOK).await?;
     let expired = store.expire_requests().await?;
     if expired > 0 {
         tracing::warn!(requests = expired, "retraining requests got no answer in time");
@@ -103,7 +103,7 @@ async fn look_at(
     monitor: &Monitor,
     topics: &[String],
 ) -> Result<(), StoreError> {
-    let scope = LookScope {
+    let scope = CheckScope {
         monitor: &monitor.name,
         labels: &monitor.rules.labels,
         receivers: &monitor.rules.receivers,
@@ -114,7 +114,7 @@ async fn look_at(
         Topics::Named(names) => names.iter().filter(|name| !topics.contains(name)).cloned().collect(),
         Topics::Pattern(_) => Vec::new(),
     };
-    let watched = Watched {
+    let watched = InputCheck {
         scope,
         topics,
         schema: &monitor.schema,
@@ -126,7 +126,7 @@ async fn look_at(
         filters: &monitor.layout.filters,
         limits: &limits,
     };
-    store.look_at_monitor(watched, LOOK).await?;
+    store.check_input(watched, LOOK).await?;
     let limit = super::monitors::series_limit(monitor);
     store.retire_idle_series(&monitor.name, limit).await?;
     let ended = store.end_alerts_of_gone_series(&monitor.name, limit.idle).await?;
@@ -179,7 +179,7 @@ async fn ask_about_runs(store: &Store, shared: &Shared) {
 
 async fn report(store: &Store, shared: &Shared, id: &str, state: RequestState, by: &str) {
     let moved = Moved { step: Step::Report(state), actor: by, detail: "", external_id: None };
-    if let Err(error) = super::reports::move_on(store, shared, id, moved).await {
+    if let Err(error) = super::callbacks::move_on(store, shared, id, moved).await {
         tracing::warn!(request = id, %error, "cannot move a retraining request on");
     }
 }

@@ -2,11 +2,11 @@
 //! retraining. Pure, so that the daemon, replays and tests decide alike; the store writes the result in the transaction
 //! that closes the window.
 
+mod checks;
 mod evidence;
-mod look;
 mod retraining;
 
-pub use look::{LookScope, decide_look};
+pub use checks::{CheckScope, decide_checks};
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 
 use std::collections::HashMap;

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::housekeeping::progress;
 use super::monitors::RunningMonitor;
 use super::state::Shared;
 use super::topics::look_at_topics;
-use super::upkeep::progress;
 use crate::baseline::{learn, unreadable_columns};
 use crate::binning::BinningSet;
+use crate::closing::{ClosingWindow, Decision, decide_window};
 use crate::config::Monitor;
-use crate::decision::{ClosingWindow, Decision, decide_window};
 use crate::kafka::SourceCommands;
 use crate::store::{Closing, DueWindow, OpenWindow, Store, StoreError};
 use crate::window::{CloseDecision, Progress};
@@ -224,7 +224,7 @@ impl Judge {
 
 /// What happened to which alert.
 fn alerts_in_words(decision: &Decision) -> String {
-    let one = |changed: &crate::decision::ChangedAlert| {
+    let one = |changed: &crate::closing::ChangedAlert| {
         let transition = &changed.transition;
         let column = transition.column.as_ref().map_or(String::new(), |column| format!(" of {column}"));
         format!("{}{column} {}", transition.rule, transition.change.kind.as_str())

@@ -16,7 +16,7 @@ use super::positions::seconds;
 use super::session::Session;
 use super::{Store, StoreError, event_time, failed};
 use crate::alert::{ChangeReason, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
-use crate::decision::{LookScope, decide_look};
+use crate::closing::{CheckScope, decide_checks};
 use crate::record::{EventTime, FieldPath, ModelSchema, RejectReason, TimeFormat};
 use crate::window::Partition;
 
@@ -35,9 +35,9 @@ pub struct NotedEnd {
 
 /// Whose input is looked at.
 #[derive(Clone, Copy, Debug)]
-pub struct Watched<'a> {
+pub struct InputCheck<'a> {
     /// The monitor, and whom to tell.
-    pub scope: LookScope<'a>,
+    pub scope: CheckScope<'a>,
     /// The topics it reads.
     pub topics: &'a [String],
     /// Its columns.
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn look_at_monitor(&self, watched: Watched<'_>, interval: i64) -> Result<(), StoreError> {
+    pub async fn check_input(&self, watched: InputCheck<'_>, interval: i64) -> Result<(), StoreError> {
         let attempted = "look at a monitor's input";
         let monitor = watched.scope.monitor;
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
@@ -114,9 +114,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn look_at_deliveries(
+    pub async fn check_deliveries(
         &self,
-        scope: LookScope<'_>,
+        scope: CheckScope<'_>,
         receivers: &[String],
         interval: i64,
     ) -> Result<(), StoreError> {
@@ -276,11 +276,11 @@ async fn lock(connection: &mut Session, scope: &str, interval: i64) -> Result<Op
 
 async fn finish(
     connection: &mut Session,
-    scope: LookScope<'_>,
+    scope: CheckScope<'_>,
     locked: &Locked,
     signs: &[(Option<String>, Sign)],
 ) -> Result<(), StoreError> {
-    let (alerts, changes) = decide_look(&locked.alerts, scope, signs, locked.now);
+    let (alerts, changes) = decide_checks(&locked.alerts, scope, signs, locked.now);
     sqlx::query("update operational_state set alerts = $2, tally = $3, looked_at = now() where scope = $1")
         .bind(scope.monitor)
         .bind(Json(&alerts))

@@ -8,7 +8,7 @@ use crate::window::WHOLE;
 
 /// What is looked at when no window closes: a monitor's input, or the daemon's deliveries.
 #[derive(Clone, Copy, Debug)]
-pub struct LookScope<'a> {
+pub struct CheckScope<'a> {
     /// The monitor; empty for the daemon.
     pub monitor: &'a str,
     /// Labels of all alerts.
@@ -22,9 +22,9 @@ pub struct LookScope<'a> {
 /// Decides what signs mean: each about the monitor as a whole, or about one receiver. Rules without a sign stay as they
 /// are.
 #[must_use]
-pub fn decide_look(
+pub fn decide_checks(
     alerts: &SeriesAlerts,
-    scope: LookScope<'_>,
+    scope: CheckScope<'_>,
     signs: &[(Option<String>, Sign)],
     now: EventTime,
 ) -> (SeriesAlerts, Vec<ChangedAlert>) {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Counted, Watched};
+use super::{Counted, InputCheck};
 use crate::alert::{HeldBack, MissingBaseline, OperationalFacts};
 use crate::record::{FieldPath, number_of, plural};
 use crate::store::close::binning;
@@ -19,7 +19,7 @@ use crate::view::{NotCounted, Reading};
 
 pub(super) async fn facts_of(
     connection: &mut Session,
-    watched: &Watched<'_>,
+    watched: &InputCheck<'_>,
     before: &Counted,
     baseline_missing: Option<MissingBaseline>,
 ) -> Result<(OperationalFacts, Counted), sqlx::Error> {
@@ -149,7 +149,7 @@ pub(super) async fn facts_of(
 /// have one.
 pub(super) async fn missing_baseline(
     connection: &mut Session,
-    watched: &Watched<'_>,
+    watched: &InputCheck<'_>,
 ) -> Result<Option<MissingBaseline>, StoreError> {
     let attempted = failed("look for the baseline of a monitor");
     let monitor = watched.scope.monitor;
