@@ -3,6 +3,7 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::judge::why::Cause;
 use crate::judge::{ColumnRules, MeasureRule, WindowRule};
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, RecordLayout};
@@ -111,6 +112,54 @@ proptest! {
             }
         }
     }
+}
+
+/// A share of a category is that of the counts, however many categories are more frequent.
+#[test]
+fn the_category_that_changed_most_has_the_shares_that_it_has() {
+    let of = |heavy: usize, size: usize| -> Vec<String> {
+        (0..size)
+            .map(|index| {
+                let category = if index % 12 == 0 { heavy } else { index % 23 };
+                row(1, &format!("c{category}"), true)
+            })
+            .collect()
+    };
+    let (before, after) = (of(3, 4_600), of(17, 2_300));
+    let share = |rows: &[String], name: &str| {
+        let with = rows.iter().filter(|row| row.contains(&format!("\"{name}\""))).count();
+        with as f64 / rows.len() as f64
+    };
+    for exact in [false, true] {
+        let found = report(&spec(exact), &before, &after);
+        let column = found.columns.iter().find(|column| column.name == "k").unwrap();
+        let (name, left, right) = column.category.clone().unwrap();
+        assert!(["c3", "c17"].contains(&name.as_str()), "{name}");
+        assert!((left - share(&before, &name)).abs() < 1e-12 && (right - share(&after, &name)).abs() < 1e-12);
+        let words = format!("{name} {:.0} % to {:.0} %", left * 100.0, right * 100.0);
+        assert!(compare_text(&found, false).contains(&words), "{words}");
+        let html = compare_html(&found);
+        for side in [left, right] {
+            assert!(html.contains(&format!("{name} {:.0} %", side * 100.0)), "{html}");
+        }
+    }
+}
+
+/// Whole hours in minutes are whole tens: nothing was rounded.
+#[test]
+fn what_was_scaled_is_not_called_rounded() {
+    let rows = |factor: f64| -> Vec<String> {
+        (0..3_000u32)
+            .map(|index| {
+                let hours = f64::from(index * 7919 % 613 % 60 + index * 31 % 7 + 1);
+                format!(r#"{{"x":{},"k":"a","b":true}}"#, hours * factor)
+            })
+            .collect()
+    };
+    let found = report(&spec(false), &rows(1.0), &rows(60.0));
+    let x = found.columns.iter().find(|column| column.name == "x").unwrap();
+    let causes: Vec<_> = x.why.iter().map(|reason| reason.cause).collect();
+    assert!(causes.contains(&Cause::Scale) && !causes.contains(&Cause::Rounding), "{:?}", x.why);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::why::number;
+use super::why::numbers_apart;
 use crate::binning::Binning;
 use crate::distribution::Distribution;
 
@@ -31,7 +31,8 @@ impl Movement {
             return format!("nulls {} to {}", percent(before), percent(after));
         }
         if let Some((before, after)) = self.mean {
-            return format!("mean {} to {}", number(before), number(after));
+            let (before, after) = numbers_apart(before, after);
+            return format!("mean {before} to {after}");
         }
         if let Some((category, before, after)) = &self.category {
             return format!("`{category}` {} to {}", percent(*before), percent(*after));
@@ -73,7 +74,11 @@ fn largest_change(before: &Distribution, after: &Distribution) -> Option<(String
             Some((name, count)) if bin == binning.unseen_bin() => Some((name.clone(), 0.0, share(*count, m)?)),
             _ => Some((binning.label(bin).to_owned(), share(*left, n)?, share(*right, m)?)),
         });
-    changes.max_by(|left, right| (left.2 - left.1).abs().total_cmp(&(right.2 - right.1).abs()))
+    // Of equals the one that is most frequent in the baseline.
+    changes.max_by(|left, right| {
+        let moved = |(_, before, after): &(String, f64, f64)| (after - before).abs();
+        moved(left).total_cmp(&moved(right)).then_with(|| left.1.total_cmp(&right.1))
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

@@ -10,7 +10,7 @@ use super::{Both, ColumnReport, CompareReport, FORMAT, MeasureReport, Outcome, S
 use crate::binning::Binning;
 use crate::compare::{CompareSpec, Comparison};
 use crate::judge::why::{Reason, Sides, explain};
-use crate::judge::{Finding, Verdict};
+use crate::judge::{Finding, Verdict, movement};
 use crate::measure::{Pair, Side};
 use crate::preset::DatasetRule;
 use crate::record::{ColumnType, number_of};
@@ -138,6 +138,7 @@ fn of_pair(
         moved: leading(&measures).map_or(0.0, strength),
         baseline: Summary::of(pair.baseline(), of(Side::Baseline)),
         window: Summary::of(pair.window(), of(Side::Window)),
+        category: movement(Some(pair.baseline()), Some(pair.window())).category,
         measures,
         distribution: bars(pair, points.as_ref(), sides),
         why,

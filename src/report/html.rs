@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::page::{badge, key, page};
-use super::text::within_noise;
+use super::text::{shortened, within_noise};
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
 use crate::chart::{distribution, thumbnail};
-use crate::judge::why::number;
+use crate::judge::why::{number, numbers_apart};
 use crate::record::{grouped, number_of, plural};
 
 /// Columns without drift get no chart of their own beyond this many, so that the file stays small.
@@ -63,8 +63,9 @@ fn ranking(report: &CompareReport) -> Markup {
                             }
                             td { (badge(column.verdict)) }
                             td { (thumbnail(&column.distribution)) }
-                            td.number.wide { (place(&column.baseline)) }
-                            td.number.wide { (place(&column.window)) }
+                            @let (before, after) = places(column);
+                            td.number.wide { (before) }
+                            td.number.wide { (after) }
                             td.measure { @if let Some(measure) = column.leading() { (short(measure)) } }
                         }
                     }
@@ -87,15 +88,23 @@ fn short(measure: &MeasureReport) -> Markup {
     }
 }
 
-/// Where a column lies: its mean, or its most frequent category.
-fn place(summary: &Summary) -> String {
-    match (summary.mean, summary.top.first()) {
-        (Some(mean), _) => format!("mean {}", number(mean)),
-        (None, Some((name, share))) => {
-            let short: String = name.chars().take(14).collect();
-            format!("{short} {:.0} %", share * 100.0)
+/// Where a column lies on both sides: its mean, or the share of the category that changed most.
+fn places(column: &ColumnReport) -> (String, String) {
+    let alone = |summary: &Summary| match summary.mean {
+        _ if summary.values == 0 => "no value".to_owned(),
+        Some(mean) => format!("mean {}", number(mean)),
+        None => "–".to_owned(),
+    };
+    match (column.baseline.mean.zip(column.window.mean), &column.category) {
+        (Some((before, after)), _) => {
+            let (before, after) = numbers_apart(before, after);
+            (format!("mean {before}"), format!("mean {after}"))
         }
-        (None, None) => "no value".to_owned(),
+        (None, Some((name, before, after))) if column.baseline.values > 0 && column.window.values > 0 => {
+            let name = shortened(name, 14);
+            (format!("{name} {:.0} %", before * 100.0), format!("{name} {:.0} %", after * 100.0))
+        }
+        (None, _) => (alone(&column.baseline), alone(&column.window)),
     }
 }
 

@@ -155,6 +155,10 @@ pub struct ColumnReport {
     pub baseline: Summary,
     /// What is in the window.
     pub window: Summary,
+    /// The category whose share of the values changed most, with its shares; none for a column without categories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
+    pub category: Option<(String, f64, f64)>,
     /// Its measures.
     pub measures: Vec<MeasureReport>,
     /// The two distributions as bars, shares of all rows.
@@ -209,19 +213,6 @@ impl ColumnReport {
     /// Whether the window does not have the column.
     fn is_gone(&self) -> bool {
         self.why.iter().any(|reason| reason.cause == Cause::ColumnMissing)
-    }
-
-    /// The category whose share changed most, of those that are frequent on one side, with its shares; none for a column
-    /// without categories.
-    #[must_use]
-    pub fn most_moved(&self) -> Option<(&str, f64, f64)> {
-        let share = |side: &Summary, name: &str| {
-            side.top.iter().find(|(other, _)| other == name).map_or(0.0, |(_, share)| *share)
-        };
-        let names = self.baseline.top.iter().chain(&self.window.top).map(|(name, _)| name.as_str());
-        let shares = names.map(|name| (name, share(&self.baseline, name), share(&self.window, name)));
-        // Of equals the one that is most frequent in the baseline, which comes first.
-        shares.reduce(|most, other| if (other.2 - other.1).abs() > (most.2 - most.1).abs() { other } else { most })
     }
 
     /// The measure that says most about the verdict.

@@ -219,7 +219,7 @@ fn table(monitor: &MonitorReport) -> Markup {
                             td { (series_name(&window.version, &window.segment)) }
                             td.number { (grouped(window.rows)) }
                             td { (badge(window.verdict)) }
-                            td { (window.change.unwrap_or(if window.alert == "inactive" { "" } else { window.alert })) }
+                            td { (window.alert_words()) }
                             td.name { (drifted(window)) }
                         }
                     }

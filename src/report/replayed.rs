@@ -129,10 +129,21 @@ pub struct WindowReport {
     pub verdict: Outcome,
     /// The alert after it: `inactive`, `pending` or `firing`.
     pub alert: &'static str,
-    /// What happened to the alert.
+    /// What happened to an alert last.
     pub change: Option<&'static str>,
+    /// What happened to the alert of each rule.
+    pub changes: Vec<RuleChange>,
     /// The columns in the order of the monitor's findings.
     pub columns: Vec<WindowColumn>,
+}
+
+/// What happened to the alert of a rule in a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RuleChange {
+    /// The rule.
+    pub rule: String,
+    /// What happened.
+    pub change: &'static str,
 }
 
 /// A column of a window.
@@ -263,7 +274,32 @@ fn window_report(window: &ReplayedWindow) -> WindowReport {
         verdict: window.judgement.verdict.into(),
         alert: window.phase.as_str(),
         change: window.changes.iter().map(|transition| transition.change.kind.as_str()).next_back(),
+        changes: window
+            .changes
+            .iter()
+            .map(|transition| RuleChange {
+                rule: transition.rule.clone(),
+                change: transition.change.kind.as_str(),
+            })
+            .collect(),
         columns: by_column,
+    }
+}
+
+impl WindowReport {
+    /// How the alerts stand after it, and what happened to which: `firing (data_quality resolved)`.
+    pub(super) fn alert_words(&self) -> String {
+        let changes: Vec<String> = self
+            .changes
+            .iter()
+            .map(|changed| format!("{} {}", changed.rule, changed.change.replace('_', " ")))
+            .collect();
+        match (self.alert, changes.is_empty()) {
+            ("inactive", true) => String::new(),
+            ("inactive", false) => changes.join(", "),
+            (alert, true) => alert.to_owned(),
+            (alert, false) => format!("{alert} ({})", changes.join(", ")),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome};
 use crate::chart::sparkline;
 use crate::escape::plain;
-use crate::judge::why::number;
+use crate::judge::why::{number, numbers_apart};
 use crate::record::number_of;
 
 const WIDTH: usize = 100;
@@ -160,8 +160,9 @@ fn movement(column: &ColumnReport) -> String {
     let nulls = |summary: &super::Summary| percent(summary.nulls(), summary.rows);
     let mut parts: Vec<String> = Vec::new();
     if let Some((before, after)) = before.mean.zip(after.mean) {
-        parts.push(format!("mean {} to {}", number(before), number(after)));
-    } else if let Some((name, before, after)) = column.most_moved() {
+        let (before, after) = numbers_apart(before, after);
+        parts.push(format!("mean {before} to {after}"));
+    } else if let Some((name, before, after)) = &column.category {
         parts.push(format!("{} {:.0} % to {:.0} %", shortened(&plain(name), 10), before * 100.0, after * 100.0));
     }
     if before.nulls() * after.rows.max(1) != after.nulls() * before.rows.max(1) {

@@ -10,8 +10,8 @@ use std::fmt;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::Row as _;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::notes::add_notes;
@@ -21,7 +21,7 @@ use super::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::distribution::IpcError;
 use crate::record::EventTime;
 use crate::window::{
-    Anchor, ColumnReading, Example, MonitorDelta, Partition, Tally, WHOLE, WindowDelta, WindowKey,
+    Anchor, ColumnReading, Example, MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey,
 };
 
 /// How far one partition was read.
@@ -205,7 +205,7 @@ struct Prepared {
     rows: u64,
     counts: Vec<u8>,
     sample: Option<Vec<u8>>,
-    ranges: Value,
+    ranges: Json<OffsetRanges>,
     /// For the case that it is late: where its first record lies.
     first: Option<(Partition, i64)>,
 }
@@ -219,7 +219,7 @@ fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
         rows: window.counts.rows(),
         counts: window.counts.to_ipc()?,
         sample: window.sample.to_ipc()?,
-        ranges: serde_json::to_value(&window.ranges).unwrap_or(Value::Null),
+        ranges: Json(window.ranges.clone()),
         first: window.ranges.as_slice().first().map(|(partition, offset, _)| (partition.clone(), *offset)),
     })
 }

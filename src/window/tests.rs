@@ -290,8 +290,9 @@ fn a_flood_of_versions_makes_a_bounded_number_of_series_whatever_segments_they_h
     let whole: u64 =
         delta.windows.iter().filter(|window| window.key.segment == WHOLE).map(|window| window.counts.rows()).sum();
     assert_eq!(whole, 300, "every record is counted once in a whole");
-    // Four that are counted apart, the others of two of their versions, and the two that take all other versions.
-    assert!(delta.windows.len() <= 8, "{:?}", delta.windows.iter().map(|window| &window.key).collect::<Vec<_>>());
+    // Four that are counted apart, of as many as four versions; for each of these what takes its other segments; and the two
+    // that take all other versions.
+    assert!(delta.windows.len() <= 10, "{:?}", delta.windows.iter().map(|window| &window.key).collect::<Vec<_>>());
     assert_eq!(delta.candidates.len(), 4);
 }
 

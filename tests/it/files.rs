@@ -362,6 +362,16 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
         assert_eq!((&why["column"], &why["window"]), (&alert["columns"][0], &alert["worst"]["start"]), "{alert}");
         assert!(!why["reasons"].as_array().unwrap().is_empty(), "{alert}");
     }
+    // The state after a window goes with what happened to each rule's alert in it.
+    for window in monitors[0]["windows"].as_array().unwrap() {
+        let changes = window["changes"].as_array().unwrap();
+        assert_eq!(
+            window["change"],
+            changes.last().map_or(Value::Null, |last| last["change"].clone()),
+            "{window}"
+        );
+        assert!(changes.iter().all(|change| change["rule"].is_string()), "{window}");
+    }
     for monitor in monitors {
         assert_eq!(monitor["records"]["counted"], 17_379);
         assert_eq!(monitor["windows"].as_array().unwrap().len(), 105);

@@ -3,7 +3,7 @@
 use super::hours::{clock, shifted};
 use super::sides::{SINGLE, near_atom};
 use super::transform::transformed;
-use super::{Cause, Reason, number};
+use super::{Cause, Reason, number, numbers_apart};
 use crate::binning::{NumericBinning, single, universal};
 use crate::measure::{Pair, Points, Proportions, Side, ks_p_value_fast, ks_statistic};
 
@@ -145,7 +145,10 @@ pub(super) fn signatures(numbers: &Numbers<'_>) -> Vec<Reason> {
     if reasons.is_empty() {
         reasons.extend(stuck(numbers));
     }
-    reasons.extend(rounded(numbers));
+    // Multiples of a step that is scaled or moved are multiples of another one: nothing was rounded.
+    if !reasons.iter().any(|reason| matches!(reason.cause, Cause::Scale | Cause::Offset)) {
+        reasons.extend(rounded(numbers));
+    }
     reasons
 }
 
@@ -166,14 +169,9 @@ fn constant(numbers: &Numbers<'_>) -> Option<Reason> {
     let (first, others) = (before.next()?.0, before.count());
     if others == 0 {
         return (first != value).then(|| {
-            Reason::new(
-                Cause::Constant,
-                format!(
-                    "every value of the window is {}; every value of the baseline is {}",
-                    number(value),
-                    number(first)
-                ),
-            )
+            let (after, before) = numbers_apart(value, first);
+            let text = format!("every value of the window is {after}; every value of the baseline is {before}");
+            Reason::new(Cause::Constant, text)
         });
     }
     // A value that is nearly always there may well fill a window.

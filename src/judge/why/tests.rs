@@ -154,6 +154,19 @@ fn a_constant_that_becomes_another_is_not_clipped() {
 }
 
 #[test]
+fn numbers_that_differ_are_told_apart() {
+    let apart = |left, right| numbers_apart(left, right);
+    let text = |left: &str, right: &str| (left.to_owned(), right.to_owned());
+    assert_eq!(apart(5.0, 5.0001), text("5.0000", "5.0001"));
+    assert_eq!(apart(1.774e9, 1.774e9 + 7_200.0), text("1774000000", "1774007200"));
+    assert_eq!(apart(5.0, 6.0), text("5", "6"));
+    assert_eq!(apart(5.0, 5.0), text("5", "5"));
+    assert_eq!(apart(0.0, 1e-9), text("0", "1.000e-9"));
+    assert_eq!(apart(f64::NAN, f64::NAN), text("not known", "not known"));
+    assert_eq!(apart(-3.00001, -3.00002), text("-3.00001", "-3.00002"));
+}
+
+#[test]
 fn values_served_as_32_bit_floats_carry_no_signature() {
     let mut rng = Rng::with_seed(4);
     let single = |value: &f64| f64::from(*value as f32);

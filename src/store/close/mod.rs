@@ -8,8 +8,8 @@ mod read;
 mod write;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::Row as _;
+use sqlx::types::Json;
 
 use super::learning::learnt_baseline;
 use super::session::Session;
@@ -188,7 +188,7 @@ impl Store {
             .bind(bigint(merged.counts.rows()))
             .bind(damaged("counts", merged.counts.to_ipc())?)
             .bind(damaged("sample", merged.sample.to_ipc())?)
-            .bind(serde_json::to_value(&merged.ranges).unwrap_or(Value::Null))
+            .bind(Json(&merged.ranges))
             .execute(&mut transaction)
             .await
             .map_err(failed("tidy deltas"))?;

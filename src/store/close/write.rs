@@ -1,6 +1,7 @@
 //! What closing leaves behind: the window, its findings, the alert, the outbox.
 
 use serde_json::Value;
+use sqlx::types::Json;
 
 use super::read::Pinned;
 use super::{Closing, DueWindow, OpenWindow};
@@ -33,9 +34,9 @@ pub(super) async fn write_window(
     .bind(bigint(closing.counts.rows()))
     .bind(damaged("counts", closing.counts.to_ipc())?)
     .bind(damaged("sample", closing.sample.clone().to_ipc())?)
-    .bind(serde_json::to_value(&closing.evidence.offsets).unwrap_or(Value::Null))
+    .bind(Json(&closing.evidence.offsets))
     .bind(missing.is_empty())
-    .bind(serde_json::to_value(missing).unwrap_or(Value::Null))
+    .bind(Json(missing))
     .bind(decision.judgement.verdict.as_str())
     .bind(decision.retrain.map(RetrainDecision::as_str))
     .bind(decision.teaches)
