@@ -181,6 +181,13 @@ fn understood(monitor: &Monitor, message: &Tapped, taken: &Taken) -> Value {
         if let Some(time) = batch.times.first() {
             add("time", json!(time.to_string()));
             add("window", json!(monitor.counting.length.start_of(*time).to_string()));
+            if !time.is_plausible() {
+                let unit = monitor.layout.time_format.plausible_unit(*time);
+                let hint = unit.map_or(String::new(), |(unit, read)| {
+                    format!("; with `time_unit = \"{}\"` it is {read}", unit.as_str())
+                });
+                add("implausible", json!(format!("the time lies outside the years 1990 to 2100{hint}")));
+            }
         }
         if let Some(code) = batch.versions.codes().first() {
             add("version", json!(batch.versions.name(*code)));
@@ -241,15 +248,15 @@ fn tell(told: &Value) {
         head = format!("{head} ({})", text("reason"));
     }
     say(head);
-    for key in ["why", "time", "window", "version"] {
+    for key in ["why", "time", "implausible", "window", "version"] {
         if told.get(key).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty())) {
-            say(format!("  {key:<10} {}", text(key)));
+            say(format!("  {key:<11} {}", text(key)));
         }
     }
     let segments: Vec<&str> =
         told.get("segments").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     if !segments.is_empty() {
-        say(format!("  {:<10} {}", "segments", plain(&segments.join(", "))));
+        say(format!("  {:<11} {}", "segments", plain(&segments.join(", "))));
     }
     for column in told.get("columns").and_then(Value::as_array).into_iter().flatten() {
         let of = |key: &str| column.get(key).and_then(Value::as_str).map(plain).unwrap_or_default();
@@ -273,6 +280,6 @@ fn tell(told: &Value) {
         say(format!("  {:<24} {:<12} {value}", of("column"), of("type")));
     }
     if told.get("payload").is_some() {
-        say(format!("  {:<10} {}", "payload", text("payload")));
+        say(format!("  {:<11} {}", "payload", text("payload")));
     }
 }

@@ -192,7 +192,8 @@ impl Store {
             "select id::text, monitor, model_version, segment, rule, state, severity, since,
                     exists (select from alert_group_member m
                             where m.alert_id = alert.id and m.suppression->>'by' = 'silenced') as silenced
-             from alert where state in ('pending', 'firing', 'acknowledged') order by created_at desc, id desc limit 200",
+             from alert where state in ('pending', 'firing', 'acknowledged')
+             order by segment <> '*', created_at desc, id desc limit 200",
         )
         .fetch_all(&self.pool)
         .await?;

@@ -258,7 +258,7 @@ mod tests {
         let x = of(Some("x"), 1_000);
         assert_eq!(
             x.grown.iter().map(|group| (group.holds.as_str(), group.sampled)).collect::<Vec<_>>(),
-            [("100 and above", 100)]
+            [("above 100", 100)]
         );
         assert!(
             x.records.iter().all(|record| record.values["x"] == 250.0 && record.topic.as_deref() == Some("t"))

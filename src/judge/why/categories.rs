@@ -10,6 +10,9 @@ use crate::record::number_of;
 const FEW: u64 = 20;
 /// A change with a larger p-value is none.
 const CHANGED: f64 = 1e-6;
+/// Of categories that are said to be as before, one with a smaller p-value (together) and a change of this share is not.
+const UNLIKE: f64 = 0.001;
+const NOTHING: f64 = 0.01;
 /// Names at least this alike (share of letters that stay) are one name misspelt.
 const ALIKE: f64 = 0.7;
 
@@ -99,7 +102,7 @@ fn nulls_replaced(pair: &Pair<'_>, counts: &Counts<'_>, (n, m): (u64, u64)) -> O
         ((*name).to_owned(), *after as f64 / m as f64 * now_present - *before as f64 / n as f64 * present)
     };
     let (name, gain) = counts.iter().map(growth).max_by(|left, right| left.1.total_cmp(&right.1))?;
-    ((0.7..1.4).contains(&(gain / loss))).then(|| {
+    ((0.7..1.4).contains(&(gain / loss)) && others_are_alike(counts, &name)).then(|| {
         Reason::new(
             Cause::NullsReplaced,
             format!(
@@ -109,6 +112,20 @@ fn nulls_replaced(pair: &Pair<'_>, counts: &Counts<'_>, (n, m): (u64, u64)) -> O
             ),
         )
     })
+}
+
+/// Whether the categories but this one have the shares among themselves that they had.
+fn others_are_alike(counts: &Counts<'_>, but: &str) -> bool {
+    let others: Vec<(u64, u64)> =
+        counts.iter().filter(|(name, _)| **name != but).map(|(_, counts)| *counts).collect();
+    let (n, m) = others.iter().fold((0, 0), |(n, m), (before, after)| (n + before, m + after));
+    let level = UNLIKE / others.len().max(1) as f64;
+    let moved = |(before, after): (u64, u64)| {
+        let change = Proportions { baseline: (before, n), window: (after, m) };
+        change.p_value().is_some_and(|p_value| p_value < level)
+            && change.change().is_some_and(|change| change.abs() >= NOTHING)
+    };
+    !others.into_iter().any(moved)
 }
 
 /// Categories that are gone, and new ones, with their shares' counts.

@@ -79,7 +79,7 @@ fn label(pair: &Pair<'_>, span: &Span) -> String {
     match (binning.shown_ends(*first).0, binning.shown_ends(*last).1) {
         (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
         (None, Some(high)) => format!("below {}", number(high)),
-        (Some(low), None) => format!("{} and above", number(low)),
+        (Some(low), None) => format!("above {}", number(low)),
         (None, None) => "all values".to_owned(),
     }
 }

@@ -206,7 +206,12 @@ fn nulls_replaced(numbers: &Numbers<'_>) -> Option<Reason> {
         (value, to_float(after) / new * now_present - to_float(before) / old * present)
     };
     let (value, gain) = points.iter().map(growth).max_by(|left, right| left.1.total_cmp(&right.1))?;
-    ((0.7..1.4).contains(&(gain / loss))).then(|| {
+    if !(0.7..1.4).contains(&(gain / loss)) {
+        return None;
+    }
+    // All other values are as before, or something else moved the nulls and this value.
+    let rest = numbers.gap(|other| other != value, points.of(Side::Window).filter(|(other, _)| *other != value));
+    rest.is_none_or(Gap::is_nothing).then(|| {
         Reason::new(
             Cause::NullsReplaced,
             format!(

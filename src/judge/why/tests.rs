@@ -154,6 +154,32 @@ fn a_constant_that_becomes_another_is_not_clipped() {
 }
 
 #[test]
+fn nulls_are_replaced_only_where_all_other_values_are_as_before() {
+    let mut rng = Rng::with_seed(11);
+    let mut column = |size: usize, nulls: f64, moved: bool, of: &dyn Fn(f64, bool) -> String| -> Vec<String> {
+        (0..size).map(|_| if rng.f64() < nulls { "null".to_owned() } else { of(rng.f64(), moved) }).collect()
+    };
+    // One category, or one value, takes ten points more; in the second case the others change, too.
+    let category = |place: f64, moved: bool| {
+        let shares = if moved { [0.3, 0.55, 1.0] } else { [0.2, 0.6, 1.0] };
+        format!("{:?}", ["c", "d", "e"][shares.iter().position(|end| place < *end).unwrap_or(2)])
+    };
+    let binning =
+        Binning::Categorical(CategoricalBinning::new(["c", "d", "e"].map(str::to_owned).to_vec(), vec![]));
+    let before = column(20_000, 0.1, false, &category);
+    let swapped = column(20_000, 0.005, true, &category);
+    let filled: Vec<String> =
+        before.iter().map(|value| if value == "null" { "\"c\"".to_owned() } else { value.clone() }).collect();
+    let named = |after: &[String]| {
+        of_daemon(ColumnType::Categorical, binning.clone(), &before, after)
+            .iter()
+            .any(|reason| reason.cause == Cause::NullsReplaced)
+    };
+    assert!(named(&filled), "the mode instead of nulls");
+    assert!(!named(&swapped), "another mix of records, with fewer nulls");
+}
+
+#[test]
 fn numbers_that_differ_are_told_apart() {
     let apart = |left, right| numbers_apart(left, right);
     let text = |left: &str, right: &str| (left.to_owned(), right.to_owned());

@@ -11,7 +11,7 @@ use crate::alert::{
     worst_and_last,
 };
 use crate::escape::plain;
-use crate::record::number_of;
+use crate::record::{grouped, number_of};
 use crate::retrain::RetrainingEvent;
 
 pub(super) use merged::apart;
@@ -162,8 +162,10 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         if evidence.worst.is_none() || !evidence_window.complete || evidence_window.late_records > 0 {
             facts.push(("Window", window(evidence_window)));
         }
-        let baseline = evidence.baseline_records.map_or(String::new(), |n| format!(", {n} in the baseline"));
-        facts.push(("Records", format!("{} in the window{baseline}", evidence_window.records)));
+        let baseline =
+            evidence.baseline_records.map_or(String::new(), |n| format!(", {} in the baseline", grouped(n)));
+        let which = if evidence.worst.is_some() { "the worst window" } else { "the window" };
+        facts.push(("Records", format!("{} in {which}{baseline}", grouped(evidence_window.records))));
     }
     if let Some(baseline) = evidence.baseline.as_deref().filter(|baseline| !baseline.is_empty()) {
         facts.push(("Baseline", plain(baseline)));

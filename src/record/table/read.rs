@@ -92,7 +92,18 @@ fn converted(
 }
 
 fn text_error(error: ArrowError) -> ReadError {
-    if error.to_string().contains("UTF-8") { OTHER_ENCODING } else { error.into() }
+    let text = error.to_string();
+    if text.contains("UTF-8") {
+        return OTHER_ENCODING;
+    }
+    // The reader counts lines from the part of the file that it was given: no line is better than a wrong one.
+    match text.split_once("incorrect number of fields for line ").and_then(|(_, rest)| rest.split_once(", ")) {
+        Some((_, fields)) => ReadError::Damaged {
+            format: CSV,
+            why: format!("a row has another number of fields than the header: {fields}"),
+        },
+        None => error.into(),
+    }
 }
 
 const ARROW: &str = "Arrow";

@@ -133,6 +133,8 @@ fn seconds_taken_for_milliseconds_are_told_with_the_unit_that_fits() {
     assert!(page.contains("source.time_unit"), "{page}");
     let online = findings(&world, &["check", "--online"]);
     assert!(online.contains("time_unit = \"s\""), "{online}");
+    let shown = world.driftd(&["tail", "--monitor", "feed", "--last", "1", "-e"]);
+    assert!(shown.contains("outside the years 1990 to 2100; with `time_unit = \"s\"` it is 20"), "{shown}");
     assert_eq!(daemon.stop(), Some(0));
 }
 
