@@ -185,7 +185,7 @@ fn assert_mails(world: &World, smtp: &Smtp) {
         let subject = mail.lines().find(|line| line.starts_with("Subject:")).unwrap_or_default();
         if subject.contains("[critical]") {
             assert!(mail.contains("bike-demand") && mail.contains("drifted in"), "{mail}");
-            assert!(mail.contains("4250 in the baseline") || mail.contains("workingday="), "{mail}");
+            assert!(mail.contains("4,250 in the baseline") || mail.contains("workingday="), "{mail}");
             assert!(mail.contains("temp"), "the column that moved is named: {mail}");
             assert!(mail.contains("Why "), "{mail}");
         } else {
