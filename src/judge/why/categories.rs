@@ -115,6 +115,7 @@ fn nulls_replaced(pair: &Pair<'_>, counts: &Counts<'_>, (n, m): (u64, u64)) -> O
 }
 
 /// Whether the categories but this one have the shares among themselves that they had.
+#[expect(clippy::cast_precision_loss, reason = "some thousand categories")]
 fn others_are_alike(counts: &Counts<'_>, but: &str) -> bool {
     let others: Vec<(u64, u64)> =
         counts.iter().filter(|(name, _)| **name != but).map(|(_, counts)| *counts).collect();
