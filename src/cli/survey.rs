@@ -280,9 +280,7 @@ impl<'a> Survey<'a> {
         let newest = self.newest.values().max().filter(|newest| !newest.is_plausible())?;
         let layout = &self.monitor.layout;
         let path = layout.time.as_ref().map_or_else(|| "of the messages".to_owned(), |path| format!("`{path}`"));
-        let unit = layout.time_format.plausible_unit(*newest).map_or(String::new(), |(unit, time)| {
-            format!("; with `time_unit = \"{}\"` it is {time}", unit.as_str())
-        });
+        let unit = layout.time_format.in_other_unit(*newest);
         let what = format!("event times of monitor `{}`", self.monitor.name);
         Some((what, Err(format!("{path}: the newest is {newest}, outside the years 1990 to 2100{unit}"))))
     }

@@ -182,11 +182,8 @@ fn understood(monitor: &Monitor, message: &Tapped, taken: &Taken) -> Value {
             add("time", json!(time.to_string()));
             add("window", json!(monitor.counting.length.start_of(*time).to_string()));
             if !time.is_plausible() {
-                let unit = monitor.layout.time_format.plausible_unit(*time);
-                let hint = unit.map_or(String::new(), |(unit, read)| {
-                    format!("; with `time_unit = \"{}\"` it is {read}", unit.as_str())
-                });
-                add("implausible", json!(format!("the time lies outside the years 1990 to 2100{hint}")));
+                let unit = monitor.layout.time_format.in_other_unit(*time);
+                add("implausible", json!(format!("the time lies outside the years 1990 to 2100{unit}")));
             }
         }
         if let Some(code) = batch.versions.codes().first() {

@@ -182,6 +182,14 @@ impl TimeFormat {
             .filter(|_| !time.is_plausible())
     }
 
+    /// What a time that cannot be meant is in the unit that was probably meant, to be added to a sentence; empty when there
+    /// is no such unit.
+    pub(crate) fn in_other_unit(self, time: EventTime) -> String {
+        self.plausible_unit(time).map_or(String::new(), |(unit, read)| {
+            format!("; with `time_unit = \"{}\"` it is {read}", unit.as_str())
+        })
+    }
+
     fn plausible_unit_of(self, number: f64) -> Option<(TimeUnit, EventTime)> {
         let others = TimeUnit::ALL.into_iter().filter(|unit| *unit != self.unit);
         let mut read = others.filter_map(|unit| Some((unit, TimeFormat { unit }.number(number)?)));

@@ -146,7 +146,7 @@ impl OperationalRule {
                  back, look at its producer (kafka-transactions.sh find-hanging)."
             }
             Self::LogReplaced => {
-                "Find out what became of the topic. `driftd positions reset TOPIC --to earliest` reads on from the beginning of what is \
+                "Find out what happened to the topic. `driftd positions reset TOPIC --to earliest` reads on from the beginning of what is \
                  there now; it says first what it will do."
             }
             Self::TopicMissing => {

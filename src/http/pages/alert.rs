@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::Shown;
 use super::layout::{Layout, may_operate, page, table, trail};
-use super::words::{column_at, column_in, monitor_at, record_count, series_at, series_name, span, standing, time};
+use super::words::{column_at, column_in, monitor_at, number_of, series_at, series_name, span, standing, time};
 use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RuleKind, times};
 use crate::http::Shared;
 use crate::http::access::Caller;
@@ -131,13 +131,13 @@ fn facts(detail: &AlertDetail) -> Markup {
             div { dt { "Rule" } dd { (view.rule) @if let Some(column) = &detail.alert.column { ", " (column) } } }
             div { dt { "Severity" } dd { (view.severity.as_str()) } }
             @for (name, window) in evidence.windows() {
-                div { dt { (name) } dd { (window_link(view, window)) ", " (record_count(window.records)) ": " (window.words()) } }
+                div { dt { (name) } dd { (window_link(view, window)) ", " (number_of(window.records, "record")) ": " (window.words()) } }
             }
             @if let Some(window) = evidence.window.as_ref().filter(|window| evidence.worst.is_none() || !window.complete) {
-                div { dt { "Window" } dd { (span(&window.start, &window.end)) ", " (record_count(window.records)) @if !window.complete { ", incomplete" } } }
+                div { dt { "Window" } dd { (span(&window.start, &window.end)) ", " (number_of(window.records, "record")) @if !window.complete { ", incomplete" } } }
             }
             @if let Some(baseline) = &evidence.baseline {
-                div { dt { "Baseline" } dd { (baseline) @if let Some(records) = evidence.baseline_records { ", " (record_count(records)) } } }
+                div { dt { "Baseline" } dd { (baseline) @if let Some(records) = evidence.baseline_records { ", " (number_of(records, "record")) } } }
             }
             @if let Some(columns) = evidence.columns {
                 @let (drifted, warned) = evidence.counts();

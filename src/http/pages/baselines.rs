@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Shown;
 use super::actions::{Filled, fields};
 use super::layout::{Layout, may_administer, page, table, trail};
-use super::words::{monitor_at, record_count, short_time, time};
+use super::words::{monitor_at, number_of, short_time, time};
 use crate::http::Shared;
 use crate::http::access::Caller;
 use crate::http::extract::{Asked, By, Named};
@@ -181,7 +181,7 @@ fn compared(monitor: &str, diff: &BaselineDiff) -> Markup {
     html! {
         (trail(&[("/", "Monitors"), (&monitor_at(monitor), monitor), (&at, "Baselines")], &here))
         h1 { "Baseline version " (diff.before.version) " to version " (diff.after.version) }
-        p { "From " (diff.before.origin) " (" (record_count(diff.before.rows)) ") to " (diff.after.origin) " (" (record_count(diff.after.rows)) ")." }
+        p { "From " (diff.before.origin) " (" (number_of(diff.before.rows, "record")) ") to " (diff.after.origin) " (" (number_of(diff.after.rows, "record")) ")." }
         @if !diff.same_bins { p.status.waiting { "They are counted on different bins, so there are no measures between them, only what is in each." } }
         (table("Columns", &html! {
             thead {

@@ -8,8 +8,7 @@ use super::Shown;
 use super::layout::{Layout, page, table, trail};
 use super::monitor::Query;
 use super::words::{
-    column_in, encoded, number_of, record_count, records_at, series_at, series_name, short_time, span, time,
-    verdict,
+    column_in, encoded, number_of, records_at, series_at, series_name, short_time, span, time, verdict,
 };
 use crate::chart::{
     Quantiles, Rate, Series, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
@@ -108,7 +107,7 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
     html! {
         h2 { "Window " (span(&detail.window.start, &detail.window.end)) }
         p {
-            (record_count(detail.window.rows))
+            (number_of(detail.window.rows, "record"))
             @if let Some(baseline) = &detail.baseline { ", compared with baseline " (baseline) }
             @if detail.window.complete == Some(false) { "; incomplete: not all partitions had passed its end" }
             ". "

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Shown;
 use super::layout::{Layout, page, table, trail};
-use super::words::{column_at, encoded, monitor_at, number_of, record_count, span, time};
+use super::words::{column_at, encoded, monitor_at, number_of, span, time};
 use crate::http::Shared;
 use crate::http::extract::{Asked, By, Named};
 use crate::view::{SampledRecord, SampledRecords};
@@ -51,7 +51,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
         (trail(&steps, "Records"))
         h1 { @match column { Some(column) => { "Records behind " (column) }, None => "Records" } }
         p {
-            "Window " (span(&window.start, &window.end)) ", " (record_count(window.rows)) ", "
+            "Window " (span(&window.start, &window.end)) ", " (number_of(window.rows, "record")) ", "
             (number_of(found.sample, "record")) " in its sample."
         }
         @if found.sample == 0 {

@@ -11,11 +11,6 @@ use crate::window::WHOLE;
 pub(in crate::http) use crate::alert::encoded;
 pub(super) use crate::record::number_of;
 
-/// A number of records with its digits in groups.
-pub(super) fn record_count(number: u64) -> String {
-    number_of(number, "record")
-}
-
 /// A time as people read it, exact to the second; machines get all of it.
 pub(super) fn time(text: &str) -> Markup {
     html! { time datetime=(text) { (short_time(text)) } }

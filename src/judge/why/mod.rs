@@ -221,10 +221,8 @@ fn direction(pair: &Pair<'_>, sides: Option<&Sides>, named: impl Fn(&str) -> boo
             format!("; standard deviation {} to {}", number(before), number(after))
         });
         let quantiles = quantiles(pair, sides).unwrap_or_default();
-        return Some(Reason::new(Cause::Direction, {
-            let (before, after) = numbers_apart(before, after);
-            format!("mean {before} to {after}{by}{spread}{quantiles}")
-        }));
+        let (before, after) = numbers_apart(before, after);
+        return Some(Reason::new(Cause::Direction, format!("mean {before} to {after}{by}{spread}{quantiles}")));
     }
     let (category, before, after) = moved.category.filter(|(category, ..)| !named(category))?;
     Some(Reason::new(
@@ -286,9 +284,7 @@ pub fn number(value: f64) -> String {
     if !(1e-4..1e7).contains(&size) {
         return format!("{value:.3e}");
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between -4 and 7")]
-    let decimals = (3 - size.log10().floor() as i32).max(0) as usize;
-    let text = format!("{value:.decimals$}");
+    let text = with_digits(value, 4);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
@@ -299,14 +295,16 @@ pub fn numbers_apart(left: f64, right: f64) -> (String, String) {
     if usual.0 != usual.1 || left.total_cmp(&right).is_eq() || !left.is_finite() || !right.is_finite() {
         return usual;
     }
-    let with_digits = |value: f64, digits: i32| {
-        let size = value.abs().max(f64::MIN_POSITIVE).log10().floor();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between -308 and 308")]
-        let decimals = (digits - 1 - size as i32).max(0) as usize;
-        format!("{value:.decimals$}")
-    };
     let longer = (5..=17).map(|digits| (with_digits(left, digits), with_digits(right, digits)));
     longer.into_iter().find(|(left, right)| left != right).unwrap_or(usual)
+}
+
+/// A number with so many digits that count, and all of those before the point.
+fn with_digits(value: f64, digits: i32) -> String {
+    let size = value.abs().max(f64::MIN_POSITIVE).log10().floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between -308 and 308")]
+    let decimals = (digits - 1 - size as i32).max(0) as usize;
+    format!("{value:.decimals$}")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

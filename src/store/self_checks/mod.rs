@@ -127,7 +127,7 @@ impl Store {
             return Ok(());
         };
         // A receiver that is no longer configured has nobody who would deliver. To all others a message is given up
-        // by whoever tries to deliver it, never untried: the daemon may have been away for days.
+        // by the daemon that tries to deliver it, never untried: the daemon may have been away for days.
         sqlx::query(
             "update notification set status = 'dead', finished_at = now()
              where status = 'pending' and waiting_since < now() - interval '4 days' and receiver <> all($1)",

@@ -83,7 +83,7 @@ impl Default for Metrics {
             "Version of this driftd",
             Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
         );
-        registry.register("records", "Messages by what became of them", metrics.records.clone());
+        registry.register("records", "Messages by outcome", metrics.records.clone());
         registry.register(
             "windows_closed",
             "Windows closed by this daemon, by verdict",

@@ -107,7 +107,7 @@ fn credentials_are_found_where_the_unit_loads_them_from_and_mistakes_in_them_are
     assert!(text.contains("can be read by everybody") && text.contains("chmod o-rwx"), "{text}");
 }
 
-/// A receiver that sends back what it was sent, to whoever tries it out.
+/// A receiver that answers with what it was sent.
 #[test]
 fn what_a_receiver_echoes_is_not_shown_with_its_secret() {
     use std::io::{Read as _, Write as _};

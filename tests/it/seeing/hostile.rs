@@ -129,7 +129,7 @@ pub(super) fn hostile_requests_are_answered_safely(seen: &Seen<'_>) {
         let answer = raw(seen, request.as_bytes());
         assert!(answer.starts_with(expected), "{what}: {answer:?}");
     }
-    // Whoever begins and does not go on is let go.
+    // A client that begins a request and stops is disconnected.
     let started = Instant::now();
     let mut slow = std::net::TcpStream::connect(("127.0.0.1", seen.world.ports["a"])).unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

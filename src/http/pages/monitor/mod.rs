@@ -10,8 +10,8 @@ use super::Shown;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{Layout, page, table, trail};
 use super::words::{
-    column_at, column_in, encoded, monitor_at, number_of, record_count, series_at, series_name, short_time, span,
-    standing, state, time, verdict,
+    column_at, column_in, encoded, monitor_at, number_of, series_at, series_name, short_time, span, standing,
+    state, time, verdict,
 };
 use crate::alert::times;
 use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
@@ -212,12 +212,12 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
     html! {
         dl.facts {
             div { dt { "Baseline" } dd {
-                @if let Some(baseline) = &monitor.baseline { "version " (baseline.version) ", " (record_count(baseline.rows)) } @else { "none" }
+                @if let Some(baseline) = &monitor.baseline { "version " (baseline.version) ", " (number_of(baseline.rows, "record")) } @else { "none" }
                 " · " a href=(format!("{}/baselines", monitor_at(&monitor.name))) { "baselines" }
             } }
             div { dt { "Last window" } dd {
                 @if let Some(window) = &monitor.last_window {
-                    (span(&window.start, &window.end)) ", " (record_count(window.rows))
+                    (span(&window.start, &window.end)) ", " (number_of(window.rows, "record"))
                     @if !window.complete { ", incomplete" }
                 } @else { "none" }
             } }
