@@ -209,7 +209,7 @@ impl Judge {
         tracing::info!(
             monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
             start = %window.key.start, end = %window.end, records = decision.judgement.n_window, verdict,
-            alerts = %alerts_in_words(decision),
+            alerts = alerts_in_words(decision).map(tracing::field::display),
             retraining = decision.retrain.map(crate::retrain::RetrainDecision::as_str),
             "window closed"
         );
@@ -222,14 +222,15 @@ impl Judge {
     }
 }
 
-/// What happened to which alert.
-fn alerts_in_words(decision: &Decision) -> String {
+/// What happened to which alert; none when nothing did.
+fn alerts_in_words(decision: &Decision) -> Option<String> {
     let one = |changed: &crate::closing::ChangedAlert| {
         let transition = &changed.transition;
         let column = transition.column.as_ref().map_or(String::new(), |column| format!(" of {column}"));
         format!("{}{column} {}", transition.rule, transition.change.kind.as_str())
     };
-    decision.changes.iter().map(one).collect::<Vec<_>>().join(", ")
+    let changes: Vec<String> = decision.changes.iter().map(one).collect();
+    (!changes.is_empty()).then(|| changes.join(", "))
 }
 
 /// Learns a baseline from the first closed windows, if that is asked for and there is none. Where some column was not read

@@ -1,12 +1,13 @@
 //! `driftd baseline build|list|show|activate`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use super::files::{DataFile, short_name};
 use super::monitor::{monitor as the_monitor, name_of};
-use super::reach::StoredBaseline;
+use super::reach::{Reach, StoredBaseline};
 use super::{CliError, Context, actor, say, say_lines, tell, with_reach, with_store};
 use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableColumn, build};
 use crate::config::Monitor;
@@ -43,10 +44,10 @@ enum Action {
         #[arg(long)]
         inactive: bool,
     },
-    /// List the versions of a monitor's baseline.
+    /// List the versions of a monitor's baseline, or of all.
     List {
-        /// The monitor: its name, or its file.
-        monitor: String,
+        /// The monitor: its name, or its file. All monitors when absent.
+        monitor: Option<String>,
     },
     /// Show the columns of a version.
     Show {
@@ -81,24 +82,8 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliErro
             })
         }
         Action::List { monitor } => {
-            let monitor = name_of(&monitor)?;
-            with_reach(context, async |reach| {
-                let baselines = reach.baselines(&monitor).await?;
-                if baselines.is_empty() {
-                    reach.check_monitor(&monitor).await?;
-                }
-                tell(&baselines, || {
-                    if baselines.is_empty() {
-                        say_lines(format!(
-                            "monitor `{monitor}` has no baseline\nhint: `driftd baseline build` makes one from training data, \
-                             `learn` in [baseline] from the first windows"
-                        ));
-                    }
-                    for baseline in &baselines {
-                        say(line(baseline));
-                    }
-                })
-            })
+            let named = monitor.map(|monitor| name_of(&monitor)).transpose()?;
+            with_reach(context, async |reach| list(reach, named).await)
         }
         Action::Show { monitor, version } => {
             let monitor = name_of(&monitor)?;
@@ -235,6 +220,40 @@ fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
              hint: to compare it, too, make a baseline from windows: promote closed ones on the page of baselines, or let the \
              monitor learn it with `learn` in [baseline]"
         ));
+    }
+}
+
+/// Lists the versions of the baseline of a monitor, or of all.
+async fn list(reach: &Reach, named: Option<String>) -> Result<(), CliError> {
+    let Some(monitor) = named else {
+        let mut all = BTreeMap::new();
+        for monitor in reach.status().await?.monitors {
+            let baselines = reach.baselines(&monitor.monitor).await?;
+            all.insert(monitor.monitor, baselines);
+        }
+        return tell(&all, || {
+            for (monitor, baselines) in &all {
+                say(format!("monitor {monitor}"));
+                say_baselines(monitor, baselines);
+            }
+        });
+    };
+    let baselines = reach.baselines(&monitor).await?;
+    if baselines.is_empty() {
+        reach.check_monitor(&monitor).await?;
+    }
+    tell(&baselines, || say_baselines(&monitor, &baselines))
+}
+
+fn say_baselines(monitor: &str, baselines: &[BaselineSummary]) {
+    if baselines.is_empty() {
+        say_lines(format!(
+            "monitor `{monitor}` has no baseline\nhint: `driftd baseline build` makes one from training data, \
+             `learn` in [baseline] from the first windows"
+        ));
+    }
+    for baseline in baselines {
+        say(line(baseline));
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::survey::{Found, Survey};
-use super::{CliError, Context, runtime, say, say_lines, tell};
+use super::{CliError, Context, runtime, say, say_lines, tell, warn};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
@@ -23,7 +23,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     context.only_here("checks the files themselves")?;
-    let settings = context.settings()?;
+    let settings = context.settings().inspect_err(|_| {
+        if arguments.online {
+            warn("no connection was tried: the configuration has mistakes");
+        }
+    })?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         can_start(&settings)?;
@@ -112,7 +116,7 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
             );
         }
         say(format!(
-            "{}: {}, {}: ok",
+            "{}: {}, {}: valid",
             path.display(),
             number_of(monitors, "monitor"),
             number_of(receivers, "receiver")

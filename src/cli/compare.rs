@@ -14,7 +14,7 @@ use crate::escape::plain_json;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
-use crate::record::table::{FileColumn, FileProfile, ReadError, TWICE, TableRows};
+use crate::record::table::{FileColumn, FileProfile, OF_NUMBERS, ReadError, TWICE, TableRows, WITH_COMMAS};
 use crate::record::{Column, ColumnType, Derivation, ModelSchema, RecordLayout, Role, listed, nearest};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 
@@ -71,14 +71,19 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// As asked for, or by the extension of the file.
-    pub(super) fn of(asked: Option<Self>, output: Option<&Path>) -> Self {
-        let asked = asked.or(super::as_json().then_some(Self::Json));
-        asked.unwrap_or_else(|| match output.and_then(Path::extension).and_then(|extension| extension.to_str()) {
-            Some("html" | "htm") => Self::Html,
-            Some("json") => Self::Json,
-            _ => Self::Text,
-        })
+    /// As asked for, or by the extension of the file; text without one.
+    pub(super) fn of(asked: Option<Self>, output: Option<&Path>) -> Result<Self, CliError> {
+        if let Some(asked) = asked.or(super::as_json().then_some(Self::Json)) {
+            return Ok(asked);
+        }
+        match output.and_then(Path::extension).and_then(|extension| extension.to_str()) {
+            Some("html" | "htm") => Ok(Self::Html),
+            Some("json") => Ok(Self::Json),
+            None | Some("txt" | "text" | "log") => Ok(Self::Text),
+            Some(other) => Err(CliError::Usage(format!(
+                "cannot write a report as .{other}: by its extension a file is .txt, .json or .html\nhint: --format says what to write, whatever the file is called"
+            ))),
+        }
     }
 }
 
@@ -122,6 +127,8 @@ fn chance(text: &str) -> Result<f64, String> {
 
 /// Compares; the exit code says what was found: 0 no drift, 3 drift, 1 no verdict.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
+    let output = arguments.output.as_deref();
+    let format = Format::of(arguments.format, output)?;
     let baseline = DataFile::new(&arguments.baseline)?;
     let window = DataFile::new(&arguments.window)?;
     let chosen = choose(&baseline, &window, &arguments.columns)?;
@@ -139,10 +146,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     if !arguments.columns.is_empty() {
         report.asked_for_all();
     }
-    let output = arguments.output.as_deref();
     write(
         output,
-        &match Format::of(arguments.format, output) {
+        &match format {
             Format::Text => compare_text(&report, output.is_none() && colours()),
             Format::Json => json(&report)?,
             Format::Html => compare_html(&report),
@@ -281,7 +287,14 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
         };
         let way = match found {
             TWICE => "; rename one of the two".to_owned(),
+            WITH_COMMAS => format!(
+                "; decimal commas are read where semicolons or tabs stand between the columns; --column {}:categorical compares the texts",
+                column.name
+            ),
             _ if column.name.is_empty() => String::new(),
+            found if found.starts_with(OF_NUMBERS) => {
+                format!("; store it as numbers, or name it with --column {}:categorical", column.name)
+            }
             _ => format!("; name it with --column {}:TYPE to compare it", column.name),
         };
         notes.push(format!("{shown} is not compared: it is {found}{way}"));
@@ -316,6 +329,18 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
             continue;
         };
         chosen.push((column.clone(), kind));
+        if kind == ColumnType::Categorical && column.found == OF_NUMBERS {
+            notes.push(format!(
+                "`{}` is {OF_NUMBERS}: it is compared as categories; store it as numbers to compare those",
+                column.name
+            ));
+        }
+        if kind == ColumnType::Categorical && [Some(column), there.as_ref()].into_iter().flatten().any(is_mixed) {
+            notes.push(format!(
+                "`{0}` has numbers and text: it is compared as categories; name it with --column {0}:numeric to compare its numbers",
+                column.name
+            ));
+        }
         if let Some(there) = &there
             && let Some(other) = there.column_type.filter(|other| *other != kind)
             && there.found != "empty"

@@ -45,6 +45,8 @@ pub(super) struct Arguments {
 /// Replays; the exit code says what was found: 0 no alert, 3 alerts would have fired, 1 nothing could be judged, or a
 /// column could not be read.
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliError> {
+    let output = arguments.output.as_deref();
+    let format = Format::of(arguments.format, output)?;
     let inputs: Vec<DataFile> =
         arguments.inputs.iter().map(|path| DataFile::new(path)).collect::<Result<_, _>>()?;
     let mut monitors = Vec::new();
@@ -63,10 +65,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliErr
         replayed.push((short_name(&path), reading, outcome));
     }
     let report = replay_report(inputs.iter().map(DataFile::short_name).collect(), replayed);
-    let output = arguments.output.as_deref();
     write(
         output,
-        &match Format::of(arguments.format, output) {
+        &match format {
             Format::Text => replay_text(&report, output.is_none() && colours()),
             Format::Json => json(&report)?,
             Format::Html => replay_html(&report),

@@ -140,9 +140,10 @@ fn learn_limits(
             if let Some((limit, statistic)) = nannyml_threshold(chunks).zip(measured.statistic) {
                 measured.threshold = Some(limit);
                 measured.drift = Some(statistic > limit);
+                let few = if chunks.len() < FEW_CHUNKS { ", too few to mean much" } else { "" };
                 let _infallible = write!(
                     measured.detail,
-                    "; limit: mean + 3 sd of {} of {}",
+                    "; limit: mean + 3 sd of {} of {}{few}",
                     number_of(chunks.len(), "chunk"),
                     number_of(size, "baseline row")
                 );
@@ -151,6 +152,9 @@ fn learn_limits(
     }
     Ok(())
 }
+
+/// A limit learnt from fewer chunks says little: that of one is the chunk's own value, so that nearly all is above it.
+const FEW_CHUNKS: usize = 5;
 
 /// Rows of the baseline that follow one another.
 #[derive(Default)]

@@ -30,7 +30,7 @@ fn content(report: &CompareReport) -> Markup {
         }
         @for note in &report.notes { p.soft { (note) } }
         h2 { "Columns, those that moved most first" }
-        (key())
+        (key(false))
         (ranking(report))
         h2 { "Column by column" }
         @for (index, column) in report.columns.iter().take(MAX_CHARTS).enumerate() { (section(index, column)) }
@@ -172,7 +172,7 @@ fn measures(column: &ColumnReport) -> Markup {
                         th scope="col" { "Measure" }
                         th.number scope="col" { "Value" }
                         th.number scope="col" { "p" }
-                        th.number scope="col" { "Limit" }
+                        th.number scope="col" { "Limit of drift" }
                         th scope="col" { "Verdict" }
                         th.wide scope="col" { "Computed on" }
                     }
@@ -188,7 +188,12 @@ fn measures(column: &ColumnReport) -> Markup {
                                 }
                             }
                             td.number { (value(measure.p_value)) }
-                            td.number { (value(measure.threshold)) }
+                            td.number {
+                                (value(measure.threshold))
+                                @if let Some(warn) = measure.warn.filter(|warn| measure.threshold.is_some_and(|limit| *warn < limit)) {
+                                    br; span.soft { "warns from " (number(warn)) }
+                                }
+                            }
                             td {
                                 @if measure.verdict == Outcome::Ok { "ok" } @else { (badge(measure.verdict)) }
                                 @if let Some(floor) = within_noise(measure) { br; span.soft { "noise up to " (number(floor)) } }

@@ -37,14 +37,14 @@ pub fn badge(outcome: Outcome) -> Markup {
     html! { span class=(format!("badge {}", outcome.as_str())) { (outcome.words()) } }
 }
 
-/// The key to the colours of charts.
+/// The key to the colours of charts. `sampled`: heights of bars narrower than a bin come from a sample of records.
 #[must_use]
-pub fn key() -> Markup {
+pub fn key(sampled: bool) -> Markup {
     html! {
         p.key {
             span.swatch.base {} " baseline "
             span.swatch.win {} " window. "
-            "Heights are shares of all rows, estimated where a record sample is kept; null, invalid, unseen and out-of-range values stand apart on the right."
+            "Heights are shares of all rows" @if sampled { ", estimated from the window's sample of records" } "; null, invalid, unseen and out-of-range values stand apart on the right."
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Outcome;
 use super::page::{badge, page};
 use super::replayed::{
     AlertReport, ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name,
-    worst_words,
+    worst_words, flapping_words,
 };
 use super::side_by_side::{SideBySide, alike_words};
 use crate::chart::{Series, TimeMark, timeline};
@@ -121,7 +121,7 @@ fn one_alert(alert: &AlertReport) -> Markup {
                     Some(end) => { "resolved at " (end) "." }
                     None => { "firing to the end of the log." }
                 }
-                " In " (alert.windows) " of " (alert.judged_windows) " judged windows" @if let Some(worst) = worst_words(alert) { "; " (worst) } "."
+                " In " (alert.windows) " of " (alert.judged_windows) " judged windows" @if let Some(worst) = worst_words(alert) { "; " (worst) } (flapping_words(alert)) "."
                 @if alert.retraining { " It would have asked for a retraining." }
             }
             p { "Columns: " (alert.columns.join(", ")) "." }

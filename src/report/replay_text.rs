@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::Outcome;
 use super::replayed::{
-    ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, worst_words,
+    ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, flapping_words,
+    worst_words,
 };
 use super::side_by_side::{SideBySide, alike_words};
 use super::text::{Colours, note, shortened, wrapped};
@@ -80,7 +81,7 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
             text,
             "! ",
             &format!(
-                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}, in {} of {}: {}{more}{}{retraining}",
+                "{} alert `{}` at {} ({whose}), drifting since {}, until {until}, in {} of {}: {}{more}{}{}{retraining}",
                 alert.severity,
                 plain(&alert.rule),
                 alert.fired,
@@ -89,6 +90,7 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
                 number_of(alert.judged_windows, "window"),
                 listed.join(", "),
                 worst_words(alert).map_or(String::new(), |worst| format!("; {}", plain(&worst))),
+                flapping_words(alert),
             ),
         )?;
         for why in &alert.why {

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::side_by_side::SideBySide;
 use super::{FORMAT, MeasureReport, Outcome, columns};
-use crate::alert::{ChangeKind, EXPLAINED_COLUMNS, EpisodeWindow, Transition};
+use crate::alert::{ChangeKind, ChangeReason, EXPLAINED_COLUMNS, EpisodeWindow, Transition};
+use crate::judge::Movement;
 use crate::record::number_of;
 use crate::replay::{Reading, Replayed, ReplayedAlert, ReplayedWindow};
 use crate::retrain::RetrainDecision;
@@ -81,6 +82,8 @@ pub struct AlertReport {
     pub resolved: Option<String>,
     /// Whether it would have ended because its version or segment had no more records, while others had.
     pub gone: bool,
+    /// Whether it fired again soon after it had resolved, so that more windows than `resolve_after` must be quiet to end it.
+    pub flapping: bool,
     /// The worst severity.
     pub severity: &'static str,
     /// Whether a retraining would have been asked for.
@@ -153,6 +156,8 @@ pub struct WindowColumn {
     pub name: String,
     /// The worst verdict of its measures.
     pub verdict: Outcome,
+    /// Before and after: means, shares of nulls, the category that changed most.
+    pub movement: Movement,
     /// Its measures.
     pub measures: Vec<MeasureReport>,
 }
@@ -260,6 +265,7 @@ fn window_report(window: &ReplayedWindow) -> WindowReport {
                 by_column.push(WindowColumn {
                     name: finding.column.clone(),
                     verdict: judged.map_or(Outcome::Undefined, |column| column.verdict.into()),
+                    movement: judged.map(|column| column.movement.clone()).unwrap_or_default(),
                     measures: vec![measure],
                 });
             }
@@ -350,7 +356,9 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
     let ReplayedAlert { evidence, windows, judged } = episode.cloned().unwrap_or_default();
     let counted = if evidence.drifted.is_empty() { &evidence.warned } else { &evidence.drifted };
     let columns: Vec<String> = counted.iter().map(|column| column.column.clone()).collect();
-    let explained = evidence.moved().filter(|column| !column.why.is_empty());
+    // Of the columns that it is about, not of those that only warned.
+    let explained =
+        evidence.moved().filter(|column| columns.contains(&column.column) && !column.why.is_empty());
     let why = explained.map(|column| ColumnWhy {
         column: column.column.clone(),
         window: column.window.as_ref().map_or_else(String::new, |window| window.start.clone()),
@@ -364,6 +372,7 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
         fired: window.end.to_string(),
         resolved: None,
         gone: false,
+        flapping: transition.change.reason == ChangeReason::FiredAgain,
         severity: transition.change.severity.as_str(),
         retraining: false,
         windows,
@@ -373,6 +382,15 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
         first: evidence.first,
         worst: evidence.worst,
         last: evidence.last,
+    }
+}
+
+/// That an alert flaps, and what follows.
+pub(super) fn flapping_words(alert: &AlertReport) -> &'static str {
+    if alert.flapping {
+        "; flapping: it fired again soon after it had resolved, so twice as many quiet windows as before end it"
+    } else {
+        ""
     }
 }
 

@@ -76,7 +76,10 @@ impl Summary {
     #[must_use]
     pub fn quantile_words(&self) -> Option<[String; 5]> {
         let quantiles = self.quantiles?;
-        let mut words = quantiles.map(|quantile| quantile.map(number).unwrap_or_default());
+        // What is zero but for rounding, as a difference of two equal numbers, is read as zero.
+        let rounding = self.sd.unwrap_or(0.0) * 1e-12;
+        let plain = |value: f64| if value.abs() < rounding { 0.0 } else { value };
+        let mut words = quantiles.map(|quantile| quantile.map(plain).map(number).unwrap_or_default());
         for (word, (low, high)) in words.iter_mut().zip(self.quantile_bounds.into_iter().flatten()) {
             if word.is_empty() {
                 *word = place(Located::Between(low, high));
@@ -109,14 +112,16 @@ fn top(column: &Distribution) -> Vec<(String, f64)> {
         .filter(|(bin, _)| *bin != unseen)
         .map(|(bin, count)| (bin, binning.label(bin).to_owned(), count))
         .collect();
-    // Unseen ones by their names, as far as these are kept.
+    // Unseen ones by their names, as far as these are kept; the others together.
+    let mut rest = binning.label(unseen);
     let mut unnamed: u64 = filled.filter(|(bin, _)| *bin == unseen).map(|(_, count)| count).sum();
     for (name, count) in column.unseen().into_iter().flat_map(crate::distribution::UnseenCategories::heaviest) {
         unnamed = unnamed.saturating_sub(count);
+        rest = "(other unseen)";
         counts.push((unseen, name, count));
     }
     if unnamed > 0 {
-        counts.push((unseen, binning.label(unseen).to_owned(), unnamed));
+        counts.push((unseen, rest.to_owned(), unnamed));
     }
     counts.sort_by(|left, right| right.2.cmp(&left.2).then_with(|| left.0.cmp(&right.0)));
     counts.truncate(10);

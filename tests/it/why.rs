@@ -67,7 +67,7 @@ fn a_daemon_says_why_as_well_as_two_files_do_and_nothing_of_sensitive_columns() 
         .map(|entry| mail_text(&fs::read_to_string(entry.unwrap().path()).unwrap()))
         .collect();
     let mail = mails.join("\n");
-    assert!(mail.contains("all values are multiplied by 100, as from a share to per cent"), "{mail}");
+    assert!(mail.contains("all values seem to be multiplied by 100, as from a share to per cent"), "{mail}");
     assert!(mail.contains("in a sample of 500 of 900 values"), "{mail}");
     assert!(mail.contains("categories seem renamed (upper and lower case): `basic`"), "{mail}");
     assert!(mail.contains("baseline standard deviations"), "{mail}");

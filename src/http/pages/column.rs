@@ -116,7 +116,7 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
         }
         @match &detail.report {
             Some(report) => {
-                (key())
+                (key(detail.sample > 0))
                 (column_section("now", report))
                 @if detail.sample > 0 {
                     p { a href=(records_at(&seen.series.monitor, detail.window.id, seen.column)) { "Records behind this" } ", from the sample of the window." }

@@ -171,7 +171,7 @@ fn truncated(counts: &Counts<'_>, sizes: (u64, u64)) -> Option<Reason> {
         Reason::new(
             Cause::Truncated,
             format!(
-                "texts are cut after {}: `{}` became `{}`",
+                "texts seem to be cut after {}: `{}` became `{}`",
                 number_of(limit, "character"),
                 example.0,
                 example.1

@@ -30,7 +30,7 @@ pub(super) fn shifted(before: &[u64; DAY], after: &[u64; DAY]) -> Option<Reason>
         Reason::new(
             Cause::TimeZone,
             format!(
-                "hours are shifted by {hours:+}, as by another time zone: turned back, {:.1} % of the values differ instead of {:.1} %",
+                "hours seem to be shifted by {hours:+}, as by another time zone: turned back, {:.1} % of the values differ instead of {:.1} %",
                 distance * 100.0,
                 plain * 100.0
             ),

@@ -251,7 +251,10 @@ pub fn finer_quantiles(column: &Distribution, values: Option<(&Points, Side)>) -
     let mut found = column.quantiles()?;
     for (located, level) in found.iter_mut().zip(LEVELS) {
         let finer = || values.and_then(|(points, side)| points.quantile(side, level));
-        if let Some(value) = located.value().or_else(finer) {
+        let exact = values.is_some_and(|(points, side)| points.size(side) == column.present());
+        // All values know it exactly, the counts within a bin, a sample about.
+        let value = if exact { finer() } else { located.value().or_else(finer) };
+        if let Some(value) = value {
             *located = Located::At(value);
         }
     }

@@ -284,7 +284,7 @@ fn clipped(numbers: &Numbers<'_>) -> Option<Reason> {
             Reason::new(
                 Cause::Clipping,
                 format!(
-                    "values {side} {} are set to it: {:.1} % of the window lie on it, as {:.1} % of the baseline lie there or beyond{}",
+                    "values {side} {} seem to be set to it: {:.1} % of the window lie on it, as {:.1} % of the baseline lie there or beyond{}",
                     number(limit),
                     to_float(at) / to_float(m) * 100.0,
                     to_float(own + past) / to_float(n) * 100.0,
@@ -358,7 +358,7 @@ fn rounded(numbers: &Numbers<'_>) -> Option<Reason> {
                 Reason::new(
                     Cause::Rounding,
                     format!(
-                        "all values are rounded to {what}; in the baseline {:.1} % were{}",
+                        "all values seem to be rounded to {what}; in the baseline {:.1} % were{}",
                         old * 100.0,
                         numbers.source()
                     ),

@@ -129,7 +129,10 @@ fn an_offset_and_a_factor_that_fit_alike_are_both_said() {
     let reasons = numbers_of_daemon(&before, &after);
     let found = signatures_of(&reasons);
     let text = &found[0].text;
-    assert!(text.contains("is added to all values, or all values are multiplied by about 1.05"), "{text}");
+    assert!(
+        text.contains("seems to be added to all values, or all values seem to be multiplied by about 1.05"),
+        "{text}"
+    );
     assert!(text.contains("these values do not tell which"), "{text}");
 }
 

@@ -81,7 +81,7 @@ pub(super) fn transformed(numbers: &Numbers<'_>) -> Option<Reason> {
         ))
     };
     if let Some(left) = fits(-1.0, 0.0) {
-        return told(Cause::SignFlip, "all values are negated", left);
+        return told(Cause::SignFlip, "all values seem to be negated", left);
     }
     let factor = factor(numbers, &moments, &fits);
     let offset = offset(numbers, &moments, &fits);
@@ -114,7 +114,7 @@ pub(super) fn transformed(numbers: &Numbers<'_>) -> Option<Reason> {
             let expected = factor.mul_add(moments.before.0, offset);
             let near = (moments.after.0 - expected).abs() <= SURE * moments.error_of_mean(factor);
             let left = near.then(|| fits(factor, offset)).flatten()?;
-            told(Cause::Scale, &format!("values changed as from {what}"), left)
+            told(Cause::Scale, &format!("all values seem to be converted, as from {what}"), left)
         }),
     }
 }
@@ -310,18 +310,18 @@ fn said_factor(numbers: &Numbers<'_>, fit: &Fit) -> String {
     let inside = unit.filter(|(unit, ..)| (fit.low..=fit.high).contains(unit));
     let named: Vec<_> = inside.filter(|(unit, ..)| narrow || on_decimals(numbers, *unit)).collect();
     match named.as_slice() {
-        [(unit, meaning, way)] => format!("all values are multiplied by {}, {meaning}{way}", number(*unit)),
-        _ => format!("all values are multiplied by about {}{}", number(fit.size), interval(fit)),
+        [(unit, meaning, way)] => format!("all values seem to be multiplied by {}, {meaning}{way}", number(*unit)),
+        _ => format!("all values seem to be multiplied by about {}{}", number(fit.size), interval(fit)),
     }
 }
 
 fn said_offset(fit: &Fit) -> String {
     for (offset, what) in [(KELVIN, "Celsius to Kelvin"), (-KELVIN, "Kelvin to Celsius")] {
         if (fit.low..=fit.high).contains(&offset) && fit.high - fit.low <= 2.0 * NARROW * KELVIN {
-            return format!("{} is added to all values, as from {what}", number(offset));
+            return format!("{} seems to be added to all values, as from {what}", number(offset));
         }
     }
-    format!("a constant of about {}{} is added to all values", number(fit.size), interval(fit))
+    format!("a constant of about {}{} seems to be added to all values", number(fit.size), interval(fit))
 }
 
 /// From where to where the size may be, unless that is the same number.

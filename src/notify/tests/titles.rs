@@ -104,6 +104,7 @@ fn names_are_cut_in_the_middle_and_what_is_said_of_them_stays() {
     alert.evidence.drifted[0].column = "customer.account.average_balance_of_the_last_twelve_months".to_owned();
     let room = title(&body(SendReason::NewAlerts, false, vec![alert]));
     assert!(room.starts_with("[critical] m, segment country=DE: 1 of 12 columns drifted, cust"), "{room}");
+    assert!(room.ends_with("x limit"), "a number without what it is of says nothing: {room}");
     // What drifted and what warned are not added up, also where a message names only some.
     let mut wide = example_alert(AlertStatus::Firing);
     wide.evidence.drifted = vec![wide.evidence.drifted[0].clone(); 30];

@@ -9,6 +9,9 @@ use crate::escape::plain;
 /// Characters of a title at most: mail programs, phones and pagers cut longer ones, and then at the end.
 pub(super) const TITLE: usize = 78;
 
+/// Characters of a column's name, with the comma before it, that a title shows at least, or none.
+const LEAST_OF_A_COLUMN: usize = 12;
+
 /// A name in at most so many characters: its beginning and its end, since names of one family differ in either.
 fn fit(text: &str, room: usize) -> String {
     let length = text.chars().count();
@@ -118,27 +121,26 @@ pub(in crate::notify) fn headline(alert: &AlertView, room: usize) -> String {
     // At least so much for the model; what is left names the column that moved most.
     let whose = short_model(&alert.monitor, &alert.version, &alert.segment, room.saturating_sub(used));
     let mut line = format!("{whose}{said}");
-    let mut add = |text: &str, least: usize| {
-        let left = room.saturating_sub(line.chars().count());
-        let fits = text.chars().count() <= left;
-        if fits {
-            line.push_str(text);
-        } else if least > 0 && left >= least {
-            line.push_str(&fit(text, left));
-        }
-        fits
-    };
+    let left = |line: &str| room.saturating_sub(line.chars().count());
     if let Some(first) = evidence.moved().next().filter(|_| !over) {
-        add(&format!(", {}", plain(&first.column)), 12);
-        if first.strength >= 1.0 {
-            let far = format!(" {}x", times(first.strength));
-            if add(&far, 0) {
-                add(" limit", 0);
-            }
+        let far =
+            if first.strength >= 1.0 { format!(" {}x limit", times(first.strength)) } else { String::new() };
+        // The name gives way to the number, but not to the point where nobody knows it again.
+        let name = format!(", {}", plain(&first.column));
+        let least = name.chars().count().min(LEAST_OF_A_COLUMN);
+        let kept = left(&line).saturating_sub(far.chars().count());
+        if kept >= least {
+            line.push_str(&fit(&name, kept));
+            line.push_str(&far);
+        } else if left(&line) >= least {
+            line.push_str(&fit(&name, left(&line)));
         }
     }
     if let Some(segments) = alert.segments.as_ref().filter(|_| !over) {
-        add(&format!(", {}", segments.words()), 0);
+        let words = format!(", {}", segments.words());
+        if words.chars().count() <= left(&line) {
+            line.push_str(&words);
+        }
     }
     cut(&line, room)
 }

@@ -125,7 +125,7 @@ impl Dialect {
 }
 
 /// `1,5` or `1.234,5`.
-fn has_decimal_comma(text: &str) -> bool {
+pub(super) fn has_decimal_comma(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
     text.split_once(',').is_some_and(|(whole, decimals)| {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -10,7 +10,7 @@ use serde_json::Value as Document;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::convert::is_text;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, has_decimal_comma};
 use super::documents::{Documents, Next};
 use super::error::ReadError;
 use super::locate::{DEEPEST, leaves, locate};
@@ -287,6 +287,12 @@ fn refuse(column: FileColumn, index: &[String], twice: &HashSet<String>) -> File
 /// What a column is that shares its name with another one.
 pub const TWICE: &str = "in the file twice";
 
+/// What a column is whose texts are numbers with a comma in them: of its decimals or of its thousands, which nobody can tell.
+pub const WITH_COMMAS: &str = "text that looks like numbers with commas";
+
+/// What a column is whose texts are numbers in a format that has numbers, too.
+pub const OF_NUMBERS: &str = "text that holds numbers";
+
 fn names_twice(fields: &Fields) -> HashSet<String> {
     let mut names = HashSet::new();
     fields.iter().map(|field| field.name()).filter(|name| !names.insert(*name)).cloned().collect()
@@ -324,6 +330,10 @@ struct Kinds {
     composites: usize,
     texts: usize,
     times: usize,
+    /// Texts that look like numbers with a comma.
+    commas: usize,
+    /// Texts that are numbers, as of a format that has both.
+    quoted: usize,
     words: usize,
     /// Hashes of the different values: a text may be long.
     distinct: HashSet<u64>,
@@ -365,6 +375,8 @@ impl Kinds {
             Value::Text(value) => {
                 self.texts += 1;
                 self.times += usize::from(looks_like_time(value));
+                self.commas += usize::from(has_decimal_comma(value));
+                self.quoted += usize::from(value.trim().parse::<f64>().is_ok());
             }
             Value::Vector(_) => self.vectors += 1,
             Value::Array | Value::Object => self.composites += 1,
@@ -422,6 +434,7 @@ impl Kinds {
     fn column_type(&self) -> (Option<ColumnType>, String) {
         let all = self.all();
         let share = |count: usize| share_of(count, all);
+        let what = if share(self.quoted) >= MOST { OF_NUMBERS } else { "text" };
         let few_values = self.distinct.len() <= CATEGORIES && share(self.distinct.len()) <= NAMES_ROWS;
         if all == 0 {
             (Some(ColumnType::Numeric), "empty".to_owned())
@@ -445,6 +458,8 @@ impl Kinds {
             } else {
                 (Some(ColumnType::Boolean), "booleans".to_owned())
             }
+        } else if share(self.commas) >= MOST {
+            (None, WITH_COMMAS.to_owned())
         } else if share(self.times) >= 0.9 {
             (None, "a time".to_owned())
         } else if all >= FEW && share(self.distinct.len()) > NAMES_ROWS {
@@ -452,10 +467,10 @@ impl Kinds {
             if self.words >= WORDS_OF_TEXT * self.distinct.len() {
                 (Some(ColumnType::Text), "free text".to_owned())
             } else {
-                (None, "text with nearly as many values as rows".to_owned())
+                (None, format!("{what} with nearly as many values as rows"))
             }
         } else {
-            (Some(ColumnType::Categorical), "text".to_owned())
+            (Some(ColumnType::Categorical), what.to_owned())
         }
     }
 }

@@ -29,7 +29,7 @@ fn a_command_that_needs_no_secret_never_fails_for_one() {
         "not read here: `kafka.security.password`",
         "not read here: `receivers.owner.smtp.password`: environment variable `DRIFTD_TEST_UNSET_SMTP` is not set",
         "not read here: `http.tokens[0].token`",
-        "1 monitor, 2 receivers: ok",
+        "1 monitor, 2 receivers: valid",
     ] {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
     }
