@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use driftd::http::{
-    Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Probe, Report, ReportOutcome,
-    RequestChange, SeriesOf, WindowDetail,
+    Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
+    NewSilence, PageRequest, Probe, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use driftd::view::{
-    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint, ConfiguredValue,
-    DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, MonitorDetail,
-    MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords, ScoreBoard, SilenceRow, Status,
-    WindowFilter, WindowRow,
+    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint,
+    ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
+    FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
+    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
 };
 use uuid::Uuid;
 
 /// Who may do what, and no data.
 pub struct Nothing(pub Arc<Access>);
 
-fn none<T>() -> Answer<T> {
-    Err(Failure::NotFound("there is nothing".to_owned()))
+fn none<T>() -> BackendResult<T> {
+    Err(BackendError::NotFound("there is nothing".to_owned()))
 }
 
 #[async_trait]
@@ -36,109 +36,115 @@ impl Backend for Nothing {
     fn metrics(&self) -> String {
         String::new()
     }
-    async fn session_ended(&self, _: &str) -> Answer<bool> {
+    async fn session_ended(&self, _: &str) -> BackendResult<bool> {
         Ok(false)
     }
-    async fn end_session(&self, _: &str, _: u64) -> Answer<()> {
+    async fn end_session(&self, _: &str, _: u64) -> BackendResult<()> {
         Ok(())
     }
-    async fn report(&self, _: Report) -> ReportOutcome {
-        ReportOutcome::Off(String::new())
+    async fn report(&self, _: Callback) -> CallbackOutcome {
+        CallbackOutcome::Off(String::new())
     }
-    async fn monitors(&self) -> Answer<Vec<MonitorView>> {
+    async fn monitors(&self) -> BackendResult<Vec<MonitorView>> {
         Ok(Vec::new())
     }
-    async fn monitor(&self, _: &str) -> Answer<MonitorDetail> {
+    async fn monitor(&self, _: &str) -> BackendResult<MonitorDetail> {
         none()
     }
-    async fn windows(&self, _: &str, _: &WindowFilter, _: &Part) -> Answer<Page<WindowRow>> {
+    async fn windows(&self, _: &str, _: &WindowFilter, _: &PageRequest) -> BackendResult<Page<WindowRow>> {
         Ok(Page { items: Vec::new(), next: None })
     }
-    async fn window(&self, _: &str, _: i64) -> Answer<WindowDetail> {
+    async fn window(&self, _: &str, _: i64) -> BackendResult<WindowDetail> {
         none()
     }
-    async fn distributions(&self, _: &str, _: i64, _: Option<&str>) -> Answer<Vec<DistributionRow>> {
+    async fn distributions(&self, _: &str, _: i64, _: Option<&str>) -> BackendResult<Vec<DistributionRow>> {
         none()
     }
-    async fn column(&self, _: &str, _: i64, _: &str) -> Answer<ColumnDetail> {
+    async fn column(&self, _: &str, _: i64, _: &str) -> BackendResult<ColumnDetail> {
         none()
     }
-    async fn records(&self, _: &str, _: i64, _: Option<&str>, _: usize) -> Answer<SampledRecords> {
+    async fn records(&self, _: &str, _: i64, _: Option<&str>, _: usize) -> BackendResult<SampledRecords> {
         none()
     }
-    async fn findings(&self, _: &str, _: &FindingFilter, _: &Part) -> Answer<Page<FindingRow>> {
+    async fn findings(&self, _: &str, _: &FindingFilter, _: &PageRequest) -> BackendResult<Page<FindingRow>> {
         Ok(Page { items: Vec::new(), next: None })
     }
-    async fn score_board(&self, _: &SeriesOf) -> Answer<ScoreBoard> {
+    async fn score_board(&self, _: &SeriesQuery) -> BackendResult<ScoreBoard> {
         none()
     }
-    async fn column_history(&self, _: &SeriesOf, _: &str, _: Option<i64>) -> Answer<Vec<ColumnPoint>> {
+    async fn column_history(&self, _: &SeriesQuery, _: &str, _: Option<i64>) -> BackendResult<Vec<ColumnPoint>> {
         Ok(Vec::new())
     }
-    async fn episodes(&self, _: &SeriesOf) -> Answer<Vec<Episode>> {
+    async fn episodes(&self, _: &SeriesQuery) -> BackendResult<Vec<Episode>> {
         Ok(Vec::new())
     }
-    async fn baselines(&self, _: &str) -> Answer<Vec<BaselineSummary>> {
+    async fn baselines(&self, _: &str) -> BackendResult<Vec<BaselineSummary>> {
         Ok(Vec::new())
     }
-    async fn baseline(&self, _: &str, _: i32) -> Answer<BaselineDetail> {
+    async fn baseline(&self, _: &str, _: i32) -> BackendResult<BaselineDetail> {
         none()
     }
-    async fn baseline_distributions(&self, _: &str, _: i32) -> Answer<Vec<DistributionRow>> {
+    async fn baseline_distributions(&self, _: &str, _: i32) -> BackendResult<Vec<DistributionRow>> {
         none()
     }
-    async fn baseline_diff(&self, _: &str, _: i32, _: i32) -> Answer<BaselineDiff> {
+    async fn baseline_diff(&self, _: &str, _: i32, _: i32) -> BackendResult<BaselineDiff> {
         none()
     }
-    async fn promote(&self, _: &str, _: Promotion, _: &str) -> Answer<BaselineSummary> {
+    async fn promote(&self, _: &str, _: Promotion, _: &str) -> BackendResult<BaselineSummary> {
         none()
     }
-    async fn activate(&self, _: &str, _: i32, _: &str) -> Answer<BaselineSummary> {
+    async fn activate(&self, _: &str, _: i32, _: &str) -> BackendResult<BaselineSummary> {
         none()
     }
-    async fn alerts(&self, _: Option<&str>, _: &[String], _: &Part) -> Answer<Page<AlertRow>> {
+    async fn alerts(&self, _: Option<&str>, _: &[String], _: &PageRequest) -> BackendResult<Page<AlertRow>> {
         Ok(Page { items: Vec::new(), next: None })
     }
-    async fn alert(&self, _: &str) -> Answer<AlertDetail> {
+    async fn alert(&self, _: &str) -> BackendResult<AlertDetail> {
         none()
     }
-    async fn change_alert(&self, _: Uuid, _: AlertChange, _: &str, _: &str) -> Answer<AlertRow> {
+    async fn change_alert(&self, _: Uuid, _: AlertChange, _: &str, _: &str) -> BackendResult<AlertRow> {
         none()
     }
-    async fn silences(&self, _: bool) -> Answer<Vec<SilenceRow>> {
+    async fn silences(&self, _: bool) -> BackendResult<Vec<SilenceRow>> {
         Ok(Vec::new())
     }
-    async fn silence(&self, _: NewSilence, _: &str) -> Answer<SilenceRow> {
+    async fn silence(&self, _: NewSilence, _: &str) -> BackendResult<SilenceRow> {
         none()
     }
-    async fn end_silence(&self, _: Uuid, _: &str) -> Answer<SilenceRow> {
+    async fn end_silence(&self, _: Uuid, _: &str) -> BackendResult<SilenceRow> {
         none()
     }
-    async fn deliveries(&self, _: &DeliveryFilter, _: &Part) -> Answer<Page<DeliveryRow>> {
+    async fn deliveries(&self, _: &DeliveryFilter, _: &PageRequest) -> BackendResult<Page<DeliveryRow>> {
         Ok(Page { items: Vec::new(), next: None })
     }
-    async fn delivery(&self, _: Uuid) -> Answer<DeliveryDetail> {
+    async fn delivery(&self, _: Uuid) -> BackendResult<DeliveryDetail> {
         none()
     }
-    async fn send_again(&self, _: Uuid, _: &str) -> Answer<DeliveryDetail> {
+    async fn send_again(&self, _: Uuid, _: &str) -> BackendResult<DeliveryDetail> {
         none()
     }
-    async fn requests(&self, _: bool) -> Answer<Vec<RequestRow>> {
+    async fn requests(&self, _: bool) -> BackendResult<Vec<RequestRow>> {
         Ok(Vec::new())
     }
-    async fn request(&self, _: Uuid) -> Answer<RequestDetail> {
+    async fn request(&self, _: Uuid) -> BackendResult<RequestDetail> {
         none()
     }
-    async fn change_request(&self, _: Uuid, _: RequestChange, _: &str, _: &str) -> Answer<RequestDetail> {
+    async fn change_request(
+        &self,
+        _: Uuid,
+        _: RetrainingChange,
+        _: &str,
+        _: &str,
+    ) -> BackendResult<RequestDetail> {
         none()
     }
-    async fn status(&self) -> Answer<Status> {
+    async fn status(&self) -> BackendResult<Status> {
         none()
     }
     fn configuration(&self) -> Vec<ConfiguredValue> {
         Vec::new()
     }
-    async fn audit(&self, _: Option<&str>, _: &Part) -> Answer<Page<AuditEntry>> {
+    async fn audit(&self, _: Option<&str>, _: &PageRequest) -> BackendResult<Page<AuditEntry>> {
         Ok(Page { items: Vec::new(), next: None })
     }
 }

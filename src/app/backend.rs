@@ -13,8 +13,8 @@ use super::overview::view;
 use super::state::Shared;
 use crate::config::Monitor;
 use crate::http::{
-    Access, AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Probe, Report, ReportOutcome,
-    RequestChange, SeriesOf, WindowDetail,
+    Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
+    NewSilence, PageRequest, Probe, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use crate::kafka::SourceCommands;
 use crate::measure::Pair;
@@ -42,46 +42,47 @@ pub(super) struct StoreBackend {
 }
 
 /// Words for people instead of errors of the store.
-fn failure(error: StoreError) -> Failure {
-    match error {
-        StoreError::NotFound(why) => Failure::NotFound(why),
-        StoreError::Refused(why) => Failure::Refused(why),
-        error @ (StoreError::Damaged { .. }
-        | StoreError::Settings(_)
-        | StoreError::Migrate(_)
-        | StoreError::NewerSchema { .. }) => {
-            tracing::error!(%error, "cannot answer a request");
-            Failure::Broken(error.to_string())
-        }
-        error @ StoreError::Database { .. } if error.is_transient() => Failure::Unavailable(error.to_string()),
-        error if error.is_about_text() => {
-            Failure::Invalid("a text has a NUL in it, which cannot be stored and is found nowhere".to_owned())
-        }
-        error @ StoreError::Database { .. } => {
-            tracing::error!(%error, "cannot answer a request");
-            Failure::Broken("the database refuses what was asked; the log says more".to_owned())
+impl From<StoreError> for BackendError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(why) => Self::NotFound(why),
+            StoreError::Refused(why) => Self::Refused(why),
+            error @ (StoreError::Damaged { .. }
+            | StoreError::Settings(_)
+            | StoreError::Migrate(_)
+            | StoreError::NewerSchema { .. }) => {
+                tracing::error!(%error, "cannot answer a request");
+                Self::Broken(error.to_string())
+            }
+            error @ StoreError::Database { .. } if error.is_transient() => Self::Unavailable(error.to_string()),
+            error if error.is_about_text() => {
+                Self::Invalid("a text has a NUL in it, which cannot be stored and is found nowhere".to_owned())
+            }
+            error @ StoreError::Database { .. } => {
+                tracing::error!(%error, "cannot answer a request");
+                Self::Broken("the database refuses what was asked; the log says more".to_owned())
+            }
         }
     }
 }
 
-fn bad_cursor() -> Failure {
-    Failure::Invalid("invalid `cursor`: pass the `next` of the answer before".to_owned())
+fn no_monitor(name: &str) -> BackendError {
+    BackendError::NotFound(format!("there is no monitor `{name}`"))
+}
+
+fn bad_cursor() -> BackendError {
+    BackendError::Invalid("invalid `cursor`: pass the `next` of the answer before".to_owned())
 }
 
 /// A cursor of two parts.
-fn place<A: std::str::FromStr, B: std::str::FromStr>(part: &Part) -> Answer<Option<(A, B)>> {
-    let Some(cursor) = &part.cursor else { return Ok(None) };
+fn place<A: std::str::FromStr, B: std::str::FromStr>(request: &PageRequest) -> BackendResult<Option<(A, B)>> {
+    let Some(cursor) = &request.cursor else { return Ok(None) };
     let (left, right) = cursor.split_once('.').ok_or_else(bad_cursor)?;
     Ok(Some((left.parse().map_err(|_| bad_cursor())?, right.parse().map_err(|_| bad_cursor())?)))
 }
 
-fn number(part: &Part) -> Answer<Option<i64>> {
-    part.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())
-}
-
-/// PostgreSQL's text cannot hold a NUL, so nothing there is called so.
-fn clean(text: &str) -> Answer<()> {
-    if text.contains('\0') { Err(Failure::Invalid("names must not contain NUL".to_owned())) } else { Ok(()) }
+fn number(request: &PageRequest) -> BackendResult<Option<i64>> {
+    request.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())
 }
 
 impl StoreBackend {
@@ -89,17 +90,17 @@ impl StoreBackend {
         self.shared.monitors().into_iter().find(|running| running.monitor.name == name)
     }
 
-    fn configured(&self, name: &str) -> Answer<Arc<RunningMonitor>> {
+    fn configured(&self, name: &str) -> BackendResult<Arc<RunningMonitor>> {
         self.running(name).ok_or_else(|| {
-            Failure::Refused(format!(
+            BackendError::Refused(format!(
                 "monitor `{name}` is not configured on this daemon: it is known from what is stored alone"
             ))
         })
     }
 
     /// Everything known of the monitors, stored or configured.
-    async fn views(&self, only: Option<&str>) -> Answer<Vec<MonitorView>> {
-        let status = self.shared.status(&self.store).await.map_err(failure)?;
+    async fn views(&self, only: Option<&str>) -> BackendResult<Vec<MonitorView>> {
+        let status = self.shared.status(&self.store).await?;
         let running = self.shared.monitors();
         let mut names: BTreeSet<&str> = status.monitors.iter().map(|monitor| monitor.monitor.as_str()).collect();
         names.extend(running.iter().map(|running| running.monitor.name.as_str()));
@@ -107,16 +108,18 @@ impl StoreBackend {
         for name in names.into_iter().filter(|name| only.is_none_or(|only| only == *name)) {
             let stored = status.monitors.iter().find(|monitor| monitor.monitor == name);
             let running = running.iter().find(|running| running.monitor.name == name);
-            let baselines = self.store.baselines(name).await.map_err(failure)?;
+            let baselines = self.store.baselines(name).await?;
             views.push(view(name, stored, running.map(Arc::as_ref), baselines, &status));
         }
         Ok(views)
     }
 
-    async fn known(&self, name: &str) -> Answer<MonitorView> {
-        clean(name)?;
-        let found = self.views(Some(name)).await?.into_iter().next();
-        found.ok_or_else(|| Failure::NotFound(format!("there is no monitor `{name}`")))
+    /// Whether there is such a monitor, configured or stored.
+    async fn check(&self, name: &str) -> BackendResult<()> {
+        if self.running(name).is_some() || self.store.has_monitor(name).await? {
+            return Ok(());
+        }
+        Err(no_monitor(name))
     }
 }
 
@@ -139,24 +142,24 @@ impl Backend for StoreBackend {
         self.shared.metrics.encode()
     }
 
-    async fn session_ended(&self, id: &str) -> Answer<bool> {
-        self.store.session_ended(id).await.map_err(failure)
+    async fn session_ended(&self, id: &str) -> BackendResult<bool> {
+        Ok(self.store.session_ended(id).await?)
     }
 
-    async fn end_session(&self, id: &str, until: u64) -> Answer<()> {
-        self.store.end_session(id, i64::try_from(until).unwrap_or(i64::MAX)).await.map_err(failure)
+    async fn end_session(&self, id: &str, until: u64) -> BackendResult<()> {
+        Ok(self.store.end_session(id, i64::try_from(until).unwrap_or(i64::MAX)).await?)
     }
 
-    async fn report(&self, report: Report) -> ReportOutcome {
+    async fn report(&self, report: Callback) -> CallbackOutcome {
         callbacks::take(&self.store, &self.shared, report).await
     }
 
-    async fn monitors(&self) -> Answer<Vec<MonitorView>> {
+    async fn monitors(&self) -> BackendResult<Vec<MonitorView>> {
         self.views(None).await
     }
 
-    async fn monitor(&self, name: &str) -> Answer<MonitorDetail> {
-        let monitor = self.known(name).await?;
+    async fn monitor(&self, name: &str) -> BackendResult<MonitorDetail> {
+        let monitor = self.views(Some(name)).await?.into_iter().next().ok_or_else(|| no_monitor(name))?;
         let running = self.running(name);
         let columns =
             running.iter().flat_map(|running| running.monitor.schema.columns()).map(|column| ColumnInfo {
@@ -167,56 +170,60 @@ impl Backend for StoreBackend {
         let watermark = match &running {
             None => None,
             Some(running) => {
-                let topics = self.store.topics().await.map_err(failure)?;
-                watermark(&self.store, running, &topics, self.reader_timeout).await.map_err(failure)?
+                let topics = self.store.topics().await?;
+                watermark(&self.store, running, &topics, self.reader_timeout).await?
             }
         };
         Ok(MonitorDetail {
             watermark: watermark.map(|(watermark, _)| watermark.to_string()),
             columns: columns.collect(),
-            series: self.store.series(name, SERIES).await.map_err(failure)?,
+            series: self.store.series(name, SERIES).await?,
             window_seconds: running.map(|running| running.monitor.counting.length.micros() / 1_000_000),
             monitor,
         })
     }
 
-    async fn windows(&self, monitor: &str, filter: &WindowFilter, part: &Part) -> Answer<Page<WindowRow>> {
-        self.known(monitor).await?;
-        for text in filter.version.iter().chain(&filter.segment) {
-            clean(text)?;
-        }
-        let after = place(part)?;
-        self.store.windows(monitor, filter, after, part.limit).await.map_err(failure)
+    async fn windows(
+        &self,
+        monitor: &str,
+        filter: &WindowFilter,
+        request: &PageRequest,
+    ) -> BackendResult<Page<WindowRow>> {
+        self.check(monitor).await?;
+        let after = place(request)?;
+        Ok(self.store.windows(monitor, filter, after, request.limit).await?)
     }
 
-    async fn window(&self, monitor: &str, id: i64) -> Answer<WindowDetail> {
-        clean(monitor)?;
-        let pair = self.store.window_counts(monitor, id).await.map_err(failure)?;
+    async fn window(&self, monitor: &str, id: i64) -> BackendResult<WindowDetail> {
+        let pair = self.store.window_counts(monitor, id).await?;
         Ok(WindowDetail { window: pair.row, offsets: pair.offsets })
     }
 
-    async fn distributions(&self, monitor: &str, id: i64, column: Option<&str>) -> Answer<Vec<DistributionRow>> {
-        clean(monitor)?;
-        let pair = self.store.window_counts(monitor, id).await.map_err(failure)?;
+    async fn distributions(
+        &self,
+        monitor: &str,
+        id: i64,
+        column: Option<&str>,
+    ) -> BackendResult<Vec<DistributionRow>> {
+        let pair = self.store.window_counts(monitor, id).await?;
         let baseline = pair.baseline.as_ref().and_then(|(_, counts)| counts.as_ref());
         if let Some(name) = column.filter(|name| pair.window.column(name).is_none()) {
-            return Err(Failure::NotFound(format!("window {id} has no column `{name}`")));
+            return Err(BackendError::NotFound(format!("window {id} has no column `{name}`")));
         }
         Ok(distribution_rows(&pair.window, baseline, column))
     }
 
-    async fn column(&self, monitor: &str, id: i64, column: &str) -> Answer<ColumnDetail> {
-        clean(monitor)?;
-        let pair = self.store.window_counts(monitor, id).await.map_err(failure)?;
+    async fn column(&self, monitor: &str, id: i64, column: &str) -> BackendResult<ColumnDetail> {
+        let pair = self.store.window_counts(monitor, id).await?;
         let Some(after) = pair.window.column(column) else {
-            return Err(Failure::NotFound(format!("window {id} has no column `{column}`")));
+            return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
         };
-        let findings = self.store.judged(id).await.map_err(failure)?;
+        let findings = self.store.judged(id).await?;
         let (name, counts) = pair.baseline.unzip();
         let values_only = self.running(monitor).is_some_and(|running| running.monitor.rules.judge.values_only);
         let counts = counts.flatten();
         let before = counts.as_ref().and_then(|counts| counts.column(column));
-        let sample = self.store.window_sample(monitor, id).await.map_err(failure)?;
+        let sample = self.store.window_sample(monitor, id).await?;
         let values = sample.column(column);
         let report = before.and_then(|before| {
             let pair = Pair::new(before, after).ok()?;
@@ -225,86 +232,80 @@ impl Backend for StoreBackend {
         Ok(ColumnDetail { window: pair.row, baseline: name, report, sample: sample.len() })
     }
 
-    async fn records(&self, monitor: &str, id: i64, column: Option<&str>, limit: usize) -> Answer<SampledRecords> {
-        clean(monitor)?;
-        let pair = self.store.window_counts(monitor, id).await.map_err(failure)?;
+    async fn records(
+        &self,
+        monitor: &str,
+        id: i64,
+        column: Option<&str>,
+        limit: usize,
+    ) -> BackendResult<SampledRecords> {
+        let pair = self.store.window_counts(monitor, id).await?;
         if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
-            return Err(Failure::NotFound(format!("window {id} has no column `{column}`")));
+            return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
         }
-        let mut sample = self.store.window_sample(monitor, id).await.map_err(failure)?;
+        let mut sample = self.store.window_sample(monitor, id).await?;
         let baseline = pair.baseline.and_then(|(_, counts)| counts);
         let of = (&mut sample, &pair.offsets);
         Ok(sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit))
     }
 
-    async fn findings(&self, monitor: &str, filter: &FindingFilter, part: &Part) -> Answer<Page<FindingRow>> {
-        self.known(monitor).await?;
-        for text in filter.version.iter().chain(&filter.segment).chain(&filter.column).chain(&filter.measure) {
-            clean(text)?;
-        }
+    async fn findings(
+        &self,
+        monitor: &str,
+        filter: &FindingFilter,
+        request: &PageRequest,
+    ) -> BackendResult<Page<FindingRow>> {
+        self.check(monitor).await?;
         let after: Option<FindingPlace> =
-            part.cursor.as_deref().map(serde_json::from_str).transpose().map_err(|_| bad_cursor())?;
-        if let Some((_, column, measure)) = &after {
-            clean(column)?;
-            clean(measure)?;
-        }
-        self.store.findings(monitor, filter, after, part.limit).await.map_err(failure)
+            request.cursor.as_deref().map(serde_json::from_str).transpose().map_err(|_| bad_cursor())?;
+        Ok(self.store.findings(monitor, filter, after, request.limit).await?)
     }
 
-    async fn score_board(&self, series: &SeriesOf) -> Answer<ScoreBoard> {
-        clean(&series.version)?;
-        clean(&series.segment)?;
-        self.store
-            .score_board(&series.monitor, &series.version, &series.segment, series.windows)
-            .await
-            .map_err(failure)
+    async fn score_board(&self, series: &SeriesQuery) -> BackendResult<ScoreBoard> {
+        Ok(self.store.score_board(&series.monitor, &series.version, &series.segment, series.windows).await?)
     }
 
     async fn column_history(
         &self,
-        series: &SeriesOf,
+        series: &SeriesQuery,
         column: &str,
         around: Option<i64>,
-    ) -> Answer<Vec<ColumnPoint>> {
-        clean(&series.version)?;
-        clean(&series.segment)?;
-        clean(column)?;
-        self.store
+    ) -> BackendResult<Vec<ColumnPoint>> {
+        Ok(self
+            .store
             .column_history((&series.monitor, &series.version, &series.segment), column, series.windows, around)
-            .await
-            .map_err(failure)
+            .await?)
     }
 
-    async fn episodes(&self, series: &SeriesOf) -> Answer<Vec<Episode>> {
-        clean(&series.version)?;
-        clean(&series.segment)?;
-        self.store.episodes(&series.monitor, &series.version, &series.segment).await.map_err(failure)
+    async fn episodes(&self, series: &SeriesQuery) -> BackendResult<Vec<Episode>> {
+        Ok(self.store.episodes(&series.monitor, &series.version, &series.segment).await?)
     }
 
-    async fn baselines(&self, monitor: &str) -> Answer<Vec<BaselineSummary>> {
-        self.known(monitor).await?;
-        let mut baselines = self.store.baselines(monitor).await.map_err(failure)?;
+    async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>> {
+        self.check(monitor).await?;
+        let mut baselines = self.store.baselines(monitor).await?;
         baselines.reverse();
         Ok(baselines)
     }
 
-    async fn baseline(&self, monitor: &str, version: i32) -> Answer<BaselineDetail> {
-        let baseline = self.one_baseline(monitor, version).await?;
-        let (windows, segments) = self.store.baseline_use(baseline.id).await.map_err(failure)?;
-        let columns = baseline_columns(&self.store.baseline(monitor, version).await.map_err(failure)?);
+    async fn baseline(&self, monitor: &str, version: i32) -> BackendResult<BaselineDetail> {
+        let baseline = self.store.baseline_summary(monitor, version).await?;
+        let (windows, segments) = self.store.baseline_use(baseline.id).await?;
+        let columns = baseline_columns(&self.store.baseline(monitor, version).await?);
         Ok(BaselineDetail { baseline, segments, windows, columns })
     }
 
-    async fn baseline_distributions(&self, monitor: &str, version: i32) -> Answer<Vec<DistributionRow>> {
-        self.one_baseline(monitor, version).await?;
-        let counted = self.store.baseline(monitor, version).await.map_err(failure)?;
+    async fn baseline_distributions(&self, monitor: &str, version: i32) -> BackendResult<Vec<DistributionRow>> {
+        self.store.baseline_summary(monitor, version).await?;
+        let counted = self.store.baseline(monitor, version).await?;
         let whole = counted.segments.get(WHOLE);
         Ok(whole.map(|whole| distribution_rows(whole, None, None)).unwrap_or_default())
     }
 
-    async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> Answer<BaselineDiff> {
-        let (old, new) = (self.one_baseline(monitor, before).await?, self.one_baseline(monitor, after).await?);
-        let of = async |version| self.store.baseline(monitor, version).await.map_err(failure);
+    async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> BackendResult<BaselineDiff> {
+        let old = self.store.baseline_summary(monitor, before).await?;
+        let new = self.store.baseline_summary(monitor, after).await?;
+        let of = async |version| self.store.baseline(monitor, version).await.map_err(BackendError::from);
         let (counted_old, counted_new) = (of(before).await?, of(after).await?);
         let running = self.configured(monitor)?;
         let columns = match counted_old.segments.get(WHOLE).zip(counted_new.segments.get(WHOLE)) {
@@ -315,40 +316,45 @@ impl Backend for StoreBackend {
         Ok(BaselineDiff { before: old, after: new, same_bins, columns })
     }
 
-    async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> Answer<BaselineSummary> {
-        self.known(monitor).await?;
+    async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> BackendResult<BaselineSummary> {
+        self.check(monitor).await?;
         let running = self.configured(monitor)?;
-        if let Some(version) = &wanted.version {
-            clean(version)?;
-        }
         let (schema, options) = (&running.monitor.schema, running.monitor.build);
-        let made = self.store.promote(monitor, &wanted, schema, options, actor).await.map_err(failure)?;
+        let made = self.store.promote(monitor, &wanted, schema, options, actor).await?;
         tracing::info!(monitor, version = made.version, actor, origin = %made.origin, "made a baseline from windows");
         Ok(made)
     }
 
-    async fn activate(&self, monitor: &str, version: i32, actor: &str) -> Answer<BaselineSummary> {
-        self.one_baseline(monitor, version).await?;
-        self.store.activate_baseline(monitor, version, actor).await.map_err(failure)?;
+    async fn activate(&self, monitor: &str, version: i32, actor: &str) -> BackendResult<BaselineSummary> {
+        self.store.baseline_summary(monitor, version).await?;
+        self.store.activate_baseline(monitor, version, actor).await?;
         tracing::info!(monitor, version, actor, "activated a baseline");
-        self.one_baseline(monitor, version).await
+        Ok(self.store.baseline_summary(monitor, version).await?)
     }
 
-    async fn alerts(&self, monitor: Option<&str>, states: &[String], part: &Part) -> Answer<Page<AlertRow>> {
-        if let Some(monitor) = monitor {
-            clean(monitor)?;
-        }
-        let after = place(part)?;
-        self.store.alerts_page(monitor, states, after, part.limit).await.map_err(failure)
+    async fn alerts(
+        &self,
+        monitor: Option<&str>,
+        states: &[String],
+        request: &PageRequest,
+    ) -> BackendResult<Page<AlertRow>> {
+        let after = place(request)?;
+        Ok(self.store.alerts_page(monitor, states, after, request.limit).await?)
     }
 
-    async fn alert(&self, id: &str) -> Answer<AlertDetail> {
-        clean(id)?;
-        self.store.alert(id).await.map_err(failure)
+    async fn alert(&self, id: &str) -> BackendResult<AlertDetail> {
+        Ok(self.store.alert(id).await?)
     }
 
-    async fn change_alert(&self, id: Uuid, change: AlertChange, actor: &str, comment: &str) -> Answer<AlertRow> {
-        let act = async |action| self.store.act_on_alert(id, action, actor, comment).await.map_err(failure);
+    async fn change_alert(
+        &self,
+        id: Uuid,
+        change: AlertChange,
+        actor: &str,
+        comment: &str,
+    ) -> BackendResult<AlertRow> {
+        let act =
+            async |action| self.store.act_on_alert(id, action, actor, comment).await.map_err(BackendError::from);
         match change {
             AlertChange::Acknowledge => {
                 act(AlertAction::Acknowledge).await?;
@@ -358,115 +364,97 @@ impl Backend for StoreBackend {
             }
             AlertChange::Resolve(Some(judged)) => {
                 // One that is over can still turn out to have been a false alarm.
-                if !self.store.alert(&id.to_string()).await.map_err(failure)?.alert.is_over() {
+                if !self.store.alert(&id.to_string()).await?.alert.is_over() {
                     act(AlertAction::Resolve).await?;
                 }
-                self.store.judge_alert(id, judged, actor).await.map_err(failure)?;
+                self.store.judge_alert(id, judged, actor).await?;
             }
         }
         self.shared.alerts.notify_waiters();
-        Ok(self.store.alert(&id.to_string()).await.map_err(failure)?.alert)
+        Ok(self.store.alert(&id.to_string()).await?.alert)
     }
 
-    async fn silences(&self, all: bool) -> Answer<Vec<SilenceRow>> {
-        self.store.silences(all).await.map_err(failure)
+    async fn silences(&self, all: bool) -> BackendResult<Vec<SilenceRow>> {
+        Ok(self.store.silences(all).await?)
     }
 
-    async fn silence(&self, wanted: NewSilence, actor: &str) -> Answer<SilenceRow> {
+    async fn silence(&self, wanted: NewSilence, actor: &str) -> BackendResult<SilenceRow> {
         let running = self.shared.monitors();
         let monitors: Vec<&Monitor> = running.iter().map(|running| &running.monitor).collect();
-        let known = super::status::vocabulary(&self.store, &monitors).await.map_err(failure)?;
-        known.check_all(&wanted.matchers).map_err(Failure::Invalid)?;
-        let id = self
-            .store
-            .add_silence(&wanted.matchers, wanted.duration, actor, &wanted.comment)
-            .await
-            .map_err(failure)?;
+        let known = super::status::vocabulary(&self.store, &monitors).await?;
+        known.check_all(&wanted.matchers).map_err(BackendError::Invalid)?;
+        let id = self.store.add_silence(&wanted.matchers, wanted.duration, actor, &wanted.comment).await?;
         self.shared.alerts.notify_waiters();
-        self.one_silence(id).await
+        Ok(self.store.silence(id).await?)
     }
 
-    async fn end_silence(&self, id: Uuid, actor: &str) -> Answer<SilenceRow> {
-        self.store.expire_silence(&id.to_string(), actor).await.map_err(failure)?;
+    async fn end_silence(&self, id: Uuid, actor: &str) -> BackendResult<SilenceRow> {
+        self.store.expire_silence(&id.to_string(), actor).await?;
         self.shared.alerts.notify_waiters();
-        self.one_silence(id).await
+        Ok(self.store.silence(id).await?)
     }
 
-    async fn deliveries(&self, filter: &DeliveryFilter, part: &Part) -> Answer<Page<DeliveryRow>> {
-        if let Some(receiver) = &filter.receiver {
-            clean(receiver)?;
-        }
-        let after = number(part)?;
-        self.store.deliveries(filter, after, part.limit).await.map_err(failure)
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        request: &PageRequest,
+    ) -> BackendResult<Page<DeliveryRow>> {
+        let after = number(request)?;
+        Ok(self.store.deliveries(filter, after, request.limit).await?)
     }
 
-    async fn delivery(&self, id: Uuid) -> Answer<DeliveryDetail> {
-        self.store.delivery(id).await.map_err(failure)
+    async fn delivery(&self, id: Uuid) -> BackendResult<DeliveryDetail> {
+        Ok(self.store.delivery(id).await?)
     }
 
-    async fn send_again(&self, id: Uuid, actor: &str) -> Answer<DeliveryDetail> {
-        let before = self.store.delivery(id).await.map_err(failure)?;
-        let sent = self.store.replay_deliveries(&Resend::Message(id.to_string()), actor).await.map_err(failure)?;
+    async fn send_again(&self, id: Uuid, actor: &str) -> BackendResult<DeliveryDetail> {
+        let before = self.store.delivery(id).await?;
+        let sent = self.store.replay_deliveries(&Resend::Message(id.to_string()), actor).await?;
         if sent == 0 {
-            return Err(Failure::Refused(format!(
+            return Err(BackendError::Refused(format!(
                 "message {id} is {}: only those that were given up or sent can be sent again",
                 before.delivery.status
             )));
         }
         self.shared.outbox.notify_waiters();
-        self.store.delivery(id).await.map_err(failure)
+        Ok(self.store.delivery(id).await?)
     }
 
-    async fn requests(&self, all: bool) -> Answer<Vec<RequestRow>> {
-        self.store.retraining_requests(all).await.map_err(failure)
+    async fn requests(&self, all: bool) -> BackendResult<Vec<RequestRow>> {
+        Ok(self.store.retraining_requests(all).await?)
     }
 
-    async fn request(&self, id: Uuid) -> Answer<RequestDetail> {
-        self.store.retraining_request(&id.to_string()).await.map_err(failure)
+    async fn request(&self, id: Uuid) -> BackendResult<RequestDetail> {
+        Ok(self.store.retraining_request(&id.to_string()).await?)
     }
 
     async fn change_request(
         &self,
         id: Uuid,
-        change: RequestChange,
+        change: RetrainingChange,
         actor: &str,
         comment: &str,
-    ) -> Answer<RequestDetail> {
+    ) -> BackendResult<RequestDetail> {
         let step = match change {
-            RequestChange::Approve => Step::Approve,
-            RequestChange::Cancel => Step::Cancel,
+            RetrainingChange::Approve => Step::Approve,
+            RetrainingChange::Cancel => Step::Cancel,
         };
         let moved = Moved { step, actor, detail: comment, external_id: None };
-        callbacks::move_on(&self.store, &self.shared, &id.to_string(), moved).await.map_err(failure)?;
+        callbacks::move_on(&self.store, &self.shared, &id.to_string(), moved).await?;
         self.shared.outbox.notify_waiters();
         self.request(id).await
     }
 
-    async fn status(&self) -> Answer<Status> {
-        self.shared.status(&self.store).await.map_err(failure)
+    async fn status(&self) -> BackendResult<Status> {
+        Ok(self.shared.status(&self.store).await?)
     }
 
     fn configuration(&self) -> Vec<ConfiguredValue> {
         self.shared.in_force().configuration.clone()
     }
 
-    async fn audit(&self, subject: Option<&str>, part: &Part) -> Answer<Page<AuditEntry>> {
-        if let Some(subject) = subject {
-            clean(subject)?;
-        }
-        let after = number(part)?;
-        self.store.audit(subject, after, part.limit).await.map_err(failure)
-    }
-}
-
-impl StoreBackend {
-    async fn one_baseline(&self, monitor: &str, version: i32) -> Answer<BaselineSummary> {
-        let found = self.baselines(monitor).await?.into_iter().find(|baseline| baseline.version == version);
-        found.ok_or_else(|| Failure::NotFound(format!("monitor `{monitor}` has no baseline version {version}")))
-    }
-
-    async fn one_silence(&self, id: Uuid) -> Answer<SilenceRow> {
-        let found = self.store.silences(true).await.map_err(failure)?.into_iter().find(|silence| silence.id == id);
-        found.ok_or_else(|| Failure::NotFound(format!("there is no silence {id}")))
+    async fn audit(&self, subject: Option<&str>, request: &PageRequest) -> BackendResult<Page<AuditEntry>> {
+        let after = number(request)?;
+        Ok(self.store.audit(subject, after, request.limit).await?)
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::state::Shared;
-use crate::http::{Report, ReportOutcome};
+use crate::http::{Callback, CallbackOutcome};
 use crate::notify::{unix_seconds, verify};
 use crate::record::{TimeFormat, TimeUnit};
 use crate::retrain::{RequestState, Step};
@@ -39,39 +39,39 @@ struct RegisteredData {
 }
 
 /// Takes a report.
-pub(super) async fn take(store: &Store, shared: &Shared, report: Report) -> ReportOutcome {
+pub(super) async fn take(store: &Store, shared: &Shared, report: Callback) -> CallbackOutcome {
     match report {
-        Report::Retraining { id, signed, body } => retraining(store, shared, &id, &signed, &body).await,
-        Report::Mlflow { signed, body } => mlflow(store, shared, &signed, &body).await,
+        Callback::Retraining { id, signed, body } => retraining(store, shared, &id, &signed, &body).await,
+        Callback::Mlflow { signed, body } => mlflow(store, shared, &signed, &body).await,
     }
 }
 
 /// Id, timestamp and signatures of a message.
 type Signed = (String, String, String);
 
-async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, body: &str) -> ReportOutcome {
+async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, body: &str) -> CallbackOutcome {
     let in_force = shared.in_force();
     let Some(secret) = &in_force.callback_secret else {
-        return ReportOutcome::Off("reports are not taken: `http.callback_secret` is not configured".to_owned());
+        return CallbackOutcome::Off("reports are not taken: `http.callback_secret` is not configured".to_owned());
     };
     let (message, timestamp, signatures) = signed;
     if let Err(why) = verify(secret, (message, timestamp, signatures), body, unix_seconds()) {
-        return ReportOutcome::Unauthorized(why.to_owned());
+        return CallbackOutcome::Unauthorized(why.to_owned());
     }
     let progress: Progress = match serde_json::from_str(body) {
         Ok(progress) => progress,
-        Err(error) => return ReportOutcome::Invalid(format!("the report cannot be read: {error}")),
+        Err(error) => return CallbackOutcome::Invalid(format!("the report cannot be read: {error}")),
     };
     // The address is not signed: whoever hears a report could send it on to another request.
     if id.parse::<Uuid>() != Ok(progress.request) {
-        return ReportOutcome::Invalid(format!(
+        return CallbackOutcome::Invalid(format!(
             "the report is signed for request {}, and was sent to that of `{id}`\nhint: `request` in it names the request",
             progress.request
         ));
     }
     let report = match report_id("retraining", message) {
         Ok(report) => report,
-        Err(why) => return ReportOutcome::Invalid(why),
+        Err(why) => return CallbackOutcome::Invalid(why),
     };
     let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(500).collect::<String>();
     let (detail, external_id) = (short(&progress.detail), progress.external_id.as_deref().map(short));
@@ -82,10 +82,10 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
         external_id: external_id.as_deref(),
     };
     match take_report(store, shared, &report, progress.request, moved).await {
-        Ok(state) => ReportOutcome::Taken(state.as_str().to_owned()),
-        Err(StoreError::NotFound(why)) => ReportOutcome::NotFound(why),
-        Err(StoreError::Refused(why)) => ReportOutcome::Conflict(why),
-        Err(error) => ReportOutcome::Unavailable(error.to_string()),
+        Ok(state) => CallbackOutcome::Taken(state.as_str().to_owned()),
+        Err(StoreError::NotFound(why)) => CallbackOutcome::NotFound(why),
+        Err(StoreError::Refused(why)) => CallbackOutcome::Conflict(why),
+        Err(error) => CallbackOutcome::Unavailable(error.to_string()),
     }
 }
 
@@ -166,10 +166,10 @@ fn proposal_id(model: &str, version: &str, monitor: &str) -> Uuid {
     crate::alert::derived_id(&["mlflow", model, version, monitor])
 }
 
-async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> ReportOutcome {
+async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> CallbackOutcome {
     let in_force = shared.in_force();
     let Some(secret) = &in_force.mlflow_secret else {
-        return ReportOutcome::Off(
+        return CallbackOutcome::Off(
             "MLflow's webhooks are not taken: `http.mlflow_secret` is not configured".to_owned(),
         );
     };
@@ -177,23 +177,25 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, secret.expose_secret());
     let (delivery, timestamp, signatures) = signed;
     if let Err(why) = verify(&encoded.into(), (delivery, timestamp, signatures), body, unix_seconds()) {
-        return ReportOutcome::Unauthorized(why.to_owned());
+        return CallbackOutcome::Unauthorized(why.to_owned());
     }
     let event: Registered = match serde_json::from_str(body) {
         Ok(event) => event,
-        Err(error) => return ReportOutcome::Invalid(format!("the webhook cannot be read: {error}")),
+        Err(error) => return CallbackOutcome::Invalid(format!("the webhook cannot be read: {error}")),
     };
     if (event.entity.as_str(), event.action.as_str()) != ("model_version", "created") {
-        return ReportOutcome::Taken("ignored: only new model versions matter".to_owned());
+        return CallbackOutcome::Taken("ignored: only new model versions matter".to_owned());
     }
     let report = match report_id("mlflow", delivery) {
         Ok(report) => report,
-        Err(why) => return ReportOutcome::Invalid(why),
+        Err(why) => return CallbackOutcome::Invalid(why),
     };
     match store.is_report_taken(&report).await {
         Ok(false) => {}
-        Ok(true) => return ReportOutcome::Conflict("this webhook was taken already: each counts once".to_owned()),
-        Err(error) => return ReportOutcome::Unavailable(error.to_string()),
+        Ok(true) => {
+            return CallbackOutcome::Conflict("this webhook was taken already: each counts once".to_owned());
+        }
+        Err(error) => return CallbackOutcome::Unavailable(error.to_string()),
     }
     let version = event.data.version.as_str().map_or_else(|| event.data.version.to_string(), str::to_owned);
     let mut taken = Vec::new();
@@ -214,21 +216,21 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
         match store.propose_baseline(wanted).await {
             Ok(()) => {}
             Err(error) if error.is_about_text() => {
-                return ReportOutcome::Invalid("the version has a NUL in it".to_owned());
+                return CallbackOutcome::Invalid("the version has a NUL in it".to_owned());
             }
-            Err(error) => return ReportOutcome::Unavailable(error.to_string()),
+            Err(error) => return CallbackOutcome::Unavailable(error.to_string()),
         }
         taken.push(monitor.name.clone());
     }
     if taken.is_empty() {
-        return ReportOutcome::NotFound(
+        return CallbackOutcome::NotFound(
             "no monitor watches this model (`[mlflow]` of a monitor names it)".to_owned(),
         );
     }
     // After the proposals, which have ids of their own: what breaks off in between is taken again without harm.
     match store.note_report(&report).await {
         Ok(()) | Err(StoreError::Refused(_)) => {}
-        Err(error) => return ReportOutcome::Unavailable(error.to_string()),
+        Err(error) => return CallbackOutcome::Unavailable(error.to_string()),
     }
-    ReportOutcome::Taken(format!("a baseline follows for {}", taken.join(", ")))
+    CallbackOutcome::Taken(format!("a baseline follows for {}", taken.join(", ")))
 }

@@ -117,7 +117,8 @@ pub(super) fn show(status: &Status) {
             Some(lag) if lag > 0 => format!(", {} behind", number_of(lag, "message")),
             _ => String::new(),
         };
-        let newest = partition.newest.as_ref().map_or(String::new(), |newest| format!(", newest record of {newest}"));
+        let newest =
+            partition.newest.as_ref().map_or(String::new(), |newest| format!(", newest record of {newest}"));
         say(format!(
             "position {}/{} at {}{}{lag}{held}{lost}{newest}{fault}",
             partition.topic,

@@ -19,7 +19,7 @@ use crate::window::OffsetRanges;
 
 /// Why something cannot be shown or changed; texts are for people and hold no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum BackendError {
     /// There is no such thing.
     NotFound(String),
     /// It cannot be, as things stand.
@@ -33,11 +33,11 @@ pub enum Failure {
 }
 
 /// What can be had, or why not.
-pub type Answer<T> = Result<T, Failure>;
+pub type BackendResult<T> = Result<T, BackendError>;
 
 /// Where a list goes on, and how long a part of it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct PageRequest {
     /// What the part before said, if there was one.
     pub cursor: Option<String>,
     /// Entries at most.
@@ -46,7 +46,7 @@ pub struct Part {
 
 /// A series of a monitor, and how many of its last windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeriesOf {
+pub struct SeriesQuery {
     /// The monitor.
     pub monitor: String,
     /// The model version.
@@ -101,7 +101,7 @@ pub struct NewSilence {
 
 /// What becomes of a retraining request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestChange {
+pub enum RetrainingChange {
     /// It is sent.
     Approve,
     /// It is called off.
@@ -110,7 +110,7 @@ pub enum RequestChange {
 
 /// Something that was reported, not verified yet: id, timestamp and signatures as they came, and the body.
 #[derive(Clone, Debug)]
-pub enum Report {
+pub enum Callback {
     /// How a retraining goes.
     Retraining {
         /// The request.
@@ -131,7 +131,7 @@ pub enum Report {
 
 /// What became of a report, in words for whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportOutcome {
+pub enum CallbackOutcome {
     /// Taken over; how things stand.
     Taken(String),
     /// Nobody can say that it is who it says.
@@ -160,90 +160,123 @@ pub trait Backend: Send + Sync {
     /// The metrics, in the OpenMetrics text format.
     fn metrics(&self) -> String;
     /// Whether a session was ended before its time.
-    async fn session_ended(&self, id: &str) -> Answer<bool>;
+    async fn session_ended(&self, id: &str) -> BackendResult<bool>;
     /// Ends a session, on all daemons and for good; `until` is when it would have ended, in seconds since 1970.
-    async fn end_session(&self, id: &str, until: u64) -> Answer<()>;
+    async fn end_session(&self, id: &str, until: u64) -> BackendResult<()>;
     /// Takes what training systems and registries report.
-    async fn report(&self, report: Report) -> ReportOutcome;
+    async fn report(&self, report: Callback) -> CallbackOutcome;
 
     /// All monitors.
-    async fn monitors(&self) -> Answer<Vec<MonitorView>>;
+    async fn monitors(&self) -> BackendResult<Vec<MonitorView>>;
     /// One of them.
-    async fn monitor(&self, name: &str) -> Answer<MonitorDetail>;
+    async fn monitor(&self, name: &str) -> BackendResult<MonitorDetail>;
     /// Windows, newest first.
-    async fn windows(&self, monitor: &str, filter: &WindowFilter, part: &Part) -> Answer<Page<WindowRow>>;
+    async fn windows(
+        &self,
+        monitor: &str,
+        filter: &WindowFilter,
+        request: &PageRequest,
+    ) -> BackendResult<Page<WindowRow>>;
     /// One of them.
-    async fn window(&self, monitor: &str, id: i64) -> Answer<WindowDetail>;
+    async fn window(&self, monitor: &str, id: i64) -> BackendResult<WindowDetail>;
     /// The bins of a window's columns.
-    async fn distributions(&self, monitor: &str, id: i64, column: Option<&str>) -> Answer<Vec<DistributionRow>>;
+    async fn distributions(
+        &self,
+        monitor: &str,
+        id: i64,
+        column: Option<&str>,
+    ) -> BackendResult<Vec<DistributionRow>>;
     /// A column of a window, compared with the baseline.
-    async fn column(&self, monitor: &str, id: i64, column: &str) -> Answer<ColumnDetail>;
+    async fn column(&self, monitor: &str, id: i64, column: &str) -> BackendResult<ColumnDetail>;
     /// Records of a window's sample; with a column those behind its drift.
-    async fn records(&self, monitor: &str, id: i64, column: Option<&str>, limit: usize) -> Answer<SampledRecords>;
+    async fn records(
+        &self,
+        monitor: &str,
+        id: i64,
+        column: Option<&str>,
+        limit: usize,
+    ) -> BackendResult<SampledRecords>;
     /// Findings, those of the newest windows first.
-    async fn findings(&self, monitor: &str, filter: &FindingFilter, part: &Part) -> Answer<Page<FindingRow>>;
+    async fn findings(
+        &self,
+        monitor: &str,
+        filter: &FindingFilter,
+        request: &PageRequest,
+    ) -> BackendResult<Page<FindingRow>>;
     /// How the columns of a series stand over time.
-    async fn score_board(&self, series: &SeriesOf) -> Answer<ScoreBoard>;
+    async fn score_board(&self, series: &SeriesQuery) -> BackendResult<ScoreBoard>;
     /// A column of a series over time: in the last windows, or in those around a window.
     async fn column_history(
         &self,
-        series: &SeriesOf,
+        series: &SeriesQuery,
         column: &str,
         around: Option<i64>,
-    ) -> Answer<Vec<ColumnPoint>>;
+    ) -> BackendResult<Vec<ColumnPoint>>;
     /// When alerts of a series fired.
-    async fn episodes(&self, series: &SeriesOf) -> Answer<Vec<Episode>>;
+    async fn episodes(&self, series: &SeriesQuery) -> BackendResult<Vec<Episode>>;
 
     /// The baselines of a monitor, newest first.
-    async fn baselines(&self, monitor: &str) -> Answer<Vec<BaselineSummary>>;
+    async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>>;
     /// One of them.
-    async fn baseline(&self, monitor: &str, version: i32) -> Answer<BaselineDetail>;
+    async fn baseline(&self, monitor: &str, version: i32) -> BackendResult<BaselineDetail>;
     /// The bins of a baseline's columns, of the whole.
-    async fn baseline_distributions(&self, monitor: &str, version: i32) -> Answer<Vec<DistributionRow>>;
+    async fn baseline_distributions(&self, monitor: &str, version: i32) -> BackendResult<Vec<DistributionRow>>;
     /// How two of them differ.
-    async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> Answer<BaselineDiff>;
+    async fn baseline_diff(&self, monitor: &str, before: i32, after: i32) -> BackendResult<BaselineDiff>;
     /// Makes one from closed windows.
-    async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> Answer<BaselineSummary>;
+    async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> BackendResult<BaselineSummary>;
     /// Compares new windows with it from now on.
-    async fn activate(&self, monitor: &str, version: i32, actor: &str) -> Answer<BaselineSummary>;
+    async fn activate(&self, monitor: &str, version: i32, actor: &str) -> BackendResult<BaselineSummary>;
 
     /// Alerts, the latest change first; in these states, or all.
-    async fn alerts(&self, monitor: Option<&str>, states: &[String], part: &Part) -> Answer<Page<AlertRow>>;
+    async fn alerts(
+        &self,
+        monitor: Option<&str>,
+        states: &[String],
+        request: &PageRequest,
+    ) -> BackendResult<Page<AlertRow>>;
     /// One of them; `id` may be the beginning of its id.
-    async fn alert(&self, id: &str) -> Answer<AlertDetail>;
+    async fn alert(&self, id: &str) -> BackendResult<AlertDetail>;
     /// Does something to an alert.
-    async fn change_alert(&self, id: Uuid, change: AlertChange, actor: &str, comment: &str) -> Answer<AlertRow>;
+    async fn change_alert(
+        &self,
+        id: Uuid,
+        change: AlertChange,
+        actor: &str,
+        comment: &str,
+    ) -> BackendResult<AlertRow>;
     /// Silences; with `all`, those that are over, too.
-    async fn silences(&self, all: bool) -> Answer<Vec<SilenceRow>>;
+    async fn silences(&self, all: bool) -> BackendResult<Vec<SilenceRow>>;
     /// Makes a silence.
-    async fn silence(&self, wanted: NewSilence, actor: &str) -> Answer<SilenceRow>;
+    async fn silence(&self, wanted: NewSilence, actor: &str) -> BackendResult<SilenceRow>;
     /// Ends a silence.
-    async fn end_silence(&self, id: Uuid, actor: &str) -> Answer<SilenceRow>;
+    async fn end_silence(&self, id: Uuid, actor: &str) -> BackendResult<SilenceRow>;
 
     /// Messages, newest first.
-    async fn deliveries(&self, filter: &DeliveryFilter, part: &Part) -> Answer<Page<DeliveryRow>>;
+    async fn deliveries(&self, filter: &DeliveryFilter, request: &PageRequest)
+    -> BackendResult<Page<DeliveryRow>>;
     /// One of them.
-    async fn delivery(&self, id: Uuid) -> Answer<DeliveryDetail>;
+    async fn delivery(&self, id: Uuid) -> BackendResult<DeliveryDetail>;
     /// Sends a message again.
-    async fn send_again(&self, id: Uuid, actor: &str) -> Answer<DeliveryDetail>;
+    async fn send_again(&self, id: Uuid, actor: &str) -> BackendResult<DeliveryDetail>;
 
     /// Retraining requests, newest first; with `all`, those that are over, too.
-    async fn requests(&self, all: bool) -> Answer<Vec<RequestRow>>;
+    async fn requests(&self, all: bool) -> BackendResult<Vec<RequestRow>>;
     /// One of them.
-    async fn request(&self, id: Uuid) -> Answer<RequestDetail>;
+    async fn request(&self, id: Uuid) -> BackendResult<RequestDetail>;
     /// Approves or cancels a request.
     async fn change_request(
         &self,
         id: Uuid,
-        change: RequestChange,
+        change: RetrainingChange,
         actor: &str,
         comment: &str,
-    ) -> Answer<RequestDetail>;
+    ) -> BackendResult<RequestDetail>;
 
     /// The summary of everything.
-    async fn status(&self) -> Answer<Status>;
+    async fn status(&self) -> BackendResult<Status>;
     /// The configuration in force: (key, value, where it was set), secrets redacted.
     fn configuration(&self) -> Vec<crate::view::ConfiguredValue>;
     /// Who changed what, newest first.
-    async fn audit(&self, subject: Option<&str>, part: &Part) -> Answer<Page<AuditEntry>>;
+    async fn audit(&self, subject: Option<&str>, request: &PageRequest) -> BackendResult<Page<AuditEntry>>;
 }

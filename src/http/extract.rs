@@ -1,49 +1,50 @@
-//! What requests say, or a problem that says what is wrong with it.
+//! What requests say, or a problem that says what is wrong with it: in JSON for programs, as a page for people. The extractors
+//! are called as axum's are, which they wrap.
 
-use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::access::Caller;
-use super::backend::Part;
+use super::backend::PageRequest;
 use super::problem::Problem;
+use super::problem_response;
 
 /// The query of a request.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct Query<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
-    type Rejection = Problem;
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(asked)) => Ok(Self(asked)),
-            Err(rejection) => Err(Problem::bad(rejection.body_text())),
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(problem_response(Problem::bad(rejection.body_text()), parts.uri.path())),
         }
     }
 }
 
 /// The parts of the path.
-pub(super) struct Named<T>(pub(super) T);
+pub(super) struct Path<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
-    type Rejection = Problem;
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Response;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
-            Ok(axum::extract::Path(named)) => Ok(Self(named)),
-            Err(rejection) => Err(Problem::bad(rejection.body_text())),
+            Ok(axum::extract::Path(names)) => Ok(Self(names)),
+            Err(rejection) => Err(problem_response(Problem::bad(rejection.body_text()), parts.uri.path())),
         }
     }
 }
 
-/// The body of a request, JSON.
-pub(super) struct Given<T>(pub(super) T);
+/// The body of a request or of an answer, JSON.
+pub(super) struct Json<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -51,13 +52,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Given<T> {
         let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
             .await
             .map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-        if serde_json::from_slice::<Value>(&body).is_ok_and(|given| has_nul(&given)) {
-            return Err(Problem::bad("a text has a NUL in it, which cannot be stored"));
+        if serde_json::from_slice::<Value>(&body).is_ok_and(|value| has_nul(&value)) {
+            return Err(nul());
         }
-        match Json::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
-            Ok(Json(given)) => Ok(Self(given)),
+        match axum::Json::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
         }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
     }
 }
 
@@ -71,10 +78,38 @@ fn has_nul(value: &Value) -> bool {
     }
 }
 
-/// The body of a request, as it came: what is signed.
-pub(super) struct Raw(pub(super) String);
+/// A text has a NUL in it.
+pub(super) fn nul() -> Problem {
+    Problem::bad("a text has a NUL in it, which cannot be stored and is found nowhere")
+}
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+/// The fields of a form.
+pub(super) struct Form<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let path = request.uri().path().to_owned();
+        let (parts, body) = request.into_parts();
+        let refused = |problem: Problem| problem_response(problem, &path);
+        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
+            .await
+            .map_err(|rejection| refused(Problem::new(rejection.status(), rejection.body_text())))?;
+        if body.windows(3).any(|letters| letters == b"%00") {
+            return Err(refused(nul()));
+        }
+        match axum::Form::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
+            Ok(axum::Form(fields)) => Ok(Self(fields)),
+            Err(rejection) => Err(refused(Problem::new(rejection.status(), rejection.body_text()))),
+        }
+    }
+}
+
+/// The body of a request, as it came: what is signed.
+pub(super) struct Text(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -85,26 +120,18 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     }
 }
 
-/// Who asks; everybody who gets as far as a handler that asks for it was let through.
-pub(super) struct By(pub(super) Caller);
-
-impl<S: Send + Sync> FromRequestParts<S> for By {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Caller>().cloned();
-        caller.map(Self).ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "a token is needed"))
-    }
-}
-
 /// Entries in a part of a list when nobody says how many.
 const LIMIT: usize = 100;
 
 /// Where a list goes on.
-pub(super) fn part(cursor: Option<String>, limit: Option<usize>, most: usize) -> Result<Part, Problem> {
+pub(super) fn page_request(
+    cursor: Option<String>,
+    limit: Option<usize>,
+    most: usize,
+) -> Result<PageRequest, Problem> {
     let limit = limit.unwrap_or(LIMIT);
     if (1..=most).contains(&limit) {
-        Ok(Part { cursor: cursor.filter(|cursor| !cursor.is_empty()), limit })
+        Ok(PageRequest { cursor: cursor.filter(|cursor| !cursor.is_empty()), limit })
     } else {
         Err(Problem::bad(format!("`limit` must lie between 1 and {most}")))
     }

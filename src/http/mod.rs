@@ -9,19 +9,21 @@ mod arrow;
 mod attempts;
 mod backend;
 mod extract;
+mod guard;
 mod paced;
 mod pages;
 mod places;
 mod probes;
 mod problem;
 mod serve;
+mod session;
 mod wrap;
 
 pub use access::{Access, Role, Token};
 pub use api::openapi;
 pub use backend::{
-    AlertChange, Answer, Backend, ColumnDetail, Failure, NewSilence, Part, Report, ReportOutcome, RequestChange,
-    SeriesOf, WindowDetail,
+    AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
+    PageRequest, RetrainingChange, SeriesQuery, WindowDetail,
 };
 pub use probes::Probe;
 pub use serve::{TlsFiles, acceptor};
@@ -34,7 +36,6 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::{Extension, Router};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +43,7 @@ use attempts::Attempts;
 use problem::Problem;
 
 /// What handlers are given.
-type Shared = Arc<dyn Backend>;
+type SharedBackend = Arc<dyn Backend>;
 
 /// Bytes of a request's body at most.
 const MAX_BODY: usize = 65_536;
@@ -100,24 +101,22 @@ impl Listener {
 
 /// All routes, with what holds for every answer around them.
 pub fn router(backend: Arc<dyn Backend>) -> Router {
-    let (api, _) = api::router().split_for_parts();
-    Router::new()
-        .merge(api)
-        .merge(probes::router())
-        .merge(pages::router())
+    let (api, _) = api::routes();
+    api.merge(probes::routes())
+        .merge(pages::routes())
+        .guarded(&backend)
         .fallback(wrap::nothing_there)
         .method_not_allowed_fallback(wrap::not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(wrap::tag))
-        .layer(middleware::from_fn_with_state(Arc::new(Semaphore::new(wrap::AT_WORK)), wrap::take_turns))
-        .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::guard))
+        .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::check_request))
         .layer(Extension(Arc::new(Attempts::default())))
         .layer(middleware::from_fn_with_state(Arc::clone(&backend), wrap::limit_and_protect))
         .with_state(backend)
 }
 
 /// A problem where JSON is wanted, a page where people look.
-fn said(problem: Problem, path: &str) -> axum::response::Response {
+fn problem_response(problem: Problem, path: &str) -> axum::response::Response {
     use axum::response::IntoResponse as _;
     let for_programs = path.starts_with("/api/") || path == "/metrics";
     if for_programs { problem.into_response() } else { pages::problem_page(&problem) }

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use serde::Serialize;
 
-use super::Shared;
+use super::SharedBackend;
 use super::access::Caller;
+use super::guard::Routes;
 
 /// What a probe says.
 #[derive(Clone, Debug, Serialize)]
@@ -30,15 +31,20 @@ impl Probe {
     }
 }
 
-pub(super) fn router() -> Router<Shared> {
-    Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics))
+/// The routes.
+pub(super) fn routes() -> Routes {
+    Routes {
+        probes: Router::new().route("/healthz", get(health)).route("/readyz", get(ready)),
+        metrics: Router::new().route("/metrics", get(metrics)),
+        ..Routes::default()
+    }
 }
 
-async fn health(State(backend): State<Shared>, caller: Option<Extension<Caller>>) -> impl IntoResponse {
+async fn health(State(backend): State<SharedBackend>, caller: Option<Caller>) -> impl IntoResponse {
     answer(backend.health(), caller.is_some())
 }
 
-async fn ready(State(backend): State<Shared>, caller: Option<Extension<Caller>>) -> impl IntoResponse {
+async fn ready(State(backend): State<SharedBackend>, caller: Option<Caller>) -> impl IntoResponse {
     answer(backend.ready(), caller.is_some())
 }
 
@@ -52,7 +58,7 @@ fn answer(mut probe: Probe, known: bool) -> impl IntoResponse {
 }
 
 /// In the format of OpenMetrics for whoever asks for it, as Prometheus does, otherwise in Prometheus' own text format.
-async fn metrics(State(backend): State<Shared>, headers: HeaderMap) -> impl IntoResponse {
+async fn metrics(State(backend): State<SharedBackend>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let text = backend.metrics();
     if accept.contains("application/openmetrics-text") {

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::backend::Failure;
+use super::backend::BackendError;
 
 /// What went wrong: RFC 9457, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -56,14 +56,14 @@ impl Problem {
     }
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
+impl From<BackendError> for Problem {
+    fn from(failure: BackendError) -> Self {
         let (status, detail) = match failure {
-            Failure::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
-            Failure::Refused(detail) => (StatusCode::CONFLICT, detail),
-            Failure::Invalid(detail) => (StatusCode::BAD_REQUEST, detail),
-            Failure::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail),
-            Failure::Broken(detail) => (StatusCode::INTERNAL_SERVER_ERROR, detail),
+            BackendError::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
+            BackendError::Refused(detail) => (StatusCode::CONFLICT, detail),
+            BackendError::Invalid(detail) => (StatusCode::BAD_REQUEST, detail),
+            BackendError::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail),
+            BackendError::Broken(detail) => (StatusCode::INTERNAL_SERVER_ERROR, detail),
         };
         Self::new(status, detail)
     }

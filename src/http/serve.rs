@@ -106,13 +106,13 @@ pub(super) async fn serve(
             // Answers are small and waited for.
             let _best_effort = stream.set_nodelay(true);
             let seat = Arc::clone(&place.seat);
-            let came = Came { address: address.ip(), kept: place.kept };
+            let info = ConnectionInfo { address: address.ip(), kept: place.kept };
             let conversation = async {
                 match tls {
-                    None => converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, came, stop).await,
+                    None => converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, info, stop).await,
                     Some(tls) => match tokio::time::timeout(HEAD_WITHIN, tls.accept(stream)).await {
                         Ok(Ok(stream)) => {
-                            converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, came, stop).await;
+                            converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, info, stop).await;
                         }
                         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -131,7 +131,7 @@ pub(super) async fn serve(
 
 /// Who a request comes from, and over which kind of place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Came {
+pub(super) struct ConnectionInfo {
     /// The other side's address.
     pub address: IpAddr,
     /// Whether all ordinary places were taken, and probes and metrics alone are answered.
@@ -142,7 +142,7 @@ pub(super) struct Came {
 struct Connected {
     router: TowerToHyperService<Router>,
     seat: Arc<Seat>,
-    came: Came,
+    info: ConnectionInfo,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Connected {
@@ -152,7 +152,7 @@ impl hyper::service::Service<Request<Incoming>> for Connected {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.seat.asked();
-        request.extensions_mut().insert(self.came);
+        request.extensions_mut().insert(self.info);
         let answer = self.router.call(request);
         let seat = Arc::clone(&self.seat);
         Box::pin(async move {
@@ -167,20 +167,20 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     router: Router,
     seat: &Arc<Seat>,
-    came: Came,
+    info: ConnectionInfo,
     stop: CancellationToken,
 ) {
-    let service = Connected { router: TowerToHyperService::new(router), seat: Arc::clone(seat), came };
+    let service = Connected { router: TowerToHyperService::new(router), seat: Arc::clone(seat), info };
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(if came.kept { PROBE_WITHIN } else { HEAD_WITHIN })
-        .keep_alive(!came.kept)
+        .header_read_timeout(if info.kept { PROBE_WITHIN } else { HEAD_WITHIN })
+        .keep_alive(!info.kept)
         .max_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     // The request under way is answered, and then no more.
     let mut leaving = false;
-    let mut ends = std::pin::pin!(tokio::time::sleep(if came.kept { PROBE_WITHIN } else { CONNECTION }));
+    let mut ends = std::pin::pin!(tokio::time::sleep(if info.kept { PROBE_WITHIN } else { CONNECTION }));
     loop {
         tokio::select! {
             outcome = connection.as_mut() => {
@@ -191,7 +191,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             }
             () = stop.cancelled(), if !leaving => leaving = true,
             () = ends.as_mut() => {
-                if leaving || came.kept {
+                if leaving || info.kept {
                     return;
                 }
                 leaving = true;

@@ -154,9 +154,11 @@ fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar
         let cuts = binning.cuts();
         let exact = pair.is_exact();
         let known = |cut: Option<&f64>, value: f64| cut.copied().filter(|_| !exact).unwrap_or(value);
-        // What is equal to zero in single precision is zero.
-        let plain = |end: f64| if single::nearest(end) == 0.0 { 0.0 } else { end };
-        (plain(known(cuts.first(), first)), plain(known(cuts.last(), last)))
+        let (first, last) = (known(cuts.first(), first), known(cuts.last(), last));
+        // What is equal to zero in single precision, or zero but for rounding, is zero.
+        let rounding = (last - first) * 1e-12;
+        let plain = |end: f64| if single::nearest(end) == 0.0 || end.abs() < rounding { 0.0 } else { end };
+        (plain(first), plain(last))
     });
     let (low, high) = {
         let at = |level| points.quantile(Side::Baseline, level).unwrap_or(first);

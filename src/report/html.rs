@@ -151,6 +151,7 @@ fn sentence(column: &ColumnReport) -> String {
     let moved = column.distribution.iter().max_by(|left, right| {
         (left.window - left.baseline).abs().total_cmp(&(right.window - right.baseline).abs())
     });
+    let moved = moved.filter(|bar| (bar.window - bar.baseline).abs() > 0.0);
     let largest = moved.map_or(String::new(), |bar| {
         format!(
             " The largest change is at {}: {:.1} % of the baseline, {:.1} % of the window.",

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::Outcome;
 use super::page::{badge, page};
 use super::replayed::{
-    AlertReport, ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name,
-    worst_words, flapping_words,
+    AlertReport, ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, flapping_words, series,
+    series_name, worst_words,
 };
 use super::side_by_side::{SideBySide, alike_words};
 use crate::chart::{Series, TimeMark, timeline};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Outcome;
 use super::replayed::{
-    ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, series, series_name, flapping_words,
+    ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, flapping_words, series, series_name,
     worst_words,
 };
 use super::side_by_side::{SideBySide, alike_words};

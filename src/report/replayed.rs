@@ -357,8 +357,7 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
     let counted = if evidence.drifted.is_empty() { &evidence.warned } else { &evidence.drifted };
     let columns: Vec<String> = counted.iter().map(|column| column.column.clone()).collect();
     // Of the columns that it is about, not of those that only warned.
-    let explained =
-        evidence.moved().filter(|column| columns.contains(&column.column) && !column.why.is_empty());
+    let explained = evidence.moved().filter(|column| columns.contains(&column.column) && !column.why.is_empty());
     let why = explained.map(|column| ColumnWhy {
         column: column.column.clone(),
         window: column.window.as_ref().map_or_else(String::new, |window| window.start.clone()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::audit::record;
@@ -120,20 +121,25 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("list baselines"))?;
-        rows.iter()
-            .map(|row| {
-                Ok(BaselineSummary {
-                    id: row.try_get("id")?,
-                    monitor: row.try_get("monitor")?,
-                    version: row.try_get("version")?,
-                    origin: row.try_get("origin")?,
-                    rows: count(row.try_get("rows")?),
-                    active: row.try_get("active")?,
-                    created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?).to_string(),
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed("list baselines"))
+        rows.iter().map(summary).collect::<Result<_, sqlx::Error>>().map_err(failed("list baselines"))
+    }
+
+    /// One of the baselines of a monitor.
+    ///
+    /// # Errors
+    /// When there is no such version, or the database is away.
+    pub async fn baseline_summary(&self, monitor: &str, version: i32) -> Result<BaselineSummary, StoreError> {
+        let attempted = failed("look a baseline up");
+        let row = sqlx::query(
+            "select id, monitor, version, origin, rows, active, created_at from baseline where monitor = $1 and version = $2",
+        )
+        .bind(monitor)
+        .bind(version)
+        .fetch_optional(&self.pool)
+        .await
+        .and_then(|row| row.as_ref().map(summary).transpose())
+        .map_err(attempted)?;
+        row.ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no baseline version {version}")))
     }
 
     /// The counts of a baseline.
@@ -327,4 +333,16 @@ async fn switch(connection: &mut Session, monitor: &str, version: i32, actor: &s
         return Err(no_version(monitor, version));
     }
     record(connection, actor, "baseline.activate", monitor, json!({ "before": before, "after": version })).await
+}
+
+fn summary(row: &PgRow) -> Result<BaselineSummary, sqlx::Error> {
+    Ok(BaselineSummary {
+        id: row.try_get("id")?,
+        monitor: row.try_get("monitor")?,
+        version: row.try_get("version")?,
+        origin: row.try_get("origin")?,
+        rows: count(row.try_get("rows")?),
+        active: row.try_get("active")?,
+        created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?).to_string(),
+    })
 }

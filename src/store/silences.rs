@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::audit::record;
@@ -89,20 +90,24 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("list silences"))?;
-        rows.iter()
-            .map(|row| {
-                Ok(SilenceRow {
-                    id: row.try_get("id")?,
-                    matchers: row.try_get("matchers")?,
-                    starts_at: event_time(row.try_get("starts_at")?).to_string(),
-                    ends_at: event_time(row.try_get("ends_at")?).to_string(),
-                    active: row.try_get("active")?,
-                    author: row.try_get("author")?,
-                    comment: row.try_get("comment")?,
-                })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed("list silences"))
+        rows.iter().map(silence_row).collect::<Result<_, sqlx::Error>>().map_err(failed("list silences"))
+    }
+
+    /// One of the silences.
+    ///
+    /// # Errors
+    /// When there is none of this id, or the database is away.
+    pub async fn silence(&self, id: Uuid) -> Result<SilenceRow, StoreError> {
+        let row = sqlx::query(
+            "select id, matchers, starts_at, ends_at, author, comment, starts_at <= now() and now() < ends_at as active
+             from silence where id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&self.pool)
+        .await
+        .and_then(|row| row.as_ref().map(silence_row).transpose())
+        .map_err(failed("look a silence up"))?;
+        row.ok_or_else(|| StoreError::NotFound(format!("there is no silence {id}")))
     }
 }
 
@@ -136,4 +141,16 @@ async fn wake_all(connection: &mut Session) -> Result<(), StoreError> {
     .await
     .map_err(failed("wake all groups"))?;
     Ok(())
+}
+
+fn silence_row(row: &PgRow) -> Result<SilenceRow, sqlx::Error> {
+    Ok(SilenceRow {
+        id: row.try_get("id")?,
+        matchers: row.try_get("matchers")?,
+        starts_at: event_time(row.try_get("starts_at")?).to_string(),
+        ends_at: event_time(row.try_get("ends_at")?).to_string(),
+        active: row.try_get("active")?,
+        author: row.try_get("author")?,
+        comment: row.try_get("comment")?,
+    })
 }

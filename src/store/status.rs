@@ -84,6 +84,20 @@ impl Store {
         })
     }
 
+    /// Whether anything is stored of a monitor.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn has_monitor(&self, name: &str) -> Result<bool, StoreError> {
+        sqlx::query_scalar(
+            "select exists (select from record_tally where monitor = $1) or exists (select from baseline where monitor = $1)",
+        )
+        .bind(name)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(failed("look a monitor up"))
+    }
+
     async fn monitor_statuses(&self) -> Result<Vec<MonitorStatus>, sqlx::Error> {
         let names: Vec<String> = sqlx::query_scalar(
             "select distinct monitor from record_tally union select monitor from baseline order by 1",

@@ -1,6 +1,5 @@
 //! Alerts, and silences over them.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -10,9 +9,10 @@ use uuid::Uuid;
 
 use super::{Comment, MOST, comment};
 use crate::alert::Matcher;
-use crate::http::Shared;
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
 use crate::http::backend::{AlertChange, NewSilence};
-use crate::http::extract::{Asked, By, Given, Named, part};
+use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{AlertDetail, AlertRow, Judged, Page, SilenceRow};
 
@@ -55,8 +55,8 @@ pub(super) struct AlertQuery {
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertQuery),
     responses((status = 200, body = Page<AlertRow>), Problems))]
 pub(super) async fn list(
-    State(backend): State<Shared>,
-    Asked(query): Asked<AlertQuery>,
+    State(backend): State<SharedBackend>,
+    Query(query): Query<AlertQuery>,
 ) -> Result<Json<Page<AlertRow>>, Problem> {
     let states: &[&str] = match query.state {
         None => &[],
@@ -68,16 +68,16 @@ pub(super) async fn list(
         Some(Standing::Cleared) => &["cleared"],
     };
     let states: Vec<String> = states.iter().map(|&state| state.to_owned()).collect();
-    let part = part(query.cursor, query.limit, MOST)?;
-    Ok(Json(backend.alerts(query.monitor.as_deref(), &states, &part).await?))
+    let request = page_request(query.cursor, query.limit, MOST)?;
+    Ok(Json(backend.alerts(query.monitor.as_deref(), &states, &request).await?))
 }
 
 /// An alert with its history and the messages about it.
 #[utoipa::path(get, path = "/api/v1/alerts/{alert}", tag = "alerts",
     params(("alert" = Uuid, Path, description = "Its id")), responses((status = 200, body = AlertDetail), Problems))]
 pub(super) async fn one(
-    State(backend): State<Shared>,
-    Named(alert): Named<Uuid>,
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<Uuid>,
 ) -> Result<Json<AlertDetail>, Problem> {
     Ok(Json(backend.alert(&alert.to_string()).await?))
 }
@@ -87,10 +87,10 @@ pub(super) async fn one(
     params(("alert" = Uuid, Path, description = "Its id")), request_body = Comment,
     responses((status = 200, body = AlertRow), ChangeProblems))]
 pub(super) async fn acknowledge(
-    State(backend): State<Shared>,
-    Named(alert): Named<Uuid>,
-    By(caller): By,
-    Given(given): Given<Comment>,
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<Uuid>,
+    caller: Caller,
+    Json(given): Json<Comment>,
 ) -> Result<Json<AlertRow>, Problem> {
     let words = comment(&given.comment)?;
     Ok(Json(backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?))
@@ -115,10 +115,10 @@ pub(super) struct Resolution {
     params(("alert" = Uuid, Path, description = "Its id")), request_body = Resolution,
     responses((status = 200, body = AlertRow), ChangeProblems))]
 pub(super) async fn resolve(
-    State(backend): State<Shared>,
-    Named(alert): Named<Uuid>,
-    By(caller): By,
-    Given(given): Given<Resolution>,
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<Uuid>,
+    caller: Caller,
+    Json(given): Json<Resolution>,
 ) -> Result<Json<AlertRow>, Problem> {
     let words = comment(&given.comment)?;
     Ok(Json(backend.change_alert(alert, AlertChange::Resolve(given.judged), &caller.name, &words).await?))
@@ -138,8 +138,8 @@ pub(super) struct SilenceQuery {
 #[utoipa::path(get, path = "/api/v1/silences", tag = "alerts", params(SilenceQuery),
     responses((status = 200, body = Vec<SilenceRow>), Problems))]
 pub(super) async fn silences(
-    State(backend): State<Shared>,
-    Asked(query): Asked<SilenceQuery>,
+    State(backend): State<SharedBackend>,
+    Query(query): Query<SilenceQuery>,
 ) -> Result<Json<Vec<SilenceRow>>, Problem> {
     Ok(Json(backend.silences(query.all).await?))
 }
@@ -163,9 +163,9 @@ pub(super) struct Silence {
 #[utoipa::path(post, path = "/api/v1/silences", tag = "alerts", request_body = Silence,
     responses((status = 201, body = SilenceRow), ChangeProblems))]
 pub(super) async fn silence(
-    State(backend): State<Shared>,
-    By(caller): By,
-    Given(given): Given<Silence>,
+    State(backend): State<SharedBackend>,
+    caller: Caller,
+    Json(given): Json<Silence>,
 ) -> Result<Response, Problem> {
     let wanted = new_silence(&given.matchers, &given.duration, &given.comment)?;
     Ok((StatusCode::CREATED, Json(backend.silence(wanted, &caller.name).await?)).into_response())
@@ -195,9 +195,9 @@ const YEAR: i64 = 366 * 86_400_000_000;
 #[utoipa::path(delete, path = "/api/v1/silences/{silence}", tag = "alerts",
     params(("silence" = Uuid, Path, description = "Its id")), responses((status = 200, body = SilenceRow), ChangeProblems))]
 pub(super) async fn end_silence(
-    State(backend): State<Shared>,
-    Named(silence): Named<Uuid>,
-    By(caller): By,
+    State(backend): State<SharedBackend>,
+    Path(silence): Path<Uuid>,
+    caller: Caller,
 ) -> Result<Json<SilenceRow>, Problem> {
     Ok(Json(backend.end_silence(silence, &caller.name).await?))
 }

@@ -1,6 +1,5 @@
 //! Baselines: listed, compared, made from closed windows, activated.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -8,9 +7,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Listing;
-use crate::http::Shared;
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
 use crate::http::arrow::{Form, stream};
-use crate::http::extract::{Asked, By, Given, Named};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::record::EventTime;
 use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, DistributionRow, Page, Period, Promotion};
@@ -20,18 +20,18 @@ use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, DistributionRow
     params(("monitor" = String, Path, description = "Its name"), Listing),
     responses((status = 200, body = Page<BaselineSummary>), Problems))]
 pub(super) async fn list(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    Asked(listing): Asked<Listing>,
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    Query(listing): Query<Listing>,
 ) -> Result<Json<Page<BaselineSummary>>, Problem> {
-    let part = listing.part()?;
+    let request = listing.page()?;
     let mut baselines = backend.baselines(&monitor).await?;
-    if let Some(cursor) = &part.cursor {
+    if let Some(cursor) = &request.cursor {
         let last: i32 =
             cursor.parse().map_err(|_| Problem::bad("invalid `cursor`: pass the `next` of the answer before"))?;
         baselines.retain(|baseline| baseline.version < last);
     }
-    Ok(Json(Page::cut(baselines, part.limit, |baseline| baseline.version.to_string())))
+    Ok(Json(Page::cut(baselines, request.limit, |baseline| baseline.version.to_string())))
 }
 
 /// A baseline, and what is in it.
@@ -39,8 +39,8 @@ pub(super) async fn list(
     params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
     responses((status = 200, body = BaselineDetail), Problems))]
 pub(super) async fn one(
-    State(backend): State<Shared>,
-    Named((monitor, version)): Named<(String, i32)>,
+    State(backend): State<SharedBackend>,
+    Path((monitor, version)): Path<(String, i32)>,
 ) -> Result<Json<BaselineDetail>, Problem> {
     Ok(Json(backend.baseline(&monitor, version).await?))
 }
@@ -50,8 +50,8 @@ pub(super) async fn one(
     params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
     responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn distributions(
-    State(backend): State<Shared>,
-    Named((monitor, version)): Named<(String, i32)>,
+    State(backend): State<SharedBackend>,
+    Path((monitor, version)): Path<(String, i32)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::wanted(&headers)?;
@@ -78,9 +78,9 @@ pub(super) struct DiffQuery {
     params(("monitor" = String, Path, description = "Its name"), DiffQuery),
     responses((status = 200, body = BaselineDiff), Problems))]
 pub(super) async fn diff(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    Asked(query): Asked<DiffQuery>,
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    Query(query): Query<DiffQuery>,
 ) -> Result<Json<BaselineDiff>, Problem> {
     Ok(Json(backend.baseline_diff(&monitor, query.before, query.after).await?))
 }
@@ -119,10 +119,10 @@ fn time(name: &str, text: &str) -> Result<EventTime, Problem> {
     params(("monitor" = String, Path, description = "Its name")), request_body = Promote,
     responses((status = 201, body = BaselineSummary, headers(("Location" = String, description = "Where it is"))), ChangeProblems))]
 pub(super) async fn promote(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    By(caller): By,
-    Given(wanted): Given<Promote>,
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    caller: Caller,
+    Json(wanted): Json<Promote>,
 ) -> Result<Response, Problem> {
     if wanted.exclude.len() > 100 {
         return Err(Problem::bad("`exclude` takes 100 periods at most"));
@@ -151,9 +151,9 @@ pub(super) async fn promote(
     params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
     responses((status = 200, body = BaselineSummary), ChangeProblems))]
 pub(super) async fn activate(
-    State(backend): State<Shared>,
-    Named((monitor, version)): Named<(String, i32)>,
-    By(caller): By,
+    State(backend): State<SharedBackend>,
+    Path((monitor, version)): Path<(String, i32)>,
+    caller: Caller,
 ) -> Result<Json<BaselineSummary>, Problem> {
     Ok(Json(backend.activate(&monitor, version, &caller.name).await?))
 }

@@ -1,14 +1,13 @@
 //! Signed reports of training systems and model registries: whoever reports signs, and needs no token.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use crate::http::Shared;
-use crate::http::backend::{Report, ReportOutcome};
-use crate::http::extract::{Named, Raw};
+use crate::http::SharedBackend;
+use crate::http::backend::{Callback, CallbackOutcome};
+use crate::http::extract::{Json, Path, Text};
 use crate::http::problem::{ChangeProblems, Problem};
 use crate::retrain::RequestState;
 
@@ -47,13 +46,13 @@ fn signed(headers: &HeaderMap, names: [&str; 3]) -> (String, String, String) {
            ("webhook-signature" = String, Header, description = "`v1,` and the signature")),
     request_body = Progress, responses((status = 200, body = Taken), ChangeProblems))]
 pub(super) async fn progress(
-    State(backend): State<Shared>,
-    Named(id): Named<String>,
+    State(backend): State<SharedBackend>,
+    Path(id): Path<String>,
     headers: HeaderMap,
-    Raw(body): Raw,
+    Text(body): Text,
 ) -> Response {
     let signed = signed(&headers, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
-    outcome(backend.report(Report::Retraining { id, signed, body }).await)
+    outcome(backend.report(Callback::Retraining { id, signed, body }).await)
 }
 
 /// Takes webhooks of MLflow's model registry. Signed with `http.mlflow_secret`.
@@ -62,22 +61,26 @@ pub(super) async fn progress(
            ("x-mlflow-timestamp" = String, Header, description = "As MLflow sends it"),
            ("x-mlflow-signature" = String, Header, description = "As MLflow sends it")),
     request_body = Object, responses((status = 200, body = Taken), ChangeProblems))]
-pub(super) async fn mlflow(State(backend): State<Shared>, headers: HeaderMap, Raw(body): Raw) -> Response {
+pub(super) async fn mlflow(
+    State(backend): State<SharedBackend>,
+    headers: HeaderMap,
+    Text(body): Text,
+) -> Response {
     let signed = signed(&headers, ["x-mlflow-delivery-id", "x-mlflow-timestamp", "x-mlflow-signature"]);
-    outcome(backend.report(Report::Mlflow { signed, body }).await)
+    outcome(backend.report(Callback::Mlflow { signed, body }).await)
 }
 
-fn outcome(outcome: ReportOutcome) -> Response {
+fn outcome(outcome: CallbackOutcome) -> Response {
     let (status, detail) = match outcome {
-        ReportOutcome::Taken(state) => {
+        CallbackOutcome::Taken(state) => {
             return Json(Taken { state }).into_response();
         }
-        ReportOutcome::Unauthorized(why) => (StatusCode::UNAUTHORIZED, why),
-        ReportOutcome::Invalid(why) => (StatusCode::BAD_REQUEST, why),
-        ReportOutcome::NotFound(why) => (StatusCode::NOT_FOUND, why),
-        ReportOutcome::Conflict(why) => (StatusCode::CONFLICT, why),
-        ReportOutcome::Off(why) => (StatusCode::FORBIDDEN, why),
-        ReportOutcome::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+        CallbackOutcome::Unauthorized(why) => (StatusCode::UNAUTHORIZED, why),
+        CallbackOutcome::Invalid(why) => (StatusCode::BAD_REQUEST, why),
+        CallbackOutcome::NotFound(why) => (StatusCode::NOT_FOUND, why),
+        CallbackOutcome::Conflict(why) => (StatusCode::CONFLICT, why),
+        CallbackOutcome::Off(why) => (StatusCode::FORBIDDEN, why),
+        CallbackOutcome::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     };
     Problem::new(status, detail).into_response()
 }

@@ -1,14 +1,14 @@
 //! Messages to receivers, and how their delivery goes.
 
-use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::MOST;
-use crate::http::Shared;
-use crate::http::extract::{Asked, By, Named, part};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{DeliveryDetail, DeliveryFilter, DeliveryRow, Page};
 
@@ -58,21 +58,21 @@ pub(super) struct DeliveryQuery {
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveryQuery),
     responses((status = 200, body = Page<DeliveryRow>), Problems))]
 pub(super) async fn list(
-    State(backend): State<Shared>,
-    Asked(query): Asked<DeliveryQuery>,
+    State(backend): State<SharedBackend>,
+    Query(query): Query<DeliveryQuery>,
 ) -> Result<Json<Page<DeliveryRow>>, Problem> {
     let filter =
         DeliveryFilter { receiver: query.receiver, status: query.status.map(|status| status.as_str().to_owned()) };
-    let part = part(query.cursor, query.limit, MOST)?;
-    Ok(Json(backend.deliveries(&filter, &part).await?))
+    let request = page_request(query.cursor, query.limit, MOST)?;
+    Ok(Json(backend.deliveries(&filter, &request).await?))
 }
 
 /// A message: the event, and every attempt to deliver it.
 #[utoipa::path(get, path = "/api/v1/deliveries/{delivery}", tag = "deliveries",
     params(("delivery" = Uuid, Path, description = "Its id")), responses((status = 200, body = DeliveryDetail), Problems))]
 pub(super) async fn one(
-    State(backend): State<Shared>,
-    Named(delivery): Named<Uuid>,
+    State(backend): State<SharedBackend>,
+    Path(delivery): Path<Uuid>,
 ) -> Result<Json<DeliveryDetail>, Problem> {
     Ok(Json(backend.delivery(delivery).await?))
 }
@@ -81,9 +81,9 @@ pub(super) async fn one(
 #[utoipa::path(post, path = "/api/v1/deliveries/{delivery}/replay", tag = "deliveries",
     params(("delivery" = Uuid, Path, description = "Its id")), responses((status = 200, body = DeliveryDetail), ChangeProblems))]
 pub(super) async fn again(
-    State(backend): State<Shared>,
-    Named(delivery): Named<Uuid>,
-    By(caller): By,
+    State(backend): State<SharedBackend>,
+    Path(delivery): Path<Uuid>,
+    caller: Caller,
 ) -> Result<Json<DeliveryDetail>, Problem> {
     Ok(Json(backend.send_again(delivery, &caller.name).await?))
 }

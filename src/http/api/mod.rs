@@ -20,9 +20,10 @@ use utoipa_axum::routes;
 
 pub(super) use alerts::new_silence;
 
-use super::Shared;
-use super::backend::Part;
-use super::extract::part;
+use super::SharedBackend;
+use super::backend::PageRequest;
+use super::extract::page_request;
+use super::guard::Routes;
 use super::problem::Problem;
 
 /// Entries of a list in one answer at most.
@@ -43,8 +44,8 @@ struct Listing {
 }
 
 impl Listing {
-    fn part(self) -> Result<Part, Problem> {
-        part(self.cursor, self.limit, MOST)
+    fn page(self) -> Result<PageRequest, Problem> {
+        page_request(self.cursor, self.limit, MOST)
     }
 }
 
@@ -97,52 +98,67 @@ pub(in crate::http) fn comment(text: &str) -> Result<String, Problem> {
 )]
 struct Description;
 
-/// The routes with their descriptions.
-pub(super) fn router() -> OpenApiRouter<Shared> {
-    let mut router = OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(monitors::list))
-        .routes(routes!(monitors::one))
-        .routes(routes!(monitors::windows))
-        .routes(routes!(monitors::window))
-        .routes(routes!(monitors::distributions))
-        .routes(routes!(monitors::column))
-        .routes(routes!(monitors::records))
-        .routes(routes!(monitors::findings))
-        .routes(routes!(baselines::list, baselines::promote))
-        .routes(routes!(baselines::diff))
-        .routes(routes!(baselines::one))
-        .routes(routes!(baselines::distributions))
-        .routes(routes!(baselines::activate))
-        .routes(routes!(alerts::list))
-        .routes(routes!(alerts::one))
-        .routes(routes!(alerts::acknowledge))
-        .routes(routes!(alerts::resolve))
-        .routes(routes!(alerts::silences, alerts::silence))
-        .routes(routes!(alerts::end_silence))
-        .routes(routes!(deliveries::list))
-        .routes(routes!(deliveries::one))
-        .routes(routes!(deliveries::again))
-        .routes(routes!(retraining::list))
-        .routes(routes!(retraining::one, callbacks::progress))
-        .routes(routes!(callbacks::mlflow))
-        .routes(routes!(retraining::approve))
-        .routes(routes!(retraining::cancel))
-        .routes(routes!(status::status))
-        .routes(routes!(status::configuration))
-        .routes(routes!(status::audit))
-        .routes(routes!(status::measures));
-    let components = router.get_openapi_mut().components.get_or_insert_with(Default::default);
+/// The routes, and the description of all of them.
+pub(super) fn routes() -> (Routes, OpenApi) {
+    let mut described = Description::openapi();
+    let mut plain = |routes: OpenApiRouter<SharedBackend>| {
+        let (routes, description) = routes.split_for_parts();
+        described.merge(description);
+        routes
+    };
+    let viewer = plain(
+        OpenApiRouter::new()
+            .routes(routes!(monitors::list))
+            .routes(routes!(monitors::one))
+            .routes(routes!(monitors::windows))
+            .routes(routes!(monitors::window))
+            .routes(routes!(monitors::distributions))
+            .routes(routes!(monitors::column))
+            .routes(routes!(monitors::findings))
+            .routes(routes!(baselines::list))
+            .routes(routes!(baselines::diff))
+            .routes(routes!(baselines::one))
+            .routes(routes!(baselines::distributions))
+            .routes(routes!(alerts::list))
+            .routes(routes!(alerts::one))
+            .routes(routes!(alerts::silences))
+            .routes(routes!(deliveries::list))
+            .routes(routes!(deliveries::one))
+            .routes(routes!(retraining::list))
+            .routes(routes!(retraining::one))
+            .routes(routes!(status::status))
+            .routes(routes!(status::configuration))
+            .routes(routes!(status::audit))
+            .routes(routes!(status::measures)),
+    );
+    let operator = plain(
+        OpenApiRouter::new()
+            .routes(routes!(monitors::records))
+            .routes(routes!(alerts::acknowledge))
+            .routes(routes!(alerts::resolve))
+            .routes(routes!(alerts::silence))
+            .routes(routes!(alerts::end_silence))
+            .routes(routes!(deliveries::again))
+            .routes(routes!(retraining::approve))
+            .routes(routes!(retraining::cancel)),
+    );
+    let admin =
+        plain(OpenApiRouter::new().routes(routes!(baselines::promote)).routes(routes!(baselines::activate)));
+    let signed =
+        plain(OpenApiRouter::new().routes(routes!(callbacks::progress)).routes(routes!(callbacks::mlflow)));
+    let components = described.components.get_or_insert_with(Default::default);
     components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let optional = [SecurityRequirement::new("token", Vec::<String>::new()), SecurityRequirement::default()];
-    router.get_openapi_mut().security = Some(optional.to_vec());
-    // Written once: it is large, and anybody may ask for it again and again.
-    let description = Bytes::from(router.get_openapi().to_json().unwrap_or_default());
+    described.security = Some(optional.to_vec());
+    // Written once: it is large, and may be asked for again and again.
+    let description = Bytes::from(described.to_json().unwrap_or_default());
     let answer = move || async move { ([(header::CONTENT_TYPE, "application/json")], description.clone()) };
-    router.route("/api/v1/openapi.json", axum::routing::get(answer))
+    let viewer = viewer.route("/api/v1/openapi.json", axum::routing::get(answer));
+    (Routes { signed, viewer, operator, admin, ..Routes::default() }, described)
 }
 
 /// The description of the API.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    router().get_openapi().clone()
+    routes().1
 }

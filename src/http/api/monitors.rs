@@ -1,6 +1,5 @@
 //! Monitors with their windows, findings and distributions.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -8,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::{Listing, MOST_ROWS};
-use crate::http::Shared;
+use crate::http::SharedBackend;
 use crate::http::arrow::{Form, page_as, stream};
-use crate::http::extract::{Asked, Named, part};
+use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{Problem, Problems};
 use crate::judge::Verdict;
 use crate::record::EventTime;
@@ -24,14 +23,14 @@ use crate::view::{
 #[utoipa::path(get, path = "/api/v1/monitors", tag = "monitors", params(Listing),
     responses((status = 200, body = Page<MonitorView>), Problems))]
 pub(super) async fn list(
-    State(backend): State<Shared>,
-    Asked(listing): Asked<Listing>,
+    State(backend): State<SharedBackend>,
+    Query(listing): Query<Listing>,
 ) -> Result<Json<Page<MonitorView>>, Problem> {
-    let part = listing.part()?;
+    let request = listing.page()?;
     let mut monitors = backend.monitors().await?;
     monitors.sort_by(|left, right| left.name.cmp(&right.name));
-    monitors.retain(|monitor| part.cursor.as_deref().is_none_or(|cursor| monitor.name.as_str() > cursor));
-    Ok(Json(Page::cut(monitors, part.limit, |monitor| monitor.name.clone())))
+    monitors.retain(|monitor| request.cursor.as_deref().is_none_or(|cursor| monitor.name.as_str() > cursor));
+    Ok(Json(Page::cut(monitors, request.limit, |monitor| monitor.name.clone())))
 }
 
 /// A monitor with its columns and series.
@@ -39,8 +38,8 @@ pub(super) async fn list(
     params(("monitor" = String, Path, description = "Its name")),
     responses((status = 200, body = MonitorDetail), Problems))]
 pub(super) async fn one(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
 ) -> Result<Json<MonitorDetail>, Problem> {
     Ok(Json(backend.monitor(&monitor).await?))
 }
@@ -95,9 +94,9 @@ fn micros(name: &str, text: Option<&String>) -> Result<Option<i64>, Problem> {
     params(("monitor" = String, Path, description = "Its name"), WindowQuery),
     responses((status = 200, content((Page<WindowRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn windows(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    Asked(query): Asked<WindowQuery>,
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    Query(query): Query<WindowQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -113,8 +112,8 @@ pub(super) async fn windows(
         }),
         verdict: query.verdict,
     };
-    let part = part(query.cursor, query.limit, MOST_ROWS)?;
-    let page = backend.windows(&monitor, &filter, &part).await?;
+    let request = page_request(query.cursor, query.limit, MOST_ROWS)?;
+    let page = backend.windows(&monitor, &filter, &request).await?;
     page_as(form, &page, uri.path_and_query().map_or("", |uri| uri.as_str()))
 }
 
@@ -133,8 +132,8 @@ pub(super) struct WindowAnswer {
     params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id")),
     responses((status = 200, body = WindowAnswer), Problems))]
 pub(super) async fn window(
-    State(backend): State<Shared>,
-    Named((monitor, window)): Named<(String, i64)>,
+    State(backend): State<SharedBackend>,
+    Path((monitor, window)): Path<(String, i64)>,
 ) -> Result<Json<WindowAnswer>, Problem> {
     let detail = backend.window(&monitor, window).await?;
     Ok(Json(WindowAnswer { window: detail.window, offsets: detail.offsets }))
@@ -154,9 +153,9 @@ pub(super) struct DistributionQuery {
     params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id"), DistributionQuery),
     responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn distributions(
-    State(backend): State<Shared>,
-    Named((monitor, window)): Named<(String, i64)>,
-    Asked(query): Asked<DistributionQuery>,
+    State(backend): State<SharedBackend>,
+    Path((monitor, window)): Path<(String, i64)>,
+    Query(query): Query<DistributionQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::wanted(&headers)?;
@@ -184,8 +183,8 @@ pub(super) struct ColumnAnswer {
            ("column" = String, Path, description = "The column")),
     responses((status = 200, body = ColumnAnswer), Problems))]
 pub(super) async fn column(
-    State(backend): State<Shared>,
-    Named((monitor, window, column)): Named<(String, i64, String)>,
+    State(backend): State<SharedBackend>,
+    Path((monitor, window, column)): Path<(String, i64, String)>,
 ) -> Result<Json<ColumnAnswer>, Problem> {
     let detail = backend.column(&monitor, window, &column).await?;
     Ok(Json(ColumnAnswer { window: detail.window, baseline: detail.baseline, comparison: detail.report }))
@@ -209,11 +208,11 @@ pub(super) struct RecordQuery {
     params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id"), RecordQuery),
     responses((status = 200, body = SampledRecords), Problems))]
 pub(super) async fn records(
-    State(backend): State<Shared>,
-    Named((monitor, window)): Named<(String, i64)>,
-    Asked(query): Asked<RecordQuery>,
+    State(backend): State<SharedBackend>,
+    Path((monitor, window)): Path<(String, i64)>,
+    Query(query): Query<RecordQuery>,
 ) -> Result<Json<SampledRecords>, Problem> {
-    let limit = part(None, query.limit, MOST_ROWS)?.limit;
+    let limit = page_request(None, query.limit, MOST_ROWS)?.limit;
     Ok(Json(backend.records(&monitor, window, query.column.as_deref(), limit).await?))
 }
 
@@ -252,9 +251,9 @@ pub(super) struct FindingQuery {
     params(("monitor" = String, Path, description = "Its name"), FindingQuery),
     responses((status = 200, content((Page<FindingRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn findings(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    Asked(query): Asked<FindingQuery>,
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    Query(query): Query<FindingQuery>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -269,7 +268,7 @@ pub(super) async fn findings(
         measure: query.measure,
         verdict: query.verdict,
     };
-    let part = part(query.cursor, query.limit, MOST_ROWS)?;
-    let page = backend.findings(&monitor, &filter, &part).await?;
+    let request = page_request(query.cursor, query.limit, MOST_ROWS)?;
+    let page = backend.findings(&monitor, &filter, &request).await?;
     page_as(form, &page, uri.path_and_query().map_or("", |uri| uri.as_str()))
 }

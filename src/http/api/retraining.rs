@@ -1,15 +1,15 @@
 //! Retraining requests.
 
-use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Comment, comment};
-use crate::http::Shared;
-use crate::http::backend::RequestChange;
-use crate::http::extract::{Asked, By, Given, Named};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::backend::RetrainingChange;
+use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{RequestDetail, RequestRow};
 
@@ -27,8 +27,8 @@ pub(super) struct RequestQuery {
 #[utoipa::path(get, path = "/api/v1/retraining", tag = "retraining", params(RequestQuery),
     responses((status = 200, body = Vec<RequestRow>), Problems))]
 pub(super) async fn list(
-    State(backend): State<Shared>,
-    Asked(query): Asked<RequestQuery>,
+    State(backend): State<SharedBackend>,
+    Query(query): Query<RequestQuery>,
 ) -> Result<Json<Vec<RequestRow>>, Problem> {
     Ok(Json(backend.requests(query.all).await?))
 }
@@ -37,8 +37,8 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/api/v1/retraining/{request}", tag = "retraining",
     params(("request" = Uuid, Path, description = "Its id")), responses((status = 200, body = RequestDetail), Problems))]
 pub(super) async fn one(
-    State(backend): State<Shared>,
-    Named(request): Named<Uuid>,
+    State(backend): State<SharedBackend>,
+    Path(request): Path<Uuid>,
 ) -> Result<Json<RequestDetail>, Problem> {
     Ok(Json(backend.request(request).await?))
 }
@@ -48,13 +48,13 @@ pub(super) async fn one(
     params(("request" = Uuid, Path, description = "Its id")), request_body = Comment,
     responses((status = 200, body = RequestDetail), ChangeProblems))]
 pub(super) async fn approve(
-    State(backend): State<Shared>,
-    Named(request): Named<Uuid>,
-    By(caller): By,
-    Given(given): Given<Comment>,
+    State(backend): State<SharedBackend>,
+    Path(request): Path<Uuid>,
+    caller: Caller,
+    Json(given): Json<Comment>,
 ) -> Result<Json<RequestDetail>, Problem> {
     let words = comment(&given.comment)?;
-    Ok(Json(backend.change_request(request, RequestChange::Approve, &caller.name, &words).await?))
+    Ok(Json(backend.change_request(request, RetrainingChange::Approve, &caller.name, &words).await?))
 }
 
 /// Calls a request off. A run that began goes on in the training system.
@@ -62,11 +62,11 @@ pub(super) async fn approve(
     params(("request" = Uuid, Path, description = "Its id")), request_body = Comment,
     responses((status = 200, body = RequestDetail), ChangeProblems))]
 pub(super) async fn cancel(
-    State(backend): State<Shared>,
-    Named(request): Named<Uuid>,
-    By(caller): By,
-    Given(given): Given<Comment>,
+    State(backend): State<SharedBackend>,
+    Path(request): Path<Uuid>,
+    caller: Caller,
+    Json(given): Json<Comment>,
 ) -> Result<Json<RequestDetail>, Problem> {
     let words = comment(&given.comment)?;
-    Ok(Json(backend.change_request(request, RequestChange::Cancel, &caller.name, &words).await?))
+    Ok(Json(backend.change_request(request, RetrainingChange::Cancel, &caller.name, &words).await?))
 }

@@ -1,27 +1,26 @@
 //! How the daemon itself does: status, configuration, audit log, measures.
 
-use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::MOST;
-use crate::http::Shared;
-use crate::http::extract::{Asked, part};
+use crate::http::SharedBackend;
+use crate::http::extract::{Json, Query, page_request};
 use crate::http::problem::{Problem, Problems};
 use crate::measure::Measure;
 use crate::view::{AuditEntry, ConfiguredValue, Page, Status};
 
 /// Monitors, partitions, open alerts and outbox in one answer.
 #[utoipa::path(get, path = "/api/v1/status", tag = "daemon", responses((status = 200, body = Status), Problems))]
-pub(super) async fn status(State(backend): State<Shared>) -> Result<Json<Status>, Problem> {
+pub(super) async fn status(State(backend): State<SharedBackend>) -> Result<Json<Status>, Problem> {
     Ok(Json(backend.status().await?))
 }
 
 /// The configuration in force, and where each value was set; secrets are not in it.
 #[utoipa::path(get, path = "/api/v1/configuration", tag = "daemon",
     responses((status = 200, body = Vec<ConfiguredValue>), Problems))]
-pub(super) async fn configuration(State(backend): State<Shared>) -> Json<Vec<ConfiguredValue>> {
+pub(super) async fn configuration(State(backend): State<SharedBackend>) -> Json<Vec<ConfiguredValue>> {
     Json(backend.configuration())
 }
 
@@ -43,11 +42,11 @@ pub(super) struct AuditQuery {
 #[utoipa::path(get, path = "/api/v1/audit", tag = "daemon", params(AuditQuery),
     responses((status = 200, body = Page<AuditEntry>), Problems))]
 pub(super) async fn audit(
-    State(backend): State<Shared>,
-    Asked(query): Asked<AuditQuery>,
+    State(backend): State<SharedBackend>,
+    Query(query): Query<AuditQuery>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    let part = part(query.cursor, query.limit, MOST)?;
-    Ok(Json(backend.audit(query.subject.as_deref(), &part).await?))
+    let request = page_request(query.cursor, query.limit, MOST)?;
+    Ok(Json(backend.audit(query.subject.as_deref(), &request).await?))
 }
 
 /// A measure.

@@ -1,18 +1,16 @@
 //! What forms do; afterwards the page is shown again.
 
-use axum::Form;
 use axum::extract::State;
-use axum::extract::rejection::FormRejection;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Shown;
-use crate::http::Shared;
+use super::PageResult;
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
 use crate::http::api::{comment, new_silence};
-use crate::http::backend::{AlertChange, RequestChange};
-use crate::http::extract::{By, Named};
-use crate::http::problem::Problem;
+use crate::http::backend::{AlertChange, RetrainingChange};
+use crate::http::extract::{Form, Path};
 use crate::view::Judged;
 
 /// The fields of all forms.
@@ -26,47 +24,38 @@ pub(super) struct Fields {
     duration: String,
 }
 
-/// A form, or what is wrong with it.
-pub(super) type Filled<T> = Result<Form<T>, FormRejection>;
-
-pub(super) fn fields<T>(filled: Filled<T>) -> Result<T, Problem> {
-    filled.map(|Form(fields)| fields).map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))
-}
-
 fn back(to: &str) -> Response {
     Redirect::to(to).into_response()
 }
 
 pub(super) async fn acknowledge(
-    State(backend): State<Shared>,
-    Named(alert): Named<Uuid>,
-    By(caller): By,
-    filled: Filled<Fields>,
-) -> Shown {
-    let words = comment(&fields(filled)?.comment)?;
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<Uuid>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    let words = comment(&fields.comment)?;
     backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?;
     Ok(back(&format!("/alerts/{alert}")))
 }
 
 pub(super) async fn resolve(
-    State(backend): State<Shared>,
-    Named(alert): Named<Uuid>,
-    By(caller): By,
-    filled: Filled<Fields>,
-) -> Shown {
-    let fields = fields(filled)?;
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<Uuid>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
     let change = AlertChange::Resolve(Judged::from_name(&fields.judged));
     backend.change_alert(alert, change, &caller.name, &comment(&fields.comment)?).await?;
     Ok(back(&format!("/alerts/{alert}")))
 }
 
 pub(super) async fn silence(
-    State(backend): State<Shared>,
-    Named(alert): Named<Uuid>,
-    By(caller): By,
-    filled: Filled<Fields>,
-) -> Shown {
-    let fields = fields(filled)?;
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<Uuid>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
     let detail = backend.alert(&alert.to_string()).await?;
     let matchers: Vec<String> = detail.alert.view.matchers().iter().map(ToString::to_string).collect();
     let wanted = new_silence(&matchers, &fields.duration, &fields.comment)?;
@@ -75,49 +64,49 @@ pub(super) async fn silence(
 }
 
 pub(super) async fn end_silence(
-    State(backend): State<Shared>,
-    Named(silence): Named<Uuid>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path(silence): Path<Uuid>,
+    caller: Caller,
+) -> PageResult {
     backend.end_silence(silence, &caller.name).await?;
     Ok(back("/alerts"))
 }
 
 async fn change_request(
-    backend: &Shared,
+    backend: &SharedBackend,
     request: Uuid,
-    change: RequestChange,
+    change: RetrainingChange,
     caller: &str,
-    filled: Filled<Fields>,
-) -> Shown {
-    let words = comment(&fields(filled)?.comment)?;
+    fields: &Fields,
+) -> PageResult {
+    let words = comment(&fields.comment)?;
     backend.change_request(request, change, caller, &words).await?;
     Ok(back(&format!("/retraining/{request}")))
 }
 
 pub(super) async fn approve(
-    State(backend): State<Shared>,
-    Named(request): Named<Uuid>,
-    By(caller): By,
-    filled: Filled<Fields>,
-) -> Shown {
-    change_request(&backend, request, RequestChange::Approve, &caller.name, filled).await
+    State(backend): State<SharedBackend>,
+    Path(request): Path<Uuid>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_request(&backend, request, RetrainingChange::Approve, &caller.name, &fields).await
 }
 
 pub(super) async fn cancel(
-    State(backend): State<Shared>,
-    Named(request): Named<Uuid>,
-    By(caller): By,
-    filled: Filled<Fields>,
-) -> Shown {
-    change_request(&backend, request, RequestChange::Cancel, &caller.name, filled).await
+    State(backend): State<SharedBackend>,
+    Path(request): Path<Uuid>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_request(&backend, request, RetrainingChange::Cancel, &caller.name, &fields).await
 }
 
 pub(super) async fn send_again(
-    State(backend): State<Shared>,
-    Named(delivery): Named<Uuid>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path(delivery): Path<Uuid>,
+    caller: Caller,
+) -> PageResult {
     backend.send_again(delivery, &caller.name).await?;
     Ok(back(&format!("/deliveries/{delivery}")))
 }

@@ -3,19 +3,23 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, may_operate, page, table, trail};
 use super::words::{column_at, column_in, monitor_at, number_of, series_at, series_name, span, standing, time};
 use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RuleKind, times};
-use crate::http::Shared;
+use crate::http::SharedBackend;
 use crate::http::access::Caller;
-use crate::http::extract::{By, Named};
+use crate::http::extract::Path;
 use crate::judge::why::number;
 use crate::report::{Outcome, badge};
 use crate::view::{AlertDetail, HistoryEntry, Judged, RequestRow};
 use crate::window::WHOLE;
 
-pub(super) async fn show(State(backend): State<Shared>, Named(alert): Named<String>, By(caller): By) -> Shown {
+pub(super) async fn show(
+    State(backend): State<SharedBackend>,
+    Path(alert): Path<String>,
+    caller: Caller,
+) -> PageResult {
     let detail = backend.alert(&alert).await?;
     let mut requests = backend.requests(true).await?;
     requests.retain(|request| request.alert_id == detail.alert.view.id);

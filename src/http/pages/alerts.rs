@@ -4,34 +4,38 @@ use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, may_operate, page, table};
 use super::words::{encoded, standing, time};
-use crate::http::Shared;
+use crate::http::SharedBackend;
 use crate::http::access::Caller;
-use crate::http::backend::Part;
-use crate::http::extract::{Asked, By};
+use crate::http::backend::PageRequest;
+use crate::http::extract::Query;
 use crate::view::{AlertRow, Page, SilenceRow};
 
 /// Which alerts.
 #[derive(Default, Deserialize)]
-pub(super) struct Query {
+pub(super) struct Params {
     monitor: Option<String>,
     all: Option<String>,
     cursor: Option<String>,
 }
 
-pub(super) async fn show(State(backend): State<Shared>, Asked(query): Asked<Query>, By(caller): By) -> Shown {
+pub(super) async fn show(
+    State(backend): State<SharedBackend>,
+    Query(query): Query<Params>,
+    caller: Caller,
+) -> PageResult {
     let open = ["pending", "firing", "acknowledged"].map(str::to_owned);
     let states: &[String] = if query.all.is_some() { &[] } else { &open };
-    let part = Part { cursor: query.cursor.clone(), limit: 100 };
-    let alerts = backend.alerts(query.monitor.as_deref(), states, &part).await?;
+    let request = PageRequest { cursor: query.cursor.clone(), limit: 100 };
+    let alerts = backend.alerts(query.monitor.as_deref(), states, &request).await?;
     let silences = backend.silences(false).await?;
     let layout = Layout::titled("Alerts").in_part("/alerts").seen_by(&caller).live();
     Ok(page(&layout, &content(&query, &alerts, &silences, &caller)))
 }
 
-fn content(query: &Query, alerts: &Page<AlertRow>, silences: &[SilenceRow], caller: &Caller) -> Markup {
+fn content(query: &Params, alerts: &Page<AlertRow>, silences: &[SilenceRow], caller: &Caller) -> Markup {
     let of = query.monitor.as_ref().map_or(String::new(), |monitor| format!("monitor={}", encoded(monitor)));
     let all = query.all.is_some();
     html! {

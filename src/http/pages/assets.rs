@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
-use crate::http::Shared;
+use crate::http::SharedBackend;
 use crate::http::problem::Problem;
 
 const SCRIPT: &str = include_str!("page.js");
@@ -40,7 +40,7 @@ pub(super) fn icon() -> &'static str {
     icon
 }
 
-pub(super) fn router() -> Router<Shared> {
+pub(super) fn router() -> Router<SharedBackend> {
     Router::new().route("/assets/{name}", get(serve))
 }
 

@@ -5,20 +5,23 @@ use axum::response::{IntoResponse as _, Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Shown;
-use super::actions::{Filled, fields};
+use super::PageResult;
 use super::layout::{Layout, may_administer, page, table, trail};
 use super::words::{monitor_at, number_of, short_time, time};
-use crate::http::Shared;
+use crate::http::SharedBackend;
 use crate::http::access::Caller;
-use crate::http::extract::{Asked, By, Named};
+use crate::http::extract::{Form, Path, Query};
 use crate::http::problem::Problem;
 use crate::judge::why::number;
 use crate::record::{EventTime, grouped};
 use crate::report::Summary;
 use crate::view::{BaselineDiff, BaselineSummary, ColumnDiff, MonitorDetail, Promotion};
 
-pub(super) async fn show(State(backend): State<Shared>, Named(monitor): Named<String>, By(caller): By) -> Shown {
+pub(super) async fn show(
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    caller: Caller,
+) -> PageResult {
     let detail = backend.monitor(&monitor).await?;
     let baselines = backend.baselines(&monitor).await?;
     let layout = Layout::titled(format!("Baselines of {monitor}")).in_part("/").seen_by(&caller);
@@ -129,12 +132,11 @@ pub(super) struct Promote {
 }
 
 pub(super) async fn promote(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    By(caller): By,
-    filled: Filled<Promote>,
-) -> Shown {
-    let given = fields(filled)?;
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    caller: Caller,
+    Form(given): Form<Promote>,
+) -> PageResult {
     let time = |text: &str| text.trim().parse::<EventTime>().map_err(Problem::bad);
     let wanted = Promotion {
         from: time(&given.from)?,
@@ -149,10 +151,10 @@ pub(super) async fn promote(
 }
 
 pub(super) async fn activate(
-    State(backend): State<Shared>,
-    Named((monitor, version)): Named<(String, i32)>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path((monitor, version)): Path<(String, i32)>,
+    caller: Caller,
+) -> PageResult {
     backend.activate(&monitor, version, &caller.name).await?;
     Ok(Redirect::to(&format!("{}/baselines", monitor_at(&monitor))).into_response())
 }
@@ -165,11 +167,11 @@ pub(super) struct Two {
 }
 
 pub(super) async fn diff(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    Asked(two): Asked<Two>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    Query(two): Query<Two>,
+    caller: Caller,
+) -> PageResult {
     let diff = backend.baseline_diff(&monitor, two.before, two.after).await?;
     let layout = Layout::titled(format!("Baselines of {monitor} compared")).in_part("/").seen_by(&caller);
     Ok(page(&layout, &compared(&monitor, &diff)))

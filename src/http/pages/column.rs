@@ -4,18 +4,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, page, table, trail};
-use super::monitor::Query;
+use super::monitor::Params;
 use super::words::{
     column_in, encoded, number_of, records_at, series_at, series_name, short_time, span, time, verdict,
 };
 use crate::chart::{
     Quantiles, Rate, Series, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
 };
-use crate::http::Shared;
-use crate::http::backend::{ColumnDetail, SeriesOf};
-use crate::http::extract::{Asked, By, Named};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::backend::{ColumnDetail, SeriesQuery};
+use crate::http::extract::{Path, Query};
 use crate::http::problem::Problem;
 use crate::judge::Verdict;
 use crate::judge::why::number;
@@ -31,7 +32,7 @@ const CATEGORIES: usize = 7;
 const LISTED: usize = 60;
 
 struct Seen<'a> {
-    series: &'a SeriesOf,
+    series: &'a SeriesQuery,
     column: &'a str,
     points: &'a [ColumnPoint],
     episodes: &'a [Episode],
@@ -39,11 +40,11 @@ struct Seen<'a> {
 }
 
 pub(super) async fn show(
-    State(backend): State<Shared>,
-    Named((monitor, column)): Named<(String, String)>,
-    Asked(query): Asked<Query>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path((monitor, column)): Path<(String, String)>,
+    Query(query): Query<Params>,
+    caller: Caller,
+) -> PageResult {
     let detail = backend.monitor(&monitor).await?;
     let mut series = query.series(&detail);
     series.windows = query.windows.unwrap_or(WINDOWS).clamp(1, 500);

@@ -5,18 +5,19 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, may_operate, page, table, trail};
 use super::retraining::json;
 use super::words::{encoded, standing, time};
-use crate::http::Shared;
-use crate::http::backend::Part;
-use crate::http::extract::{Asked, By, Named};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::backend::PageRequest;
+use crate::http::extract::{Path, Query};
 use crate::view::{DeliveryFilter, DeliveryRow};
 
 /// Which messages.
 #[derive(Default, Deserialize)]
-pub(super) struct Query {
+pub(super) struct Params {
     receiver: Option<String>,
     status: Option<String>,
     cursor: Option<String>,
@@ -25,10 +26,14 @@ pub(super) struct Query {
 const STATES: [(&str, &str); 4] =
     [("pending", "Waiting"), ("sent", "Sent"), ("dead", "Given up"), ("superseded", "Superseded")];
 
-pub(super) async fn list(State(backend): State<Shared>, Asked(query): Asked<Query>, By(caller): By) -> Shown {
+pub(super) async fn list(
+    State(backend): State<SharedBackend>,
+    Query(query): Query<Params>,
+    caller: Caller,
+) -> PageResult {
     let filter = DeliveryFilter { receiver: query.receiver.clone(), status: query.status.clone() };
-    let part = Part { cursor: query.cursor.clone(), limit: 100 };
-    let deliveries = backend.deliveries(&filter, &part).await?;
+    let request = PageRequest { cursor: query.cursor.clone(), limit: 100 };
+    let deliveries = backend.deliveries(&filter, &request).await?;
     let status = backend.status().await?;
     let of = query.receiver.as_ref().map_or(String::new(), |receiver| format!("&receiver={}", encoded(receiver)));
     let layout = Layout::titled("Deliveries").in_part("/deliveries").seen_by(&caller).live();
@@ -96,7 +101,11 @@ fn rows(deliveries: &[DeliveryRow]) -> Markup {
     }
 }
 
-pub(super) async fn show(State(backend): State<Shared>, Named(delivery): Named<Uuid>, By(caller): By) -> Shown {
+pub(super) async fn show(
+    State(backend): State<SharedBackend>,
+    Path(delivery): Path<Uuid>,
+    caller: Caller,
+) -> PageResult {
     let detail = backend.delivery(delivery).await?;
     let row = &detail.delivery;
     let layout =

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::Shown;
+use super::PageResult;
 use super::boards::{heat_map, window_cell};
 use super::layout::{Layout, page, table};
 use super::words::{monitor_at, number_of, short_time, state, time};
 use crate::chart::{Cell, hatching, strip, strip_key};
-use crate::http::Shared;
-use crate::http::backend::{Backend, SeriesOf};
-use crate::http::extract::By;
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::backend::{Backend, SeriesQuery};
 use crate::record::grouped;
 use crate::view::{MonitorState, MonitorView, ScoreBoard};
 use crate::window::WHOLE;
@@ -38,7 +38,7 @@ fn urgency(state: MonitorState) -> u8 {
     }
 }
 
-pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown {
+pub(super) async fn show(State(backend): State<SharedBackend>, caller: Caller) -> PageResult {
     let mut monitors = backend.monitors().await?;
     monitors.sort_by(|left, right| {
         urgency(left.state).cmp(&urgency(right.state)).then_with(|| left.name.cmp(&right.name))
@@ -52,7 +52,7 @@ pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown
 async fn boards(
     backend: &dyn Backend,
     monitors: &[MonitorView],
-) -> Result<HashMap<String, ScoreBoard>, crate::http::backend::Failure> {
+) -> Result<HashMap<String, ScoreBoard>, crate::http::backend::BackendError> {
     let mut boards = HashMap::new();
     for monitor in monitors.iter().filter(|monitor| monitor.last_window.is_some()).take(DRAWN) {
         boards.insert(monitor.name.clone(), backend.score_board(&series(monitor)).await?);
@@ -60,8 +60,8 @@ async fn boards(
     Ok(boards)
 }
 
-fn series(monitor: &MonitorView) -> SeriesOf {
-    SeriesOf {
+fn series(monitor: &MonitorView) -> SeriesQuery {
+    SeriesQuery {
         monitor: monitor.name.clone(),
         version: monitor.last_window.as_ref().map_or_else(String::new, |window| window.version.clone()),
         segment: WHOLE.to_owned(),

@@ -2,26 +2,25 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Shown;
-use super::actions::{Filled, fields};
+use super::PageResult;
 use super::layout::{Layout, page};
-use crate::http::Shared;
-use crate::http::access::{Access, SESSION_SECONDS};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
 use crate::http::attempts::{Attempts, Way, forwarded};
-use crate::http::extract::{Asked, By};
+use crate::http::extract::{Form, Query};
 use crate::http::places::Peer;
-use crate::http::serve::Came;
+use crate::http::serve::ConnectionInfo;
 
 /// Where to go afterwards.
 #[derive(Default, Deserialize)]
-pub(super) struct Query {
+pub(super) struct Params {
     next: Option<String>,
 }
 
@@ -40,7 +39,7 @@ fn own(next: &str) -> &str {
     if is_path && is_plain { next } else { "/" }
 }
 
-pub(super) async fn show(State(backend): State<Shared>, Asked(query): Asked<Query>) -> Shown {
+pub(super) async fn show(State(backend): State<SharedBackend>, Query(query): Query<Params>) -> PageResult {
     if backend.access().tokens.is_empty() {
         return Ok(Redirect::to("/").into_response());
     }
@@ -68,20 +67,20 @@ fn form(next: &str, wrong: Option<&str>) -> Response {
 }
 
 pub(super) async fn take(
-    State(backend): State<Shared>,
+    State(backend): State<SharedBackend>,
     Extension(attempts): Extension<Arc<Attempts>>,
-    came: Option<Extension<Came>>,
+    connection: Option<Extension<ConnectionInfo>>,
     headers: HeaderMap,
-    filled: Result<Form<Login>, axum::extract::rejection::FormRejection>,
-) -> Shown {
-    let filled: Filled<Login> = filled;
-    let login = fields(filled)?;
-    let address = came.map_or(std::net::Ipv4Addr::LOCALHOST.into(), |came| came.address);
+    Form(login): Form<Login>,
+) -> PageResult {
+    let access = backend.access();
+    // A form to log in is still a form.
+    access.check_origin(&headers, true)?;
+    let address = connection.map_or(std::net::Ipv4Addr::LOCALHOST.into(), |connection| connection.address);
     let forwarded = forwarded(&headers, address);
     let peer = Peer::of(forwarded.and_then(|behind| behind.parse().ok()).unwrap_or(address));
-    // Before the token is looked at: whoever does not wait for the answer learns nothing either.
+    // Before the token is looked at: who does not wait for the answer learns nothing either.
     tokio::time::sleep(attempts.delay(peer)).await;
-    let access = backend.access();
     let Some(token) = access.by_token(login.token.trim()) else {
         if let Some(failures) = attempts.failed(Way::LogIn, peer) {
             tracing::warn!(peer = %address, forwarded, failures, "a log-in failed: the token is not known");
@@ -92,27 +91,18 @@ pub(super) async fn take(
     };
     attempts.succeeded(peer);
     tracing::info!(name = %token.name, peer = %address, forwarded, "logged in");
-    let session = access.session(token);
-    Ok(with_cookie(Redirect::to(own(&login.next)).into_response(), &access, &session, SESSION_SECONDS))
+    let cookie = access.begin_session(token).to_string();
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(own(&login.next))).into_response())
 }
 
 /// Ends the session on the server, then in the browser. One that could not be ended stays, and that is said.
-pub(super) async fn leave(State(backend): State<Shared>, By(caller): By) -> Shown {
+pub(super) async fn leave(State(backend): State<SharedBackend>, caller: Caller) -> PageResult {
     if let Some(session) = &caller.session {
         backend.end_session(&session.id, session.until).await?;
         tracing::info!(name = %caller.name, "logged out");
     }
-    Ok(with_cookie(Redirect::to("/login").into_response(), &backend.access(), "", 0))
-}
-
-fn with_cookie(mut response: Response, access: &Access, session: &str, seconds: u64) -> Response {
-    let secure = if access.secure { "; Secure" } else { "" };
-    let name = access.cookie();
-    let cookie = format!("{name}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}");
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
-    response
+    let cookie = backend.access().forget_session().to_string();
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
 }
 
 #[cfg(test)]

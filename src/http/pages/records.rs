@@ -5,11 +5,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, page, table, trail};
 use super::words::{column_at, encoded, monitor_at, number_of, span, time};
-use crate::http::Shared;
-use crate::http::extract::{Asked, By, Named};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::extract::{Path, Query};
 use crate::view::{SampledRecord, SampledRecords};
 
 /// Records on a page.
@@ -19,17 +20,17 @@ const LETTERS: usize = 60;
 
 /// Which records.
 #[derive(Deserialize)]
-pub(super) struct Query {
+pub(super) struct Params {
     /// Behind the drift of this column.
     column: Option<String>,
 }
 
 pub(super) async fn show(
-    State(backend): State<Shared>,
-    Named((monitor, window)): Named<(String, i64)>,
-    Asked(query): Asked<Query>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path((monitor, window)): Path<(String, i64)>,
+    Query(query): Query<Params>,
+    caller: Caller,
+) -> PageResult {
     let found = backend.records(&monitor, window, query.column.as_deref(), LISTED).await?;
     let layout = Layout::titled(format!("Records of {monitor}")).in_part("/").seen_by(&caller);
     Ok(page(&layout, &content(&monitor, &found)))

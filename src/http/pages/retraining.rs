@@ -5,21 +5,25 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, may_operate, page, table, trail};
 use super::words::{monitor_at, series_at, series_name, standing, time};
-use crate::http::Shared;
+use crate::http::SharedBackend;
 use crate::http::access::Caller;
-use crate::http::extract::{Asked, By, Named};
+use crate::http::extract::{Path, Query};
 use crate::view::{RequestDetail, RequestRow};
 
 /// Which requests.
 #[derive(Default, Deserialize)]
-pub(super) struct Query {
+pub(super) struct Params {
     open: Option<String>,
 }
 
-pub(super) async fn list(State(backend): State<Shared>, Asked(query): Asked<Query>, By(caller): By) -> Shown {
+pub(super) async fn list(
+    State(backend): State<SharedBackend>,
+    Query(query): Query<Params>,
+    caller: Caller,
+) -> PageResult {
     let requests = backend.requests(query.open.is_none()).await?;
     let layout = Layout::titled("Retraining").in_part("/retraining").seen_by(&caller).live();
     let content = html! {
@@ -64,7 +68,11 @@ fn rows(requests: &[RequestRow]) -> Markup {
     }
 }
 
-pub(super) async fn show(State(backend): State<Shared>, Named(request): Named<Uuid>, By(caller): By) -> Shown {
+pub(super) async fn show(
+    State(backend): State<SharedBackend>,
+    Path(request): Path<Uuid>,
+    caller: Caller,
+) -> PageResult {
     let detail = backend.request(request).await?;
     let layout = Layout::titled(format!("Retraining of {}", detail.request.monitor))
         .in_part("/retraining")

@@ -3,19 +3,19 @@
 use axum::extract::State;
 use maud::{Markup, html};
 
-use super::Shown;
+use super::PageResult;
 use super::layout::{Layout, page, table};
 use super::words::time;
 use crate::http::Probe;
-use crate::http::Shared;
-use crate::http::backend::Part;
-use crate::http::extract::By;
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::backend::PageRequest;
 use crate::record::grouped;
 use crate::view::{AuditEntry, ConfiguredValue, Status};
 
-pub(super) async fn show(State(backend): State<Shared>, By(caller): By) -> Shown {
+pub(super) async fn show(State(backend): State<SharedBackend>, caller: Caller) -> PageResult {
     let status = backend.status().await?;
-    let audit = backend.audit(None, &Part { cursor: None, limit: 30 }).await?;
+    let audit = backend.audit(None, &PageRequest { cursor: None, limit: 30 }).await?;
     let layout = Layout::titled("Status").in_part("/status").seen_by(&caller).live();
     let ready = backend.ready();
     let works = if ready.standby {

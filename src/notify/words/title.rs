@@ -123,8 +123,7 @@ pub(in crate::notify) fn headline(alert: &AlertView, room: usize) -> String {
     let mut line = format!("{whose}{said}");
     let left = |line: &str| room.saturating_sub(line.chars().count());
     if let Some(first) = evidence.moved().next().filter(|_| !over) {
-        let far =
-            if first.strength >= 1.0 { format!(" {}x limit", times(first.strength)) } else { String::new() };
+        let far = if first.strength >= 1.0 { format!(" {}x limit", times(first.strength)) } else { String::new() };
         // The name gives way to the number, but not to the point where nobody knows it again.
         let name = format!(", {}", plain(&first.column));
         let least = name.chars().count().min(LEAST_OF_A_COLUMN);

@@ -22,7 +22,10 @@ pub use dialect::Dialect;
 pub use error::ReadError;
 pub use format::{FileFormat, refuse_others};
 pub(crate) use infer::flatten;
-pub use infer::{FileColumn, FileProfile, OF_NUMBERS, TWICE, WITH_COMMAS, profile_arrow, profile_csv, profile_json, profile_parquet};
+pub use infer::{
+    FileColumn, FileProfile, OF_NUMBERS, TWICE, WITH_COMMAS, profile_arrow, profile_csv, profile_json,
+    profile_parquet,
+};
 pub use read::{
     MAX_FILE_COLUMNS, ReadBatch, ReadItem, arrow_batches, csv_batches, json_batches, parquet_batches, parquet_rows,
 };

@@ -6,7 +6,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::Shown;
+use super::PageResult;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{Layout, page, table, trail};
 use super::words::{
@@ -15,9 +15,10 @@ use super::words::{
 };
 use crate::alert::times;
 use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
-use crate::http::Shared;
-use crate::http::backend::{Backend, Failure, SeriesOf};
-use crate::http::extract::{Asked, By, Named};
+use crate::http::SharedBackend;
+use crate::http::access::Caller;
+use crate::http::backend::{Backend, BackendError, SeriesQuery};
+use crate::http::extract::{Path, Query};
 use crate::record::grouped;
 use crate::view::{
     Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo,
@@ -37,16 +38,16 @@ const WINDOWS: usize = 25;
 
 /// Which series of a monitor.
 #[derive(Default, Deserialize)]
-pub(super) struct Query {
+pub(super) struct Params {
     pub(super) version: Option<String>,
     pub(super) segment: Option<String>,
     pub(super) windows: Option<i64>,
     pub(super) window: Option<i64>,
 }
 
-impl Query {
+impl Params {
     /// The series that is asked for; the one with the newest window of the whole without.
-    pub(super) fn series(&self, detail: &MonitorDetail) -> SeriesOf {
+    pub(super) fn series(&self, detail: &MonitorDetail) -> SeriesQuery {
         let newest = detail.series.first();
         let or_newest = |asked: &Option<String>, of: fn(&SeriesInfo) -> &String, otherwise: &str| {
             asked
@@ -54,7 +55,7 @@ impl Query {
                 .or_else(|| newest.map(|series| of(series).clone()))
                 .unwrap_or_else(|| otherwise.to_owned())
         };
-        SeriesOf {
+        SeriesQuery {
             monitor: detail.monitor.name.clone(),
             version: or_newest(&self.version, |series| &series.version, ""),
             segment: self.segment.clone().unwrap_or_else(|| WHOLE.to_owned()),
@@ -66,18 +67,18 @@ impl Query {
 /// Everything the page shows.
 struct Seen<'a> {
     detail: &'a MonitorDetail,
-    series: &'a SeriesOf,
+    series: &'a SeriesQuery,
     board: &'a ScoreBoard,
     episodes: &'a [Episode],
     side_by_side: &'a [(SeriesInfo, Vec<Cell>)],
 }
 
 pub(super) async fn show(
-    State(backend): State<Shared>,
-    Named(monitor): Named<String>,
-    Asked(query): Asked<Query>,
-    By(caller): By,
-) -> Shown {
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    Query(query): Query<Params>,
+    caller: Caller,
+) -> PageResult {
     let detail = backend.monitor(&monitor).await?;
     let series = query.series(&detail);
     let board = backend.score_board(&series).await?;
@@ -90,13 +91,16 @@ pub(super) async fn show(
 }
 
 /// The verdicts of the last windows of each series.
-async fn lines(backend: &dyn Backend, detail: &MonitorDetail) -> Result<Vec<(SeriesInfo, Vec<Cell>)>, Failure> {
+async fn lines(
+    backend: &dyn Backend,
+    detail: &MonitorDetail,
+) -> Result<Vec<(SeriesInfo, Vec<Cell>)>, BackendError> {
     let mut lines = Vec::new();
     if detail.series.len() < 2 {
         return Ok(lines);
     }
     for info in detail.series.iter().take(SERIES) {
-        let series = SeriesOf {
+        let series = SeriesQuery {
             monitor: detail.monitor.name.clone(),
             version: info.version.clone(),
             segment: info.segment.clone(),
@@ -129,7 +133,7 @@ fn content(seen: &Seen<'_>) -> Markup {
         }
         (facts(monitor, seen.detail))
         @if !seen.series.version.is_empty() || seen.series.segment != WHOLE || seen.detail.series.len() > 1 {
-            p.soft { "Shown: " strong { (series_name(&seen.series.version, &seen.series.segment)) } "." }
+            p.soft { "PageResult: " strong { (series_name(&seen.series.version, &seen.series.segment)) } "." }
         }
         @if seen.board.windows.is_empty() {
             p.soft { "No window of this series has been closed yet." }
