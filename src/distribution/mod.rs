@@ -15,7 +15,7 @@ mod unseen;
 pub use column::Distribution;
 pub use ipc::{FORMAT_VERSION, IpcError};
 pub use sample::{MAX_SAMPLE, RecordSample, RowOrigin, sample_hashes};
-pub use statistics::Located;
+pub use statistics::{LEVELS, Located};
 pub use unseen::UnseenCategories;
 
 use std::sync::Arc;

@@ -6,6 +6,9 @@ use super::moments::{Group, bucket_ends, bucket_ruler, together};
 use super::total;
 use crate::binning::{Binning, NumericBinning, universal};
 
+/// The levels of the quantiles that are looked at and shown.
+pub const LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+
 /// Where a quantile lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Located {
@@ -128,7 +131,7 @@ impl Distribution {
     /// The 5, 25, 50, 75 and 95 % quantiles; `None` as for [`Self::quantile`].
     #[must_use]
     pub fn quantiles(&self) -> Option<[Located; 5]> {
-        quantiles_of(&self.spots()?, crate::measure::LEVELS, self.deviation())
+        quantiles_of(&self.spots()?, LEVELS, self.deviation())
     }
 
     /// Values beyond an end of the baseline's range, by increasing value: the mean of each place and how many lie there.

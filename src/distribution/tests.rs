@@ -273,7 +273,7 @@ fn statistics_are_those_of_the_values_wherever_they_lie() {
         let near = |found: f64, truth: f64| (found - truth).abs() <= 1e-6 * deviation.max(truth.abs() * 1e-3);
         assert!(near(found.0, mean), "{name}: mean {} for {mean}", found.0);
         assert!(near(found.1, deviation), "{name}: deviation {} for {deviation}", found.1);
-        for (located, level) in column.quantiles().unwrap().into_iter().zip(crate::measure::LEVELS) {
+        for (located, level) in column.quantiles().unwrap().into_iter().zip(LEVELS) {
             let value = points.quantile(crate::measure::Side::Baseline, level).unwrap();
             match located {
                 Located::At(found) => {

@@ -51,7 +51,7 @@ pub use points::{Points, Side};
 pub use proportions::Proportions;
 pub use psi::{Smoothing, psi};
 pub use registry::{Measure, Reads, Thresholds};
-pub use shift::{LEVELS, mean_shift, quantile_shift};
+pub use shift::{mean_shift, quantile_shift};
 pub use t_test::{TTest, student_t, welch_t};
 pub use total_variation::{l_infinity, total_variation};
 pub use values::{Categories, Values};

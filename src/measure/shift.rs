@@ -2,9 +2,7 @@
 
 use super::law::normal_two_sided;
 use super::{Points, Side};
-
-/// Levels at which [`quantile_shift`] looks.
-pub const LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+use crate::distribution::LEVELS;
 
 /// The floor under the baseline's deviation, so that a constant baseline gives a number.
 pub(super) const SMALLEST_DEVIATION: f64 = 0.001;

@@ -1,10 +1,35 @@
 //! How two baselines of a monitor differ.
 
+use serde::Serialize;
+
 use super::Summary;
 use crate::distribution::{Distribution, WindowCounts};
 use crate::judge::JudgeSpec;
 use crate::measure::Pair;
-use crate::view::{ColumnDiff, MeasuredDiff};
+
+/// How a column differs between two baselines.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct ColumnDiff {
+    /// The column.
+    pub column: String,
+    /// In the one; none when it does not have the column.
+    pub before: Option<Summary>,
+    /// In the other.
+    pub after: Option<Summary>,
+    /// The monitor's measures, where both are counted on the same bins.
+    pub measures: Vec<MeasuredDiff>,
+}
+
+/// A measure between two baselines.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct MeasuredDiff {
+    /// The measure.
+    pub measure: String,
+    /// Its effect; none where it is undefined.
+    pub effect: Option<f64>,
+    /// The limit at which windows drift.
+    pub critical: f64,
+}
 
 /// The columns of either, those most different first: by the monitor's measures where both are counted on the same bins.
 #[must_use]

@@ -13,7 +13,7 @@ mod side_by_side;
 mod summary;
 mod text;
 
-pub use baselines::baseline_diff;
+pub use baselines::{ColumnDiff, MeasuredDiff, baseline_diff};
 pub use compared::{compare_report, window_column};
 pub use html::{column_section, compare_html};
 pub use page::{STYLE, badge, key, page};

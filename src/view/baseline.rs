@@ -7,7 +7,7 @@ use crate::baseline::Baseline;
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::{Absence, EventTime, number_of};
-use crate::report::Summary;
+use crate::report::ColumnDiff;
 use crate::window::WHOLE;
 
 /// A baseline without its counts.
@@ -105,30 +105,6 @@ pub struct BaselineDiff {
     pub same_bins: bool,
     /// The columns, most different first.
     pub columns: Vec<ColumnDiff>,
-}
-
-/// How a column differs between two baselines.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct ColumnDiff {
-    /// The column.
-    pub column: String,
-    /// In the one; none when it does not have the column.
-    pub before: Option<Summary>,
-    /// In the other.
-    pub after: Option<Summary>,
-    /// The monitor's measures, where both are counted on the same bins.
-    pub measures: Vec<MeasuredDiff>,
-}
-
-/// A measure between two baselines.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct MeasuredDiff {
-    /// The measure.
-    pub measure: String,
-    /// Its effect; none where it is undefined.
-    pub effect: Option<f64>,
-    /// The limit at which windows drift.
-    pub critical: f64,
 }
 
 /// Which windows become a baseline.

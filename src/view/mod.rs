@@ -19,8 +19,7 @@ mod window;
 pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
 pub use audit::AuditEntry;
 pub use baseline::{
-    BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, ColumnDiff, MeasuredDiff, Period, Promotion,
-    baseline_columns,
+    BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, Period, Promotion, baseline_columns,
 };
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};

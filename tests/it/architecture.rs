@@ -91,6 +91,39 @@ fn the_core_reads_no_clock_socket_file_or_database() {
     }
 }
 
+/// The floors of the core, from the ground up: each module imports those of the floors below it alone.
+const FLOORS: [&[&str]; 12] = [
+    &["escape"],
+    &["record"],
+    &["binning"],
+    &["distribution"],
+    &["measure", "window"],
+    &["preset", "judge", "baseline"],
+    &["alert"],
+    &["retrain", "compare", "chart"],
+    &["closing"],
+    &["replay"],
+    &["report"],
+    &["view"],
+];
+
+#[test]
+fn the_core_is_built_from_the_ground_up() {
+    let floor = |module: &str| FLOORS.iter().position(|modules| modules.contains(&module));
+    for module in CORE {
+        assert!(floor(module).is_some(), "`{module}` stands on no floor");
+    }
+    for (file, text) in code() {
+        let module = file.split(['/', '.']).next().unwrap_or_default();
+        let Some(own) = floor(module) else { continue };
+        for other in FLOORS.iter().skip(own).flat_map(|modules| modules.iter()).filter(|other| **other != module) {
+            let imported =
+                text.contains(&format!("crate::{other}::")) || text.contains(&format!("crate::{other};"));
+            assert!(!imported, "src/{file} imports `{other}`, which stands above it or beside it");
+        }
+    }
+}
+
 #[test]
 fn each_library_has_one_owner() {
     let owners = [
@@ -99,9 +132,14 @@ fn each_library_has_one_owner() {
         ("lettre", "notify"),
         ("reqwest", "notify"),
         ("toml::", "config"),
+        ("axum", "http"),
+        ("hyper", "http"),
+        ("cookie", "http"),
+        ("ratatui", "cli"),
+        ("clap", "cli"),
     ];
-    // The command line is a client of the API; nobody else is.
-    let exceptions = [("reqwest", "cli/reach/client.rs")];
+    // The command line is a client of the API, and the demo plays a receiver and a training system; nobody else does.
+    let exceptions = [("reqwest", "cli/reach/client.rs"), ("axum", "cli/demo/listener.rs")];
     for (file, text) in code() {
         for (library, owner) in owners {
             let names = text.contains(&format!("{library}::")) || text.contains(&format!("use {library}"));
@@ -126,6 +164,18 @@ fn edges_do_not_import_each_other_and_configuration_does_not_leak_into_them() {
                 assert!(!text.contains(above), "src/{file} imports `{above}`");
             }
         }
+    }
+}
+
+#[test]
+fn what_is_shown_is_described_where_it_is_shown() {
+    // Types that an answer has as they are; nothing that counts, compares or connects knows of an API.
+    let describing = ["http", "view", "report", "chart", "alert", "judge", "retrain"];
+    for (file, text) in code() {
+        let known = describing.iter().any(|module| is_in(&file, module));
+        assert!(known || !text.contains("utoipa"), "src/{file} describes an API");
+        let markup = ["http", "report", "chart", "notify"].iter().any(|module| is_in(&file, module));
+        assert!(markup || !text.contains("maud"), "src/{file} writes markup");
     }
 }
 

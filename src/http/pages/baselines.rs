@@ -14,8 +14,8 @@ use crate::http::extract::{Form, Path, Query};
 use crate::http::problem::Problem;
 use crate::judge::why::number;
 use crate::record::{EventTime, grouped};
-use crate::report::Summary;
-use crate::view::{BaselineDiff, BaselineSummary, ColumnDiff, MonitorDetail, Promotion};
+use crate::report::{ColumnDiff, Summary};
+use crate::view::{BaselineDiff, BaselineSummary, MonitorDetail, Promotion};
 
 pub(super) async fn show(
     State(backend): State<SharedBackend>,

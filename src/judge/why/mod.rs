@@ -20,8 +20,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::movement::movement;
-use crate::distribution::{Distribution, Located, WindowCounts};
-use crate::measure::{LEVELS, Pair, Points, Proportions, Side};
+use crate::distribution::{Distribution, LEVELS, Located, WindowCounts};
+use crate::measure::{Pair, Points, Proportions, Side};
 use crate::record::Absence;
 
 /// What kind of reason it is.
