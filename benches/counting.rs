@@ -13,7 +13,7 @@ use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
 use driftd::measure::Measure;
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
-    ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
+    ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout,
 };
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, Pin, WindowLength,
@@ -58,7 +58,7 @@ fn records() -> Vec<String> {
 }
 
 fn decode(decoder: &mut JsonDecoder, records: &[String]) {
-    for (offset, record) in (0i64..).zip(records) {
+    for (offset, record) in (0i64..).map(Offset::new).zip(records) {
         let message = RawMessage { payload: Some(record.as_bytes()), offset, broker_time: None, clock: None };
         assert_eq!(decoder.decode(message), Decoded::Row);
     }

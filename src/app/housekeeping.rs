@@ -11,7 +11,7 @@ use super::stalls::Stalls;
 use super::state::Shared;
 use super::topics::look_at_topics;
 use crate::kafka::SourceCommands;
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::store::{NotedEnd, Store, StoreError};
 use crate::telemetry::{Gauges, MonitorGauges, PartitionGauges};
 use crate::view::{OpenAlert, PartitionStatus, Status};
@@ -116,12 +116,12 @@ fn read_here(
 ) -> Vec<(PartitionGauges, NotedEnd)> {
     let read = stored.iter().filter_map(|position| {
         let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
-        let (end, next) = (commands.log_end(&partition)?, position.next_offset?);
+        let (end, next) = (commands.log_end(&partition)?, Offset::new(position.next_offset?));
         let newest = position.newest.as_deref().and_then(|newest| newest.parse().ok());
         let gauges = PartitionGauges {
             topic: position.topic.clone(),
             partition: position.partition,
-            lag: end.readable.saturating_sub(next).max(0),
+            lag: end.readable.distance_from(next),
             event_lag: newest.map(|newest| seconds(now, newest)),
         };
         Some((gauges, NotedEnd { partition, readable: end.readable, held_back: end.held_back() }))

@@ -13,6 +13,7 @@ use super::state::Shared;
 use super::topics::partitions_of;
 use crate::config::{Parts, common_parts};
 use crate::kafka::SourceCommands;
+use crate::record::Offset;
 use crate::store::Store;
 use crate::window::Partition;
 
@@ -37,7 +38,7 @@ pub(super) struct Readers {
     /// What own commits are marked with.
     mark: String,
     /// What was committed at the last look.
-    committed: HashMap<Partition, (i64, String)>,
+    committed: HashMap<Partition, (Offset, String)>,
     looked: Option<Instant>,
 }
 
@@ -126,7 +127,7 @@ impl Readers {
 
     /// The database that has committed with this group since the last look; what was committed before may be left over from
     /// a database that is gone.
-    fn compare(&mut self, committed: Vec<(Partition, i64, String)>) -> Option<String> {
+    fn compare(&mut self, committed: Vec<(Partition, Offset, String)>) -> Option<String> {
         let before = std::mem::take(&mut self.committed);
         let mut foreign = None;
         for (partition, offset, mark) in committed {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::kafka::SourceCommands;
+use crate::record::Offset;
 use crate::view::PartitionStatus;
 use crate::window::Partition;
 
@@ -15,7 +16,7 @@ const RESTART_EVERY: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(super) struct Stalls {
     /// Partitions with more in their log than the client knows, with the end that it knew.
-    behind: HashMap<Partition, Option<i64>>,
+    behind: HashMap<Partition, Option<Offset>>,
     restarted: Option<Instant>,
 }
 
@@ -34,7 +35,8 @@ impl Stalls {
             let next = stored
                 .iter()
                 .find(|known| known.topic == *partition.topic && known.partition == partition.partition)
-                .and_then(|known| known.next_offset);
+                .and_then(|known| known.next_offset)
+                .map(Offset::new);
             let known = commands.log_end(&partition).map(|end| end.high);
             if next.is_some_and(|next| next > end) {
                 stalled = Some(partition.clone());

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::CliError;
+use crate::record::Offset;
 use crate::record::table::{
     FileFormat, FileProfile, ReadError, ReadItem, TableRows, arrow_batches, csv_batches, json_batches,
     parquet_batches, parquet_rows, profile_arrow, profile_csv, profile_json, profile_parquet, refuse_others,
@@ -173,12 +174,12 @@ impl DataFile {
                 Err(error) => Box::new(std::iter::once(Err(of_part(error)))),
             }
         });
-        let mut next = 0i64;
+        let mut next = Offset::default();
         Ok(Box::new(first.chain(others).map(move |item| {
             item.map(|mut batch| {
                 for offset in &mut batch.batch.offsets {
                     *offset = next;
-                    next += 1;
+                    next = next.after();
                 }
                 batch
             })

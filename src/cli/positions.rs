@@ -7,7 +7,7 @@ use crate::app::{clock_now, source_options};
 use crate::config::Settings;
 use crate::escape::plain;
 use crate::kafka::{KafkaError, Source};
-use crate::record::{EventTime, quantity};
+use crate::record::{EventTime, Offset, quantity};
 use crate::store::{Store, StoredPosition};
 
 #[derive(Debug, clap::Subcommand)]
@@ -48,7 +48,7 @@ pub(super) struct Reset {
 enum To {
     Earliest,
     Latest,
-    Offset(i64),
+    Offset(Offset),
 }
 
 impl std::str::FromStr for To {
@@ -62,7 +62,7 @@ impl std::str::FromStr for To {
                 .parse()
                 .ok()
                 .filter(|offset| *offset >= 0)
-                .map(Self::Offset)
+                .map(|offset| Self::Offset(Offset::new(offset)))
                 .ok_or_else(|| "write `earliest`, `latest`, or an offset".to_owned()),
         }
     }
@@ -120,7 +120,7 @@ async fn unknown(store: &Store, named: &str) -> Result<CliError, CliError> {
 async fn log_ends(
     settings: &Settings,
     positions: &[StoredPosition],
-) -> Result<Vec<Result<(i64, i64), KafkaError>>, CliError> {
+) -> Result<Vec<Result<(Offset, Offset), KafkaError>>, CliError> {
     let source = Source::start(&source_options(settings)?).map_err(crate::app::AppError::from)?;
     let commands = source.commands();
     let mut ends = Vec::new();
@@ -134,7 +134,7 @@ async fn log_ends(
 async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), CliError> {
     let positions = stored(store, named).await?;
     let rows: Vec<_> = positions.iter().zip(log_ends(settings, &positions).await?).collect();
-    let as_row = |(position, ends): &(&StoredPosition, Result<(i64, i64), KafkaError>)| {
+    let as_row = |(position, ends): &(&StoredPosition, Result<(Offset, Offset), KafkaError>)| {
         let newest: serde_json::Map<String, serde_json::Value> =
             position.newest.iter().map(|(monitor, time)| (monitor.clone(), time.to_string().into())).collect();
         serde_json::json!({
@@ -168,7 +168,7 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
 async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: bool) -> Result<(), CliError> {
     let positions = stored(store, named).await?;
     let ends = log_ends(settings, &positions).await?;
-    let mut plan: Vec<(StoredPosition, i64)> = Vec::new();
+    let mut plan: Vec<(StoredPosition, Offset)> = Vec::new();
     for (position, ends) in positions.into_iter().zip(ends) {
         let (low, high) = ends.map_err(|error| CliError::Unavailable(error.to_string()))?;
         let target = match to {
@@ -211,9 +211,9 @@ async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: boo
 }
 
 /// What moving a position does, in words.
-fn what_moves(position: &StoredPosition, to: i64) -> String {
+fn what_moves(position: &StoredPosition, to: Offset) -> String {
     let Some(from) = position.next_offset else { return format!("was never read, begins at {to}") };
-    let moved = from.abs_diff(to);
+    let moved = from.distance_from(to).max(to.distance_from(from));
     let meaning = if position.fault.is_some() {
         "another log: what the old one still had is not counted".to_owned()
     } else if to > from {

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::record::{DecodedBatch, is_sensitive};
+use crate::record::{DecodedBatch, Offset, is_sensitive};
 
 /// Records in the sample of a window at most.
 pub const MAX_SAMPLE: usize = 100_000;
@@ -25,10 +25,10 @@ pub struct RowOrigin<'a> {
 
 /// The sampling hash of each row of a batch.
 #[must_use]
-pub fn sample_hashes(origin: RowOrigin<'_>, offsets: &[i64]) -> Vec<u64> {
+pub fn sample_hashes(origin: RowOrigin<'_>, offsets: &[Offset]) -> Vec<u64> {
     let topic = xxh3_64(origin.topic.as_bytes());
     let seed = xxh3_64_with_seed(&origin.partition.to_le_bytes(), topic);
-    offsets.iter().map(|offset| xxh3_64_with_seed(&offset.to_le_bytes(), seed)).collect()
+    offsets.iter().map(|offset| xxh3_64_with_seed(&offset.number().to_le_bytes(), seed)).collect()
 }
 
 /// The k records with the smallest hash, with their partition and offset.
@@ -115,7 +115,8 @@ impl RecordSample {
         }
         let pick = |row: &u32| *row as usize;
         let hash = candidates.iter().filter_map(|row| hashes.get(pick(row))).copied();
-        let offsets = candidates.iter().filter_map(|row| batch.offsets.get(pick(row))).copied();
+        let offsets =
+            candidates.iter().filter_map(|row| batch.offsets.get(pick(row))).map(|offset| offset.number());
         let times = candidates.iter().filter_map(|row| batch.times.get(pick(row))).map(|time| time.micros());
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(UInt64Array::from_iter_values(hash)),

@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::MetadataTopic;
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::StartAt;
 use super::context::Context;
 use super::verify::Verifier;
 use super::{Beginning, KafkaError, LogEnd, TopicNames, failed};
+use crate::record::Offset;
 use crate::window::{Anchor, Partition};
 
 /// How long metadata and watermarks may take.
@@ -22,7 +23,7 @@ pub(super) enum Command {
     Subscribe(Vec<String>),
     /// (Re)start partitions at offsets, under a generation.
     Start(Vec<Beginning>, u64),
-    Commit(Vec<(Partition, i64)>),
+    Commit(Vec<(Partition, Offset)>),
     ReadAnew,
 }
 
@@ -74,7 +75,7 @@ impl SourceCommands {
     }
 
     /// Commits offsets to Kafka, for lag tools only.
-    pub fn commit(&self, positions: Vec<(Partition, i64)>) {
+    pub fn commit(&self, positions: Vec<(Partition, Offset)>) {
         self.send(Command::Commit(positions));
     }
 
@@ -131,7 +132,7 @@ impl SourceCommands {
     pub async fn committed(
         &self,
         partitions: Vec<Partition>,
-    ) -> Result<Vec<(Partition, i64, String)>, KafkaError> {
+    ) -> Result<Vec<(Partition, Offset, String)>, KafkaError> {
         self.ask(move |consumer| {
             let mut list = TopicPartitionList::new();
             for partition in &partitions {
@@ -140,9 +141,9 @@ impl SourceCommands {
             let committed =
                 consumer.committed_offsets(list, ASK_TIMEOUT).map_err(failed("read the committed offsets"))?;
             let found = committed.elements().into_iter().filter_map(|element| {
-                let Offset::Offset(offset) = element.offset() else { return None };
+                let rdkafka::Offset::Offset(offset) = element.offset() else { return None };
                 let partition = Partition { topic: element.topic().into(), partition: element.partition() };
-                Some((partition, offset, element.metadata().to_owned()))
+                Some((partition, Offset::new(offset), element.metadata().to_owned()))
             });
             Ok(found.collect())
         })
@@ -203,11 +204,12 @@ impl SourceCommands {
     ///
     /// # Errors
     /// When no broker answers within 10 s.
-    pub async fn ends(&self, partition: &Partition) -> Result<(i64, i64), KafkaError> {
+    pub async fn ends(&self, partition: &Partition) -> Result<(Offset, Offset), KafkaError> {
         let partition = partition.clone();
         self.ask(move |consumer| {
             consumer
                 .fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT)
+                .map(|(low, high)| (Offset::new(low), Offset::new(high)))
                 .map_err(failed(format!("read the watermarks of {partition}")))
         })
         .await

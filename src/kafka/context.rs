@@ -19,6 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::client::TokenProvider;
 use super::trouble::Trouble;
 use super::{COMPLAIN_EVERY, KafkaError, LogEnd, SourceEvent};
+use crate::record::Offset;
 use crate::telemetry::Complaints;
 use crate::window::Partition;
 
@@ -272,8 +273,8 @@ fn log_end(partition: &rdkafka::statistics::Partition, leader_is_up: bool) -> Lo
     let handed_out = partition.app_offset == readable;
     let nothing_queued = reported && partition.next_offset == readable && partition.fetchq_cnt == 0;
     LogEnd {
-        readable,
-        high,
+        readable: Offset::new(readable),
+        high: Offset::new(high),
         reached: known && readable >= high && (reported || handed_out),
         delivered: known && (handed_out || nothing_queued),
     }

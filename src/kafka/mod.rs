@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use rdkafka::error::KafkaError as ClientError;
 
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::window::{Anchor, Partition};
 
 /// A Kafka operation that failed.
@@ -106,7 +106,7 @@ pub struct MessageBatch {
 struct Entry {
     /// End of the payload in the buffer; `None` is a tombstone.
     end: Option<usize>,
-    offset: i64,
+    offset: Offset,
     time: Option<EventTime>,
 }
 
@@ -118,7 +118,7 @@ impl MessageBatch {
         Self { partition, generation, buffer: Vec::new(), entries: Vec::new() }
     }
 
-    fn push(&mut self, payload: Option<&[u8]>, offset: i64, time: Option<EventTime>) {
+    fn push(&mut self, payload: Option<&[u8]>, offset: Offset, time: Option<EventTime>) {
         let end = payload.map(|payload| {
             self.buffer.extend_from_slice(payload);
             self.buffer.len()
@@ -146,14 +146,14 @@ impl MessageBatch {
 
     /// The offset of the first message.
     #[must_use]
-    pub fn first_offset(&self) -> Option<i64> {
+    pub fn first_offset(&self) -> Option<Offset> {
         self.entries.first().map(|entry| entry.offset)
     }
 
     /// The offset after the last message.
     #[must_use]
-    pub fn next_offset(&self) -> Option<i64> {
-        self.entries.last().map(|entry| entry.offset + 1)
+    pub fn next_offset(&self) -> Option<Offset> {
+        self.entries.last().map(|entry| entry.offset.after())
     }
 
     /// By what the last message is known again.
@@ -163,7 +163,7 @@ impl MessageBatch {
     }
 
     /// Payload, offset and timestamp of each message.
-    pub fn messages(&self) -> impl Iterator<Item = (Option<&[u8]>, i64, Option<EventTime>)> {
+    pub fn messages(&self) -> impl Iterator<Item = (Option<&[u8]>, Offset, Option<EventTime>)> {
         let mut start = 0;
         self.entries.iter().map(move |entry| {
             let payload = entry.end.map(|end| {
@@ -182,7 +182,7 @@ pub struct Beginning {
     /// Which partition.
     pub partition: Partition,
     /// The offset of the first message to hand out.
-    pub offset: i64,
+    pub offset: Offset,
     /// The message before it, when the log is to be told from another one of the same name.
     pub anchor: Option<Anchor>,
 }
@@ -209,18 +209,18 @@ pub enum SourceEvent {
         /// Which partition.
         partition: Partition,
         /// The position.
-        position: i64,
+        position: Offset,
         /// Where the log begins.
-        low: i64,
+        low: Offset,
         /// Where it ends.
-        high: i64,
+        high: Offset,
     },
     /// The log holds another message where the last counted one was: it is not the log that was read.
     Replaced {
         /// Which partition.
         partition: Partition,
         /// Where the other message lies.
-        offset: i64,
+        offset: Offset,
     },
     /// The topic was unknown to a broker for a moment: it may have been deleted and created again.
     Doubtful,
@@ -232,7 +232,7 @@ pub enum SourceEvent {
         /// The start of the partition this was found after.
         generation: u64,
         /// The offset to go on at.
-        next: i64,
+        next: Offset,
     },
     /// The client cannot go on.
     Fatal(String),
@@ -243,9 +243,9 @@ pub enum SourceEvent {
 pub struct LogEnd {
     /// The offset up to which messages can be read: where the first transaction that is still open begins, otherwise
     /// the same as `high`.
-    pub readable: i64,
+    pub readable: Offset,
     /// The offset after the last message, as the broker last said.
-    pub high: i64,
+    pub high: Offset,
     /// The client has fetched everything there is, from a leader it is connected to, and no transaction is open.
     pub reached: bool,
     /// The client has handed out every message before `readable`.
@@ -255,8 +255,8 @@ pub struct LogEnd {
 impl LogEnd {
     /// Offsets that an open transaction keeps from being read.
     #[must_use]
-    pub fn held_back(&self) -> i64 {
-        self.high.saturating_sub(self.readable).max(0)
+    pub fn held_back(&self) -> u64 {
+        self.high.distance_from(self.readable)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::{Message, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::client::SourceOptions;
@@ -18,7 +18,7 @@ use super::context::Context;
 use super::subscription::Subscription;
 use super::verify::Verifier;
 use super::{Beginning, COMPLAIN_EVERY, KafkaError, MessageBatch, SourceEvent, TopicNames, refused};
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::telemetry::Complaints;
 use crate::window::{Anchor, Partition};
 
@@ -117,9 +117,9 @@ struct Poller<'a> {
     open: HashMap<Partition, MessageBatch>,
     last_flush: Instant,
     generations: HashMap<Partition, u64>,
-    positions: HashMap<Partition, i64>,
+    positions: HashMap<Partition, Offset>,
     /// Partitions whose first message is still to come: where handing out begins, and what lies before that.
-    expected: HashMap<Partition, (i64, Anchor)>,
+    expected: HashMap<Partition, (Offset, Anchor)>,
     last_doubt: Option<Instant>,
     complaints: Complaints,
     last_search: Option<Instant>,
@@ -173,7 +173,7 @@ impl Poller<'_> {
                 continue;
             };
             *position = end.readable;
-            tracing::debug!(%partition, next = end.readable, "at the end: what is left is handed to no consumer");
+            tracing::debug!(%partition, next = %end.readable, "at the end: what is left is handed to no consumer");
             // The receiver is gone only when everything stops anyway.
             let _stopping = self.events.send(SourceEvent::AtEnd { partition, generation, next: end.readable });
         }
@@ -197,7 +197,7 @@ impl Poller<'_> {
                         let _valid = list.add_partition_offset(
                             &partition.topic,
                             partition.partition,
-                            Offset::Offset(offset),
+                            rdkafka::Offset::Offset(offset.number()),
                         );
                         let element = list.find_partition(&partition.topic, partition.partition);
                         if let (Some(mut element), Some(mark)) = (element, self.shared.mark.get()) {
@@ -253,7 +253,11 @@ impl Poller<'_> {
             }
             // With an anchor reading begins at it, to see whether it is the same message.
             let first = anchor.map_or(offset, |anchor| anchor.offset);
-            let _valid = start.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(first));
+            let _valid = start.add_partition_offset(
+                &partition.topic,
+                partition.partition,
+                rdkafka::Offset::Offset(first.number()),
+            );
             match anchor {
                 Some(anchor) => self.expected.insert(partition.clone(), (offset, anchor)),
                 None => self.expected.remove(&partition),
@@ -300,14 +304,15 @@ impl Poller<'_> {
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let partition = Partition { topic: self.topics.get(message.topic()), partition: message.partition() };
         let Some(generation) = self.generations.get(&partition).copied() else { return };
+        let offset = Offset::new(message.offset());
         let time = message.timestamp().to_millis().and_then(EventTime::from_millis);
         if let Some((begins_at, anchor)) = self.expected.get(&partition).copied() {
-            if message.offset() == anchor.offset && Anchor::of(anchor.offset, time, message.payload()) != anchor {
+            if offset == anchor.offset && Anchor::of(offset, time, message.payload()) != anchor {
                 self.stop_reading(&partition);
                 let _stopping = self.events.send(SourceEvent::Replaced { partition, offset: anchor.offset });
                 return;
             }
-            if message.offset() < begins_at {
+            if offset < begins_at {
                 return;
             }
             // The anchor may be gone: retention and compaction take messages, too.
@@ -317,7 +322,7 @@ impl Poller<'_> {
             .open
             .entry(partition)
             .or_insert_with_key(|partition| MessageBatch::new(partition.clone(), generation));
-        batch.push(message.payload(), message.offset(), time);
+        batch.push(message.payload(), offset, time);
         if batch.len() >= BATCH_MESSAGES || batch.bytes() > self.shared.limit / 8 {
             let partition = batch.partition.clone();
             if let Some(batch) = self.open.remove(&partition) {
@@ -429,7 +434,8 @@ impl Poller<'_> {
                 continue;
             };
             match self.consumer.fetch_watermarks(&partition.topic, partition.partition, ASK_TIMEOUT) {
-                Ok((low, high)) if position < low || position > high => {
+                Ok(ends) if position.number() < ends.0 || position.number() > ends.1 => {
+                    let (low, high) = (Offset::new(ends.0), Offset::new(ends.1));
                     // One report is enough; a new start brings the position back.
                     self.positions.remove(&partition);
                     found = true;

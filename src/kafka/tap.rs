@@ -28,7 +28,7 @@ pub struct Tapped {
     /// The partition.
     pub partition: Partition,
     /// Its offset.
-    pub offset: i64,
+    pub offset: crate::record::Offset,
     /// When the broker says it came.
     pub time: Option<EventTime>,
     /// What is in it; none for a tombstone.
@@ -130,7 +130,7 @@ impl Tap {
             }
             Some(Ok(message)) => Ok(Some(Tapped {
                 partition: Partition { topic: message.topic().into(), partition: message.partition() },
-                offset: message.offset(),
+                offset: crate::record::Offset::new(message.offset()),
                 time: message.timestamp().to_millis().and_then(EventTime::from_millis),
                 payload: message.payload().map(<[u8]>::to_vec),
             })),

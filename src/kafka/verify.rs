@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::{Message as _, Offset, TopicPartitionList};
+use rdkafka::{Message as _, TopicPartitionList};
 
 use super::client::SourceOptions;
 use super::context::Context;
 use super::{KafkaError, beside, failed};
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::window::{Anchor, Partition};
 
 /// How long the brokers may take to hand out the messages.
@@ -42,8 +42,12 @@ impl Verifier {
         let mut list = TopicPartitionList::new();
         let mut waiting: HashMap<Partition, Anchor> = HashMap::new();
         for (partition, anchor) in anchors {
-            list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(anchor.offset))
-                .map_err(failed("choose messages to compare"))?;
+            list.add_partition_offset(
+                &partition.topic,
+                partition.partition,
+                rdkafka::Offset::Offset(anchor.offset.number()),
+            )
+            .map_err(failed("choose messages to compare"))?;
             waiting.insert(partition.clone(), *anchor);
         }
         consumer.assign(&list).map_err(failed("read messages to compare"))?;
@@ -55,7 +59,8 @@ impl Verifier {
             let partition = Partition { topic: message.topic().into(), partition: message.partition() };
             let Some(anchor) = waiting.remove(&partition) else { continue };
             let time = message.timestamp().to_millis().and_then(EventTime::from_millis);
-            if message.offset() == anchor.offset && Anchor::of(anchor.offset, time, message.payload()) != anchor {
+            let offset = Offset::new(message.offset());
+            if offset == anchor.offset && Anchor::of(offset, time, message.payload()) != anchor {
                 replaced.push(partition);
             }
         }

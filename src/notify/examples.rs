@@ -10,6 +10,7 @@ use crate::alert::{
 };
 use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
+use crate::record::Offset;
 use crate::retrain::{RetrainingEvent, evidence_pack};
 use crate::window::{OffsetRanges, Partition};
 
@@ -17,7 +18,11 @@ const TIME: &str = "2026-11-21T15:00:11Z";
 
 fn window() -> WindowEvidence {
     let mut offsets = OffsetRanges::default();
-    offsets.extend(&Partition { topic: "predictions".into(), partition: 0 }, 120_400, 124_721);
+    offsets.extend(
+        &Partition { topic: "predictions".into(), partition: 0 },
+        Offset::new(120_400),
+        Offset::new(124_721),
+    );
     WindowEvidence {
         id: Some(4_711),
         start: "2026-11-21T14:00:00Z".to_owned(),

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::derive::{norm, of_text, words};
 use super::sensitive::{hidden, is_sensitive, marked};
 use super::value::{Value, push_category};
-use super::{Absence, Column, ColumnType, Derivation, EventTime, ModelSchema};
+use super::{Absence, Column, ColumnType, Derivation, EventTime, ModelSchema, Offset};
 
 /// The value of a segment where records have none.
 const NO_SEGMENT: &str = "(none)";
@@ -81,7 +81,7 @@ pub struct DecodedBatch {
     /// Event time of each row.
     pub times: Vec<EventTime>,
     /// Kafka offset of each row.
-    pub offsets: Vec<i64>,
+    pub offsets: Vec<Offset>,
     /// Model version of each row.
     pub versions: Dictionary,
     /// Segment value of each row, for each declared segment column.
@@ -242,7 +242,7 @@ pub struct BatchBuilder {
     schema: SchemaRef,
     columns: Vec<ColumnBuilder>,
     times: Vec<EventTime>,
-    offsets: Vec<i64>,
+    offsets: Vec<Offset>,
     versions: Dictionary,
     segments: Vec<Dictionary>,
     scratch: String,
@@ -291,7 +291,7 @@ impl BatchBuilder {
         &mut self,
         values: impl Iterator<Item = Value<'a>>,
         time: EventTime,
-        offset: i64,
+        offset: Offset,
         version: Value<'_>,
         segments: impl Iterator<Item = Value<'a>>,
     ) {
@@ -321,7 +321,7 @@ impl BatchBuilder {
 /// What rows have beside their columns.
 pub(super) struct RowsBeside {
     pub(super) times: Vec<EventTime>,
-    pub(super) offsets: Vec<i64>,
+    pub(super) offsets: Vec<Offset>,
     pub(super) versions: Dictionary,
     pub(super) segments: Vec<Dictionary>,
 }

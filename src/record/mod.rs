@@ -13,6 +13,7 @@ pub mod isolate;
 mod json;
 mod lenient;
 mod nearest;
+mod offset;
 mod rejection;
 mod sensitive;
 pub mod table;
@@ -24,6 +25,7 @@ pub use counted::{grouped, number_of, plural, quantity};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
 pub use nearest::{listed, nearest};
+pub use offset::Offset;
 pub use rejection::{Filtered, Rejections};
 pub use sensitive::{hashed_category, is_sensitive};
 pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};
@@ -421,7 +423,7 @@ pub struct RawMessage<'a> {
     /// The value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
     /// Its offset in the partition.
-    pub offset: i64,
+    pub offset: Offset,
     /// The timestamp of the message, which its broker or its producer has set.
     pub broker_time: Option<EventTime>,
     /// The clock of whoever reads it; none where the log is read long after it was written and no clock matters.
@@ -432,7 +434,7 @@ pub struct RawMessage<'a> {
 #[cfg(test)]
 pub(crate) fn batch_of(schema: &ModelSchema, records: impl IntoIterator<Item = String>) -> DecodedBatch {
     let mut decoder = JsonDecoder::new(schema, RecordLayout::default());
-    for (offset, text) in (0i64..).zip(records) {
+    for (offset, text) in (0i64..).map(Offset::new).zip(records) {
         let message = RawMessage {
             payload: Some(text.as_bytes()),
             offset,

@@ -19,7 +19,7 @@ use super::positions::seconds;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::distribution::IpcError;
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::window::{
     Anchor, ColumnReading, Example, MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey,
 };
@@ -30,9 +30,9 @@ pub struct PositionMove {
     /// Which partition.
     pub partition: Partition,
     /// The stored position reading began at.
-    pub base: i64,
+    pub base: Offset,
     /// The next offset to read.
-    pub next: i64,
+    pub next: Offset,
     /// The last message before it that was counted; none when none was since the partition was assigned.
     pub anchor: Option<Anchor>,
     /// How often the position was reset by hand, as far as the reader knows.
@@ -78,9 +78,9 @@ pub struct Fence {
     /// Which partition.
     pub partition: Partition,
     /// Where the reader had begun.
-    pub base: i64,
+    pub base: Offset,
     /// The stored position; `None` when the partition is no longer known.
-    pub stored: Option<i64>,
+    pub stored: Option<Offset>,
     /// Whether somebody reset it by hand.
     pub is_reset: bool,
 }
@@ -166,7 +166,7 @@ impl Store {
     async fn fence(&self, checkpoint: &Checkpoint) -> Result<Fence, StoreError> {
         let of = |position: &PositionMove| (position.partition.topic.to_string(), position.partition.partition);
         let (topics, numbers): (Vec<String>, Vec<i32>) = checkpoint.positions.iter().map(of).unzip();
-        let bases: Vec<i64> = checkpoint.positions.iter().map(|position| position.base).collect();
+        let bases: Vec<Offset> = checkpoint.positions.iter().map(|position| position.base).collect();
         let resets: Vec<i32> = checkpoint.positions.iter().map(|position| position.resets).collect();
         let row = sqlx::query(
             "select m.topic, m.partition, m.base, p.next_offset, coalesce(p.resets <> m.resets, false) as is_reset
@@ -207,7 +207,7 @@ struct Prepared {
     sample: Option<Vec<u8>>,
     ranges: Json<OffsetRanges>,
     /// For the case that it is late: where its first record lies.
-    first: Option<(Partition, i64)>,
+    first: Option<(Partition, Offset)>,
 }
 
 fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
@@ -229,9 +229,9 @@ async fn move_positions(connection: &mut Session, checkpoint: &Checkpoint) -> Re
     positions.sort_by(|left, right| left.partition.cmp(&right.partition));
     let topics: Vec<&str> = positions.iter().map(|position| position.partition.topic.as_ref()).collect();
     let numbers: Vec<i32> = positions.iter().map(|position| position.partition.partition).collect();
-    let bases: Vec<i64> = positions.iter().map(|position| position.base).collect();
-    let nexts: Vec<i64> = positions.iter().map(|position| position.next).collect();
-    let anchors: Vec<Option<i64>> =
+    let bases: Vec<Offset> = positions.iter().map(|position| position.base).collect();
+    let nexts: Vec<Offset> = positions.iter().map(|position| position.next).collect();
+    let anchors: Vec<Option<Offset>> =
         positions.iter().map(|position| position.anchor.map(|anchor| anchor.offset)).collect();
     let hashes: Vec<Option<i64>> =
         positions.iter().map(|position| position.anchor.map(|anchor| anchor.hash)).collect();
@@ -303,7 +303,7 @@ async fn advance_watermarks(connection: &mut Session, counted: &MonitorCounts) -
     Ok(())
 }
 
-fn late_example(first: Option<(Partition, i64)>, start: EventTime) -> Option<Example> {
+fn late_example(first: Option<(Partition, Offset)>, start: EventTime) -> Option<Example> {
     let (partition, offset) = first?;
     let why = format!(
         "its window from {start} was closed before it came: other records were further ahead than `window.out_of_orderness` allows \

@@ -18,6 +18,7 @@ mod lengths;
 mod listener;
 mod membership;
 mod notes;
+mod offset;
 mod outbox;
 mod positions;
 mod promotion;

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 
 use super::session::Session;
 use super::{StoreError, bigint, count, event_time, failed};
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::view::{FilterSeen, NotCounted, Reading, UnreadableColumn};
 use crate::window::{ColumnReading, Example, LATE, MonitorDelta, is_unreadable};
 
@@ -46,7 +46,7 @@ async fn add_examples(
     let reasons: Vec<&str> = examples.iter().map(|(reason, _)| *reason).collect();
     let topics: Vec<&str> = examples.iter().map(|(_, example)| example.partition.topic.as_ref()).collect();
     let partitions: Vec<i32> = examples.iter().map(|(_, example)| example.partition.partition).collect();
-    let offsets: Vec<i64> = examples.iter().map(|(_, example)| example.offset).collect();
+    let offsets: Vec<Offset> = examples.iter().map(|(_, example)| example.offset).collect();
     let whys: Vec<&str> = examples.iter().map(|(_, example)| example.why.as_str()).collect();
     sqlx::query(
         "insert into rejection_example (monitor, reason, topic, partition, position, why)

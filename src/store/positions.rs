@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
 use super::{Store, StoreError, event_time, failed};
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::window::{Anchor, Partition, PartitionView};
 
 /// What is stored of a partition that was just assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The next offset to read; none before the first assignment ever.
-    pub next_offset: Option<i64>,
+    pub next_offset: Option<Offset>,
     /// The last message that was counted, as far as it is known.
     pub anchor: Option<Anchor>,
     /// How often the position was reset by hand.
@@ -110,7 +110,7 @@ impl Store {
                 partition: row.try_get("partition").map_err(failed("read positions"))?,
             };
             let next_offset = row.try_get("next_offset").map_err(failed("read positions"))?;
-            let anchor: Option<i64> = row.try_get("anchor_offset").map_err(failed("read positions"))?;
+            let anchor: Option<Offset> = row.try_get("anchor_offset").map_err(failed("read positions"))?;
             let hash: Option<i64> = row.try_get("anchor_hash").map_err(failed("read positions"))?;
             let anchor = anchor.zip(hash).map(|(offset, hash)| Anchor { offset, hash });
             let resets = row.try_get("resets").map_err(failed("read positions"))?;
@@ -134,7 +134,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn begin_at(&self, partition: &Partition, offset: i64) -> Result<i64, StoreError> {
+    pub async fn begin_at(&self, partition: &Partition, offset: Offset) -> Result<Offset, StoreError> {
         sqlx::query_scalar(
             "update source_partition set next_offset = coalesce(next_offset, $3)
              where topic = $1 and partition = $2 returning next_offset",
@@ -168,7 +168,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn start_monitor(&self, monitor: &str, begin: &[(Partition, i64)]) -> Result<(), StoreError> {
+    pub async fn start_monitor(&self, monitor: &str, begin: &[(Partition, Offset)]) -> Result<(), StoreError> {
         let attempted = "start a monitor";
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
         let first = sqlx::query("insert into monitor_start (monitor) values ($1) on conflict do nothing")
@@ -178,7 +178,7 @@ impl Store {
             .map_err(failed(attempted))?;
         if first.rows_affected() == 1 {
             let (topics, numbers) = columns(begin.iter().map(|(partition, _)| partition));
-            let offsets: Vec<i64> = begin.iter().map(|(_, offset)| *offset).collect();
+            let offsets: Vec<Offset> = begin.iter().map(|(_, offset)| *offset).collect();
             sqlx::query(
                 "insert into source_partition (topic, partition, next_offset)
                  select * from unnest($1::text[], $2::int[], $3::bigint[]) order by 1, 2
@@ -241,7 +241,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn record_gap(&self, partition: &Partition, from: i64, to: i64) -> Result<bool, StoreError> {
+    pub async fn record_gap(&self, partition: &Partition, from: Offset, to: Offset) -> Result<bool, StoreError> {
         let moved = sqlx::query(
             "with moved as (
                  update source_partition set next_offset = $4, progressed_at = now(), quiet_since = null,

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 
 use super::session::Session;
 use super::{Store, StoreError, audit, event_time, failed, timestamp};
-use crate::record::EventTime;
+use crate::record::{EventTime, Offset};
 use crate::window::Partition;
 
 /// Where a partition stands.
@@ -15,7 +15,7 @@ pub struct StoredPosition {
     /// Which partition.
     pub partition: Partition,
     /// The next offset to read; none before it was ever read.
-    pub next_offset: Option<i64>,
+    pub next_offset: Option<Offset>,
     /// Why it is not read, in words.
     pub fault: Option<String>,
     /// The newest event time of each monitor.
@@ -66,8 +66,8 @@ impl Store {
     pub async fn reset_position(
         &self,
         partition: &Partition,
-        from: Option<i64>,
-        to: i64,
+        from: Option<Offset>,
+        to: Offset,
         actor: &str,
     ) -> Result<(), StoreError> {
         let attempted = "reset a position";

@@ -249,7 +249,7 @@ mod tests {
                 .collect(),
         );
         let mut offsets = OffsetRanges::default();
-        offsets.include(&Partition { topic: "t".into(), partition: 3 }, 0);
+        offsets.include(&Partition { topic: "t".into(), partition: 3 }, crate::record::Offset::default());
         let mut of = |column: Option<&str>, limit: usize| {
             sampled_records(window(), &after, Some(&before), (&mut sample, &offsets), column, limit)
         };

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Notes, Partition, Pin, Series, WindowKey};
 use crate::distribution::{RecordSample, WindowCounts};
-use crate::record::{EventTime, RejectReason};
+use crate::record::{EventTime, Offset, RejectReason};
 
 /// Outcomes of records: every message of a monitor's topics adds one to exactly one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,12 +53,12 @@ impl Tally {
 /// Which offsets the counted records lie between, a partition each: from the first to past the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct OffsetRanges(Vec<(Partition, i64, i64)>);
+pub struct OffsetRanges(Vec<(Partition, Offset, Offset)>);
 
 impl OffsetRanges {
     /// Takes in one record.
-    pub fn include(&mut self, partition: &Partition, offset: i64) {
-        self.extend(partition, offset, offset.saturating_add(1));
+    pub fn include(&mut self, partition: &Partition, offset: Offset) {
+        self.extend(partition, offset, offset.after());
     }
 
     /// Takes in other ranges.
@@ -69,7 +69,7 @@ impl OffsetRanges {
     }
 
     /// Takes in the offsets from one to past another.
-    pub fn extend(&mut self, partition: &Partition, from: i64, to: i64) {
+    pub fn extend(&mut self, partition: &Partition, from: Offset, to: Offset) {
         if let Some((_, first, end)) = self.0.iter_mut().find(|(known, _, _)| known == partition) {
             *first = from.min(*first);
             *end = to.max(*end);
@@ -81,7 +81,7 @@ impl OffsetRanges {
 
     /// Partition, first offset, offset past the last; ordered by partition.
     #[must_use]
-    pub fn as_slice(&self) -> &[(Partition, i64, i64)] {
+    pub fn as_slice(&self) -> &[(Partition, Offset, Offset)] {
         &self.0
     }
 }

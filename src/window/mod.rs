@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{EventTime, number_of};
+use crate::record::{EventTime, Offset, number_of};
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl fmt::Display for Partition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
     /// Its offset.
-    pub offset: i64,
+    pub offset: Offset,
     /// A hash of its timestamp and payload, as it is stored.
     pub hash: i64,
 }
@@ -50,7 +50,7 @@ pub struct Anchor {
 impl Anchor {
     /// Of a message; one without a payload has that of an empty one.
     #[must_use]
-    pub fn of(offset: i64, time: Option<EventTime>, payload: Option<&[u8]>) -> Self {
+    pub fn of(offset: Offset, time: Option<EventTime>, payload: Option<&[u8]>) -> Self {
         let seed = time.map_or(0, EventTime::micros);
         let hash = xxhash_rust::xxh3::xxh3_64_with_seed(payload.unwrap_or_default(), seed.cast_unsigned());
         Self { offset, hash: hash.cast_signed() }

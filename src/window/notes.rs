@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Partition, WHOLE, WindowDelta};
+use crate::record::Offset;
 
 /// The most characters of an example.
 const MOST: usize = 600;
@@ -24,7 +25,7 @@ pub struct Example {
     /// Where it lies.
     pub partition: Partition,
     /// At which offset.
-    pub offset: i64,
+    pub offset: Offset,
     /// Why it was not counted.
     pub why: String,
 }
@@ -91,7 +92,7 @@ impl Notes {
         &mut self,
         reason: &'static str,
         partition: &Partition,
-        offset: i64,
+        offset: Offset,
         why: impl FnOnce() -> String,
     ) {
         let made = self.made.entry(reason).or_default();
@@ -215,18 +216,18 @@ mod tests {
     #[test]
     fn the_first_examples_of_a_reason_are_kept_and_bounded() {
         let mut notes = Notes::default();
-        notes.example("syntax", &partition(0), 7, || "x\0".repeat(2_000));
-        notes.example("syntax", &partition(1), 9, || "x".repeat(3_000));
-        notes.example("syntax", &partition(1), 10, || "the message is empty".to_owned());
-        let offsets: Vec<i64> = notes.examples["syntax"].iter().map(|example| example.offset).collect();
-        assert_eq!(offsets, [7, 10], "one of each kind");
+        notes.example("syntax", &partition(0), Offset::new(7), || "x\0".repeat(2_000));
+        notes.example("syntax", &partition(1), Offset::new(9), || "x".repeat(3_000));
+        notes.example("syntax", &partition(1), Offset::new(10), || "the message is empty".to_owned());
+        let offsets: Vec<Offset> = notes.examples["syntax"].iter().map(|example| example.offset).collect();
+        assert_eq!(offsets, [7, 10].map(Offset::new), "one of each kind");
         let example = &notes.examples["syntax"][0];
         assert_eq!(example.why.chars().count(), MOST + 1);
         assert!(!example.why.contains('\0'));
         for _ in 0..MADE {
-            notes.example("syntax", &partition(0), 11, || "the message is empty".to_owned());
+            notes.example("syntax", &partition(0), Offset::new(11), || "the message is empty".to_owned());
         }
-        notes.example("syntax", &partition(0), 12, || unreachable!("not asked for any more"));
+        notes.example("syntax", &partition(0), Offset::new(12), || unreachable!("not asked for any more"));
         for value in 0..100 {
             notes.filtered("model", &value.to_string());
         }

@@ -171,13 +171,13 @@ fn machine(max_open_windows: u32, max_series: usize) -> CountingMachine {
 /// (seconds, country) rows of one partition, split into batches.
 fn run(machine: &mut CountingMachine, partition: i32, rows: &[(i64, u8)], batch: usize) {
     let mut decoder = decoder();
-    let mut offset = 0;
+    let mut offset = Offset::default();
     for chunk in rows.chunks(batch.max(1)) {
         for (seconds, country) in chunk {
             let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
             let message = RawMessage { payload: Some(text.as_bytes()), offset, broker_time: None, clock: None };
             assert_eq!(decoder.decode(message), Decoded::Row);
-            offset += 1;
+            offset = offset.after();
         }
         machine.count(&decoder.finish(), &part(partition));
     }
@@ -208,7 +208,7 @@ fn a_record_is_counted_once_in_the_whole_and_once_in_its_segment() {
     );
     assert_eq!(delta.tally, Tally { accepted: 4, ..Tally::default() });
     assert_eq!(delta.newest[&part(0)], at(60));
-    assert_eq!(delta.windows[1].ranges.as_slice(), [(part(0), 0, 2)]);
+    assert_eq!(delta.windows[1].ranges.as_slice(), [(part(0), Offset::new(0), Offset::new(2))]);
     assert!(machine.take_delta().is_empty());
 }
 
@@ -258,7 +258,7 @@ proptest! {
             let mut machine = machine(1_000, 100);
             for (index, (seconds, country)) in part_rows.iter().enumerate() {
                 let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
-                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: (first + index) as i64, broker_time: None, clock: None });
+                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: Offset::new((first + index) as i64), broker_time: None, clock: None });
             }
             machine.count(&decoder.finish(), &part(0));
             merged.merge(machine.take_delta());
@@ -281,8 +281,12 @@ fn a_flood_of_versions_makes_a_bounded_number_of_series_whatever_segments_they_h
     let mut decoder = decoder();
     for version in 0..300 {
         let text = format!(r#"{{"t":0,"v":"made-up-{version}","c":"c{}","x":1}}"#, version % 50);
-        let message =
-            RawMessage { payload: Some(text.as_bytes()), offset: version, broker_time: None, clock: None };
+        let message = RawMessage {
+            payload: Some(text.as_bytes()),
+            offset: Offset::new(version),
+            broker_time: None,
+            clock: None,
+        };
         assert_eq!(decoder.decode(message), Decoded::Row);
     }
     counted.count(&decoder.finish(), &part(0));

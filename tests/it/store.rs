@@ -9,7 +9,7 @@ use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
-    ColumnType, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeUnit,
+    ColumnType, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout, TimeFormat, TimeUnit,
 };
 use driftd::store::{Checkpoint, CheckpointOutcome, MonitorCounts, NewBaseline, PositionMove, Store};
 use driftd::window::{
@@ -60,7 +60,7 @@ fn delta(pin: Pin, records: i64) -> MonitorDelta {
         let text = format!("{{\"x\":{offset}}}");
         let message = RawMessage {
             payload: Some(text.as_bytes()),
-            offset,
+            offset: Offset::new(offset),
             broker_time: EventTime::from_millis(offset),
             clock: None,
         };
@@ -74,8 +74,8 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
     Checkpoint {
         positions: vec![PositionMove {
             partition: partition(),
-            base,
-            next,
+            base: Offset::new(base),
+            next: Offset::new(next),
             anchor: None,
             resets: 0,
             caught_up: false,
@@ -97,8 +97,12 @@ fn store(world: &World) -> Store {
     let store = world.store();
     world.runtime.block_on(async {
         store.register_partitions(&[partition()]).await.unwrap();
-        assert_eq!(store.begin_at(&partition(), 100).await.unwrap(), 100);
-        assert_eq!(store.begin_at(&partition(), 999).await.unwrap(), 100, "the first one stays");
+        assert_eq!(store.begin_at(&partition(), Offset::new(100)).await.unwrap(), Offset::new(100));
+        assert_eq!(
+            store.begin_at(&partition(), Offset::new(999)).await.unwrap(),
+            Offset::new(100),
+            "the first one stays"
+        );
         // Makes the universal bins known.
         store.pins("m", &schema(), "", length()).await.unwrap();
     });
@@ -126,7 +130,7 @@ fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
         let CheckpointOutcome::Fenced(fence) = run(checkpoint(base, base + 60, delta(universal(), 60))) else {
             panic!("a checkpoint from {base} was not fenced")
         };
-        assert_eq!((fence.base, fence.stored, fence.is_reset), (base, Some(150), false));
+        assert_eq!((fence.base, fence.stored, fence.is_reset), (Offset::new(base), Some(Offset::new(150)), false));
         assert_eq!(
             fence.to_string(),
             format!("another daemon moved the position of {} from {base} to 150", fence.partition)

@@ -46,6 +46,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::kafka::Beginning;
+use crate::record::Offset;
 use crate::store::PositionMove;
 use crate::window::{Anchor, Partition};
 
@@ -56,7 +57,7 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StoredPosition {
     /// The offset of the next message.
-    pub(super) offset: i64,
+    pub(super) offset: Offset,
     /// The message before it, by which the log is recognised.
     pub(super) anchor: Option<Anchor>,
     /// How often the position was reset by hand.
@@ -69,9 +70,9 @@ pub(super) struct Received {
     /// The generation in which the partition was started.
     pub(super) generation: u64,
     /// The offset of the first message; none when there is no message.
-    pub(super) first: Option<i64>,
+    pub(super) first: Option<Offset>,
     /// The position behind the last one.
-    pub(super) next: Option<i64>,
+    pub(super) next: Option<Offset>,
     /// The last message.
     pub(super) anchor: Option<Anchor>,
 }
@@ -117,8 +118,8 @@ struct Assigned {
 
 #[derive(Clone, Copy, Debug)]
 struct Position {
-    base: i64,
-    next: i64,
+    base: Offset,
+    next: Offset,
     /// The last message that was counted; none before the first.
     last: Option<Anchor>,
     /// The message before the base.
@@ -200,7 +201,7 @@ impl Ledger {
     }
 
     /// No consumer is handed what lies before `next`: markers of transactions, aborted and compacted messages.
-    pub(super) fn at_end(&mut self, partition: &Partition, generation: u64, next: i64) {
+    pub(super) fn at_end(&mut self, partition: &Partition, generation: u64, next: Offset) {
         if let Some(position) = self.current(partition, generation) {
             position.next = position.next.max(next);
         }
@@ -213,7 +214,7 @@ impl Ledger {
 
     /// The checkpoint to store now; `None` when nothing is read. `is_at_end` says whether a position is known to be the end
     /// of the partition's log.
-    pub(super) fn checkpoint(&self, is_at_end: impl Fn(&Partition, i64) -> bool) -> Option<DueCheckpoint> {
+    pub(super) fn checkpoint(&self, is_at_end: impl Fn(&Partition, Offset) -> bool) -> Option<DueCheckpoint> {
         let moves: Vec<PositionMove> = self
             .positions()
             .map(|(partition, position)| PositionMove {
@@ -235,7 +236,7 @@ impl Ledger {
     }
 
     /// The checkpoint under way was stored. The partitions that moved, with their new positions.
-    pub(super) fn stored(&mut self, moves: Vec<PositionMove>) -> Vec<(Partition, i64)> {
+    pub(super) fn stored(&mut self, moves: Vec<PositionMove>) -> Vec<(Partition, Offset)> {
         let mut moved = Vec::new();
         for PositionMove { partition, base, next, anchor, .. } in moves {
             let assigned = self.partitions.get_mut(&partition);
@@ -296,13 +297,13 @@ impl Ledger {
     }
 
     /// The base of a partition that is read.
-    pub(super) fn base(&self, partition: &Partition) -> Option<i64> {
+    pub(super) fn base(&self, partition: &Partition) -> Option<Offset> {
         Some(self.partitions.get(partition)?.position?.base)
     }
 
     /// Messages before `low` are gone and noted in the database, which moved the stored position there. Only when all that
     /// was counted is stored.
-    pub(super) fn crossed_gap(&mut self, partition: &Partition, low: i64) {
+    pub(super) fn crossed_gap(&mut self, partition: &Partition, low: Offset) {
         let position = self.partitions.get_mut(partition).and_then(|assigned| assigned.position.as_mut());
         if let Some(position) = position {
             *position = Position::at(StoredPosition { offset: low, anchor: None, resets: position.resets });

@@ -18,6 +18,7 @@ use super::monitors::{RunningMonitor, is_read, subscription};
 use super::state::Shared;
 use super::workers::{Pins, Workers};
 use crate::kafka::{Beginning, Source, SourceCommands, SourceEvent};
+use crate::record::Offset;
 use crate::store::{Fault, FaultKind, Store};
 use crate::window::Partition;
 use ledger::{DueCheckpoint, Handling, Ledger, Received, Started};
@@ -303,7 +304,7 @@ impl Ingest {
             return;
         }
         // Everything the client handed out has reached the counting threads: what is at the end now is at the end.
-        let is_at_end = |partition: &Partition, next: i64| {
+        let is_at_end = |partition: &Partition, next: Offset| {
             self.commands.log_end(partition).is_some_and(|end| end.reached && next >= end.readable)
         };
         let Some(DueCheckpoint { moves, anchors }) = self.ledger.checkpoint(is_at_end) else { return };
@@ -337,7 +338,14 @@ impl Ingest {
         }
     }
 
-    async fn cross_gap(&mut self, partition: Partition, position: i64, low: i64, high: i64, workers: &Workers) {
+    async fn cross_gap(
+        &mut self,
+        partition: Partition,
+        position: Offset,
+        low: Offset,
+        high: Offset,
+        workers: &Workers,
+    ) {
         if position > high {
             let detail = format!(
                 "the position {position} lies beyond the end of the log, {high}: the topic was deleted and created again, or cut off by \
@@ -355,7 +363,7 @@ impl Ingest {
             let begin = Beginning { partition, offset: base, anchor: None };
             return self.commands.start(vec![begin], self.ledger.generation());
         }
-        tracing::error!(%partition, from = base, to = low, "messages were deleted before they could be read");
+        tracing::error!(%partition, from = %base, to = %low, "messages were deleted before they could be read");
         match self.store.record_gap(&partition, base, low).await {
             Ok(true) => {
                 self.ledger.crossed_gap(&partition, low);

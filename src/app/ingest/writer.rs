@@ -176,9 +176,9 @@ impl Writer {
             }
             for Example { partition, offset, why } in examples {
                 if *reason == RejectReason::Tombstone.as_str() {
-                    tracing::debug!(%monitor, reason, number, %partition, offset, "messages without a value");
+                    tracing::debug!(%monitor, reason, number, %partition, %offset, "messages without a value");
                 } else {
-                    tracing::warn!(%monitor, reason, number, %partition, offset, example = %why, "records were not counted");
+                    tracing::warn!(%monitor, reason, number, %partition, %offset, example = %why, "records were not counted");
                 }
             }
         }

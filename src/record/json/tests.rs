@@ -3,7 +3,7 @@ use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Absence, ColumnType};
+use crate::record::{Absence, ColumnType, Offset};
 
 fn decoder() -> JsonDecoder {
     let schema = ModelSchema::of_features(&[
@@ -32,7 +32,7 @@ fn decode(decoder: &mut JsonDecoder, text: &str) -> Decoded {
 fn decode_bytes(decoder: &mut JsonDecoder, payload: &[u8]) -> Decoded {
     decoder.decode(RawMessage {
         payload: Some(payload),
-        offset: 7,
+        offset: Offset::new(7),
         broker_time: EventTime::from_millis(2_000_000),
         clock: None,
     })
@@ -49,7 +49,7 @@ fn reads_nested_values_time_version_and_segment() {
     assert!(batch.batch.column(2).as_boolean().value(0));
     assert_eq!(batch.times, vec![EventTime::from_millis(1000).unwrap()]);
     assert_eq!((batch.versions.name(0), batch.segments[0].name(0)), ("a", "DE"));
-    assert_eq!(batch.offsets, vec![7]);
+    assert_eq!(batch.offsets, vec![Offset::new(7)]);
     assert_eq!(decoder.rows(), 0);
 }
 
@@ -100,7 +100,7 @@ fn a_bad_message_costs_itself_and_nothing_else() {
         assert_eq!(decode(&mut decoder, good), Decoded::Row);
     }
     assert_eq!(decode(&mut decoder, r#"{"model":"fraud","ts":1000}"#), Decoded::Filtered);
-    let tombstone = RawMessage { payload: None, offset: 0, broker_time: None, clock: None };
+    let tombstone = RawMessage { payload: None, offset: Offset::default(), broker_time: None, clock: None };
     assert_eq!(decoder.decode(tombstone), Decoded::Rejected(RejectReason::Tombstone));
     let batch = decoder.finish();
     assert_eq!(batch.batch.num_rows(), bad.len());
@@ -162,7 +162,7 @@ fn a_rejection_names_the_field_its_value_and_what_is_allowed() {
     for (payload, words) in cases {
         let message = RawMessage {
             payload: Some(payload),
-            offset: 0,
+            offset: Offset::default(),
             broker_time: EventTime::from_millis(2_000_000),
             clock: None,
         };
@@ -337,7 +337,7 @@ fn a_sensitive_event_time_is_in_no_message() {
         ] {
             let message = RawMessage {
                 payload: Some(payload.as_bytes()),
-                offset: 1,
+                offset: Offset::new(1),
                 broker_time: EventTime::from_millis(2_000_000),
                 clock: None,
             };

@@ -15,8 +15,8 @@ use super::values::{Wanted, for_each};
 use crate::record::batch::{BuiltColumn, ColumnBuilder, RowsBeside};
 use crate::record::value::{Value, canonical};
 use crate::record::{
-    DecodedBatch, Derivation, Dictionary, EventTime, FieldPath, Filtered, RejectReason, Rejections, arrow_schema,
-    listed, nearest,
+    DecodedBatch, Derivation, Dictionary, EventTime, FieldPath, Filtered, Offset, RejectReason, Rejections,
+    arrow_schema, listed, nearest,
 };
 
 /// Why a file does not fit what is declared.
@@ -58,7 +58,7 @@ pub(super) struct Converter {
     untyped: Option<Dialect>,
     /// What each filter wants, as a category.
     wanted: Vec<String>,
-    next: i64,
+    next: Offset,
     row: u64,
 }
 
@@ -88,7 +88,7 @@ impl TableRows {
 impl Converter {
     pub(super) fn new(rows: TableRows, untyped: Option<Dialect>) -> Self {
         let wanted = rows.layout.filters.iter().map(|(_, expected)| canonical(expected)).collect();
-        Self { schema: arrow_schema(&rows.schema), rows, untyped, wanted, next: 0, row: 0 }
+        Self { schema: arrow_schema(&rows.schema), rows, untyped, wanted, next: Offset::default(), row: 0 }
     }
 
     pub(super) fn convert(&mut self, batch: &RecordBatch) -> Result<ReadBatch, ConvertError> {
@@ -141,7 +141,7 @@ impl Converter {
             }
             None => (0..rows).for_each(|_| versions.push("")),
         }
-        let beside = RowsBeside { times, offsets: vec![0; rows], versions, segments };
+        let beside = RowsBeside { times, offsets: vec![Offset::default(); rows], versions, segments };
         let mut decoded = DecodedBatch::of(&self.schema, columns, beside);
         number(&mut decoded, &mut self.next);
         Ok(decoded)

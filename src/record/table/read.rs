@@ -23,7 +23,8 @@ use super::text::{BATCH_BYTES, Texts, batch_rows};
 use crate::record::arrow_check::{Unpacking, Unsound, check_file, check_stream};
 use crate::record::isolate::isolated;
 use crate::record::{
-    Decoded, DecodedBatch, EventTime, Filtered, JsonDecoder, RawMessage, RecordLayout, RejectReason, Rejections,
+    Decoded, DecodedBatch, EventTime, Filtered, JsonDecoder, Offset, RawMessage, RecordLayout, RejectReason,
+    Rejections,
 };
 
 /// Columns of a file, fields of its records, that are read at most.
@@ -333,7 +334,7 @@ pub fn json_batches<R: Read>(
     let mut document = Vec::new();
     let mut done = false;
     let mut offset = 0;
-    let mut numbered = 0i64;
+    let mut numbered = Offset::default();
     // Without a clock of a broker beside it no event time lies in the future.
     let broker_time = if rows.timed { None } else { Some(EventTime::default()) };
     let batches = std::iter::from_fn(move || {
@@ -359,7 +360,12 @@ pub fn json_batches<R: Read>(
                     });
                 }
                 Ok(Next::Document) => {
-                    let message = RawMessage { payload: Some(&document), offset, broker_time, clock: None };
+                    let message = RawMessage {
+                        payload: Some(&document),
+                        offset: Offset::new(offset),
+                        broker_time,
+                        clock: None,
+                    };
                     offset += 1;
                     bytes = bytes.saturating_add(document.len());
                     match decoder.decode(message) {
@@ -379,9 +385,9 @@ pub fn json_batches<R: Read>(
 }
 
 /// Rows are numbered as they are kept, so that the same rows have the same numbers in every format.
-pub(super) fn number(batch: &mut DecodedBatch, next: &mut i64) {
+pub(super) fn number(batch: &mut DecodedBatch, next: &mut Offset) {
     for offset in &mut batch.offsets {
         *offset = *next;
-        *next += 1;
+        *next = next.after();
     }
 }

@@ -14,10 +14,10 @@ use super::alerts::{By, Owner, later_change, read_alert, store_states, write_cha
 use super::configurations::differences;
 use super::positions::seconds;
 use super::session::Session;
-use super::{Store, StoreError, event_time, failed};
+use super::{Store, StoreError, bigint, event_time, failed};
 use crate::alert::{ChangeReason, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
 use crate::closing::{CheckScope, decide_checks};
-use crate::record::{EventTime, FieldPath, ModelSchema, RejectReason, TimeFormat};
+use crate::record::{EventTime, FieldPath, ModelSchema, Offset, RejectReason, TimeFormat};
 use crate::window::Partition;
 
 use facts::{dead_deliveries, facts_of, missing_baseline};
@@ -28,9 +28,9 @@ pub struct NotedEnd {
     /// Which partition.
     pub partition: Partition,
     /// The offset up to which it can be read.
-    pub readable: i64,
+    pub readable: Offset,
     /// Offsets behind that, which belong to open transactions.
-    pub held_back: i64,
+    pub held_back: u64,
 }
 
 /// Whose input is looked at.
@@ -229,8 +229,8 @@ impl Store {
     pub async fn note_log_ends(&self, ends: &[NotedEnd]) -> Result<(), StoreError> {
         let topics: Vec<&str> = ends.iter().map(|end| end.partition.topic.as_ref()).collect();
         let numbers: Vec<i32> = ends.iter().map(|end| end.partition.partition).collect();
-        let offsets: Vec<i64> = ends.iter().map(|end| end.readable).collect();
-        let held_back: Vec<i64> = ends.iter().map(|end| end.held_back).collect();
+        let offsets: Vec<Offset> = ends.iter().map(|end| end.readable).collect();
+        let held_back: Vec<i64> = ends.iter().map(|end| bigint(end.held_back)).collect();
         // As long as the readable part does not grow, it is the same transaction that holds messages back.
         sqlx::query(
             "update source_partition p set log_end = seen.log_end, held_back = seen.held_back,

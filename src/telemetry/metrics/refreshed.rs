@@ -52,7 +52,7 @@ pub struct PartitionGauges {
     /// Its number.
     pub partition: i32,
     /// Messages between the stored position and where the log can be read to.
-    pub lag: i64,
+    pub lag: u64,
     /// How far the newest event time is behind the clock, in seconds; none before the first.
     pub event_lag: Option<f64>,
 }
@@ -154,7 +154,7 @@ impl Refreshed {
         }
         for partition in &gauges.partitions {
             let labels = PartitionLabels { topic: partition.topic.clone(), partition: partition.partition };
-            self.lag.get_or_create(&labels).set(partition.lag);
+            self.lag.get_or_create(&labels).set(i64::try_from(partition.lag).unwrap_or(i64::MAX));
             if let Some(seconds) = partition.event_lag {
                 self.event_lag.get_or_create(&labels).set(seconds);
             }

@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Float64Type};
 use driftd::binning::{Binning, BinningSet, CategoricalBinning, NumericBinning};
 use driftd::distribution::{Distribution, WindowCounts};
 use driftd::record::{
-    Absence, Decoded, DecodedBatch, Dictionary, EventTime, JsonDecoder, ModelSchema, RawMessage, RecordLayout,
+    Absence, Decoded, DecodedBatch, Dictionary, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage,
+    RecordLayout,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
@@ -143,7 +144,7 @@ pub fn texts(rows: &RecordBatch, column: &str) -> Vec<Option<String>> {
 /// Records of JSON text.
 pub fn records(schema: &ModelSchema, lines: impl Iterator<Item = String>) -> DecodedBatch {
     let mut decoder = JsonDecoder::new(schema, RecordLayout::default());
-    for (offset, text) in (0i64..).zip(lines) {
+    for (offset, text) in (0i64..).map(Offset::new).zip(lines) {
         let message = RawMessage {
             payload: Some(text.as_bytes()),
             offset,
@@ -164,7 +165,7 @@ fn decoded(rows: &RecordBatch, column: &str, continuous: bool) -> DecodedBatch {
     DecodedBatch {
         absences: vec![absences.collect()],
         times: vec![EventTime::default(); array.len()],
-        offsets: vec![0; array.len()],
+        offsets: vec![Offset::default(); array.len()],
         versions,
         segments: vec![],
         wrong: vec![None],

@@ -11,17 +11,18 @@ fn partition(number: i32) -> Partition {
 }
 
 fn at(offset: i64) -> StoredPosition {
-    StoredPosition { offset, anchor: None, resets: 0 }
+    StoredPosition { offset: Offset::new(offset), anchor: None, resets: 0 }
 }
 
 fn messages(generation: u64, from: i64, to: i64) -> Received {
-    let anchor = Some(Anchor { offset: to - 1, hash: to });
-    Received { generation, first: Some(from), next: Some(to), anchor }
+    let anchor = Some(Anchor { offset: Offset::new(to - 1), hash: to });
+    Received { generation, first: Some(Offset::new(from)), next: Some(Offset::new(to)), anchor }
 }
 
 fn moves(ledger: &Ledger) -> Vec<(i64, i64)> {
     let due = ledger.checkpoint(|_, _| false);
-    due.map(|due| due.moves.iter().map(|position| (position.base, position.next)).collect()).unwrap_or_default()
+    let numbers = |position: &PositionMove| (position.base.number(), position.next.number());
+    due.map(|due| due.moves.iter().map(numbers).collect()).unwrap_or_default()
 }
 
 /// A ledger that reads partition 0 from offset 10.
@@ -38,17 +39,17 @@ fn a_checkpoint_moves_each_base_to_what_was_counted() {
     assert!(ledger.is_stored());
     assert_eq!(ledger.received(&partition(0), messages(1, 10, 14)), Handling::Count);
     assert!(!ledger.is_stored());
-    let due = ledger.checkpoint(|_, next| next == 14).unwrap();
+    let due = ledger.checkpoint(|_, next| next == Offset::new(14)).unwrap();
     assert!(
         due.moves[0].caught_up && due.anchors.is_empty(),
         "nothing was counted before: there is no anchor yet"
     );
     // Messages go on while it is stored.
     assert_eq!(ledger.received(&partition(0), messages(1, 14, 15)), Handling::Count);
-    assert_eq!(ledger.stored(due.moves), [(partition(0), 14)]);
+    assert_eq!(ledger.stored(due.moves), [(partition(0), Offset::new(14))]);
     assert_eq!(moves(&ledger), [(14, 15)]);
     let due = ledger.checkpoint(|_, _| false).unwrap();
-    assert_eq!(due.anchors, [(partition(0), Anchor { offset: 13, hash: 14 })]);
+    assert_eq!(due.anchors, [(partition(0), Anchor { offset: Offset::new(13), hash: 14 })]);
     assert_eq!(ledger.stored(due.moves).len(), 1);
     assert_eq!(ledger.stored(ledger.checkpoint(|_, _| false).unwrap().moves), [], "nothing moved");
 }
@@ -74,18 +75,18 @@ fn what_was_revoked_or_is_read_already_is_not_started() {
     ledger.revoked(&[partition(1)]);
     let found = || [(partition(1), at(0)), (partition(0), at(7))];
     let started = ledger.found(1, found()).unwrap();
-    assert_eq!(started.beginnings, [Beginning { partition: partition(0), offset: 7, anchor: None }]);
+    assert_eq!(started.beginnings, [Beginning { partition: partition(0), offset: Offset::new(7), anchor: None }]);
     assert_eq!(ledger.found(1, found()).unwrap().beginnings, [], "looked up twice");
 }
 
 #[test]
 fn what_no_consumer_is_handed_is_moved_over() {
     let mut ledger = reading();
-    ledger.at_end(&partition(0), 1, 12);
-    ledger.at_end(&partition(0), 1, 11);
+    ledger.at_end(&partition(0), 1, Offset::new(12));
+    ledger.at_end(&partition(0), 1, Offset::new(11));
     assert_eq!(moves(&ledger), [(10, 12)]);
     ledger.void();
-    ledger.at_end(&partition(0), 1, 20);
+    ledger.at_end(&partition(0), 1, Offset::new(20));
     ledger.found(2, [(partition(0), at(12))]).unwrap();
     assert_eq!(moves(&ledger), [(12, 12)]);
 }
@@ -110,8 +111,8 @@ fn a_stopped_partition_is_tried_again_and_goes_on_when_its_position_moves() {
 #[test]
 fn a_gap_moves_base_and_next() {
     let mut ledger = reading();
-    ledger.crossed_gap(&partition(0), 30);
-    assert_eq!((ledger.base(&partition(0)), moves(&ledger)), (Some(30), vec![(30, 30)]));
+    ledger.crossed_gap(&partition(0), Offset::new(30));
+    assert_eq!((ledger.base(&partition(0)), moves(&ledger)), (Some(Offset::new(30)), vec![(30, 30)]));
     assert_eq!(ledger.base(&partition(1)), None);
 }
 
@@ -137,13 +138,14 @@ struct Database {
 impl Database {
     /// Whether a checkpoint is stored, as `Store::checkpoint` does it.
     fn store(&mut self, transaction: &Transaction) -> bool {
-        let holds =
-            |position: &PositionMove| self.positions[&position.partition] == (position.base, position.resets);
+        let holds = |position: &PositionMove| {
+            self.positions[&position.partition] == (position.base.number(), position.resets)
+        };
         if !transaction.moves.iter().all(holds) {
             return false;
         }
         for position in &transaction.moves {
-            self.positions.insert(position.partition.clone(), (position.next, position.resets));
+            self.positions.insert(position.partition.clone(), (position.next.number(), position.resets));
         }
         for offset in &transaction.counted {
             *self.counted.entry(offset.clone()).or_insert(0) += 1;
@@ -323,7 +325,7 @@ impl World {
             return self.void(daemon);
         }
         let reader = &mut self.daemons[daemon];
-        let Some(base) = reader.ledger.base(partition) else { return };
+        let Some(base) = reader.ledger.base(partition).map(Offset::number) else { return };
         let generation = reader.ledger.generation();
         if low <= base {
             reader.client.insert(partition.clone(), (generation, base));
@@ -336,7 +338,7 @@ impl World {
         self.database.skip(partition, low);
         self.database.positions.insert(partition.clone(), (low, resets));
         let reader = &mut self.daemons[daemon];
-        reader.ledger.crossed_gap(partition, low);
+        reader.ledger.crossed_gap(partition, Offset::new(low));
         reader.client.insert(partition.clone(), (generation, low));
     }
 
@@ -345,7 +347,7 @@ impl World {
         if let Some(look_up) = self.daemons[daemon].look_ups.iter_mut().find(|look_up| look_up.found.is_none()) {
             let position = |partition: &Partition| {
                 let (offset, resets) = database.positions[partition];
-                (partition.clone(), StoredPosition { offset, anchor: None, resets })
+                (partition.clone(), StoredPosition { offset: Offset::new(offset), anchor: None, resets })
             };
             look_up.found = Some(look_up.partitions.iter().map(position).collect());
         }
@@ -358,7 +360,7 @@ impl World {
         for beginning in
             daemon.ledger.found(generation, found.unwrap()).into_iter().flat_map(|start| start.beginnings)
         {
-            daemon.client.insert(beginning.partition, (generation, beginning.offset));
+            daemon.client.insert(beginning.partition, (generation, beginning.offset.number()));
         }
     }
 
