@@ -175,7 +175,7 @@ impl Backend for StoreBackend {
             }
         };
         Ok(MonitorDetail {
-            watermark: watermark.map(|(watermark, _)| watermark.to_string()),
+            watermark: watermark.map(|(watermark, _)| watermark.into()),
             columns: columns.collect(),
             series: self.store.series(name, SERIES).await?,
             window_seconds: running.map(|running| running.monitor.counting.length.micros() / 1_000_000),

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::state::Shared;
 use crate::http::{Callback, CallbackOutcome};
 use crate::notify::{unix_seconds, verify};
-use crate::record::{TimeFormat, TimeUnit};
 use crate::retrain::{RequestState, Step};
 use crate::store::{Moved, NewBaseline, Store, StoreError};
 use crate::view::RequestDetail;
@@ -149,11 +148,7 @@ async fn propose(store: &Store, shared: &Shared, id: Uuid) -> Result<(), StoreEr
         monitor: &request.monitor,
         version: None,
         // A version that is new since the request is the new model; without versions, time has to tell.
-        since: if request.version.is_empty() {
-            None
-        } else {
-            TimeFormat { unit: TimeUnit::Seconds }.text(&request.window_end)
-        },
+        since: (!request.version.is_empty()).then_some(*request.window_end),
         windows: policy.promote_windows,
         activate: policy.promote,
         reason: &format!("retraining request {id} succeeded"),

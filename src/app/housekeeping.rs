@@ -88,9 +88,7 @@ async fn gauges(
             unknown_segments: stored.map_or(0, |monitor| monitor.segments_without_baseline.len() as u64),
             firing: status.alerts.iter().filter(firing).count() as u64,
             watermark_lag: lag,
-            window_end: end
-                .and_then(|window| window.end.parse().ok())
-                .map(|end| seconds(end, EventTime::default())),
+            window_end: end.map(|window| seconds(*window.end, EventTime::default())),
             scores: store.last_scores(name).await?,
             judged: judged.iter().find(|(monitor, ..)| monitor == name).map(|(_, real, wrong)| (*real, *wrong)),
         };
@@ -117,7 +115,7 @@ fn read_here(
     let read = stored.iter().filter_map(|position| {
         let partition = Partition { topic: position.topic.as_str().into(), partition: position.partition };
         let (end, next) = (commands.log_end(&partition)?, Offset::new(position.next_offset?));
-        let newest = position.newest.as_deref().and_then(|newest| newest.parse().ok());
+        let newest = position.newest.map(|newest| *newest);
         let gauges = PartitionGauges {
             topic: position.topic.clone(),
             partition: position.partition,

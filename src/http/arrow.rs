@@ -15,8 +15,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::record::EventTime;
-use crate::view::{DistributionRow, FindingRow, Page, WindowRow};
+use crate::view::{DistributionRow, FindingRow, Page, Timestamp, WindowRow};
 
 /// The media type of Arrow IPC streams.
 pub(super) const ARROW: &str = "application/vnd.apache.arrow.stream";
@@ -110,8 +109,8 @@ fn counts<T>(rows: &[T], of: impl Fn(&T) -> Option<u64>) -> ArrayRef {
     Arc::new(rows.iter().map(of).collect::<UInt64Array>())
 }
 
-fn times<T>(rows: &[T], of: impl Fn(&T) -> &str) -> ArrayRef {
-    let micros = rows.iter().map(|row| of(row).parse::<EventTime>().ok().map(EventTime::micros));
+fn times<T>(rows: &[T], of: impl Fn(&T) -> Timestamp) -> ArrayRef {
+    let micros = rows.iter().map(|row| Some(of(row).micros()));
     Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 
@@ -121,8 +120,8 @@ impl Table for WindowRow {
             ("id", Arc::new(rows.iter().map(|row| Some(row.id)).collect::<Int64Array>())),
             ("version", texts(rows, |row| Some(&row.version))),
             ("segment", texts(rows, |row| Some(&row.segment))),
-            ("start", times(rows, |row| &row.start)),
-            ("end", times(rows, |row| &row.end)),
+            ("start", times(rows, |row| row.start)),
+            ("end", times(rows, |row| row.end)),
             ("status", texts(rows, |row| Some(&row.status))),
             ("rows", counts(rows, |row| Some(row.rows))),
             ("late", counts(rows, |row| Some(row.late))),
@@ -141,8 +140,8 @@ impl Table for FindingRow {
             ("window", Arc::new(rows.iter().map(|row| Some(row.window)).collect::<Int64Array>())),
             ("version", texts(rows, |row| Some(&row.version))),
             ("segment", texts(rows, |row| Some(&row.segment))),
-            ("start", times(rows, |row| &row.start)),
-            ("end", times(rows, |row| &row.end)),
+            ("start", times(rows, |row| row.start)),
+            ("end", times(rows, |row| row.end)),
             ("column", texts(rows, |row| Some(&row.column))),
             ("measure", texts(rows, |row| Some(&row.measure))),
             ("statistic", numbers(rows, |row| row.statistic)),

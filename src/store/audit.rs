@@ -52,7 +52,7 @@ impl Store {
             .map(|row| {
                 Ok(AuditEntry {
                     id: row.try_get("id")?,
-                    at: event_time(row.try_get("at")?).to_string(),
+                    at: event_time(row.try_get("at")?).into(),
                     actor: row.try_get("actor")?,
                     action: row.try_get("action")?,
                     subject: row.try_get("subject")?,

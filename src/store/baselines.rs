@@ -343,6 +343,6 @@ fn summary(row: &PgRow) -> Result<BaselineSummary, sqlx::Error> {
         origin: row.try_get("origin")?,
         rows: count(row.try_get("rows")?),
         active: row.try_get("active")?,
-        created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?).to_string(),
+        created_at: event_time(row.try_get::<DateTime<Utc>, _>("created_at")?).into(),
     })
 }

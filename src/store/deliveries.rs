@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, event_time, failed};
-use crate::view::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, Page};
+use crate::view::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, Page, Timestamp};
 
 macro_rules! select_deliveries {
     ($rest:literal) => {
@@ -24,8 +24,8 @@ macro_rules! select_deliveries {
 
 fn delivery_row(row: &PgRow) -> Result<DeliveryRow, sqlx::Error> {
     let status: String = row.try_get("status")?;
-    let time = |name: &str| -> Result<Option<String>, sqlx::Error> {
-        Ok(row.try_get::<Option<DateTime<Utc>>, _>(name)?.map(|at| event_time(at).to_string()))
+    let time = |name: &str| -> Result<Option<Timestamp>, sqlx::Error> {
+        Ok(row.try_get::<Option<DateTime<Utc>>, _>(name)?.map(|at| event_time(at).into()))
     };
     let body: Value = row.try_get("body")?;
     let text = |path: &str| body.pointer(path).and_then(Value::as_str);
@@ -98,7 +98,7 @@ impl Store {
                     attempt: row.try_get("attempt")?,
                     outcome: row.try_get("outcome")?,
                     detail: row.try_get("detail")?,
-                    at: event_time(row.try_get("finished_at")?).to_string(),
+                    at: event_time(row.try_get("finished_at")?).into(),
                 })
             })
             .collect::<Result<_, sqlx::Error>>()

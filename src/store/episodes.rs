@@ -45,8 +45,8 @@ impl Store {
                     column: row.try_get("column_name")?,
                     state: row.try_get("state")?,
                     severity: row.try_get("severity")?,
-                    since: event_time(row.try_get("since")?).to_string(),
-                    until: until.map(|until| event_time(until).to_string()),
+                    since: event_time(row.try_get("since")?).into(),
+                    until: until.map(|until| event_time(until).into()),
                 })
             })
             .collect::<Result<_, sqlx::Error>>()

@@ -84,7 +84,7 @@ pub(super) async fn segments_without_baseline(
         .map(|row| {
             Ok(SegmentWithoutBaseline {
                 segment: row.try_get("segment")?,
-                since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).to_string(),
+                since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).into(),
                 last_rows: count(row.try_get::<Option<i64>, _>("rows")?.unwrap_or(0)),
             })
         })

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use super::session::Session;
 use super::{StoreError, bigint, count, event_time, failed};
 use crate::record::{EventTime, Offset};
-use crate::view::{FilterSeen, NotCounted, Reading, UnreadableColumn};
+use crate::view::{FilterSeen, NotCounted, Reading, Timestamp, UnreadableColumn};
 use crate::window::{ColumnReading, Example, LATE, MonitorDelta, is_unreadable};
 
 /// Examples of one reason that are kept.
@@ -175,7 +175,7 @@ pub(super) async fn reading(connection: &mut Session, monitor: &str) -> Result<R
             partition: row.try_get("partition")?,
             offset: row.try_get("position")?,
             why: row.try_get("why")?,
-            at: event_time(row.try_get::<DateTime<Utc>, _>("seen_at")?).to_string(),
+            at: event_time(row.try_get::<DateTime<Utc>, _>("seen_at")?).into(),
         });
     }
     let values: Vec<(String, String)> = sqlx::query_as(
@@ -198,7 +198,7 @@ pub(super) async fn reading(connection: &mut Session, monitor: &str) -> Result<R
         not_counted,
         filters: filters.into_iter().map(|(path, values)| FilterSeen { path, values }).collect(),
         unreadable: unreadable(connection, monitor).await?,
-        implausible_time: newest.filter(|newest| !newest.is_plausible()).map(|newest| newest.to_string()),
+        implausible_time: newest.filter(|newest| !newest.is_plausible()).map(Timestamp::from),
     })
 }
 

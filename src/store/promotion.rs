@@ -115,7 +115,7 @@ impl Store {
             let version =
                 wanted.version.as_deref().map_or(String::new(), |version| format!(" of version {version}"));
             let left_out = if excluded.is_empty() { "" } else { ", without incidents" };
-            let time = |at: &DateTime<Utc>| event_time(*at).to_string();
+            let time = |at: &DateTime<Utc>| event_time(*at);
             match starts.len() {
                 1 => format!("the window{version} from {}", time(first)),
                 number => format!("{number} windows{version} from {} to {}{left_out}", time(first), time(last)),
@@ -130,11 +130,7 @@ impl Store {
         let mut incidents = Vec::new();
         for series in self.series(monitor, 1_000).await? {
             for episode in self.episodes(monitor, &series.version, &series.segment).await? {
-                let time = |text: &str| text.parse::<EventTime>().ok();
-                let until = episode.until.as_deref().and_then(time).unwrap_or(EventTime::MAX);
-                if let Some(since) = time(&episode.since) {
-                    incidents.push((since, until));
-                }
+                incidents.push((*episode.since, episode.until.map_or(EventTime::MAX, |until| *until)));
             }
         }
         Ok(incidents)

@@ -45,15 +45,15 @@ fn request_row(row: &sqlx::postgres::PgRow) -> Result<RequestRow, sqlx::Error> {
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
         alert_id: row.try_get("alert_id")?,
-        window_end: event_time(row.try_get("window_end")?).to_string(),
+        window_end: event_time(row.try_get("window_end")?).into(),
         state: RequestState::from_name(&state)
             .ok_or_else(|| sqlx::Error::Decode(format!("unknown state `{state}`").into()))?,
         dry_run: row.try_get("dry_run")?,
         receivers: row.try_get("receivers")?,
         external_id: row.try_get("external_id")?,
-        created_at: event_time(row.try_get("created_at")?).to_string(),
-        updated_at: event_time(row.try_get("updated_at")?).to_string(),
-        expires_at: expires.map(|at| event_time(at).to_string()),
+        created_at: event_time(row.try_get("created_at")?).into(),
+        updated_at: event_time(row.try_get("updated_at")?).into(),
+        expires_at: expires.map(|at| event_time(at).into()),
         body: row.try_get("body")?,
     })
 }
@@ -102,7 +102,7 @@ impl Store {
             .iter()
             .map(|row| {
                 Ok(RequestChange {
-                    at: event_time(row.try_get("created_at")?).to_string(),
+                    at: event_time(row.try_get("created_at")?).into(),
                     state: row.try_get("state")?,
                     actor: row.try_get("actor")?,
                     detail: row.try_get("detail")?,

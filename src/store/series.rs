@@ -46,8 +46,8 @@ impl Store {
                     version: row.try_get("model_version")?,
                     segment: row.try_get("segment")?,
                     windows: count(row.try_get("windows")?),
-                    first_start: event_time(row.try_get("first_start")?).to_string(),
-                    last_start: event_time(row.try_get("starts_at")?).to_string(),
+                    first_start: event_time(row.try_get("first_start")?).into(),
+                    last_start: event_time(row.try_get("starts_at")?).into(),
                     last_verdict: verdict(row)?,
                     last_rows: count(row.try_get("rows")?),
                 })

@@ -147,8 +147,8 @@ fn silence_row(row: &PgRow) -> Result<SilenceRow, sqlx::Error> {
     Ok(SilenceRow {
         id: row.try_get("id")?,
         matchers: row.try_get("matchers")?,
-        starts_at: event_time(row.try_get("starts_at")?).to_string(),
-        ends_at: event_time(row.try_get("ends_at")?).to_string(),
+        starts_at: event_time(row.try_get("starts_at")?).into(),
+        ends_at: event_time(row.try_get("ends_at")?).into(),
         active: row.try_get("active")?,
         author: row.try_get("author")?,
         comment: row.try_get("comment")?,

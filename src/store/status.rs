@@ -7,7 +7,8 @@ use super::learning::segments_without_baseline;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::view::{
-    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, WindowStatus,
+    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, Timestamp,
+    WindowStatus,
 };
 
 impl Store {
@@ -178,9 +179,9 @@ impl Store {
             .map(|row| {
                 let (next, end): (Option<i64>, Option<i64>) =
                     (row.try_get("next_offset")?, row.try_get("log_end")?);
-                let time = |name| -> Result<Option<String>, sqlx::Error> {
+                let time = |name| -> Result<Option<Timestamp>, sqlx::Error> {
                     let time: Option<DateTime<Utc>> = row.try_get(name)?;
-                    Ok(time.map(|time| event_time(time).to_string()))
+                    Ok(time.map(|time| event_time(time).into()))
                 };
                 Ok(PartitionStatus {
                     topic: row.try_get("topic")?,
@@ -188,7 +189,7 @@ impl Store {
                     next_offset: next,
                     log_end: end,
                     lag: end.zip(next).map(|(end, next)| count(end.saturating_sub(next))),
-                    progressed_at: event_time(row.try_get("progressed_at")?).to_string(),
+                    progressed_at: event_time(row.try_get("progressed_at")?).into(),
                     newest: time("newest")?,
                     owner: row.try_get("owner")?,
                     caught_up: row.try_get("caught_up")?,
@@ -221,7 +222,7 @@ impl Store {
                     rule: row.try_get("rule")?,
                     state: row.try_get("state")?,
                     severity: row.try_get("severity")?,
-                    since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).to_string(),
+                    since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).into(),
                     silenced: row.try_get("silenced")?,
                 })
             })
@@ -255,8 +256,8 @@ impl Store {
 fn window_status(row: &sqlx::postgres::PgRow) -> Result<WindowStatus, sqlx::Error> {
     Ok(WindowStatus {
         version: row.try_get("model_version")?,
-        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).to_string(),
-        end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).to_string(),
+        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).into(),
+        end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).into(),
         rows: count(row.try_get("rows")?),
         verdict: verdict(row)?,
         complete: row.try_get("complete")?,

@@ -1,5 +1,6 @@
 //! Alerts with their history and messages.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,7 +50,7 @@ pub struct AlertRow {
     /// What people found out about it.
     pub judged: Option<Judged>,
     /// When it last changed, RFC 3339.
-    pub updated_at: String,
+    pub updated_at: Timestamp,
     /// Who is not told of it now, and why: `owner: silenced by 1a2b3c4d`.
     #[serde(default)]
     pub not_told: Vec<String>,
@@ -100,7 +101,7 @@ impl AlertRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HistoryEntry {
     /// When, RFC 3339.
-    pub at: String,
+    pub at: Timestamp,
     /// What happened.
     pub kind: String,
     /// Why.
@@ -135,7 +136,7 @@ pub struct DeliveryEntry {
     /// In words.
     pub detail: Option<String>,
     /// When it was decided, RFC 3339.
-    pub at: String,
+    pub at: Timestamp,
 }
 
 /// An alert with everything about it.
@@ -166,7 +167,7 @@ pub struct Episode {
     /// warn or critical.
     pub severity: String,
     /// Start of the first drifting window, RFC 3339.
-    pub since: String,
+    pub since: Timestamp,
     /// Start of the window that ended it, RFC 3339; none while it is not over.
-    pub until: Option<String>,
+    pub until: Option<Timestamp>,
 }

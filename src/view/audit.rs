@@ -1,5 +1,6 @@
 //! Who changed what.
 
+use super::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ pub struct AuditEntry {
     /// Counts up.
     pub id: i64,
     /// When, RFC 3339.
-    pub at: String,
+    pub at: Timestamp,
     /// Who.
     pub actor: String,
     /// What was done, such as `baseline.activate`.

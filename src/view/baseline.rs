@@ -1,5 +1,6 @@
 //! Baselines, and how two of them differ.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ pub struct BaselineSummary {
     /// Whether new windows are compared with it.
     pub active: bool,
     /// When it was stored, RFC 3339.
-    pub created_at: String,
+    pub created_at: Timestamp,
 }
 
 /// A baseline with what is in it.

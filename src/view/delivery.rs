@@ -1,5 +1,6 @@
 //! Messages and how their delivery goes.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,11 +30,11 @@ pub struct DeliveryRow {
     /// How often it was tried.
     pub attempts: i32,
     /// When it is tried next, RFC 3339; for pending ones.
-    pub next_attempt_at: Option<String>,
+    pub next_attempt_at: Option<Timestamp>,
     /// When it was decided, RFC 3339.
-    pub created_at: String,
+    pub created_at: Timestamp,
     /// When it was sent or given up, RFC 3339.
-    pub finished_at: Option<String>,
+    pub finished_at: Option<Timestamp>,
     /// How the last attempt ended.
     pub outcome: Option<String>,
     /// What the message is about, in a sentence.
@@ -50,7 +51,7 @@ pub struct Attempt {
     /// In words, without secrets.
     pub detail: String,
     /// When, RFC 3339.
-    pub at: String,
+    pub at: Timestamp,
 }
 
 /// A message with everything about its delivery.

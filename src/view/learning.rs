@@ -1,5 +1,6 @@
 //! What is not compared yet: a baseline that is still being learnt, and segments that it does not have.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::record::number_of;
@@ -57,7 +58,7 @@ pub struct SegmentWithoutBaseline {
     /// `column=value`.
     pub segment: String,
     /// Start of its first window that could not be judged for that reason, RFC 3339.
-    pub since: String,
+    pub since: Timestamp,
     /// Records in its last one.
     pub last_rows: u64,
 }

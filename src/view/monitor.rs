@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentWithoutBaseline, WindowStatus};
+use super::{
+    BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentWithoutBaseline, Timestamp, WindowStatus,
+};
 use crate::alert::OperationalRule;
 use crate::judge::Verdict;
 
@@ -171,9 +173,9 @@ pub struct SeriesInfo {
     /// Closed windows.
     pub windows: u64,
     /// Start of the first one, RFC 3339.
-    pub first_start: String,
+    pub first_start: Timestamp,
     /// Start of the last one, RFC 3339.
-    pub last_start: String,
+    pub last_start: Timestamp,
     /// The verdict on it.
     pub last_verdict: Verdict,
     /// Records in it.
@@ -190,7 +192,7 @@ pub struct MonitorDetail {
     /// Its series, the one with the newest window first.
     pub series: Vec<SeriesInfo>,
     /// All records up to this time are counted, RFC 3339; none before every partition has counted something.
-    pub watermark: Option<String>,
+    pub watermark: Option<Timestamp>,
     /// Length of a window in seconds; none when it is not configured here.
     pub window_seconds: Option<i64>,
 }
@@ -202,8 +204,8 @@ mod tests {
     fn window(verdict: Verdict) -> WindowStatus {
         WindowStatus {
             version: String::new(),
-            start: String::new(),
-            end: String::new(),
+            start: Timestamp::default(),
+            end: Timestamp::default(),
             rows: 1,
             verdict,
             complete: true,
@@ -220,7 +222,7 @@ mod tests {
             rule: text(rule),
             state: text(state),
             severity: text(severity),
-            since: text(""),
+            since: Timestamp::default(),
             silenced: false,
         }
     }

@@ -1,5 +1,6 @@
 //! How a monitor reads its topics: what was not counted and why, what its filters see, which columns it cannot read.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{number_of, plural};
@@ -14,7 +15,7 @@ pub struct Reading {
     /// Columns without a valid value, or hardly with one, in the records counted lately.
     pub unreadable: Vec<UnreadableColumn>,
     /// The newest event time of all, RFC 3339, when it lies outside the years 1990 to 2100: the unit is probably another.
-    pub implausible_time: Option<String>,
+    pub implausible_time: Option<Timestamp>,
 }
 
 /// A message that was not counted.
@@ -31,7 +32,7 @@ pub struct NotCounted {
     /// Why, in words: field, value and what is allowed.
     pub why: String,
     /// When it was read, RFC 3339.
-    pub at: String,
+    pub at: Timestamp,
 }
 
 /// What filtered records have in a field of `where`.

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::WindowRow;
+use super::{Timestamp, WindowRow};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::why::{Contribution, contributions};
 use crate::measure::{Pair, Span};
@@ -22,7 +22,7 @@ pub struct SampledRecord {
     /// Its offset.
     pub offset: i64,
     /// Its event time, RFC 3339.
-    pub time: String,
+    pub time: Timestamp,
     /// What its value of the column belongs to, when records behind a finding are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds: Option<String>,
@@ -158,7 +158,7 @@ fn record(rows: &RecordBatch, row: usize, topic: Option<&str>, holds: Option<&st
         topic: topic.map(str::to_owned),
         partition,
         offset: integer(2),
-        time: EventTime::from_micros(integer(3)).map_or(String::new(), |time| time.to_string()),
+        time: EventTime::from_micros(integer(3)).unwrap_or_default().into(),
         holds: holds.map(str::to_owned),
         values: fields.map(|(field, values)| (field.name().clone(), value_of(values, row))).collect(),
     }
@@ -201,8 +201,8 @@ mod tests {
             id: 1,
             version: String::new(),
             segment: "*".to_owned(),
-            start: String::new(),
-            end: String::new(),
+            start: Timestamp::default(),
+            end: Timestamp::default(),
             status: "closed".to_owned(),
             rows: 300,
             late: 0,

@@ -1,5 +1,6 @@
 //! Retraining requests.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,7 +21,7 @@ pub struct RequestRow {
     /// The alert behind it.
     pub alert_id: Uuid,
     /// End of the window behind it, RFC 3339.
-    pub window_end: String,
+    pub window_end: Timestamp,
     /// Where it stands.
     pub state: RequestState,
     /// Whether it is only shown what would have been asked.
@@ -30,11 +31,11 @@ pub struct RequestRow {
     /// What the training system calls it.
     pub external_id: Option<String>,
     /// When it was decided, RFC 3339.
-    pub created_at: String,
+    pub created_at: Timestamp,
     /// When it last moved, RFC 3339.
-    pub updated_at: String,
+    pub updated_at: Timestamp,
     /// Until when an answer is waited for, RFC 3339.
-    pub expires_at: Option<String>,
+    pub expires_at: Option<Timestamp>,
     /// The event: what was asked.
     #[schema(value_type = Object)]
     pub body: Value,
@@ -44,7 +45,7 @@ pub struct RequestRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestChange {
     /// When, RFC 3339.
-    pub at: String,
+    pub at: Timestamp,
     /// Where it stood then.
     pub state: String,
     /// Who moved it.

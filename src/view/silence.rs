@@ -1,5 +1,6 @@
 //! Silences.
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,9 +12,9 @@ pub struct SilenceRow {
     /// All must match.
     pub matchers: Vec<String>,
     /// When it begins, RFC 3339.
-    pub starts_at: String,
+    pub starts_at: Timestamp,
     /// When it ends, RFC 3339.
-    pub ends_at: String,
+    pub ends_at: Timestamp,
     /// Whether it is in force.
     pub active: bool,
     /// Who made it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Learning, Reading, SegmentWithoutBaseline};
+use super::{Learning, Reading, SegmentWithoutBaseline, Timestamp};
 use crate::judge::Verdict;
 
 /// A summary of everything stored.
@@ -107,9 +107,9 @@ pub struct WindowStatus {
     /// The model version.
     pub version: String,
     /// Its start, RFC 3339.
-    pub start: String,
+    pub start: Timestamp,
     /// Its end, RFC 3339.
-    pub end: String,
+    pub end: Timestamp,
     /// Records.
     pub rows: u64,
     /// What was decided.
@@ -137,11 +137,11 @@ pub struct PartitionStatus {
     pub caught_up: bool,
     /// When its reader last checked, RFC 3339; none before the first time.
     #[serde(default)]
-    pub checked_at: Option<String>,
+    pub checked_at: Option<Timestamp>,
     /// When its position last moved, RFC 3339: the last checkpoint that had something of it.
-    pub progressed_at: String,
+    pub progressed_at: Timestamp,
     /// The newest event time counted in it, RFC 3339.
-    pub newest: Option<String>,
+    pub newest: Option<Timestamp>,
     /// Messages behind that, which a transaction that is still open keeps from being read.
     pub held_back: u64,
     /// Offsets that were never read: retention took them, or somebody moved the position past them.
@@ -169,7 +169,7 @@ pub struct OpenAlert {
     /// How bad it is.
     pub severity: String,
     /// Start of its first drifting window, RFC 3339.
-    pub since: String,
+    pub since: Timestamp,
     /// Whether a silence keeps it from being told to somebody.
     #[serde(default)]
     pub silenced: bool,

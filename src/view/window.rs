@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ColumnSummary;
+use super::{ColumnSummary, Timestamp};
 use crate::judge::Verdict;
 use crate::window::Partition;
 
@@ -33,9 +33,9 @@ pub struct WindowRow {
     /// `*` or `column=value`.
     pub segment: String,
     /// Its start, RFC 3339.
-    pub start: String,
+    pub start: Timestamp,
     /// Its end (exclusive), RFC 3339.
-    pub end: String,
+    pub end: Timestamp,
     /// open or closed.
     pub status: String,
     /// Records counted so far.
@@ -88,9 +88,9 @@ pub struct FindingRow {
     /// The segment.
     pub segment: String,
     /// Start of the window, RFC 3339.
-    pub start: String,
+    pub start: Timestamp,
     /// End of the window, RFC 3339.
-    pub end: String,
+    pub end: Timestamp,
     /// The column.
     pub column: String,
     /// The measure.

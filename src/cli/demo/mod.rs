@@ -247,7 +247,7 @@ fn line(window: &ClosedWindow) -> String {
         .collect();
     format!(
         "{:<22} {:>8}  {:<15}  {}",
-        window.window.start.get(..10).unwrap_or_default(),
+        window.window.start.to_string().get(..10).unwrap_or_default(),
         window.window.rows,
         window.window.verdict.as_str(),
         columns.join(", ")

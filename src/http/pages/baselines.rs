@@ -96,17 +96,21 @@ fn compare(at: &str, baselines: &[BaselineSummary]) -> Markup {
 }
 
 fn make(at: &str, detail: &MonitorDetail) -> Markup {
-    let last = detail.series.first().map(|series| series.last_start.clone()).unwrap_or_default();
-    let first = detail.series.iter().map(|series| series.first_start.as_str()).min().unwrap_or_default();
+    let first = detail.series.iter().map(|series| series.first_start).min();
+    let last = detail.series.iter().map(|series| series.last_start).max();
     html! {
         h2 { "Build a baseline from closed windows" }
         div.forms {
             form method="post" action=(at) {
                 fieldset {
                     legend { "Windows" }
-                    p.soft { "Closed windows from " (short_time(first)) " to " (short_time(&last)) " can be taken; their counts are added up." }
+                    @if let Some((first, last)) = first.zip(last) {
+                        p.soft { "Closed windows from " (short_time(first)) " to " (short_time(last)) " can be taken; their counts are added up." }
+                    } @else {
+                        p.soft { "No window is closed yet: there is nothing to take." }
+                    }
                     label for="from" { "Those that start at or after" }
-                    input type="text" id="from" name="from" required value=(first) placeholder="2026-01-31T00:00:00Z";
+                    input type="text" id="from" name="from" required value=[first] placeholder="2026-01-31T00:00:00Z";
                     label for="to" { "and before" }
                     input type="text" id="to" name="to" required placeholder="2026-02-28T00:00:00Z";
                     label for="version" { "Model version (empty for all)" }

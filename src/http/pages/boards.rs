@@ -5,8 +5,7 @@ use maud::{Markup, html};
 use super::words::{column_at, short_time, verdict};
 use crate::chart::{Cell, condensed, strip};
 use crate::judge::Verdict;
-use crate::record::EventTime;
-use crate::view::{ColumnScore, ScoreBoard, ScoredWindow};
+use crate::view::{ColumnScore, ScoreBoard, ScoredWindow, Timestamp};
 
 /// Cells of a line of a heat map at most.
 pub(super) const CELLS: usize = 96;
@@ -65,12 +64,8 @@ fn loudness(score: ColumnScore) -> (u8, f32) {
 
 /// The columns of a board, those first that moved most in any window since a time, or in any of the board: what moved a
 /// minute ago and has calmed down is still what an alert is about.
-pub(super) fn ranked<'a>(board: &'a ScoreBoard, since: Option<&str>) -> Vec<Ranked<'a>> {
-    let since = since.and_then(|since| since.parse::<EventTime>().ok());
-    let counts = |window: &&ScoredWindow| match (since, window.window.start.parse::<EventTime>()) {
-        (Some(since), Ok(start)) => start >= since,
-        _ => true,
-    };
+pub(super) fn ranked<'a>(board: &'a ScoreBoard, since: Option<Timestamp>) -> Vec<Ranked<'a>> {
+    let counts = |window: &&ScoredWindow| since.is_none_or(|since| window.window.start >= since);
     let counted: Vec<&ScoredWindow> = board.windows.iter().filter(counts).collect();
     let louder = |left: ColumnScore, right: ColumnScore| {
         let (left, right) = (loudness(left), loudness(right));
@@ -127,7 +122,7 @@ fn starts(board: &ScoreBoard) -> String {
 pub(super) fn heat_map(
     board: &ScoreBoard,
     (monitor, version, segment): (&str, &str, &str),
-    since: Option<&str>,
+    since: Option<Timestamp>,
     most: usize,
 ) -> Markup {
     let columns = ranked(board, since);

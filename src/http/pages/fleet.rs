@@ -154,7 +154,7 @@ fn rows(monitors: &[MonitorView], boards: &HashMap<String, ScoreBoard>) -> Marku
                     td data-sort=(urgency(monitor.state)) { (state(monitor.state)) }
                     td { (alerts(monitor)) }
                     td { (sparkline(monitor, boards.get(&monitor.name))) }
-                    td data-sort=(monitor.last_window.as_ref().map_or("", |window| &window.end)) {
+                    td data-sort=(monitor.last_window.as_ref().map_or(String::new(), |window| window.end.to_string())) {
                         @if let Some(window) = &monitor.last_window { (time(&window.start)) } @else { "none" }
                     }
                     td.number { @if let Some(window) = &monitor.last_window { (grouped(window.rows)) } @else { "–" } }

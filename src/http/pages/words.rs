@@ -1,5 +1,7 @@
 //! Words, numbers and links of pages.
 
+use std::fmt::Display;
+
 use maud::{Markup, html};
 
 use crate::alert::column_page;
@@ -12,13 +14,14 @@ pub(in crate::http) use crate::alert::encoded;
 pub(super) use crate::record::number_of;
 
 /// A time as people read it, exact to the second; machines get all of it.
-pub(super) fn time(text: &str) -> Markup {
-    html! { time datetime=(text) { (short_time(text)) } }
+pub(super) fn time(at: impl Display) -> Markup {
+    html! { time datetime=(at) { (short_time(&at)) } }
 }
 
 /// `2026-01-31 12:00:00Z`, and without its zeroes when it is midnight.
-pub(super) fn short_time(text: &str) -> String {
-    let (date, clock) = text.trim_end_matches('Z').split_once('T').unwrap_or((text, ""));
+pub(super) fn short_time(at: impl Display) -> String {
+    let text = at.to_string();
+    let (date, clock) = text.trim_end_matches('Z').split_once('T').unwrap_or((&text, ""));
     match clock.get(..8).unwrap_or(clock) {
         "00:00:00" | "" => date.to_owned(),
         clock => format!("{date} {}Z", clock.strip_suffix(":00").unwrap_or(clock)),
@@ -26,7 +29,7 @@ pub(super) fn short_time(text: &str) -> String {
 }
 
 /// A window's start to its end.
-pub(super) fn span(start: &str, end: &str) -> Markup {
+pub(super) fn span(start: impl Display, end: impl Display) -> Markup {
     html! { (time(start)) " to " (time(end)) }
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::groups::segments_judged;
 use super::{Store, StoreError, event_time, failed};
 use crate::alert::{AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, Suppression, relate};
+use crate::record::EventTime;
 use crate::store::session::Session;
 use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
 use crate::window::WHOLE;
@@ -50,9 +51,8 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         _ => AlertStatus::Firing,
     };
     let kind: String = row.try_get("kind")?;
-    let time = |name: &str| -> Result<String, sqlx::Error> {
-        Ok(event_time(row.try_get::<DateTime<Utc>, _>(name)?).to_string())
-    };
+    let time =
+        |name: &str| -> Result<EventTime, sqlx::Error> { Ok(event_time(row.try_get::<DateTime<Utc>, _>(name)?)) };
     let resolved: Option<DateTime<Utc>> = row.try_get("resolved_at")?;
     let Json(labels): Json<Labels> = row.try_get("labels")?;
     let Json(evidence): Json<Evidence> = row.try_get("evidence")?;
@@ -72,8 +72,8 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
         labels,
-        since: time("since")?,
-        fired_at: time("fired_at")?,
+        since: time("since")?.to_string(),
+        fired_at: time("fired_at")?.to_string(),
         resolved_at: resolved.map(|at| event_time(at).to_string()),
         acknowledged_by: row.try_get("acknowledged_by")?,
         resolved_by: person.filter(|_| did.as_deref() == Some("resolved") && state == "resolved"),
@@ -94,7 +94,7 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         not_told: not_told.iter().map(|(receiver, why)| format!("{receiver}: {}", why.words())).collect(),
         state,
         judged: judged.as_deref().and_then(Judged::from_name),
-        updated_at: time("updated_at")?,
+        updated_at: time("updated_at")?.into(),
         column: row.try_get("column_name")?,
         view,
     })
@@ -210,7 +210,7 @@ async fn history(connection: &mut Session, id: Uuid) -> Result<Vec<HistoryEntry>
         .map(|row| {
             let window: Option<DateTime<Utc>> = row.try_get("starts_at")?;
             Ok(HistoryEntry {
-                at: event_time(row.try_get("created_at")?).to_string(),
+                at: event_time(row.try_get("created_at")?).into(),
                 kind: row.try_get("kind")?,
                 reason: row.try_get("reason")?,
                 severity: row.try_get("severity")?,
@@ -245,7 +245,7 @@ async fn deliveries(connection: &mut Session, id: Uuid) -> Result<Vec<DeliveryEn
                 attempts: row.try_get("attempts")?,
                 outcome: row.try_get("outcome")?,
                 detail: row.try_get("detail")?,
-                at: event_time(row.try_get("created_at")?).to_string(),
+                at: event_time(row.try_get("created_at")?).into(),
             })
         })
         .collect()

@@ -139,7 +139,7 @@ pub(super) async fn facts_of(
         conflicts,
         differences,
         baseline_missing,
-        segments: segments.map(|segment| (segment.segment, segment.since)).collect(),
+        segments: segments.map(|segment| (segment.segment, segment.since.to_string())).collect(),
         unanswered: count(unanswered),
     };
     Ok((facts, now))

@@ -21,7 +21,8 @@ use crate::http::backend::{Backend, BackendError, SeriesQuery};
 use crate::http::extract::{Path, Query};
 use crate::record::grouped;
 use crate::view::{
-    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo,
+    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow,
+    SeriesInfo, Timestamp,
 };
 use crate::window::WHOLE;
 
@@ -154,9 +155,9 @@ fn content(seen: &Seen<'_>) -> Markup {
 }
 
 /// Since when an alert of the series runs, if one does.
-fn running_since<'a>(seen: &Seen<'a>) -> Option<&'a str> {
+fn running_since(seen: &Seen<'_>) -> Option<Timestamp> {
     let running = seen.episodes.iter().filter(|episode| episode.until.is_none());
-    running.map(|episode| episode.since.as_str()).min()
+    running.map(|episode| episode.since).min()
 }
 
 /// What columns are ranked by, in words.

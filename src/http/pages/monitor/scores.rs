@@ -7,7 +7,7 @@ use super::Seen;
 use crate::chart::{Change, Series, TimeMark, timeline_with};
 use crate::judge::Verdict;
 use crate::judge::why::number;
-use crate::view::{Episode, ScoredWindow, SeriesInfo};
+use crate::view::{Episode, ScoredWindow, SeriesInfo, Timestamp};
 
 fn largest(window: &ScoredWindow) -> Option<f64> {
     let judged = window.window.verdict.is_some_and(Verdict::is_judged);
@@ -97,16 +97,14 @@ fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
 }
 
 fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {
-    let fires = |start: &str| {
-        episodes.iter().any(|episode| {
-            episode.since.as_str() <= start && episode.until.as_deref().is_none_or(|until| start < until)
-        })
+    let fires = |start: Timestamp| {
+        episodes.iter().any(|episode| episode.since <= start && episode.until.is_none_or(|until| start < until))
     };
     let mark = |window: &ScoredWindow| {
         let judged = window.window.verdict.is_some_and(Verdict::is_judged);
         if !judged || window.window.complete == Some(false) {
             TimeMark::Unjudged
-        } else if fires(&window.window.start) {
+        } else if fires(window.window.start) {
             TimeMark::Alert
         } else {
             TimeMark::None
