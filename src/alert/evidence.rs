@@ -140,7 +140,7 @@ pub struct DriftedColumn {
     pub url: Option<String>,
 }
 
-/// Columns of an alert that say why.
+/// Columns of an alert that say why: those that moved most, and those that move most now.
 pub const EXPLAINED_COLUMNS: usize = 3;
 
 /// Sentences a column gives as its why.
@@ -283,10 +283,33 @@ impl Evidence {
         self.moved().filter(|column| column.moves_now()).map(|column| column.column.clone()).collect()
     }
 
+    /// How many columns move in the last window: of those that drifted, or of those that warned when none did.
+    #[must_use]
+    pub fn moving_now(&self) -> usize {
+        let counted = if self.drifted.is_empty() { &self.warned } else { &self.drifted };
+        counted.iter().filter(|column| column.moves_now()).count()
+    }
+
+    /// The column that moves most in the last window, when the one that moved most at worst has calmed down: what is to be said
+    /// beside that one.
+    #[must_use]
+    pub fn leading_now(&self) -> Option<&DriftedColumn> {
+        let strength = |column: &DriftedColumn| column.last.as_ref().map_or(column.strength, |last| last.strength);
+        let calm = self.moved().next().is_some_and(|first| !first.moves_now());
+        let moving = self.moved().filter(|column| calm && column.moves_now());
+        moving.max_by(|left, right| strength(left).total_cmp(&strength(right)))
+    }
+
+    /// Whether something is wrong in the last judged window; what rests on no columns is.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.moved().next().is_none() || self.moved().any(DriftedColumn::moves_now)
+    }
+
     /// The effect of the column that moved most, as a multiple of the limit of drift; 0 without any.
     #[must_use]
     pub fn strength(&self) -> f64 {
-        self.moved().next().map_or(0.0, |column| column.strength)
+        self.moved().map(|column| column.strength).fold(0.0, f64::max)
     }
 
     /// Takes in a judged window of the episode. `why` gives the reasons of a column in this window.
@@ -315,6 +338,7 @@ impl Evidence {
                 .filter(|column| judged.findings(&column.column).any(|finding| finding.verdict.is_judged()))
                 .count(),
         );
+        let newest_columns: Vec<String> = now.iter().map(|column| column.column.clone()).collect();
         let mut columns = std::mem::take(&mut self.drifted);
         columns.append(&mut self.warned);
         for column in now {
@@ -325,13 +349,15 @@ impl Evidence {
             }
         }
         columns.sort_by(DriftedColumn::rank);
+        let explained: Vec<&String> = newest_columns.iter().take(EXPLAINED_COLUMNS).collect();
         let is_last = self.last.as_ref().is_some_and(|last| last.start == judged.window.start);
         let this = judged.window.reference();
         for (index, column) in columns.iter_mut().enumerate() {
             if is_last {
                 column.last = leading(judged.findings(&column.column)).map(ColumnScore::of);
             }
-            if index < EXPLAINED_COLUMNS && column.why.is_empty() && column.window.as_ref() == Some(&this) {
+            let is_told = index < EXPLAINED_COLUMNS || explained.contains(&&column.column);
+            if is_told && column.why.is_empty() && column.window.as_ref() == Some(&this) {
                 column.why = why(&column.column).into_iter().take(SENTENCES).map(|reason| reason.text).collect();
             }
         }
@@ -447,10 +473,18 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
         *name = format!("{name} ({how})");
     }
     let more = named.saturating_sub(names.len());
-    let list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+    let mut list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+    if let Some((column, last)) = evidence.leading_now().and_then(|column| Some((column, column.last.as_ref()?))) {
+        list.push_str(&format!("; now {} ({})", column.column, how_far(last.strength)));
+    }
+    let now = match evidence.moving_now() {
+        now if now >= named => String::new(),
+        0 => " (none now)".to_owned(),
+        now => format!(" ({now} now)"),
+    };
     let columns = |number| match evidence.columns {
-        Some(judged) => format!("{number} of {}", number_of(judged, "column")),
-        None => number_of(number, "column"),
+        Some(judged) => format!("{number} of {}{now}", number_of(judged, "column")),
+        None => format!("{}{now}", number_of(number, "column")),
     };
     match kind {
         RuleKind::DataQuality => {

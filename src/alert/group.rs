@@ -14,7 +14,7 @@ use crate::record::EventTime;
 pub enum SendReason {
     /// An alert fires that was not told yet.
     NewAlerts,
-    /// A told alert became worse.
+    /// A told alert became worse: more severe, or another column drifts.
     Worsened,
     /// Nobody acknowledged it in time.
     Escalated,
@@ -57,6 +57,9 @@ pub struct LastTold {
     /// How often the group has told of it.
     #[serde(default)]
     pub times: u32,
+    /// How many columns had drifted by then; none in what was stored before that was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<u32>,
 }
 
 /// An alert in a group.
@@ -68,12 +71,18 @@ pub struct Member {
     pub status: AlertStatus,
     /// How bad it is.
     pub severity: Severity,
+    /// How many columns have drifted since it began.
+    pub columns: u32,
+    /// Whether something is wrong in its last judged window. An alert that waits for windows in a row without drift is not.
+    pub is_moving: bool,
     /// When it fired.
     pub fired: EventTime,
     /// What was last told of it; none when nothing was.
     pub told: Option<LastTold>,
     /// What keeps it from being told now.
     pub suppression: Option<Suppression>,
+    /// Whether something has kept it from being told so far.
+    pub was_held: bool,
 }
 
 /// A group with its clock.
@@ -129,7 +138,7 @@ pub fn decide_group(group: &Group, now: EventTime) -> GroupStep {
             Part::NotNow(look) => looks.extend(look),
             Part::Told(reason) => {
                 news = news.into_iter().chain(reason).max_by_key(|reason| urgency(*reason));
-                still_firing |= member.status == AlertStatus::Firing;
+                still_firing |= member.status == AlertStatus::Firing && member.is_moving;
                 step.about.push(member.id);
             }
         }
@@ -165,13 +174,17 @@ pub fn decide_group(group: &Group, now: EventTime) -> GroupStep {
 /// What an alert adds, by the first of these sentences that holds.
 fn part_of(member: &Member, timing: GroupTiming, now: EventTime) -> Part {
     let over = member.status == AlertStatus::Resolved;
-    // What was never told and is over while something keeps it back need not be told.
-    if member.suppression.is_some() && over && member.told.is_none() {
+    // What was never told and is over while something keeps it back, or has kept it back, need not be told.
+    if (member.suppression.is_some() || member.was_held) && over && member.told.is_none() {
         return Part::Done;
     }
     // What keeps it back ends by itself.
     if member.suppression.is_some() {
         return Part::NotNow(Some(now.shifted(LOOK_AGAIN)));
+    }
+    // What has calmed down before it was told is told when it moves again, if it does.
+    if !member.is_moving && !over && member.told.is_none() {
+        return Part::NotNow(None);
     }
     if let (Some(patience), None) = (timing.unacknowledged_for, member.told) {
         let escalates = member.fired.shifted(patience);
@@ -202,6 +215,12 @@ fn news_of(member: &Member, timing: GroupTiming) -> Option<SendReason> {
         (AlertStatus::Firing, Some(told)) if member.severity > told.severity => Some(SendReason::Worsened),
         (AlertStatus::Acknowledged, Some(told)) if told.status == AlertStatus::Firing => {
             Some(SendReason::Acknowledged)
+        }
+        // Another column drifts: who acknowledged the first ones does not know of it.
+        (AlertStatus::Firing | AlertStatus::Acknowledged, Some(told))
+            if member.is_moving && told.columns.is_some_and(|columns| member.columns > columns) =>
+        {
+            Some(SendReason::Worsened)
         }
         // It fired and went before anything was said: one message says both.
         (AlertStatus::Resolved, None) => Some(SendReason::Resolved),

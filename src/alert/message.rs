@@ -147,7 +147,12 @@ pub fn decide_message(
         for alert in &due.alerts {
             if decided.step.send.is_some() && decided.step.about.contains(&alert.view.id) {
                 let times = alert.told.map_or(0, |told| told.times).saturating_add(1);
-                let told = LastTold { status: alert.view.status, severity: alert.view.severity, times };
+                let told = LastTold {
+                    status: alert.view.status,
+                    severity: alert.view.severity,
+                    times,
+                    columns: Some(drifted_columns(&alert.view)),
+                };
                 decided.told.push((alert.view.id, told));
                 about.push(alert.view.clone());
             } else {
@@ -186,20 +191,31 @@ fn members(
         let suppression = surroundings.suppression(&alert.view.facts(), &due.mute);
         // That the cap holds it back is over when it is told.
         let was_capped = alert.suppression == Some(Suppression::RateCapped);
-        if suppression != alert.suppression && !(suppression.is_none() && was_capped) {
+        let is_moving = alert.view.evidence.is_moving();
+        // What has calmed down since is as good as held back until it moves again.
+        let rests = alert.told.is_none() && !is_moving;
+        if suppression != alert.suppression && !(suppression.is_none() && (was_capped || rests)) {
             changed.push((alert.view.id, alert.view.severity, suppression.clone()));
         }
         Member {
             id: alert.view.id,
             status: alert.view.status,
             severity: alert.view.severity,
+            columns: drifted_columns(&alert.view),
+            is_moving,
             fired: alert.fired,
             told: alert.told,
             suppression,
+            was_held: alert.suppression.is_some() && !was_capped,
         }
     };
     let members = due.alerts.iter().map(member).collect();
     Group { timing: due.timing, opened: due.opened, sent: due.sent, members }
+}
+
+/// How many columns have drifted since an alert began.
+fn drifted_columns(alert: &AlertView) -> u32 {
+    u32::try_from(alert.evidence.counts().0).unwrap_or(u32::MAX)
 }
 
 /// The cap of the receiver is reached: said once of each alert.

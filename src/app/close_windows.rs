@@ -213,7 +213,7 @@ impl Judge {
             retraining = decision.retrain.map(crate::retrain::RetrainDecision::as_str),
             "window closed"
         );
-        if !decision.changes.is_empty() {
+        if decision.has_news() {
             self.shared.alerts.notify_waiters();
         }
         if decision.retrain.is_some_and(crate::retrain::RetrainDecision::makes_request) {

@@ -135,6 +135,8 @@ pub struct RefreshedAlert {
     pub id: Uuid,
     /// What it rests on now.
     pub evidence: Evidence,
+    /// Whether its groups are to be looked at: another column drifts, or it moves again.
+    pub has_news: bool,
     /// Start of its first drifting window.
     pub since: EventTime,
     /// Windows since then that drift by its rule.
@@ -166,9 +168,14 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
             drifts_for.push(episode.id);
         }
         if let (Some(evidence), false) = (rested_on.get(&episode.id), changed(episode.id)) {
+            let before = window.rested_on.get(&episode.id);
+            let is_news = |before: &Evidence| {
+                evidence.counts().0 > before.counts().0 || (evidence.is_moving() && !before.is_moving())
+            };
             refreshed.push(RefreshedAlert {
                 id: episode.id,
                 evidence: evidence.clone(),
+                has_news: before.is_none_or(is_news),
                 since: episode.since,
                 windows: episode.drifting,
                 judged: episode.judged,
@@ -199,6 +206,14 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
         })
         .collect();
     Decision { judgement, alerts, changes, refreshed, drifts_for, teaches, retrain, request }
+}
+
+impl Decision {
+    /// Whether groups of alerts are to be looked at.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.changes.is_empty() || self.refreshed.iter().any(|refreshed| refreshed.has_news)
+    }
 }
 
 /// The groups an alert joins with a change. What follows later concerns the groups that it is in.

@@ -77,7 +77,10 @@ fn the_column_that_moved_most_stays_first_when_it_has_calmed_down() {
     let id = |window: &Option<EpisodeWindow>| window.as_ref().and_then(|window| window.id);
     assert_eq!((id(&evidence.first), id(&evidence.worst), id(&evidence.last)), (Some(101), Some(102), Some(103)));
     assert_eq!(evidence.window.as_ref().and_then(|window| window.id), Some(102), "the window is the worst one");
-    assert_eq!(evidence.summary, "m drifted in 2 of 2 columns: b (at worst 627 times its limit, now 0.10), a");
+    assert_eq!(
+        evidence.summary,
+        "m drifted in 2 of 2 columns (1 now): b (at worst 627 times its limit, now 0.10), a; now a (1.2 times its limit)"
+    );
     let words: Vec<String> =
         evidence.windows().iter().map(|(name, window)| format!("{name}: {}", window.words())).collect();
     assert_eq!(

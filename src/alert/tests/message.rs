@@ -58,7 +58,7 @@ fn a_message_names_its_alerts_by_what_they_tell_and_links_them() {
         message.event.alerts[0].url.as_deref(),
         Some(&*format!("https://driftd.example/alerts/{}", Uuid::from_u128(1)))
     );
-    let told = LastTold { status: AlertStatus::Firing, severity: Severity::Critical, times: 1 };
+    let told = LastTold { status: AlertStatus::Firing, severity: Severity::Critical, times: 1, columns: Some(1) };
     assert_eq!(decision.groups[0].told, [(Uuid::from_u128(1), told)]);
     assert_eq!(message.id, message_id("mail", &[(group.id, Uuid::from_u128(1), told)]));
     assert_eq!(decide(&[group], FREE, &[]).message.unwrap().id, message.id, "the same on every daemon");

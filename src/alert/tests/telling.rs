@@ -38,11 +38,20 @@ impl World {
                 id,
                 status,
                 severity,
+                columns: 1,
+                is_moving: true,
                 fired: at(second * SECOND),
                 told: None,
                 suppression: None,
+                was_held: false,
             }),
         }
+    }
+
+    /// How many columns of an alert have drifted, and whether any moves now.
+    fn moves(&mut self, id: u128, columns: u32, is_moving: bool) {
+        let member = self.group.members.iter_mut().find(|member| member.id == Uuid::from_u128(id)).unwrap();
+        (member.columns, member.is_moving) = (columns, is_moving);
     }
 
     fn suppress(&mut self, id: u128, by: Option<Suppression>) {
@@ -61,7 +70,8 @@ impl World {
                 self.group.sent = Some(now);
                 for member in self.group.members.iter_mut().filter(|member| step.about.contains(&member.id)) {
                     let times = member.told.map_or(0, |told| told.times) + 1;
-                    member.told = Some(LastTold { status: member.status, severity: member.severity, times });
+                    let (status, severity, columns) = (member.status, member.severity, Some(member.columns));
+                    member.told = Some(LastTold { status, severity, times, columns });
                 }
             }
             if let Some(due) = step.due {
@@ -105,6 +115,51 @@ fn what_comes_and_goes_before_anything_is_said_is_one_message() {
     assert!(world.watch(0..5).is_empty());
     world.set(1, Resolved, Critical, 0);
     assert_eq!(world.watch(5..100), ["10 resolved 1"]);
+}
+
+#[test]
+fn another_column_of_an_alert_is_told_also_when_somebody_has_acknowledged_the_first() {
+    let mut world = World::new(timing());
+    world.set(1, Firing, Critical, 0);
+    assert_eq!(world.watch(0..100), ["10 new_alerts 1"]);
+    world.moves(1, 2, true);
+    assert_eq!(world.watch(100..200), ["100 worsened 1"]);
+    world.set(1, Acknowledged, Critical, 0);
+    assert_eq!(world.watch(200..300), ["200 acknowledged 1"]);
+    world.moves(1, 3, true);
+    assert_eq!(
+        world.watch(300..400),
+        ["300 worsened 1"],
+        "who acknowledged two columns does not know of the third"
+    );
+    // Calm windows are no news, nor are columns that drifted before.
+    world.moves(1, 3, false);
+    assert!(world.watch(400..500).is_empty());
+    world.moves(1, 3, true);
+    assert!(world.watch(500..600).is_empty());
+}
+
+#[test]
+fn what_has_calmed_down_before_it_was_told_is_told_when_it_moves_again_or_not_at_all() {
+    let mut world = World::new(timing());
+    world.set(1, Firing, Critical, 0);
+    world.suppress(1, Some(Suppression::Inhibited { id: Uuid::from_u128(9) }));
+    assert!(world.watch(0..50).is_empty());
+    // What explained it is over, and it waits for its quiet windows.
+    world.suppress(1, None);
+    world.moves(1, 1, false);
+    assert!(world.watch(50..500).is_empty(), "nobody is woken for what is over");
+    world.moves(1, 1, true);
+    assert_eq!(world.watch(500..600), ["500 new_alerts 1"]);
+    // Another that never moves again: nothing was told of it, and nothing is.
+    let mut world = World::new(timing());
+    world.set(1, Firing, Critical, 0);
+    world.moves(1, 1, false);
+    world.group.members[0].was_held = true;
+    assert!(world.watch(0..100).is_empty());
+    world.set(1, Resolved, Critical, 0);
+    assert!(world.watch(100..200).is_empty());
+    assert_eq!(world.done.len(), 1);
 }
 
 #[test]
@@ -453,7 +508,7 @@ fn what_is_normal_on_a_topic_is_no_sign() {
 
 #[test]
 fn a_message_is_named_after_what_it_tells() {
-    let told = |status, severity, times| LastTold { status, severity, times };
+    let told = |status, severity, times| LastTold { status, severity, times, columns: None };
     let (group, alert, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
     let fires = told(Firing, Critical, 1);
     let id = message_id("mail", &[(group, alert, fires)]);

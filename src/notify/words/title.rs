@@ -104,6 +104,12 @@ pub(in crate::notify) fn headline(alert: &AlertView, room: usize) -> String {
     let (drifted, warned) = evidence.counts();
     let of = evidence.columns.map_or(String::new(), |columns| format!(" of {columns}"));
     let columns = |number: usize| if number == 1 && of.is_empty() { "column" } else { "columns" };
+    let now = match evidence.moving_now() + evidence.more + evidence.more_warned {
+        now if now >= drifted.max(1) => String::new(),
+        0 => " (none now)".to_owned(),
+        now => format!(" ({now} now)"),
+    };
+    let moved = |number: usize, how: &str| format!(": {number}{of} {} {how}{now}", columns(number));
     let over = alert.status == AlertStatus::Resolved;
     let said = match (alert.kind, over) {
         (RuleKind::Operational, _) => return cut(&plain(&evidence.summary), room),
@@ -114,25 +120,33 @@ pub(in crate::notify) fn headline(alert: &AlertView, room: usize) -> String {
             let broken = drifted + warned;
             format!(": {broken}{of} {} missing or broken", columns(broken))
         }
-        (RuleKind::Drift, false) if drifted > 0 => format!(": {drifted}{of} {} drifted", columns(drifted)),
-        (RuleKind::Drift, false) => format!(": {warned}{of} {} warned", columns(warned)),
+        (RuleKind::Drift, false) if drifted > 0 => moved(drifted, "drifted"),
+        (RuleKind::Drift, false) => moved(warned, "warned"),
     };
     let used = said.chars().count();
     // At least so much for the model; what is left names the column that moved most.
     let whose = short_model(&alert.monitor, &alert.version, &alert.segment, room.saturating_sub(used));
     let mut line = format!("{whose}{said}");
     let left = |line: &str| room.saturating_sub(line.chars().count());
+    let far = |strength: f64| if strength >= 1.0 { format!(" {}x limit", times(strength)) } else { String::new() };
     if let Some(first) = evidence.moved().next().filter(|_| !over) {
-        let far = if first.strength >= 1.0 { format!(" {}x limit", times(first.strength)) } else { String::new() };
-        // The name gives way to the number, but not to the point where nobody knows it again.
-        let name = format!(", {}", plain(&first.column));
-        let least = name.chars().count().min(LEAST_OF_A_COLUMN);
-        let kept = left(&line).saturating_sub(far.chars().count());
-        if kept >= least {
-            line.push_str(&fit(&name, kept));
-            line.push_str(&far);
-        } else if left(&line) >= least {
-            line.push_str(&fit(&name, left(&line)));
+        // What moves now is named before what has calmed down.
+        let current =
+            evidence.leading_now().and_then(|column| Some((&column.column, column.last.as_ref()?.strength)));
+        let parts = [
+            current.map(|(column, strength)| (format!(", now {}", plain(column)), far(strength))),
+            Some((format!(", {}", plain(&first.column)), far(first.strength))),
+        ];
+        for (name, far) in parts.into_iter().flatten() {
+            // The name gives way to the number, but not to the point where nobody knows it again.
+            let least = name.chars().count().min(LEAST_OF_A_COLUMN);
+            let kept = left(&line).saturating_sub(far.chars().count());
+            if kept >= least {
+                line.push_str(&fit(&name, kept));
+                line.push_str(&far);
+            } else if left(&line) >= least {
+                line.push_str(&fit(&name, left(&line)));
+            }
         }
     }
     if let Some(segments) = alert.segments.as_ref().filter(|_| !over) {

@@ -197,12 +197,12 @@ pub(in crate::store) fn later_change(transition: Transition, alert: AlertView) -
     ChangedAlert { transition, kind: alert.kind, labels: alert.labels, evidence: None, groups: Vec::new() }
 }
 
-/// What running alerts that go on without a change rest on now.
+/// What running alerts that go on without a change rest on now. The groups of those with news are looked at.
 pub(in crate::store) async fn refresh_alerts(
     connection: &mut Session,
     refreshed: &[RefreshedAlert],
 ) -> Result<(), StoreError> {
-    for RefreshedAlert { id, evidence, since, windows, judged } in refreshed {
+    for RefreshedAlert { id, evidence, since, windows, judged, .. } in refreshed {
         sqlx::query(
             "update alert set evidence = $2, windows = $3, judged_windows = $4, since = least(since, $5), updated_at = now()
              where id = $1",
@@ -216,5 +216,6 @@ pub(in crate::store) async fn refresh_alerts(
         .await
         .map_err(failed("refresh an alert"))?;
     }
-    Ok(())
+    let news: Vec<Uuid> = refreshed.iter().filter(|alert| alert.has_news).map(|alert| alert.id).collect();
+    if news.is_empty() { Ok(()) } else { wake_groups(connection, &news).await }
 }
