@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertRule, RuleKind};
+use super::{AlertRule, Calm, RuleKind};
 use crate::judge::why::Reason;
 use crate::judge::{Finding, Judgement, Movement, Verdict, leading};
 use crate::measure::{Measure, Score};
@@ -219,6 +219,9 @@ pub struct Evidence {
     /// The last judged window of the episode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<EpisodeWindow>,
+    /// That it has no drift just now, and what ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calm: Option<Calm>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -178,6 +178,26 @@ impl From<WindowLevel> for (EventTime, Level) {
     }
 }
 
+/// That an open alert has no drift just now, and what ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Calm {
+    /// Windows in a row without drift.
+    pub windows: u32,
+    /// So many of them end the alert.
+    pub needed: u32,
+    /// Whether it takes more than `resolve_after` because the alert fired again soon after it had resolved.
+    pub flapping: bool,
+}
+
+impl Calm {
+    /// In words, the rest of a sentence about an alert.
+    #[must_use]
+    pub fn words(self) -> String {
+        let why = if self.flapping { ", since it fired again soon after it had resolved" } else { "" };
+        format!("no drift in the last {} of {} windows in a row that end it{why}", self.windows, self.needed)
+    }
+}
+
 /// The state of one rule of one series.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -221,6 +241,19 @@ impl AlertState {
         !self.is_active()
             && self.ended.is_none()
             && self.history.iter().all(|seen| seen.level.severity().is_none())
+    }
+
+    /// How many windows in a row had no drift, and how many of them end the alert; none while the newest one drifts, and
+    /// unless it is open.
+    #[must_use]
+    pub fn calm(&self, policy: AlertPolicy) -> Option<Calm> {
+        let windows = self.quiet_windows();
+        let needed = quiet_windows_needed(policy, self.flaps);
+        (self.is_open() && windows > 0).then_some(Calm { windows, needed, flapping: self.flaps > 0 })
+    }
+
+    fn quiet_windows(&self) -> u32 {
+        number(self.history.iter().rev().take_while(|seen| seen.level == Level::Quiet).count())
     }
 
     /// What a window said, if it belongs to the running episode and is remembered.
@@ -368,8 +401,7 @@ impl AlertState {
     }
 
     fn settle_open(&mut self, policy: AlertPolicy, quiet_reason: ChangeReason) -> Option<AlertChange> {
-        let quiet = self.history.iter().rev().take_while(|seen| seen.level == Level::Quiet).count();
-        if quiet >= quiet_windows_needed(policy, self.flaps) as usize {
+        if self.quiet_windows() >= quiet_windows_needed(policy, self.flaps) {
             let change = self.change(ChangeKind::Resolved, quiet_reason);
             *self = self.ended_state();
             return change;

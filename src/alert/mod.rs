@@ -30,7 +30,9 @@ pub use evidence::{
     WindowEvidence, WindowRef, how_far, series_words, summary_of, times, worst_and_last,
 };
 pub use group::{Group, GroupStep, LastTold, Member, SendReason, decide_group};
-pub use lifecycle::{AlertPolicy, AlertState, Episode, Lessons, Level, MAX_DAMPING, Phase, Severity, WindowLevel};
+pub use lifecycle::{
+    AlertPolicy, AlertState, Calm, Episode, Lessons, Level, MAX_DAMPING, Phase, Severity, WindowLevel,
+};
 pub use matcher::{Labels, Matcher, all_match};
 pub use message::{
     DRILL, Decision, DueAlert, DueGroup, GroupDecision, Message, Recipient, decide_message, is_digest, message_id,

@@ -22,6 +22,9 @@ pub struct Segments {
     /// The names of those that follow, at most [`SEGMENT_NAMES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// The names of those that stand apart, at most [`SEGMENT_NAMES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart_names: Vec<String>,
 }
 
 /// Segments that an alert of the whole names.
@@ -84,12 +87,27 @@ pub fn relate(alerts: &mut [AlertView]) {
             following: number(&following),
             apart: number(&apart),
             names: following.into_iter().collect(),
+            apart_names: apart.into_iter().collect(),
             ..whole.segments.clone().unwrap_or_default()
         };
         segments.names.truncate(SEGMENT_NAMES);
+        segments.apart_names.truncate(SEGMENT_NAMES);
         if let Some(alert) = alerts.get_mut(index) {
             alert.segments = (segments.following + segments.apart > 0).then_some(segments);
         }
+    }
+}
+
+/// Names that a line lists.
+const LISTED: usize = 6;
+
+/// Names in brackets, after what they are the names of; empty without any.
+fn listed(names: &[String], all: u32) -> String {
+    let named: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+    match (named.len(), (all as usize).saturating_sub(named.len())) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" ({})", named.join(", ")),
+        (_, more) => format!(" ({} and {more} more)", named.join(", ")),
     }
 }
 
@@ -97,16 +115,29 @@ impl Segments {
     /// `also in 5 of 6 judged segments`, and what stands apart; empty when no segment drifts.
     #[must_use]
     pub fn words(&self) -> String {
+        self.said("", "")
+    }
+
+    /// The same with the names of the segments.
+    #[must_use]
+    pub fn line(&self) -> String {
+        self.said(&listed(&self.names, self.following), &listed(&self.apart_names, self.apart))
+    }
+
+    fn said(&self, following_names: &str, apart_names: &str) -> String {
         let of = self.judged.filter(|judged| *judged >= self.following + self.apart);
         let number = |number: u32| match of {
             Some(all) => format!("{number} of {}", number_of(all, "judged segment")),
             None => number_of(number, "segment"),
         };
+        let own = if self.apart == 1 { "drifts on its own" } else { "drift on their own" };
         match (self.following, self.apart) {
             (0, 0) => String::new(),
-            (0, apart) => format!("{} on their own", number(apart)),
-            (following, 0) => format!("also in {}", number(following)),
-            (following, apart) => format!("also in {}; {apart} more on their own", number(following)),
+            (0, apart) => format!("{} {own}{apart_names}", number(apart)),
+            (following, 0) => format!("also in {}{following_names}", number(following)),
+            (following, apart) => {
+                format!("also in {}{following_names}; {apart} more {own}{apart_names}", number(following))
+            }
         }
     }
 }

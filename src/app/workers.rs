@@ -1,7 +1,7 @@
 //! The counting threads: each owns the decoders and counting machines of all monitors for its share of the
 //! partitions. What they counted is added up at a checkpoint; sums do not care who counted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -233,9 +233,12 @@ impl MonitorWorker {
         let layout = &self.running.monitor.layout;
         if let Some(specimen) = specimen.filter(|_| !lost.is_empty() || !layout.filters.is_empty()) {
             let paths = paths_of(&specimen.payload);
-            let near = |path: &str| nearest(path, paths.iter().map(String::as_str)).map(str::to_owned);
-            for column in self.running.monitor.schema.columns().iter().filter(|column| lost.contains(&column.name))
-            {
+            let columns = self.running.monitor.schema.columns();
+            // What another column reads was not meant.
+            let own: BTreeSet<String> = columns.iter().map(|column| column.path.to_string()).collect();
+            let free = || paths.iter().filter(|path| !own.contains(*path)).map(String::as_str);
+            let near = |path: &str| nearest(path, free()).map(str::to_owned);
+            for column in columns.iter().filter(|column| lost.contains(&column.name)) {
                 self.machine.notes().hint(&column.name).nearest = near(&column.path.to_string());
             }
             for path in layout.filters.iter().map(|(path, _)| path.to_string()) {

@@ -195,6 +195,9 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
     let event = crate::alert::AlertsEvent { alerts: vec![shown], ..event };
     say_lines(format!("{} ({})\n", alert.state, view.severity.as_str()));
     say_lines(crate::notify::text_of(&crate::notify::Readable::Alerts(event)));
+    if let Some(judged) = alert.judged {
+        say(judged.words());
+    }
     for held in &alert.not_told {
         say(format!("Not told to {}", plain(held)));
     }

@@ -322,6 +322,12 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
             (Some(ColumnType::Numeric), Some(ColumnType::Categorical)) if there.as_ref().is_some_and(is_mixed) => {
                 other
             }
+            // What is a number only because its file has no types, and text on the other side, is a category on both.
+            (Some(ColumnType::Numeric), Some(ColumnType::Categorical))
+                if before.untyped && there.as_ref().is_some_and(|there| there.found == OF_NUMBERS) =>
+            {
+                other
+            }
             (kind, _) => kind,
         };
         let Some(kind) = kind else {

@@ -76,6 +76,9 @@ fn show(monitor: &str, found: &SampledRecords) {
             number_of(group.sampled, "record")
         ));
     }
+    for remark in &found.remarks {
+        say(format!("note: {}", plain(remark)));
+    }
     if !found.left_out.is_empty() {
         say(format!("not in the sample: {}", plain(&found.left_out.join(", "))));
     }

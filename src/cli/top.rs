@@ -13,6 +13,7 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Table};
 
 use super::compare::colours;
 use super::{CliError, Context, with_reach};
+use crate::alert::series_words;
 use crate::escape::plain;
 use crate::record::{grouped, number_of};
 use crate::view::{MonitorState, OpenAlert, Status};
@@ -226,7 +227,7 @@ fn alert_table(status: &Status) -> Table<'_> {
             plain(alert.id.get(..8).unwrap_or_default()),
             plain(&alert.state),
             plain(&alert.severity),
-            plain(&format!("{} of {} {}", alert.rule, alert.monitor, alert.version)),
+            plain(&format!("{} of {}", alert.rule, series_words(&alert.monitor, &alert.version, &alert.segment))),
             alert.since.to_string(),
         ])
     });

@@ -63,10 +63,10 @@ impl Episodes<'_> {
                 continue;
             };
             let judged = self.judged(rule, column, episode.since, level.severity().is_some());
-            found.insert(
-                episode.id,
-                evidence_of(self.window, self.rules, judged, self.window.rested_on.get(&episode.id)),
-            );
+            let mut evidence =
+                evidence_of(self.window, self.rules, judged, self.window.rested_on.get(&episode.id));
+            evidence.calm = state.calm(rule.policy);
+            found.insert(episode.id, evidence);
         }
         for Transition { rule, column, change } in self.transitions {
             // The window that ends an alert is its last one. Other ends are no matter of what the window says.
@@ -110,6 +110,7 @@ fn evidence_of(
     before: Option<&Evidence>,
 ) -> Evidence {
     let mut evidence = before.cloned().unwrap_or_default();
+    evidence.calm = None;
     evidence.take(judged, |column| why(window, column));
     let key = &window.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);

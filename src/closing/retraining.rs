@@ -82,7 +82,8 @@ impl RequestDraft {
             (0, warned) => format!("{warned} of {columns} warned"),
             (drifted, _) => format!("{drifted} of {columns} drifted"),
         };
-        event.reason = format!("{moved} in {}", number_of(windows, "window"));
+        event.reason =
+            format!("{moved} since the alert began; {} to learn from", number_of(windows, "drifting window"));
         event.drifted.truncate(MAX_COLUMNS);
         event.warned.truncate(MAX_COLUMNS - event.drifted.len());
         let body = event_body(EventKind::RetrainingRequested, &self.now.to_string(), event);

@@ -125,6 +125,7 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
         segments: None,
         follows: None,
         evidence: Evidence {
+            calm: None,
             summary:
                 "credit-score version 3 drifted in 1 of 12 columns: income (2.4 times its limit); 1 more warned"
                     .to_owned(),
@@ -174,7 +175,7 @@ pub fn example_request() -> RetrainingEvent {
         monitor: "credit-score".to_owned(),
         version: "3".to_owned(),
         segment: "*".to_owned(),
-        reason: "1 of 12 columns drifted in 1 window".to_owned(),
+        reason: "1 of 12 columns drifted since the alert began; 1 drifting window to learn from".to_owned(),
         baseline: "version 1 (train.parquet)".to_owned(),
         training: evidence_pack(&windows).unwrap_or_else(|| crate::retrain::TrainingRange {
             from: String::new(),

@@ -139,6 +139,34 @@ fn categories(pair: &Pair<'_>, binning: &CategoricalBinning, bar: &MakeBar<'_, u
     bars
 }
 
+/// A bar of a column with few values: a value, or those of a bin where one side is known by its bins alone.
+struct Single {
+    low: f64,
+    high: f64,
+    /// Whether these are values, rather than where a bin lies.
+    is_value: bool,
+    bin: Option<usize>,
+    before: f64,
+    after: f64,
+}
+
+impl Single {
+    /// Takes another one in when it is the same value, or of the same bin.
+    fn takes(&mut self, next: &Self) -> bool {
+        let same = self.low == next.low || (self.bin.is_some() && self.bin == next.bin);
+        if same {
+            match (self.is_value, next.is_value) {
+                (true, true) => self.high = next.high,
+                (false, true) => (self.low, self.high, self.is_value) = (next.low, next.high, true),
+                (_, false) => {}
+            }
+            self.before += next.before;
+            self.after += next.after;
+        }
+        same
+    }
+}
+
 /// Equal bars over where nearly all values of both sides lie; what is out of the baseline's range stands apart.
 #[expect(
     clippy::cast_precision_loss,
@@ -177,7 +205,7 @@ fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar
     };
     let (mut below, mut above) = ((0.0, 0.0), (0.0, 0.0));
     let mut counts = vec![(0.0f64, 0.0f64); if width > 0.0 { NUMERIC_BARS } else { 1 }];
-    let mut single: Vec<(f64, f64, f64)> = Vec::new();
+    let mut single: Vec<Single> = Vec::new();
     for side in [Side::Baseline, Side::Window] {
         // The values themselves, all or a sample, where they are at hand: the bins of the baseline may be wide.
         let exact = sides.and_then(|sides| sides.of(side));
@@ -200,7 +228,15 @@ fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar
                 continue;
             }
             if distinct <= NUMERIC_BARS {
-                single.push((value, n, m));
+                let bin = pair.numeric_binning().filter(|_| !pair.is_exact()).map(|binning| binning.bin(value));
+                single.push(Single {
+                    low: value,
+                    high: value,
+                    is_value: exact.is_some(),
+                    bin,
+                    before: n,
+                    after: m,
+                });
             }
             // A bin wider than a bar is spread evenly over the bars it covers.
             let ends = pair.numeric_binning().filter(|_| exact.is_none()).and_then(|binning| {
@@ -225,14 +261,8 @@ fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar
             }
         }
     }
-    single.sort_by(|left, right| left.0.total_cmp(&right.0));
-    single.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            *kept = (kept.0, kept.1 + next.1, kept.2 + next.2);
-        }
-        same
-    });
+    single.sort_by(|left, right| left.low.total_cmp(&right.low));
+    single.dedup_by(|next, kept| kept.takes(next));
     // The ends of a bar are values.
     let hidden = pair.window().is_sensitive();
     let said = |value: f64, place: usize| if hidden { format!("bar {}", place + 1) } else { number(value) };
@@ -240,7 +270,13 @@ fn values(pair: &Pair<'_>, points: &Points, sides: Option<&Sides>, bar: &MakeBar
         single
             .into_iter()
             .enumerate()
-            .map(|(place, (value, before, after))| bar(said(value, place), BarKind::Value, before, after))
+            .map(|(place, single)| {
+                let label = match (said(single.low, place), said(single.high, place)) {
+                    (low, high) if low == high => low,
+                    (low, high) => format!("{low} to {high}"),
+                };
+                bar(label, BarKind::Value, single.before, single.after)
+            })
             .collect()
     } else {
         counts

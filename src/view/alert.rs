@@ -35,6 +35,15 @@ impl Judged {
         }
     }
 
+    /// A sentence.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Real => "Judged a real problem.",
+            Self::FalseAlarm => "Judged a false alarm.",
+        }
+    }
+
     /// The one of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -9,7 +9,7 @@ use super::{Timestamp, WindowRow};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::why::{Contribution, contributions};
 use crate::measure::{Pair, Span};
-use crate::record::EventTime;
+use crate::record::{Absence, EventTime, grouped, plural, quantity};
 use crate::window::OffsetRanges;
 
 /// A record of a sample.
@@ -57,6 +57,8 @@ pub struct SampledRecords {
     pub grown: Vec<GrownGroup>,
     /// Monitored columns that samples do not have.
     pub left_out: Vec<String>,
+    /// What the values do not show, in words: those that are none of their column's type are null in the sample.
+    pub remarks: Vec<String>,
     /// The records.
     pub records: Vec<SampledRecord>,
 }
@@ -90,6 +92,7 @@ pub fn sampled_records(
         sample: rows.as_ref().map_or(0, RecordBatch::num_rows),
         grown: Vec::new(),
         left_out,
+        remarks: remarks(counts, column),
         records: Vec::new(),
     };
     let Some(rows) = rows else { return answer };
@@ -119,6 +122,30 @@ pub fn sampled_records(
     }
     answer.records.truncate(limit);
     answer
+}
+
+/// Columns with values that a sample cannot hold; of one column that alone.
+fn remarks(counts: &WindowCounts, column: Option<&str>) -> Vec<String> {
+    let asked = counts.columns().iter().filter(|known| column.is_none_or(|column| column == known.name()));
+    let invalid = asked.filter(|known| known.invalid() > 0);
+    invalid
+        .map(|known| {
+            let all = known.invalid();
+            let kinds: Vec<String> =
+                [(Absence::WrongType, "of another type"), (Absence::Nan, "NaN"), (Absence::Infinite, "infinite")]
+                    .into_iter()
+                    .filter(|(kind, _)| known.absent(*kind) > 0)
+                    .map(|(kind, words)| format!("{} {words}", grouped(known.absent(kind))))
+                    .collect();
+            format!(
+                "{} of `{}` in the window {} not of its column ({}): a record shows null for them",
+                quantity(all, "value", "values"),
+                known.name(),
+                plural(all, "is", "are"),
+                kinds.join(", ")
+            )
+        })
+        .collect()
 }
 
 /// The topic, where there is one alone.

@@ -63,7 +63,9 @@ fn summary(column: &Distribution, sample: &RecordSample) -> ColumnSummary {
         }
         Binning::UniversalNumeric => summary.quantiles = quantiles(column, sample),
         Binning::Categorical(binning) => {
-            summary.unseen = column.counts().get(binning.unseen_bin()).copied().unwrap_or(0);
+            // Before there is a baseline no category is known, and so none is unseen.
+            let unseen = Some(binning.unseen_bin()).filter(|bin| *bin > 0);
+            summary.unseen = unseen.and_then(|bin| column.counts().get(bin)).copied().unwrap_or(0);
             summary.categories = categories(column, binning);
         }
         Binning::Embedding(_) => {}

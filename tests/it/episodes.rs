@@ -189,7 +189,10 @@ fn asked_for(world: &World) {
     assert_eq!(request["training"]["records"], records);
     let offsets = &request["training"]["offsets"][0];
     assert_eq!((&offsets[1], &offsets[2]), (&json!(0), &json!(records)));
-    assert_eq!(request["reason"], format!("2 of 3 columns drifted in {AFTER} windows"));
+    assert_eq!(
+        request["reason"],
+        format!("2 of 3 columns drifted since the alert began; {AFTER} drifting windows to learn from")
+    );
 }
 
 /// Links on pages, in events and in commands lead to the window that is talked about.

@@ -137,8 +137,8 @@ impl OperationalRule {
             }
             Self::ImplausibleTime => "Set `source.time` and `source.time_unit` to what the records have.",
             Self::UnreadableColumn => {
-                "Set `path` and `type` of the column to what the records have (driftd tail shows them), or remove the column: no \
-                 baseline is learnt with it, and nothing is compared."
+                "If it was read until now, look at what fills it. Otherwise set `path` and `type` of the column to what the records \
+                 have (driftd tail shows them), or remove the column. Its values cannot be compared, and no baseline is learnt with it."
             }
             Self::NothingSelected => "Set `[source.where]` to what the records have, or remove it.",
             Self::StuckPartition => {

@@ -58,7 +58,11 @@ fn the_whole_comes_first_and_segments_that_follow_it_come_last() {
     let segments = told.alerts[0].segments.clone().unwrap();
     assert_eq!((segments.following, segments.apart), (3, 2));
     assert_eq!(segments.names, ["c=a", "c=b", "c=mild"]);
-    assert_eq!(segments.words(), "also in 3 segments; 2 more on their own");
+    assert_eq!(
+        segments.line(),
+        "also in 3 segments (c=a, c=b, c=mild); 2 more drift on their own (c=other, c=strong)"
+    );
+    assert_eq!(segments.words(), "also in 3 segments; 2 more drift on their own");
     assert!(told.alerts.iter().skip(1).all(|alert| alert.follows.is_none_or(|id| id == Uuid::from_u128(5))));
     // Programs have them all.
     assert_eq!(told.alerts.len(), 6);
@@ -110,11 +114,12 @@ fn segments_are_counted_however_many_there_are_and_whatever_takes_the_place_of_a
     assert_eq!(none.alerts[0].segments, None, "no line without a segment that drifts");
     for (following, apart, said) in [
         (5, 0, "also in 5 of 6 judged segments"),
-        (0, 2, "2 of 6 judged segments on their own"),
-        (4, 1, "also in 4 of 6 judged segments; 1 more on their own"),
+        (0, 2, "2 of 6 judged segments drift on their own"),
+        (0, 1, "1 of 6 judged segments drifts on its own"),
+        (4, 1, "also in 4 of 6 judged segments; 1 more drifts on its own"),
         (0, 0, ""),
     ] {
-        let segments = Segments { judged: Some(6), following, apart, names: Vec::new() };
+        let segments = Segments { judged: Some(6), following, apart, ..Segments::default() };
         assert_eq!(segments.words(), said);
     }
 }

@@ -62,7 +62,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         }
         @if !detail.segments.is_empty() {
             h2 { @if view.segment == WHOLE { "Segments" } @else { "The whole" } }
-            @if let Some(segments) = &view.segments { p { "Drifts " (segments.words()) "." } }
+            @if let Some(segments) = &view.segments { p { (capitalised(&segments.line())) "." } }
             @if view.follows.is_some() { p { "It drifts in the same columns as the whole, and not more strongly." } }
             (table("Related alerts", &related(detail)))
         }
@@ -105,24 +105,18 @@ fn sentence(detail: &AlertDetail) -> Markup {
                 "Firing" @if state == "acknowledged" { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) (view.said()) }
                 " since " (time(&view.since))
                 @if view.kind != RuleKind::Operational { ", " (view.windows_words()) }
+                @if let Some(calm) = view.evidence.calm { "; " (calm.words()) }
                 "."
             }
         }
         @if !alert.not_told.is_empty() { " Not told to " (alert.not_told.join(", ")) "." }
-        @if let Some(judged) = alert.judged { " " (judged_words(judged)) }
+        @if let Some(judged) = alert.judged { " " (judged.words()) }
     }
 }
 
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
-}
-
-fn judged_words(judged: Judged) -> &'static str {
-    match judged {
-        Judged::Real => "Judged a real problem.",
-        Judged::FalseAlarm => "Judged a false alarm.",
-    }
 }
 
 fn facts(detail: &AlertDetail) -> Markup {

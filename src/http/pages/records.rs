@@ -69,6 +69,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
                 }
             }
         }
+        @for remark in &found.remarks { p.soft { (remark) "." } }
         @if !found.left_out.is_empty() {
             p.soft { "Not in the sample: " (found.left_out.join(", ")) "." }
         }

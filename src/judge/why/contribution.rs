@@ -76,8 +76,10 @@ fn label(pair: &Pair<'_>, span: &Span) -> String {
             .0
             .map_or_else(String::new, |value| format!("exactly {}", number(value)));
     }
+    // What begins behind a frequent value does not hold that value.
+    let behind = if first.checked_sub(1).is_some_and(|before| binning.is_atom(before)) { "above " } else { "" };
     match (binning.shown_ends(*first).0, binning.shown_ends(*last).1) {
-        (Some(low), Some(high)) => format!("{} to {}", number(low), number(high)),
+        (Some(low), Some(high)) => format!("{behind}{} to {}", number(low), number(high)),
         (None, Some(high)) => format!("below {}", number(high)),
         (Some(low), None) => format!("above {}", number(low)),
         (None, None) => "all values".to_owned(),

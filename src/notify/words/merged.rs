@@ -80,5 +80,9 @@ fn merge(known: &mut AlertView, alert: &AlertView) {
         segments.names.sort();
         segments.names.dedup();
         segments.names.truncate(SEGMENT_NAMES);
+        segments.apart_names.extend(other.apart_names.iter().cloned());
+        segments.apart_names.sort();
+        segments.apart_names.dedup();
+        segments.apart_names.truncate(SEGMENT_NAMES);
     }
 }

@@ -122,20 +122,10 @@ pub(super) fn sentence(alert: &AlertView) -> String {
 /// One line about the segments of an alert of the whole; none when none drifts.
 pub(super) fn segments_line(alert: &AlertView) -> Option<String> {
     let segments = alert.segments.as_ref()?;
-    let words = segments.words();
-    if words.is_empty() {
-        return None;
-    }
-    let names: Vec<String> = segments.names.iter().take(6).map(|name| plain(name)).collect();
-    let more = (segments.following as usize).saturating_sub(names.len());
-    let list = match (names.is_empty(), more) {
-        (true, _) => String::new(),
-        (false, 0) => format!(" ({})", names.join(", ")),
-        (false, more) => format!(" ({} and {more} more)", names.join(", ")),
-    };
-    let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    Some(format!("{}{list}.", first.into_iter().chain(letters).collect::<String>()))
+    let line = plain(&segments.line());
+    let mut letters = line.chars();
+    let first = letters.next()?.to_ascii_uppercase();
+    Some(format!("{first}{}.", letters.as_str()))
 }
 
 fn capital(text: &str) -> String {
@@ -174,6 +164,9 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         facts.push(("Since", time(&alert.fired_at)));
     } else {
         facts.push(("Since", format!("{}, {}", time(&alert.since), alert.windows_words())));
+        if let Some(calm) = evidence.calm.filter(|_| alert.status != AlertStatus::Resolved) {
+            facts.push(("Now", calm.words()));
+        }
     }
     if let Some(at) = &alert.resolved_at {
         facts.push(("Ended", time(at)));

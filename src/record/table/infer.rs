@@ -51,6 +51,8 @@ pub struct FileProfile {
     pub complete: bool,
     /// What is worth saying about how the file is written.
     pub remarks: Vec<String>,
+    /// Whether the file has text alone, so that what looks like a number is one.
+    pub untyped: bool,
 }
 
 /// The share of values that must be of a type for the column to be of it; the others are of the wrong type then.
@@ -146,7 +148,7 @@ fn profile_batches(
     });
     let columns = columns.map(|column| refuse(column, &index, &twice)).collect();
     let complete = all.map_or(rows < most, |all| rows as u64 >= all);
-    Ok(FileProfile { columns, rows, complete, remarks: Vec::new() })
+    Ok(FileProfile { columns, rows, complete, remarks: Vec::new(), untyped: false })
 }
 
 /// What a CSV file has.
@@ -182,7 +184,7 @@ pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
         let decimals = if dialect.decimal_comma() { ", and decimal commas" } else { "" };
         remarks.push(format!("read with {} between the columns{decimals}", dialect.separator_name()));
     }
-    Ok(FileProfile { columns, rows, complete: rows < most, remarks })
+    Ok(FileProfile { columns, rows, complete: rows < most, remarks, untyped: true })
 }
 
 /// What a JSON file has: objects inside of objects as paths, in the order of their first appearance. Documents that are
@@ -246,7 +248,7 @@ pub fn profile_json(reader: impl Read) -> Result<FileProfile, ReadError> {
         let found = format!("an object with {keys} different keys, of which a record has few");
         FileColumn { name: name_of(&path), path, column_type: None, found, integers: false }
     }));
-    Ok(FileProfile { columns, rows, complete, remarks: Vec::new() })
+    Ok(FileProfile { columns, rows, complete, remarks: Vec::new(), untyped: false })
 }
 
 /// Keys of an object that may be those of a map.
