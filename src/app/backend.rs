@@ -138,6 +138,7 @@ impl Backend for StoreBackend {
     }
 
     fn metrics(&self) -> String {
+        self.shared.metrics.ready(self.ready().ok);
         self.shared.metrics.pressure(self.commands.is_paused(), self.commands.in_flight());
         self.shared.metrics.encode()
     }

@@ -17,7 +17,10 @@ pub(super) fn view(
     let last_window = stored.and_then(|monitor| monitor.last_window.clone());
     let open_windows = stored.map_or(0, |monitor| monitor.open_windows);
     let learning = stored.and_then(|monitor| monitor.learning);
-    let state = MonitorState::of(&alerts, last_window.as_ref(), open_windows, learning.is_some());
+    let state = match running {
+        Some(_) => MonitorState::of(&alerts, last_window.as_ref(), open_windows, learning.is_some()),
+        None => MonitorState::NotConfigured,
+    };
     let lag = running.map(|running| {
         let own = status.partitions.iter().filter(|partition| running.topics.matches(&partition.topic));
         own.filter_map(|partition| partition.lag).sum()
@@ -113,6 +116,7 @@ fn summary(
         ),
         MonitorState::Waiting => "Records are counted; no window has been closed yet".to_owned(),
         MonitorState::Undefined => "The last window could not be compared with its baseline".to_owned(),
+        MonitorState::NotConfigured => "Not configured on this daemon: nothing is counted here".to_owned(),
     };
     format!("{stands}{alerts}.")
 }

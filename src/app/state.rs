@@ -309,7 +309,7 @@ fn unstored(life: &Life) -> Option<Duration> {
 }
 
 /// What a daemon does that has no partition.
-const STANDBY: &str = "stands by: the consumer group has more daemons than partitions";
+const STANDBY: &str = "stands by: the consumer group gives this daemon no partition now";
 
 /// Tells systemd how things are: ready once, a status line, and the watchdog only while loops turn.
 pub(super) async fn watchdog(

@@ -32,6 +32,9 @@ pub async fn status(store: &Store, monitors: &[&Monitor]) -> Result<Status, Stor
             None => status.monitors.push(MonitorStatus::unseen(&monitor.name, Some(learning))),
         }
     }
+    for stored in &mut status.monitors {
+        stored.configured = monitors.iter().any(|monitor| monitor.name == stored.monitor);
+    }
     let known: BTreeSet<String> = status.monitors.iter().map(|monitor| monitor.monitor.clone()).collect();
     for monitor in monitors.iter().filter(|monitor| !known.contains(&monitor.name)) {
         status.monitors.push(MonitorStatus::unseen(&monitor.name, None));

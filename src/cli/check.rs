@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::survey::{Found, Survey};
-use super::{CliError, Context, runtime, say, say_lines, tell, warn};
+use super::{CliError, Context, runtime, say, say_lines, say_with_hints, tell, warn};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
 use crate::kafka::{Producer, Source};
@@ -112,7 +112,8 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
         }
         if !unread.is_empty() {
             say(
-                "hint: the daemon may be able to; run as its user (sudo -u driftd), what it loads from `secrets` beside this file is checked, too",
+                "hint: the daemon may be able to: with CREDENTIALS_DIRECTORY set to the folder that its unit loads them from, as its user \
+                 (sudo -u driftd env CREDENTIALS_DIRECTORY=... driftd check), one that is not there is a mistake",
             );
         }
         say(format!(
@@ -123,7 +124,9 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
         ));
         for (what, outcome) in checks {
             match outcome {
-                Ok(detail) => say(format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " })),
+                Ok(detail) => {
+                    say_with_hints(&format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " }))
+                }
                 Err(error) => say_lines(format!("failed  {what}: {error}")),
             }
         }

@@ -48,13 +48,6 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let bundle = runtime.block_on(gather(&settings))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     let text = serde_json::to_string_pretty(&bundle).map_err(|error| CliError::Failed(error.to_string()))?;
-    let output = &arguments.output;
-    std::fs::write(output, text).map_err(|error| {
-        CliError::Failed(format!(
-            "cannot write {}: {error}\nhint: --output FILE, in a folder that this user may write to",
-            output.display()
-        ))
-    })?;
     let checks: Vec<&Value> = bundle.get("checks").and_then(Value::as_array).into_iter().flatten().collect();
     let is_ok = |check: &&&Value| check.get("ok").and_then(Value::as_bool).unwrap_or(false);
     let failed = checks.len() - checks.iter().filter(is_ok).count();
@@ -71,6 +64,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
                 text("what")
             ));
         }
+    }
+    let output = &arguments.output;
+    std::fs::write(output, text).map_err(|error| {
+        CliError::Failed(format!(
+            "cannot write {}: {error}\nhint: --output FILE, in a folder that this user may write to",
+            output.display()
+        ))
+    })?;
+    if !as_json() {
         say(format!(
             "written to {}: configuration without secrets, checks, status, deliveries given up, audit log",
             output.display()
@@ -88,9 +90,6 @@ async fn gather(settings: &Settings) -> Result<Value, CliError> {
         .map_err(|error| error.to_string())
         .and_then(|options| Store::connect_lazily(&options).map_err(|error| error.to_string()));
     let mut checks = vec![Check::of("postgres", check::database(settings).await)];
-    if let Ok(store) = &store {
-        checks.push(Check::of("schema", schema(store).await));
-    }
     checks.extend(check::kafka(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
     checks.extend(check::receivers(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
     let monitors: Vec<&Monitor> = settings.monitors.iter().collect();
@@ -126,15 +125,6 @@ fn value<T: Serialize, E: std::fmt::Display>(outcome: Result<T, E>) -> Result<Va
     outcome
         .map_err(|error| error.to_string())
         .and_then(|value| serde_json::to_value(value).map_err(|error| error.to_string()))
-}
-
-async fn schema(store: &Store) -> Result<String, String> {
-    let (version, applied) = store.check_schema().await.map_err(|error| error.to_string())?;
-    if version == applied {
-        Ok(format!("version {version}"))
-    } else {
-        Err(format!("version {applied}, this driftd has {version}\nhint: driftd migrate"))
-    }
 }
 
 /// The machine, as far as it matters.

@@ -187,6 +187,7 @@ impl CliError {
             ) => 78,
             // The daemon waits for a database that is away; one that refuses it does so however often it is started.
             Self::App(AppError::Store(error)) if !error.is_transient() => 78,
+            Self::Store(error) if error.is_refusal() => 78,
             Self::Usage(_) => 2,
             Self::App(AppError::Unavailable(_) | AppError::Store(_) | AppError::Kafka(_))
             | Self::Store(StoreError::Database { .. })
@@ -333,6 +334,15 @@ pub(crate) fn warn(text: &str) {
 /// Writes a line to standard output: one line whatever is in it, and nothing in it acts on the terminal.
 pub(crate) fn say(text: impl AsRef<str>) {
     say_as_is(&plain(text.as_ref()));
+}
+
+/// Writes a line, and each hint behind it on a line of its own.
+pub(crate) fn say_with_hints(text: &str) {
+    let mut parts = text.split("\nhint: ");
+    say(parts.next().unwrap_or_default());
+    for hint in parts {
+        say(format!("hint: {hint}"));
+    }
 }
 
 /// Writes a text of several lines, whose parts from data are plain already.

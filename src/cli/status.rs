@@ -50,7 +50,8 @@ pub(super) fn show(status: &Status) {
         say("no monitor is configured, and nothing was counted yet");
     }
     for monitor in &status.monitors {
-        say(format!("monitor {}", monitor.monitor));
+        let here = if monitor.configured { "" } else { " (not configured here: nothing of it is counted)" };
+        say(format!("monitor {}{here}", plain(&monitor.monitor)));
         say(format!(
             "  baseline      {}",
             match (&monitor.baseline, &monitor.learning) {
@@ -79,9 +80,14 @@ pub(super) fn show(status: &Status) {
         if let Some(window) = &monitor.last_window {
             let incomplete = if window.complete { "" } else { ", incomplete" };
             say(format!(
-                "  last window   {} to {}: {}, {}{incomplete}",
+                "  last window   {} to {}{}: {}, {}{incomplete}",
                 window.start,
                 window.end,
+                if window.version.is_empty() {
+                    String::new()
+                } else {
+                    format!(" of version {}", plain(&window.version))
+                },
                 number_of(window.rows, "record"),
                 window.verdict.as_str()
             ));
@@ -114,7 +120,10 @@ pub(super) fn show(status: &Status) {
         };
         let fault = partition.fault.as_ref().map_or(String::new(), |fault| format!("; NOT READ: {fault}"));
         let lag = match partition.lag {
-            Some(lag) if lag > 0 => format!(", {} behind", number_of(lag, "message")),
+            Some(lag) if lag > 0 => {
+                let when = partition.checked_at.map_or(String::new(), |checked| format!(" as of {checked}"));
+                format!(", {} behind{when}", number_of(lag, "message"))
+            }
             _ => String::new(),
         };
         let newest =

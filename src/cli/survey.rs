@@ -235,15 +235,24 @@ impl<'a> Survey<'a> {
                 plural(self.tombstones, "has no value (a tombstone)", "have no value (tombstones)")
             ));
         }
+        // Each hint once, behind the list.
+        let mut hints: Vec<&str> = Vec::new();
         for (reason, number) in &self.rejected {
             let examples = self.notes.examples.get(reason.as_str()).into_iter().flatten();
             let shown: Vec<String> = examples
-                .map(|example| format!("{} at {}: {}", example.partition, example.offset, example.why))
+                .map(|example| {
+                    let (why, hint) = example.why.split_once("\nhint: ").unwrap_or((&example.why, ""));
+                    if !hint.is_empty() && !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                    format!("{} at {}: {why}", example.partition, example.offset)
+                })
                 .collect();
             let are = plural(*number, "is", "are");
             parts.push(format!("{number} {are} rejected ({reason}), for example {}", shown.join("; ")));
         }
-        let text = parts.join("; ");
+        let hints: String = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
+        let text = parts.join("; ") + &hints;
         let rejected: u64 = self.rejected.values().sum();
         let usable = self.read - self.tombstones;
         let nothing = self.accepted == 0 && usable > 0;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::survey::{Survey, Taken};
-use super::{CliError, Context, as_json, say, say_error, say_json_line};
+use super::{CliError, Context, as_json, say, say_error, say_json_line, say_with_hints};
 use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
 use crate::escape::plain;
@@ -154,7 +154,7 @@ fn sum_up(survey: &Survey<'_>) {
     say("");
     for (what, outcome) in &found {
         let (Ok(detail) | Err(detail)) = outcome;
-        say(format!("{:<7} {what}: {}", if outcome.is_ok() { "ok" } else { "look" }, plain(detail)));
+        say_with_hints(&format!("{:<7} {what}: {detail}", if outcome.is_ok() { "ok" } else { "look" }));
     }
 }
 

@@ -276,6 +276,7 @@ mod tests {
                 }),
                 baseline: None,
                 baselines: 0,
+                configured: true,
                 learning: Some(Learning::new(37, 168, 3_600_000_000)),
                 segments_without_baseline: Vec::new(),
                 reading: crate::view::Reading::default(),

@@ -4,6 +4,8 @@
 
 use config::{Config, Environment};
 
+use crate::record::nearest;
+
 /// Keys the environment may set, as `DRIFTD_` and the key in capitals, `__` between its parts.
 pub const ENVIRONMENT_KEYS: [&str; 8] = [
     "kafka.brokers",
@@ -15,6 +17,30 @@ pub const ENVIRONMENT_KEYS: [&str; 8] = [
     "log.level",
     "daemon.name",
 ];
+
+/// The environment variable of a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("DRIFTD_{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// Variables that look like those of keys and are none: a misspelt one would be ignored in silence.
+pub(super) fn unknown_variables(variables: &std::collections::HashMap<String, String>) -> Vec<String> {
+    let known = ENVIRONMENT_KEYS.map(variable_of);
+    let mut unknown: Vec<String> = variables
+        .keys()
+        .filter(|name| name.strip_prefix("DRIFTD_").is_some_and(|key| key.contains("__")) && !known.contains(name))
+        .map(|name| {
+            let near = nearest(name, known.iter().map(String::as_str));
+            let meant = near.map_or_else(
+                || format!("allowed are {}", known.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            format!("the environment variable `{name}` sets no key and is ignored: {meant}")
+        })
+        .collect();
+    unknown.sort();
+    unknown
+}
 
 /// The layered view of the fixed keys.
 #[derive(Debug)]

@@ -121,7 +121,7 @@ fn environment() -> HashMap<String, String> {
 
 fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) -> Result<Settings, ConfigError> {
     let problems = Problems::default();
-    let mut warnings = Vec::new();
+    let mut warnings = layer::unknown_variables(environment);
     let layer = Layer::new(environment);
     let main = read(path, "`--config FILE` names another one", &problems).and_then(|file| {
         with_table(&file, &problems, |table| {

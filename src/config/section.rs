@@ -7,7 +7,7 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::layer::Layer;
+use super::layer::{Layer, variable_of};
 use super::problem::{File, Problem, Problems, Unread};
 use crate::record::micros_of as micros;
 
@@ -89,6 +89,9 @@ impl<'a> Section<'a> {
 
     /// Notes a mistake at a key of this table (at the table itself when the key is not there).
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        if let Some(variable) = self.set_by(key) {
+            return Problem::elsewhere(format!("environment variable {variable}"), &self.key(key), message);
+        }
         let span = self.table.and_then(|table| table.get(key)).map_or(self.span.clone(), Spanned::span);
         Problem::at(self.file, span, &self.key(key), message)
     }
@@ -115,11 +118,17 @@ impl<'a> Section<'a> {
         self.add(self.problem(key, format!("is missing: {what}")));
     }
 
+    /// The environment variable that gives a key its value.
+    fn set_by(&self, key: &str) -> Option<String> {
+        let key = self.key(key);
+        self.layer?.environment(&key).map(|_| variable_of(&key))
+    }
+
     /// The text of a key: the environment's where it may set it, otherwise the file's.
     pub(super) fn string(&self, key: &'static str) -> Option<String> {
         let value = self.find(key);
         if let Some(text) = self.layer.and_then(|layer| layer.environment(&self.key(key))) {
-            let variable = format!("DRIFTD_{}", self.key(key).to_uppercase().replace('.', "__"));
+            let variable = variable_of(&self.key(key));
             self.problems.note(self.file, self.key(key), &format!("{text:?}"), format!("environment, {variable}"));
             return Some(text);
         }

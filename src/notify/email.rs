@@ -1,6 +1,6 @@
 //! Mail through lettre: TLS unless it is switched off in as many words, text and HTML, one thread an alert.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
@@ -152,7 +152,10 @@ impl EmailReceiver {
                 conversation.say(|| format!("> file {}", path.display()));
                 match written.await {
                     Ok(()) => Attempt::delivered(),
-                    Err(error) => Attempt::retry(Reason::Connect, format!("cannot write the mail: {error}")),
+                    Err(error) => Attempt::retry(
+                        Reason::Connect,
+                        format!("cannot write the mail to {}: {error}", path.display()),
+                    ),
                 }
             }
         }
@@ -182,7 +185,7 @@ impl EmailReceiver {
 
     pub(super) async fn probe(&self) -> Result<(), String> {
         match &self.sender {
-            Sender::Directory(_) => Ok(()),
+            Sender::Directory(directory) => writable(directory).await,
             Sender::Smtp(transport) => {
                 self.may_connect().await?;
                 match transport.test_connection().await {
@@ -315,4 +318,15 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     }
     // Servers answer in several lines.
     plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Whether mails can be written to a folder: tried.
+async fn writable(directory: &Path) -> Result<(), String> {
+    let probe = directory.join(format!(".{}.probe", uuid::Uuid::new_v4()));
+    let tried = async {
+        tokio::fs::create_dir_all(directory).await?;
+        tokio::fs::write(&probe, b"").await?;
+        tokio::fs::remove_file(&probe).await
+    };
+    tried.await.map_err(|error: std::io::Error| format!("cannot write to {}: {error}", directory.display()))
 }

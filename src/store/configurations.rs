@@ -151,7 +151,7 @@ fn in_words(monitor: &str, configured: &[Configured], without: &[String]) -> Vec
     if !without.is_empty() && !configured.is_empty() {
         let some: Vec<&str> = configured.iter().map(|one| one.daemon.as_str()).collect();
         words.push(format!(
-            "monitor {monitor} is configured for {} and not for {}, so that it lacks the records of their partitions",
+            "monitor {monitor} is configured for {} and not for {}, so the records of the partitions that those read are not counted for it",
             listed(&some, NAMED),
             listed(without, NAMED)
         ));
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(
             in_words("m", &[daemon("a", "1", &[])], &names),
             [
-                "monitor m is configured for a and not for d1, d2, d3 and 2 more, so that it lacks the records of their partitions"
+                "monitor m is configured for a and not for d1, d2, d3 and 2 more, so the records of the partitions that those read are not counted for it"
             ]
         );
         assert!(in_words("m", &[], &names).is_empty());

@@ -38,8 +38,8 @@ fn refused(code: &str, message: &str) -> Option<String> {
         ),
         // invalid_password
         "28P01" => Some(
-            "over TCP PostgreSQL wants a password: set `postgres.password`; over its socket the user of this process is enough, \
-             postgres.url = \"postgres://driftd@%2Frun%2Fpostgresql/driftd\"",
+            "over TCP PostgreSQL wants the password of this user: `postgres.password` has to be it (`driftd config show --origin` says \
+             where it comes from); over its socket the user of this process is enough, postgres.url = \"postgres://driftd@%2Frun%2Fpostgresql/driftd\"",
         ),
         // invalid_catalog_name
         "3D000" => {

@@ -108,6 +108,13 @@ impl StoreError {
         matches!(self, Self::Database { source, .. } if is_away(source))
     }
 
+    /// Whether the server refuses this user, its password or this database, however often it is asked.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Database { source: sqlx::Error::Database(error), .. }
+            if error.code().is_some_and(|code| code.starts_with("28") || code == "3D000"))
+    }
+
     /// Whether a text was sent that no column can hold: PostgreSQL knows no NUL.
     #[must_use]
     pub fn is_about_text(&self) -> bool {

@@ -150,6 +150,7 @@ impl Store {
             let reading = super::notes::reading(&mut connection, &monitor).await?;
             monitors.push(MonitorStatus {
                 monitor,
+                configured: false,
                 records,
                 open_windows: count(open),
                 last_window,

@@ -77,7 +77,7 @@ impl HistoryEntry {
     pub fn words(&self) -> String {
         let why = match self.reason.as_str() {
             "bar_exceeded" => "over the limit",
-            "persisted" => "for as many windows as the rule asks for",
+            "persisted" => "for as long as its rule asks for",
             "fired_again" => "again, soon after it was over",
             "higher_severity" => "a window is worse",
             "lower_severity" => "the newest windows are less bad",

@@ -32,6 +32,8 @@ pub enum MonitorState {
     Waiting,
     /// The last window could not be compared.
     Undefined,
+    /// This daemon does not have it: nothing of it is counted here, and what is stored says nothing of now.
+    NotConfigured,
 }
 
 impl MonitorState {
@@ -49,6 +51,7 @@ impl MonitorState {
             Self::TooFew => "too_few",
             Self::Waiting => "waiting",
             Self::Undefined => "undefined",
+            Self::NotConfigured => "not_configured",
         }
     }
 
@@ -66,6 +69,7 @@ impl MonitorState {
             Self::TooFew => "too few records",
             Self::Waiting => "waiting",
             Self::Undefined => "undefined",
+            Self::NotConfigured => "not configured here",
         }
     }
 

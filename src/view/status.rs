@@ -61,6 +61,9 @@ pub struct RecordCount {
 pub struct MonitorStatus {
     /// Its name.
     pub monitor: String,
+    /// Whether it is configured where this was asked; otherwise it is known from what is stored alone.
+    #[serde(default)]
+    pub configured: bool,
     /// What became of its records.
     pub records: Vec<RecordCount>,
     /// Windows not closed yet.
@@ -89,6 +92,7 @@ impl MonitorStatus {
     pub fn unseen(monitor: &str, learning: Option<Learning>) -> Self {
         Self {
             monitor: monitor.to_owned(),
+            configured: true,
             records: Vec::new(),
             open_windows: 0,
             last_window: None,

@@ -8,7 +8,7 @@ pub use http::HttpSettings;
 pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, TokenEndpoint, TokenSettings};
 pub use postgres::PostgresSettings;
 
-use super::section::Section;
+use super::section::{Section, suggest};
 use crate::telemetry::LogFormat;
 
 /// How the daemon runs.
@@ -84,6 +84,10 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
         ),
         level: section.string("level").unwrap_or_else(|| "info".to_owned()),
     };
+    for wrong in wrong_levels(&log.level) {
+        let message = format!("`{wrong}` is no level; write `info`, or a filter as `info,driftd::kafka=debug`");
+        section.add(suggest(section.problem("level", message), wrong, &LEVELS));
+    }
     section.finish();
     let section = root.section("checkpoint");
     let checkpoint = CheckpointSettings {
@@ -102,6 +106,20 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
     };
     section.finish();
     Some(DaemonSettings { name, kafka: kafka?, postgres: postgres?, http: http?, log, checkpoint, limits })
+}
+
+/// The levels of logs.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+/// The parts of a filter that are no level. A part without a level would be a module's name, of which everything is logged, and
+/// of nothing else: what is misspelt would make the daemon silent.
+fn wrong_levels(filter: &str) -> impl Iterator<Item = &str> {
+    let known = |level: &str| LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known));
+    let parts = filter.split(',').map(str::trim).filter(|part| !part.contains(['[', '{']));
+    parts.filter_map(move |part| match part.rsplit_once('=') {
+        Some((_, level)) => (!known(level)).then_some(level),
+        None => (!known(part)).then_some(part),
+    })
 }
 
 fn default_name() -> String {

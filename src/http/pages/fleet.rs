@@ -35,6 +35,7 @@ fn urgency(state: MonitorState) -> u8 {
         MonitorState::Undefined | MonitorState::NoBaseline | MonitorState::TooFew => 3,
         MonitorState::Waiting | MonitorState::Learning => 4,
         MonitorState::Ok => 5,
+        MonitorState::NotConfigured => 6,
     }
 }
 

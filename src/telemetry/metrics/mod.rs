@@ -35,6 +35,7 @@ pub struct Metrics {
     deliveries: Family<DeliveryLabels, Counter>,
     told: Family<DeliveryLabels, Counter>,
     database_up: Gauge,
+    ready: Gauge,
     paused: Gauge,
     in_flight: Gauge,
     reload_success: Gauge,
@@ -66,6 +67,7 @@ impl Default for Metrics {
             deliveries: Family::default(),
             told: Family::default(),
             database_up: Gauge::default(),
+            ready: Gauge::default(),
             paused: Gauge::default(),
             in_flight: Gauge::default(),
             reload_success: Gauge::default(),
@@ -98,6 +100,11 @@ impl Default for Metrics {
         registry.register("deliveries", "Delivery attempts by how they ended", metrics.deliveries.clone());
         registry.register("messages_decided", "Messages about alerts by why they are sent", metrics.told.clone());
         registry.register("database_up", "1 while the database answers", metrics.database_up.clone());
+        registry.register(
+            "ready",
+            "1 while the daemon can do its work, or stands by: Kafka and the database answer, as /readyz says",
+            metrics.ready.clone(),
+        );
         registry.register("paused", "1 while partitions are paused", metrics.paused.clone());
         registry.register("in_flight_bytes", "Bytes fetched and not counted yet", metrics.in_flight.clone());
         registry.register(
@@ -166,6 +173,11 @@ impl Metrics {
     /// Bytes of what was counted since the last checkpoint.
     pub fn counted_bytes(&self, bytes: usize) {
         self.counted.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the daemon can do its work.
+    pub fn ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
     }
 
     /// For how long something has been counted and not stored.
