@@ -27,7 +27,7 @@ pub use change::{AlertChange, ChangeKind, ChangeReason, derived_id, episode_id};
 pub use event::{AlertStatus, AlertView, AlertsEvent, EventKind, event_body};
 pub use evidence::{
     ColumnScore, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, Evidence, JudgedWindow, MAX_COLUMNS, SCORES,
-    WindowEvidence, WindowRef, how_far, series_words, summary_of, times, worst_and_last,
+    WindowEvidence, WindowRef,
 };
 pub use group::{Group, GroupStep, LastTold, Member, SendReason, decide_group};
 pub use lifecycle::{
@@ -48,6 +48,7 @@ pub use rule::{AlertRule, Observation, RuleKind, Scope};
 pub use segments::{SEGMENT_NAMES, Segments, relate};
 pub use series::{SeriesAlerts, SeriesKey, Transition};
 pub use vocabulary::Vocabulary;
+pub use words::{how_far, series_words, summary_of, times, worst_and_last};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What is said of an alert alike in messages, pages and commands.
 
-use super::{AlertView, EpisodeWindow, Evidence, how_far};
+use super::{AlertView, DriftedColumn, EpisodeWindow, Evidence, RuleKind};
 use crate::record::number_of;
 
 impl AlertView {
@@ -79,5 +79,107 @@ impl Evidence {
         .into_iter()
         .filter_map(|(name, window)| Some((name, window?)))
         .collect()
+    }
+}
+
+/// Monitor, and version and segment where they say something.
+#[must_use]
+pub fn series_words(monitor: &str, version: &str, segment: &str) -> String {
+    let mut text = monitor.to_owned();
+    if !version.is_empty() {
+        text.push_str(" version ");
+        text.push_str(version);
+    }
+    if segment != crate::window::WHOLE {
+        text.push_str(", segment ");
+        text.push_str(segment);
+    }
+    text
+}
+
+/// A multiple of a limit as people read it.
+#[must_use]
+pub fn times(strength: f64) -> String {
+    match strength {
+        s if s >= 1e6 => "over a million".to_owned(),
+        s if s >= 10.0 => format!("{s:.0}"),
+        s if s >= 1.0 => format!("{s:.1}"),
+        s => format!("{s:.2}"),
+    }
+}
+
+/// How far an effect is beyond the limit of drift, or how near to it.
+#[must_use]
+pub fn how_far(strength: f64) -> String {
+    let unit = if strength >= 1.0 { "times its limit" } else { "of the limit of drift" };
+    format!("{} {unit}", times(strength))
+}
+
+/// How far a column moved, and how it stands in the last window where that is another.
+#[must_use]
+pub fn worst_and_last(column: &DriftedColumn) -> String {
+    let worst = how_far(column.strength);
+    match &column.last {
+        Some(last) if last.effect.is_none() => format!("at worst {worst}, now without a value"),
+        Some(last) if times(last.strength) != times(column.strength) => {
+            format!("at worst {worst}, now {}", times(last.strength))
+        }
+        _ => worst,
+    }
+}
+
+/// Columns that a sentence names.
+const NAMED: usize = 3;
+
+/// What is wrong with a series, one sentence. `only` is the column of an alert about one.
+#[must_use]
+pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Evidence) -> String {
+    let (drifted, warned) = evidence.counts();
+    let total = drifted + warned;
+    let first = evidence.moved().next();
+    let how = first.filter(|first| first.strength > 0.0).map(worst_and_last);
+    if let Some(column) = only {
+        let how = how.map_or(String::new(), |how| format!(": {how}"));
+        return match kind {
+            RuleKind::DataQuality => format!("values of {column} of {whose} are missing or broken{how}"),
+            _ if drifted > 0 => format!("{column} of {whose} drifted{how}"),
+            _ => format!("{column} of {whose} warns{how}"),
+        };
+    }
+    let named = if kind == RuleKind::DataQuality {
+        total
+    } else if drifted > 0 {
+        drifted
+    } else {
+        warned
+    };
+    let mut names: Vec<String> =
+        evidence.moved().take(NAMED.min(named)).map(|column| column.column.clone()).collect();
+    if let (Some(name), Some(how)) = (names.first_mut(), how) {
+        *name = format!("{name} ({how})");
+    }
+    let more = named.saturating_sub(names.len());
+    let mut list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+    if let Some((column, last)) = evidence.leading_now().and_then(|column| Some((column, column.last.as_ref()?))) {
+        list.push_str(&format!("; now {} ({})", column.column, how_far(last.strength)));
+    }
+    let now = match evidence.moving_now() {
+        now if now >= named => String::new(),
+        0 => " (none now)".to_owned(),
+        now => format!(" ({now} now)"),
+    };
+    let columns = |number| match evidence.columns {
+        Some(judged) => format!("{number} of {}{now}", number_of(judged, "column")),
+        None => format!("{}{now}", number_of(number, "column")),
+    };
+    match kind {
+        RuleKind::DataQuality => {
+            format!("values of {whose} are missing or broken in {}: {list}", columns(total))
+        }
+        _ if drifted > 0 => {
+            let warned = if warned > 0 { format!("; {warned} more warned") } else { String::new() };
+            format!("{whose} drifted in {}: {list}{warned}", columns(drifted))
+        }
+        _ => format!("{whose} warns in {}: {list}", columns(warned)),
     }
 }

@@ -275,7 +275,11 @@ async fn reload_loop(
                     tracing::warn!("changed, and in force after a restart only: {keys}");
                 }
             }
-            Err(error) => tracing::error!("the old configuration stays: {error}"),
+            Err(error) => {
+                tracing::error!("the old configuration stays:");
+                // As `check` shows it, a line each: a log has no lines within an entry.
+                error.lines().for_each(|line| tracing::error!("{line}"));
+            }
         }
         // Whoever asked may have gone.
         let _asker_gone = reply.send(outcome.map(|reloaded| reloaded.summary));

@@ -19,6 +19,11 @@ use crate::escape::plain;
 /// A layer that is given every text as [`plain`] has it.
 pub(super) struct Escaped<L>(pub(super) L);
 
+/// A text on one line: a hint of ours follows the sentence, everything else that breaks lines is written out.
+fn shown(text: &str) -> String {
+    plain(&text.replace("\nhint: ", "; hint: "))
+}
+
 /// The values of an event or a span, in the order of its fields.
 struct Values(Vec<Option<Box<dyn Value>>>);
 
@@ -66,7 +71,7 @@ impl Visit for Values {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, plain(value));
+        self.put(field, shown(value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
@@ -76,11 +81,11 @@ impl Visit for Values {
             text = format!("{text}: {inner}");
             cause = inner.source();
         }
-        self.put(field, display(plain(&text)));
+        self.put(field, display(shown(&text)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field, display(plain(&format!("{value:?}"))));
+        self.put(field, display(shown(&format!("{value:?}"))));
     }
 }
 

@@ -144,6 +144,42 @@ fn the_environment_wins_over_the_file_for_its_fixed_keys_only() {
     assert_eq!(settings.daemon.kafka.brokers, "other:9092");
     assert_eq!(settings.daemon.log.level, "debug");
     assert_eq!(settings.daemon.kafka.start, driftd::kafka::StartAt::Latest);
+    let ignored = "the environment variable `DRIFTD_KAFKA__START` sets no key and is ignored: ";
+    assert!(settings.warnings.iter().any(|warning| warning.starts_with(ignored)), "{:?}", settings.warnings);
+}
+
+#[test]
+fn a_mistake_in_the_environment_names_the_variable_and_no_line_of_the_file() {
+    let told = |variable: &str, value: &str| {
+        let environment = [(variable.to_owned(), value.to_owned())].into();
+        config::load_with(&file("config/driftd.toml"), &environment).map(|_| ()).unwrap_err().to_string()
+    };
+    for (variable, value, words) in [
+        ("DRIFTD_KAFKA__GROUP", "", "empty"),
+        ("DRIFTD_HTTP__LISTEN", "nowhere", "nowhere"),
+        ("DRIFTD_LOG__FORMAT", "jsn", "did you mean `json`?"),
+        ("DRIFTD_LOG__LEVEL", "inof", "did you mean `info`?"),
+    ] {
+        let told = told(variable, value);
+        assert!(told.contains(&format!("environment variable {variable}")) && told.contains(words), "{told}");
+        assert!(!told.contains("driftd.toml:"), "{told}");
+    }
+}
+
+#[test]
+fn a_level_that_is_none_is_a_mistake_and_no_filter_that_silences_everything() {
+    let level = |level: &str| {
+        let environment = [("DRIFTD_LOG__LEVEL".to_owned(), level.to_owned())].into();
+        config::load_with(&file("config/driftd.toml"), &environment).map(|settings| settings.daemon.log.level)
+    };
+    for good in
+        ["info", "WARN", "off", "info,driftd::kafka=debug", "warn, driftd::store=trace", "driftd[request]=debug"]
+    {
+        assert_eq!(level(good).unwrap(), good);
+    }
+    for bad in ["inof", "driftd", "info,driftd::kafka=debgu", "info,driftd=chatty", "info,", ""] {
+        assert!(level(bad).unwrap_err().to_string().contains("is no level"), "{bad}");
+    }
 }
 
 #[test]

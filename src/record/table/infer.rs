@@ -7,17 +7,15 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Fields, Schema};
 use parquet::file::reader::ChunkReader;
 use serde_json::Value as Document;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::convert::is_text;
-use super::dialect::{Dialect, has_decimal_comma};
 use super::documents::{Documents, Next};
 use super::error::ReadError;
+use super::kinds::{FEW, Kinds};
 use super::locate::{DEEPEST, leaves, locate};
 use super::read::{MAX_FILE_COLUMNS, arrow_parts, csv_texts, guard, parquet_parts, refuse_too_wide};
 use super::values::{Wanted, for_each};
 use crate::record::json::document_of;
-use crate::record::value::{Value, looks_like_time};
 use crate::record::{ColumnType, FieldPath};
 
 /// How many rows are looked at where types must be guessed.
@@ -54,22 +52,6 @@ pub struct FileProfile {
     /// Whether the file has text alone, so that what looks like a number is one.
     pub untyped: bool,
 }
-
-/// The share of values that must be of a type for the column to be of it; the others are of the wrong type then.
-const MOST: f64 = 0.5;
-/// From this share of other values on, a column of few different ones is one of categories.
-const MIXED: f64 = 0.01;
-/// Text with more distinct values than this share names rows, not kinds of rows.
-const NAMES_ROWS: f64 = 0.5;
-/// A column of more different values is not read as categories only because some of them are text.
-const CATEGORIES: usize = 1_000;
-/// Texts of at least this many words on average are read as such.
-const WORDS_OF_TEXT: usize = 3;
-/// With fewer values nothing is said about that.
-const FEW: usize = 100;
-
-/// Larger integers are not measurements: floating-point numbers do not hold them exactly.
-const EXACT: u64 = 1 << 53;
 
 /// How many rows of so many columns are looked at.
 fn sample_rows(columns: usize) -> usize {
@@ -289,12 +271,6 @@ fn refuse(column: FileColumn, index: &[String], twice: &HashSet<String>) -> File
 /// What a column is that shares its name with another one.
 pub const TWICE: &str = "in the file twice";
 
-/// What a column is whose texts are numbers with a comma in them: of its decimals or of its thousands, which nobody can tell.
-pub const WITH_COMMAS: &str = "text that looks like numbers with commas";
-
-/// What a column is whose texts are numbers in a format that has numbers, too.
-pub const OF_NUMBERS: &str = "text that holds numbers";
-
 fn names_twice(fields: &Fields) -> HashSet<String> {
     let mut names = HashSet::new();
     fields.iter().map(|field| field.name()).filter(|name| !names.insert(*name)).cloned().collect()
@@ -312,168 +288,6 @@ fn is_time(kind: &DataType) -> bool {
         DataType::Dictionary(_, of) => is_time(of),
         DataType::RunEndEncoded(_, of) => is_time(of.data_type()),
         kind => kind.is_temporal() && !matches!(kind, DataType::Duration(_)),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some thousand rows")]
-fn share_of(count: usize, all: usize) -> f64 {
-    if all == 0 { 0.0 } else { count as f64 / all as f64 }
-}
-
-/// What values a column had.
-#[derive(Default)]
-struct Kinds {
-    numbers: usize,
-    integers: usize,
-    /// Integers beyond what floating-point numbers hold exactly.
-    long: usize,
-    booleans: usize,
-    vectors: usize,
-    composites: usize,
-    texts: usize,
-    times: usize,
-    /// Texts that look like numbers with a comma.
-    commas: usize,
-    /// Texts that are numbers, as of a format that has both.
-    quoted: usize,
-    words: usize,
-    /// Hashes of the different values: a text may be long.
-    distinct: HashSet<u64>,
-    grew: Growth,
-}
-
-/// Whether integers only grow from row to row.
-#[derive(Default)]
-struct Growth {
-    last: Option<i64>,
-    broken: bool,
-}
-
-impl Growth {
-    fn add(&mut self, value: i64) {
-        self.broken |= self.last.is_some_and(|last| last >= value);
-        self.last = Some(value);
-    }
-}
-
-impl Kinds {
-    fn add(&mut self, value: Value<'_>) {
-        let mut text = String::new();
-        match value {
-            Value::Missing | Value::Null | Value::Text("") => return,
-            Value::Boolean(_) => self.booleans += 1,
-            Value::Integer(value) => {
-                self.numbers += 1;
-                self.integers += 1;
-                self.long += usize::from(value.unsigned_abs() > EXACT);
-                self.grew.add(value);
-            }
-            Value::Unsigned(_) | Value::Digits(_) => {
-                self.numbers += 1;
-                self.integers += 1;
-                self.long += 1;
-            }
-            Value::Number(_) => self.numbers += 1,
-            Value::Text(value) => {
-                self.texts += 1;
-                self.times += usize::from(looks_like_time(value));
-                self.commas += usize::from(has_decimal_comma(value));
-                self.quoted += usize::from(value.trim().parse::<f64>().is_ok());
-            }
-            Value::Vector(_) => self.vectors += 1,
-            Value::Array | Value::Object => self.composites += 1,
-        }
-        if value.category(&mut text).is_ok() && self.distinct.insert(xxh3_64(text.as_bytes())) {
-            self.words += text.split_whitespace().count();
-        }
-    }
-
-    /// A cell of a format that has text only.
-    fn add_untyped(&mut self, value: Value<'_>, dialect: Dialect) {
-        let Value::Text(text) = value else { return self.add(value) };
-        let number = dialect.value(text, Wanted::Number);
-        match number {
-            Value::Text(_) => self.add(match dialect.value(text, Wanted::Boolean) {
-                Value::Text(_) if text.trim_start().starts_with('[') && text.trim_end().ends_with(']') => {
-                    Value::Vector(&[])
-                }
-                boolean => boolean,
-            }),
-            // Words for null may be categories, but are no evidence of any type.
-            number => self.add(number),
-        }
-    }
-
-    fn add_document(&mut self, value: &Document) {
-        self.add(match value {
-            Document::Null => Value::Null,
-            Document::Bool(value) => Value::Boolean(*value),
-            Document::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-                (Some(value), ..) => Value::Integer(value),
-                (_, Some(value), _) => Value::Unsigned(value),
-                (.., value) => Value::Number(value.unwrap_or(f64::NAN)),
-            },
-            Document::String(text) => {
-                use crate::record::lenient::{Quoted, quoted};
-                match quoted(text) {
-                    None => Value::Text(text),
-                    Some(Quoted::NonFinite(number)) => Value::Number(number),
-                    Some(Quoted::Digits(digits)) => Value::Digits(digits),
-                }
-            }
-            Document::Array(items) if !items.is_empty() && items.iter().all(Document::is_number) => {
-                Value::Vector(&[])
-            }
-            Document::Array(_) => Value::Array,
-            Document::Object(_) => Value::Object,
-        });
-    }
-
-    fn all(&self) -> usize {
-        self.numbers + self.booleans + self.vectors + self.composites + self.texts
-    }
-
-    fn column_type(&self) -> (Option<ColumnType>, String) {
-        let all = self.all();
-        let share = |count: usize| share_of(count, all);
-        let what = if share(self.quoted) >= MOST { OF_NUMBERS } else { "text" };
-        let few_values = self.distinct.len() <= CATEGORIES && share(self.distinct.len()) <= NAMES_ROWS;
-        if all == 0 {
-            (Some(ColumnType::Numeric), "empty".to_owned())
-        } else if share(self.vectors) >= MOST {
-            (Some(ColumnType::Embedding), "vectors".to_owned())
-        } else if share(self.composites) >= MOST {
-            (None, "arrays or objects".to_owned())
-        } else if self.integers == all && !self.grew.broken && all >= FEW {
-            (None, "integers that grow from row to row".to_owned())
-        } else if share(self.long) >= MOST && all >= FEW && share(self.distinct.len()) > NAMES_ROWS {
-            (None, "integers of 16 digits or more with nearly as many values as rows: an id or a time".to_owned())
-        } else if share(self.numbers) >= MOST {
-            if share(self.texts + self.booleans) >= MIXED && few_values {
-                (Some(ColumnType::Categorical), "numbers and text".to_owned())
-            } else {
-                (Some(ColumnType::Numeric), "numbers".to_owned())
-            }
-        } else if share(self.booleans) >= MOST {
-            if share(all - self.booleans) >= MIXED && few_values {
-                (Some(ColumnType::Categorical), "booleans and others".to_owned())
-            } else {
-                (Some(ColumnType::Boolean), "booleans".to_owned())
-            }
-        } else if share(self.commas) >= MOST {
-            (None, WITH_COMMAS.to_owned())
-        } else if share(self.times) >= 0.9 {
-            (None, "a time".to_owned())
-        } else if all >= FEW && share(self.distinct.len()) > NAMES_ROWS {
-            // Text is categories, unless nearly every value is another.
-            if self.words >= WORDS_OF_TEXT * self.distinct.len() {
-                (Some(ColumnType::Text), "free text".to_owned())
-            } else {
-                (None, format!("{what} with nearly as many values as rows"))
-            }
-        } else {
-            (Some(ColumnType::Categorical), what.to_owned())
-        }
     }
 }
 

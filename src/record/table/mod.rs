@@ -10,6 +10,7 @@ mod documents;
 mod error;
 mod format;
 mod infer;
+mod kinds;
 mod locate;
 mod parquet_check;
 mod read;
@@ -22,10 +23,8 @@ pub use dialect::Dialect;
 pub use error::ReadError;
 pub use format::{FileFormat, refuse_others};
 pub(crate) use infer::flatten;
-pub use infer::{
-    FileColumn, FileProfile, OF_NUMBERS, TWICE, WITH_COMMAS, profile_arrow, profile_csv, profile_json,
-    profile_parquet,
-};
+pub use infer::{FileColumn, FileProfile, TWICE, profile_arrow, profile_csv, profile_json, profile_parquet};
+pub use kinds::{OF_NUMBERS, WITH_COMMAS};
 pub use read::{
     MAX_FILE_COLUMNS, ReadBatch, ReadItem, arrow_batches, csv_batches, json_batches, parquet_batches, parquet_rows,
 };

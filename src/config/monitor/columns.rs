@@ -1,0 +1,186 @@
+//! The columns of a monitor, and the measures and limits that judge them.
+
+use std::collections::BTreeMap;
+
+use super::super::problem::Problem;
+use super::super::section::{Section, suggest};
+use super::source::path;
+use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::measure::{Measure, Thresholds};
+use crate::record::{Column, ColumnType, Derivation, FieldPath, ModelSchema, Role};
+
+const TYPES: [(&str, ColumnType); 5] = [
+    ("numeric", ColumnType::Numeric),
+    ("categorical", ColumnType::Categorical),
+    ("boolean", ColumnType::Boolean),
+    ("text", ColumnType::Text),
+    ("embedding", ColumnType::Embedding),
+];
+
+/// Types that measures are set for: a text is watched through numeric and categorical columns.
+pub(super) const MEASURED: [(&str, ColumnType); 4] = [
+    ("numeric", ColumnType::Numeric),
+    ("categorical", ColumnType::Categorical),
+    ("boolean", ColumnType::Boolean),
+    ("embedding", ColumnType::Embedding),
+];
+
+pub(super) fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -> Option<Vec<Measure>> {
+    let names = section.strings(key)?;
+    let known: Vec<&str> =
+        Measure::ALL.into_iter().filter(|measure| measure.applies_to(column_type)).map(Measure::as_str).collect();
+    let mut measures = Vec::new();
+    for (name, span) in names {
+        let at = |message: String| Problem::at(section.file, span.clone(), &section.key(key), message);
+        match Measure::from_name(&name) {
+            Some(measure) if measure.applies_to(column_type) => {
+                if !measures.contains(&measure) {
+                    measures.push(measure);
+                }
+            }
+            Some(_) => section.add(suggest(
+                at(format!("`{name}` is not defined for {} columns", column_type.as_str())),
+                "",
+                &known,
+            )),
+            None => section.add(suggest(at(format!("`{name}` is not a measure")), &name, &known)),
+        }
+    }
+    Some(measures)
+}
+
+pub(super) fn unknown_measures(section: &Section<'_>) {
+    for (key, _) in MEASURED {
+        section.value(key);
+    }
+    section.finish();
+}
+
+pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds> {
+    let mut found = BTreeMap::new();
+    for measure in Measure::ALL {
+        let limits = section.section(measure.as_str());
+        if !limits.is_there() {
+            continue;
+        }
+        let default = measure.default_thresholds();
+        let read = Thresholds {
+            warn: limits.float("warn", 0.0..=1e9).unwrap_or(default.warn),
+            critical: limits.float("critical", 0.0..=1e9).unwrap_or(default.critical),
+        };
+        if read.warn > read.critical {
+            limits.add(
+                limits.problem("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)),
+            );
+        }
+        limits.finish();
+        found.insert(measure, read);
+    }
+    section.finish();
+    found
+}
+
+pub(super) fn columns(
+    root: &Section<'_>,
+    thresholds_for_all: &BTreeMap<Measure, Thresholds>,
+    defaults: &[(ColumnType, Vec<Measure>)],
+) -> Option<(ModelSchema, Vec<ColumnRules>)> {
+    let mut columns = Vec::new();
+    let mut rules = Vec::new();
+    let mut complete = true;
+    for section in root.sections("columns") {
+        let name = section.required("name", "what the column is called");
+        let column_path = if section.has("path") {
+            // A path that is the column's name to the letter means a key of that name, whatever it looks like.
+            let literal = || FieldPath::parse(&section.string("path")?).ok();
+            let is_name = name.is_some() && section.string("path") == name;
+            if is_name { literal() } else { path(&section, "path") }
+        } else {
+            section.value("path");
+            name.as_deref()
+                .map(|name| FieldPath::parse(&name.replace('\\', "\\\\").replace('.', "\\.")))
+                .and_then(Result::ok)
+        };
+        let role = section.choice(
+            "role",
+            Role::Feature,
+            &[("feature", Role::Feature), ("output", Role::Output), ("latency", Role::Latency)],
+        );
+        let column_type = section.optional_choice("type", &TYPES);
+        if !section.has("type") {
+            section.add(
+                section.problem("type", "is missing: `numeric`, `categorical`, `boolean`, `text` or `embedding`"),
+            );
+        }
+        let sensitive = section.flag("sensitive", false);
+        let own = thresholds(&section.section("thresholds"));
+        let chosen = column_type.and_then(|column_type| measures(&section, "measures", column_type));
+        if column_type.is_none() {
+            section.value("measures");
+        }
+        section.finish();
+        if let Some(name) = &name
+            && columns.iter().any(|known: &Column| known.name == *name)
+        {
+            section.add(section.problem("name", format!("`{name}` is the name of another column, too")));
+            complete = false;
+        }
+        let (Some(name), Some(path), Some(column_type)) = (name, column_path, column_type) else {
+            complete = false;
+            continue;
+        };
+        let column = Column { name, path, role, column_type, derivation: Derivation::Value, sensitive };
+        for column in column.expand() {
+            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, defaults));
+            columns.push(column);
+        }
+    }
+    if !complete {
+        return None;
+    }
+    match ModelSchema::new(columns) {
+        Ok(schema) => Some((schema, rules)),
+        Err(error) => {
+            root.add(root.problem("columns", error.to_string()));
+            None
+        }
+    }
+}
+
+/// The measures of a column: those chosen for it as far as they are for its type, else those of its type.
+pub(super) fn column_rules(
+    column: &Column,
+    chosen: Option<&[Measure]>,
+    own: &BTreeMap<Measure, Thresholds>,
+    thresholds_for_all: &BTreeMap<Measure, Thresholds>,
+    defaults: &[(ColumnType, Vec<Measure>)],
+) -> ColumnRules {
+    let of_type =
+        || defaults.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
+    let used = chosen.or_else(of_type).unwrap_or_default();
+    let measures = used.iter().copied().filter(|measure| measure.applies_to(column.column_type));
+    let limits = |measure: Measure| {
+        let set = own.get(&measure).or_else(|| thresholds_for_all.get(&measure));
+        set.copied().unwrap_or_else(|| measure.default_thresholds())
+    };
+    ColumnRules {
+        name: column.name.clone(),
+        measures: measures.map(|measure| MeasureRule { measure, thresholds: limits(measure) }).collect(),
+    }
+}
+
+pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
+    let min_records = u64::try_from(section.integer("min_records", 200, 1..=1_000_000_000)).unwrap_or(200);
+    let significance = section.float("significance", 1e-12..=0.5).unwrap_or(0.001);
+    let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
+    let drifted_share = section.float("drifted_share", 0.0..=1.0);
+    if section.has("drifted_columns") && drifted_share.is_some() {
+        section.add(section.problem("drifted_share", "and `drifted_columns` exclude each other"));
+    }
+    let rule = match drifted_share {
+        Some(share) => WindowRule::Share(share),
+        None => WindowRule::Columns(usize::try_from(drifted_columns).unwrap_or(1)),
+    };
+    let values_only = section.choice("absent", false, &[("count", false), ("leave_out", true)]);
+    JudgeSpec { columns, min_records, significance, values_only, rule }
+}

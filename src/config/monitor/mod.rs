@@ -1,0 +1,200 @@
+//! `monitors.d/*.toml`: what is watched, one file per monitor.
+
+mod columns;
+mod source;
+
+use std::sync::Arc;
+
+use super::alerts::{self, Alerting, Calendars};
+use super::section::Section;
+use crate::alert::Routing;
+use crate::binning::BuildOptions;
+use crate::closing::DecisionRules;
+use crate::measure::Measure;
+use crate::record::{ColumnType, ModelSchema, RecordLayout};
+use crate::window::{CountingSpec, Timing, WindowLength};
+use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
+use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
+
+/// Which topics a monitor reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topics {
+    /// These.
+    Named(Vec<String>),
+    /// All that match a regular expression, which begins with `^`.
+    Pattern(String),
+}
+
+/// A monitor, checked and ready to run.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    /// Its name.
+    pub name: String,
+    /// The file it came from.
+    pub file: String,
+    /// Which topics it reads.
+    pub topics: Topics,
+    /// The columns.
+    pub schema: ModelSchema,
+    /// How records are read.
+    pub layout: RecordLayout,
+    /// How they are counted.
+    pub counting: CountingSpec,
+    /// When windows close.
+    pub timing: Timing,
+    /// How windows are judged and who is told.
+    pub rules: DecisionRules,
+    /// Windows to learn a baseline from, when it is not built from a file.
+    pub learn: Option<u32>,
+    /// How fine baselines are.
+    pub build: BuildOptions,
+    /// Of the text of its file: changes with every change of it.
+    pub fingerprint: String,
+    /// Alerts of a version or segment end that has no records for this long, in microseconds of event time, while others of
+    /// the monitor have some.
+    pub gone_after: i64,
+    /// The model in MLflow's registry whose new versions bring new baselines.
+    pub mlflow: Option<RegisteredModel>,
+}
+
+/// A model in MLflow's registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredModel {
+    /// Its name there.
+    pub model: String,
+    /// Whether the baseline from a new version's first windows is made at once, or only proposed.
+    pub promote: bool,
+    /// Windows it is made from.
+    pub windows: u32,
+}
+
+/// What `driftd.toml` says that monitors refer to. A monitor that is read by itself has none, and its references are not
+/// checked.
+#[derive(Default)]
+pub(super) struct Context<'a> {
+    pub(super) receivers: Option<&'a [String]>,
+    pub(super) calendars: Option<&'a Calendars>,
+    pub(super) routing: Arc<Routing>,
+    pub(super) callback_url: Option<String>,
+}
+
+pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor> {
+    let name = root.required("name", "what the monitor is called");
+    if let Some(name) = &name
+        && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
+    {
+        root.add(root.problem("name", "may have letters, digits, `-`, `_` and `.` only"));
+    }
+    let segments = segments(root);
+    let (topics, mut layout) = source(&root.section("source"));
+    layout.segments = segments;
+    let (mut counting, timing, old_sample) = window(&root.section("window"), &layout);
+    if let Some(counting) = &mut counting {
+        counting.sample_size = sample(&root.section("sample"), old_sample);
+    }
+    let judge_section = root.section("judge");
+    let thresholds = thresholds(&judge_section.section("thresholds"));
+    let defaults: Vec<(ColumnType, Vec<Measure>)> = MEASURED
+        .iter()
+        .map(|(key, column_type)| {
+            (
+                *column_type,
+                measures(&judge_section.section("measures"), key, *column_type)
+                    .unwrap_or_else(|| Measure::defaults_for(*column_type).to_vec()),
+            )
+        })
+        .collect();
+    unknown_measures(&judge_section.section("measures"));
+    let columns = columns(root, &thresholds, &defaults);
+    let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
+    if let Some(schema) = &schema {
+        hidden_segments(root, &layout, schema);
+    }
+    let judge = judge(&judge_section, rules);
+    judge_section.finish();
+    let names: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
+    let labels = alerts::labels(&root.section("labels"));
+    let Alerting { rules: alerts, receivers, gone_after } =
+        alerts::alerts(&root.section("alert"), judge.rule, &names, context);
+    let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
+    let (learn, build) = baseline(&root.section("baseline"));
+    let mlflow = mlflow(&root.section("mlflow"));
+    root.finish();
+    let name = name?;
+    Some(Monitor {
+        gone_after,
+        file: root.file.name.clone(),
+        topics: topics?,
+        schema: schema?,
+        layout,
+        counting: counting?,
+        timing,
+        rules: DecisionRules {
+            monitor: name.clone(),
+            judge,
+            alerts,
+            labels,
+            receivers,
+            routing: Arc::clone(&context.routing),
+            retrain,
+            retrain_receivers,
+            callback_url: context.callback_url.clone(),
+        },
+        learn,
+        build,
+        mlflow,
+        fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
+        name,
+    })
+}
+
+fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing, Option<usize>) {
+    let length = section.duration("length", "1h", ("1s", "366d"));
+    let timing = Timing {
+        max_future_skew: layout.max_future_skew,
+        out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
+        idle_after: section.duration("idle_after", "1m", ("1s", "30d")),
+        max_close_delay: section.duration("max_close_delay", "10m", ("1s", "30d")),
+    };
+    let sample = section
+        .has("sample")
+        .then(|| usize::try_from(section.integer("sample", 0, 0..=LARGEST_SAMPLE)).unwrap_or(0));
+    section.value("sample");
+    let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
+    section.finish();
+    let counting = WindowLength::from_micros(length).map(|length| CountingSpec {
+        length,
+        segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
+        sample_size: 0,
+        max_open_windows,
+        max_series: 1_000,
+    });
+    (counting, timing, sample)
+}
+
+fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
+    let learn =
+        section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
+    section.value("learn");
+    let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(1);
+    let build = BuildOptions {
+        resolution: size("resolution", 500, 10..=5_000),
+        max_categories: size("max_categories", 1_000, 2..=100_000),
+    };
+    section.finish();
+    (learn, build)
+}
+
+fn mlflow(section: &Section<'_>) -> Option<RegisteredModel> {
+    let there = section.is_there();
+    let model = if there {
+        section.required("model", "the registered model's name")
+    } else {
+        section.value("model");
+        None
+    };
+    let promote = section.choice("promote", false, &[("propose", false), ("auto", true)]);
+    let windows = u32::try_from(section.integer("windows", 24, 1..=10_000)).unwrap_or(24);
+    section.finish();
+    Some(RegisteredModel { model: model?, promote, windows })
+}
