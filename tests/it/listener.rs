@@ -1,7 +1,7 @@
 //! The listener under those who mean it harm: crowds that never read, guesses, sessions after their end, strangers, and a crash.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
@@ -40,19 +40,8 @@ fn started(world: &World, name: &'static str) -> Daemon {
     daemon
 }
 
-/// A request as it is written: status and answer.
-fn raw(world: &World, daemon: &str, request: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", world.ports[daemon])).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    let _cut_short = stream.read_to_string(&mut answer);
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    (status, answer)
-}
-
 fn get(world: &World, daemon: &str, path: &str, headers: &str) -> (u16, String) {
-    raw(world, daemon, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"))
+    world.raw(daemon, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"))
 }
 
 fn post(world: &World, daemon: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
@@ -63,7 +52,7 @@ fn post(world: &World, daemon: &str, path: &str, headers: &str, body: &str) -> (
          content-length: {}\r\n{headers}\r\n{body}",
         body.len()
     );
-    raw(world, daemon, &request)
+    world.raw(daemon, &request)
 }
 
 /// Logs in, and the cookie, as it is sent back.
@@ -282,7 +271,7 @@ fn a_text_with_a_nul_is_a_mistake_of_whoever_sends_it() {
             "GET http://evil.example/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
         ),
     ] {
-        let (status, answer) = raw(&world, "a", &request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+        let (status, answer) = world.raw("a", &request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
         assert_eq!(status, 400, "{what}: {answer}");
     }
     let log = daemon.log();

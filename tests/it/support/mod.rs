@@ -3,9 +3,12 @@
 
 mod authority;
 mod cluster;
+mod http;
 mod kafka;
+mod observed;
 mod records;
 mod servers;
+mod services;
 
 pub use authority::Authority;
 pub use cluster::Cluster;
@@ -14,6 +17,7 @@ pub use records::{
     Dice, assert_everything_was_told, assert_told_under_one_id, assert_windows_are_true, bike_records,
 };
 pub use servers::{Daemon, Smtp, Webhooks};
+pub use services::{Services, file, program, python, services, skipped};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -43,51 +47,6 @@ pub const TRAINING_ROWS: usize = 4_250;
 pub const WINDOW_DAYS: i64 = 30;
 /// The daemons that a world has configurations for.
 pub const DAEMONS: [&str; 3] = ["a", "b", "c"];
-
-/// The services given to the tests; none (and a word about it) without them.
-pub struct Services {
-    pub database_url: String,
-    pub kafka: String,
-}
-
-pub fn services(test: &str) -> Option<Services> {
-    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    if let (Some(database_url), Some(kafka)) = (get("DRIFTD_TEST_DATABASE_URL"), get("DRIFTD_TEST_KAFKA")) {
-        Some(Services { database_url, kafka })
-    } else {
-        skipped(&format!(
-            "{test}: DRIFTD_TEST_DATABASE_URL and DRIFTD_TEST_KAFKA are not set; `make test` sets them"
-        ));
-        None
-    }
-}
-
-/// Says what was not tested, past the test runner's capture of output.
-pub fn skipped(what: &str) {
-    use std::io::Write as _;
-    let _nobody_listens = writeln!(std::io::stderr(), "SKIPPED {what}");
-}
-
-/// The path of a file of the repository.
-pub fn file(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).display().to_string()
-}
-
-/// The program under test: the one that was built with the tests, or the one that `DRIFTD_TEST_BIN` names.
-pub fn program() -> PathBuf {
-    std::env::var_os("DRIFTD_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_driftd").into(), PathBuf::from)
-}
-
-/// A program of the tests' own Python; none (and a word about it) without it.
-pub fn python(program: &str) -> Option<Command> {
-    match std::env::var("DRIFTD_TEST_PYTHON") {
-        Ok(folder) => Some(Command::new(Path::new(&folder).join(program))),
-        Err(_) => {
-            skipped(&format!("{program}: DRIFTD_TEST_PYTHON is not set; `make test` sets it"));
-            None
-        }
-    }
-}
 
 /// A database, topics and a folder for one test.
 pub struct World {
@@ -224,20 +183,6 @@ impl World {
         fs::write(&path, text.replacen(from, to, 1)).unwrap();
     }
 
-    /// Status and body of a GET to a daemon's listener; 0 when nobody answers.
-    pub fn get(&self, daemon: &str, path: &str) -> (u16, String) {
-        use std::io::{Read as _, Write as _};
-        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.ports[daemon])) else {
-            return (0, String::new());
-        };
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        let _cut_short = stream.read_to_string(&mut answer);
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        (status, answer)
-    }
-
     /// The database, brought up to date.
     pub fn store(&self) -> Store {
         let _runtime = self.runtime.enter();
@@ -258,24 +203,6 @@ impl World {
             store.migrate().await.unwrap();
         });
         store
-    }
-
-    /// Status and body of a POST to a daemon's listener.
-    pub fn post(&self, daemon: &str, path: &str, headers: &[(&str, String)], body: &str) -> (u16, String) {
-        use std::io::{Read as _, Write as _};
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.ports[daemon])).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        let _cut_short = stream.read_to_string(&mut answer);
-        let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-        (status, answer)
     }
 
     /// Keeps a copy of the database as it is now.
@@ -431,112 +358,6 @@ impl World {
             assert!(Instant::now() < deadline, "the topic did not grow to {partitions} partitions");
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-
-    /// Asks the database until the answer is right; prints the last state when time is up.
-    pub fn wait_for<T>(
-        &self,
-        what: &str,
-        seconds: u64,
-        mut ask: impl AsyncFnMut(&PgPool) -> Result<T, String>,
-    ) -> T {
-        let outcome = self.runtime.block_on(until(seconds, async || ask(&self.pool).await));
-        outcome.unwrap_or_else(|state| {
-            for name in DAEMONS {
-                let log = fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(30).collect();
-                eprintln!("--- log of {name}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
-            }
-            panic!("{what}: not within {seconds} s; last state: {state}")
-        })
-    }
-
-    /// Waits until the messages that were dealt with, whatever became of them, are as many as this allows.
-    pub fn wait_for_count(&self, records: impl RangeBounds<i64> + std::fmt::Debug, seconds: u64) {
-        self.wait_for("messages dealt with", seconds, async |pool| {
-            let counted = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
-            if records.contains(&counted) { Ok(()) } else { Err(format!("{counted}, not {records:?}")) }
-        });
-    }
-
-    /// Waits until this many messages were dealt with, every window is closed and the outbox is empty.
-    pub fn wait_until_done(&self, messages: u64, seconds: u64) {
-        self.wait_for("everything counted, closed and told", seconds, async |pool| {
-            let tally: i64 = number(pool, "select coalesce(sum(count), 0)::bigint from record_tally").await?;
-            let open = number(pool, "select count(*) from model_window where status = 'open'").await?;
-            let pending = number(pool, "select count(*) from notification where status = 'pending'").await?;
-            // What is inhibited is looked at again much later.
-            let due =
-                number(pool, "select count(*) from alert_group where due_at < now() + interval '2 seconds'").await?;
-            if tally as u64 == messages && open == 0 && pending == 0 && due == 0 {
-                Ok(())
-            } else {
-                Err(format!(
-                    "{tally} of {messages} messages, {open} windows open, {due} groups due, {pending} notifications pending"
-                ))
-            }
-        });
-    }
-
-    /// Outcomes and reasons with their counts.
-    pub fn tally(&self) -> BTreeMap<String, u64> {
-        let rows = self.runtime.block_on(
-            sqlx::query(
-                "select outcome, reason, sum(count)::bigint as count from record_tally group by outcome, reason",
-            )
-            .fetch_all(&self.pool),
-        );
-        rows.unwrap()
-            .iter()
-            .map(|row| {
-                let (outcome, reason): (String, String) = (row.get("outcome"), row.get("reason"));
-                (format!("{outcome} {reason}").trim().to_owned(), row.get::<i64, _>("count") as u64)
-            })
-            .collect()
-    }
-
-    /// The closed windows: (segment, start in micros) to counts and verdict.
-    pub fn windows(&self) -> BTreeMap<(String, i64), (WindowCounts, String)> {
-        let rows = self.runtime.block_on(
-            sqlx::query(
-                "select segment, (extract(epoch from starts_at) * 1e6)::bigint as start, counts, verdict, binning.columns
-                 from model_window join binning on binning.id = binning_id where status = 'closed'",
-            )
-            .fetch_all(&self.pool),
-        );
-        rows.unwrap()
-            .iter()
-            .map(|row| {
-                let binnings: BinningSet = serde_json::from_value(row.get("columns")).unwrap();
-                let counts = WindowCounts::from_ipc(row.get("counts"), Arc::new(binnings)).unwrap();
-                ((row.get("segment"), row.get("start")), (counts, row.get("verdict")))
-            })
-            .collect()
-    }
-
-    /// Everything in the retraining topic.
-    pub fn retraining_messages(&self) -> Vec<(String, Value)> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.kafka)
-            .set("group.id", Uuid::new_v4().to_string())
-            .set("auto.offset.reset", "earliest")
-            .set("enable.partition.eof", "true")
-            .create()
-            .unwrap();
-        consumer.subscribe(&[&self.retraining_topic]).unwrap();
-        let mut messages = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            match consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => {
-                    let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
-                    messages.push((key, serde_json::from_slice(message.payload().unwrap()).unwrap()));
-                }
-                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => break,
-                _ => {}
-            }
-        }
-        messages
     }
 }
 
