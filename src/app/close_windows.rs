@@ -11,6 +11,7 @@ use super::housekeeping::progress;
 use super::monitors::RunningMonitor;
 use super::state::Shared;
 use super::topics::look_at_topics;
+use crate::alert::Routing;
 use crate::baseline::{learn, unreadable_columns};
 use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision, decide_window};
@@ -38,8 +39,9 @@ pub(super) async fn run(
         Judge { store, commands, shared, reader_timeout, topics_known_at: None, topics_unknown_since: None };
     loop {
         let mut worked = false;
-        for running in judge.shared.monitors() {
-            match judge.monitor(&running, &stop).await {
+        let in_force = judge.shared.in_force();
+        for running in &in_force.monitors {
+            match judge.monitor(running, &in_force.routing, &stop).await {
                 Ok(closed) => worked |= closed,
                 Err(error) => {
                     let monitor = &running.monitor.name;
@@ -74,7 +76,12 @@ struct Judge {
 
 impl Judge {
     /// Closes the due windows of a monitor; whether there may be more at once.
-    async fn monitor(&mut self, running: &RunningMonitor, stop: &CancellationToken) -> Result<bool, StoreError> {
+    async fn monitor(
+        &mut self,
+        running: &RunningMonitor,
+        routing: &Routing,
+        stop: &CancellationToken,
+    ) -> Result<bool, StoreError> {
         let monitor = &running.monitor;
         let mut progress = self.progress(running).await?;
         let Some(horizon) = progress.horizon() else { return Ok(false) };
@@ -121,7 +128,7 @@ impl Judge {
                 if stop.is_cancelled() {
                     return Ok(false);
                 }
-                closed += self.close(running, together).await?;
+                closed += self.close(running, routing, together).await?;
             }
         }
         if closed > 0 {
@@ -158,7 +165,12 @@ impl Judge {
 
     /// Closes windows of one start; how many were closed. When the database refuses them together, each alone, so that what
     /// is wrong with one does not keep the others from being judged.
-    async fn close(&self, running: &RunningMonitor, due: &[DueWindow]) -> Result<usize, StoreError> {
+    async fn close(
+        &self,
+        running: &RunningMonitor,
+        routing: &Routing,
+        due: &[DueWindow],
+    ) -> Result<usize, StoreError> {
         let monitor = &running.monitor;
         let with = Closing {
             monitor: &monitor.name,
@@ -167,13 +179,13 @@ impl Judge {
         };
         let began = Instant::now();
         let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());
-        let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, now);
+        let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, routing, now);
         let outcomes = match self.store.close_windows(with, due, decide).instrument(span).await {
             Err(error) if !error.is_transient() && due.len() > 1 => {
                 tracing::warn!(monitor = %monitor.name, %error, "windows are closed one by one");
                 let mut closed = 0;
                 for one in due.chunks(1) {
-                    closed += Box::pin(self.close(running, one)).await?;
+                    closed += Box::pin(self.close(running, routing, one)).await?;
                 }
                 return Ok(closed);
             }

@@ -10,7 +10,6 @@ pub use checks::{CheckScope, decide_checks};
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -40,8 +39,6 @@ pub struct DecisionRules {
     pub alerts: Vec<AlertRule>,
     /// Names of the receivers it tells whatever the routes say.
     pub receivers: Vec<String>,
-    /// The daemon's routes.
-    pub routing: Arc<Routing>,
     /// When it asks for a retraining.
     pub retrain: Option<RetrainPolicy>,
     /// Names of the receivers that take retraining requests.
@@ -145,9 +142,14 @@ pub struct RefreshedAlert {
     pub judged: u32,
 }
 
-/// Decides. `now` is the time events carry; it decides nothing.
+/// Decides; `routing` says who is told of alerts. `now` is the time events carry; it decides nothing.
 #[must_use]
-pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTime) -> Decision {
+pub fn decide_window(
+    window: &ClosingWindow,
+    rules: &DecisionRules,
+    routing: &Routing,
+    now: EventTime,
+) -> Decision {
     let baseline = window.baseline.as_ref().and_then(|(_, counts)| counts.as_ref());
     let judgement = judge(&window.counts, baseline, &rules.judge);
     let start = window.key.start;
@@ -195,7 +197,7 @@ pub fn decide_window(window: &ClosingWindow, rules: &DecisionRules, now: EventTi
             let rule = rules.alerts.iter().find(|rule| rule.name == transition.rule);
             let evidence = rested_on.get(&transition.change.id).cloned();
             let labels = labels_of(rules, window, rule, &transition);
-            let groups = groups_of(&transition, &rules.routing, &labels, &rules.receivers);
+            let groups = groups_of(&transition, routing, &labels, &rules.receivers);
             ChangedAlert {
                 kind: rule.map_or(RuleKind::Drift, |rule| rule.kind),
                 transition,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::monitor::Context;
-use super::receivers::check_names;
+use super::receivers::{Receiver, check_names};
 use super::routing::is_label;
 use super::section::{Section, suggest};
 use crate::alert::{AlertPolicy, AlertRule, Calendar, Labels, RuleKind, Scope, Severity};
@@ -203,6 +203,10 @@ pub(super) fn retrain(
             section.add(suggest(problem, name, &known));
         }
     }
+    let receivers = check_names(section, "receivers", context.receivers);
+    let answers = context
+        .answering
+        .is_some_and(|answering| can_answer(context.callback_url.as_deref(), &receivers, answering));
     let policy = RetrainPolicy {
         rules: named.into_iter().map(|(name, _)| name).collect(),
         after_windows: number("after", usual.after_windows, 1..=10_000),
@@ -213,14 +217,13 @@ pub(super) fn retrain(
         quiet: quiet(section, context),
         dry_run: section.flag("dry_run", usual.dry_run),
         approval: section.flag("approval", usual.approval),
-        answer_within: answer_within(section),
+        answer_within: answer_within(section, answers),
         promote: section.choice("promote", false, &[("propose", false), ("auto", true)]),
         promote_windows: number("promote_windows", usual.promote_windows, 1..=10_000),
     };
     for key in ["per_day", "per_week"] {
         section.value(key);
     }
-    let receivers = check_names(section, "receivers", context.receivers);
     if section.is_there() && receivers.is_empty() {
         section.add(section.problem("receivers", "needs at least one receiver"));
     }
@@ -228,17 +231,26 @@ pub(super) fn retrain(
     (section.is_there().then_some(policy), receivers)
 }
 
-/// As configured; 0 when it is not, and whether an answer can come decides.
-fn answer_within(section: &Section<'_>) -> i64 {
+/// Whether an answer on a retraining can come: by a callback, or from a training system that can be asked.
+pub(super) fn can_answer(
+    callback_url: Option<&str>,
+    asked: &[String],
+    receivers: &BTreeMap<String, Receiver>,
+) -> bool {
+    callback_url.is_some() || asked.iter().any(|name| receivers.get(name).is_some_and(Receiver::can_be_asked))
+}
+
+/// As configured; otherwise a day when an answer can come, and 0 when none can.
+fn answer_within(section: &Section<'_>, answers: bool) -> i64 {
     if section.has("answer_within") {
         return section.duration("answer_within", "1d", ("1m", "366d"));
     }
     section.value("answer_within");
-    0
+    if answers { ANSWER_WITHIN } else { 0 }
 }
 
 /// How long an answer is waited for when one can come.
-pub(super) const ANSWER_WITHIN: i64 = 86_400_000_000;
+const ANSWER_WITHIN: i64 = 86_400_000_000;
 
 fn quiet(section: &Section<'_>, context: &Context<'_>) -> Vec<Calendar> {
     let names = section.strings("quiet").unwrap_or_default();

@@ -143,11 +143,10 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
             let context = Context {
                 receivers: Some(&declared),
                 calendars: Some(&routing.calendars),
-                // Theirs when all are read.
-                routing: Arc::default(),
+                answering: Some(&receivers),
                 callback_url: daemon.as_ref().and_then(|daemon| daemon.http.callback_url()),
             };
-            let mut monitors = read_monitors(&directory, &context, &problems, &mut warnings);
+            let monitors = read_monitors(&directory, &context, &problems, &mut warnings);
             takers.extend(monitors.iter().flat_map(|monitor| monitor.rules.receivers.clone()));
             if routing.operators.is_empty() {
                 takers.sort();
@@ -155,9 +154,8 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
                 routing.operators = takers;
             }
             let routing = Arc::new(routing);
-            for monitor in &mut monitors {
-                monitor.rules.routing = Arc::clone(&routing);
-                expect_answers(monitor, &receivers, &mut warnings);
+            for monitor in &monitors {
+                warnings.extend(waits_in_vain(monitor, &receivers));
             }
             if let Some(daemon) = &daemon {
                 own_listener(path, &receivers, &daemon.http, &problems);
@@ -202,24 +200,18 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
     problems.into_result(monitor, true, Vec::new())
 }
 
-/// An answer on a retraining is waited for when one can come: by a callback, or from a training system that can be asked.
-fn expect_answers(monitor: &mut Monitor, receivers: &BTreeMap<String, Receiver>, warnings: &mut Vec<String>) {
-    let can_answer = monitor.rules.callback_url.is_some()
-        || monitor
-            .rules
-            .retrain_receivers
-            .iter()
-            .any(|name| receivers.get(name).is_some_and(Receiver::can_be_asked));
-    let Some(policy) = &mut monitor.rules.retrain else { return };
-    match (policy.answer_within, can_answer) {
-        (0, true) => policy.answer_within = alerts::ANSWER_WITHIN,
-        (1.., false) => warnings.push(format!(
+/// An answer on a retraining is waited for, and none can come.
+fn waits_in_vain(monitor: &Monitor, receivers: &BTreeMap<String, Receiver>) -> Option<String> {
+    let rules = &monitor.rules;
+    let waits = rules.retrain.as_ref().is_some_and(|policy| policy.answer_within > 0);
+    let answers = alerts::can_answer(rules.callback_url.as_deref(), &rules.retrain_receivers, receivers);
+    (waits && !answers).then(|| {
+        format!(
             "{}: `retrain.answer_within` waits for answers that cannot come\nhint: configure `http.callback_secret`, or a receiver \
              that can be asked: airflow, kubeflow, prefect or dagster",
             monitor.file
-        )),
-        _ => {}
-    }
+        )
+    })
 }
 
 /// Nobody is told through the daemon's own listener: a message there would only go round in a circle.

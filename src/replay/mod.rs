@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{ChangeReason, Evidence, Phase, SeriesAlerts, Transition, WindowEvidence};
+use crate::alert::{ChangeReason, Evidence, Phase, Routing, SeriesAlerts, Transition, WindowEvidence};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
@@ -332,7 +332,7 @@ impl Replay {
             requests: self.requests.clone(),
         };
         let Decision { judgement, alerts, changes, refreshed, retrain, request, .. } =
-            decide_window(&window, &self.spec.rules, end);
+            decide_window(&window, &self.spec.rules, &Routing::default(), end);
         let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
         self.last.insert(series.clone(), key.start);
         self.alerts.insert(series, alerts);

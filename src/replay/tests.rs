@@ -60,7 +60,6 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             ),
             labels: BTreeMap::new(),
             receivers: vec![],
-            routing: Arc::default(),
             retrain: None,
             retrain_receivers: vec![],
             callback_url: None,

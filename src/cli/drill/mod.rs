@@ -58,7 +58,7 @@ async fn drill(
     fired_only: bool,
 ) -> Result<(), CliError> {
     let id = Uuid::new_v4();
-    let fired = change(monitor, id, severity, ChangeKind::Firing);
+    let fired = change(settings, monitor, id, severity, ChangeKind::Firing);
     if fired.groups.is_empty() {
         return Err(CliError::Failed(format!(
             "alerts of monitor `{}` go to nobody\nhint: name receivers at `alert.receivers` or in a route",
@@ -76,7 +76,7 @@ async fn drill(
         _ = tokio::signal::ctrl_c() => None,
     };
     // Whatever became of it: it does not stay open.
-    let over = change(monitor, id, severity, ChangeKind::Resolved);
+    let over = change(settings, monitor, id, severity, ChangeKind::Resolved);
     store.inject_alerts(&monitor.name, VERSION, &[over], &who).await?;
     let Some(first) = first else { return Err(interrupted()) };
     step(&serde_json::json!({ "alert": id, "state": "resolved" }), "the alert is over");
@@ -170,7 +170,7 @@ fn step(event: &serde_json::Value, words: &str) {
     }
 }
 
-fn change(monitor: &Monitor, id: Uuid, severity: Severity, kind: ChangeKind) -> ChangedAlert {
+fn change(settings: &Settings, monitor: &Monitor, id: Uuid, severity: Severity, kind: ChangeKind) -> ChangedAlert {
     let now = EventTime::from_micros(jiff::Timestamp::now().as_microsecond()).unwrap_or_default();
     let mut labels: Labels = monitor.rules.labels.clone();
     let own = [
@@ -183,7 +183,7 @@ fn change(monitor: &Monitor, id: Uuid, severity: Severity, kind: ChangeKind) -> 
         (DRILL, "true"),
     ];
     labels.extend(own.into_iter().map(|(label, value)| (label.to_owned(), value.to_owned())));
-    let groups = monitor.rules.routing.groups_of(&labels, &monitor.rules.receivers);
+    let groups = settings.routing.groups_of(&labels, &monitor.rules.receivers);
     ChangedAlert {
         transition: Transition {
             rule: "drift".to_owned(),

@@ -3,11 +3,11 @@
 mod columns;
 mod source;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::alerts::{self, Alerting, Calendars};
+use super::receivers::Receiver;
 use super::section::Section;
-use crate::alert::Routing;
 use crate::binning::BuildOptions;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
@@ -74,7 +74,8 @@ pub struct RegisteredModel {
 pub(super) struct Context<'a> {
     pub(super) receivers: Option<&'a [String]>,
     pub(super) calendars: Option<&'a Calendars>,
-    pub(super) routing: Arc<Routing>,
+    /// The receivers themselves; none where they are not read.
+    pub(super) answering: Option<&'a BTreeMap<String, Receiver>>,
     pub(super) callback_url: Option<String>,
 }
 
@@ -135,7 +136,6 @@ pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor>
             alerts,
             labels,
             receivers,
-            routing: Arc::clone(&context.routing),
             retrain,
             retrain_receivers,
             callback_url: context.callback_url.clone(),
