@@ -143,6 +143,47 @@ fn a_long_episode_is_counted_asked_for_shown_and_ended_as_it_was() {
 }
 
 #[test]
+fn a_further_column_of_an_acknowledged_alert_is_told() {
+    let Some(world) = world() else { return };
+    let daemon = world.start_daemon("a", None);
+    let mut dice = Dice(7);
+    let mut produce = |minutes: std::ops::Range<i64>, factor: f64| {
+        let records: Vec<String> = minutes.flat_map(|at| minute(&mut dice, at, "1", 2.5, factor)).collect();
+        records.iter().for_each(|record| world.produce(0, record.as_bytes()));
+        world.flush();
+    };
+    produce(0..4, 1.0);
+    let whole = "select id::text from alert where segment = '*' and rule = 'drift' and model_version = '1'";
+    let told = |reason: &'static str| {
+        world.wait_for(reason, 60, async |pool| {
+            let query =
+                "select coalesce(string_agg(body->'data'->>'reason', ' ' order by sequence), '') from notification
+                         where receiver = 'webhook'";
+            let reasons: String =
+                sqlx::query_scalar(query).fetch_one(pool).await.map_err(|error| error.to_string())?;
+            if reasons.ends_with(reason) { Ok(()) } else { Err(reasons) }
+        });
+    };
+    told("new_alerts");
+    let id = world.text(whole);
+    let json = [("content-type", "application/json".to_owned())];
+    let (status, answer) = world.post("a", &format!("/api/v1/alerts/{id}/acknowledge"), &json, "{}");
+    assert_eq!(status, 200, "{answer}");
+    told("acknowledged");
+    // y breaks, too: who acknowledged x does not know of it.
+    produce(4..8, 50.0);
+    told("worsened");
+    let alert = world.answer(&format!("/api/v1/alerts/{id}"))["alert"].clone();
+    assert_eq!(alert["state"], "acknowledged", "it stays with the one who has it");
+    let title = world.text(
+        "select max(body->'data'->'alerts'->0->'evidence'->>'summary') from notification
+         where body->'data'->>'reason' = 'worsened'",
+    );
+    assert!(title.contains("2 of 3 columns") && title.contains('y'), "{title}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn alerts_of_a_monitor_that_is_not_configured_any_more_end_and_their_end_is_told() {
     let Some(world) = world() else { return };
     let daemon = world.start_daemon("a", None);
