@@ -25,7 +25,7 @@ pub(super) enum Command {
         /// Its id, or how it begins.
         alert: String,
     },
-    /// Acknowledge: you work on it, and nobody is told again unless it becomes worse.
+    /// Acknowledge: you work on it, and nobody is told again unless it becomes worse: more severe, or another column drifts.
     Ack {
         /// Its id, or how it begins.
         alert: String,

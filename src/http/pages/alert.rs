@@ -156,7 +156,7 @@ fn actions(detail: &AlertDetail) -> Markup {
                 form method="post" action=(format!("/alerts/{id}/acknowledge")) {
                     fieldset {
                         legend { "Acknowledge" }
-                        p.soft { "You are working on it: no further messages are sent unless it becomes worse." }
+                        p.soft { "You are working on it: no further messages are sent unless it becomes worse: more severe, or another column drifts." }
                         label for="ack-comment" { "Comment" }
                         input type="text" id="ack-comment" name="comment" maxlength="1000";
                         button { "Acknowledge" }
