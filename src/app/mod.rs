@@ -133,6 +133,9 @@ impl App {
     ) -> Result<(), AppError> {
         let Self { settings, store, listener, shared, source } = self;
         let commands = source.commands();
+        let listen = listener.address().unwrap_or(settings.daemon.http.listen);
+        let (name, group, path) =
+            (settings.daemon.name.clone(), settings.daemon.kafka.group.clone(), settings.path.clone());
         let mut supervisor = Supervisor::default();
         let token = supervisor.token();
         let relay = token.clone();
@@ -215,9 +218,14 @@ impl App {
         );
         supervisor.start("readers", readers.run(token.clone()));
         supervisor.start("reload", reload_loop(settings, Arc::clone(&shared), ingest_commands, reloads, token));
-        tracing::info!(monitors = shared.monitors().len(), "driftd is running");
+        let monitors = shared.monitors().len();
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(version, daemon = %name, %group, %listen, configuration = %path.display(), monitors, "driftd is running");
         let outcome = supervisor.run(STOP_GRACE).await;
         store.close().await;
+        if outcome.is_ok() {
+            tracing::info!("driftd has stopped");
+        }
         outcome.map_err(AppError::Stopped)
     }
 }

@@ -2,6 +2,14 @@
 
 use std::io::ErrorKind;
 
+/// What is wrong, in PostgreSQL's words. The line that sqlx adds is one of the server's source code.
+pub(super) fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// A line `hint: ...` behind the error, or nothing.
 pub(super) fn of(error: &sqlx::Error) -> String {
     let hint = match error {

@@ -61,7 +61,7 @@ use crate::record::EventTime;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database or the way to it.
-    #[error("database: cannot {attempted}: {source}{}", hint::of(source))]
+    #[error("database: cannot {attempted}: {}{}", hint::said(source), hint::of(source))]
     Database {
         /// What was attempted.
         attempted: &'static str,

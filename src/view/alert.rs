@@ -90,6 +90,16 @@ impl HistoryEntry {
             other => &other.replace('_', " "),
         };
         match (self.kind.as_str(), self.reason.as_str()) {
+            ("told", reason) => match reason {
+                "repeated" => "told again".to_owned(),
+                "digest" => "told in a digest".to_owned(),
+                "new_alerts" => "told: an alert of its group fires".to_owned(),
+                "worsened" => "told: an alert of its group is worse, or another column drifts".to_owned(),
+                "resolved" => "told: an alert of its group is over".to_owned(),
+                "acknowledged" => "told: an alert of its group was acknowledged".to_owned(),
+                "escalated" => "told: nobody acknowledged it in time".to_owned(),
+                _ => "told".to_owned(),
+            },
             ("held", "released") => "no longer held back".to_owned(),
             ("held", _) => format!("held back: {why}"),
             (kind, _) if why.is_empty() => kind.replace('_', " "),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::baseline::Baseline;
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
+use crate::judge::why::number;
 use crate::record::{Absence, EventTime, number_of};
 use crate::report::ColumnDiff;
 use crate::window::WHOLE;
@@ -77,8 +78,9 @@ fn in_words(column: &Distribution) -> String {
                 return format!("numeric, {bins}");
             }
             let (lowest, highest) = binning.range();
-            let mean = column.mean().map_or(String::new(), |mean| format!(", mean {mean:.6}"));
-            format!("numeric, {bins}, {lowest} to {highest}{mean}")
+            let mean = column.mean().map_or(String::new(), |mean| format!(", mean {}", number(mean)));
+            // The ends of the bins, not the values.
+            format!("numeric, {bins} from {} to about {}{mean}", number(lowest), number(highest))
         }
         Binning::UniversalNumeric => "numeric".to_owned(),
         Binning::Embedding(binning) => format!("embedding of {}", number_of(binning.dimensions(), "dimension")),

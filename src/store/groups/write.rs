@@ -32,7 +32,7 @@ pub(super) async fn write_group(
         .execute(&mut *connection)
         .await?;
         let reason = decided.step.send.map_or("", SendReason::as_str);
-        let detail = format!("{} to {} by {}", told.status.as_str(), group.receiver, group.route);
+        let detail = format!("as {}, to {} by the route {}", told.status.as_str(), group.receiver, group.route);
         write_history(connection, *alert, None, (TOLD, reason), told.severity, "driftd", &detail).await?;
     }
     let GroupStep { done, due, send, .. } = &decided.step;

@@ -214,7 +214,7 @@ fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_the
     for part in ["Column `amount`", "path `features.amount`", "there is `inputs.amount`"] {
         assert!(summary.contains(part), "{part}: {summary}");
     }
-    assert!(summary.contains("Set `path` and `type`"), "{summary}");
+    assert!(summary.contains("set `path` and `type`"), "{summary}");
     world.wait_for("windows closed", 30, async |pool| {
         let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
         if closed == 4 { Ok(()) } else { Err(format!("{closed} windows closed")) }

@@ -245,7 +245,7 @@ fn mutated_samples_are_damaged_or_shown() {
         let (window, baseline, mut sample) = counted(false);
         let bytes = sample.to_ipc().unwrap().unwrap();
         let row: driftd::view::WindowRow = serde_json::from_value(serde_json::json!({
-            "id": 1, "version": "", "segment": "*", "start": "", "end": "", "status": "closed", "rows": 1, "late": 0,
+            "id": 1, "version": "", "segment": "*", "start": "2026-01-05T00:00:00Z", "end": "2026-01-05T01:00:00Z", "status": "closed", "rows": 1, "late": 0,
             "verdict": null, "complete": null, "missing": [], "baseline": null, "configuration": null, "retraining": null
         }))
         .unwrap();
