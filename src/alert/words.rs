@@ -161,7 +161,7 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
     let more = named.saturating_sub(names.len());
     let mut list = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
     if let Some((column, last)) = evidence.leading_now().and_then(|column| Some((column, column.last.as_ref()?))) {
-        list.push_str(&format!("; now {} ({})", column.column, how_far(last.strength)));
+        list = format!("{list}; now {} ({})", column.column, how_far(last.strength));
     }
     let now = match evidence.moving_now() {
         now if now >= named => String::new(),

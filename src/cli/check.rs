@@ -125,7 +125,10 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
         for (what, outcome) in checks {
             match outcome {
                 Ok(detail) => {
-                    say_with_hints(&format!("ok      {what}{}{detail}", if detail.is_empty() { "" } else { ": " }))
+                    say_with_hints(&format!(
+                        "ok      {what}{}{detail}",
+                        if detail.is_empty() { "" } else { ": " }
+                    ));
                 }
                 Err(error) => say_lines(format!("failed  {what}: {error}")),
             }

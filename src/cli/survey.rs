@@ -251,8 +251,7 @@ impl<'a> Survey<'a> {
             let are = plural(*number, "is", "are");
             parts.push(format!("{number} {are} rejected ({reason}), for example {}", shown.join("; ")));
         }
-        let hints: String = hints.iter().map(|hint| format!("\nhint: {hint}")).collect();
-        let text = parts.join("; ") + &hints;
+        let text = [parts.join("; ").as_str()].into_iter().chain(hints).collect::<Vec<_>>().join("\nhint: ");
         let rejected: u64 = self.rejected.values().sum();
         let usable = self.read - self.tombstones;
         let nothing = self.accepted == 0 && usable > 0;

@@ -149,7 +149,9 @@ fn a_further_column_of_an_acknowledged_alert_is_told() {
     let mut dice = Dice(7);
     let mut produce = |minutes: std::ops::Range<i64>, factor: f64| {
         let records: Vec<String> = minutes.flat_map(|at| minute(&mut dice, at, "1", 2.5, factor)).collect();
-        records.iter().for_each(|record| world.produce(0, record.as_bytes()));
+        for record in &records {
+            world.produce(0, record.as_bytes());
+        }
         world.flush();
     };
     produce(0..4, 1.0);

@@ -80,7 +80,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
             ul {
                 @for request in requests {
                     li {
-                        a href=(format!("/retraining/{}", request.id)) { "Request of " (time(&request.created_at)) }
+                        a href=(format!("/retraining/{}", request.id)) { "Request of " (time(request.created_at)) }
                         " " (standing(request.state.as_str(), ""))
                         @if request.dry_run { " dry run" }
                     }
@@ -287,7 +287,7 @@ fn history(detail: &AlertDetail) -> Markup {
         tbody {
             @for entry in detail.history.iter().rev().take(200) {
                 tr {
-                    th scope="row" { (time(&entry.at)) }
+                    th scope="row" { (time(entry.at)) }
                     td.words { (entry.words()) }
                     td { (entry.severity) }
                     td { (entry.actor) }
@@ -330,7 +330,7 @@ fn messages(detail: &AlertDetail) -> Markup {
         tbody {
             @for message in &detail.deliveries {
                 tr {
-                    th scope="row" { a href=(format!("/deliveries/{}", message.id)) { (time(&message.at)) } }
+                    th scope="row" { a href=(format!("/deliveries/{}", message.id)) { (time(message.at)) } }
                     td { (message.receiver) }
                     td { (standing(&message.status, "")) }
                     td.number { (message.attempts) }

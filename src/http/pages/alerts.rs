@@ -82,7 +82,7 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
                     td { (view.rule) }
                     td { (time(&view.since)) }
                     td.number.wide { (view.windows) @if view.judged_windows > view.windows { " of " (view.judged_windows) } }
-                    td.wide { (time(&alert.updated_at)) }
+                    td.wide { (time(alert.updated_at)) }
                 }
             }
         }
@@ -104,7 +104,7 @@ fn silenced(silences: &[SilenceRow], caller: &Caller) -> Markup {
             @for silence in silences {
                 tr {
                     th.words scope="row" { code { (silence.matchers.join(", ")) } }
-                    td { (time(&silence.ends_at)) }
+                    td { (time(silence.ends_at)) }
                     td { (silence.author) }
                     td.words { (silence.comment) }
                     @if may_operate(caller) {

@@ -62,7 +62,7 @@ fn rows(at: &str, baselines: &[BaselineSummary], caller: &Caller) -> Markup {
                     th scope="row" { (baseline.version) }
                     td.words { (baseline.origin) }
                     td.number { (grouped(baseline.rows)) }
-                    td { (time(&baseline.created_at)) }
+                    td { (time(baseline.created_at)) }
                     td {
                         @if baseline.active { span.badge.ok { "active" } }
                         @else if may_administer(caller) {

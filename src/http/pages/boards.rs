@@ -64,7 +64,7 @@ fn loudness(score: ColumnScore) -> (u8, f32) {
 
 /// The columns of a board, those first that moved most in any window since a time, or in any of the board: what moved a
 /// minute ago and has calmed down is still what an alert is about.
-pub(super) fn ranked<'a>(board: &'a ScoreBoard, since: Option<Timestamp>) -> Vec<Ranked<'a>> {
+pub(super) fn ranked(board: &ScoreBoard, since: Option<Timestamp>) -> Vec<Ranked<'_>> {
     let counts = |window: &&ScoredWindow| since.is_none_or(|since| window.window.start >= since);
     let counted: Vec<&ScoredWindow> = board.windows.iter().filter(counts).collect();
     let louder = |left: ColumnScore, right: ColumnScore| {
@@ -114,7 +114,7 @@ pub(super) fn line(board: &ScoreBoard, index: usize, most: usize) -> Vec<Option<
 fn starts(board: &ScoreBoard) -> String {
     let step = board.windows.len().div_ceil(CELLS).max(1);
     let starts: Vec<String> =
-        board.windows.iter().step_by(step).map(|window| short_time(&window.window.start)).collect();
+        board.windows.iter().step_by(step).map(|window| short_time(window.window.start)).collect();
     starts.join(",")
 }
 
@@ -135,8 +135,8 @@ pub(super) fn heat_map(
                     th scope="col" {
                         span.ends {
                             @if let Some((first, last)) = ends {
-                                span { (short_time(&first.window.start)) }
-                                span { (short_time(&last.window.end)) }
+                                span { (short_time(first.window.start)) }
+                                span { (short_time(last.window.end)) }
                             }
                         }
                     }

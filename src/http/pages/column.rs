@@ -106,7 +106,7 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
     let of = (seen.series.version.as_str(), seen.series.segment.as_str());
     let link = |id: i64| column_in(&seen.series.monitor, seen.column, of, id);
     html! {
-        h2 { "Window " (span(&detail.window.start, &detail.window.end)) }
+        h2 { "Window " (span(detail.window.start, detail.window.end)) }
         p {
             (number_of(detail.window.rows, "record"))
             @if let Some(baseline) = &detail.baseline { ", compared with baseline " (baseline) }
@@ -137,8 +137,8 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
 
 fn over_time(seen: &Seen<'_>) -> Markup {
     let points = seen.points;
-    let first = points.first().map_or(String::new(), |point| short_time(&point.window.start));
-    let last = points.last().map_or(String::new(), |point| short_time(&point.window.end));
+    let first = points.first().map_or(String::new(), |point| short_time(point.window.start));
+    let last = points.last().map_or(String::new(), |point| short_time(point.window.end));
     let ends = (first.as_str(), last.as_str());
     let windows = number_of(points.len(), "window");
     let counts: Vec<u64> = points.iter().map(|point| point.window.rows).collect();
@@ -358,7 +358,7 @@ fn numbers(seen: &Seen<'_>) -> Markup {
                     @let [low, _, middle, _, high] = summary.quantiles.unwrap_or_default();
                     tr {
                         th scope="row" {
-                            a href=(column_in(&seen.series.monitor, seen.column, (&seen.series.version, &seen.series.segment), point.window.id)) { (time(&point.window.start)) }
+                            a href=(column_in(&seen.series.monitor, seen.column, (&seen.series.version, &seen.series.segment), point.window.id)) { (time(point.window.start)) }
                         }
                         td { @if let Some(decided) = decided(point) { (verdict(decided)) } @else { "–" } }
                         td.number { (grouped(point.window.rows)) }

@@ -88,7 +88,7 @@ fn rows(deliveries: &[DeliveryRow]) -> Markup {
         tbody {
             @for delivery in deliveries {
                 tr {
-                    th scope="row" { a href=(format!("/deliveries/{}", delivery.id)) { (time(&delivery.created_at)) } }
+                    th scope="row" { a href=(format!("/deliveries/{}", delivery.id)) { (time(delivery.created_at)) } }
                     td { (standing(&delivery.status, "")) }
                     td { (delivery.receiver) }
                     td.words { (delivery.about) }
@@ -118,7 +118,7 @@ pub(super) async fn show(
         dl.facts {
             div { dt { "Event" } dd { (row.event_type) } }
             div { dt { "Id" } dd { code { (row.id) } } }
-            div { dt { "Decided" } dd { (time(&row.created_at)) } }
+            div { dt { "Decided" } dd { (time(row.created_at)) } }
             @if let Some(at) = &row.finished_at { div { dt { "Sent or given up" } dd { (time(at)) } } }
             @if let Some(at) = &row.next_attempt_at { div { dt { "Next attempt" } dd { (time(at)) } } }
         }
@@ -131,7 +131,7 @@ pub(super) async fn show(
                 thead { tr { th scope="col" { "When" } th.number scope="col" { "Attempt" } th scope="col" { "Outcome" } th scope="col" { "Details" } } }
                 tbody {
                     @for attempt in &detail.attempts {
-                        tr { th scope="row" { (time(&attempt.at)) } td.number { (attempt.attempt) } td { (attempt.outcome.replace('_', " ")) } td.words { (attempt.detail) } }
+                        tr { th scope="row" { (time(attempt.at)) } td.number { (attempt.attempt) } td { (attempt.outcome.replace('_', " ")) } td.words { (attempt.detail) } }
                     }
                 }
             }))

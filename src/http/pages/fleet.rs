@@ -156,7 +156,7 @@ fn rows(monitors: &[MonitorView], boards: &HashMap<String, ScoreBoard>) -> Marku
                     td { (alerts(monitor)) }
                     td { (sparkline(monitor, boards.get(&monitor.name))) }
                     td data-sort=(monitor.last_window.as_ref().map_or(String::new(), |window| window.end.to_string())) {
-                        @if let Some(window) = &monitor.last_window { (time(&window.start)) } @else { "none" }
+                        @if let Some(window) = &monitor.last_window { (time(window.start)) } @else { "none" }
                     }
                     td.number { @if let Some(window) = &monitor.last_window { (grouped(window.rows)) } @else { "–" } }
                     td.number.wide { @if let Some(lag) = monitor.lag { (grouped(lag)) } @else { "–" } }
@@ -184,7 +184,7 @@ fn sparkline(monitor: &MonitorView, board: Option<&ScoreBoard>) -> Markup {
     let Some(board) = board.filter(|board| !board.windows.is_empty()) else { return html! { "no window yet" } };
     let cells: Vec<Cell> = board.windows.iter().map(window_cell).collect();
     let drifted = cells.iter().filter(|cell| cell.drifted()).count();
-    let starts: Vec<String> = board.windows.iter().map(|window| short_time(&window.window.start)).collect();
+    let starts: Vec<String> = board.windows.iter().map(|window| short_time(window.window.start)).collect();
     let words = format!("{}: {drifted} of the last {} drifted", monitor.name, number_of(cells.len(), "window"));
     html! { div.line data-starts=(starts.join(",")) { (strip(&cells, &words)) } }
 }

@@ -52,7 +52,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
         (trail(&steps, "Records"))
         h1 { @match column { Some(column) => { "Records behind " (column) }, None => "Records" } }
         p {
-            "Window " (span(&window.start, &window.end)) ", " (number_of(window.rows, "record")) ", "
+            "Window " (span(window.start, window.end)) ", " (number_of(window.rows, "record")) ", "
             (number_of(found.sample, "record")) " in its sample."
         }
         @if found.sample == 0 {
@@ -102,7 +102,7 @@ fn rows(column: Option<&str>, records: &[SampledRecord]) -> Markup {
                 @for record in records {
                     tr {
                         th scope="row" { @if let Some(topic) = &record.topic { (topic) " " } "partition " (record.partition) ", offset " (record.offset) }
-                        td { (time(&record.time)) }
+                        td { (time(record.time)) }
                         @if column.is_some() { td { (record.holds.as_deref().unwrap_or("–")) } }
                         @for name in &names { td { (shown(record.values.get(name.as_str()))) } }
                     }

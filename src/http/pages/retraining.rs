@@ -59,8 +59,8 @@ fn rows(requests: &[RequestRow]) -> Markup {
                     td { (standing(request.state.as_str(), "")) @if request.dry_run { " dry run" } }
                     th scope="row" { a href=(format!("/retraining/{}", request.id)) { (request.monitor) } }
                     td.wide { (series_name(&request.version, &request.segment)) }
-                    td { (time(&request.created_at)) }
-                    td { (time(&request.updated_at)) }
+                    td { (time(request.created_at)) }
+                    td { (time(request.updated_at)) }
                     td.words { (request.receivers.join(", ")) }
                 }
             }
@@ -91,7 +91,7 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
         dl.facts {
             div { dt { "Monitor" } dd { a href=(monitor_at(&request.monitor)) { (request.monitor) } } }
             div { dt { "Of" } dd { a href=(series_at(&request.monitor, &request.version, &request.segment)) { (series_name(&request.version, &request.segment)) } } }
-            div { dt { "Because of" } dd { a href=(format!("/alerts/{}", request.alert_id)) { "this alert" } ", window to " (time(&request.window_end)) } }
+            div { dt { "Because of" } dd { a href=(format!("/alerts/{}", request.alert_id)) { "this alert" } ", window to " (time(request.window_end)) } }
             div { dt { "Asked" } dd { (request.receivers.join(", ")) } }
             @if let Some(external) = &request.external_id { div { dt { "Their name for it" } dd { (external) } } }
             @if let Some(until) = &request.expires_at { div { dt { "An answer is waited for until" } dd { (time(until)) } } }
@@ -107,7 +107,7 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
             thead { tr { th scope="col" { "When" } th scope="col" { "State" } th scope="col" { "Who" } th scope="col" { "Details" } } }
             tbody {
                 @for change in detail.history.iter().rev() {
-                    tr { th scope="row" { (time(&change.at)) } td { (change.state) } td { (change.actor) } td.words { (change.detail) } }
+                    tr { th scope="row" { (time(change.at)) } td { (change.state) } td { (change.actor) } td.words { (change.detail) } }
                 }
             }
         }))

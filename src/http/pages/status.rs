@@ -87,7 +87,7 @@ fn partitions(status: &Status) -> Markup {
                             @if partition.held_back > 0 { " (" (grouped(partition.held_back)) " in an open transaction)" }
                         }
                         td { @if let Some(newest) = &partition.newest { (time(newest)) } @else { "–" } }
-                        td { (time(&partition.progressed_at)) }
+                        td { (time(partition.progressed_at)) }
                         td {
                             @if let Some(fault) = &partition.fault { strong { "not read: " (fault) } }
                             @else if partition.caught_up {
@@ -110,7 +110,7 @@ fn changes(entries: &[AuditEntry]) -> Markup {
         tbody {
             @for entry in entries {
                 tr {
-                    th scope="row" { (time(&entry.at)) }
+                    th scope="row" { (time(entry.at)) }
                     td { (entry.actor) }
                     td { (entry.action) }
                     td.words { (entry.subject) }

@@ -190,7 +190,7 @@ fn what_is_all_in_the_files_is_exact() {
     // Skewed, so that what lies within one bin is far apart.
     let skewed = |index: usize, row: &mut Row| {
         row.a = Some((index as f64 / 100.0).exp());
-        row.b = Some(if index % 2 == 0 { 1e-17 } else { index as f64 });
+        row.b = Some(if index.is_multiple_of(2) { 1e-17 } else { index as f64 });
     };
     let file = folder.parquet("skewed.parquet", &rows(1_001, 0, skewed));
     let (_, report) = compare(&file, &file, &[]);

@@ -127,7 +127,7 @@ fn content(seen: &Seen<'_>) -> Markup {
                 @for episode in open {
                     li {
                         a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                        " " (standing(&episode.state, &episode.severity)) " since " (time(&episode.since))
+                        " " (standing(&episode.state, &episode.severity)) " since " (time(episode.since))
                     }
                 }
             }
@@ -186,7 +186,7 @@ fn moved(seen: &Seen<'_>) -> Markup {
         @if let Some((column, (window, score))) = worst.and_then(|column| Some((column, column.worst?))) {
             "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its limit in "
             a href=(column_in(&seen.series.monitor, column.name, (&seen.series.version, &seen.series.segment), window.window.id)) {
-                "the window from " (time(&window.window.start))
+                "the window from " (time(window.window.start))
             }
             "."
         }
@@ -222,7 +222,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
             } }
             div { dt { "Last window" } dd {
                 @if let Some(window) = &monitor.last_window {
-                    (span(&window.start, &window.end)) ", " (number_of(window.rows, "record"))
+                    (span(window.start, window.end)) ", " (number_of(window.rows, "record"))
                     @if !window.complete { ", incomplete" }
                 } @else { "none" }
             } }
@@ -260,7 +260,7 @@ fn columns(seen: &Seen<'_>) -> Markup {
                     th.name scope="row" { a href=(column_at(&seen.series.monitor, column.name, &seen.series.version, &seen.series.segment)) { (column.name) } }
                     td.number {
                         @if let Some((window, score)) = column.worst.filter(|(_, score)| score.verdict.is_judged()) {
-                            a href=(column_in(&seen.series.monitor, column.name, of, window.window.id)) title=(short_time(&window.window.start)) { (times(f64::from(score.score))) }
+                            a href=(column_in(&seen.series.monitor, column.name, of, window.window.id)) title=(short_time(window.window.start)) { (times(f64::from(score.score))) }
                         } @else { "–" }
                     }
                     td { @if let Some(last) = column.last { (verdict(last.verdict)) } @else { "–" } }
@@ -310,7 +310,7 @@ fn side_by_side(seen: &Seen<'_>) -> Markup {
                             td.number { (grouped(info.last_rows)) }
                             td { (strip(&condensed(cells, CELLS), &format!("{name}: {drifted} of {} drifted", number_of(cells.len(), "window")))) }
                             td.number.wide { (info.windows) }
-                            td.wide { (time(&info.last_start)) }
+                            td.wide { (time(info.last_start)) }
                         }
                     }
                 }
@@ -347,7 +347,7 @@ fn windows(seen: &Seen<'_>) -> Markup {
             @for scored in seen.board.windows.iter().rev().take(WINDOWS) {
                 @let window = &scored.window;
                 tr {
-                    th scope="row" { (time(&window.start)) }
+                    th scope="row" { (time(window.start)) }
                     td { @if let Some(decided) = window.verdict { (verdict(decided)) } }
                     td.number { (grouped(window.rows)) }
                     td.number { (grouped(window.late)) }

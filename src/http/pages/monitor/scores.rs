@@ -29,8 +29,8 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
         number_of(windows.len(), "window"),
         number(most)
     );
-    let first = windows.first().map_or(String::new(), |window| short_time(&window.window.start));
-    let last = windows.last().map_or(String::new(), |window| short_time(&window.window.end));
+    let first = windows.first().map_or(String::new(), |window| short_time(window.window.start));
+    let last = windows.last().map_or(String::new(), |window| short_time(window.window.end));
     let series = Series { name: "score".to_owned(), values, limits: (0.5, 1.0) };
     html! {
         h2 { "Score over time" }
@@ -68,7 +68,7 @@ fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
             let sign = format!("{sign}{}", changes.len() + 1);
             changes.push((Change { window: index + 1, sign }, words));
         };
-        let at = short_time(&after.window.start);
+        let at = short_time(after.window.start);
         if before.window.baseline != after.window.baseline {
             let name =
                 |version: Option<i32>| version.map_or("none".to_owned(), |version| format!("version {version}"));
@@ -122,7 +122,7 @@ fn alerts_of(episodes: &[Episode]) -> Markup {
                     @for episode in episodes.iter().rev().take(50) {
                         li {
                             a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                            " " (standing(&episode.state, &episode.severity)) " from " (time(&episode.since))
+                            " " (standing(&episode.state, &episode.severity)) " from " (time(episode.since))
                             @if let Some(until) = &episode.until { " to " (time(until)) }
                         }
                     }
