@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use driftd::distribution::WindowCounts;
-use driftd::record::{Offset, Decoded, EventTime, JsonDecoder, RawMessage, paths_of};
+use driftd::record::{Decoded, EventTime, JsonDecoder, Offset, RawMessage, paths_of};
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {

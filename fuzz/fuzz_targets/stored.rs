@@ -40,7 +40,9 @@ fuzz_target!(|data: &[u8]| {
         kind @ (0 | 1) => {
             let known = if kind == 0 { placed } else { universal };
             let stream = if data[0] & 4 == 0 { bytes.to_vec() } else { edited(known, bytes) };
-            let Ok(counts) = WindowCounts::from_ipc(&with_checksum(&stream), Arc::clone(known.binnings())) else { return };
+            let Ok(counts) = WindowCounts::from_ipc(&with_checksum(&stream), Arc::clone(known.binnings())) else {
+                return;
+            };
             let _rows = distribution_rows(&counts, Some(known), None);
             let _summaries = summaries(&counts, &RecordSample::new(0));
             for (before, after) in known.columns().iter().zip(counts.columns()) {

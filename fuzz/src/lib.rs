@@ -61,7 +61,13 @@ pub fn layout(timed: bool) -> RecordLayout {
 #[must_use]
 pub fn counts(universal: bool) -> WindowCounts {
     let text: String = (0..900u32)
-        .map(|row| format!("{{\"x\":{},\"k\":\"k{}\",\"b\":true,\"e\":[{row},1],\"t\":\"a b{row}\"}}\n", row % 37, row % 11))
+        .map(|row| {
+            format!(
+                "{{\"x\":{},\"k\":\"k{}\",\"b\":true,\"e\":[{row},1],\"t\":\"a b{row}\"}}\n",
+                row % 37,
+                row % 11
+            )
+        })
         .collect();
     let rows = TableRows { schema: schema(), layout: layout(false), timed: false };
     let items = || json_batches(Cursor::new(text.clone()), &rows);
