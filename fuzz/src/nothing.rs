@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use driftd::alert::RowState;
 use driftd::http::{
     Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
     NewSilence, PageRequest, Probe, RetrainingChange, SeriesQuery, WindowDetail,
@@ -96,7 +97,7 @@ impl Backend for Nothing {
     async fn activate(&self, _: &str, _: i32, _: &str) -> BackendResult<BaselineSummary> {
         none()
     }
-    async fn alerts(&self, _: Option<&str>, _: &[String], _: &PageRequest) -> BackendResult<Page<AlertRow>> {
+    async fn alerts(&self, _: Option<&str>, _: &[RowState], _: &PageRequest) -> BackendResult<Page<AlertRow>> {
         Ok(Page { items: Vec::new(), next: None })
     }
     async fn alert(&self, _: &str) -> BackendResult<AlertDetail> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Severity;
+use super::{AlertStatus, Severity};
 use crate::record::EventTime;
 
 /// What happened to an alert.
@@ -49,11 +49,72 @@ impl ChangeKind {
 
     /// The state of the alert's row after it.
     #[must_use]
-    pub fn state(self) -> &'static str {
+    pub fn state(self) -> RowState {
         match self {
-            // Easing changes nothing about who is at it; the store keeps `acknowledged` there.
-            Self::Firing | Self::Worsened | Self::Eased => "firing",
-            other => other.as_str(),
+            Self::Pending => RowState::Pending,
+            // Easing keeps an acknowledgement; the store keeps `acknowledged` there.
+            Self::Firing | Self::Worsened | Self::Eased => RowState::Firing,
+            Self::Acknowledged => RowState::Acknowledged,
+            Self::Resolved => RowState::Resolved,
+            Self::Cleared => RowState::Cleared,
+        }
+    }
+}
+
+/// The state of an alert's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RowState {
+    /// It does not fire yet.
+    Pending,
+    /// It fires.
+    Firing,
+    /// It fires, and a person acknowledged it.
+    Acknowledged,
+    /// It fired and is over.
+    Resolved,
+    /// It was over before it fired.
+    Cleared,
+}
+
+impl RowState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Firing, Self::Acknowledged, Self::Resolved, Self::Cleared];
+
+    /// Those that are not over.
+    pub const OPEN: [Self; 3] = [Self::Pending, Self::Firing, Self::Acknowledged];
+
+    /// The name in tables, answers and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Cleared => "cleared",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Whether the alert is over.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !Self::OPEN.contains(&self)
+    }
+
+    /// What is told of an alert in this state.
+    #[must_use]
+    pub fn status(self) -> AlertStatus {
+        match self {
+            Self::Resolved | Self::Cleared => AlertStatus::Resolved,
+            Self::Acknowledged => AlertStatus::Acknowledged,
+            Self::Pending | Self::Firing => AlertStatus::Firing,
         }
     }
 }

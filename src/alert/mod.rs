@@ -23,7 +23,7 @@ mod words;
 
 pub use address::{column_page, encoded};
 pub use calendar::{Calendar, Once, WeeklyTime};
-pub use change::{AlertChange, ChangeKind, ChangeReason, derived_id, episode_id};
+pub use change::{AlertChange, ChangeKind, ChangeReason, RowState, derived_id, episode_id};
 pub use event::{AlertStatus, AlertView, AlertsEvent, EventKind, event_body};
 pub use evidence::{
     ColumnScore, DriftedColumn, EXPLAINED_COLUMNS, EpisodeWindow, Evidence, JudgedWindow, MAX_COLUMNS, SCORES,

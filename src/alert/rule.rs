@@ -40,6 +40,12 @@ impl RuleKind {
             Self::Operational => "operational",
         }
     }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Drift, Self::DataQuality, Self::Operational].into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// A rule of a monitor.

@@ -11,6 +11,7 @@ use super::housekeeping::watermark;
 use super::monitors::RunningMonitor;
 use super::overview::view;
 use super::state::Shared;
+use crate::alert::RowState;
 use crate::config::Monitor;
 use crate::http::{
     Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
@@ -336,7 +337,7 @@ impl Backend for StoreBackend {
     async fn alerts(
         &self,
         monitor: Option<&str>,
-        states: &[String],
+        states: &[RowState],
         request: &PageRequest,
     ) -> BackendResult<Page<AlertRow>> {
         let after = place(request)?;
@@ -414,7 +415,7 @@ impl Backend for StoreBackend {
         if sent == 0 {
             return Err(BackendError::Refused(format!(
                 "message {id} is {}: only those that were given up or sent can be sent again",
-                before.delivery.status
+                before.delivery.status.as_str()
             )));
         }
         self.shared.outbox.notify_waiters();

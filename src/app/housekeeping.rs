@@ -10,6 +10,7 @@ use super::monitors::RunningMonitor;
 use super::stalls::Stalls;
 use super::state::Shared;
 use super::topics::look_at_topics;
+use crate::alert::RowState;
 use crate::kafka::SourceCommands;
 use crate::record::{EventTime, Offset};
 use crate::store::{NotedEnd, Store, StoreError};
@@ -77,7 +78,7 @@ async fn gauges(
     for running in shared.monitors() {
         let name = &running.monitor.name;
         let stored = status.monitors.iter().find(|monitor| monitor.monitor == *name);
-        let firing = |alert: &&OpenAlert| alert.monitor == *name && alert.state != "pending";
+        let firing = |alert: &&OpenAlert| alert.monitor == *name && alert.state != RowState::Pending;
         let end = stored.and_then(|monitor| monitor.last_window.as_ref());
         let lag = watermark(store, &running, &topics, reader_timeout)
             .await?

@@ -1,6 +1,7 @@
 //! How monitors stand, from what is stored and what runs.
 
 use super::monitors::RunningMonitor;
+use crate::alert::RowState;
 use crate::record::{grouped, number_of, quantity};
 use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
 
@@ -13,7 +14,7 @@ pub(super) fn view(
     status: &Status,
 ) -> MonitorView {
     let alerts: Vec<_> = status.alerts.iter().filter(|alert| alert.monitor == name).collect();
-    let count = |state: &str| alerts.iter().filter(|alert| alert.state == state).count();
+    let count = |state: RowState| alerts.iter().filter(|alert| alert.state == state).count();
     let last_window = stored.and_then(|monitor| monitor.last_window.clone());
     let open_windows = stored.map_or(0, |monitor| monitor.open_windows);
     let learning = stored.and_then(|monitor| monitor.learning);
@@ -25,7 +26,7 @@ pub(super) fn view(
         let own = status.partitions.iter().filter(|partition| running.topics.matches(&partition.topic));
         own.filter_map(|partition| partition.lag).sum()
     });
-    let firing = count("firing") + count("acknowledged");
+    let firing = count(RowState::Firing) + count(RowState::Acknowledged);
     let summary = match stored.and_then(nothing_counted) {
         Some(text) if last_window.is_none() && open_windows == 0 => text,
         _ => summary(state, last_window.as_ref().map(|window| window.rows), firing, running, learning),
@@ -36,9 +37,9 @@ pub(super) fn view(
         state,
         summary,
         alerts: OpenAlerts {
-            pending: count("pending"),
-            firing: count("firing"),
-            acknowledged: count("acknowledged"),
+            pending: count(RowState::Pending),
+            firing: count(RowState::Firing),
+            acknowledged: count(RowState::Acknowledged),
         },
         records: stored.map(|monitor| monitor.records.clone()).unwrap_or_default(),
         reading: stored.map(|monitor| monitor.reading.clone()).unwrap_or_default(),

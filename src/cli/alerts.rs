@@ -173,7 +173,7 @@ fn list(alerts: &[AlertRow], all: bool) {
         say(format!(
             "{}  {:<12} {:<8}  since {}  {}{}",
             view.id.to_string().get(..8).unwrap_or_default(),
-            state,
+            state.as_str(),
             view.severity.as_str(),
             view.since,
             plain(&view.evidence.summary),
@@ -193,7 +193,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
     // As it was read: the event knows this alert alone.
     let shown = crate::alert::AlertView { url: Some(view.url.clone().unwrap_or_default()), ..view.clone() };
     let event = crate::alert::AlertsEvent { alerts: vec![shown], ..event };
-    say_lines(format!("{} ({})\n", alert.state, view.severity.as_str()));
+    say_lines(format!("{} ({})\n", alert.state.as_str(), view.severity.as_str()));
     say_lines(crate::notify::text_of(&crate::notify::Readable::Alerts(event)));
     if let Some(judged) = alert.judged {
         say(judged.words());
@@ -222,7 +222,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         say(format!(
             "  {}  {:<8} {} by {}{window}{}",
             entry.at,
-            entry.severity,
+            entry.severity.as_str(),
             entry.words(),
             plain(&entry.actor),
             if entry.detail.is_empty() { String::new() } else { format!(": {}", plain(&entry.detail)) },
@@ -244,7 +244,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
             delivery.id.to_string().get(..8).unwrap_or_default(),
             delivery.event_type,
             delivery.receiver,
-            delivery.status,
+            delivery.status.as_str(),
             number_of(delivery.attempts, "attempt"),
         ));
     }

@@ -11,7 +11,7 @@ use crate::config::Monitor;
 use crate::config::Settings;
 use crate::record::number_of;
 use crate::store::Store;
-use crate::view::{AlertFilter, DeliveryFilter};
+use crate::view::{AlertFilter, DeliveryFilter, DeliveryStatus};
 
 /// Where to.
 #[derive(Debug, clap::Args)]
@@ -94,7 +94,7 @@ async fn gather(settings: &Settings) -> Result<Value, CliError> {
     checks.extend(check::receivers(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
     let monitors: Vec<&Monitor> = settings.monitors.iter().collect();
     let or_error = |outcome: Result<Value, String>| outcome.unwrap_or_else(|error| json!({ "error": error }));
-    let dead = DeliveryFilter { receiver: None, status: Some("dead".to_owned()) };
+    let dead = DeliveryFilter { receiver: None, status: Some(DeliveryStatus::Dead) };
     Ok(json!({
         "driftd": env!("CARGO_PKG_VERSION"),
         "at": jiff::Timestamp::now().to_string(),

@@ -77,7 +77,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             for change in history {
                 let detail =
                     if change.detail.is_empty() { String::new() } else { format!(": {}", plain(&change.detail)) };
-                say(format!("  {}  {:<10} by {}{detail}", change.at, change.state, plain(&change.actor)));
+                say(format!("  {}  {:<10} by {}{detail}", change.at, change.state.as_str(), plain(&change.actor)));
             }
             Ok(())
         }

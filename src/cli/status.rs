@@ -96,9 +96,9 @@ pub(super) fn show(status: &Status) {
     for alert in &status.alerts {
         say(format!(
             "alert    {}{} {} {} of {}{} since {}  {}{}",
-            alert.state,
+            alert.state.as_str(),
             if alert.silenced { " (silenced)" } else { "" },
-            alert.severity,
+            alert.severity.as_str(),
             alert.rule,
             if alert.monitor.is_empty() { "the daemon" } else { &alert.monitor },
             if alert.version.is_empty() { String::new() } else { format!(" version {}", plain(&alert.version)) },

@@ -225,8 +225,8 @@ fn alert_table(status: &Status) -> Table<'_> {
     let rows = status.alerts.iter().map(|alert| {
         Row::new(vec![
             plain(alert.id.get(..8).unwrap_or_default()),
-            plain(&alert.state),
-            plain(&alert.severity),
+            alert.state.as_str().to_owned(),
+            alert.severity.as_str().to_owned(),
             plain(&format!("{} of {}", alert.rule, series_words(&alert.monitor, &alert.version, &alert.segment))),
             alert.since.to_string(),
         ])
@@ -247,6 +247,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
+    use crate::alert::{RowState, Severity};
     use crate::judge::Verdict;
     use crate::view::{
         Learning, MonitorStatus, OutboxDepth, PartitionStatus, RecordCount, Timestamp, WindowStatus,
@@ -302,8 +303,8 @@ mod tests {
                 version: text("v2"),
                 segment: text("*"),
                 rule: text("drift"),
-                state: text("firing"),
-                severity: text("critical"),
+                state: RowState::Firing,
+                severity: Severity::Critical,
                 since: at("2026-01-30T00:00:00Z"),
                 silenced: false,
             }],
@@ -345,7 +346,7 @@ mod tests {
         let name = "evil\r\n\u{1b}[2J\u{9b}\u{202e}\u{2028}";
         hostile.monitors[0].monitor = name.to_owned();
         for alert in &mut hostile.alerts {
-            (alert.version, alert.state) = (name.to_owned(), name.to_owned());
+            alert.version = name.to_owned();
         }
         let known = view.status.replace(hostile);
         let text = screen(&view);

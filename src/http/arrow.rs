@@ -122,7 +122,7 @@ impl Table for WindowRow {
             ("segment", texts(rows, |row| Some(&row.segment))),
             ("start", times(rows, |row| row.start)),
             ("end", times(rows, |row| row.end)),
-            ("status", texts(rows, |row| Some(&row.status))),
+            ("status", texts(rows, |row| Some(row.status.as_str()))),
             ("rows", counts(rows, |row| Some(row.rows))),
             ("late", counts(rows, |row| Some(row.late))),
             ("verdict", texts(rows, |row| row.verdict.map(crate::judge::Verdict::as_str))),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Probe;
 use super::access::Access;
-use crate::alert::Matcher;
+use crate::alert::{Matcher, RowState};
 use crate::report::ColumnReport;
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint, DeliveryDetail,
@@ -232,7 +232,7 @@ pub trait Backend: Send + Sync {
     async fn alerts(
         &self,
         monitor: Option<&str>,
-        states: &[String],
+        states: &[RowState],
         request: &PageRequest,
     ) -> BackendResult<Page<AlertRow>>;
     /// One of them; `id` may be the beginning of its id.

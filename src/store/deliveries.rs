@@ -6,8 +6,8 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::{Store, StoreError, event_time, failed};
-use crate::view::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, Page, Timestamp};
+use super::{Store, StoreError, event_time, failed, named};
+use crate::view::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus, Page, Timestamp};
 
 macro_rules! select_deliveries {
     ($rest:literal) => {
@@ -23,7 +23,7 @@ macro_rules! select_deliveries {
 }
 
 fn delivery_row(row: &PgRow) -> Result<DeliveryRow, sqlx::Error> {
-    let status: String = row.try_get("status")?;
+    let status = named(row, "status", DeliveryStatus::from_name)?;
     let time = |name: &str| -> Result<Option<Timestamp>, sqlx::Error> {
         Ok(row.try_get::<Option<DateTime<Utc>>, _>(name)?.map(|at| event_time(at).into()))
     };
@@ -36,7 +36,7 @@ fn delivery_row(row: &PgRow) -> Result<DeliveryRow, sqlx::Error> {
         receiver: row.try_get("receiver")?,
         event_type: row.try_get("event_type")?,
         attempts: row.try_get("attempts")?,
-        next_attempt_at: if status == "pending" { time("next_attempt_at")? } else { None },
+        next_attempt_at: if status == DeliveryStatus::Pending { time("next_attempt_at")? } else { None },
         status,
         created_at: time("created_at")?.unwrap_or_default(),
         finished_at: time("finished_at")?,
@@ -62,7 +62,7 @@ impl Store {
              order by n.sequence desc limit $4"
         ))
         .bind(&filter.receiver)
-        .bind(&filter.status)
+        .bind(filter.status.map(DeliveryStatus::as_str))
         .bind(after)
         .bind(super::bigint(limit as u64 + 1))
         .fetch_all(&self.pool)

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::alerts::{alert_row, select_alerts};
 use super::audit::record;
-use super::{Store, StoreError, count, event_time, failed, instant};
+use super::{Store, StoreError, count, event_time, failed, instant, named};
+use crate::alert::{RowState, Severity};
 use crate::view::{AlertRow, Episode, Judged, Page};
 
 /// Days over which false alarms are counted.
@@ -43,8 +44,8 @@ impl Store {
                     id: row.try_get("id")?,
                     rule: row.try_get("rule")?,
                     column: row.try_get("column_name")?,
-                    state: row.try_get("state")?,
-                    severity: row.try_get("severity")?,
+                    state: named(row, "state", RowState::from_name)?,
+                    severity: named(row, "severity", Severity::from_name)?,
                     since: event_time(row.try_get("since")?).into(),
                     until: until.map(|until| event_time(until).into()),
                 })
@@ -60,7 +61,7 @@ impl Store {
     pub async fn alerts_page(
         &self,
         monitor: Option<&str>,
-        states: &[String],
+        states: &[RowState],
         after: Option<(i64, Uuid)>,
         limit: usize,
     ) -> Result<Page<AlertRow>, StoreError> {
@@ -71,7 +72,7 @@ impl Store {
              order by a.updated_at desc, a.id desc limit $5"
         ))
         .bind(monitor)
-        .bind(states)
+        .bind(states.iter().map(|state| state.as_str()).collect::<Vec<_>>())
         .bind(at.map(instant))
         .bind(id)
         .bind(super::bigint(limit as u64 + 1))

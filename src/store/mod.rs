@@ -315,6 +315,26 @@ pub(super) fn event_time(timestamp: DateTime<Utc>) -> EventTime {
     EventTime::from_micros(timestamp.timestamp_micros()).unwrap_or_default()
 }
 
+/// A member of a closed set, stored by its name.
+pub(super) fn named<T>(
+    row: &sqlx::postgres::PgRow,
+    column: &str,
+    from_name: impl Fn(&str) -> Option<T>,
+) -> Result<T, sqlx::Error> {
+    let name: String = sqlx::Row::try_get(row, column)?;
+    from_name(&name).ok_or_else(|| sqlx::Error::Decode(format!("unknown {column} `{name}`").into()))
+}
+
+/// A member of a closed set, stored by its name, or null.
+pub(super) fn named_if_any<T>(
+    row: &sqlx::postgres::PgRow,
+    column: &str,
+    from_name: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, sqlx::Error> {
+    let name: Option<String> = sqlx::Row::try_get(row, column)?;
+    if name.is_some() { named(row, column, from_name).map(Some) } else { Ok(None) }
+}
+
 /// A count as a bigint.
 pub(super) fn bigint(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

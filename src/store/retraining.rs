@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::audit::record;
 use super::outbox::put_notification;
 use super::session::Session;
-use super::{Store, StoreError, event_time, failed};
+use super::{Store, StoreError, event_time, failed, named};
 use crate::closing::request_notifications;
 use crate::retrain::{RequestState, Step, Transition};
 use crate::view::{RequestChange, RequestDetail, RequestRow};
@@ -37,7 +37,6 @@ macro_rules! select_requests {
 }
 
 fn request_row(row: &sqlx::postgres::PgRow) -> Result<RequestRow, sqlx::Error> {
-    let state: String = row.try_get("state")?;
     let expires: Option<DateTime<Utc>> = row.try_get("expires_at")?;
     Ok(RequestRow {
         id: row.try_get("id")?,
@@ -46,8 +45,7 @@ fn request_row(row: &sqlx::postgres::PgRow) -> Result<RequestRow, sqlx::Error> {
         segment: row.try_get("segment")?,
         alert_id: row.try_get("alert_id")?,
         window_end: event_time(row.try_get("window_end")?).into(),
-        state: RequestState::from_name(&state)
-            .ok_or_else(|| sqlx::Error::Decode(format!("unknown state `{state}`").into()))?,
+        state: named(row, "state", RequestState::from_name)?,
         dry_run: row.try_get("dry_run")?,
         receivers: row.try_get("receivers")?,
         external_id: row.try_get("external_id")?,
@@ -103,7 +101,7 @@ impl Store {
             .map(|row| {
                 Ok(RequestChange {
                     at: event_time(row.try_get("created_at")?).into(),
-                    state: row.try_get("state")?,
+                    state: named(row, "state", RequestState::from_name)?,
                     actor: row.try_get("actor")?,
                     detail: row.try_get("detail")?,
                 })

@@ -5,7 +5,8 @@ use sqlx::Row as _;
 
 use super::learning::segments_without_baseline;
 use super::windows::verdict;
-use super::{Store, StoreError, count, event_time, failed};
+use super::{Store, StoreError, count, event_time, failed, named};
+use crate::alert::{RowState, Severity};
 use crate::view::{
     ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, Timestamp,
     WindowStatus,
@@ -221,8 +222,8 @@ impl Store {
                     version: row.try_get("model_version")?,
                     segment: row.try_get("segment")?,
                     rule: row.try_get("rule")?,
-                    state: row.try_get("state")?,
-                    severity: row.try_get("severity")?,
+                    state: named(row, "state", RowState::from_name)?,
+                    severity: named(row, "severity", Severity::from_name)?,
                     since: event_time(row.try_get::<DateTime<Utc>, _>("since")?).into(),
                     silenced: row.try_get("silenced")?,
                 })

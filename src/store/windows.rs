@@ -6,14 +6,15 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::close::{baseline_of, binning};
-use super::{Store, StoreError, count, damaged, event_time, failed, instant};
+use super::{Store, StoreError, count, damaged, event_time, failed, instant, named, named_if_any};
 use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
-use crate::view::{Page, WindowFilter, WindowRow};
-use crate::window::{OffsetRanges, WHOLE};
+use crate::view::{Page, WindowFilter, WindowRow, WindowState};
+use crate::window::{OffsetRanges, Partition, WHOLE};
 
 /// The counts of a window and of what it was compared with.
 #[derive(Clone, Debug)]
@@ -45,25 +46,23 @@ pub(super) use select_windows;
 
 /// The verdict in a row.
 pub(super) fn verdict(row: &PgRow) -> Result<Verdict, sqlx::Error> {
-    let name: String = row.try_get("verdict")?;
-    Verdict::from_name(&name).ok_or_else(|| sqlx::Error::Decode(format!("unknown verdict `{name}`").into()))
+    named(row, "verdict", Verdict::from_name)
 }
 
 pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
-    let named: Option<String> = row.try_get("verdict")?;
-    let missing: Option<Value> = row.try_get("missing")?;
+    let missing: Option<Json<Vec<Partition>>> = row.try_get("missing")?;
     Ok(WindowRow {
         id: row.try_get("id")?,
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
         start: event_time(row.try_get("starts_at")?).into(),
         end: event_time(row.try_get("ends_at")?).into(),
-        status: row.try_get("status")?,
+        status: named(row, "status", WindowState::from_name)?,
         rows: count(row.try_get("rows")?),
         late: count(row.try_get("late")?),
-        verdict: named.as_deref().and_then(Verdict::from_name),
+        verdict: named_if_any(row, "verdict", Verdict::from_name)?,
         complete: row.try_get("complete")?,
-        missing: missing.and_then(|missing| serde_json::from_value(missing).ok()).unwrap_or_default(),
+        missing: missing.map_or(Vec::new(), |Json(missing)| missing),
         baseline: row.try_get("baseline")?,
         configuration: row.try_get("configuration")?,
         retraining: row.try_get("retrain_decision")?,
@@ -78,7 +77,7 @@ impl Store {
     pub async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, StoreError> {
         let filter = WindowFilter {
             segment: Some(WHOLE.to_owned()),
-            status: Some("closed".to_owned()),
+            status: Some(WindowState::Closed),
             ..WindowFilter::default()
         };
         Ok(self.windows(monitor, &filter, None, 1).await?.items.into_iter().next())
@@ -109,7 +108,7 @@ impl Store {
         .bind(&filter.segment)
         .bind(filter.from.map(instant))
         .bind(filter.to.map(instant))
-        .bind(&filter.status)
+        .bind(filter.status.map(WindowState::as_str))
         .bind(filter.verdict.map(Verdict::as_str))
         .bind(start.map(instant))
         .bind(id)

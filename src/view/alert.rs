@@ -1,10 +1,10 @@
 //! Alerts with their history and messages.
 
-use super::Timestamp;
+use super::{DeliveryStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::alert::AlertView;
+use crate::alert::{AlertView, RowState, Severity};
 
 /// Which alerts to list.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +54,8 @@ impl Judged {
 /// An alert with the state of its row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AlertRow {
-    /// pending, firing, acknowledged, resolved or cleared.
-    pub state: String,
+    /// Where it stands.
+    pub state: RowState,
     /// What people found out about it.
     pub judged: Option<Judged>,
     /// When it last changed, RFC 3339.
@@ -112,7 +112,7 @@ impl AlertRow {
     /// Whether it is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        matches!(self.state.as_str(), "resolved" | "cleared")
+        self.state.is_over()
     }
 }
 
@@ -126,7 +126,7 @@ pub struct HistoryEntry {
     /// Why.
     pub reason: String,
     /// How bad the alert was.
-    pub severity: String,
+    pub severity: Severity,
     /// Who.
     pub actor: String,
     /// In words.
@@ -146,8 +146,8 @@ pub struct DeliveryEntry {
     pub receiver: String,
     /// The event's `type`.
     pub event_type: String,
-    /// pending, sent, dead or superseded.
-    pub status: String,
+    /// Where its delivery stands.
+    pub status: DeliveryStatus,
     /// How often it was tried.
     pub attempts: i32,
     /// How the last attempt ended.
@@ -181,10 +181,10 @@ pub struct Episode {
     pub rule: String,
     /// The column, for a rule that has an alert for each.
     pub column: Option<String>,
-    /// pending, firing, acknowledged, resolved or cleared.
-    pub state: String,
-    /// warn or critical.
-    pub severity: String,
+    /// Where it stands.
+    pub state: RowState,
+    /// How bad it is.
+    pub severity: Severity,
     /// Start of the first drifting window, RFC 3339.
     pub since: Timestamp,
     /// Start of the window that ended it, RFC 3339; none while it is not over.

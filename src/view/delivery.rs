@@ -5,13 +5,49 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+/// Where the delivery of a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryStatus {
+    /// Not delivered yet.
+    Pending,
+    /// Delivered.
+    Sent,
+    /// Given up.
+    Dead,
+    /// A later message said it in its place.
+    Superseded,
+}
+
+impl DeliveryStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Dead, Self::Superseded];
+
+    /// The name in tables, answers and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// The status of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
 /// Which messages to list.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
     /// To this receiver.
     pub receiver: Option<String>,
-    /// pending, sent, dead or superseded.
-    pub status: Option<String>,
+    /// Those that stand there.
+    pub status: Option<DeliveryStatus>,
 }
 
 /// A message to one receiver.
@@ -25,8 +61,8 @@ pub struct DeliveryRow {
     pub receiver: String,
     /// The event's `type`.
     pub event_type: String,
-    /// pending, sent, dead or superseded.
-    pub status: String,
+    /// Where its delivery stands.
+    pub status: DeliveryStatus,
     /// How often it was tried.
     pub attempts: i32,
     /// When it is tried next, RFC 3339; for pending ones.

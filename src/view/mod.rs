@@ -23,7 +23,7 @@ pub use baseline::{
     BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, Period, Promotion, baseline_columns,
 };
 pub use configuration::ConfiguredValue;
-pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow};
+pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
@@ -39,7 +39,7 @@ pub use summary::{ColumnSummary, summaries};
 pub use timestamp::Timestamp;
 pub use window::{
     ColumnPoint, ColumnScore, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
-    letter_of, verdict_of,
+    WindowState, letter_of, verdict_of,
 };
 
 use serde::{Deserialize, Serialize};

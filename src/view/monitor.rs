@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentWithoutBaseline, Timestamp, WindowStatus,
 };
-use crate::alert::OperationalRule;
+use crate::alert::{OperationalRule, RowState, Severity};
 use crate::judge::Verdict;
 
 /// How a monitor stands. Whatever cannot be said is a state of its own, never ok.
@@ -77,19 +77,18 @@ impl MonitorState {
     /// window is open, whether a baseline is being learnt.
     #[must_use]
     pub fn of(alerts: &[&OpenAlert], last: Option<&WindowStatus>, open_windows: u64, learning: bool) -> Self {
-        let fires = |alert: &&&OpenAlert| alert.state != "pending";
+        let fires = |alert: &&&OpenAlert| alert.state != RowState::Pending;
         let operational =
             |alert: &&&OpenAlert| OperationalRule::ALL.iter().any(|rule| rule.as_str() == alert.rule);
         let drifts = |alert: &&&OpenAlert| fires(alert) && !operational(alert);
         if alerts.iter().filter(fires).any(|alert| alert.rule == "no_data") {
             return Self::NoData;
         }
-        let worst = alerts.iter().filter(drifts).map(|alert| alert.severity.as_str()).min();
-        let by_alerts = match worst {
-            Some("critical") => Some(Self::Drift),
-            Some(_) => Some(Self::Warn),
-            None => None,
-        };
+        let worst = alerts.iter().filter(drifts).map(|alert| alert.severity).max();
+        let by_alerts = worst.map(|severity| match severity {
+            Severity::Critical => Self::Drift,
+            Severity::Warn => Self::Warn,
+        });
         let by_window = match (last.map(|window| window.verdict), open_windows) {
             (None, 0) => Self::NoData,
             (None, _) => Self::Waiting,
@@ -216,7 +215,7 @@ mod tests {
         }
     }
 
-    fn alert(rule: &str, state: &str, severity: &str) -> OpenAlert {
+    fn alert(rule: &str, state: RowState, severity: Severity) -> OpenAlert {
         let text = str::to_owned;
         OpenAlert {
             id: text("1"),
@@ -224,8 +223,8 @@ mod tests {
             version: text(""),
             segment: text("*"),
             rule: text(rule),
-            state: text(state),
-            severity: text(severity),
+            state,
+            severity,
             since: Timestamp::default(),
             silenced: false,
         }
@@ -248,17 +247,17 @@ mod tests {
     #[test]
     fn alerts_outlast_a_window_that_is_in_order_and_silence_outdoes_them() {
         let ok = window(Verdict::Ok);
-        let firing = alert("drift", "firing", "critical");
-        let pending = alert("drift", "pending", "critical");
-        let warning = alert("drift", "acknowledged", "warn");
-        let silent = alert("no_data", "firing", "critical");
+        let firing = alert("drift", RowState::Firing, Severity::Critical);
+        let pending = alert("drift", RowState::Pending, Severity::Critical);
+        let warning = alert("drift", RowState::Acknowledged, Severity::Warn);
+        let silent = alert("no_data", RowState::Firing, Severity::Critical);
         assert_eq!(MonitorState::of(&[&firing], Some(&ok), 1, false), MonitorState::Drift);
         assert_eq!(MonitorState::of(&[&pending], Some(&ok), 1, false), MonitorState::Ok);
         assert_eq!(MonitorState::of(&[&warning], Some(&ok), 1, false), MonitorState::Warn);
         assert_eq!(MonitorState::of(&[&warning], Some(&window(Verdict::Critical)), 1, false), MonitorState::Drift);
         assert_eq!(MonitorState::of(&[&firing, &silent], Some(&ok), 1, false), MonitorState::NoData);
         // What is wrong with the input is not drift, and not in order either.
-        let rejected = alert("rejected_share", "firing", "critical");
+        let rejected = alert("rejected_share", RowState::Firing, Severity::Critical);
         assert_eq!(MonitorState::of(&[&rejected], Some(&ok), 1, false), MonitorState::Trouble);
         assert_eq!(MonitorState::of(&[&rejected], None, 1, false), MonitorState::Trouble);
         assert_eq!(MonitorState::of(&[&rejected, &firing], Some(&ok), 1, false), MonitorState::Drift);

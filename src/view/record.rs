@@ -230,7 +230,7 @@ mod tests {
             segment: "*".to_owned(),
             start: Timestamp::default(),
             end: Timestamp::default(),
-            status: "closed".to_owned(),
+            status: crate::view::WindowState::Closed,
             rows: 300,
             late: 0,
             verdict: None,

@@ -47,7 +47,7 @@ pub struct RequestChange {
     /// When, RFC 3339.
     pub at: Timestamp,
     /// Where it stood then.
-    pub state: String,
+    pub state: RequestState,
     /// Who moved it.
     pub actor: String,
     /// In words.

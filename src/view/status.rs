@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Learning, Reading, SegmentWithoutBaseline, Timestamp};
+use crate::alert::{RowState, Severity};
 use crate::judge::Verdict;
 
 /// A summary of everything stored.
@@ -168,10 +169,10 @@ pub struct OpenAlert {
     pub segment: String,
     /// The rule.
     pub rule: String,
-    /// Pending, firing or acknowledged.
-    pub state: String,
+    /// Where it stands; never over.
+    pub state: RowState,
     /// How bad it is.
-    pub severity: String,
+    pub severity: Severity,
     /// Start of its first drifting window, RFC 3339.
     pub since: Timestamp,
     /// Whether a silence keeps it from being told to somebody.

@@ -6,6 +6,33 @@ use super::{ColumnSummary, Timestamp};
 use crate::judge::Verdict;
 use crate::window::Partition;
 
+/// Whether a window still takes records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowState {
+    /// It does.
+    Open,
+    /// It was judged.
+    Closed,
+}
+
+impl WindowState {
+    /// The name in tables and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Open, Self::Closed].into_iter().find(|state| state.as_str() == name)
+    }
+}
+
 /// Which windows to list.
 #[derive(Clone, Debug, Default)]
 pub struct WindowFilter {
@@ -17,8 +44,8 @@ pub struct WindowFilter {
     pub from: Option<i64>,
     /// Those that start before this.
     pub to: Option<i64>,
-    /// open or closed.
-    pub status: Option<String>,
+    /// In this state.
+    pub status: Option<WindowState>,
     /// With this verdict.
     pub verdict: Option<Verdict>,
 }
@@ -36,8 +63,8 @@ pub struct WindowRow {
     pub start: Timestamp,
     /// Its end (exclusive), RFC 3339.
     pub end: Timestamp,
-    /// open or closed.
-    pub status: String,
+    /// Whether it still takes records.
+    pub status: WindowState,
     /// Records counted so far.
     pub rows: u64,
     /// Records that came after it was closed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use driftd::alert::{
     AlertChange, ChangeKind, ChangeReason, EventKind, Evidence, GroupKey, GroupTiming, Labels, Matcher,
-    OperationalLimits, Routing, RuleKind, Severity, Transition,
+    OperationalLimits, Routing, RowState, RuleKind, Severity, Transition,
 };
 use driftd::closing::{ChangedAlert, CheckScope, Notification};
 use driftd::record::{ColumnType, EventTime, ModelSchema};
@@ -355,8 +355,11 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
     };
     let firing = || {
         let found = runtime.block_on(desk.store.alerts(&AlertFilter::default(), 10)).unwrap();
-        let mut names: Vec<String> =
-            found.into_iter().filter(|alert| alert.state == "firing").map(|alert| alert.view.rule).collect();
+        let mut names: Vec<String> = found
+            .into_iter()
+            .filter(|alert| alert.state == RowState::Firing)
+            .map(|alert| alert.view.rule)
+            .collect();
         names.sort_unstable();
         names
     };
@@ -384,7 +387,7 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
     assert_eq!((acted.state.as_str(), acted.view.acknowledged_by.as_deref()), ("acknowledged", Some("ada")));
     assert_eq!(desk.settle(), ["mail acknowledged 4"]);
     let resolved = runtime.block_on(desk.store.act_on_alert(id, AlertAction::Resolve, "ada", "")).unwrap();
-    assert_eq!(resolved.state, "resolved");
+    assert_eq!(resolved.state, RowState::Resolved);
     assert!(runtime.block_on(desk.store.act_on_alert(id, AlertAction::Resolve, "ada", "")).is_err());
 }
 

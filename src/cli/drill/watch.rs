@@ -10,7 +10,7 @@ use super::step;
 use crate::escape::plain;
 use crate::record::number_of;
 use crate::store::{Store, WaitingGroup};
-use crate::view::{AlertDetail, DeliveryEntry};
+use crate::view::{AlertDetail, DeliveryEntry, DeliveryStatus};
 
 /// What the messages are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,15 +148,15 @@ fn message_to<'a>(detail: &'a AlertDetail, receiver: &str, phase: Phase) -> Opti
 
 fn outcome(message: Option<&DeliveryEntry>, group: Option<&WaitingGroup>, elapsed: Duration) -> Option<Outcome> {
     match message {
-        Some(entry) if entry.status == "sent" => Some(Outcome::Arrived(format!(
+        Some(entry) if entry.status == DeliveryStatus::Sent => Some(Outcome::Arrived(format!(
             "arrived after {:.1} s, attempt {}",
             elapsed.as_secs_f64(),
             entry.attempts
         ))),
-        Some(entry) if entry.status == "dead" => {
+        Some(entry) if entry.status == DeliveryStatus::Dead => {
             Some(Outcome::Failed(format!("given up{}", attempt_words(entry))))
         }
-        Some(entry) if entry.status == "superseded" => {
+        Some(entry) if entry.status == DeliveryStatus::Superseded => {
             Some(Outcome::not_told("a later message says it in its place"))
         }
         Some(_) => None,

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Comment, MOST, comment};
-use crate::alert::Matcher;
+use crate::alert::{Matcher, RowState};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::backend::{AlertChange, NewSilence};
@@ -26,7 +26,7 @@ pub(super) enum Standing {
     Pending,
     /// It fires.
     Firing,
-    /// It fires, and somebody is at it.
+    /// It fires, and a person acknowledged it.
     Acknowledged,
     /// It is over.
     Resolved,
@@ -58,18 +58,17 @@ pub(super) async fn list(
     State(backend): State<SharedBackend>,
     Query(query): Query<AlertQuery>,
 ) -> Result<Json<Page<AlertRow>>, Problem> {
-    let states: &[&str] = match query.state {
+    let states: &[RowState] = match query.state {
         None => &[],
-        Some(Standing::Open) => &["pending", "firing", "acknowledged"],
-        Some(Standing::Pending) => &["pending"],
-        Some(Standing::Firing) => &["firing"],
-        Some(Standing::Acknowledged) => &["acknowledged"],
-        Some(Standing::Resolved) => &["resolved"],
-        Some(Standing::Cleared) => &["cleared"],
+        Some(Standing::Open) => &RowState::OPEN,
+        Some(Standing::Pending) => &[RowState::Pending],
+        Some(Standing::Firing) => &[RowState::Firing],
+        Some(Standing::Acknowledged) => &[RowState::Acknowledged],
+        Some(Standing::Resolved) => &[RowState::Resolved],
+        Some(Standing::Cleared) => &[RowState::Cleared],
     };
-    let states: Vec<String> = states.iter().map(|&state| state.to_owned()).collect();
     let request = page_request(query.cursor, query.limit, MOST)?;
-    Ok(Json(backend.alerts(query.monitor.as_deref(), &states, &request).await?))
+    Ok(Json(backend.alerts(query.monitor.as_deref(), states, &request).await?))
 }
 
 /// An alert with its history and the messages about it.
@@ -82,7 +81,7 @@ pub(super) async fn one(
     Ok(Json(backend.alert(&alert.to_string()).await?))
 }
 
-/// Says that somebody is at it: nobody is told again unless it becomes worse.
+/// Acknowledges an alert: nobody is told again unless it becomes worse.
 #[utoipa::path(post, path = "/api/v1/alerts/{alert}/acknowledge", tag = "alerts",
     params(("alert" = Uuid, Path, description = "Its id")), request_body = Comment,
     responses((status = 200, body = AlertRow), ChangeProblems))]

@@ -10,32 +10,7 @@ use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
-use crate::view::{DeliveryDetail, DeliveryFilter, DeliveryRow, Page};
-
-/// Where a delivery stands.
-#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Standing {
-    /// Not delivered yet.
-    Pending,
-    /// Delivered.
-    Sent,
-    /// Given up.
-    Dead,
-    /// A later message said it in its place.
-    Superseded,
-}
-
-impl Standing {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Dead => "dead",
-            Self::Superseded => "superseded",
-        }
-    }
-}
+use crate::view::{DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus, Page};
 
 /// Which messages.
 #[derive(Deserialize, IntoParams)]
@@ -46,7 +21,7 @@ pub(super) struct DeliveryQuery {
     receiver: Option<String>,
     /// In this state; all without.
     #[param(inline)]
-    status: Option<Standing>,
+    status: Option<DeliveryStatus>,
     /// Where to go on: `next` of the answer before.
     cursor: Option<String>,
     /// Messages at most.
@@ -61,8 +36,7 @@ pub(super) async fn list(
     State(backend): State<SharedBackend>,
     Query(query): Query<DeliveryQuery>,
 ) -> Result<Json<Page<DeliveryRow>>, Problem> {
-    let filter =
-        DeliveryFilter { receiver: query.receiver, status: query.status.map(|status| status.as_str().to_owned()) };
+    let filter = DeliveryFilter { receiver: query.receiver, status: query.status };
     let request = page_request(query.cursor, query.limit, MOST)?;
     Ok(Json(backend.deliveries(&filter, &request).await?))
 }

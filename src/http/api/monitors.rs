@@ -16,7 +16,7 @@ use crate::record::EventTime;
 use crate::report::ColumnReport;
 use crate::view::{
     DistributionRow, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, SampledRecords, WindowFilter,
-    WindowRow,
+    WindowRow, WindowState,
 };
 
 /// All monitors, by name.
@@ -71,16 +71,6 @@ pub(super) struct WindowQuery {
     limit: Option<usize>,
 }
 
-/// Whether a window still takes records.
-#[derive(Clone, Copy, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum WindowState {
-    /// It does.
-    Open,
-    /// It was judged.
-    Closed,
-}
-
 fn micros(name: &str, text: Option<&String>) -> Result<Option<i64>, Problem> {
     let parsed = text.map(|text| text.parse::<EventTime>());
     parsed
@@ -106,10 +96,7 @@ pub(super) async fn windows(
         to: micros("to", query.to.as_ref())?,
         version: query.version,
         segment: query.segment,
-        status: query.status.map(|status| match status {
-            WindowState::Open => "open".to_owned(),
-            WindowState::Closed => "closed".to_owned(),
-        }),
+        status: query.status,
         verdict: query.verdict,
     };
     let request = page_request(query.cursor, query.limit, MOST_ROWS)?;

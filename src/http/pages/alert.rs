@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::PageResult;
 use super::layout::{Layout, may_operate, page, table, trail};
 use super::words::{column_at, column_in, monitor_at, number_of, series_at, series_name, span, standing, time};
-use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RuleKind, times};
+use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RowState, RuleKind, times};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::extract::Path;
@@ -47,7 +47,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
     };
     html! {
         (trail(&[("/alerts", "Alerts")], view.id.to_string().get(..8).unwrap_or_default()))
-        div.title { h1 { (headline(detail)) } (standing(&alert.state, view.severity.as_str())) }
+        div.title { h1 { (headline(detail)) } (standing(alert.state.as_str(), view.severity.as_str())) }
         p.status.(class) { (sentence(detail)) }
         @if !view.evidence.advice.is_empty() && !alert.is_over() { p { (view.evidence.advice) } }
         (facts(detail))
@@ -94,15 +94,15 @@ fn sentence(detail: &AlertDetail) -> Markup {
     let alert = &detail.alert;
     let view = &alert.view;
     html! {
-        @match alert.state.as_str() {
-            "pending" => { "Not told yet: it has not lasted long enough. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
-            "cleared" | "resolved" => {
+        @match alert.state {
+            RowState::Pending => { "Not told yet: it has not lasted long enough. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
+            RowState::Cleared | RowState::Resolved => {
                 (capitalised(&view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began at " (time(&view.since))
                 @if view.kind != RuleKind::Operational { " and drifted " (view.windows_words()) }
                 "."
             }
             state => {
-                "Firing" @if state == "acknowledged" { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) (view.said()) }
+                "Firing" @if state == RowState::Acknowledged { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) (view.said()) }
                 " since " (time(&view.since))
                 @if view.kind != RuleKind::Operational { ", " (view.windows_words()) }
                 @if let Some(calm) = view.evidence.calm { "; " (calm.words()) }
@@ -152,7 +152,7 @@ fn actions(detail: &AlertDetail) -> Markup {
     html! {
         h2 { "Actions" }
         div.forms {
-            @if alert.state == "firing" {
+            @if alert.state == RowState::Firing {
                 form method="post" action=(format!("/alerts/{id}/acknowledge")) {
                     fieldset {
                         legend { "Acknowledge" }
@@ -263,7 +263,7 @@ fn related(detail: &AlertDetail) -> Markup {
             @for alert in &detail.segments {
                 tr {
                     th.name scope="row" { a href=(format!("/alerts/{}", alert.view.id)) { @if alert.view.segment == WHOLE { "the whole" } @else { (alert.view.segment) } } }
-                    td { (standing(&alert.state, alert.view.severity.as_str())) }
+                    td { (standing(alert.state.as_str(), alert.view.severity.as_str())) }
                     td { @if alert.view.segment == WHOLE { "" } @else if alert.view.follows.is_some() { "follows the whole" } @else { "on its own" } }
                     td.words { (alert.view.evidence.summary) }
                 }
@@ -289,7 +289,7 @@ fn history(detail: &AlertDetail) -> Markup {
                 tr {
                     th scope="row" { (time(entry.at)) }
                     td.words { (entry.words()) }
-                    td { (entry.severity) }
+                    td { (entry.severity.as_str()) }
                     td { (entry.actor) }
                     td.wide { (changed_in(detail, entry)) }
                     td.words { (entry.detail) }
@@ -332,7 +332,7 @@ fn messages(detail: &AlertDetail) -> Markup {
                 tr {
                     th scope="row" { a href=(format!("/deliveries/{}", message.id)) { (time(message.at)) } }
                     td { (message.receiver) }
-                    td { (standing(&message.status, "")) }
+                    td { (standing(message.status.as_str(), "")) }
                     td.number { (message.attempts) }
                     td.wide { (message.event_type) }
                     td.words { (message.outcome.as_deref().unwrap_or_default()) @if let Some(words) = message.detail.as_deref().filter(|words| !words.is_empty()) { ": " (words) } }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::PageResult;
 use super::layout::{Layout, may_operate, page, table};
 use super::words::{encoded, standing, time};
+use crate::alert::RowState;
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::backend::PageRequest;
@@ -26,8 +27,7 @@ pub(super) async fn show(
     Query(query): Query<Params>,
     caller: Caller,
 ) -> PageResult {
-    let open = ["pending", "firing", "acknowledged"].map(str::to_owned);
-    let states: &[String] = if query.all.is_some() { &[] } else { &open };
+    let states: &[RowState] = if query.all.is_some() { &[] } else { &RowState::OPEN };
     let request = PageRequest { cursor: query.cursor.clone(), limit: 100 };
     let alerts = backend.alerts(query.monitor.as_deref(), states, &request).await?;
     let silences = backend.silences(false).await?;
@@ -75,7 +75,7 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
             @for alert in alerts {
                 @let view = &alert.view;
                 tr {
-                    td { (standing(&alert.state, view.severity.as_str())) }
+                    td { (standing(alert.state.as_str(), view.severity.as_str())) }
                     td { (view.severity.as_str()) }
                     th.words scope="row" { a href=(format!("/alerts/{}", view.id)) { @if view.evidence.summary.is_empty() { (view.rule) " of " (view.monitor) } @else { (view.evidence.summary) } }
                         @if !alert.not_told.is_empty() { div.soft { "Not told to " (alert.not_told.join(", ")) } } }

@@ -13,25 +13,31 @@ use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::backend::PageRequest;
 use crate::http::extract::{Path, Query};
-use crate::view::{DeliveryFilter, DeliveryRow};
+use crate::view::{DeliveryFilter, DeliveryRow, DeliveryStatus};
 
 /// Which messages.
 #[derive(Default, Deserialize)]
 pub(super) struct Params {
     receiver: Option<String>,
-    status: Option<String>,
+    status: Option<DeliveryStatus>,
     cursor: Option<String>,
 }
 
-const STATES: [(&str, &str); 4] =
-    [("pending", "Waiting"), ("sent", "Sent"), ("dead", "Given up"), ("superseded", "Superseded")];
+fn name_of(status: DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Pending => "Waiting",
+        DeliveryStatus::Sent => "Sent",
+        DeliveryStatus::Dead => "Given up",
+        DeliveryStatus::Superseded => "Superseded",
+    }
+}
 
 pub(super) async fn list(
     State(backend): State<SharedBackend>,
     Query(query): Query<Params>,
     caller: Caller,
 ) -> PageResult {
-    let filter = DeliveryFilter { receiver: query.receiver.clone(), status: query.status.clone() };
+    let filter = DeliveryFilter { receiver: query.receiver.clone(), status: query.status };
     let request = PageRequest { cursor: query.cursor.clone(), limit: 100 };
     let deliveries = backend.deliveries(&filter, &request).await?;
     let status = backend.status().await?;
@@ -44,14 +50,14 @@ pub(super) async fn list(
         p.status.(if dead > 0 { "drift" } else if waiting > 0 { "warn" } else { "ok" }) { (waiting) " waiting, " (dead) " given up." }
         nav.filter aria-label="Which messages" {
             a href=(format!("/deliveries?{}", of.trim_start_matches('&'))) aria-current=[query.status.is_none().then_some("true")] { "All" }
-            @for (state, name) in STATES {
-                a href=(format!("/deliveries?status={state}{of}")) aria-current=[(query.status.as_deref() == Some(state)).then_some("true")] { (name) }
+            @for status in DeliveryStatus::ALL {
+                a href=(format!("/deliveries?status={}{of}", status.as_str())) aria-current=[(query.status == Some(status)).then_some("true")] { (name_of(status)) }
             }
             @if query.receiver.is_some() { a href="/deliveries" { "To all receivers" } }
         }
         @if deliveries.items.is_empty() { p.soft { "There is no such message." } } @else { (table("Deliveries", &rows(&deliveries.items))) }
         @if let Some(next) = &deliveries.next {
-            @let status = query.status.as_ref().map_or(String::new(), |status| format!("&status={}", encoded(status)));
+            @let status = query.status.map_or(String::new(), |status| format!("&status={}", status.as_str()));
             p { a href=(format!("/deliveries?cursor={}{status}{of}", encoded(next))) rel="next" { "Older ones" } }
         }
         @if !status.outbox.is_empty() {
@@ -89,7 +95,7 @@ fn rows(deliveries: &[DeliveryRow]) -> Markup {
             @for delivery in deliveries {
                 tr {
                     th scope="row" { a href=(format!("/deliveries/{}", delivery.id)) { (time(delivery.created_at)) } }
-                    td { (standing(&delivery.status, "")) }
+                    td { (standing(delivery.status.as_str(), "")) }
                     td { (delivery.receiver) }
                     td.words { (delivery.about) }
                     td.wide { (delivery.event_type) }
@@ -110,10 +116,10 @@ pub(super) async fn show(
     let row = &detail.delivery;
     let layout =
         Layout::titled(format!("Message to {}", row.receiver)).in_part("/deliveries").seen_by(&caller).live();
-    let again = may_operate(&caller) && matches!(row.status.as_str(), "dead" | "sent");
+    let again = may_operate(&caller) && matches!(row.status, DeliveryStatus::Dead | DeliveryStatus::Sent);
     let content = html! {
         (trail(&[("/deliveries", "Deliveries")], row.id.to_string().get(..8).unwrap_or_default()))
-        div.title { h1 { "Message to " (row.receiver) } (standing(&row.status, "")) }
+        div.title { h1 { "Message to " (row.receiver) } (standing(row.status.as_str(), "")) }
         p { (row.about) }
         dl.facts {
             div { dt { "Event" } dd { (row.event_type) } }

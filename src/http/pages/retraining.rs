@@ -107,7 +107,7 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
             thead { tr { th scope="col" { "When" } th scope="col" { "State" } th scope="col" { "Who" } th scope="col" { "Details" } } }
             tbody {
                 @for change in detail.history.iter().rev() {
-                    tr { th scope="row" { (time(change.at)) } td { (change.state) } td { (change.actor) } td.words { (change.detail) } }
+                    tr { th scope="row" { (time(change.at)) } td { (change.state.as_str()) } td { (change.actor) } td.words { (change.detail) } }
                 }
             }
         }))

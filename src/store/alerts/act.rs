@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{AlertRow, By, Owner, later_change, read_alert, store_states, write_changes};
-use crate::alert::{ChangeReason, RuleKind, SeriesAlerts, Transition};
+use crate::alert::{ChangeReason, RowState, RuleKind, SeriesAlerts, Transition};
 use crate::closing::ChangedAlert;
 use crate::store::audit::record;
 use crate::store::{Store, StoreError, damaged, failed};
@@ -34,20 +34,20 @@ impl AlertAction {
 
 /// Why an alert cannot be acknowledged or resolved.
 fn refused(id: Uuid, action: AlertAction, alert: &AlertRow) -> String {
-    match (action, alert.state.as_str(), &alert.view.acknowledged_by) {
-        (AlertAction::Remove, state, _) => format!("alert {id} is {state} and cannot be ended"),
-        (AlertAction::Acknowledge, "acknowledged", Some(who)) => {
+    match (action, alert.state, &alert.view.acknowledged_by) {
+        (AlertAction::Remove, state, _) => format!("alert {id} is {} and cannot be ended", state.as_str()),
+        (AlertAction::Acknowledge, RowState::Acknowledged, Some(who)) => {
             format!("alert {id} is acknowledged already, by {}", crate::escape::plain(who))
         }
-        (AlertAction::Resolve, "resolved" | "cleared", _) => format!("alert {id} is over already"),
-        (_, "firing" | "acknowledged", _) => {
+        (AlertAction::Resolve, RowState::Resolved | RowState::Cleared, _) => format!("alert {id} is over already"),
+        (_, RowState::Firing | RowState::Acknowledged, _) => {
             format!("alert {id} no longer has a state: its rule or series is gone")
         }
         (AlertAction::Acknowledge, state, _) => {
-            format!("alert {id} is {state}: only one that fires is acknowledged")
+            format!("alert {id} is {}: only one that fires is acknowledged", state.as_str())
         }
         (AlertAction::Resolve, state, _) => {
-            format!("alert {id} is {state}: only one that fires or is acknowledged is resolved")
+            format!("alert {id} is {}: only one that fires or is acknowledged is resolved", state.as_str())
         }
     }
 }

@@ -14,11 +14,11 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::groups::segments_judged;
-use super::{Store, StoreError, event_time, failed};
-use crate::alert::{AlertStatus, AlertView, Evidence, Labels, RuleKind, Segments, Severity, Suppression, relate};
+use super::{Store, StoreError, event_time, failed, named, named_if_any};
+use crate::alert::{AlertView, Evidence, Labels, RowState, RuleKind, Segments, Severity, Suppression, relate};
 use crate::record::EventTime;
 use crate::store::session::Session;
-use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, HistoryEntry, Judged};
+use crate::view::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, DeliveryStatus, HistoryEntry, Judged};
 use crate::window::WHOLE;
 
 /// A query for alerts, with the columns that [`alert_row`] reads.
@@ -44,30 +44,20 @@ macro_rules! select_alerts {
 pub(super) use select_alerts;
 
 pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::Error> {
-    let state: String = row.try_get("state")?;
-    let status = match state.as_str() {
-        "resolved" | "cleared" => AlertStatus::Resolved,
-        "acknowledged" => AlertStatus::Acknowledged,
-        _ => AlertStatus::Firing,
-    };
-    let kind: String = row.try_get("kind")?;
+    let state = named(row, "state", RowState::from_name)?;
     let time =
         |name: &str| -> Result<EventTime, sqlx::Error> { Ok(event_time(row.try_get::<DateTime<Utc>, _>(name)?)) };
     let resolved: Option<DateTime<Utc>> = row.try_get("resolved_at")?;
     let Json(labels): Json<Labels> = row.try_get("labels")?;
     let Json(evidence): Json<Evidence> = row.try_get("evidence")?;
-    let severity: String = row.try_get("severity")?;
     let (did, person): (Option<String>, Option<String>) = (row.try_get("person_did")?, row.try_get("person")?);
     let said: Option<String> = row.try_get("person_said")?;
     let view = AlertView {
         id: row.try_get("id")?,
-        status,
-        severity: Severity::from_name(&severity).unwrap_or(Severity::Critical),
+        status: state.status(),
+        severity: named(row, "severity", Severity::from_name)?,
         rule: row.try_get("rule")?,
-        kind: [RuleKind::DataQuality, RuleKind::Operational]
-            .into_iter()
-            .find(|known| known.as_str() == kind)
-            .unwrap_or(RuleKind::Drift),
+        kind: named(row, "kind", RuleKind::from_name)?,
         monitor: row.try_get("monitor")?,
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
@@ -76,7 +66,7 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         fired_at: time("fired_at")?.to_string(),
         resolved_at: resolved.map(|at| event_time(at).to_string()),
         acknowledged_by: row.try_get("acknowledged_by")?,
-        resolved_by: person.filter(|_| did.as_deref() == Some("resolved") && state == "resolved"),
+        resolved_by: person.filter(|_| did.as_deref() == Some("resolved") && state == RowState::Resolved),
         // Without a comment the history has the summary in its place.
         comment: said.filter(|said| !said.is_empty() && *said != evidence.summary),
         reason: row.try_get("reason")?,
@@ -87,13 +77,12 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         evidence,
         url: None,
     };
-    let judged: Option<String> = row.try_get("judged")?;
     let not_told: Option<Json<Vec<(String, Suppression)>>> = row.try_get("not_told")?;
     let not_told = not_told.map(|Json(held)| held).unwrap_or_default();
     Ok(AlertRow {
         not_told: not_told.iter().map(|(receiver, why)| format!("{receiver}: {}", why.words())).collect(),
         state,
-        judged: judged.as_deref().and_then(Judged::from_name),
+        judged: named_if_any(row, "judged", Judged::from_name)?,
         updated_at: time("updated_at")?.into(),
         column: row.try_get("column_name")?,
         view,
@@ -213,7 +202,7 @@ async fn history(connection: &mut Session, id: Uuid) -> Result<Vec<HistoryEntry>
                 at: event_time(row.try_get("created_at")?).into(),
                 kind: row.try_get("kind")?,
                 reason: row.try_get("reason")?,
-                severity: row.try_get("severity")?,
+                severity: named(row, "severity", Severity::from_name)?,
                 actor: row.try_get("actor")?,
                 detail: row.try_get("detail")?,
                 window: window.map(|at| event_time(at).to_string()),
@@ -241,7 +230,7 @@ async fn deliveries(connection: &mut Session, id: Uuid) -> Result<Vec<DeliveryEn
                 id: row.try_get("id")?,
                 receiver: row.try_get("receiver")?,
                 event_type: row.try_get("event_type")?,
-                status: row.try_get("status")?,
+                status: named(row, "status", DeliveryStatus::from_name)?,
                 attempts: row.try_get("attempts")?,
                 outcome: row.try_get("outcome")?,
                 detail: row.try_get("detail")?,

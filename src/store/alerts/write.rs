@@ -96,7 +96,7 @@ async fn write_change(
     .bind(owner.monitor)
     .bind(owner.version)
     .bind(owner.segment)
-    .bind(kind.state())
+    .bind(kind.state().as_str())
     .bind(severity.as_str())
     .bind(timestamp(*since))
     .bind(&changed.transition.rule)

@@ -127,7 +127,7 @@ fn content(seen: &Seen<'_>) -> Markup {
                 @for episode in open {
                     li {
                         a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                        " " (standing(&episode.state, &episode.severity)) " since " (time(episode.since))
+                        " " (standing(episode.state.as_str(), episode.severity.as_str())) " since " (time(episode.since))
                     }
                 }
             }

@@ -122,7 +122,7 @@ fn alerts_of(episodes: &[Episode]) -> Markup {
                     @for episode in episodes.iter().rev().take(50) {
                         li {
                             a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                            " " (standing(&episode.state, &episode.severity)) " from " (time(episode.since))
+                            " " (standing(episode.state.as_str(), episode.severity.as_str())) " from " (time(episode.since))
                             @if let Some(until) = &episode.until { " to " (time(until)) }
                         }
                     }
