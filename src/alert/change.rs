@@ -189,7 +189,7 @@ pub struct AlertChange {
 /// Namespace of the ids derived here.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6472_6966_7464_416c_6572_7445_7069_736f);
 
-/// The id of the episode of a rule of a series that starts with a window: the same whoever derives it, however often.
+/// The id of the episode of a rule of a series that starts with a window: the same on every daemon, however often it is derived.
 #[must_use]
 pub fn episode_id(monitor: &str, version: &str, segment: &str, rule: &str, since: EventTime) -> Uuid {
     derived_id(&["episode", monitor, version, segment, rule, &since.micros().to_string()])

@@ -129,7 +129,7 @@ impl Phase {
 /// One problem from its first drifting window to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
-    /// Its id: the same whoever derives it.
+    /// Its id: the same on every daemon.
     pub id: Uuid,
     /// Start of its first drifting window.
     pub since: EventTime,
@@ -412,7 +412,7 @@ impl AlertState {
         let before = std::mem::replace(&mut episode.severity, worst);
         match worst.cmp(&before) {
             std::cmp::Ordering::Greater => {
-                // Whoever is at it was told of something milder.
+                // Who acknowledged it was told of something milder.
                 self.phase = Phase::Firing;
                 self.change(ChangeKind::Worsened, ChangeReason::HigherSeverity)
             }

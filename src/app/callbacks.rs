@@ -61,7 +61,7 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
         Ok(progress) => progress,
         Err(error) => return CallbackOutcome::Invalid(format!("the report cannot be read: {error}")),
     };
-    // The address is not signed: whoever hears a report could send it on to another request.
+    // The address is not signed: a report that was overheard could be sent for another request.
     if id.parse::<Uuid>() != Ok(progress.request) {
         return CallbackOutcome::Invalid(format!(
             "the report is signed for request {}, and was sent to that of `{id}`\nhint: `request` in it names the request",

@@ -163,7 +163,7 @@ impl Worker {
         attempt
     }
 
-    /// Renews the lease until it is dropped. A database that is away is no reason to break off: whoever takes the message
+    /// Renews the lease until it is dropped. A database that is away is no reason to break off: the daemon that takes the message
     /// then sends it under the same id.
     async fn keep_lease(&self, claimed: &Claimed) -> Infallible {
         loop {

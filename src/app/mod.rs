@@ -289,7 +289,7 @@ async fn reload_loop(
                 error.lines().for_each(|line| tracing::error!("{line}"));
             }
         }
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _asker_gone = reply.send(outcome.map(|reloaded| reloaded.summary));
     }
 }

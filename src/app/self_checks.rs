@@ -13,7 +13,7 @@ use crate::config::{Monitor, Topics};
 use crate::retrain::{RequestState, Step};
 use crate::store::{InputCheck, Moved, Store, StoreError};
 
-/// Between looks at one thing, in microseconds, whoever looks.
+/// Between looks at one thing, in microseconds, on all daemons together.
 const LOOK: i64 = 30_000_000;
 /// Between questions about one run, in microseconds.
 const POLL: i64 = 60_000_000;

@@ -60,7 +60,7 @@ async fn prepare(store: &Store) -> Result<Uuid, StoreError> {
     store.database_name().await
 }
 
-/// Turns in the place of the task that reads, which has not begun, and answers whoever asks for a reload.
+/// Turns in the place of the task that reads, which has not begun, and answers requests to reload.
 async fn stay_alive(shared: &Shared, reloads: &mut mpsc::Receiver<ReloadRequest>) -> std::convert::Infallible {
     loop {
         shared.ingest_turned();
@@ -69,7 +69,7 @@ async fn stay_alive(shared: &Shared, reloads: &mut mpsc::Receiver<ReloadRequest>
                 let why =
                     "driftd waits for its database and has not begun: restart it to take another configuration";
                 tracing::error!("not reloaded: {why}");
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _asker_gone = request.send(Err(why.to_owned()));
             }
             // Nobody can ask now.

@@ -244,7 +244,7 @@ impl Shared {
         life.write_error = outcome.err();
     }
 
-    /// The daemon waits for the database that it has never reached; said by whoever waits.
+    /// The daemon waits for the database that it has never reached; set by the task that waits.
     pub(super) fn waits_for_database(&self, error: String) {
         self.metrics.database(false);
         self.life().database_error = Some(error);

@@ -90,7 +90,7 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
             Ok(Arc::new(move || {
                 let text = std::fs::read_to_string(&path)
                     .map_err(|error| format!("cannot read the token in `{}`: {error}", path.display()))?;
-                // Whoever keeps the file fresh does so before the token ends; it is read again soon.
+                // The file is renewed before the token expires; it is read again soon.
                 let expires_at_ms = until(Duration::from_mins(5));
                 Ok(Token { value: text.trim().to_owned().into(), principal: "driftd".to_owned(), expires_at_ms })
             }))

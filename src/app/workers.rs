@@ -299,7 +299,7 @@ impl Worker {
                     .map(|worker| (worker.running.monitor.name.clone(), worker.take_delta()))
                     .collect();
                 self.weigh();
-                // Whoever asked may have been stopped; then everything is read again anyway.
+                // The caller may have been stopped; then everything is read again anyway.
                 let _asker_gone = reply.send(deltas);
             }
         }

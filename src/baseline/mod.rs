@@ -45,7 +45,7 @@ pub struct BuildReport {
     pub rejected: Rejections,
     /// For each column of the schema a value of another type than declared, where there is one.
     pub wrong: Vec<Option<String>>,
-    /// Columns that can hardly be read: whoever builds a baseline to keep refuses it for them.
+    /// Columns that can hardly be read: a baseline that is to be kept is refused for them.
     pub unusable: Vec<UnusableColumn>,
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     pid: Option<i32>,
 }
 
-/// Checks the configuration, and only then has the daemon take it: whoever asks sees the mistakes, and not the log alone.
+/// Checks the configuration, and only then has the daemon take it: the mistakes are shown to the caller, and not only in the log.
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     context.only_here("signals a process of this machine")?;
     let process = arguments.pid.ok_or_else(|| {

@@ -137,7 +137,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
     let directory = path.parent().unwrap_or(Path::new(".")).join("monitors.d");
     let settings = match main {
         Some((daemon, receivers, declared, mut routing, operations)) => {
-            // Whoever takes alerts takes those about the daemon, too, unless somebody is named for them.
+            // Receivers of alerts take those about the daemon, too, unless others are named for them.
             let mut takers: Vec<String> =
                 routing.routes.iter().flat_map(|route| route.receivers.clone()).collect();
             let context = Context {

@@ -1,6 +1,6 @@
 //! Secrets come from files, systemd credentials or the environment, and are never shown.
 //!
-//! One that cannot be read is no mistake of the configuration by itself: whoever runs a command beside the daemon may not read
+//! One that cannot be read is no mistake of the configuration by itself: the user of a command beside the daemon may not read
 //! what the daemon can, and may not need it. It is noted, and whatever needs it refuses to go on.
 
 use std::io::ErrorKind;

@@ -10,7 +10,7 @@ use super::places::Peer;
 
 /// What comes from a peer after this long without a failure begins anew.
 const FORGET_AFTER: Duration = Duration::from_mins(15);
-/// A log-in waits no longer than this: whoever shares an address with somebody who guesses gets in.
+/// A log-in waits no longer than this: a user who shares an address with an attacker gets in.
 const LONGEST: Duration = Duration::from_secs(8);
 /// Peers that are remembered; beyond it the one whose failures are oldest is forgotten.
 const PEERS: usize = 1_024;

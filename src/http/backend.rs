@@ -82,7 +82,7 @@ pub struct ColumnDetail {
 /// What people do to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AlertChange {
-    /// Somebody is at it.
+    /// A person acknowledges it.
     Acknowledge,
     /// It is over; what it was, if somebody knows.
     Resolve(Option<Judged>),
@@ -129,7 +129,7 @@ pub enum Callback {
     },
 }
 
-/// What became of a report, in words for whoever sent it.
+/// What became of a report, in words for its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallbackOutcome {
     /// Taken over; how things stand.

@@ -62,7 +62,7 @@ impl Routes {
     /// All of them, each behind what it takes.
     pub(super) fn guarded(self, backend: &SharedBackend) -> Router<SharedBackend> {
         let turns = Arc::new(Semaphore::new(AT_WORK));
-        // The layer that is added last is passed first: whoever may not ask takes no turn.
+        // The layer that is added last is passed first: a refused caller takes no turn.
         let in_turn = |routes: Router<SharedBackend>| {
             routes.route_layer(middleware::from_fn_with_state(Arc::clone(&turns), take_turn))
         };

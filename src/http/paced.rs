@@ -16,7 +16,7 @@ use super::places::Seat;
 pub(super) struct Pace {
     /// An answer that cannot be written has to go on within this time.
     pub within: Duration,
-    /// Whoever reads gets more time at this rate: bytes a second.
+    /// A client that reads gets more time at this rate, in bytes per second.
     pub rate: u32,
 }
 

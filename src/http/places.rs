@@ -1,4 +1,4 @@
-//! Who gets a connection: so many in all, so many of one peer. Whoever neither asks nor reads gives way to those who come, and a few
+//! Who gets a connection: so many in all, so many of one peer. A connection that neither asks nor reads gives way to new ones, and a few
 //! places are kept for probes and metrics, whatever the others do.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Places for probes and metrics when all others are taken.
 const KEPT: usize = 16;
-/// Whoever has neither asked nor read for this long gives way when places are short.
+/// A connection that has neither asked nor read for this long gives way when places are short.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The other side, as far as limits know it: an address, or a network of 64 bits, of which one machine may have all addresses.
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_neither_asks_nor_reads_gives_way() {
+    fn a_connection_that_neither_asks_nor_reads_gives_way() {
         let places = Arc::new(Places::new(4, 4));
         let held: Vec<Place> = (1..=4).map(|number| places.take(peer(&format!("10.0.0.{number}")))).collect();
         held[1].seat.asked();

@@ -57,7 +57,7 @@ fn answer(mut probe: Probe, known: bool) -> impl IntoResponse {
     (status, Json(probe))
 }
 
-/// In the format of OpenMetrics for whoever asks for it, as Prometheus does, otherwise in Prometheus' own text format.
+/// In the format of OpenMetrics when the request accepts it, as that of Prometheus does, otherwise in Prometheus' own text format.
 async fn metrics(State(backend): State<SharedBackend>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let text = backend.metrics();

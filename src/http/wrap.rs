@@ -53,7 +53,7 @@ pub(super) async fn limit_and_protect(
     response
 }
 
-/// What every request has to be, whoever makes it.
+/// What every request has to be.
 fn sound(request: &Request) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (host, another) = (hosts.next(), hosts.next());
@@ -80,7 +80,7 @@ pub(super) async fn check_request(State(backend): State<SharedBackend>, request:
     }
 }
 
-/// Gives answers a tag of their content, and says only that nothing changed to whoever has it already.
+/// Gives answers a tag of their content, and answers "not modified" to a request that has it already.
 pub(super) async fn tag(request: Request, next: Next) -> Response {
     let readable = matches!(*request.method(), Method::GET | Method::HEAD);
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();

@@ -98,7 +98,7 @@ impl Context {
         }
     }
 
-    /// From here on revocations are not reported: whoever listened has stored all there is.
+    /// From here on revocations are not reported: the listener has stored all there is.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }

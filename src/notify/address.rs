@@ -94,7 +94,7 @@ fn inside(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     }
 }
 
-/// Whether a name is one for this machine's loopback interface: whoever writes it means it.
+/// Whether a name is one for this machine's loopback interface: it is configured on purpose.
 pub(super) fn is_loopback_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let known = [

@@ -24,7 +24,7 @@ pub struct Circuit {
 
 impl Circuit {
     /// For how many seconds a host is still left alone; none when it may be tried. After that time one try is made, and
-    /// whoever asks meanwhile waits for what comes of it.
+    /// callers wait for its outcome meanwhile.
     pub fn wait(&mut self, host: &str, now: u64) -> Option<u64> {
         let state = self.hosts.get_mut(host)?;
         if state.failures < FAILURES {

@@ -426,7 +426,7 @@ pub struct RawMessage<'a> {
     pub offset: Offset,
     /// The timestamp of the message, which its broker or its producer has set.
     pub broker_time: Option<EventTime>,
-    /// The clock of whoever reads it; none where the log is read long after it was written and no clock matters.
+    /// The clock of the reader; none where the log is read long after it was written and no clock matters.
     pub clock: Option<EventTime>,
 }
 

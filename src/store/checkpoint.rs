@@ -1,9 +1,9 @@
 //! The checkpoint: positions and counts in one transaction.
 //!
-//! Every position moves from the value its reader started at, or the whole transaction is undone: whoever
-//! lost a partition without noticing, or counts what somebody else has counted, cannot write. Windows are
-//! locked `for share`, against the `for update` of whoever closes them: a delta is either part of the result
-//! or sees the window closed and is counted as late.
+//! Every position moves from the value its reader started at, or the whole transaction is undone: a reader
+//! that lost a partition without noticing, or counts what another has counted, cannot write. Windows are
+//! locked `for share`, against the `for update` of closing: a delta is either part of the result or sees the
+//! window closed and is counted as late.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

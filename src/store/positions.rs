@@ -129,7 +129,7 @@ impl Store {
         Ok(claims)
     }
 
-    /// Stores where a partition that was never read begins. Whoever stores first wins; the stored offset is
+    /// Stores where a partition that was never read begins. The first to store wins; the stored offset is
     /// returned.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ impl Store {
                 sum_of(&counted)
             };
             let baseline = damaged("the windows of a proposed baseline", baseline)?;
-            // Whoever marks it first makes it.
+            // The first to mark it makes it.
             let taken = sqlx::query("delete from baseline_proposal where id = $1")
                 .bind(proposal.id)
                 .execute(&self.pool)

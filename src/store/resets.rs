@@ -58,7 +58,7 @@ impl Store {
         Ok(positions)
     }
 
-    /// Moves the position of a partition. Whoever reads it throws away what was counted since the last checkpoint, and goes on
+    /// Moves the position of a partition. Its reader throws away what was counted since the last checkpoint, and goes on
     /// from there. Offsets that are skipped by it are remembered as never read.
     ///
     /// # Errors
@@ -178,7 +178,7 @@ fn moved(partition: &Partition) -> StoreError {
     ))
 }
 
-/// Makes whoever reads a partition start anew.
+/// Makes the reader of a partition start anew.
 async fn restart(connection: &mut Session, partition: &Partition) -> Result<(), sqlx::Error> {
     sqlx::query("update source_partition set resets = resets + 1 where topic = $1 and partition = $2")
         .bind(partition.topic.as_ref())

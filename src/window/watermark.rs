@@ -16,7 +16,7 @@ pub struct Timing {
     pub max_future_skew: i64,
 }
 
-/// What is known of a partition, as stored by the checkpoint of whoever reads it.
+/// What is known of a partition, as stored by the checkpoint of its reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionView {
     /// Which partition.

@@ -315,7 +315,7 @@ fn a_message_is_not_given_up_untried_after_days_without_a_daemon() {
     look("chat");
     let claimed = runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().remove(0);
     assert_eq!((claimed.id, claimed.failures, claimed.trying_for), (id, 0, 0));
-    // A lease is given back, or kept by whoever still sends; not by one that was overtaken.
+    // A lease is given back, or kept by the daemon that still sends; not by one that was overtaken.
     assert!(runtime.block_on(desk.store.renew_lease(&claimed, 60_000_000)).unwrap());
     assert!(runtime.block_on(desk.store.claim_notifications("mail", 5, 1_000_000)).unwrap().is_empty());
     runtime.block_on(desk.store.release_lease(&claimed)).unwrap();

@@ -95,7 +95,7 @@ fn sockets_that_never_read_stop_neither_pages_nor_probes_and_are_let_go() {
         }
         std::thread::sleep(Duration::from_millis(200));
         if began.elapsed() > Duration::from_secs(4) {
-            // Whoever has waited for a second has given way.
+            // Connections that had waited for a second have given way.
             let (status, answer) = get(&world, "a", "/", "");
             assert_eq!(status, 200, "{answer}");
             break;

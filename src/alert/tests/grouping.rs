@@ -179,7 +179,11 @@ fn an_escalation_waits_for_somebody_to_acknowledge() {
     world.set(3, Resolved, Critical, 0);
     assert_eq!(world.watch(0..500), ["300 escalated 1"]);
     world.set(1, Resolved, Critical, 0);
-    assert_eq!(world.watch(500..600), ["500 resolved 1"], "whoever was told of it is told that it is over");
+    assert_eq!(
+        world.watch(500..600),
+        ["500 resolved 1"],
+        "a receiver that was told of it is told that it is over"
+    );
 }
 
 #[test]

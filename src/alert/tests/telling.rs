@@ -146,7 +146,7 @@ fn a_message_is_named_after_what_it_tells() {
     let (group, alert, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
     let fires = told(Firing, Critical, 1);
     let id = message_id("mail", &[(group, alert, fires)]);
-    assert_eq!(id, message_id("mail", &[(group, alert, fires)]), "whoever derives it");
+    assert_eq!(id, message_id("mail", &[(group, alert, fires)]), "the same on every daemon");
     let both = [(group, alert, fires), (group, other, fires)];
     let turned = [(group, other, fires), (group, alert, fires)];
     assert_eq!(message_id("mail", &both), message_id("mail", &turned), "the order says nothing");

@@ -414,7 +414,7 @@ impl Ingest {
         self.monitors = Arc::new(self.shared.monitors());
         self.subscribe();
         self.void("monitors changed");
-        // Whoever asked may have gone.
+        // The caller may have gone.
         let _asker_gone = done.send(());
     }
 

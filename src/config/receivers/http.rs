@@ -133,7 +133,7 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
             }
             urls.into_iter().map(|(url, _)| url.into()).collect()
         }
-        // Whoever knows these URLs can post.
+        // These URLs are secrets: knowing one is enough to post.
         Kind::Slack | Kind::Teams => {
             needed(section, "url", "the webhook's URL; it is a secret");
             section.secret("url", warnings).into_iter().collect()

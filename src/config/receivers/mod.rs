@@ -21,7 +21,7 @@ pub struct Receiver {
     pub concurrency: u32,
 }
 
-/// How somebody is told.
+/// How a receiver is told.
 #[derive(Debug)]
 pub enum Channel {
     /// By mail.

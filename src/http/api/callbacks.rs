@@ -1,4 +1,4 @@
-//! Signed reports of training systems and model registries: whoever reports signs, and needs no token.
+//! Signed reports of training systems and model registries: a report is signed and needs no token.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

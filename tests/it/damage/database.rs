@@ -1,4 +1,4 @@
-//! What is stored, damaged in the database: whoever opens it is told so, and the daemon goes on.
+//! What is stored, damaged in the database: who opens it is told so, and the daemon goes on.
 
 use sqlx::Row as _;
 use xxhash_rust::xxh3::xxh3_64;
