@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// The chance of a false finding when nothing changed, over all measures of all columns together.
     #[arg(long, value_name = "CHANCE", default_value_t = 0.001, value_parser = chance)]
     significance: f64,
-    /// A window with fewer rows gets no verdict.
+    /// A baseline or window with fewer rows gets no verdict.
     #[arg(long, value_name = "ROWS", default_value_t = 30)]
     min_rows: u64,
     /// Leave null, invalid and unseen values out of the scores of values, instead of counting them as bins.

@@ -111,7 +111,7 @@ fn evidence_of(
 ) -> Evidence {
     let mut evidence = before.cloned().unwrap_or_default();
     evidence.calm = None;
-    evidence.take(judged, |column| why(window, column));
+    evidence.take(judged, |column| why(window, rules.judge.values_only, column));
     let key = &window.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);
     evidence.summary = summary_of(judged.rule.kind, &whose, judged.column, &evidence);
@@ -130,8 +130,8 @@ fn evidence_of(
     evidence
 }
 
-pub(super) fn why(window: &ClosingWindow, column: &str) -> Vec<Reason> {
+pub(super) fn why(window: &ClosingWindow, values_only: bool, column: &str) -> Vec<Reason> {
     let Some((_, Some(baseline))) = &window.baseline else { return Vec::new() };
     let sides = |pair: &Pair<'_>, name: &str| Sides::of_window(pair, window.sample.column(name).as_ref());
-    explain_columns(baseline, &window.counts, [column], sides).remove(column).unwrap_or_default()
+    explain_columns(baseline, &window.counts, values_only, [column], sides).remove(column).unwrap_or_default()
 }

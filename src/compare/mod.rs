@@ -121,8 +121,9 @@ pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> 
         values.into_iter().map(|(name, values)| (name, values.into())).collect()
     };
     let of_bins = |pair: &Pair<'_>| exact.then(|| Sides::from(Values::of_pair(pair, false)));
-    let why =
-        explain_columns(before, after, names, |pair, name| of_bins(pair).or_else(|| values.get(name).cloned()));
+    let why = explain_columns(before, after, spec.judge.values_only, names, |pair, name| {
+        of_bins(pair).or_else(|| values.get(name).cloned())
+    });
     Ok(Comparison {
         baseline: counted.baseline,
         window: counted.window,

@@ -108,7 +108,7 @@ pub struct Finding {
     pub warn: f64,
     /// The limits it was held against.
     pub critical: f64,
-    /// The effect chance alone may produce at these sizes.
+    /// The effect chance alone may produce at these sizes at most; none where the p-value says it.
     pub noise_floor: Option<f64>,
     /// Whether chance alone does not explain it, whatever the limits.
     #[serde(default)]
@@ -285,7 +285,8 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
     let significant =
         score.effect > floor && score.p_value.is_none_or(|p_value| rule.measure.passes(p_value, significance));
     let blank = unscored(rules, rule, Verdict::Ok);
-    let finding = Finding { score: Some(score), noise_floor: Some(floor), significant, ..blank };
+    let finding =
+        Finding { score: Some(score), noise_floor: (floor > 0.0).then_some(floor), significant, ..blank };
     Finding { verdict: finding.verdict_with(1.0), ..finding }
 }
 

@@ -35,7 +35,7 @@ mod wasserstein;
 
 pub use anderson_darling::{AndersonDarling, anderson_darling};
 pub use chi_square::{Homogeneity, chi_square, g_test};
-pub use cramer_von_mises::cramer_von_mises;
+pub use cramer_von_mises::{cramer_von_mises, cramer_von_mises_by_ranks};
 pub use embedding::{fourier_mmd, mean_distance};
 pub use energy::energy;
 pub use epps_singleton::epps_singleton;

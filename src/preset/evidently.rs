@@ -4,8 +4,8 @@ use super::histogram::{both_between, numpy_sturges, range};
 use super::{ToolScore, unknown};
 use crate::measure::law::chi_square_tail;
 use crate::measure::{
-    LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling, cramer_von_mises, energy,
-    epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic, mann_whitney, psi, student_t,
+    LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling, cramer_von_mises_by_ranks,
+    energy, epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic, mann_whitney, psi, student_t,
     total_variation, wasserstein_of_points,
 };
 use crate::record::number_of;
@@ -103,7 +103,7 @@ fn of_sample(measure: Measure, points: &Points, n: u64, m: u64) -> ToolScore {
             Some(statistic) => ToolScore::above(measure, statistic, 0.1, false, detail.to_owned()),
             None => ToolScore::none(measure, detail),
         },
-        Measure::CramerVonMises => test(cramer_von_mises(points), 0.1, true),
+        Measure::CramerVonMises => test(cramer_von_mises_by_ranks(points), 0.1, true),
         Measure::AndersonDarling => {
             test(anderson_darling(points).map(|test| (test.statistic, test.p_value)), 0.1, false)
         }

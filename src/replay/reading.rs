@@ -97,6 +97,12 @@ impl Reading {
         self.records > 0 && self.implausible == self.records
     }
 
+    /// Whether most records came too late for their window, so that next to nothing was counted.
+    #[must_use]
+    pub fn mostly_late(tally: &Tally) -> bool {
+        tally.late > tally.accepted
+    }
+
     /// What is worth saying, the most important first.
     #[must_use]
     pub fn notes(&self, tally: &Tally) -> Vec<String> {
@@ -122,7 +128,7 @@ impl Reading {
             let field = self.layout.time.as_ref().map_or_else(String::new, |path| format!(" by `{path}`"));
             notes.push(format!(
                 "{} of {} {} window: the log is not in order of time\n\
-                 hint: sort it{field}, or raise out_of_orderness in [window]",
+                 hint: sort it{field}; or raise out_of_orderness, and max_open with it, in [window]",
                 tally.late,
                 number_of(all, "record"),
                 plural(tally.late, "was late for its", "were late for their")

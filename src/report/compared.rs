@@ -119,7 +119,7 @@ pub fn window_column(
     let verdict = own().map(|finding| finding.verdict).reduce(Verdict::worse).unwrap_or(Verdict::Undefined);
     let measures = own().map(|finding| of_finding(finding, Some(&scored))).collect();
     let sides = Sides::of_window(pair, sample);
-    of_pair(column_type, pair, verdict.into(), measures, (explain(pair, sides.as_ref()), sides.as_ref()))
+    of_pair(column_type, pair, verdict.into(), measures, (explain(&scored, sides.as_ref()), sides.as_ref()))
 }
 
 fn of_pair(
@@ -187,9 +187,11 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
                 gone if gone == drifting => ", because the window does not have them".to_owned(),
                 gone => format!(", {gone} because the window does not have them"),
             };
-            format!("{whole}: {drifting} of {all} moved{gone}: {listed}{more}.")
+            let warned = if warned > 0 { format!("; {warned} more warned") } else { String::new() };
+            format!("{whole}: {drifting} of {all} moved{gone}: {listed}{more}{warned}.")
         }
         _ if warned > 0 => format!("No drift, but {warned} of {all} warned."),
+        _ if unclear > 0 => format!("No drift in {} of {all}.", columns.len() - unclear),
         _ => format!("No drift in {all}."),
     };
     if unclear > 0 && verdict != Outcome::Undefined {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::page::{badge, key, page};
-use super::text::{shortened, within_noise};
+use super::text::{p_words, shortened, smallest, within_noise};
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
 use crate::chart::{distribution, thumbnail};
 use crate::judge::why::{number, numbers_apart};
@@ -82,7 +82,7 @@ fn short(measure: &MeasureReport) -> Markup {
         " "
         @match (measure.statistic, measure.p_value) {
             (Some(statistic), _) => { (number(statistic)) }
-            (None, Some(p_value)) => { "p " (number(p_value)) }
+            (None, Some(p_value)) => { (p_words(p_value)) }
             (None, None) => { "has no value" }
         }
     }
@@ -188,7 +188,7 @@ fn measures(column: &ColumnReport) -> Markup {
                                     br; span.soft { "effect " (number(effect)) }
                                 }
                             }
-                            td.number { (value(measure.p_value)) }
+                            td.number { (measure.p_value.map_or_else(|| "–".to_owned(), smallest)) }
                             td.number {
                                 (value(measure.threshold))
                                 @if let Some(warn) = measure.warn.filter(|warn| measure.threshold.is_some_and(|limit| *warn < limit)) {

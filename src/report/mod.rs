@@ -184,7 +184,8 @@ pub struct MeasureReport {
     pub warn: Option<f64>,
     /// The limit of drift.
     pub threshold: Option<f64>,
-    /// What chance alone may give at these sizes; absent for another tool's numbers.
+    /// What chance alone may give at these sizes at most; absent for another tool's numbers, and for tests and shares, whose
+    /// p-value says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<f64>,
     /// Its verdict.

@@ -207,12 +207,15 @@ fn verdict(
         return (Outcome::Undefined, "There is no window: no record could be counted.".to_owned());
     }
     if judged == 0 {
+        let most = windows.iter().map(|window| window.rows).max().unwrap_or(0);
         let why = if replayed.learning {
-            "the log ended while the baseline was being learnt"
+            "the log ended while the baseline was being learnt".to_owned()
         } else if replayed.baseline.is_none() {
-            "there is no baseline"
+            "there is no baseline".to_owned()
+        } else if windows.iter().all(|window| window.verdict == Outcome::NotEnoughData) {
+            format!("each has fewer records than a verdict needs, the largest {most}")
         } else {
-            "each has too few records or nothing to compare"
+            "each has too few records or nothing to compare".to_owned()
         };
         return (Outcome::Undefined, format!("None of {} was judged: {why}.", number_of(all, "window")));
     }
@@ -220,8 +223,9 @@ fn verdict(
     let warned = windows.iter().filter(|window| window.verdict == Outcome::Warn).count();
     // What could not be read cannot be said to be fine.
     let unread: Vec<String> = reading.unusable().into_iter().map(|column| format!("`{}`", column.name)).collect();
+    let mostly_late = Reading::mostly_late(&replayed.tally);
     let verdict = match (alerts.len(), warned + drifting) {
-        (0, _) if !unread.is_empty() || reading.all_implausible() => Outcome::Undefined,
+        (0, _) if !unread.is_empty() || reading.all_implausible() || mostly_late => Outcome::Undefined,
         (0, 0) => Outcome::Ok,
         (0, _) => Outcome::Warn,
         _ => Outcome::Drift,
@@ -230,6 +234,7 @@ fn verdict(
         0 => String::new(),
         _ => format!(" {} could not be read: see the notes.", unread.join(", ")),
     };
+    let late = if mostly_late { " Most records were late and not counted: see the notes." } else { "" };
     let fired = match alerts.len() {
         0 => "No alert would have fired".to_owned(),
         count => format!("{} would have fired", number_of(count, "alert")),
@@ -246,7 +251,7 @@ fn verdict(
     (
         verdict,
         format!(
-            "{fired}{retraining}: {} drifted and {} warned, of {}{unjudged}.{unread}",
+            "{fired}{retraining}: {} drifted and {} warned, of {}{unjudged}.{unread}{late}",
             number_of(drifting, "window"),
             warned,
             number_of(all, "window"),

@@ -122,9 +122,8 @@ pub(super) fn said(measure: &MeasureReport) -> String {
         (None, _) => text.push_str(" has no value"),
     }
     match measure.p_value {
-        Some(p_value) if p_value < 1e-300 => text.push_str(", p < 1e-300"),
         Some(p_value) => {
-            let _infallible = write!(text, ", p {}", number(p_value));
+            let _infallible = write!(text, ", {}", p_words(p_value));
         }
         None => {}
     }
@@ -145,6 +144,19 @@ pub(super) fn said(measure: &MeasureReport) -> String {
     }
     text
 }
+
+/// A p-value in words.
+pub(super) fn p_words(p_value: f64) -> String {
+    format!("p {}", smallest(p_value))
+}
+
+/// A p-value; one below what numbers can hold is said to be smaller than that, not 0.
+pub(super) fn smallest(p_value: f64) -> String {
+    if p_value < SMALLEST { "< 1e-300".to_owned() } else { number(p_value) }
+}
+
+/// Below it p-values are not told apart.
+const SMALLEST: f64 = 1e-300;
 
 /// What chance may give, where an effect above its limit is no more than that.
 pub(super) fn within_noise(measure: &MeasureReport) -> Option<f64> {

@@ -130,7 +130,7 @@ pub struct FindingRow {
     pub effect: Option<f64>,
     /// How far the statistic may be from the one on all values.
     pub bound: Option<f64>,
-    /// What chance alone may give at these sizes.
+    /// What chance alone may give at these sizes at most; none where the p-value says it.
     pub noise_floor: Option<f64>,
     /// The limit of a warning.
     pub warn: f64,

@@ -148,7 +148,7 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
         chosen.push((column.clone(), kind));
         if kind == ColumnType::Categorical && column.found == OF_NUMBERS {
             notes.push(format!(
-                "`{}` is {OF_NUMBERS}: it is compared as categories; store it as numbers to compare those",
+                "`{}` is {OF_NUMBERS}: it is compared as categories; store it as numbers, unless they are codes, to compare those",
                 column.name
             ));
         }
@@ -185,6 +185,8 @@ fn guessed(before: &FileProfile, after: &FileProfile, notes: &mut Vec<String>) -
     }
     for (side, names) in [("baseline", gone), ("window", new)] {
         if !names.is_empty() {
+            let names: Vec<&str> =
+                names.iter().map(|name| if name.is_empty() { "a column without a name" } else { name }).collect();
             notes.push(format!("only the {side} has: {}", listed(&names, LOOKED_AT)));
         }
     }

@@ -110,17 +110,18 @@ pub fn explain(pair: &Pair<'_>, sides: Option<&Sides>) -> Vec<Reason> {
 }
 
 /// Why each of these columns moved from one set of counts to the other; `sides` gives the values of a column, see
-/// [`explain`].
+/// [`explain`]. With `values_only`, values that are not there are no part of what is compared, see [`Pair::values_only`].
 #[must_use]
 pub fn explain_columns<'a>(
     before: &WindowCounts,
     after: &WindowCounts,
+    values_only: bool,
     columns: impl IntoIterator<Item = &'a str>,
     sides: impl Fn(&Pair<'_>, &str) -> Option<Sides>,
 ) -> BTreeMap<String, Vec<Reason>> {
     let of = |name: &str| {
         let (before, after) = before.column(name).zip(after.column(name))?;
-        let pair = Pair::new(before, after).ok()?;
+        let pair = Pair::new(before, after).ok()?.values_only(values_only);
         Some((name.to_owned(), explain(&pair, sides(&pair, name).as_ref())))
     };
     columns.into_iter().filter_map(of).collect()

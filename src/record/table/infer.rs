@@ -148,9 +148,15 @@ pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
         }
         Ok(())
     })?;
-    let mut columns = Vec::new();
+    let (mut columns, mut remarks) = (Vec::new(), Vec::new());
     for ((place, field), kinds) in names.fields().iter().enumerate().zip(kinds) {
         let (column_type, found) = kinds.column_type();
+        if let (Some(ColumnType::Numeric), Some(example)) = (column_type, &kinds.padded) {
+            remarks.push(format!(
+                "`{0}` has numbers with leading zeros, such as {example}: they are read as numbers, without the zeros; --column {0}:categorical compares the texts",
+                field.name()
+            ));
+        }
         let column = FileColumn {
             name: field.name().clone(),
             path: FieldPath::of_steps([field.name().clone()]),
@@ -161,7 +167,6 @@ pub fn profile_csv(reader: impl Read) -> Result<FileProfile, ReadError> {
         let index: &[String] = if place == 0 { &[String::new(), "Unnamed: 0".to_owned()] } else { &[] };
         columns.push(refuse(column, index, &twice));
     }
-    let mut remarks = Vec::new();
     if dialect.separator != b',' {
         let decimals = if dialect.decimal_comma() { ", and decimal commas" } else { "" };
         remarks.push(format!("read with {} between the columns{decimals}", dialect.separator_name()));

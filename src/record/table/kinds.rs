@@ -21,7 +21,7 @@ const CATEGORIES: usize = 1_000;
 /// Texts of at least this many words on average are read as such.
 const WORDS_OF_TEXT: usize = 3;
 /// With fewer values nothing is said about that.
-pub(super) const FEW: usize = 100;
+pub(super) const FEW: usize = 30;
 /// Larger integers are not measurements: floating-point numbers do not hold them exactly.
 const EXACT: u64 = 1 << 53;
 
@@ -55,7 +55,10 @@ pub(super) struct Kinds {
     words: usize,
     /// Hashes of the different values: a text may be long.
     distinct: HashSet<u64>,
+    integer_range: Option<(i64, i64)>,
     grew: Growth,
+    /// The first number with leading zeros, of a format that has text only: probably a code.
+    pub(super) padded: Option<String>,
 }
 
 /// Whether integers only grow from row to row.
@@ -72,6 +75,14 @@ impl Growth {
     }
 }
 
+/// Whether so many different integers of a range number rows: n independent values of a range of S have a repetition, but
+/// for a chance of at most exp(-n^2 / 2S), here one in a million. In whatever order the rows are.
+#[expect(clippy::cast_precision_loss, reason = "some thousand rows")]
+fn numbers_rows(count: usize, range: Option<(i64, i64)>) -> bool {
+    let spanned = range.map_or(0.0, |(least, most)| most as f64 - least as f64 + 1.0);
+    spanned < (count as f64).powi(2) / (2.0 * 1e6_f64.ln())
+}
+
 impl Kinds {
     pub(super) fn add(&mut self, value: Value<'_>) {
         let mut text = String::new();
@@ -83,6 +94,8 @@ impl Kinds {
                 self.integers += 1;
                 self.long += usize::from(value.unsigned_abs() > EXACT);
                 self.grew.add(value);
+                let (least, most) = self.integer_range.unwrap_or((value, value));
+                self.integer_range = Some((least.min(value), most.max(value)));
             }
             Value::Unsigned(_) | Value::Digits(_) => {
                 self.numbers += 1;
@@ -116,7 +129,17 @@ impl Kinds {
                 boolean => boolean,
             }),
             // Words for null may be categories, but are no evidence of any type.
-            number => self.add(number),
+            number => {
+                let text = text.trim();
+                if self.padded.is_none()
+                    && text.len() > 1
+                    && text.starts_with('0')
+                    && text.bytes().all(|byte| byte.is_ascii_digit())
+                {
+                    self.padded = Some(text.to_owned());
+                }
+                self.add(number);
+            }
         }
     }
 
@@ -162,6 +185,12 @@ impl Kinds {
             (None, "arrays or objects".to_owned())
         } else if self.integers == all && !self.grew.broken && all >= FEW {
             (None, "integers that grow from row to row".to_owned())
+        } else if self.integers == all
+            && all >= FEW
+            && self.distinct.len() == all
+            && numbers_rows(all, self.integer_range)
+        {
+            (None, "integers of which no two rows have the same, as numbers of rows".to_owned())
         } else if share(self.long) >= MOST && all >= FEW && share(self.distinct.len()) > NAMES_ROWS {
             (None, "integers of 16 digits or more with nearly as many values as rows: an id or a time".to_owned())
         } else if share(self.numbers) >= MOST {
