@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::files::{DataFile, Rows};
+use super::files::{DataFile, Rows, once_from_standard_input};
 use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
 use crate::compare::{CompareError, CompareSpec, Open, compare};
@@ -131,6 +131,7 @@ fn chance(text: &str) -> Result<f64, String> {
 pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let output = arguments.output.as_deref();
     let format = Format::of(arguments.format, output)?;
+    once_from_standard_input([&arguments.baseline, &arguments.window])?;
     let baseline = DataFile::new(&arguments.baseline)?;
     let window = DataFile::new(&arguments.window)?;
     let chosen = choose(&baseline, &window, &arguments.columns)?;

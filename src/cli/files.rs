@@ -33,6 +33,15 @@ pub(super) struct DataFile {
 /// Extensions that say how a file is compressed; its first bytes say whether it is.
 const COMPRESSED: [&str; 4] = ["gz", "gzip", "zst", "zstd"];
 
+/// Refuses `-` that is given twice.
+pub(super) fn once_from_standard_input(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<(), CliError> {
+    let given = paths.into_iter().filter(|path| path.as_ref().as_os_str() == "-").count();
+    if given > 1 {
+        return Err(CliError::Usage("standard input can be read once: give `-` for one file only".to_owned()));
+    }
+    Ok(())
+}
+
 impl DataFile {
     /// Looks at names and first bytes only; `-` reads standard input as JSON into a temporary file.
     pub(super) fn new(path: &Path) -> Result<Self, CliError> {

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::baseline::from_file;
 use super::compare::{Format, colours, json, write};
-use super::files::{DataFile, short_name};
+use super::files::{DataFile, once_from_standard_input, short_name};
 use super::monitor::monitor as the_monitor;
 use super::{CliError, Context};
 use crate::baseline::{Baseline, BaselineError};
@@ -47,6 +47,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliError> {
     let output = arguments.output.as_deref();
     let format = Format::of(arguments.format, output)?;
+    once_from_standard_input(&arguments.inputs)?;
     let inputs: Vec<DataFile> =
         arguments.inputs.iter().map(|path| DataFile::new(path)).collect::<Result<_, _>>()?;
     let mut monitors = Vec::new();

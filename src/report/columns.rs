@@ -44,11 +44,13 @@ pub(super) fn leading(measures: &[MeasureReport]) -> Option<&MeasureReport> {
 
 pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureReport {
     let score = finding.score;
+    // Two constant sides that differ: the statistic is infinite, and so is the effect, whatever number stands for it.
+    let bounded = score.filter(|score| score.statistic.is_finite());
     MeasureReport {
         measure: finding.measure.as_str().to_owned(),
         statistic: score.map(|score| score.statistic).filter(|value| value.is_finite()),
         p_value: score.and_then(|score| score.p_value).filter(|value| value.is_finite()),
-        effect: score.map(|score| score.effect).filter(|value| value.is_finite()),
+        effect: bounded.map(|score| score.effect).filter(|value| value.is_finite()),
         warn: Some(finding.warn),
         threshold: Some(finding.critical),
         noise_floor: finding.noise_floor.filter(|floor| floor.is_finite()),

@@ -3,6 +3,7 @@
 mod baselines;
 mod columns;
 mod compared;
+mod gaps;
 mod html;
 mod notes;
 mod page;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::gaps::gaps;
 use super::side_by_side::SideBySide;
 use super::{FORMAT, MeasureReport, Outcome, columns};
 use crate::alert::{ChangeKind, ChangeReason, EXPLAINED_COLUMNS, EpisodeWindow, Transition};
@@ -187,7 +188,7 @@ fn monitor_report(file: String, reading: &Reading, replayed: &Replayed) -> Monit
             filtered: reading.filtered.total() + replayed.tally.filtered,
             rejected: reading.rejected.total() + replayed.tally.rejected.values().sum::<u64>(),
         },
-        notes: reading.notes(&replayed.tally),
+        notes: reading.notes(&replayed.tally).into_iter().chain(gaps(replayed)).collect(),
         alerts,
         windows,
     }

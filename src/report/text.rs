@@ -119,13 +119,13 @@ pub(super) fn said(measure: &MeasureReport) -> String {
         (Some(statistic), _) => {
             let _infallible = write!(text, " {}", number(statistic));
         }
+        (None, _) if measure.verdict == Outcome::NotEnoughData => text.push_str(" is not computed: too few rows"),
+        // Of our own measures; other tools have p-values alone.
+        (None, _) if measure.p_value.is_some() && measure.warn.is_some() => text.push_str(" is without bound"),
         (None, _) => text.push_str(" has no value"),
     }
-    match measure.p_value {
-        Some(p_value) => {
-            let _infallible = write!(text, ", {}", p_words(p_value));
-        }
-        None => {}
+    if let Some(p_value) = measure.p_value {
+        let _infallible = write!(text, ", {}", p_words(p_value));
     }
     match (measure.verdict, measure.warn, measure.threshold) {
         (Outcome::Warn, Some(warn), Some(limit)) => {

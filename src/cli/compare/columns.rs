@@ -40,13 +40,16 @@ pub(super) fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) 
                 notes.join("\n")
             )));
         }
-        for (side, profile) in [("baseline", &before), ("window", &after)] {
+        for (said, profile) in [
+            ("columns and their types are those of the baseline's", &before),
+            ("the window's columns are those of its", &after),
+        ] {
             if !profile.complete {
                 let rows = match profile.rows {
                     1 => "row".to_owned(),
                     rows => format!("{rows} rows"),
                 };
-                notes.push(format!("columns and their types are those of the first {rows} of the {side}"));
+                notes.push(format!("{said} first {rows}"));
             }
         }
         chosen
@@ -72,6 +75,13 @@ pub(super) fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) 
             column.expand().into_iter().map(move |column| (column, integers))
         })
         .unzip();
+    if columns.is_empty() {
+        return Err(CliError::Failed(format!(
+            "{}: no column can be compared\n{}\nhint: choose columns with --column",
+            baseline.name(),
+            notes.join("\n")
+        )));
+    }
     let schema = ModelSchema::new(columns).map_err(|error| {
         let listed = notes.join("\n");
         CliError::Failed(format!("{}: {error}\nhint: choose columns with --column\n{listed}", baseline.name()))

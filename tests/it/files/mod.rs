@@ -1,6 +1,7 @@
 //! `driftd compare` and `driftd replay` as a user runs them, on files of every format and on damaged ones.
 
 mod comparing;
+mod identifiers;
 mod notes;
 mod replaying;
 
