@@ -6,7 +6,7 @@ use super::law::cramer_von_mises_limit;
 /// The statistic T of Anderson (1962), and its p-value from the limiting law after T is brought to its mean and variance.
 /// None without two values a side, and where all values are the same.
 ///
-/// Where values are tied, T is the sum of squared gaps between the cumulative shares that it is defined by, see [`tied`]:
+/// Where values are tied, T is the sum of squared gaps between the cumulative shares that it is defined by (`tied` below):
 /// the formula with ranks ([`cramer_von_mises_by_ranks`]) is another number then.
 #[must_use]
 pub fn cramer_von_mises(points: &Points) -> Option<(f64, f64)> {
