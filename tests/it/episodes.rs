@@ -260,6 +260,7 @@ fn shown(world: &World, id: &str, first: &Value) {
     assert!(misled.contains("version 1 of"), "{misled}");
     // The monitor's page ranks by the worst window of version 1, of which there are more than the last one.
     let monitor = world.page("/monitors/m?version=1&segment=%2A");
+    assert!(monitor.contains("Shown: <strong>"), "{monitor}");
     let (y, x) = (monitor.find("/columns/y?").unwrap(), monitor.find("/columns/x?").unwrap());
     assert!(y < x, "y moved most: {monitor}");
     let explained = world.driftd(&["explain", id]);

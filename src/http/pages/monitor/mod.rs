@@ -134,7 +134,7 @@ fn content(seen: &Seen<'_>) -> Markup {
         }
         (facts(monitor, seen.detail))
         @if !seen.series.version.is_empty() || seen.series.segment != WHOLE || seen.detail.series.len() > 1 {
-            p.soft { "PageResult: " strong { (series_name(&seen.series.version, &seen.series.segment)) } "." }
+            p.soft { "Shown: " strong { (series_name(&seen.series.version, &seen.series.segment)) } "." }
         }
         @if seen.board.windows.is_empty() {
             p.soft { "No window of this series has been closed yet." }
