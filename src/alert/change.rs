@@ -44,7 +44,7 @@ impl ChangeKind {
     /// Whether the alert is over after it.
     #[must_use]
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Resolved | Self::Cleared)
+        self.state().is_over()
     }
 
     /// The state of the alert's row after it.
@@ -65,15 +65,15 @@ impl ChangeKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowState {
-    /// It does not fire yet.
+    /// Drifting for fewer windows than its rule needs.
     Pending,
-    /// It fires.
+    /// Firing, acknowledged by nobody.
     Firing,
-    /// It fires, and a person acknowledged it.
+    /// Firing, acknowledged by a person.
     Acknowledged,
-    /// It fired and is over.
+    /// Over after it fired.
     Resolved,
-    /// It was over before it fired.
+    /// Over before it fired.
     Cleared,
 }
 

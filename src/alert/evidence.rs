@@ -341,7 +341,8 @@ impl Evidence {
                 .filter(|column| judged.findings(&column.column).any(|finding| finding.verdict.is_judged()))
                 .count(),
         );
-        let newest_columns: Vec<String> = now.iter().map(|column| column.column.clone()).collect();
+        let explained: Vec<String> =
+            now.iter().take(EXPLAINED_COLUMNS).map(|column| column.column.clone()).collect();
         let mut columns = std::mem::take(&mut self.drifted);
         columns.append(&mut self.warned);
         for column in now {
@@ -352,14 +353,13 @@ impl Evidence {
             }
         }
         columns.sort_by(DriftedColumn::rank);
-        let explained: Vec<&String> = newest_columns.iter().take(EXPLAINED_COLUMNS).collect();
         let is_last = self.last.as_ref().is_some_and(|last| last.start == judged.window.start);
         let this = judged.window.reference();
         for (index, column) in columns.iter_mut().enumerate() {
             if is_last {
                 column.last = leading(judged.findings(&column.column)).map(ColumnScore::of);
             }
-            let is_told = index < EXPLAINED_COLUMNS || explained.contains(&&column.column);
+            let is_told = index < EXPLAINED_COLUMNS || explained.contains(&column.column);
             if is_told && column.why.is_empty() && column.window.as_ref() == Some(&this) {
                 column.why = why(&column.column).into_iter().take(SENTENCES).map(|reason| reason.text).collect();
             }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{ClosingWindow, DecisionRules};
 use crate::alert::{
-    AlertRule, ChangeReason, Evidence, JudgedWindow, Labels, RuleKind, SeriesAlerts, Transition, series_words,
-    summary_of,
+    AlertRule, Calm, ChangeReason, Evidence, JudgedWindow, Labels, RuleKind, SeriesAlerts, Transition,
+    series_words, summary_of,
 };
 use crate::judge::Judgement;
 use crate::judge::why::{Reason, Sides, explain_columns};
@@ -63,10 +63,8 @@ impl Episodes<'_> {
                 continue;
             };
             let judged = self.judged(rule, column, episode.since, level.severity().is_some());
-            let mut evidence =
-                evidence_of(self.window, self.rules, judged, self.window.rested_on.get(&episode.id));
-            evidence.calm = state.calm(rule.policy);
-            found.insert(episode.id, evidence);
+            let (before, calm) = (self.window.rested_on.get(&episode.id), state.calm(rule.policy));
+            found.insert(episode.id, evidence_of(self.window, self.rules, judged, before, calm));
         }
         for Transition { rule, column, change } in self.transitions {
             // The window that ends an alert is its last one. Other ends are no matter of what the window says.
@@ -77,7 +75,7 @@ impl Episodes<'_> {
                 continue;
             };
             let judged = self.judged(rule, column.as_deref(), change.since, false);
-            found.insert(change.id, evidence_of(self.window, self.rules, judged, Some(before)));
+            found.insert(change.id, evidence_of(self.window, self.rules, judged, Some(before), None));
         }
         found
     }
@@ -108,9 +106,10 @@ fn evidence_of(
     rules: &DecisionRules,
     judged: JudgedWindow<'_>,
     before: Option<&Evidence>,
+    calm: Option<Calm>,
 ) -> Evidence {
     let mut evidence = before.cloned().unwrap_or_default();
-    evidence.calm = None;
+    evidence.calm = calm;
     evidence.take(judged, |column| why(window, rules.judge.values_only, column));
     let key = &window.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);

@@ -129,7 +129,7 @@ pub enum Callback {
     },
 }
 
-/// What became of a report, in words for its sender.
+/// The outcome of a report, in words for its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallbackOutcome {
     /// Taken over; how things stand.

@@ -48,14 +48,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
-            .await
-            .map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-        if serde_json::from_slice::<Value>(&body).is_ok_and(|value| has_nul(&value)) {
-            return Err(nul());
-        }
-        match axum::Json::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
+        let in_json = |body: &[u8]| serde_json::from_slice::<Value>(body).is_ok_and(|value| has_nul(&value));
+        let request = without_nul(request, state, in_json).await?;
+        match axum::Json::<T>::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::new(rejection.status(), rejection.body_text())),
         }
@@ -66,6 +61,19 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
     }
+}
+
+/// A request whose body was read and has no NUL.
+async fn without_nul<S: Send + Sync>(
+    request: Request,
+    state: &S,
+    has_nul: impl Fn(&[u8]) -> bool,
+) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
+        .await
+        .map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    if has_nul(&body) { Err(nul()) } else { Ok(Request::from_parts(parts, Body::from(body))) }
 }
 
 /// Whether a text in JSON has a NUL: PostgreSQL cannot store it.
@@ -91,15 +99,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         let path = request.uri().path().to_owned();
-        let (parts, body) = request.into_parts();
         let refused = |problem: Problem| problem_response(problem, &path);
-        let body = Bytes::from_request(Request::from_parts(parts.clone(), body), state)
-            .await
-            .map_err(|rejection| refused(Problem::new(rejection.status(), rejection.body_text())))?;
-        if body.windows(3).any(|letters| letters == b"%00") {
-            return Err(refused(nul()));
-        }
-        match axum::Form::<T>::from_request(Request::from_parts(parts, Body::from(body)), state).await {
+        let encoded = |body: &[u8]| body.windows(3).any(|letters| letters == b"%00");
+        let request = without_nul(request, state, encoded).await.map_err(refused)?;
+        match axum::Form::<T>::from_request(request, state).await {
             Ok(axum::Form(fields)) => Ok(Self(fields)),
             Err(rejection) => Err(refused(Problem::new(rejection.status(), rejection.body_text()))),
         }

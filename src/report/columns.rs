@@ -9,6 +9,7 @@ use crate::measure::{Pair, Points, Side};
 use crate::preset::ToolScore;
 use crate::record::number_of;
 
+use super::text::SMALLEST;
 use super::{MeasureReport, Outcome};
 
 /// Bars for the values of a numeric column.
@@ -21,7 +22,7 @@ const CATEGORY_BARS: usize = 24;
 pub(super) fn strength(measure: &MeasureReport) -> f64 {
     let ratio = match (measure.effect.or(measure.statistic), measure.p_value, measure.threshold) {
         (_, Some(p_value), Some(level)) if measure.effect.is_none() => {
-            p_value.max(1e-300).ln() / level.clamp(1e-300, 0.999).ln()
+            p_value.max(SMALLEST).ln() / level.clamp(SMALLEST, 0.999).ln()
         }
         (Some(size), _, Some(limit)) if limit > 0.0 => size / limit,
         _ => 0.0,

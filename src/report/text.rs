@@ -156,7 +156,7 @@ pub(super) fn smallest(p_value: f64) -> String {
 }
 
 /// Below it p-values are not told apart.
-const SMALLEST: f64 = 1e-300;
+pub(super) const SMALLEST: f64 = 1e-300;
 
 /// What chance may give, where an effect above its limit is no more than that.
 pub(super) fn within_noise(measure: &MeasureReport) -> Option<f64> {

@@ -22,6 +22,12 @@ use crate::record::ModelSchema;
 use crate::view::BaselineSummary;
 use crate::window::{BinningPins, Pin, WHOLE, WindowKey, WindowLength};
 
+macro_rules! select_baselines {
+    ($condition:literal) => {
+        concat!("select id, monitor, version, origin, rows, active, created_at from baseline ", $condition)
+    };
+}
+
 impl Store {
     /// Stores a baseline as the next version of its monitor. With `only_first`, nothing happens when the monitor has
     /// one already (`None`).
@@ -114,13 +120,11 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn baselines(&self, monitor: &str) -> Result<Vec<BaselineSummary>, StoreError> {
-        let rows = sqlx::query(
-            "select id, monitor, version, origin, rows, active, created_at from baseline where monitor = $1 order by version",
-        )
-        .bind(monitor)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed("list baselines"))?;
+        let rows = sqlx::query(select_baselines!("where monitor = $1 order by version"))
+            .bind(monitor)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("list baselines"))?;
         rows.iter().map(summary).collect::<Result<_, sqlx::Error>>().map_err(failed("list baselines"))
     }
 
@@ -130,15 +134,13 @@ impl Store {
     /// When there is no such version, or the database is away.
     pub async fn baseline_summary(&self, monitor: &str, version: i32) -> Result<BaselineSummary, StoreError> {
         let attempted = failed("look a baseline up");
-        let row = sqlx::query(
-            "select id, monitor, version, origin, rows, active, created_at from baseline where monitor = $1 and version = $2",
-        )
-        .bind(monitor)
-        .bind(version)
-        .fetch_optional(&self.pool)
-        .await
-        .and_then(|row| row.as_ref().map(summary).transpose())
-        .map_err(attempted)?;
+        let row = sqlx::query(select_baselines!("where monitor = $1 and version = $2"))
+            .bind(monitor)
+            .bind(version)
+            .fetch_optional(&self.pool)
+            .await
+            .and_then(|row| row.as_ref().map(summary).transpose())
+            .map_err(attempted)?;
         row.ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no baseline version {version}")))
     }
 

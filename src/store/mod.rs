@@ -322,7 +322,11 @@ pub(super) fn named<T>(
     from_name: impl Fn(&str) -> Option<T>,
 ) -> Result<T, sqlx::Error> {
     let name: String = sqlx::Row::try_get(row, column)?;
-    from_name(&name).ok_or_else(|| sqlx::Error::Decode(format!("unknown {column} `{name}`").into()))
+    member(column, &name, from_name)
+}
+
+fn member<T>(column: &str, name: &str, from_name: impl Fn(&str) -> Option<T>) -> Result<T, sqlx::Error> {
+    from_name(name).ok_or_else(|| sqlx::Error::Decode(format!("unknown {column} `{name}`").into()))
 }
 
 /// A member of a closed set, stored by its name, or null.
@@ -332,7 +336,7 @@ pub(super) fn named_if_any<T>(
     from_name: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, sqlx::Error> {
     let name: Option<String> = sqlx::Row::try_get(row, column)?;
-    if name.is_some() { named(row, column, from_name).map(Some) } else { Ok(None) }
+    name.map(|name| member(column, &name, from_name)).transpose()
 }
 
 /// A count as a bigint.

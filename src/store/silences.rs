@@ -13,6 +13,16 @@ use crate::alert::{Matcher, Silence};
 use crate::record::EventTime;
 use crate::view::SilenceRow;
 
+macro_rules! select_silences {
+    ($condition:literal) => {
+        concat!(
+            "select id, matchers, starts_at, ends_at, author, comment, starts_at <= now() and now() < ends_at as active
+             from silence ",
+            $condition
+        )
+    };
+}
+
 impl Store {
     /// Makes a silence that begins now, and has every group looked at.
     ///
@@ -82,14 +92,12 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn silences(&self, all: bool) -> Result<Vec<SilenceRow>, StoreError> {
-        let rows = sqlx::query(
-            "select id, matchers, starts_at, ends_at, author, comment, starts_at <= now() and now() < ends_at as active
-             from silence where $1 or ends_at > now() order by ends_at desc, id limit 1000",
-        )
-        .bind(all)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed("list silences"))?;
+        let rows =
+            sqlx::query(select_silences!("where $1 or ends_at > now() order by ends_at desc, id limit 1000"))
+                .bind(all)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("list silences"))?;
         rows.iter().map(silence_row).collect::<Result<_, sqlx::Error>>().map_err(failed("list silences"))
     }
 
@@ -98,15 +106,12 @@ impl Store {
     /// # Errors
     /// When there is none of this id, or the database is away.
     pub async fn silence(&self, id: Uuid) -> Result<SilenceRow, StoreError> {
-        let row = sqlx::query(
-            "select id, matchers, starts_at, ends_at, author, comment, starts_at <= now() and now() < ends_at as active
-             from silence where id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await
-        .and_then(|row| row.as_ref().map(silence_row).transpose())
-        .map_err(failed("look a silence up"))?;
+        let row = sqlx::query(select_silences!("where id = $1"))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .and_then(|row| row.as_ref().map(silence_row).transpose())
+            .map_err(failed("look a silence up"))?;
         row.ok_or_else(|| StoreError::NotFound(format!("there is no silence {id}")))
     }
 }

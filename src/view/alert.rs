@@ -190,3 +190,11 @@ pub struct Episode {
     /// Start of the window that ended it, RFC 3339; none while it is not over.
     pub until: Option<Timestamp>,
 }
+
+impl Episode {
+    /// Whether the window that starts at this time is one of the episode.
+    #[must_use]
+    pub fn covers(&self, start: Timestamp) -> bool {
+        self.since <= start && self.until.is_none_or(|until| start < until)
+    }
+}

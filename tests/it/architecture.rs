@@ -119,7 +119,7 @@ fn the_core_is_built_from_the_ground_up() {
         for other in FLOORS.iter().skip(own).flat_map(|modules| modules.iter()).filter(|other| **other != module) {
             let imported =
                 text.contains(&format!("crate::{other}::")) || text.contains(&format!("crate::{other};"));
-            assert!(!imported, "src/{file} imports `{other}`, which stands above it or beside it");
+            assert!(!imported, "src/{file} imports `{other}`, of the same or a higher layer");
         }
     }
 }

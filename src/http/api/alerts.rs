@@ -26,7 +26,7 @@ pub(super) enum Standing {
     Pending,
     /// It fires.
     Firing,
-    /// It fires, and a person acknowledged it.
+    /// Firing, acknowledged by a person.
     Acknowledged,
     /// It is over.
     Resolved,

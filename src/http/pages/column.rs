@@ -193,11 +193,8 @@ fn measures(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
 }
 
 fn mark(seen: &Seen<'_>, point: &ColumnPoint) -> TimeMark {
-    let start = point.window.start;
     let fires = seen.episodes.iter().any(|episode| {
-        episode.since <= start
-            && episode.until.is_none_or(|until| start < until)
-            && episode.column.as_deref().is_none_or(|column| column == seen.column)
+        episode.covers(point.window.start) && episode.column.as_deref().is_none_or(|column| column == seen.column)
     });
     let judged = decided(point).is_some_and(Verdict::is_judged);
     if !judged || point.window.complete == Some(false) {

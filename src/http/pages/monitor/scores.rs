@@ -97,9 +97,7 @@ fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
 }
 
 fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {
-    let fires = |start: Timestamp| {
-        episodes.iter().any(|episode| episode.since <= start && episode.until.is_none_or(|until| start < until))
-    };
+    let fires = |start: Timestamp| episodes.iter().any(|episode| episode.covers(start));
     let mark = |window: &ScoredWindow| {
         let judged = window.window.verdict.is_some_and(Verdict::is_judged);
         if !judged || window.window.complete == Some(false) {
