@@ -1,11 +1,10 @@
 //! `driftd explain`
 
-use std::fmt::Write as _;
-
 use super::reach::{Compared, Reach};
 use super::{CliError, Context, as_json, say, say_json, say_lines, with_reach};
 use crate::escape::plain;
 use crate::record::number_of;
+use crate::report::measure_words;
 use crate::view::WindowRow;
 
 /// What to explain.
@@ -97,22 +96,8 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
     }
     say_lines("\nmeasures");
     for measure in &report.measures {
-        let mut line = format!("  {:<20} {:<9}", measure.measure, measure.verdict.words());
-        // Writing to a String cannot fail.
-        let mut add = |name: &str, value: Option<f64>| {
-            if let Some(value) = value {
-                let _infallible = write!(line, " {name} {}", crate::judge::why::number(value));
-            }
-        };
-        add("effect", measure.effect.or(measure.statistic));
-        add("p", measure.p_value);
-        add("warn", measure.warn);
-        add("limit", measure.threshold);
-        add("noise up to", measure.noise_floor);
-        if !measure.detail.is_empty() {
-            let _infallible = write!(line, " ({})", measure.detail);
-        }
-        say(line);
+        let verdict = format!("{}:", measure.verdict.words());
+        say(format!("  {verdict:<10} {}", measure_words(measure)));
     }
     say_lines("\nbars (shares of all rows)          baseline    window");
     for bar in &report.distribution {

@@ -24,6 +24,7 @@ mod points;
 mod proportions;
 mod psi;
 mod registry;
+mod scale;
 mod score;
 mod share;
 mod shift;
@@ -55,9 +56,13 @@ pub use shift::{mean_shift, quantile_shift};
 pub use t_test::{TTest, student_t, welch_t};
 pub use total_variation::{l_infinity, total_variation};
 pub use values::{Categories, Values};
-pub use wasserstein::{standard_deviation, wasserstein, wasserstein_of_points};
+pub use wasserstein::{wasserstein, wasserstein_of_points};
 
 use serde::{Deserialize, Serialize};
+
+/// What stands for an infinite effect, such as that of two constant sides that differ: a number that can be stored and
+/// compared with limits, and is said in words.
+pub const WITHOUT_BOUND: f64 = 1e9;
 
 /// The outcome of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +71,8 @@ pub struct Score {
     pub statistic: f64,
     /// The p-value, where the measure is a test.
     pub p_value: Option<f64>,
-    /// The size that is compared with thresholds, without unit; the statistic itself unless said otherwise.
+    /// The size that is compared with thresholds, without unit; the statistic itself unless said otherwise. At most
+    /// [`WITHOUT_BOUND`] where it can be infinite.
     pub effect: f64,
     /// Values of the baseline that entered.
     pub n_baseline: u64,

@@ -4,8 +4,8 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::energy::energy_parts;
 use super::law::normal_quantile_two_sided;
-use super::shift::SMALLEST_DEVIATION;
-use super::wasserstein::{standard_deviation, wasserstein_parts};
+use super::scale::Scale;
+use super::wasserstein::wasserstein_parts;
 use super::{Groups, Measure, Pair, Score, sparse};
 
 /// The effect that two samples of one distribution exceed with a chance of about `significance`: below it an
@@ -53,7 +53,8 @@ pub fn noise_floor(measure: Measure, pair: &Pair<'_>, score: &Score, significanc
         Measure::Ks => (-(significance / 2.0).ln() / 2.0).sqrt() * spread.sqrt(),
         Measure::Wasserstein | Measure::WassersteinNormed => {
             let chance = normal_quantile_two_sided(significance) * spread.sqrt() * integral(pair, f64::sqrt);
-            (chance + insignificant_tail(pair, significance)) / deviation(pair)
+            let distance = chance + insignificant_tail(pair, significance);
+            Scale::of_pair(pair).map_or(f64::INFINITY, |scale| scale.normed(distance))
         }
         Measure::Energy => {
             let mean = 2.0 * spread * integral(pair, |product| product);
@@ -61,7 +62,7 @@ pub fn noise_floor(measure: Measure, pair: &Pair<'_>, score: &Score, significanc
             let tail =
                 || pair.points().and_then(|points| energy_parts(&points)).map_or(0.0, |(_, outside)| outside);
             let tail = if few_out_of_range(pair, significance) { tail() } else { 0.0 };
-            ((chance + tail) / deviation(pair)).sqrt()
+            Scale::of_pair(pair).map_or(f64::INFINITY, |scale| scale.normed(chance + tail).sqrt())
         }
         // The squared distance of two means of vectors of spread 1 (waves have length 1) is s on average.
         Measure::MeanDistance | Measure::Mmd => normal_quantile_two_sided(significance) * spread.sqrt(),
@@ -81,10 +82,6 @@ fn insignificant_tail(pair: &Pair<'_>, significance: f64) -> f64 {
 fn few_out_of_range(pair: &Pair<'_>, significance: f64) -> bool {
     let share = Measure::OutOfRangeShare.score(pair);
     share.is_none_or(|score| score.p_value.is_none_or(|p_value| p_value > significance))
-}
-
-fn deviation(pair: &Pair<'_>) -> f64 {
-    standard_deviation(pair.baseline()).unwrap_or(0.0).max(SMALLEST_DEVIATION)
 }
 
 fn chi_square_quantile(groups: &Groups, significance: f64) -> f64 {

@@ -1,11 +1,11 @@
 //! From a pair of distributions to the number of a measure.
 
-use super::shift::SMALLEST_DEVIATION;
+use super::scale::{Scale, baseline_is_constant};
 use super::{
-    LogBase, Measure, Pair, Proportions, Reads, Score, Side, Smoothing, anderson_darling, chi_square,
+    WITHOUT_BOUND, LogBase, Measure, Pair, Proportions, Reads, Score, Smoothing, anderson_darling, chi_square,
     cramer_von_mises, energy, epps_singleton, fourier_mmd, g_test, hellinger, jensen_shannon_distance, kl,
     ks_p_value, ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_distance, mean_shift, psi,
-    quantile_shift, share, standard_deviation, student_t, total_variation, wasserstein, welch_t,
+    quantile_shift, share, student_t, total_variation, wasserstein, welch_t,
 };
 use crate::record::number_of;
 
@@ -30,7 +30,7 @@ impl Measure {
             Self::Ks => of_ks(pair),
             Self::Wasserstein | Self::WassersteinNormed => {
                 let distance = wasserstein(pair)?;
-                let normed = distance / standard_deviation(pair.baseline())?.max(SMALLEST_DEVIATION);
+                let normed = Scale::of_pair(pair)?.normed(distance);
                 let statistic = if self == Self::Wasserstein { distance } else { normed };
                 Some(Score { effect: normed, ..pair.score_of_values(statistic) })
             }
@@ -48,6 +48,18 @@ impl Measure {
     /// What the number was computed on: bins, smoothing, base of the logarithm, exact or from bins.
     #[must_use]
     pub fn detail(self, pair: &Pair<'_>) -> String {
+        let detail = self.computed_on(pair);
+        let unit_is_shared = self.is_in_deviations() && baseline_is_constant(pair);
+        if unit_is_shared { format!("{detail}, in deviations of both sides: the baseline is constant") } else { detail }
+    }
+
+    /// Whether its effect is stated in standard deviations.
+    fn is_in_deviations(self) -> bool {
+        use Measure::{Energy, MeanShift, QuantileShift, Wasserstein, WassersteinNormed};
+        matches!(self, Wasserstein | WassersteinNormed | Energy | MeanShift | QuantileShift)
+    }
+
+    fn computed_on(self, pair: &Pair<'_>) -> String {
         let groups = || number_of(pair.grouped().filled(), "bin");
         match self {
             Self::Psi | Self::Kl => {
@@ -152,8 +164,7 @@ fn of_points(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
         }
         Measure::Energy => {
             let statistic = energy(&points)?;
-            let deviation = points.deviation(Side::Baseline, 0)?.max(SMALLEST_DEVIATION);
-            Score { effect: statistic / deviation.sqrt(), ..score(statistic) }
+            Score { effect: Scale::of_points(&points)?.normed(statistic * statistic).sqrt(), ..score(statistic) }
         }
         Measure::MannWhitney => {
             let test = mann_whitney(&points)?;
@@ -186,7 +197,6 @@ fn of_points(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
     })
 }
 
-/// An effect of two constant sides is infinite; a large number says the same and can be written.
 fn bounded(effect: f64) -> f64 {
-    effect.abs().min(1e9)
+    effect.abs().min(WITHOUT_BOUND)
 }

@@ -1,7 +1,6 @@
 //! Wasserstein-1 distance (earth mover's distance).
 
 use super::{Pair, Points};
-use crate::binning::Binning;
 use crate::distribution::Distribution;
 
 /// The area between the two cumulative distributions of samples, in the unit of the column. `None` when one side has
@@ -130,11 +129,4 @@ fn between(from: f64, to: f64, width: f64) -> f64 {
     } else {
         width * (from * from + to * to) / (2.0 * (from.abs() + to.abs()))
     }
-}
-
-/// The population standard deviation of a column with cuts; `None` without a value or cuts.
-#[must_use]
-pub fn standard_deviation(column: &Distribution) -> Option<f64> {
-    let Binning::Numeric(_) = column.binning() else { return None };
-    column.deviation()
 }

@@ -4,7 +4,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::words::{Readable, TEST, facts, model, number, request_facts, segments_line, sentence, text_of};
+use super::words::{Readable, TEST, effect_words, facts, model, number, request_facts, segments_line, sentence, text_of};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;
@@ -159,7 +159,7 @@ fn bar(column: &DriftedColumn) -> Markup {
             }
         }
         span class="soft" style="font-size:12px;color:#59636e" {
-            (number(column.effect)) ", limit " (number(column.threshold)) ", " (column.verdict.as_str())
+            (effect_words(column.effect)) ", limit " (number(column.threshold)) ", " (column.verdict.as_str())
             @if column.strength > 0.0 { ", " (worst_and_last(column)) }
         }
     }

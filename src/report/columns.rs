@@ -5,7 +5,7 @@ use crate::chart::{Bar, BarKind};
 use crate::distribution::Distribution;
 use crate::judge::Finding;
 use crate::judge::why::{Sides, number};
-use crate::measure::{Pair, Points, Side};
+use crate::measure::{WITHOUT_BOUND, Pair, Points, Side};
 use crate::preset::ToolScore;
 use crate::record::number_of;
 
@@ -45,8 +45,7 @@ pub(super) fn leading(measures: &[MeasureReport]) -> Option<&MeasureReport> {
 
 pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureReport {
     let score = finding.score;
-    // Two constant sides that differ: the statistic is infinite, and so is the effect, whatever number stands for it.
-    let bounded = score.filter(|score| score.statistic.is_finite());
+    let bounded = score.filter(|score| score.effect < WITHOUT_BOUND);
     MeasureReport {
         measure: finding.measure.as_str().to_owned(),
         statistic: score.map(|score| score.statistic).filter(|value| value.is_finite()),

@@ -23,7 +23,7 @@ pub use replay_text::replay_text;
 pub use replayed::{
     AlertReport, ColumnWhy, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report,
 };
-pub use text::compare_text;
+pub use text::{compare_text, measure_words};
 
 use serde::{Deserialize, Serialize};
 

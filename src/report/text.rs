@@ -100,7 +100,7 @@ fn row(text: &mut String, column: &ColumnReport, colours: Colours) -> std::fmt::
     };
     for measure in shown {
         let mut lines = String::new();
-        wrapped(&mut lines, &" ".repeat(10), &said(measure))?;
+        wrapped(&mut lines, &" ".repeat(10), &measure_words(measure))?;
         for line in lines.lines() {
             writeln!(text, "{}", colours.paint("2", line))?;
         }
@@ -109,12 +109,16 @@ fn row(text: &mut String, column: &ColumnReport, colours: Colours) -> std::fmt::
 }
 
 /// A measure in words: its number, its limit, how it was computed.
-pub(super) fn said(measure: &MeasureReport) -> String {
+#[must_use]
+pub fn measure_words(measure: &MeasureReport) -> String {
     let mut text = measure.measure.clone();
     // Writing to a String cannot fail.
     match (measure.statistic, measure.effect) {
         (Some(statistic), Some(effect)) if (statistic - effect).abs() > 1e-12 => {
             let _infallible = write!(text, " {}, effect {}", number(statistic), number(effect));
+        }
+        (Some(statistic), None) if measure.warn.is_some() => {
+            let _infallible = write!(text, " {}, effect without bound", number(statistic));
         }
         (Some(statistic), _) => {
             let _infallible = write!(text, " {}", number(statistic));

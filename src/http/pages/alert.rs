@@ -10,7 +10,7 @@ use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RowState, RuleKind, 
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::extract::Path;
-use crate::judge::why::number;
+use crate::judge::why::{effect_words, number};
 use crate::report::{Outcome, badge};
 use crate::view::{AlertDetail, HistoryEntry, Judged, RequestRow};
 use crate::window::WHOLE;
@@ -238,7 +238,7 @@ fn moved(detail: &AlertDetail) -> Markup {
                     td.number { @if let Some(last) = &column.last { (shown(last.strength)) } @else { "–" } }
                     td.wide { @if let Some(window) = &column.window { (time(&window.start)) } }
                     td { (column.measure.as_str()) }
-                    td.number.wide { (number(column.effect)) }
+                    td.number.wide { (effect_words(column.effect)) }
                     td.number.wide { (number(column.threshold)) }
                     td.words { (column.movement.words()) }
                 }

@@ -12,7 +12,7 @@ use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::extract::{Form, Path, Query};
 use crate::http::problem::Problem;
-use crate::judge::why::number;
+use crate::judge::why::{effect_words, number};
 use crate::record::{EventTime, grouped};
 use crate::report::{ColumnDiff, Summary};
 use crate::view::{BaselineDiff, BaselineSummary, MonitorDetail, Promotion};
@@ -217,7 +217,7 @@ fn measures(column: &ColumnDiff) -> Markup {
         @for (index, measure) in column.measures.iter().enumerate() {
             @if index > 0 { ", " }
             @let over = measure.effect.is_some_and(|effect| effect >= measure.critical);
-            span { (measure.measure) " " @if over { strong { (measure.effect.map_or("–".to_owned(), number)) " (limit " (number(measure.critical)) ")" } } @else { (measure.effect.map_or("–".to_owned(), number)) } }
+            span { (measure.measure) " " @if over { strong { (measure.effect.map_or("–".to_owned(), effect_words)) " (limit " (number(measure.critical)) ")" } } @else { (measure.effect.map_or("–".to_owned(), effect_words)) } }
         }
         @if column.measures.is_empty() { "–" }
     }

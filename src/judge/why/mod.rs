@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::movement::movement;
 use crate::distribution::{Distribution, LEVELS, Located, WindowCounts};
-use crate::measure::{Pair, Points, Proportions, Side};
+use crate::measure::{Pair, Points, Proportions, Side, WITHOUT_BOUND};
 use crate::record::Absence;
 
 /// What kind of reason it is.
@@ -290,6 +290,12 @@ pub fn number(value: f64) -> String {
     }
     let text = with_digits(value, 4);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// An effect as people read it.
+#[must_use]
+pub fn effect_words(effect: f64) -> String {
+    if effect >= WITHOUT_BOUND { "without bound".to_owned() } else { number(effect) }
 }
 
 /// Two numbers as people read them, with as many digits as it takes to tell them apart.

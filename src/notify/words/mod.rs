@@ -236,12 +236,12 @@ pub(super) fn column_line(column: &DriftedColumn) -> String {
         "{}: {} {} (limit {}{how}){moved}",
         plain(&column.column),
         column.measure.as_str(),
-        number(column.effect),
+        effect_words(column.effect),
         number(column.threshold),
     )
 }
 
-pub(super) use crate::judge::why::number;
+pub(super) use crate::judge::why::{effect_words, number};
 
 /// What stands in messages that somebody sends to see whether they arrive.
 pub(super) const TEST: &str = "This is a test: somebody tries whether messages arrive. Nothing is wrong.";
@@ -317,7 +317,7 @@ fn columns_text<'a>(text: &mut String, moved: impl Iterator<Item = &'a DriftedCo
             plain(&column.column),
             column.verdict.as_str(),
             column.measure.as_str(),
-            number(column.effect),
+            effect_words(column.effect),
             number(column.threshold),
             times_of(column.strength),
             column.last.as_ref().map_or("-".to_owned(), |last| times_of(last.strength)),
