@@ -12,20 +12,46 @@ pub const LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// Where a quantile lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Located {
-    /// Here, as exactly as a reader needs: to half a standard deviation of the values, or to four digits.
+    /// Here, to four digits.
     At(f64),
+    /// About here, to half a standard deviation of the values: interpolated between these bounds or estimated from a
+    /// sample. A bound is open where nothing is known.
+    Near {
+        /// The estimate.
+        value: f64,
+        /// Where it lies.
+        bounds: (Option<f64>, Option<f64>),
+    },
     /// Between these; open where nothing is known.
     Between(Option<f64>, Option<f64>),
 }
 
 impl Located {
-    /// The value, where it is known.
+    /// The value, where it is known or estimated.
     #[must_use]
     pub fn value(self) -> Option<f64> {
         match self {
-            Self::At(value) => Some(value),
+            Self::At(value) | Self::Near { value, .. } => Some(value),
             Self::Between(..) => None,
         }
+    }
+
+    /// From where to where it may lie; open where nothing is known.
+    #[must_use]
+    pub fn bounds(self) -> (Option<f64>, Option<f64>) {
+        match self {
+            Self::At(value) => (Some(value), Some(value)),
+            Self::Near { bounds, .. } => bounds,
+            Self::Between(low, high) => (low, high),
+        }
+    }
+
+    /// With the quantile of a sample where the counts tell no value; as it was when the sample contradicts the counts.
+    #[must_use]
+    pub fn or_estimate(self, value: f64) -> Self {
+        let (low, high) = self.bounds();
+        let fits = low.is_none_or(|low| low <= value) && high.is_none_or(|high| value <= high);
+        if self.value().is_none() && fits { Self::Near { value, bounds: (low, high) } } else { self }
     }
 }
 
@@ -224,12 +250,11 @@ fn quantiles_of<const N: usize>(spots: &[Spot], levels: [f64; N], deviation: Opt
             before > rank
         })
     };
-    let known = |spot: &Spot| {
-        let (Some(low), Some(high)) = (spot.low, spot.high) else { return false };
-        // Halves: the width may be larger than any float.
-        let half = high / 2.0 - low / 2.0;
-        half <= (deviation.unwrap_or(0.0) / 4.0).max(spot.mean.abs() * UNSEEN / 2.0)
-    };
+    // Halves: the width may be larger than any float.
+    let within =
+        |spot: &Spot, half: f64| spot.low.zip(spot.high).is_some_and(|(low, high)| high / 2.0 - low / 2.0 <= half);
+    let exact = |spot: &Spot| within(spot, spot.mean.abs() * UNSEEN / 2.0);
+    let known = |spot: &Spot| exact(spot) || within(spot, deviation.unwrap_or(0.0) / 4.0);
     let mut found = [Located::Between(None, None); N];
     for (place, level) in found.iter_mut().zip(levels) {
         let position = last as f64 * level;
@@ -237,10 +262,13 @@ fn quantiles_of<const N: usize>(spots: &[Spot], levels: [f64; N], deviation: Opt
         let part = position - rank as f64;
         let low = holding(rank)?;
         let high = if part > 0.0 { holding(rank.saturating_add(1).min(last))? } else { low };
-        *place = if known(low) && known(high) {
-            Located::At((1.0 - part) * low.mean + part * high.mean)
+        let (value, bounds) = ((1.0 - part) * low.mean + part * high.mean, (low.low, high.high));
+        *place = if exact(low) && exact(high) {
+            Located::At(value)
+        } else if known(low) && known(high) {
+            Located::Near { value, bounds }
         } else {
-            Located::Between(low.low, high.high)
+            Located::Between(bounds.0, bounds.1)
         };
     }
     Some(found)

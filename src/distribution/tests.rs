@@ -277,8 +277,14 @@ fn statistics_are_those_of_the_values_wherever_they_lie() {
             let value = points.quantile(crate::measure::Side::Baseline, level).unwrap();
             match located {
                 Located::At(found) => {
-                    let slack = (deviation / 2.0).max(value.abs() * 1e-3);
+                    let slack = value.abs() * 1e-3;
                     assert!((found - value).abs() <= slack, "{name}: {level} at {found} for {value}");
+                }
+                Located::Near { value: found, bounds: (low, high) } => {
+                    assert!((found - value).abs() <= deviation / 2.0, "{name}: {level} near {found} for {value}");
+                    let holds =
+                        |place: f64| low.is_some_and(|low| low <= place) && high.is_some_and(|high| place <= high);
+                    assert!(holds(found) && holds(value), "{name}: {level} in {located:?} for {value}");
                 }
                 Located::Between(low, high) => assert!(
                     low.is_none_or(|low| low <= value) && high.is_none_or(|high| value <= high),

@@ -2,7 +2,7 @@
 
 use super::scale::{Scale, baseline_is_constant};
 use super::{
-    WITHOUT_BOUND, LogBase, Measure, Pair, Proportions, Reads, Score, Smoothing, anderson_darling, chi_square,
+    LogBase, Measure, Pair, Proportions, Reads, Score, Smoothing, WITHOUT_BOUND, anderson_darling, chi_square,
     cramer_von_mises, energy, epps_singleton, fourier_mmd, g_test, hellinger, jensen_shannon_distance, kl,
     ks_p_value, ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_distance, mean_shift, psi,
     quantile_shift, share, student_t, total_variation, wasserstein, welch_t,
@@ -50,7 +50,11 @@ impl Measure {
     pub fn detail(self, pair: &Pair<'_>) -> String {
         let detail = self.computed_on(pair);
         let unit_is_shared = self.is_in_deviations() && baseline_is_constant(pair);
-        if unit_is_shared { format!("{detail}, in deviations of both sides: the baseline is constant") } else { detail }
+        if unit_is_shared {
+            format!("{detail}, in deviations of both sides: the baseline is constant")
+        } else {
+            detail
+        }
     }
 
     /// Whether its effect is stated in standard deviations.

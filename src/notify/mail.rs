@@ -4,7 +4,9 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::words::{Readable, TEST, effect_words, facts, model, number, request_facts, segments_line, sentence, text_of};
+use super::words::{
+    Readable, TEST, effect_words, facts, model, number, request_facts, segments_line, sentence, text_of,
+};
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;

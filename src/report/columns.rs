@@ -5,7 +5,7 @@ use crate::chart::{Bar, BarKind};
 use crate::distribution::Distribution;
 use crate::judge::Finding;
 use crate::judge::why::{Sides, number};
-use crate::measure::{WITHOUT_BOUND, Pair, Points, Side};
+use crate::measure::{Pair, Points, Side, WITHOUT_BOUND};
 use crate::preset::ToolScore;
 use crate::record::number_of;
 

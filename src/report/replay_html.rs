@@ -76,6 +76,7 @@ fn side_by_side(report: &ReplayReport, differences: &SideBySide) -> Markup {
                     thead {
                         tr {
                             th scope="col" { "Window from" }
+                            th scope="col" { "To" }
                             th scope="col" { "Of" }
                             @for monitor in &report.monitors { th scope="col" { (monitor.file) } }
                         }
@@ -84,6 +85,7 @@ fn side_by_side(report: &ReplayReport, differences: &SideBySide) -> Markup {
                         @for window in different.iter().skip(left_out) {
                             tr {
                                 th scope="row" { (window.start) }
+                                td { (window.end) }
                                 td { (series_name(&window.version, &window.segment)) }
                                 @for cell in &window.monitors {
                                     td { @if let Some(said) = cell { (said.words()) } @else { "no window" } }

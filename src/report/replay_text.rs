@@ -198,7 +198,7 @@ fn side_by_side(
     for monitor in &report.monitors {
         write!(head, " {:<24}", plain(&monitor.file))?;
     }
-    writeln!(text, "{:<22}{head}", "window from")?;
+    writeln!(text, "{:<22}{:<22}{head}", "window from", "to")?;
     for window in &differences.different {
         let row: String = window
             .monitors
@@ -213,7 +213,7 @@ fn side_by_side(
         } else {
             format!(" {}", series_name(&plain(&window.version), &plain(&window.segment)))
         };
-        writeln!(text, "{:<22}{row}{place}", window.start)?;
+        writeln!(text, "{:<22}{:<22}{row}{place}", window.start, window.end)?;
     }
     writeln!(text, "{}", alike_words(differences.alike))
 }

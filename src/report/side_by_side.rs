@@ -22,6 +22,8 @@ pub struct SideBySide {
 pub struct DifferentWindow {
     /// Its start.
     pub start: String,
+    /// Its end: monitors with windows of other lengths do not have this window.
+    pub end: String,
     /// The model version; empty when records name none.
     pub version: String,
     /// `*` for the whole.
@@ -47,10 +49,10 @@ impl SideBySide {
         if monitors.len() < 2 {
             return None;
         }
-        let mut windows: BTreeMap<(&str, &str, &str), Vec<Option<WindowOutcome>>> = BTreeMap::new();
+        let mut windows: BTreeMap<[&str; 4], Vec<Option<WindowOutcome>>> = BTreeMap::new();
         for (index, monitor) in monitors.iter().enumerate() {
             for window in &monitor.windows {
-                let key = (window.start.as_str(), window.version.as_str(), window.segment.as_str());
+                let key = [&window.start, &window.end, &window.version, &window.segment].map(String::as_str);
                 let cells = windows.entry(key).or_insert_with(|| vec![None; monitors.len()]);
                 if let Some(cell) = cells.get_mut(index) {
                     *cell = Some(WindowOutcome::of(window));
@@ -61,8 +63,9 @@ impl SideBySide {
         let different: Vec<DifferentWindow> = windows
             .into_iter()
             .filter(|(_, cells)| !agree(cells))
-            .map(|((start, version, segment), monitors)| DifferentWindow {
+            .map(|([start, end, version, segment], monitors)| DifferentWindow {
                 start: start.to_owned(),
+                end: end.to_owned(),
                 version: version.to_owned(),
                 segment: segment.to_owned(),
                 monitors,

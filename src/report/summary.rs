@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::{Distribution, Located};
-use crate::judge::why::{finer_quantiles, number, place};
+use crate::judge::why::{finer_quantiles, is_estimate, place};
 use crate::measure::{Points, Side};
 use crate::record::Absence;
 
@@ -30,11 +30,12 @@ pub struct Summary {
     /// The population standard deviation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
-    /// The 5, 25, 50, 75 and 95 % quantiles; null for one of which only the bounds are known.
+    /// The 5, 25, 50, 75 and 95 % quantiles; null for one of which only the bounds are known. One whose bounds differ is an
+    /// estimate.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Option<f64>>>)]
     pub quantiles: Option<[Option<f64>; 5]>,
-    /// Where each quantile lies, given when one is not known: from, to; null where that is open.
+    /// Where each quantile lies, given when one is not known exactly: from, to; null where that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Vec<Option<f64>>>>)]
     pub quantile_bounds: Option<[(Option<f64>, Option<f64>); 5]>,
@@ -50,10 +51,6 @@ impl Summary {
     #[must_use]
     pub fn of(column: &Distribution, values: Option<(&Points, Side)>) -> Self {
         let located = finer_quantiles(column, values);
-        let bounds = |located: Located| match located {
-            Located::At(value) => (Some(value), Some(value)),
-            Located::Between(low, high) => (low, high),
-        };
         Self {
             rows: column.rows(),
             values: column.present(),
@@ -66,26 +63,32 @@ impl Summary {
             sd: column.deviation().filter(|_| !column.is_sensitive()),
             quantiles: located.map(|located| located.map(Located::value)),
             quantile_bounds: located
-                .filter(|located| located.iter().any(|located| located.value().is_none()))
-                .map(|located| located.map(bounds)),
+                .filter(|located| located.iter().any(|located| !matches!(located, Located::At(_))))
+                .map(|located| located.map(Located::bounds)),
             top: top(column),
         }
     }
 
-    /// The quantiles in words: numbers, or between which the quantile lies.
+    /// The quantiles in words: numbers, estimates, or between which the quantile lies.
     #[must_use]
     pub fn quantile_words(&self) -> Option<[String; 5]> {
         let quantiles = self.quantiles?;
         // What is zero but for rounding, as a difference of two equal numbers, is read as zero.
         let rounding = self.sd.unwrap_or(0.0) * 1e-12;
         let plain = |value: f64| if value.abs() < rounding { 0.0 } else { value };
-        let mut words = quantiles.map(|quantile| quantile.map(plain).map(number).unwrap_or_default());
-        for (word, (low, high)) in words.iter_mut().zip(self.quantile_bounds.into_iter().flatten()) {
-            if word.is_empty() {
-                *word = place(Located::Between(low, high));
-            }
+        let mut located =
+            quantiles.map(|value| value.map_or(Located::Between(None, None), |value| Located::At(plain(value))));
+        for (place, bounds) in located.iter_mut().zip(self.quantile_bounds.into_iter().flatten()) {
+            *place = match *place {
+                Located::At(value) if bounds.0 != bounds.1 => Located::Near { value, bounds },
+                Located::Between(..) => Located::Between(bounds.0, bounds.1),
+                known => known,
+            };
         }
-        Some(words)
+        Some(located.map(|located| {
+            let about = if is_estimate(located) { "about " } else { "" };
+            format!("{about}{}", place(located))
+        }))
     }
 
     /// Null and missing values.

@@ -31,7 +31,8 @@ pub struct ColumnSummary {
     pub unseen: u64,
     /// The mean, of numeric columns; none where it is not known.
     pub mean: Option<f64>,
-    /// The 5, 25, 50, 75 and 95 % quantiles, of numeric columns; null for one that is not known.
+    /// The 5, 25, 50, 75 and 95 % quantiles, of numeric columns: estimates where bins are wide, null for one that is not
+    /// known.
     #[schema(value_type = Option<Vec<Option<f64>>>)]
     pub quantiles: Option<[Option<f64>; 5]>,
     /// The most frequent categories with their shares of the valid values, at most eight.

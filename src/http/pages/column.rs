@@ -333,6 +333,7 @@ fn numbers(seen: &Seen<'_>) -> Markup {
     let shown = |value: Option<f64>| value.map_or("–".to_owned(), number);
     html! {
         h2 { "Window by window" }
+        p.soft { "Quantiles are estimates where values were counted in bins wider than the digits shown." }
         (table("Windows", &html! {
             thead {
                 tr {

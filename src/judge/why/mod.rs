@@ -235,8 +235,10 @@ fn direction(pair: &Pair<'_>, sides: Option<&Sides>, named: impl Fn(&str) -> boo
 /// The 5 %, 50 % and 95 % quantiles on both sides.
 fn quantiles(pair: &Pair<'_>, sides: Option<&Sides>) -> Option<String> {
     let of = |column: &Distribution, values: Option<(&Points, Side)>| {
-        let [low, _, middle, _, high] = finer_quantiles(column, values)?.map(place);
-        Some(format!("{low} / {middle} / {high}"))
+        let [low, _, middle, _, high] = finer_quantiles(column, values)?;
+        let estimated = [low, middle, high].iter().any(|located| is_estimate(*located));
+        let about = if estimated { "about " } else { "" };
+        Some(format!("{about}{} / {} / {}", place(low), place(middle), place(high)))
     };
     let (before, after) = sides.map_or((None, None), |sides| (sides.of(Side::Baseline), sides.of(Side::Window)));
     Some(format!("; 5 % / median / 95 %: {} to {}", of(pair.baseline(), before)?, of(pair.window(), after)?))
@@ -252,21 +254,30 @@ pub fn finer_quantiles(column: &Distribution, values: Option<(&Points, Side)>) -
     let mut found = column.quantiles()?;
     for (located, level) in found.iter_mut().zip(LEVELS) {
         let finer = || values.and_then(|(points, side)| points.quantile(side, level));
-        let exact = values.is_some_and(|(points, side)| points.size(side) == column.present());
+        let all = values.is_some_and(|(points, side)| points.size(side) == column.present());
         // All values know it exactly, the counts within a bin, a sample about.
-        let value = if exact { finer() } else { located.value().or_else(finer) };
-        if let Some(value) = value {
-            *located = Located::At(value);
+        if let Some(value) = finer() {
+            *located = if all { Located::At(value) } else { located.or_estimate(value) };
         }
     }
     Some(found)
 }
 
-/// A place on the line in words.
+/// Whether it is known less exactly than it is written.
+#[must_use]
+pub fn is_estimate(located: Located) -> bool {
+    match located {
+        Located::Near { bounds: (Some(low), Some(high)), .. } => number(low) != number(high),
+        Located::Near { .. } => true,
+        Located::At(_) | Located::Between(..) => false,
+    }
+}
+
+/// A place on the line in words; see [`is_estimate`] for how well it is known.
 #[must_use]
 pub fn place(located: Located) -> String {
     match located {
-        Located::At(value) => number(value),
+        Located::At(value) | Located::Near { value, .. } => number(value),
         Located::Between(Some(low), Some(high)) => format!("between {} and {}", number(low), number(high)),
         Located::Between(Some(low), None) => format!("above {}", number(low)),
         Located::Between(None, Some(high)) => format!("below {}", number(high)),

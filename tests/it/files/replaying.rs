@@ -69,7 +69,17 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     let output = driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log]);
     let both = text(&output);
     let start = different[0]["start"].as_str().unwrap();
-    assert!(both.contains(&format!("{start}   ")) && both.contains(" firing"), "{both}");
+    assert!(both.contains(&format!("{start}  {}", different[0]["end"].as_str().unwrap())) && both.contains(" firing"), "{both}");
+    // Windows of different lengths are different windows, also where they start together.
+    let wide = folder.path("wide.toml");
+    fs::write(&wide, fs::read_to_string(&tight).unwrap().replace("\"7d\"", "\"14d\"")).unwrap();
+    let output = driftd(&["replay", "--monitor", &tight, "--monitor", &wide, &log, "--format", "json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["side_by_side"]["alike"], 0);
+    for window in report["side_by_side"]["different"].as_array().unwrap() {
+        let has = |index: usize| !window["monitors"][index].is_null();
+        assert!(has(0) != has(1) && window["end"].is_string(), "{window}");
+    }
     let output = driftd(&["replay", "--monitor", &tight, &log, "--format", "json"]);
     assert!(!text(&output).contains("side_by_side"), "nothing to compare a single monitor with");
     let output = driftd(&["replay", "--monitor", &tight, &log]);
