@@ -299,8 +299,8 @@ async fn reload(
     shared: &Arc<Shared>,
     ingest: &mpsc::Sender<ingest::Command>,
 ) -> Result<Reloaded, String> {
-    let path = started.path.clone();
-    let settings = tokio::task::spawn_blocking(move || crate::config::load(&path))
+    let (path, overrides) = (started.path.clone(), started.overrides.clone());
+    let settings = tokio::task::spawn_blocking(move || crate::config::load_with(&path, &overrides))
         .await
         .map_err(|error| error.to_string())?
         .map_err(|error| error.to_string())?;

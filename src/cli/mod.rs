@@ -37,7 +37,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::app::{AppError, store_options};
-use crate::config::{ConfigError, DEFAULT_PATH, Settings, UnreadError, load_here};
+use crate::config::{ConfigError, DEFAULT_PATH, Overrides, Settings, UnreadError, load_here};
 use crate::escape::{plain, plain_json, plain_lines};
 use crate::kafka::KafkaError;
 use crate::store::{Store, StoreError};
@@ -50,6 +50,10 @@ struct Arguments {
     /// The configuration file; monitors are read from `monitors.d` beside it.
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "DRIFTD_CONFIG")]
     config: PathBuf,
+    /// Set a single value of the configuration file for this run, such as kafka.group=trial; may be given several times.
+    /// It counts more than the environment (DRIFTD_KAFKA__GROUP), which counts more than the file.
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value, conflicts_with = "server")]
+    set: Vec<(String, String)>,
     /// As JSON, for programs; of `compare` and `replay` the same as `--format json`.
     #[arg(long, global = true)]
     json: bool,
@@ -201,6 +205,8 @@ impl CliError {
 /// What all commands share: where the configuration is, or which daemon is asked.
 pub(crate) struct Context {
     config: PathBuf,
+    /// What is laid over the configuration file.
+    overrides: Overrides,
     /// From `--server`, or from the environment.
     server: Option<ServerOptions>,
     /// Whether it was named on the command line.
@@ -220,12 +226,13 @@ impl Context {
             allow_plain_http: arguments.allow_plain_http
                 || variable("DRIFTD_ALLOW_PLAIN_HTTP").as_deref() == Some("1"),
         });
-        Self { config: arguments.config.clone(), server, server_named }
+        let overrides = Overrides::of_process(arguments.set.clone());
+        Self { config: arguments.config.clone(), overrides, server, server_named }
     }
 
     /// Reads the configuration; secrets that cannot be read here are missing in it.
     fn settings(&self) -> Result<Settings, CliError> {
-        Ok(load_here(&self.config)?)
+        Ok(load_here(&self.config, &self.overrides)?)
     }
 
     /// Refuses `--server` for what does not go over the API. `why` goes on from "this command".
@@ -237,6 +244,11 @@ impl Context {
         }
         Ok(())
     }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, for example kafka.group=trial")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 /// The command line with the exit codes of every command in its help.
@@ -255,7 +267,9 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     JSON.store(arguments.json, Ordering::Relaxed);
-    let context = Context::of(&arguments, matches.value_source("config") == Some(ValueSource::CommandLine));
+    let config_named =
+        matches.value_source("config") == Some(ValueSource::CommandLine) || !arguments.set.is_empty();
+    let context = Context::of(&arguments, config_named);
     let outcome = match arguments.command {
         Command::Run => run::run(&context),
         Command::Check(check) => check::run(&context, &check),

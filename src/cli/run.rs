@@ -11,7 +11,7 @@ use crate::telemetry::{finish_traces, start_logging};
 
 pub(super) fn run(context: &Context) -> Result<(), CliError> {
     context.only_here("is the daemon")?;
-    let settings = config::load(&context.config)?;
+    let settings = config::load_with(&context.config, &context.overrides)?;
     let log = &settings.daemon.log;
     start_logging(log.format, &log.level).map_err(CliError::Failed)?;
     let runtime = runtime()?;

@@ -1,4 +1,4 @@
-//! Configuration: files are parsed with their places kept, the environment is laid over a fixed list of keys,
+//! Configuration: files are parsed with their places kept, the environment and options are laid over their single values,
 //! and every mistake is reported at once. What leaves this module is checked and has no serde in it.
 
 mod alerts;
@@ -18,14 +18,13 @@ pub use daemon::{
     CheckpointSettings, DaemonSettings, HttpSettings, KafkaSecurity, KafkaSettings, LimitSettings, LogSettings,
     PostgresSettings, SaslSettings, TokenEndpoint, TokenSettings,
 };
-pub use layer::ENVIRONMENT_KEYS;
+pub use layer::Overrides;
 pub use monitor::{Monitor, RegisteredModel, Topics};
 pub use problem::{ConfigError, Problem, Unread, UnreadError};
 pub use receivers::{Channel, Receiver};
 pub use shared::{Parts, common_parts};
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +62,8 @@ pub struct Settings {
     pub unread: Vec<Unread>,
     /// The file it came from.
     pub path: PathBuf,
+    /// What was laid over it, and is again when it is read anew.
+    pub overrides: Overrides,
 }
 
 /// Microseconds of a duration as it is written everywhere: `30s`, `1h30m`, `7d`.
@@ -89,40 +90,35 @@ impl Settings {
     }
 }
 
-/// Reads `driftd.toml` and, beside it, `monitors.d/*.toml` in the order of their names, for a daemon: with all secrets.
+/// Reads `driftd.toml` with the environment laid over it and, beside it, `monitors.d/*.toml` in the order of their names, for
+/// a daemon: with all secrets.
 ///
 /// # Errors
 /// With every mistake found in any of them, secrets that cannot be read among them.
 pub fn load(path: &Path) -> Result<Settings, ConfigError> {
-    read_all(path, &environment(), true)
+    load_with(path, &Overrides::of_process(Vec::new()))
+}
+
+/// Like [`load`], with the given values laid over the file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, overrides: &Overrides) -> Result<Settings, ConfigError> {
+    read_all(path, overrides, true)
 }
 
 /// Reads the same for a command beside the daemon: secrets that cannot be read here are noted in [`Settings::unread`].
 ///
 /// # Errors
 /// With every mistake found.
-pub fn load_here(path: &Path) -> Result<Settings, ConfigError> {
-    read_all(path, &environment(), false)
+pub fn load_here(path: &Path, overrides: &Overrides) -> Result<Settings, ConfigError> {
+    read_all(path, overrides, false)
 }
 
-/// Like [`load_here`], with the given environment.
-///
-/// # Errors
-/// With every mistake found.
-#[expect(clippy::implicit_hasher, reason = "the environment comes as the standard map")]
-pub fn load_with(path: &Path, environment: &HashMap<String, String>) -> Result<Settings, ConfigError> {
-    read_all(path, environment, false)
-}
-
-fn environment() -> HashMap<String, String> {
-    let texts = |(key, value): (OsString, OsString)| Some((key.into_string().ok()?, value.into_string().ok()?));
-    std::env::vars_os().filter_map(texts).collect()
-}
-
-fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) -> Result<Settings, ConfigError> {
+fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings, ConfigError> {
     let problems = Problems::default();
-    let mut warnings = layer::unknown_variables(environment);
-    let layer = Layer::new(environment);
+    let mut warnings = Vec::new();
+    let layer = Layer::new(overrides);
     let main = read(path, "`--config FILE` names another one", &problems).and_then(|file| {
         with_table(&file, &problems, |table| {
             let root = Section::root(&file, table, &problems, Some(&layer));
@@ -131,6 +127,10 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
             let routing = routing::read(&root, &declared);
             let operations = routing::limits(&root.section("operations"));
             root.finish();
+            warnings.extend(layer.unknown_variables());
+            for (key, hint) in layer.unknown_keys() {
+                problems.add(Problem::elsewhere("--set", &key, "is not a key that can be set here").hint(hint));
+            }
             (daemon, receivers, declared, routing, operations)
         })
     });
@@ -170,6 +170,7 @@ fn read_all(path: &Path, environment: &HashMap<String, String>, strict: bool) ->
                 operations,
                 monitors,
                 configured: problems.configured(),
+                overrides: overrides.clone(),
                 warnings: warnings.clone(),
                 unread: problems.unread(),
                 path: path.to_owned(),

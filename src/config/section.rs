@@ -7,9 +7,56 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::layer::{Layer, variable_of};
+use super::layer::{Given, Layer};
 use super::problem::{File, Problem, Problems, Unread};
 use crate::record::micros_of as micros;
+
+/// A single value, or what was found in its place.
+enum Single<'a> {
+    Given(Given<'a>),
+    Written(&'a DeValue<'a>),
+}
+
+impl Single<'_> {
+    fn text(&self) -> Result<String, String> {
+        match self {
+            Self::Given(given) => Ok(given.text()),
+            Self::Written(DeValue::String(text)) => Ok(text.to_string()),
+            Self::Written(other) => Err(article(other.type_str())),
+        }
+    }
+
+    /// None for one that no integer of 64 bits holds.
+    fn integer(&self) -> Result<Option<i64>, String> {
+        match self {
+            Self::Given(given) => given.integer().map(Some).ok_or_else(|| quoted(given)),
+            Self::Written(DeValue::Integer(value)) => Ok(i64::from_str_radix(value.as_str(), value.radix()).ok()),
+            Self::Written(other) => Err(article(other.type_str())),
+        }
+    }
+
+    /// None for one that no float holds.
+    fn float(&self) -> Result<Option<f64>, String> {
+        match self {
+            Self::Given(given) => given.float().map(Some).ok_or_else(|| quoted(given)),
+            Self::Written(DeValue::Float(value)) => Ok(value.as_str().replace('_', "").parse().ok()),
+            Self::Written(DeValue::Integer(value)) => Ok(value.as_str().replace('_', "").parse().ok()),
+            Self::Written(other) => Err(article(other.type_str())),
+        }
+    }
+
+    fn flag(&self) -> Result<bool, String> {
+        match self {
+            Self::Given(given) => given.flag().ok_or_else(|| quoted(given)),
+            Self::Written(DeValue::Boolean(value)) => Ok(*value),
+            Self::Written(other) => Err(article(other.type_str())),
+        }
+    }
+}
+
+fn quoted(given: &Given<'_>) -> String {
+    format!("`{}`", given.text())
+}
 
 /// A table being read.
 pub(super) struct Section<'a> {
@@ -84,13 +131,13 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|table| table.get(key).is_some())
+        self.table.is_some_and(|table| table.get(key).is_some()) || self.given(key).is_some()
     }
 
     /// Notes a mistake at a key of this table (at the table itself when the key is not there).
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
-        if let Some(variable) = self.set_by(key) {
-            return Problem::elsewhere(format!("environment variable {variable}"), &self.key(key), message);
+        if let Some(given) = self.given(key) {
+            return Problem::elsewhere(given.place, &self.key(key), message);
         }
         let span = self.table.and_then(|table| table.get(key)).map_or(self.span.clone(), Spanned::span);
         Problem::at(self.file, span, &self.key(key), message)
@@ -110,45 +157,45 @@ impl<'a> Section<'a> {
         self.problems.unread()
     }
 
-    fn wrong_type(&self, key: &str, wanted: &str, found: &DeValue<'_>) {
-        self.add(self.problem(key, format!("must be {wanted}, not {}", article(found.type_str()))));
+    fn wrong_type(&self, key: &str, wanted: &str, found: &str) {
+        self.add(self.problem(key, format!("must be {wanted}, not {found}")));
     }
 
     fn missing(&self, key: &str, what: &str) {
         self.add(self.problem(key, format!("is missing: {what}")));
     }
 
-    /// The environment variable that gives a key its value.
-    fn set_by(&self, key: &str) -> Option<String> {
-        let key = self.key(key);
-        self.layer?.environment(&key).map(|_| variable_of(&key))
+    /// What is laid over a key of this table.
+    fn given(&self, key: &str) -> Option<Given<'a>> {
+        self.layer?.given(&self.key(key))
     }
 
-    /// The text of a key: the environment's where it may set it, otherwise the file's.
+    /// A single value: what is laid over the key, otherwise what the file has.
+    fn single(&self, key: &'static str) -> Option<Single<'a>> {
+        let written = self.find(key);
+        if let Some(layer) = self.layer {
+            layer.allow(&self.key(key));
+        }
+        if let Some(given) = self.given(key) {
+            self.problems.note(self.file, self.key(key), &given.as_written(), given.place.clone());
+            return Some(Single::Given(given));
+        }
+        written.map(|(value, _)| Single::Written(value))
+    }
+
+    /// The text of a key.
     pub(super) fn string(&self, key: &'static str) -> Option<String> {
-        let value = self.find(key);
-        if let Some(text) = self.layer.and_then(|layer| layer.environment(&self.key(key))) {
-            let variable = variable_of(&self.key(key));
-            self.problems.note(self.file, self.key(key), &format!("{text:?}"), format!("environment, {variable}"));
-            return Some(text);
-        }
-        if value.is_none() {
+        let Some(value) = self.single(key) else {
             self.note_default(key, "(none)");
-        }
-        match value? {
-            (DeValue::String(text), _) => Some(text.to_string()),
-            (other, _) => {
-                self.wrong_type(key, "text in quotes", other);
-                None
-            }
-        }
+            return None;
+        };
+        value.text().map_err(|found| self.wrong_type(key, "text in quotes", &found)).ok()
     }
 
     pub(super) fn required(&self, key: &'static str, what: &str) -> Option<String> {
-        let there = self.has(key) || self.layer.is_some_and(|layer| layer.environment(&self.key(key)).is_some());
         let value = self.string(key);
         match &value {
-            None if !there => self.missing(key, what),
+            None if !self.has(key) => self.missing(key, what),
             Some(text) if text.trim().is_empty() => {
                 self.add(self.problem(key, format!("is empty: {what}")));
                 return None;
@@ -159,14 +206,14 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn integer(&self, key: &'static str, default: i64, range: RangeInclusive<i64>) -> i64 {
-        let value = match self.find(key) {
-            None => {
-                self.note_default(key, &default.to_string());
-                return default;
-            }
-            Some((DeValue::Integer(value), _)) => i64::from_str_radix(value.as_str(), value.radix()).ok(),
-            Some((other, _)) => {
-                self.wrong_type(key, "a whole number", other);
+        let Some(value) = self.single(key) else {
+            self.note_default(key, &default.to_string());
+            return default;
+        };
+        let value = match value.integer() {
+            Ok(value) => value,
+            Err(found) => {
+                self.wrong_type(key, "a whole number", &found);
                 return default;
             }
         };
@@ -179,11 +226,10 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn float(&self, key: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
-        let value = match self.find(key)? {
-            (DeValue::Float(value), _) => value.as_str().replace('_', "").parse().ok(),
-            (DeValue::Integer(value), _) => value.as_str().replace('_', "").parse().ok(),
-            (other, _) => {
-                self.wrong_type(key, "a number", other);
+        let value = match self.single(key)?.float() {
+            Ok(value) => value,
+            Err(found) => {
+                self.wrong_type(key, "a number", &found);
                 return None;
             }
         };
@@ -196,38 +242,34 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
-        match self.find(key) {
-            None => {
-                self.note_default(key, &default.to_string());
-                default
-            }
-            Some((DeValue::Boolean(value), _)) => *value,
-            Some((other, _)) => {
-                self.wrong_type(key, "true or false", other);
-                default
-            }
-        }
+        let Some(value) = self.single(key) else {
+            self.note_default(key, &default.to_string());
+            return default;
+        };
+        value.flag().unwrap_or_else(|found| {
+            self.wrong_type(key, "true or false", &found);
+            default
+        })
     }
 
     /// A duration in microseconds, written `30s`, `5m`, `1h30m`, `7d`.
     pub(super) fn duration(&self, key: &'static str, default: &str, range: (&str, &str)) -> i64 {
         let fallback = micros(default).unwrap_or_default();
-        let Some((value, _)) = self.find(key) else {
+        let Some(value) = self.single(key) else {
             self.note_default(key, &format!("{default:?}"));
             return fallback;
         };
-        let DeValue::String(text) = value else {
-            self.add(
-                self.problem(key, format!("must be a duration, not {}", article(value.type_str())))
-                    .hint("write it in quotes with a unit: \"30s\", \"5m\", \"1h30m\", \"7d\""),
-            );
-            return fallback;
+        let hint = "write a number and a unit: \"30s\", \"5m\", \"1h30m\", \"7d\"";
+        let text = match value.text() {
+            Ok(text) => text,
+            Err(found) => {
+                let hint = hint.replace("write a number and a unit", "write it in quotes with a unit");
+                self.add(self.problem(key, format!("must be a duration, not {found}")).hint(hint));
+                return fallback;
+            }
         };
-        let Some(duration) = micros(text) else {
-            self.add(
-                self.problem(key, format!("is not a duration: `{text}`"))
-                    .hint("write a number and a unit: \"30s\", \"5m\", \"1h30m\", \"7d\""),
-            );
+        let Some(duration) = micros(&text) else {
+            self.add(self.problem(key, format!("is not a duration: `{text}`")).hint(hint));
             return fallback;
         };
         let (least, most) = (micros(range.0).unwrap_or_default(), micros(range.1).unwrap_or(i64::MAX));
@@ -284,7 +326,7 @@ impl<'a> Section<'a> {
                     .collect(),
             ),
             (other, _) => {
-                self.wrong_type(key, "a list of texts in brackets", other);
+                self.wrong_type(key, "a list of texts in brackets", &article(other.type_str()));
                 None
             }
         }
@@ -296,13 +338,14 @@ impl<'a> Section<'a> {
             None => (None, self.span.clone()),
             Some((DeValue::Table(table), span)) => (Some(table), span),
             Some((other, span)) => {
-                self.wrong_type(key, "a table", other);
+                self.wrong_type(key, "a table", &article(other.type_str()));
                 (None, span)
             }
         };
-        self.child(table, span, self.key(key))
+        Section { layer: self.layer, ..self.child(table, span, self.key(key)) }
     }
 
+    /// A table of its own file: nothing is laid over what stands in lists and below names that users choose.
     fn child(&self, table: Option<&'a DeTable<'a>>, span: Range<usize>, path: String) -> Section<'a> {
         Section {
             file: self.file,
@@ -311,7 +354,7 @@ impl<'a> Section<'a> {
             path,
             asked: RefCell::default(),
             problems: self.problems,
-            layer: self.layer,
+            layer: None,
         }
     }
 
@@ -338,7 +381,11 @@ impl<'a> Section<'a> {
                 })
                 .collect(),
             Some((other, _)) => {
-                self.wrong_type(key, "a list of tables, each under its own `[[...]]` line", other);
+                self.wrong_type(
+                    key,
+                    "a list of tables, each under its own `[[...]]` line",
+                    &article(other.type_str()),
+                );
                 Vec::new()
             }
         }
@@ -396,7 +443,7 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn is_there(&self) -> bool {
-        self.table.is_some()
+        self.table.is_some() || self.layer.is_some_and(|layer| layer.has_table(&self.path))
     }
 
     pub(super) fn value(&self, key: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {

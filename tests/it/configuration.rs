@@ -130,49 +130,92 @@ fn what_is_missing_is_named() {
     assert!(text.contains("cannot read the file") && text.contains("hint:"), "{text}");
 }
 
-#[test]
-fn the_environment_wins_over_the_file_for_its_fixed_keys_only() {
-    let settings = config::load_with(
-        &file("config/driftd.toml"),
-        &[
-            ("DRIFTD_KAFKA__BROKERS", "other:9092"),
-            ("DRIFTD_KAFKA__START", "earliest"),
-            ("DRIFTD_LOG__LEVEL", "debug"),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into(),
-    )
-    .unwrap();
-    assert_eq!(settings.daemon.kafka.brokers, "other:9092");
-    assert_eq!(settings.daemon.log.level, "debug");
-    assert_eq!(settings.daemon.kafka.start, driftd::kafka::StartAt::Latest);
-    let ignored = "the environment variable `DRIFTD_KAFKA__START` sets no key and is ignored: ";
-    assert!(settings.warnings.iter().any(|warning| warning.starts_with(ignored)), "{:?}", settings.warnings);
+/// What is laid over the file: variables, and keys of `--set`.
+fn overrides(environment: &[(&str, &str)], set: &[(&str, &str)]) -> config::Overrides {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    config::Overrides {
+        environment: environment.iter().map(owned).collect(),
+        set: set.iter().map(owned).collect(),
+    }
 }
 
 #[test]
-fn a_mistake_in_the_environment_names_the_variable_and_no_line_of_the_file() {
-    let told = |variable: &str, value: &str| {
-        let environment = [(variable.to_owned(), value.to_owned())].into();
-        config::load_with(&file("config/driftd.toml"), &environment).map(|_| ()).unwrap_err().to_string()
+fn single_values_of_every_type_are_laid_over_the_file() {
+    let over = overrides(
+        &[
+            ("DRIFTD_KAFKA__BROKERS", "other:9092"),
+            ("DRIFTD_KAFKA__START", "earliest"),
+            ("DRIFTD_KAFKA__GROUP", "from-the-environment"),
+            ("DRIFTD_CHECKPOINT__INTERVAL", "7s"),
+            ("DRIFTD_POSTGRES__MAX_CONNECTIONS", "17"),
+            ("DRIFTD_HTTP__ALLOW_PLAIN_HTTP", "true"),
+            ("DRIFTD_ALERTING__GROUP_BY", "model"),
+            ("DRIFTD_POSTGRES__PASSWORD", "swordfish"),
+            ("DRIFTD_HTTP__TOKENS", "x"),
+        ],
+        &[("kafka.group", "from-the-command-line"), ("log.level", "debug")],
+    );
+    let settings = config::load_here(&file("config/driftd.toml"), &over).unwrap();
+    let daemon = &settings.daemon;
+    assert_eq!(
+        (daemon.kafka.brokers.as_str(), daemon.kafka.group.as_str()),
+        ("other:9092", "from-the-command-line")
+    );
+    assert_eq!((daemon.kafka.start, daemon.postgres.max_connections), (driftd::kafka::StartAt::Earliest, 17));
+    assert_eq!((daemon.checkpoint.interval, daemon.log.level.as_str()), (7_000_000, "debug"));
+    let value = |key: &str| {
+        let found = settings.configured.iter().find(|value| value.key == key).unwrap();
+        (found.value.as_str(), found.origin.as_str())
     };
-    for (variable, value, words) in [
-        ("DRIFTD_KAFKA__GROUP", "", "empty"),
-        ("DRIFTD_HTTP__LISTEN", "nowhere", "nowhere"),
-        ("DRIFTD_LOG__FORMAT", "jsn", "did you mean `json`?"),
-        ("DRIFTD_LOG__LEVEL", "inof", "did you mean `info`?"),
+    assert_eq!(value("kafka.group"), ("\"from-the-command-line\"", "--set kafka.group"));
+    assert_eq!(value("http.allow_plain_http"), ("true", "environment variable DRIFTD_HTTP__ALLOW_PLAIN_HTTP"));
+    // Lists and secrets are not, and that is said.
+    for variable in ["DRIFTD_ALERTING__GROUP_BY", "DRIFTD_POSTGRES__PASSWORD", "DRIFTD_HTTP__TOKENS"] {
+        let ignored = format!("the environment variable `{variable}` sets no key and is ignored");
+        assert!(settings.warnings.iter().any(|warning| warning.starts_with(&ignored)), "{:?}", settings.warnings);
+    }
+    assert!(!format!("{settings:?}").contains("x\", \"swordfish"), "never shown");
+}
+
+#[test]
+fn a_mistake_in_what_is_laid_over_the_file_names_its_place_and_no_line_of_the_file() {
+    let told = |over: &config::Overrides| {
+        config::load_here(&file("config/driftd.toml"), over).map(|_| ()).unwrap_err().to_string()
+    };
+    for (key, value, words) in [
+        ("kafka.group", "", "empty"),
+        ("http.listen", "nowhere", "nowhere"),
+        ("log.format", "jsn", "did you mean `json`?"),
+        ("log.level", "inof", "did you mean `info`?"),
+        ("postgres.max_connections", "many", "must be a whole number, not `many`"),
+        ("postgres.max_connections", "0", "must lie between"),
+        ("http.allow_plain_http", "maybe", "must be true or false, not `maybe`"),
+        ("checkpoint.interval", "5", "is not a duration: `5`"),
     ] {
-        let told = told(variable, value);
-        assert!(told.contains(&format!("environment variable {variable}")) && told.contains(words), "{told}");
-        assert!(!told.contains("driftd.toml:"), "{told}");
+        let variable = format!("DRIFTD_{}", key.to_uppercase().replace('.', "__"));
+        let by_variable = told(&overrides(&[(&variable, value)], &[]));
+        assert!(by_variable.contains(&format!("environment variable {variable}")), "{by_variable}");
+        let by_option = told(&overrides(&[], &[(key, value)]));
+        assert!(by_option.contains(&format!("--set {key}")), "{by_option}");
+        for told in [by_variable, by_option] {
+            assert!(told.contains(words) && !told.contains("driftd.toml:"), "{told}");
+        }
+    }
+    for (key, hint) in [
+        ("kafka.gruop", "did you mean `kafka.group`?"),
+        ("receivers.pager.routing_key", "nothing below names"),
+        ("", "allowed are"),
+    ] {
+        let told = told(&overrides(&[], &[(key, "x")]));
+        assert!(told.contains("is not a key that can be set here") && told.contains(hint), "{told}");
     }
 }
 
 #[test]
 fn a_level_that_is_none_is_a_mistake_and_no_filter_that_silences_everything() {
     let level = |level: &str| {
-        let environment = [("DRIFTD_LOG__LEVEL".to_owned(), level.to_owned())].into();
-        config::load_with(&file("config/driftd.toml"), &environment).map(|settings| settings.daemon.log.level)
+        let over = overrides(&[("DRIFTD_LOG__LEVEL", level)], &[]);
+        config::load_here(&file("config/driftd.toml"), &over).map(|settings| settings.daemon.log.level)
     };
     for good in
         ["info", "WARN", "off", "info,driftd::kafka=debug", "warn, driftd::store=trace", "driftd[request]=debug"]

@@ -83,7 +83,7 @@ fn the_defaults_written_in_the_example_of_the_daemon_are_the_defaults() {
         let path = folder.path().join("driftd.toml");
         fs::write(&path, text).unwrap();
         let settings =
-            config::load_with(&path, &std::collections::HashMap::new()).unwrap_or_else(|error| panic!("{error}"));
+            config::load_here(&path, &config::Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
         format!("{:?}{:?}{:?}{:?}", settings.daemon, settings.receivers, settings.routing, settings.operations)
     };
     let optional = [

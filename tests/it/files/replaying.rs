@@ -69,7 +69,10 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     let output = driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log]);
     let both = text(&output);
     let start = different[0]["start"].as_str().unwrap();
-    assert!(both.contains(&format!("{start}  {}", different[0]["end"].as_str().unwrap())) && both.contains(" firing"), "{both}");
+    assert!(
+        both.contains(&format!("{start}  {}", different[0]["end"].as_str().unwrap())) && both.contains(" firing"),
+        "{both}"
+    );
     // Windows of different lengths are different windows, also where they start together.
     let wide = folder.path("wide.toml");
     fs::write(&wide, fs::read_to_string(&tight).unwrap().replace("\"7d\"", "\"14d\"")).unwrap();
