@@ -5,7 +5,7 @@
 //! buckets by its distance: from the end of the core inside of the baseline's range, and from the end of the range
 //! outside. A bucket is 1/64 of the distance wide, so this works as well a hair as a million ranges away.
 
-use super::column::TREE_ENTRY;
+use super::bins::TREE_ENTRY;
 use super::moments::{Cells, Group, Moments, Ruler, add_to, bucket_ends, bucket_ruler, merge_cells};
 use super::total;
 use crate::binning::NumericBinning;

@@ -11,11 +11,8 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int32Array, Int64Array, RecordBatch, UInt8Array,
-    UInt16Array, UInt64Array,
-};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type, UInt64Type};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
@@ -23,14 +20,12 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::column::Bins;
-use super::moments::Moments;
-use super::unseen::{UnseenCategories, UnseenState};
+use super::stored::{Rows, StoredRow};
 use super::{MAX_COUNT, RecordSample, WindowCounts};
-use crate::binning::{BinningSet, universal};
+use crate::binning::BinningSet;
+use crate::record::MAX_COLUMNS;
 use crate::record::arrow_check::{Unpacking, Unsound, check_stream};
 use crate::record::isolate::isolated;
-use crate::record::{Absence, MAX_COLUMNS};
 
 /// Version of the stored form; readers refuse newer ones.
 pub const FORMAT_VERSION: u32 = 2;
@@ -62,76 +57,12 @@ pub enum IpcError {
     Damaged(Cow<'static, str>),
 }
 
-fn damaged(why: impl Into<Cow<'static, str>>) -> IpcError {
+pub(super) fn damaged(why: impl Into<Cow<'static, str>>) -> IpcError {
     IpcError::Damaged(why.into())
 }
 
 /// What stored counts may unpack to: those of the most columns on the finest bins fit, and what is packed a hundred times.
 const UNPACKING: Unpacking = Unpacking { at_least: 64 << 20, times: 100 };
-
-const KIND_BIN: u8 = 0;
-const KIND_VECTORS: u8 = 50;
-const KIND_MOMENTS: u8 = 60;
-/// Cells of the first zone; those of the others follow.
-const KIND_CELL: u8 = 61;
-const KIND_UNIVERSAL_MOMENTS: u8 = 70;
-const KIND_UNSEEN_CATEGORY: u8 = 100;
-const KIND_UNSEEN_HEAVY: u8 = 101;
-const KIND_UNSEEN_DISTINCT: u8 = 102;
-
-#[derive(Default)]
-struct Rows {
-    column: Vec<u16>,
-    kind: Vec<u8>,
-    key: Vec<i32>,
-    count: Vec<u64>,
-    offsets: Vec<i64>,
-    payload: BinaryBuilder,
-}
-
-impl Rows {
-    fn push(&mut self, column: u16, kind: u8, key: i32, count: u64, offsets: i64, payload: Option<&[u8]>) {
-        self.column.push(column);
-        self.kind.push(kind);
-        self.key.push(key);
-        self.count.push(count);
-        self.offsets.push(offsets);
-        self.payload.append_option(payload);
-    }
-
-    fn push_moments(&mut self, column: u16, kind: u8, key: i32, moments: &Moments) {
-        if moments.count > 0 {
-            let mut payload = [0; 32];
-            let (sum, squares) = payload.split_at_mut(16);
-            sum.copy_from_slice(&moments.sum.to_le_bytes());
-            squares.copy_from_slice(&moments.squares.to_le_bytes());
-            self.push(column, kind, key, moments.count, 0, Some(&payload));
-        }
-    }
-}
-
-/// Reads what `push_moments` wrote.
-fn moments_of(count: u64, payload: &[u8]) -> Result<Moments, IpcError> {
-    let halves = payload.split_first_chunk::<16>().and_then(|(sum, rest)| Some((sum, rest.first_chunk::<16>()?)));
-    let (sum, squares) = halves.ok_or(damaged("moments that are too short"))?;
-    let moments = Moments { count, sum: i128::from_le_bytes(*sum), squares: u128::from_le_bytes(*squares) };
-    if moments.is_plausible() { Ok(moments) } else { Err(damaged("moments that no values have")) }
-}
-
-/// The key of a universal bucket.
-fn bucket_of(key: i32) -> Result<i32, IpcError> {
-    if universal::is_bucket(key) { Ok(key) } else { Err(damaged("a bucket that no value has")) }
-}
-
-/// Adds a stored count; a sum that does not fit was never counted.
-fn add(total: &mut u64, count: u64) -> Result<(), IpcError> {
-    *total = total.checked_add(count).ok_or(damaged("counts that are too large"))?;
-    Ok(())
-}
-
-fn key_of(bin: usize) -> i32 {
-    i32::try_from(bin).unwrap_or(i32::MAX)
-}
 
 impl WindowCounts {
     /// Writes the counts down.
@@ -142,79 +73,19 @@ impl WindowCounts {
         let mut rows = Rows::default();
         debug_assert!(self.columns.len() <= MAX_COLUMNS, "the schema bounds the number of columns");
         for (column, distribution) in (0u16..).zip(&self.columns) {
-            match &distribution.bins {
-                Bins::Numeric { counts, offsets, detail } => {
-                    for (bin, count) in counts.touched() {
-                        let offset = offsets.get(bin).copied().unwrap_or(0);
-                        rows.push(column, KIND_BIN, key_of(bin), count, offset, None);
-                    }
-                    rows.push_moments(column, KIND_MOMENTS, 0, &detail.core);
-                    for (kind, cells) in (KIND_CELL..).zip(&detail.cells) {
-                        for (bucket, moments) in cells {
-                            rows.push_moments(column, kind, *bucket, moments);
-                        }
-                    }
-                }
-                Bins::Vectors { count, sums } => {
-                    rows.push(column, KIND_VECTORS, 0, *count, 0, None);
-                    for (place, sum) in sums.iter().enumerate().filter(|(_, sum)| **sum != 0) {
-                        rows.push(column, KIND_BIN, key_of(place), 0, *sum, None);
-                    }
-                }
-                Bins::Universal { counts, moments } => {
-                    for (bucket, count) in counts {
-                        rows.push(column, KIND_BIN, *bucket, *count, 0, None);
-                    }
-                    for (bucket, moments) in moments {
-                        rows.push_moments(column, KIND_UNIVERSAL_MOMENTS, *bucket, moments);
-                    }
-                }
-                Bins::Categorical { counts, unseen } => {
-                    for (bin, count) in counts.touched() {
-                        rows.push(column, KIND_BIN, key_of(bin), count, 0, None);
-                    }
-                    match unseen.state() {
-                        UnseenState::Exact(categories) => {
-                            for (category, count) in categories {
-                                rows.push(column, KIND_UNSEEN_CATEGORY, 0, count, 0, Some(category.as_bytes()));
-                            }
-                        }
-                        UnseenState::Sketched(heavy, distinct) => {
-                            rows.push(column, KIND_UNSEEN_HEAVY, 0, 0, 0, Some(&heavy));
-                            rows.push(column, KIND_UNSEEN_DISTINCT, 0, 0, 0, Some(&distinct));
-                        }
-                    }
-                }
-            }
-            for (code, count) in (1u8..).zip(&distribution.absent) {
-                if *count > 0 {
-                    rows.push(column, code, 0, *count, 0, None);
-                }
-            }
+            let mut rows = rows.of_column(column);
+            distribution.bins.write(&mut rows);
+            rows.push_absent(&distribution.absent);
         }
+        let (fields, arrays) = rows.into_arrays();
         let schema = Schema::new_with_metadata(
-            vec![
-                Field::new("column", DataType::UInt16, false),
-                Field::new("kind", DataType::UInt8, false),
-                Field::new("key", DataType::Int32, false),
-                Field::new("count", DataType::UInt64, false),
-                Field::new("offsets", DataType::Int64, false),
-                Field::new("payload", DataType::Binary, true),
-            ],
+            fields,
             HashMap::from([
                 ("driftd.format".to_owned(), FORMAT_VERSION.to_string()),
                 ("driftd.binning".to_owned(), self.binnings.id().to_string()),
                 ("driftd.rows".to_owned(), self.rows.to_string()),
             ]),
         );
-        let arrays: Vec<ArrayRef> = vec![
-            Arc::new(UInt16Array::from(rows.column)),
-            Arc::new(UInt8Array::from(rows.kind)),
-            Arc::new(Int32Array::from(rows.key)),
-            Arc::new(UInt64Array::from(rows.count)),
-            Arc::new(Int64Array::from(rows.offsets)),
-            Arc::new(rows.payload.finish()),
-        ];
         write(&RecordBatch::try_new(Arc::new(schema), arrays)?)
     }
 
@@ -241,78 +112,13 @@ impl WindowCounts {
         let rows = metadata("driftd.rows").parse().map_err(|_| damaged("no number of records"))?;
         let mut counts = Self::empty(binnings);
         counts.rows = rows;
-        let missing = || damaged("a column of the stored form is missing");
-        let columns =
-            batch.column_by_name("column").and_then(|c| c.as_primitive_opt::<UInt16Type>()).ok_or_else(missing)?;
-        let kinds =
-            batch.column_by_name("kind").and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(missing)?;
-        let keys =
-            batch.column_by_name("key").and_then(|c| c.as_primitive_opt::<Int32Type>()).ok_or_else(missing)?;
-        let values =
-            batch.column_by_name("count").and_then(|c| c.as_primitive_opt::<UInt64Type>()).ok_or_else(missing)?;
-        let offsets =
-            batch.column_by_name("offsets").and_then(|c| c.as_primitive_opt::<Int64Type>()).ok_or_else(missing)?;
-        let payloads =
-            batch.column_by_name("payload").and_then(|c| c.as_binary_opt::<i32>()).ok_or_else(missing)?;
         let mut heavy: Option<&[u8]> = None;
-        for row in 0..batch.num_rows() {
-            let distribution = counts
-                .columns
-                .get_mut(usize::from(columns.value(row)))
-                .ok_or(damaged("a column outside the binning set"))?;
-            let (kind, key, count) = (kinds.value(row), keys.value(row), values.value(row));
-            match (kind, &mut distribution.bins) {
-                (KIND_BIN, Bins::Universal { counts, .. }) => {
-                    add(counts.entry(bucket_of(key)?).or_insert(0), count)?;
-                }
-                (KIND_UNIVERSAL_MOMENTS, Bins::Universal { moments, .. }) => {
-                    let moments = moments.entry(bucket_of(key)?).or_default();
-                    moments.merge(&moments_of(count, payload(payloads, row)?)?);
-                }
-                (KIND_MOMENTS, Bins::Numeric { detail, .. }) => {
-                    detail.core.merge(&moments_of(count, payload(payloads, row)?)?);
-                }
-                (kind, Bins::Numeric { detail, .. })
-                    if (KIND_CELL..).zip(0..detail.cells.len()).any(|(code, _)| code == kind) =>
-                {
-                    if let Some(cells) = detail.cells.get_mut(usize::from(kind - KIND_CELL)) {
-                        let moments = cells.entry(bucket_of(key)?).or_default();
-                        moments.merge(&moments_of(count, payload(payloads, row)?)?);
-                    }
-                }
-                (KIND_BIN, Bins::Numeric { counts, offsets: sums, .. }) => {
-                    let bin = usize::try_from(key).unwrap_or(usize::MAX);
-                    add(counts.get_mut(bin).ok_or(damaged("a bin outside the binning"))?, count)?;
-                    let sum = sums.get_mut(bin).ok_or(damaged("a bin outside the binning"))?;
-                    *sum = sum.saturating_add(offsets.value(row));
-                }
-                (KIND_BIN, Bins::Categorical { counts, .. }) => {
-                    let bin = usize::try_from(key).unwrap_or(usize::MAX);
-                    add(counts.get_mut(bin).ok_or(damaged("a bin outside the binning"))?, count)?;
-                }
-                (KIND_VECTORS, Bins::Vectors { count: vectors, .. }) => add(vectors, count)?,
-                (KIND_BIN, Bins::Vectors { sums, .. }) => {
-                    let place = usize::try_from(key).unwrap_or(usize::MAX);
-                    let sum = sums.get_mut(place).ok_or(damaged("a sum outside the binning"))?;
-                    *sum = sum.saturating_add(offsets.value(row));
-                }
-                (KIND_UNSEEN_CATEGORY, Bins::Categorical { unseen, .. }) => {
-                    let text = std::str::from_utf8(payload(payloads, row)?)
-                        .map_err(|_| damaged("a category that is not text"))?;
-                    unseen.add(text, count);
-                }
-                (KIND_UNSEEN_HEAVY, Bins::Categorical { .. }) => heavy = Some(payload(payloads, row)?),
-                (KIND_UNSEEN_DISTINCT, Bins::Categorical { unseen, .. }) => {
-                    let heavy = heavy.take().ok_or(damaged("half of the unseen categories"))?;
-                    **unseen = UnseenCategories::from_sketches(heavy, payload(payloads, row)?)
-                        .ok_or(damaged("unreadable sketches of unseen categories"))?;
-                }
-                (code, _) if (1..=Absence::ALL.len()).contains(&usize::from(code)) => {
-                    if let Some(counter) = distribution.absent.get_mut(usize::from(code) - 1) {
-                        add(counter, count)?;
-                    }
-                }
-                _ => return Err(damaged("an unknown kind of count")),
+        for row in StoredRow::all(&batch)? {
+            let distribution =
+                counts.columns.get_mut(row.column).ok_or(damaged("a column outside the binning set"))?;
+            match row.kind.absence() {
+                Some(place) => row.add_to(distribution.absent.get_mut(place))?,
+                None => distribution.bins.read(&row, &mut heavy)?,
             }
         }
         if counts.largest() > MAX_COUNT {
@@ -320,10 +126,6 @@ impl WindowCounts {
         }
         Ok(counts)
     }
-}
-
-fn payload(payloads: &BinaryArray, row: usize) -> Result<&[u8], IpcError> {
-    if payloads.is_valid(row) { Ok(payloads.value(row)) } else { Err(damaged("a payload is missing")) }
 }
 
 impl RecordSample {

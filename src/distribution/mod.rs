@@ -3,6 +3,7 @@
 //! Counts are integers, so adding them is exact, commutative and associative: the order of records, the
 //! number of daemons and restarts in between leave no trace in the sum.
 
+mod bins;
 mod column;
 mod detail;
 mod ipc;
@@ -10,6 +11,7 @@ mod moments;
 mod sample;
 mod sparse;
 mod statistics;
+mod stored;
 mod unseen;
 
 pub use column::Distribution;

@@ -1,6 +1,7 @@
 //! Mean, standard deviation and quantiles of a numeric column: what is known of them, and nothing that is not.
 
-use super::column::{Bins, Distribution};
+use super::bins::{Bins, NumericCounts, UniversalCounts};
+use super::column::Distribution;
 use super::detail::{Layout, Stretch, Zone};
 use super::moments::{Group, bucket_ends, bucket_ruler, together};
 use super::total;
@@ -106,10 +107,10 @@ impl Distribution {
     /// All values in groups of known moments; `None` when some are not known, as in counts of an earlier version.
     fn groups(&self) -> Option<Vec<Group>> {
         match (&self.bins, self.binning()) {
-            (Bins::Numeric { detail, .. }, Binning::Numeric(binning)) => {
+            (Bins::Numeric(NumericCounts { detail, .. }), Binning::Numeric(binning)) => {
                 (detail.count() == self.present()).then(|| detail.groups(&Layout::of(binning)))
             }
-            (Bins::Universal { moments, .. }, _) => {
+            (Bins::Universal(UniversalCounts { moments, .. }), _) => {
                 let groups: Vec<Group> =
                     moments.iter().filter_map(|(bucket, moments)| moments.group(bucket_ruler(*bucket))).collect();
                 (total(groups.iter().map(|group| group.count)) == self.present()).then_some(groups)
@@ -122,7 +123,7 @@ impl Distribution {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     fn place_of_bins(&self) -> Option<(f64, Option<f64>)> {
         let means: Vec<Group> = match (&self.bins, self.binning()) {
-            (Bins::Numeric { counts, offsets, .. }, _) => {
+            (Bins::Numeric(NumericCounts { counts, offsets, .. }), _) => {
                 // A sum of this size may hide a value so far away that it was cut off.
                 let open = [0, counts.len().saturating_sub(1)];
                 if open.iter().any(|bin| offsets.get(*bin).is_some_and(|sum| NumericBinning::may_be_cut(*sum))) {
@@ -133,7 +134,7 @@ impl Distribution {
                 };
                 counts.touched().filter_map(group).collect()
             }
-            (Bins::Universal { counts, .. }, _) => counts
+            (Bins::Universal(UniversalCounts { counts, .. }), _) => counts
                 .iter()
                 .map(|(bucket, count)| Group { count: *count, mean: universal::middle(*bucket), deviation: 0.0 })
                 .collect(),
@@ -163,7 +164,8 @@ impl Distribution {
     /// Values beyond an end of the baseline's range, by increasing value: the mean of each place and how many lie there.
     /// `None` on other columns and where that is not known.
     pub(crate) fn beyond(&self, above: bool) -> Option<Vec<(f64, f64, f64, u64)>> {
-        let (Bins::Numeric { counts, detail, .. }, Binning::Numeric(binning)) = (&self.bins, self.binning())
+        let (Bins::Numeric(NumericCounts { counts, detail, .. }), Binning::Numeric(binning)) =
+            (&self.bins, self.binning())
         else {
             return None;
         };
@@ -180,7 +182,7 @@ impl Distribution {
 
     fn spots(&self) -> Option<Vec<Spot>> {
         match (&self.bins, self.binning()) {
-            (Bins::Numeric { counts, detail, .. }, Binning::Numeric(binning)) => {
+            (Bins::Numeric(NumericCounts { counts, detail, .. }), Binning::Numeric(binning)) => {
                 let layout = Layout::of(binning);
                 let (core, last) = (layout.core_bins(), counts.len().saturating_sub(1));
                 let filled = |bin: &usize| counts.get(*bin).is_some_and(|count| *count > 0);
@@ -206,7 +208,7 @@ impl Distribution {
                 }
                 Some(spots)
             }
-            (Bins::Universal { counts, moments }, _) => Some(
+            (Bins::Universal(UniversalCounts { counts, moments }), _) => Some(
                 counts
                     .iter()
                     .filter(|(_, count)| **count > 0)
