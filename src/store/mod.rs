@@ -190,6 +190,7 @@ fn migrations() -> Migrator {
         (11, "listener", include_str!("../../migrations/0011_listener.sql")),
         (12, "configurations", include_str!("../../migrations/0012_configurations.sql")),
         (13, "daemons", include_str!("../../migrations/0013_daemons.sql")),
+        (14, "history", include_str!("../../migrations/0014_history.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

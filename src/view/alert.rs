@@ -133,7 +133,7 @@ pub struct HistoryEntry {
     pub detail: String,
     /// Start of the window that made the change, RFC 3339.
     pub window: Option<String>,
-    /// Its id.
+    /// Its id; none when no window made the change, or it was deleted.
     pub window_id: Option<i64>,
 }
 

@@ -138,6 +138,7 @@ fn a_long_episode_is_counted_asked_for_shown_and_ended_as_it_was() {
     asked_for(&world);
     shown(&world, &id, first);
     told(&world, &id);
+    without_its_windows(&world, &id);
     assert_eq!(daemon.stop(), Some(0));
     replayed(&world, &log);
 }
@@ -268,6 +269,28 @@ fn shown(world: &World, id: &str, first: &Value) {
     assert!(explained.contains("in 100 windows"), "{explained}");
     let finding = world.driftd(&["explain", &format!("m/{window}/y")]);
     assert!(finding.contains("m version 1, window 2026-01-05T00:05:00Z"), "{finding}");
+}
+
+/// Windows may go; what people ask about an alert afterwards stays.
+fn without_its_windows(world: &World, id: &str) {
+    let path = format!("/api/v1/alerts/{id}");
+    let history = |alert: &Value| -> Vec<(String, String)> {
+        let entries = alert["history"].as_array().unwrap();
+        entries.iter().map(|entry| (entry["kind"].to_string(), entry["window"].to_string())).collect()
+    };
+    let before = world.answer(&path);
+    assert!(history(&before).iter().any(|(_, window)| window != "null"), "{before}");
+    let asked = world.text("select count(*)::text from retraining_request where window_id is not null");
+    assert_ne!(asked, "0");
+    world.runtime.block_on(sqlx::query("delete from model_window").execute(&world.pool)).unwrap();
+    let after = world.answer(&path);
+    assert_eq!(history(&after), history(&before));
+    assert!(after["history"].as_array().unwrap().iter().all(|entry| entry["window_id"].is_null()), "{after}");
+    assert_eq!(after["alert"]["evidence"], before["alert"]["evidence"]);
+    let page = world.page(&format!("/alerts/{id}"));
+    assert!(page.contains("in 100 windows") && page.contains("2026-01-05"), "{page}");
+    assert_eq!(world.text("select count(*)::text from retraining_request"), asked);
+    assert!(world.driftd(&["explain", id]).contains("in 100 windows"));
 }
 
 fn told(world: &World, id: &str) {

@@ -188,7 +188,8 @@ async fn related(connection: &mut Session, alert: &AlertRow) -> Result<Vec<Alert
 
 async fn history(connection: &mut Session, id: Uuid) -> Result<Vec<HistoryEntry>, sqlx::Error> {
     let rows = sqlx::query(
-        "select c.created_at, c.kind, c.reason, c.severity, c.actor, c.detail, c.window_id, w.starts_at
+        "select c.created_at, c.kind, c.reason, c.severity, c.actor, c.detail, c.window_id,
+                coalesce(w.starts_at, c.window_start) as starts_at
          from alert_change c left join model_window w on w.id = c.window_id
          where c.alert_id = $1 order by c.id",
     )

@@ -129,8 +129,9 @@ pub(in crate::store) async fn write_history(
     detail: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into alert_change (alert_id, window_id, kind, severity, reason, actor, detail)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+        "insert into alert_change (alert_id, window_id, window_start, kind, severity, reason, actor, detail)
+         values ($1, $2, (select starts_at from model_window where id = $2), $3, $4, $5, $6, $7)
+         on conflict do nothing",
     )
     .bind(alert)
     .bind(window)
