@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AlertRule, Calm};
 use crate::judge::why::Reason;
-use crate::judge::{Finding, Judgement, Movement, Verdict, leading};
+use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Verdict, leading};
 use crate::measure::{Measure, Score};
 use crate::record::EventTime;
 use crate::window::OffsetRanges;
@@ -70,9 +70,9 @@ pub struct ColumnScore {
 }
 
 impl ColumnScore {
-    fn of(finding: &Finding) -> Self {
+    fn of(column: &str, finding: &Finding) -> Self {
         Self {
-            column: finding.column.clone(),
+            column: column.to_owned(),
             verdict: finding.verdict,
             measure: finding.measure,
             effect: finding.score.map(|score| score.effect),
@@ -150,15 +150,15 @@ const SENTENCES: usize = 3;
 pub const MAX_COLUMNS: usize = 20;
 
 impl DriftedColumn {
-    fn of(finding: &Finding, score: Score, movement: &Movement, window: &WindowEvidence) -> Self {
+    fn of(column: &ColumnJudgement, finding: &Finding, score: Score, window: &WindowEvidence) -> Self {
         Self {
-            column: finding.column.clone(),
+            column: column.column.clone(),
             verdict: finding.verdict,
             measure: finding.measure,
             effect: score.effect,
             threshold: finding.limit(),
             strength: finding.strength(),
-            movement: movement.clone(),
+            movement: column.movement.clone(),
             why: Vec::new(),
             window: Some(window.reference()),
             last: None,
@@ -250,7 +250,7 @@ pub struct JudgedWindow<'a> {
 
 impl JudgedWindow<'_> {
     fn findings(&self, column: &str) -> impl Iterator<Item = &Finding> {
-        let of = move |finding: &&Finding| finding.column == column && self.rule.covers(finding);
+        let of = move |finding: &&Finding| finding.subject.is_column(column) && self.rule.covers(finding);
         self.judgement.findings.iter().filter(of)
     }
 
@@ -258,9 +258,9 @@ impl JudgedWindow<'_> {
     fn moved(&self) -> Vec<DriftedColumn> {
         let asked = |name: &str| self.column.is_none_or(|column| column == name);
         let columns = self.judgement.columns.iter().filter(|column| asked(&column.column));
-        let strongest = |column: &crate::judge::ColumnJudgement| {
+        let strongest = |column: &ColumnJudgement| {
             let found = leading(self.findings(&column.column)).filter(|finding| finding.verdict.moved())?;
-            Some(DriftedColumn::of(found, found.score?, &column.movement, self.window))
+            Some(DriftedColumn::of(column, found, found.score?, self.window))
         };
         let mut moved: Vec<DriftedColumn> = columns.filter_map(strongest).collect();
         moved.sort_by(DriftedColumn::rank);
@@ -357,7 +357,8 @@ impl Evidence {
         let this = judged.window.reference();
         for (index, column) in columns.iter_mut().enumerate() {
             if is_last {
-                column.last = leading(judged.findings(&column.column)).map(ColumnScore::of);
+                column.last = leading(judged.findings(&column.column))
+                    .map(|finding| ColumnScore::of(&column.column, finding));
             }
             let is_told = index < EXPLAINED_COLUMNS || explained.contains(&column.column);
             if is_told && column.why.is_empty() && column.window.as_ref() == Some(&this) {

@@ -87,7 +87,10 @@ impl AlertRule {
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
         self.measures.contains(&finding.measure)
-            && self.columns.as_ref().is_none_or(|columns| columns.contains(&finding.column))
+            && self
+                .columns
+                .as_ref()
+                .is_none_or(|columns| columns.iter().any(|column| finding.subject.is_column(column)))
     }
 
     /// What a judged window says. Windows that say nothing about drift (too few records, no baseline, undefined) give
@@ -149,11 +152,12 @@ fn columns_of(
 ) -> Vec<ColumnJudgement> {
     let mut columns: Vec<ColumnJudgement> = Vec::new();
     for finding in judgement.findings.iter().filter(|finding| covers(finding)) {
+        let Some(name) = finding.subject.column() else { continue };
         let verdict = verdict(finding);
-        match columns.last_mut().filter(|column| column.column == finding.column) {
+        match columns.last_mut().filter(|column| column.column == name) {
             Some(column) => column.verdict = column.verdict.worse(verdict),
             None => columns.push(ColumnJudgement {
-                column: finding.column.clone(),
+                column: name.to_owned(),
                 verdict,
                 strength: 0.0,
                 movement: crate::judge::Movement::default(),

@@ -188,7 +188,8 @@ pub(super) fn is_explained(
     };
     let mut moving = judgement.findings.iter().filter(moved).peekable();
     window.feed_broken
-        || (moving.peek().is_some() && moving.all(|finding| broken.contains(&finding.column.as_str())))
+        || (moving.peek().is_some()
+            && moving.all(|finding| finding.subject.column().is_some_and(|column| broken.contains(&column))))
 }
 
 /// Columns whose values an active alert says are missing or broken.
@@ -202,6 +203,6 @@ fn broken_columns<'a>(rules: &DecisionRules, alerts: &SeriesAlerts, judgement: &
         .iter()
         .filter(|finding| rules.iter().any(|rule| rule.covers(finding)))
         .filter(|finding| finding.verdict.moved())
-        .map(|finding| finding.column.as_str())
+        .filter_map(|finding| finding.subject.column())
         .collect()
 }

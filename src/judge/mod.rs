@@ -95,11 +95,50 @@ impl Verdict {
     }
 }
 
-/// One measure of one column in one window.
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The values of a column.
+    Column(String),
+    /// The rows of the window as a whole: how many, or how columns go together.
+    Rows,
+}
+
+impl Subject {
+    /// The column it is about; none when it is about the rows.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::Column(name) => Some(name),
+            Self::Rows => None,
+        }
+    }
+
+    /// Whether it is about this column.
+    #[must_use]
+    pub fn is_column(&self, name: &str) -> bool {
+        self.column() == Some(name)
+    }
+
+    /// The name used in tables: that of the column, empty for the rows. No column has an empty name.
+    #[must_use]
+    pub fn as_stored(&self) -> &str {
+        self.column().unwrap_or_default()
+    }
+
+    /// The one of this stored name.
+    #[must_use]
+    pub fn from_stored(name: String) -> Self {
+        if name.is_empty() { Self::Rows } else { Self::Column(name) }
+    }
+}
+
+/// One measure of one subject in one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The column.
-    pub column: String,
+    /// What it is about.
+    pub subject: Subject,
     /// The measure.
     pub measure: Measure,
     /// Its numbers; none when undefined or not computed.
@@ -187,7 +226,7 @@ pub struct Judgement {
     pub n_window: u64,
     /// Records in the baseline; 0 without one.
     pub n_baseline: u64,
-    /// Every measure of every column.
+    /// Every measure of every subject, those of a subject one after the other.
     pub findings: Vec<Finding>,
     /// Every column, the most moved first.
     pub columns: Vec<ColumnJudgement>,
@@ -266,7 +305,7 @@ fn has_few_values(pair: &Pair<'_>, min_records: u64) -> bool {
 
 fn unscored(rules: &ColumnRules, rule: &MeasureRule, verdict: Verdict) -> Finding {
     Finding {
-        column: rules.name.clone(),
+        subject: Subject::Column(rules.name.clone()),
         measure: rule.measure,
         score: None,
         warn: rule.thresholds.warn,

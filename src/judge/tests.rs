@@ -107,7 +107,7 @@ fn a_new_category_and_a_jump_of_nulls_are_drift() {
 #[test]
 fn what_leads_is_the_worst_verdict_and_only_then_the_largest_effect() {
     let finding = |measure, effect, significant, verdict| Finding {
-        column: "a".into(),
+        subject: Subject::Column("a".into()),
         measure,
         score: Some(Score { statistic: effect, p_value: None, effect, bound: None, n_baseline: 50, n_window: 50 }),
         warn: 0.1,
@@ -138,4 +138,12 @@ fn the_rule_over_columns_counts_or_takes_a_share() {
     assert_eq!(WindowRule::Share(0.5).verdict(&columns), Verdict::Warn);
     assert_eq!(WindowRule::Share(0.25).verdict(&columns), Verdict::Critical);
     assert_eq!(WindowRule::Columns(1).verdict(&[Verdict::Undefined].map(column)), Verdict::Undefined);
+}
+
+#[test]
+fn a_subject_is_stored_under_a_name_that_no_other_has() {
+    for subject in [Subject::Column("age".into()), Subject::Rows] {
+        assert_eq!(Subject::from_stored(subject.as_stored().to_owned()), subject);
+    }
+    assert!(!Subject::Rows.is_column("") && Subject::Rows.column().is_none());
 }

@@ -92,7 +92,7 @@ fn column_report(comparison: &Comparison, spec: &CompareSpec, name: &str) -> Opt
         }
         None => {
             let judged = comparison.judgement.columns.iter().find(|column| column.column == name)?;
-            let findings = comparison.judgement.findings.iter().filter(|finding| finding.column == name);
+            let findings = comparison.judgement.findings.iter().filter(|finding| finding.subject.is_column(name));
             (judged.verdict.into(), findings.map(|finding| of_finding(finding, Some(&scored))).collect())
         }
     };
@@ -110,7 +110,7 @@ pub fn window_column(
     sample: Option<&ArrayRef>,
 ) -> ColumnReport {
     let scored = pair.values_only(values_only);
-    let own = || findings.iter().filter(|finding| finding.column == pair.window().name());
+    let own = || findings.iter().filter(|finding| finding.subject.is_column(pair.window().name()));
     let column_type = match pair.window().binning() {
         Binning::Numeric(_) | Binning::UniversalNumeric => ColumnType::Numeric,
         Binning::Categorical(_) => ColumnType::Categorical,

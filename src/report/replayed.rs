@@ -262,14 +262,16 @@ fn verdict(
 
 fn window_report(window: &ReplayedWindow) -> WindowReport {
     let mut by_column: Vec<WindowColumn> = Vec::new();
-    for finding in &window.judgement.findings {
+    let of_columns =
+        window.judgement.findings.iter().filter_map(|finding| Some((finding.subject.column()?, finding)));
+    for (name, finding) in of_columns {
         let measure = columns::of_finding(finding, None);
         match by_column.last_mut() {
-            Some(column) if column.name == finding.column => column.measures.push(measure),
+            Some(column) if column.name == name => column.measures.push(measure),
             _ => {
-                let judged = window.judgement.columns.iter().find(|column| column.column == finding.column);
+                let judged = window.judgement.columns.iter().find(|column| column.column == name);
                 by_column.push(WindowColumn {
-                    name: finding.column.clone(),
+                    name: name.to_owned(),
                     verdict: judged.map_or(Outcome::Undefined, |column| column.verdict.into()),
                     movement: judged.map(|column| column.movement.clone()).unwrap_or_default(),
                     measures: vec![measure],

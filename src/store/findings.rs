@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use super::session::Session;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed, instant};
-use crate::judge::{Finding, Verdict};
+use crate::judge::{Finding, Subject, Verdict};
 use crate::measure::{Measure, Score};
 use crate::view::{FindingFilter, FindingRow, Page};
 
@@ -132,7 +132,7 @@ impl Store {
                 None => None,
             };
             Ok(Some(Finding {
-                column: row.try_get("column_name")?,
+                subject: Subject::from_stored(row.try_get("column_name")?),
                 measure,
                 score,
                 warn: row.try_get("warn")?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Verdict, WindowRule};
+use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Subject, Verdict, WindowRule};
 use crate::measure::{Measure, Score};
 
 /// A finding with an effect, held against 0.1 and 0.2, significant above 0.05.
@@ -16,7 +16,7 @@ pub(super) fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
     let score =
         Score { statistic: effect, p_value: None, effect, bound: None, n_baseline: 1_000, n_window: 1_000 };
     Finding {
-        column: column.to_owned(),
+        subject: Subject::Column(column.to_owned()),
         measure,
         score: Some(score),
         warn: 0.1,
@@ -30,10 +30,11 @@ pub(super) fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
 pub(super) fn judgement(findings: Vec<Finding>) -> Judgement {
     let mut columns: Vec<ColumnJudgement> = Vec::new();
     for finding in &findings {
-        match columns.iter_mut().find(|column| column.column == finding.column) {
+        let Some(name) = finding.subject.column() else { continue };
+        match columns.iter_mut().find(|column| column.column == name) {
             Some(column) => column.verdict = column.verdict.worse(finding.verdict),
             None => columns.push(ColumnJudgement {
-                column: finding.column.clone(),
+                column: name.to_owned(),
                 verdict: finding.verdict,
                 strength: 0.0,
                 movement: Movement::default(),

@@ -62,10 +62,10 @@ pub(super) async fn write_window(
 /// In the order of the monitor's columns.
 #[expect(clippy::cast_possible_truncation, reason = "scores for charts")]
 fn scores(judgement: &Judgement) -> (Vec<&str>, Vec<f32>, String) {
-    let scored = judgement.findings.chunk_by(|left, right| left.column == right.column).filter_map(|findings| {
-        let column = &findings.first()?.column;
-        let judged = judgement.columns.iter().find(|judged| judged.column == *column)?;
-        Some((column.as_str(), judged.strength as f32, letter_of(judged.verdict)))
+    let scored = judgement.findings.chunk_by(|left, right| left.subject == right.subject).filter_map(|findings| {
+        let column = findings.first()?.subject.column()?;
+        let judged = judgement.columns.iter().find(|judged| judged.column == column)?;
+        Some((column, judged.strength as f32, letter_of(judged.verdict)))
     });
     let (mut columns, mut scores, mut verdicts) = <(Vec<_>, Vec<_>, String)>::default();
     for (column, score, verdict) in scored {
@@ -128,7 +128,7 @@ pub(super) async fn write_findings(
                                   $14::boolean[])",
     )
     .bind(window)
-    .bind(findings.iter().map(|finding| finding.column.as_str()).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.subject.as_stored()).collect::<Vec<_>>())
     .bind(findings.iter().map(|finding| finding.measure.as_str()).collect::<Vec<_>>())
     .bind(findings.iter().map(|finding| finding.verdict.as_str()).collect::<Vec<_>>())
     .bind(findings.iter().map(|finding| finding.warn).collect::<Vec<_>>())
