@@ -1,15 +1,44 @@
 //! Named tasks under one token: the first that ends before it is told to stops all, and stopping is bounded.
 
+use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+
+/// What keeps a task from going on, of whatever kind, with what lies behind it.
+pub type TaskError = Box<dyn Error + Send + Sync>;
+
+/// Why tasks ended that nobody told to.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// There is nothing to run.
+    #[error("there was no task")]
+    NoTask,
+    /// A task ended as if it had been told to.
+    #[error("task {0} ended by itself")]
+    Ended(&'static str),
+    /// A task cannot go on.
+    #[error("task {name}: {source}")]
+    Failed {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        source: TaskError,
+    },
+    /// A task panicked.
+    #[error("a task died: {0}")]
+    Died(#[source] JoinError),
+    /// Tasks that were told to stop went on for this long.
+    #[error("some tasks did not stop within {} s", .0.as_secs())]
+    Stuck(Duration),
+}
 
 /// Runs tasks side by side.
 #[derive(Debug, Default)]
 pub struct Supervisor {
-    tasks: JoinSet<(&'static str, Result<(), String>)>,
+    tasks: JoinSet<(&'static str, Result<(), TaskError>)>,
     stop: CancellationToken,
 }
 
@@ -21,22 +50,26 @@ impl Supervisor {
     }
 
     /// Starts a task. It ends with `Ok` only after the token told it to.
-    pub fn start(&mut self, name: &'static str, task: impl Future<Output = Result<(), String>> + Send + 'static) {
+    pub fn start(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), TaskError>> + Send + 'static,
+    ) {
         self.tasks.spawn(async move { (name, task.await) });
     }
 
     /// Waits for the token or the first task to end, stops the others, and waits for them no longer than `grace`.
     ///
     /// # Errors
-    /// With the name and words of the task that failed, or of those that did not stop in time.
-    pub async fn run(mut self, grace: Duration) -> Result<(), String> {
+    /// With the task that failed, or when some did not stop in time.
+    pub async fn run(mut self, grace: Duration) -> Result<(), SupervisorError> {
         let mut failure = None;
         tokio::select! {
             () = self.stop.cancelled() => {}
             ended = self.tasks.join_next() => {
                 // Tasks that end because they were told to may be seen before the token is.
                 let told = self.stop.is_cancelled() && matches!(ended, Some(Ok((_, Ok(())))));
-                failure = (!told).then(|| described(ended));
+                failure = (!told).then(|| SupervisorError::of(ended));
             }
         }
         self.stop.cancel();
@@ -44,26 +77,28 @@ impl Supervisor {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Ok((name, Err(error))) = ended {
                     tracing::error!(task = name, %error, "a task failed while stopping");
-                    failure.get_or_insert(format!("task {name}: {error}"));
+                    failure.get_or_insert(SupervisorError::Failed { name, source: error });
                 }
             }
         });
         if drained.await.is_err() {
-            failure.get_or_insert(format!("some tasks did not stop within {} s", grace.as_secs()));
+            failure.get_or_insert(SupervisorError::Stuck(grace));
         }
         failure.map_or(Ok(()), Err)
     }
 }
 
 /// A task's name and how it ended, or that it panicked.
-type Ended = Result<(&'static str, Result<(), String>), tokio::task::JoinError>;
+type Ended = Result<(&'static str, Result<(), TaskError>), JoinError>;
 
-fn described(ended: Option<Ended>) -> String {
-    match ended {
-        None => "there was no task".to_owned(),
-        Some(Ok((name, Ok(())))) => format!("task {name} ended by itself"),
-        Some(Ok((name, Err(error)))) => format!("task {name}: {error}"),
-        Some(Err(error)) => format!("a task died: {error}"),
+impl SupervisorError {
+    fn of(ended: Option<Ended>) -> Self {
+        match ended {
+            None => Self::NoTask,
+            Some(Ok((name, Ok(())))) => Self::Ended(name),
+            Some(Ok((name, Err(source)))) => Self::Failed { name, source },
+            Some(Err(error)) => Self::Died(error),
+        }
     }
 }
 
@@ -79,8 +114,11 @@ mod tests {
             token.cancelled().await;
             Ok(())
         });
-        supervisor.start("broken", async { Err("it broke".to_owned()) });
-        assert_eq!(supervisor.run(Duration::from_secs(5)).await, Err("task broken: it broke".to_owned()));
+        supervisor.start("broken", async { Err(std::io::Error::other("it broke").into()) });
+        let failure = supervisor.run(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(failure.to_string(), "task broken: it broke");
+        let cause = failure.source().unwrap();
+        assert!(cause.is::<std::io::Error>(), "what lies behind it is kept");
     }
 
     #[tokio::test]
@@ -93,19 +131,20 @@ mod tests {
             Ok(())
         });
         token.cancel();
-        assert_eq!(supervisor.run(Duration::from_secs(5)).await, Ok(()));
+        supervisor.run(Duration::from_secs(5)).await.unwrap();
 
         let mut supervisor = Supervisor::default();
         supervisor.token().cancel();
         supervisor.start("stubborn", std::future::pending());
-        let outcome = supervisor.run(Duration::from_millis(20)).await;
-        assert!(outcome.is_err_and(|error| error.contains("did not stop")));
+        let failure = supervisor.run(Duration::from_millis(20)).await.unwrap_err();
+        assert!(matches!(failure, SupervisorError::Stuck(_)), "{failure}");
     }
 
     #[tokio::test]
     async fn a_task_that_ends_by_itself_is_a_failure() {
         let mut supervisor = Supervisor::default();
         supervisor.start("lazy", async { Ok(()) });
-        assert_eq!(supervisor.run(Duration::from_secs(1)).await, Err("task lazy ended by itself".to_owned()));
+        let failure = supervisor.run(Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(failure.to_string(), "task lazy ended by itself");
     }
 }

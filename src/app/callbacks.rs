@@ -70,7 +70,7 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
     }
     let report = match report_id("retraining", message) {
         Ok(report) => report,
-        Err(why) => return CallbackOutcome::Invalid(why),
+        Err(outcome) => return outcome,
     };
     let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(500).collect::<String>();
     let (detail, external_id) = (short(&progress.detail), progress.external_id.as_deref().map(short));
@@ -89,9 +89,10 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
 }
 
 /// What a report is remembered by, so that it counts once: who signs, and the id that he gave it, which is signed.
-fn report_id(kind: &str, message: &str) -> Result<String, String> {
+fn report_id(kind: &str, message: &str) -> Result<String, CallbackOutcome> {
     if message.is_empty() || message.len() > 200 {
-        return Err("the id of the message must have 1 to 200 characters: by it a report counts once".to_owned());
+        let why = "the id of the message must have 1 to 200 characters: by it a report counts once";
+        return Err(CallbackOutcome::Invalid(why.to_owned()));
     }
     Ok(format!("{kind} {message}"))
 }
@@ -183,7 +184,7 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     }
     let report = match report_id("mlflow", delivery) {
         Ok(report) => report,
-        Err(why) => return CallbackOutcome::Invalid(why),
+        Err(outcome) => return outcome,
     };
     match store.is_report_taken(&report).await {
         Ok(false) => {}

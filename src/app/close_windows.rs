@@ -18,6 +18,7 @@ use crate::closing::{ClosingWindow, Decision, decide_window};
 use crate::config::Monitor;
 use crate::kafka::SourceCommands;
 use crate::store::{Closing, DueWindow, OpenWindow, Store, StoreError};
+use crate::supervisor::TaskError;
 use crate::window::{CloseDecision, Progress};
 
 /// Open windows looked at in one go.
@@ -34,7 +35,7 @@ pub(super) async fn run(
     interval: Duration,
     reader_timeout: i64,
     stop: CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), TaskError> {
     let mut judge =
         Judge { store, commands, shared, reader_timeout, topics_known_at: None, topics_unknown_since: None };
     loop {

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use super::state::{RunningReceiver, Shared};
 use crate::notify::{Attempt, Circuit, Conversation, Outgoing, Reason, Step, next_step};
 use crate::store::{AttemptOutcome, Claimed, Store, StoreError};
+use crate::supervisor::TaskError;
 
 /// How long a message stays with a daemon that does not say that it still sends it.
 const LEASE: Duration = Duration::from_secs(15);
@@ -29,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(3);
 const RELEASE: Duration = Duration::from_secs(2);
 
 /// Keeps tasks running for every receiver in force.
-pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), TaskError> {
     let mut version = None;
     let mut tasks = JoinSet::new();
     // Of the tasks in force; what a task is sending when it is retired is sent to its end.

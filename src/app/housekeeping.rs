@@ -14,6 +14,7 @@ use crate::alert::RowState;
 use crate::kafka::SourceCommands;
 use crate::record::{EventTime, Offset};
 use crate::store::{NotedEnd, Store, StoreError};
+use crate::supervisor::TaskError;
 use crate::telemetry::{Gauges, MonitorGauges, PartitionGauges};
 use crate::view::{OpenAlert, PartitionStatus, Status};
 use crate::window::{Partition, Progress};
@@ -28,7 +29,7 @@ pub(super) async fn run(
     interval: Duration,
     reader_timeout: i64,
     stop: CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), TaskError> {
     // The first look is at once: what appears after it is new, and read from its beginning.
     let mut wait = Duration::ZERO;
     let mut stalls = Stalls::default();
@@ -49,7 +50,7 @@ pub(super) async fn run(
         match looked.await {
             Ok(()) => shared.database(Ok(())),
             Err(error) => {
-                shared.database(Err(error.to_string()));
+                shared.database(Err(&error));
                 continue;
             }
         }

@@ -31,15 +31,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, Settings, UnreadError};
-use crate::http::{Listener, ListenerOptions};
+use crate::http::{Listener, ListenerError, ListenerOptions};
 use crate::kafka::{Producer, Source};
 use crate::notify::ReceiverError;
 use crate::record::{listed, number_of};
 use crate::store::{Store, StoreError};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervisor, SupervisorError, TaskError};
 use state::{InForce, Shared};
 
 /// How long stopping may take.
@@ -63,19 +64,39 @@ pub enum AppError {
     /// Kafka.
     #[error(transparent)]
     Kafka(#[from] crate::kafka::KafkaError),
-    /// Something else that is configured and cannot be used.
-    #[error("{0}")]
-    Unusable(String),
+    /// The listener.
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
     /// Something needed at start is taken or away.
     #[error("{0}")]
     Unavailable(String),
     /// It ran and then could not go on.
-    #[error("{0}")]
-    Stopped(String),
+    #[error(transparent)]
+    Stopped(#[from] SupervisorError),
 }
 
-/// Asks a running daemon to reload.
-pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
+/// Why the configuration in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The new one cannot be used.
+    #[error(transparent)]
+    Unusable(#[from] AppError),
+    /// Reading it broke off.
+    #[error(transparent)]
+    BrokeOff(#[from] JoinError),
+    /// It would open everything to everybody.
+    #[error(
+        "the listener is not on a loopback address, and the tokens are gone: anyone who reaches it could do everything\nhint: keep \
+         `[[http.tokens]]`, or restart with `http.listen` on 127.0.0.1"
+    )]
+    Open,
+    /// The daemon has not begun.
+    #[error("driftd waits for its database and has not begun: restart it to take another configuration")]
+    NotBegun,
+}
+
+/// Asks a running daemon to reload; answered with what is in force then, in words.
+pub type ReloadRequest = oneshot::Sender<Result<String, ReloadError>>;
 
 /// A daemon, built and not yet running.
 pub struct App {
@@ -107,7 +128,7 @@ impl App {
             connections: http.max_connections,
             connections_per_peer: http.max_connections_per_peer,
         };
-        let listener = Listener::bind(&listening).await.map_err(AppError::Unavailable)?;
+        let listener = Listener::bind(&listening).await?;
         let source = Source::start(&source_options(&settings)?)?;
         let private = settings.daemon.http.listen.ip().is_loopback();
         let in_force = InForce::new(&settings, &settings, receivers);
@@ -154,7 +175,11 @@ impl App {
             commands: commands.clone(),
             reader_timeout,
         };
-        supervisor.start("http", listener.serve(Arc::new(shown), token.clone()));
+        let told = token.clone();
+        supervisor.start("http", async move {
+            listener.serve(Arc::new(shown), told).await;
+            Ok(())
+        });
         supervisor.start("watchdog", state::watchdog(Arc::clone(&shared), commands.clone(), token.clone()));
         let database = match start::wait_for_database(&store, &shared, &mut reloads, &token).await {
             Ok(Some(database)) => database,
@@ -164,7 +189,7 @@ impl App {
                 let outcome = supervisor.run(STOP_GRACE).await;
                 let _left_in_time = source.close(Duration::from_secs(5)).await;
                 ended?;
-                return outcome.map_err(AppError::Stopped);
+                return Ok(outcome?);
             }
         };
         let (ingest_commands, ingest_inbox) = mpsc::channel(8);
@@ -226,7 +251,7 @@ impl App {
         if outcome.is_ok() {
             tracing::info!("driftd has stopped");
         }
-        outcome.map_err(AppError::Stopped)
+        Ok(outcome?)
     }
 }
 
@@ -235,10 +260,10 @@ impl App {
 /// # Errors
 /// When its certificate or key cannot be used.
 pub fn check_listener(settings: &Settings) -> Result<(), AppError> {
-    match &settings.daemon.http.tls {
-        Some(files) => crate::http::acceptor(files).map(|_| ()).map_err(AppError::Unusable),
-        None => Ok(()),
+    if let Some(files) = &settings.daemon.http.tls {
+        crate::http::acceptor(files).map_err(ListenerError::from)?;
     }
+    Ok(())
 }
 
 fn micros(value: i64) -> Duration {
@@ -262,7 +287,7 @@ async fn reload_loop(
     ingest: mpsc::Sender<ingest::Command>,
     mut requests: mpsc::Receiver<ReloadRequest>,
     stop: CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), TaskError> {
     loop {
         let request = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -286,7 +311,7 @@ async fn reload_loop(
             Err(error) => {
                 tracing::error!("the old configuration stays:");
                 // As `check` shows it, a line each: a log has no lines within an entry.
-                error.lines().for_each(|line| tracing::error!("{line}"));
+                error.to_string().lines().for_each(|line| tracing::error!("{line}"));
             }
         }
         // The caller may have gone.
@@ -298,24 +323,17 @@ async fn reload(
     started: &Settings,
     shared: &Arc<Shared>,
     ingest: &mpsc::Sender<ingest::Command>,
-) -> Result<Reloaded, String> {
+) -> Result<Reloaded, ReloadError> {
     let (path, overrides) = (started.path.clone(), started.overrides.clone());
     let settings = tokio::task::spawn_blocking(move || crate::config::load_with(&path, &overrides))
-        .await
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
+        .await?
+        .map_err(AppError::from)?;
     // The listener stays where it was bound, whatever the file says now.
     if !shared.is_private() && settings.daemon.http.tokens.is_empty() {
-        return Err(
-            "the listener is not on a loopback address, and the tokens are gone: anyone who reaches it could do \
-                    everything\nhint: keep `[[http.tokens]]`, or restart with `http.listen` on 127.0.0.1"
-                .to_owned(),
-        );
+        return Err(ReloadError::Open);
     }
-    let options = source_options(&settings).map_err(|error| error.to_string())?;
-    let producer = Producer::new(&options).map_err(|error| error.to_string())?;
-    let receivers =
-        build_receivers(&settings, Some(&producer)).map_err(|errors| AppError::Receivers(errors).to_string())?;
+    let producer = Producer::new(&source_options(&settings)?).map_err(AppError::from)?;
+    let receivers = build_receivers(&settings, Some(&producer)).map_err(AppError::Receivers)?;
     // Nothing below may fail.
     let needs_restart = settings.needs_restart(started);
     let in_force = InForce::new(&settings, started, receivers);

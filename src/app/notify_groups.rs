@@ -13,6 +13,7 @@ use super::state::Shared;
 use crate::alert::{AlertsEvent, SendReason};
 use crate::notify::{Attempt, Conversation, Outgoing};
 use crate::store::{Store, StoreError, Telling};
+use crate::supervisor::TaskError;
 
 /// Groups looked at in one go.
 const BATCH: i64 = 100;
@@ -23,7 +24,7 @@ const RESYNC: Duration = Duration::from_mins(1);
 /// For how long an alert that is over is still posted, in seconds.
 const POST_RESOLVED: i64 = 900;
 
-pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), TaskError> {
     // Side by side: a receiver of states that does not answer keeps no group from being told.
     let changed = Notify::new();
     tokio::join!(tell(&store, &shared, &changed, &stop), post(&store, &shared, &changed, &stop));

@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::state::Shared;
-use super::topics::partitions_of;
+use super::topics::{TopicsError, partitions_of};
 use crate::config::{Parts, common_parts};
 use crate::kafka::SourceCommands;
 use crate::record::Offset;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::supervisor::TaskError;
 use crate::window::Partition;
 
 /// Between notes about what is read: a group that says nothing for 30 s is taken to be gone.
@@ -57,33 +58,34 @@ impl Readers {
         Self { store, commands, shared, group, daemon, mark, committed: HashMap::new(), looked: None }
     }
 
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), String> {
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), TaskError> {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return self.leave().await,
+                () = stop.cancelled() => break,
                 outcome = self.look() => if let Err(error) = outcome {
                     tracing::debug!(%error, "cannot look for others that read the same topics");
                 }
             }
             tokio::select! {
-                () = stop.cancelled() => return self.leave().await,
+                () = stop.cancelled() => break,
                 () = tokio::time::sleep(NOTE) => {}
             }
         }
+        self.leave().await;
+        Ok(())
     }
 
     /// What a daemon had configured that has ended must not be held against those that run.
-    async fn leave(&self) -> Result<(), String> {
+    async fn leave(&self) {
         // A database that is away forgets by itself.
         match tokio::time::timeout(LEAVE, self.store.forget_configuration(&self.daemon)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "cannot say that this daemon ends"),
             Err(_) => tracing::debug!("cannot say in time that this daemon ends"),
         }
-        Ok(())
     }
 
-    async fn look(&mut self) -> Result<(), String> {
+    async fn look(&mut self) -> Result<(), TopicsError> {
         // First, since it needs no Kafka: a daemon that waits for it runs all the same.
         self.compare_configurations().await?;
         let partitions = partitions_of(&self.commands, &self.shared.monitors()).await?;
@@ -98,24 +100,19 @@ impl Readers {
         let topics: BTreeSet<String> =
             partitions.into_iter().map(|partition| partition.topic.to_string()).collect();
         let topics: Vec<String> = topics.into_iter().collect();
-        let others = self
-            .store
-            .note_readers(&self.group, &topics, foreign.as_deref())
-            .await
-            .map_err(|error| error.to_string())?;
+        let others = self.store.note_readers(&self.group, &topics, foreign.as_deref()).await?;
         self.complain(&others, foreign.as_deref());
         Ok(())
     }
 
     /// Says what this daemon has configured, and in what others differ.
-    async fn compare_configurations(&self) -> Result<(), String> {
+    async fn compare_configurations(&self) -> Result<(), StoreError> {
         let in_force = self.shared.in_force();
         let common = (String::new(), common_parts(&in_force.routing, in_force.receivers.keys()));
         let monitors =
             in_force.monitors.iter().map(|running| (running.monitor.name.clone(), running.parts.clone()));
         let configured: Vec<(String, Parts)> = monitors.chain([common]).collect();
-        let noted = self.store.note_configuration(&self.daemon, &configured).await;
-        for difference in noted.map_err(|error| error.to_string())? {
+        for difference in self.store.note_configuration(&self.daemon, &configured).await? {
             if self.shared.complaints.is_due("", &difference) {
                 tracing::warn!(
                     "{difference}\nhint: bring the same configuration to all daemons of this database, and reload them"

@@ -12,6 +12,7 @@ use crate::closing::CheckScope;
 use crate::config::{Monitor, Topics};
 use crate::retrain::{RequestState, Step};
 use crate::store::{InputCheck, Moved, Store, StoreError};
+use crate::supervisor::TaskError;
 
 /// Between looks at one thing, in microseconds, on all daemons together.
 const LOOK: i64 = 30_000_000;
@@ -22,7 +23,7 @@ const REMOVED_AFTER: Duration = Duration::from_mins(1);
 /// Between rounds of this task.
 const ROUND: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), TaskError> {
     let mut missing = HashMap::new();
     loop {
         tokio::select! {

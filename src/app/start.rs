@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::ReloadRequest;
 use super::state::Shared;
+use super::{ReloadError, ReloadRequest};
 use crate::store::{Store, StoreError};
 
 /// Between tries.
@@ -38,7 +38,7 @@ pub(super) async fn wait_for_database(
                     shared.database(Ok(()));
                     return Ok(Some(name));
                 }
-                Err(error) if error.is_transient() => error.to_string(),
+                Err(error) if error.is_transient() => error,
                 Err(error) => return Err(error),
             },
         };
@@ -46,7 +46,7 @@ pub(super) async fn wait_for_database(
             said = Some(Instant::now());
             tracing::warn!(%error, "waiting for the database: nothing is read before it can be reached");
         }
-        shared.waits_for_database(error);
+        shared.waits_for_database(&error);
         tokio::select! {
             () = stop.cancelled() => return Ok(None),
             never = stay_alive(shared, reloads) => match never {},
@@ -66,11 +66,10 @@ async fn stay_alive(shared: &Shared, reloads: &mut mpsc::Receiver<ReloadRequest>
         shared.ingest_turned();
         match tokio::time::timeout(Duration::from_secs(1), reloads.recv()).await {
             Ok(Some(request)) => {
-                let why =
-                    "driftd waits for its database and has not begun: restart it to take another configuration";
-                tracing::error!("not reloaded: {why}");
+                let error = ReloadError::NotBegun;
+                tracing::error!("not reloaded: {error}");
                 // The caller may have gone.
-                let _asker_gone = request.send(Err(why.to_owned()));
+                let _asker_gone = request.send(Err(error));
             }
             // Nobody can ask now.
             Ok(None) => tokio::time::sleep(Duration::from_secs(1)).await,

@@ -16,6 +16,8 @@ use crate::http::{Access, Probe};
 use crate::kafka::SourceCommands;
 use crate::notify::{Circuit, Receiver};
 use crate::record::number_of;
+use crate::store::StoreError;
+use crate::supervisor::TaskError;
 use crate::telemetry::{Complaints, Metrics};
 use crate::view::ConfiguredValue;
 use crate::window::WindowLength;
@@ -183,7 +185,7 @@ impl Shared {
 
     /// The database answered a question, or did not. Logged when that changes. Says nothing about whether it can be
     /// written to.
-    pub fn database(&self, outcome: Result<(), String>) {
+    pub fn database(&self, outcome: Result<(), &StoreError>) {
         let mut life = self.life();
         match (&outcome, &life.database_error) {
             (Err(error), None) => tracing::error!(%error, "the database is away: reading pauses until it is back"),
@@ -191,7 +193,7 @@ impl Shared {
             _ => {}
         }
         self.metrics.database(outcome.is_ok() && life.write_error.is_none());
-        life.database_error = outcome.err();
+        life.database_error = outcome.err().map(ToString::to_string);
     }
 
     /// Which topics of the configuration do not exist, in words. Logged when that changes.
@@ -228,7 +230,7 @@ impl Shared {
     }
 
     /// A checkpoint was stored, or could not be. Logged when that changes.
-    pub fn written(&self, outcome: Result<(), String>) {
+    pub fn written(&self, outcome: Result<(), &StoreError>) {
         let mut life = self.life();
         match (&outcome, &life.write_error) {
             (Err(error), None) => {
@@ -241,13 +243,13 @@ impl Shared {
         if outcome.is_ok() {
             life.database_error = None;
         }
-        life.write_error = outcome.err();
+        life.write_error = outcome.err().map(ToString::to_string);
     }
 
     /// The daemon waits for the database that it has never reached; set by the task that waits.
-    pub(super) fn waits_for_database(&self, error: String) {
+    pub(super) fn waits_for_database(&self, error: &StoreError) {
         self.metrics.database(false);
-        self.life().database_error = Some(error);
+        self.life().database_error = Some(error.to_string());
     }
 
     /// Partitions are assigned and being read (or there are none to read).
@@ -316,7 +318,7 @@ pub(super) async fn watchdog(
     shared: Arc<Shared>,
     commands: SourceCommands,
     stop: CancellationToken,
-) -> Result<(), String> {
+) -> Result<(), TaskError> {
     use sd_notify::NotifyState;
     // Without a socket these do nothing; a socket that does not answer is systemd's problem to show.
     let tell = |states: &[NotifyState<'_>]| {

@@ -6,18 +6,32 @@ use std::sync::Arc;
 use super::monitors::{RunningMonitor, is_read};
 use super::state::Shared;
 use crate::config::Topics;
-use crate::kafka::{SourceCommands, StartAt};
+use crate::kafka::{KafkaError, SourceCommands, StartAt};
 use crate::record::number_of;
 use crate::store::{Store, StoreError};
 use crate::window::Partition;
+
+/// Why topics, or positions in them, could not be looked up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TopicsError {
+    /// The brokers were asked.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The database was asked, or told.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database does not know a partition that it was told of.
+    #[error("partition {0} was not registered")]
+    NotRegistered(Partition),
+}
 
 /// Every partition of every topic the monitors read, as the brokers know them.
 pub(super) async fn partitions_of(
     commands: &SourceCommands,
     monitors: &[Arc<RunningMonitor>],
-) -> Result<Vec<Partition>, String> {
+) -> Result<Vec<Partition>, KafkaError> {
     let monitors = monitors.to_vec();
-    commands.partitions(move |topic| is_read(&monitors, topic)).await.map_err(|error| error.to_string())
+    commands.partitions(move |topic| is_read(&monitors, topic)).await
 }
 
 /// Makes partitions known, so that windows wait for them, and starts monitors that were never started: where `kafka.start`
@@ -27,20 +41,19 @@ pub(super) async fn register(
     commands: &SourceCommands,
     monitors: &[Arc<RunningMonitor>],
     partitions: &[Partition],
-) -> Result<(), String> {
-    let text = |error: StoreError| error.to_string();
-    store.register_partitions(partitions).await.map_err(text)?;
+) -> Result<(), TopicsError> {
+    store.register_partitions(partitions).await?;
     let names: Vec<&str> = monitors.iter().map(|running| running.monitor.name.as_str()).collect();
-    let new = store.never_started(&names).await.map_err(text)?;
+    let new = store.never_started(&names).await?;
     for running in monitors.iter().filter(|running| new.contains(&running.monitor.name)) {
         let mut begin = Vec::new();
         if commands.start_at() == StartAt::Latest {
             for partition in partitions.iter().filter(|partition| running.topics.matches(&partition.topic)) {
-                let (_, end) = commands.ends(partition).await.map_err(|error| error.to_string())?;
+                let (_, end) = commands.ends(partition).await?;
                 begin.push((partition.clone(), end));
             }
         }
-        store.start_monitor(&running.monitor.name, &begin).await.map_err(text)?;
+        store.start_monitor(&running.monitor.name, &begin).await?;
         let monitor = &running.monitor.name;
         match commands.start_at() {
             StartAt::Latest => {
@@ -60,7 +73,7 @@ pub(super) async fn look_at_topics(
     store: &Store,
     commands: &SourceCommands,
     shared: &Shared,
-) -> Result<(), String> {
+) -> Result<(), TopicsError> {
     let monitors = shared.monitors();
     let partitions = partitions_of(commands, &monitors).await?;
     register(store, commands, &monitors, &partitions).await?;
@@ -75,8 +88,8 @@ pub(super) async fn look_at_topics(
         }
     }
     shared.topics_missing(missing);
-    let known = store.topics().await.map_err(|error| error.to_string())?;
+    let known = store.topics().await?;
     let read: Vec<String> = known.into_iter().filter(|topic| is_read(&monitors, topic)).collect();
     let deleted: Vec<String> = read.iter().filter(|topic| !there.contains(topic.as_str())).cloned().collect();
-    store.note_deleted(&read, &deleted).await.map_err(|error| error.to_string())
+    Ok(store.note_deleted(&read, &deleted).await?)
 }

@@ -39,6 +39,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::app::{AppError, store_options};
 use crate::config::{ConfigError, DEFAULT_PATH, Overrides, Settings, UnreadError, load_here};
 use crate::escape::{plain, plain_json, plain_lines};
+use crate::http::ListenerError;
 use crate::kafka::KafkaError;
 use crate::store::{Store, StoreError};
 use reach::{ServerOptions, with_reach};
@@ -186,14 +187,19 @@ impl CliError {
                 AppError::Config(_)
                 | AppError::Unread(_)
                 | AppError::Receivers(_)
-                | AppError::Unusable(_)
+                | AppError::Listener(ListenerError::Tls(_))
                 | AppError::Kafka(KafkaError::Settings { .. }),
             ) => 78,
             // The daemon waits for a database that is away; one that refuses it does so however often it is started.
             Self::App(AppError::Store(error)) if !error.is_transient() => 78,
             Self::Store(error) if error.is_refusal() => 78,
             Self::Usage(_) => 2,
-            Self::App(AppError::Unavailable(_) | AppError::Store(_) | AppError::Kafka(_))
+            Self::App(
+                AppError::Listener(ListenerError::Address { .. })
+                | AppError::Unavailable(_)
+                | AppError::Store(_)
+                | AppError::Kafka(_),
+            )
             | Self::Store(StoreError::Database { .. })
             | Self::Unavailable(_) => 69,
             Self::Findings(_) => 3,

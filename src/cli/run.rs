@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Context, runtime};
-use crate::app::App;
+use crate::app::{App, ReloadRequest};
 use crate::config;
 use crate::telemetry::{finish_traces, start_logging};
 
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context) -> Result<(), CliError> {
 }
 
 /// SIGTERM and SIGINT stop, a second one at once; SIGHUP reloads.
-async fn listen(stop: CancellationToken, reload: mpsc::Sender<oneshot::Sender<Result<String, String>>>) {
+async fn listen(stop: CancellationToken, reload: mpsc::Sender<ReloadRequest>) {
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
@@ -56,7 +56,7 @@ async fn listen(stop: CancellationToken, reload: mpsc::Sender<oneshot::Sender<Re
     }
 }
 
-async fn take_configuration(reload: mpsc::Sender<oneshot::Sender<Result<String, String>>>) {
+async fn take_configuration(reload: mpsc::Sender<ReloadRequest>) {
     notify_reloading();
     let (reply, answer) = oneshot::channel();
     if reload.send(reply).await.is_ok() {

@@ -26,7 +26,7 @@ pub use backend::{
     PageRequest, RetrainingChange, SeriesQuery, WindowDetail,
 };
 pub use probes::Probe;
-pub use serve::{TlsFiles, acceptor};
+pub use serve::{TlsError, TlsFiles, acceptor};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,6 +61,22 @@ pub struct ListenerOptions {
     pub connections_per_peer: usize,
 }
 
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenerError {
+    /// Its certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Its address is taken, or not one of this machine.
+    #[error("cannot listen on {address}: {source}\nhint: set `http.listen` to another address")]
+    Address {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
 /// A bound listener.
 pub struct Listener {
     inner: TcpListener,
@@ -72,13 +88,12 @@ impl Listener {
     /// Binds.
     ///
     /// # Errors
-    /// In words, when the address is taken or the certificate cannot be used.
-    pub async fn bind(options: &ListenerOptions) -> Result<Self, String> {
+    /// When the address is taken or the certificate cannot be used.
+    pub async fn bind(options: &ListenerOptions) -> Result<Self, ListenerError> {
         let address = options.address;
         let tls = options.tls.as_ref().map(serve::acceptor).transpose()?;
-        let inner = TcpListener::bind(address).await.map_err(|error| {
-            format!("cannot listen on {address}: {error}\nhint: set `http.listen` to another address")
-        })?;
+        let inner =
+            TcpListener::bind(address).await.map_err(|source| ListenerError::Address { address, source })?;
         let limits = serve::Limits { all: options.connections, each: options.connections_per_peer };
         Ok(Self { inner, tls, limits })
     }
@@ -90,12 +105,8 @@ impl Listener {
     }
 
     /// Serves until told to stop.
-    ///
-    /// # Errors
-    /// None; tasks of the supervisor may fail.
-    pub async fn serve(self, backend: Arc<dyn Backend>, stop: CancellationToken) -> Result<(), String> {
+    pub async fn serve(self, backend: Arc<dyn Backend>, stop: CancellationToken) {
         serve::serve(self.inner, self.tls, router(backend), self.limits, stop).await;
-        Ok(())
     }
 }
 

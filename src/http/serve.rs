@@ -11,7 +11,7 @@ use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -41,28 +41,58 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Why a certificate and its key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read the {what} of the listener in `{}`: {source}", .file.display())]
+    File {
+        /// What it is to hold.
+        what: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("cannot read the certificate of the listener in `{}`: there is none in it", .0.display())]
+    NoCertificate(PathBuf),
+    /// The certificate is not one, or not that of the key.
+    #[error("cannot read the certificate of the listener in `{}`: {source}", .file.display())]
+    Unfit {
+        /// The file of the certificate.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// There is no version of TLS to speak.
+    #[error(transparent)]
+    Versions(rustls::Error),
+}
+
 /// Reads a certificate and its key.
 ///
 /// # Errors
-/// In words, when they cannot be read or do not belong together.
-pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, String> {
-    let failed = |what: &str, path: &PathBuf, error: &dyn std::fmt::Display| {
-        format!("cannot read the {what} of the listener in `{}`: {error}", path.display())
+/// When they cannot be read or do not belong together.
+pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let unread = |what, file: &PathBuf| {
+        let file = file.clone();
+        move |source| TlsError::File { what, file, source }
     };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
-        .map_err(|error| failed("certificate", &files.certificate, &error))?;
+        .map_err(unread("certificate", &files.certificate))?;
     if chain.is_empty() {
-        return Err(failed("certificate", &files.certificate, &"there is none in it"));
+        return Err(TlsError::NoCertificate(files.certificate.clone()));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed("key", &files.key, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unread("key", &files.key))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .map_err(TlsError::Versions)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|error| failed("certificate", &files.certificate, &error))?;
+        .map_err(|source| TlsError::Unfit { file: files.certificate.clone(), source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

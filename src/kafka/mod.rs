@@ -26,7 +26,7 @@ pub use tap::{Tap, TapFrom, Tapped};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::error::KafkaError as ClientError;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 
 use crate::record::{EventTime, Offset};
 use crate::window::{Anchor, Partition};
@@ -66,6 +66,9 @@ pub enum KafkaError {
     /// A question to the brokers broke off: the client panicked, or everything stops.
     #[error("kafka: a question to the brokers broke off: {0}")]
     BrokeOff(String),
+    /// The client gave up.
+    #[error("kafka: {0}")]
+    Fatal(#[source] RDKafkaErrorCode),
     /// The source was closed.
     #[error("kafka: the source is closed")]
     Closed,
@@ -235,7 +238,7 @@ pub enum SourceEvent {
         next: Offset,
     },
     /// The client cannot go on.
-    Fatal(String),
+    Fatal(KafkaError),
 }
 
 /// What is known of the end of a partition's log.

@@ -392,7 +392,7 @@ impl Poller<'_> {
             }
             ClientError::MessageConsumptionFatal(code) => {
                 // The receiver is gone only when everything stops anyway.
-                let _stopping = self.events.send(SourceEvent::Fatal(format!("kafka: {code}")));
+                let _stopping = self.events.send(SourceEvent::Fatal(KafkaError::Fatal(code)));
                 return false;
             }
             other => {

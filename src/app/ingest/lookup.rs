@@ -8,7 +8,7 @@ use super::ledger::StoredPosition;
 use crate::app::clock::clock_now;
 use crate::app::monitors::RunningMonitor;
 use crate::app::state::Shared;
-use crate::app::topics::{partitions_of, register};
+use crate::app::topics::{TopicsError, partitions_of, register};
 use crate::app::workers::Pins;
 use crate::kafka::SourceCommands;
 use crate::record::EventTime;
@@ -50,10 +50,10 @@ impl Lookup {
         }
     }
 
-    async fn once(&self, partitions: &[Partition]) -> Result<(Pins, Positions), String> {
-        let text = |error: StoreError| {
-            self.shared.database(Err(error.to_string()));
-            error.to_string()
+    async fn once(&self, partitions: &[Partition]) -> Result<(Pins, Positions), TopicsError> {
+        let away = |error: StoreError| {
+            self.shared.database(Err(&error));
+            error
         };
         // All partitions of the topics: windows wait for those that nobody reads, too.
         let mut known = partitions_of(&self.commands, &self.monitors).await?;
@@ -62,22 +62,21 @@ impl Lookup {
         for running in self.monitors.iter().map(|running| &running.monitor) {
             // Once: with daemons that differ, each would set its own again and again.
             if self.shared.length_is_new(&running.name, running.counting.length) {
-                self.store.propose_length(&running.name, running.counting.length).await.map_err(text)?;
+                self.store.propose_length(&running.name, running.counting.length).await.map_err(away)?;
                 self.shared.length_is_proposed(&running.name, running.counting.length);
             }
         }
-        let pins = pins(&self.store, &self.monitors).await.map_err(text)?;
-        let claims = self.store.claim(partitions).await.map_err(text)?;
+        let pins = pins(&self.store, &self.monitors).await.map_err(away)?;
+        let claims = self.store.claim(partitions).await.map_err(away)?;
         let mut positions = Positions::new();
         for partition in partitions {
-            let claim =
-                claims.get(partition).ok_or_else(|| format!("partition {partition} was not registered"))?;
+            let claim = claims.get(partition).ok_or_else(|| TopicsError::NotRegistered(partition.clone()))?;
             let offset = if let Some(offset) = claim.next_offset {
                 offset
             } else {
                 // It appeared after its monitors were started: everything in it is new.
-                let (first, _) = self.commands.ends(partition).await.map_err(|error| error.to_string())?;
-                self.store.begin_at(partition, first).await.map_err(text)?
+                let (first, _) = self.commands.ends(partition).await?;
+                self.store.begin_at(partition, first).await.map_err(away)?
             };
             let newest = claim.newest.iter().filter(|(monitor, newest)| !self.is_ahead(monitor, **newest));
             let newest = newest.map(|(monitor, newest)| (monitor.clone(), *newest)).collect();

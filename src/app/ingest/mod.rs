@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::monitors::{RunningMonitor, is_read, subscription};
 use super::state::Shared;
 use super::workers::{Pins, Workers};
-use crate::kafka::{Beginning, Source, SourceCommands, SourceEvent};
+use crate::kafka::{Beginning, KafkaError, Source, SourceCommands, SourceEvent};
 use crate::record::Offset;
 use crate::store::{Fault, FaultKind, Store};
+use crate::supervisor::TaskError;
 use crate::window::Partition;
 use ledger::{DueCheckpoint, Handling, Ledger, Received, Started};
 use lookup::{Lookup, Positions, Start};
@@ -28,6 +29,20 @@ use writer::{Stored, Writer};
 /// How long the task waits for a checkpoint when it has to have one before it goes on; well below the patience of
 /// the watchdog.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why nothing more is read or counted.
+#[derive(Debug, thiserror::Error)]
+enum IngestError {
+    /// There are no threads to count with.
+    #[error("cannot start counting threads: {0}")]
+    Start(#[source] std::io::Error),
+    /// One of them panicked.
+    #[error("a counting thread died")]
+    Died,
+    /// Nothing comes from Kafka any more.
+    #[error("the polling thread ended")]
+    NoEvents,
+}
 
 /// What the task is asked from outside.
 pub(super) enum Command {
@@ -95,9 +110,9 @@ impl Ingest {
         mut self,
         mut inbox: mpsc::Receiver<Command>,
         stop: CancellationToken,
-    ) -> Result<(), String> {
+    ) -> Result<(), TaskError> {
         let workers = Workers::start(self.options.workers, self.options.counted_bytes, &self.commands)
-            .map_err(|error| format!("cannot start counting threads: {error}"))?;
+            .map_err(IngestError::Start)?;
         self.subscribe();
         let mut ticks = tokio::time::interval(self.options.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,11 +121,14 @@ impl Ingest {
         loop {
             self.shared.ingest_turned();
             if !workers.all_alive() {
-                return Err("a counting thread died".to_owned());
+                return Err(IngestError::Died.into());
             }
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.stop(&workers).await,
+                () = stop.cancelled() => {
+                    self.stop(&workers).await;
+                    return Ok(());
+                }
                 stored = finished(&mut self.checkpoint) => self.settle(stored, &workers),
                 Some(found) = self.look_ups.1.recv() => self.start(found, &workers),
                 Some(command) = inbox.recv() => self.obey(command, &workers).await,
@@ -121,7 +139,7 @@ impl Ingest {
                 // hold as much as they may, messages stay where they are, and fetching pauses by their bytes.
                 event = self.source.next(), if workers.takes_more() => match event {
                     Some(event) => self.handle(event, &workers).await?,
-                    None => return Err("the polling thread ended".to_owned()),
+                    None => return Err(IngestError::NoEvents.into()),
                 },
             }
             if workers.crowded() {
@@ -142,7 +160,7 @@ impl Ingest {
         self.commands.subscribe(topics);
     }
 
-    async fn handle(&mut self, event: SourceEvent, workers: &Workers) -> Result<(), String> {
+    async fn handle(&mut self, event: SourceEvent, workers: &Workers) -> Result<(), KafkaError> {
         match event {
             SourceEvent::Messages(batch) => {
                 let received = Received {
@@ -372,7 +390,7 @@ impl Ingest {
             }
             Ok(false) => self.void("another daemon moved a position"),
             Err(error) => {
-                self.shared.database(Err(error.to_string()));
+                self.shared.database(Err(&error));
                 self.void("a gap could not be recorded");
             }
         }
@@ -390,7 +408,7 @@ impl Ingest {
         let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         let fault = Fault { partition: partition.clone(), kind, detail };
         if let Err(error) = self.store.note_fault(&fault).await {
-            self.shared.database(Err(error.to_string()));
+            self.shared.database(Err(&error));
         }
         if matches!(stored, Ok(true)) {
             self.ledger.put_aside(&partition);
@@ -418,7 +436,7 @@ impl Ingest {
         let _asker_gone = done.send(());
     }
 
-    async fn stop(mut self, workers: &Workers) -> Result<(), String> {
+    async fn stop(mut self, workers: &Workers) {
         let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         if !matches!(stored, Ok(true)) {
             tracing::warn!("stopping without a last checkpoint: its records will be read again");
@@ -426,7 +444,6 @@ impl Ingest {
         if !self.source.close(Duration::from_secs(8)).await {
             tracing::warn!("the consumer did not close in time; the group notices by its session timeout");
         }
-        Ok(())
     }
 }
 

@@ -109,7 +109,7 @@ impl Writer {
                 }
                 Err(error) => {
                     self.shared.metrics.checkpoint("failed", seconds);
-                    self.shared.written(Err(error.to_string()));
+                    self.shared.written(Err(&error));
                     // Fetching pauses; polling goes on, so the partitions stay ours.
                     self.commands.hold(true);
                     patience.wait().await;
@@ -146,7 +146,7 @@ impl Writer {
                     Ok(None) => return Err("there is room for more versions and segments by now"),
                     Ok(Some(refused)) => break refused,
                     Err(error) => {
-                        self.shared.database(Err(error.to_string()));
+                        self.shared.database(Err(&error));
                         self.commands.hold(true);
                         patience.wait().await;
                     }
