@@ -24,7 +24,7 @@ mod workers;
 pub use clock::clock_now;
 pub use monitors::TopicMatcher;
 pub use status::{status, vocabulary};
-pub use wiring::{build_receiver, build_receivers, source_options, store_options};
+pub use wiring::{ReceiverError, build_receiver, build_receivers, source_options, store_options};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +37,6 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ConfigError, Settings, UnreadError};
 use crate::http::{Listener, ListenerError, ListenerOptions};
 use crate::kafka::{Producer, Source};
-use crate::notify::ReceiverError;
 use crate::record::{listed, number_of};
 use crate::store::{Store, StoreError};
 use crate::supervisor::{Supervisor, SupervisorError, TaskError};

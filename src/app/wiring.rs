@@ -1,12 +1,17 @@
 //! From checked settings to the options of the edges.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secrecy::SecretString;
 
 use super::state::{Receivers, RunningReceiver};
 use crate::config::{self, KafkaSecurity, Settings, TokenSettings, UnreadError};
 use crate::kafka::{Producer, Sasl, Security, SourceOptions, Token, TokenProvider};
-use crate::notify::{EmailReceiver, HttpReceiver, OauthClient, Produce, Receiver, ReceiverError, fetch_token};
+use crate::notify::{
+    BuildError, EmailReceiver, HttpReceiver, OauthClient, OauthError, Produce, Receiver, fetch_token,
+};
 use crate::store::StoreOptions;
 
 /// How to reach the database.
@@ -69,13 +74,35 @@ fn security(settings: &KafkaSecurity) -> Result<Security, super::AppError> {
     })
 }
 
-/// Runs a task on a thread of its own: the client asks for a token wherever it is polled or dropped, also within the runtime.
-fn alone<T: Send>(task: impl Future<Output = Result<T, String>> + Send) -> Result<T, String> {
+/// Why there is no token to log in to Kafka with.
+#[derive(Debug, thiserror::Error)]
+enum TokenError {
+    /// The file that holds it.
+    #[error("cannot read the token in `{}`: {source}", .file.display())]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The endpoint that gives it out.
+    #[error(transparent)]
+    Endpoint(#[from] OauthError),
+    /// Nothing can be asked.
+    #[error("cannot start a runtime: {0}")]
+    Runtime(#[source] std::io::Error),
+    /// Asking failed in a way that nobody thought of.
+    #[error("the request panicked")]
+    Panicked,
+}
+
+/// Fetches a token on a thread of its own: the client asks for it wherever it is polled or dropped, also within the runtime.
+fn fetched(client: &OauthClient) -> Result<(SecretString, Duration), TokenError> {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(|error| format!("cannot start a runtime: {error}"))?.block_on(task)
+        Ok(runtime.map_err(TokenError::Runtime)?.block_on(fetch_token(client))?)
     };
-    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the request panicked".to_owned()))
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or(Err(TokenError::Panicked))
 }
 
 /// Where the tokens of OAUTHBEARER come from. May block: the thread that polls or drops a client calls it.
@@ -89,7 +116,7 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
             let path = path.clone();
             Ok(Arc::new(move || {
                 let text = std::fs::read_to_string(&path)
-                    .map_err(|error| format!("cannot read the token in `{}`: {error}", path.display()))?;
+                    .map_err(|source| TokenError::File { file: path.clone(), source })?;
                 // The file is renewed before the token expires; it is read again soon.
                 let expires_at_ms = until(Duration::from_mins(5));
                 Ok(Token { value: text.trim().to_owned().into(), principal: "driftd".to_owned(), expires_at_ms })
@@ -106,11 +133,38 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
                 scope: endpoint.scope.clone(),
             };
             Ok(Arc::new(move || {
-                let (value, lifetime) = alone(fetch_token(&client))?;
+                let (value, lifetime) = fetched(&client)?;
                 Ok(Token { value, principal: client.client_id.clone(), expires_at_ms: until(lifetime) })
             }))
         }
     }
+}
+
+/// A receiver that cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+#[error("receiver `{receiver}`: {source}")]
+pub struct ReceiverError {
+    /// Its name.
+    pub receiver: String,
+    /// What is wrong.
+    pub source: UnusableError,
+}
+
+/// Why a receiver cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableError {
+    /// There is none of that name.
+    #[error("it is not configured")]
+    Unknown,
+    /// Its secrets cannot be read here.
+    #[error(transparent)]
+    Unread(#[from] UnreadError),
+    /// Its secrets were not read.
+    #[error("its secrets were not read")]
+    NoSecrets,
+    /// It cannot be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
 }
 
 /// Builds all receivers.
@@ -140,38 +194,29 @@ pub fn build_receiver(
     name: &str,
     producer: Option<&Producer>,
 ) -> Result<RunningReceiver, ReceiverError> {
-    let failed = |message: String| ReceiverError { receiver: name.to_owned(), message };
-    settings.need(&format!("receivers.{name}"), "to send to it").map_err(|unread| failed(unread.to_string()))?;
-    let receiver = settings.receivers.get(name).ok_or_else(|| failed("it is not configured".to_owned()))?;
-    let built = match &receiver.channel {
-        Some(config::Channel::Email(email)) => {
-            EmailReceiver::new(email).map(|receiver| Receiver::Email(Box::new(receiver)))
-        }
-        Some(config::Channel::Http(options)) => {
-            HttpReceiver::new(options).map(|receiver| Receiver::Http(Box::new(receiver)))
-        }
+    built(settings, name, producer).map_err(|source| ReceiverError { receiver: name.to_owned(), source })
+}
+
+fn built(settings: &Settings, name: &str, producer: Option<&Producer>) -> Result<RunningReceiver, UnusableError> {
+    settings.need(&format!("receivers.{name}"), "to send to it")?;
+    let configured = settings.receivers.get(name).ok_or(UnusableError::Unknown)?;
+    let receiver = match &configured.channel {
+        Some(config::Channel::Email(email)) => Receiver::Email(Box::new(EmailReceiver::new(email)?)),
+        Some(config::Channel::Http(options)) => Receiver::Http(Box::new(HttpReceiver::new(options)?)),
         Some(config::Channel::Kafka { topic }) => {
-            Ok(Receiver::Kafka { topic: topic.clone(), produce: produce(producer.cloned()) })
+            Receiver::Kafka { topic: topic.clone(), produce: produce(producer.cloned()) }
         }
-        None => Err("its secrets were not read".to_owned()),
+        None => return Err(UnusableError::NoSecrets),
     };
-    Ok(RunningReceiver {
-        receiver: built.map_err(failed)?,
-        max_per_hour: receiver.max_per_hour,
-        concurrency: receiver.concurrency,
-    })
+    Ok(RunningReceiver { receiver, max_per_hour: configured.max_per_hour, concurrency: configured.concurrency })
 }
 
 fn produce(producer: Option<Producer>) -> Produce {
     Arc::new(move |topic, key, payload| {
         let producer = producer.clone();
         Box::pin(async move {
-            match producer {
-                Some(producer) => {
-                    producer.produce(&topic, &key, &payload).await.map_err(|error| error.to_string())
-                }
-                None => Err("there is no producer".to_owned()),
-            }
+            let producer = producer.ok_or("there is no producer")?;
+            Ok(producer.produce(&topic, &key, &payload).await?)
         })
     })
 }

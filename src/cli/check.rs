@@ -77,8 +77,10 @@ pub(super) async fn receivers(settings: &Settings) -> Vec<(String, Result<String
     let mut checks = Vec::new();
     for name in settings.receivers.keys() {
         let probed = match build_receiver(settings, name, None) {
-            Ok(running) => running.receiver.probe().await.map(|()| String::new()),
-            Err(error) => Err(error.message),
+            Ok(running) => {
+                running.receiver.probe().await.map(|()| String::new()).map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.source.to_string()),
         };
         checks.push((format!("receiver `{name}`"), probed));
     }

@@ -1,5 +1,6 @@
 //! How clients are configured. A `ClientConfig` is never formatted: it holds secrets.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +33,9 @@ pub struct Token {
     pub expires_at_ms: i64,
 }
 
-/// Fetches a token; called whenever the last one runs out, by the thread that polls or drops the client. May block.
-pub type TokenProvider = Arc<dyn Fn() -> Result<Token, String> + Send + Sync>;
+/// Fetches a token; called whenever the last one runs out, by the thread that polls or drops the client. May block. Where it comes
+/// from, and what may go wrong there, is not known here.
+pub type TokenProvider = Arc<dyn Fn() -> Result<Token, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// How to authenticate.
 pub struct Sasl {
@@ -91,17 +93,28 @@ pub struct SourceOptions {
     pub in_flight_bytes: usize,
 }
 
+/// Why a property of librdkafka cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub enum PropertyError {
+    /// What librdkafka says, without the value: it may be a secret under a misspelt name.
+    #[error("{0}")]
+    Refused(String),
+    /// The value begins with a number and goes on.
+    #[error("must be a number")]
+    NotANumber,
+}
+
 /// Checks a property of librdkafka by itself.
 ///
 /// # Errors
-/// With what librdkafka says about its name or its value, without the value: it may be a secret under a misspelt name.
-pub fn check_property(name: &str, value: &str) -> Result<(), String> {
+/// When librdkafka knows no such name, or does not take the value.
+pub fn check_property(name: &str, value: &str) -> Result<(), PropertyError> {
     let outcome = ClientConfig::new().set(name, value).create_native_config();
-    let config = outcome.map_err(|error| super::without_value(&error))?;
+    let config = outcome.map_err(|error| PropertyError::Refused(super::without_value(&error)))?;
     // A number is taken from the beginning of a text, and the rest is ignored.
     match config.get(name) {
         Ok(taken) if taken.parse::<i64>().is_ok() && value.trim().parse::<f64>().is_err() => {
-            Err("must be a number".to_owned())
+            Err(PropertyError::NotANumber)
         }
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
@@ -41,7 +41,7 @@ pub(super) struct Context {
     closing: AtomicBool,
     token: Option<TokenProvider>,
     /// Whether the last token that was asked for came; none when none was asked for yet.
-    token_came: Mutex<Option<Result<(), String>>>,
+    token_came: Mutex<Option<Result<(), Arc<dyn Error + Send + Sync>>>>,
     /// What was wrong with connections last.
     pub(super) trouble: Trouble,
     complaints: Complaints,
@@ -94,7 +94,7 @@ impl Context {
         match &*self.token_came.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(self.token.is_some()),
             Some(Ok(())) => Ok(false),
-            Some(Err(why)) => Err(KafkaError::Token(why.clone())),
+            Some(Err(why)) => Err(KafkaError::Token(Arc::clone(why))),
         }
     }
 
@@ -242,10 +242,10 @@ impl ClientContext for Context {
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         let provider = self.token.as_ref().ok_or("no source of tokens is configured")?;
-        let token = provider();
-        let came = token.as_ref().map(|_| ()).map_err(Clone::clone);
+        let token = provider().map_err(Arc::<dyn Error + Send + Sync>::from);
+        let came = token.as_ref().map(|_| ()).map_err(Arc::clone);
         if let Err(why) = &came
-            && self.complaints.is_due("token", why)
+            && self.complaints.is_due("token", &why.to_string())
         {
             tracing::warn!(target: "driftd::kafka::client", "cannot get a token to log in with: {why}");
         }

@@ -16,13 +16,14 @@ mod tap;
 mod trouble;
 mod verify;
 
-pub use client::{Sasl, Security, SourceOptions, StartAt, Token, TokenProvider, check_property};
+pub use client::{PropertyError, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider, check_property};
 pub use commands::SourceCommands;
 pub use local::LocalBroker;
 pub use poll::Source;
 pub use producer::Producer;
 pub use tap::{Tap, TapFrom, Tapped};
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ pub enum KafkaError {
     NoTopic,
     /// There is no token to log in with.
     #[error("kafka: cannot log in: {0}")]
-    Token(String),
+    Token(#[source] Arc<dyn Error + Send + Sync>),
     /// A question to the brokers broke off: the client panicked, or everything stops.
     #[error("kafka: a question to the brokers broke off: {0}")]
     BrokeOff(String),

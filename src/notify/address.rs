@@ -120,7 +120,7 @@ pub fn is_loopback(host: &str) -> bool {
 
 /// Why a name leads to no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// It was not looked up.
     #[error("{0}")]
     Lookup(#[from] std::io::Error),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lettre::address::AddressError;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -11,6 +12,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::address::Refusal;
+use super::error::{BuildError, ReachError, authority};
 use super::http::GuardedResolver;
 use super::redact::Secrets;
 use super::{Attempt, Conversation, Outgoing, Reason, render_mail};
@@ -82,8 +84,8 @@ impl EmailReceiver {
     /// Reads the addresses and builds the transport.
     ///
     /// # Errors
-    /// In words, without the password.
-    pub fn new(options: &EmailOptions) -> Result<Self, String> {
+    /// When an address or the certificate of an authority cannot be read, or TLS cannot be set up.
+    pub fn new(options: &EmailOptions) -> Result<Self, BuildError> {
         super::choose_crypto();
         let sender = match &options.transport {
             EmailTransport::Directory(directory) => Sender::Directory(directory.clone()),
@@ -114,7 +116,7 @@ impl EmailReceiver {
     pub async fn deliver(&self, outgoing: &Outgoing, conversation: &mut Conversation) -> Attempt {
         let message = match self.message(outgoing) {
             Ok(message) => message,
-            Err(error) => return Attempt::failed(Reason::Invalid, error),
+            Err(error) => return Attempt::failed(Reason::Invalid, error.to_string()),
         };
         conversation.say(|| {
             let headers = String::from_utf8_lossy(&message.formatted()).into_owned();
@@ -125,7 +127,7 @@ impl EmailReceiver {
             Sender::Smtp(transport) => {
                 if let Err(error) = self.may_connect().await {
                     conversation.say(|| format!("! {error}"));
-                    return Attempt::retry(Reason::Forbidden, error);
+                    return Attempt::retry(Reason::Forbidden, error.to_string());
                 }
                 match transport.send(message).await {
                     Ok(response) => {
@@ -183,15 +185,15 @@ impl EmailReceiver {
         }
     }
 
-    pub(super) async fn probe(&self) -> Result<(), String> {
+    pub(super) async fn probe(&self) -> Result<(), ReachError> {
         match &self.sender {
             Sender::Directory(directory) => writable(directory).await,
             Sender::Smtp(transport) => {
                 self.may_connect().await?;
                 match transport.test_connection().await {
                     Ok(true) => Ok(()),
-                    Ok(false) => Err("the mail server does not answer".to_owned()),
-                    Err(error) => Err(self.explain(&error)),
+                    Ok(false) => Err(ReachError::Silent),
+                    Err(error) => Err(ReachError::Failed(self.explain(&error))),
                 }
             }
         }
@@ -199,18 +201,18 @@ impl EmailReceiver {
 
     /// Whether the name of the mail server leads to a machine that may be connected to. A name that cannot be looked up is for the
     /// transport to complain about.
-    async fn may_connect(&self) -> Result<(), String> {
+    async fn may_connect(&self) -> Result<(), ReachError> {
         let Some((name, resolver)) = &self.server else { return Ok(()) };
         match resolver.look_up(name).await {
-            Err(error @ (Refusal::Loopback | Refusal::Forbidden)) => {
-                Err(format!("cannot connect to {name}: {error}"))
+            Err(source @ (Refusal::Loopback | Refusal::Forbidden)) => {
+                Err(ReachError::Refused { host: name.clone(), source })
             }
             Ok(_) | Err(Refusal::Lookup(_) | Refusal::NoAddress) => Ok(()),
         }
     }
 
-    fn message(&self, outgoing: &Outgoing) -> Result<Message, String> {
-        let mail = render_mail(&outgoing.body).ok_or("the event cannot be rendered as mail")?;
+    fn message(&self, outgoing: &Outgoing) -> Result<Message, MailError> {
+        let mail = render_mail(&outgoing.body).ok_or(MailError::NoMail)?;
         let domain = self.from.email.domain();
         let mut builder = Message::builder()
             .from(self.from.clone())
@@ -224,10 +226,19 @@ impl EmailReceiver {
         for to in &self.to {
             builder = builder.to(to.clone());
         }
-        builder
-            .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
-            .map_err(|error| format!("the mail cannot be built: {error}"))
+        Ok(builder.multipart(MultiPart::alternative_plain_html(mail.text, mail.html))?)
     }
+}
+
+/// Why an event does not become a mail.
+#[derive(Debug, thiserror::Error)]
+enum MailError {
+    /// It has no words for people.
+    #[error("the event cannot be rendered as mail")]
+    NoMail,
+    /// The words do not make a message.
+    #[error("the mail cannot be built: {0}")]
+    NoMessage(#[from] lettre::error::Error),
 }
 
 /// `Auto-Submitted: auto-generated`: no out-of-office answers, please (RFC 3834).
@@ -248,28 +259,33 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// A sender or recipient that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a mail address: {source}")]
+pub struct MailboxError {
+    text: String,
+    source: AddressError,
+}
+
 /// Checks a sender or recipient: `a@example.org`, or `A <a@example.org>`.
 ///
 /// # Errors
-/// In words.
-pub fn check_mailbox(text: &str) -> Result<(), String> {
+/// When it is none.
+pub fn check_mailbox(text: &str) -> Result<(), MailboxError> {
     mailbox(text).map(|_| ())
 }
 
-fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|error| format!("`{text}` is not a mail address: {error}"))
+fn mailbox(text: &str) -> Result<Mailbox, MailboxError> {
+    text.parse().map_err(|source| MailboxError { text: text.to_owned(), source })
 }
 
-fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
-    let tls = || -> Result<TlsParameters, String> {
+fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, BuildError> {
+    let tls = || -> Result<TlsParameters, BuildError> {
         let mut builder = TlsParameters::builder(options.host.clone());
         if let Some(file) = &options.ca_file {
-            let pem = std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
-            let certificate = Certificate::from_pem(&pem)
-                .map_err(|error| format!("`{}` holds no certificate: {error}", file.display()))?;
-            builder = builder.add_root_certificate(certificate);
+            builder = builder.add_root_certificate(authority(file, Certificate::from_pem)?);
         }
-        builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
+        builder.build().map_err(BuildError::Tls)
     };
     let protection = match options.protection {
         SmtpProtection::Tls => Tls::Wrapper(tls()?),
@@ -321,12 +337,12 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Whether mails can be written to a folder: tried.
-async fn writable(directory: &Path) -> Result<(), String> {
+async fn writable(directory: &Path) -> Result<(), ReachError> {
     let probe = directory.join(format!(".{}.probe", uuid::Uuid::new_v4()));
     let tried = async {
         tokio::fs::create_dir_all(directory).await?;
         tokio::fs::write(&probe, b"").await?;
         tokio::fs::remove_file(&probe).await
     };
-    tried.await.map_err(|error: std::io::Error| format!("cannot write to {}: {error}", directory.display()))
+    tried.await.map_err(|source| ReachError::Folder { directory: directory.to_owned(), source })
 }

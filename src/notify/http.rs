@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use reqwest::{Certificate, Client, Url, redirect};
 
 use super::Reason;
 use super::address::{Refusal, allowed, is_forbidden, is_loopback};
+use super::error::{BuildError, ReachError, authority};
 
 /// A client for one destination.
 #[derive(Clone, Debug)]
@@ -83,24 +85,44 @@ pub fn reached_in_the_open(url: &str) -> Option<String> {
     (url.scheme() == "http" && !is_loopback(host)).then(|| host.to_owned())
 }
 
+/// Why nothing is posted to a URL. It does not name the URL, which may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    /// It is none.
+    #[error("the URL cannot be read: {0}")]
+    Unreadable(#[source] <Url as FromStr>::Err),
+    /// A user or a password is in it.
+    #[error("the URL must not hold credentials")]
+    Credentials,
+    /// It leads nowhere.
+    #[error("the URL names no host")]
+    NoHost,
+    /// It leads to an address of those that are refused.
+    #[error("`{0}` is an address that is never connected to")]
+    Forbidden(String),
+    /// What is added to it leads away.
+    #[error("the path leads to another host")]
+    OtherHost,
+}
+
 /// Checks the URL of a receiver without connecting.
 ///
 /// # Errors
-/// In words and without the URL, which may be a secret: it cannot be read, holds credentials, or leads to a forbidden address.
-pub fn check_url(url: &str) -> Result<(), String> {
+/// When it cannot be read, holds credentials, or leads to a forbidden address.
+pub fn check_url(url: &str) -> Result<(), UrlError> {
     target(url).map(|_| ())
 }
 
-fn target(url: &str) -> Result<Url, String> {
-    let url = Url::parse(url).map_err(|error| format!("the URL cannot be read: {error}"))?;
+fn target(url: &str) -> Result<Url, UrlError> {
+    let url = Url::parse(url).map_err(UrlError::Unreadable)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the URL must not hold credentials".to_owned());
+        return Err(UrlError::Credentials);
     }
-    let host = url.host_str().ok_or("the URL names no host")?;
+    let host = url.host_str().ok_or(UrlError::NoHost)?;
     // The parser has brought decimal, octal and mapped spellings into one form.
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     if literal.is_ok_and(is_forbidden) {
-        return Err(format!("`{host}` is an address that is never connected to"));
+        return Err(UrlError::Forbidden(host.to_owned()));
     }
     Ok(url)
 }
@@ -109,8 +131,8 @@ impl HttpClient {
     /// A client for a URL.
     ///
     /// # Errors
-    /// In words: an unreadable URL or certificate, a forbidden address.
-    pub fn new(url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, String> {
+    /// When the URL or the certificate of an authority cannot be read, or the address is forbidden.
+    pub fn new(url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, BuildError> {
         Self::resolving(url, timeout, ca_file, GuardedResolver::default())
     }
 
@@ -119,7 +141,7 @@ impl HttpClient {
         timeout: Duration,
         ca_file: Option<&Path>,
         resolver: GuardedResolver,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, BuildError> {
         super::choose_crypto();
         let url = target(url)?;
         let mut builder = Client::builder()
@@ -130,12 +152,9 @@ impl HttpClient {
             .dns_resolver(resolver.clone())
             .user_agent(concat!("driftd/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = ca_file {
-            let pem = std::fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
-            let certificates = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| format!("`{}` holds no certificate: {error}", file.display()))?;
-            builder = builder.tls_certs_merge(certificates);
+            builder = builder.tls_certs_merge(authority(file, Certificate::from_pem_bundle)?);
         }
-        let client = builder.build().map_err(|error| format!("no HTTP client can be built: {error}"))?;
+        let client = builder.build().map_err(BuildError::Client)?;
         Ok(Self { client, url, resolver })
     }
 
@@ -144,7 +163,7 @@ impl HttpClient {
     }
 
     /// A request to the URL, or to a path below it.
-    pub(super) fn request(&self, get: bool, path: Option<&str>) -> Result<reqwest::RequestBuilder, String> {
+    pub(super) fn request(&self, get: bool, path: Option<&str>) -> Result<reqwest::RequestBuilder, UrlError> {
         let mut url = self.url.clone();
         if let Some(path) = path {
             let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
@@ -154,7 +173,7 @@ impl HttpClient {
             url.set_query(query);
         }
         if url.host_str() != self.url.host_str() {
-            return Err("the path leads to another host".to_owned());
+            return Err(UrlError::OtherHost);
         }
         Ok(if get { self.client.get(url) } else { self.client.post(url) })
     }
@@ -187,21 +206,21 @@ impl HttpClient {
     }
 
     /// Whether a connection to the host can be made.
-    pub(super) async fn connects(&self) -> Result<(), String> {
+    pub(super) async fn connects(&self) -> Result<(), ReachError> {
         let host = self.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let port = self.url.port_or_known_default().unwrap_or(443);
-        let failed = |why: &dyn std::fmt::Display| format!("cannot connect to {host}:{port}: {why}");
+        let there = || format!("{host}:{port}");
         let connecting = async {
-            let mut found = self.resolver.look_up(host).await.map_err(|error| failed(&error))?;
+            let found = self.resolver.look_up(host).await;
+            let mut found = found.map_err(|source| ReachError::Refused { host: there(), source })?;
             for address in &mut found {
                 address.set_port(port);
             }
-            tokio::net::TcpStream::connect(found.as_slice()).await.map_err(|error| failed(&error))
+            let connected = tokio::net::TcpStream::connect(found.as_slice()).await;
+            connected.map(|_| ()).map_err(|source| ReachError::Connect { host: there(), source })
         };
-        match tokio::time::timeout(Duration::from_secs(10), connecting).await {
-            Ok(connected) => connected.map(|_| ()),
-            Err(_) => Err(failed(&"no answer in 10 s")),
-        }
+        let connected = tokio::time::timeout(Duration::from_secs(10), connecting).await;
+        connected.unwrap_or_else(|_| Err(ReachError::TooSlow(there())))
     }
 }
 

@@ -4,6 +4,7 @@ mod address;
 mod circuit;
 mod dialect;
 mod email;
+mod error;
 mod examples;
 mod http;
 mod mail;
@@ -13,18 +14,24 @@ mod redact;
 mod schedule;
 mod words;
 
-pub use address::is_loopback;
+pub use address::{Refusal, is_loopback};
 pub use circuit::Circuit;
-pub use dialect::{Dialect, DialectError, Keys, Method, Request, Template, Training, sign, verify};
-pub use email::{EmailOptions, EmailReceiver, EmailTransport, SmtpOptions, SmtpProtection, check_mailbox};
+pub use dialect::{
+    Dialect, DialectError, KeyError, Keys, Method, Request, Template, TemplateError, Training, sign, verify,
+};
+pub use email::{
+    EmailOptions, EmailReceiver, EmailTransport, MailboxError, SmtpOptions, SmtpProtection, check_mailbox,
+};
+pub use error::{BuildError, ReachError};
 pub use examples::{example_alert, example_request, examples, test_event};
-pub use http::{HttpClient, check_url, reached_in_the_open};
+pub use http::{HttpClient, UrlError, check_url, reached_in_the_open};
 pub use mail::{Mail, render_mail};
-pub use oauth::{OauthClient, fetch_token};
+pub use oauth::{OauthClient, OauthError, fetch_token};
 pub use receiver::{Auth, HttpOptions, HttpReceiver};
 pub use schedule::{Step, next_step};
 pub use words::{Readable, text_of};
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -140,19 +147,12 @@ pub struct Outgoing {
     pub body: Value,
 }
 
-/// A receiver that cannot be used as configured.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("receiver `{receiver}`: {message}")]
-pub struct ReceiverError {
-    /// Its name.
-    pub receiver: String,
-    /// What is wrong.
-    pub message: String,
-}
+/// How a message was taken elsewhere, or what kept it from being.
+pub type Produced = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Produces (topic, key, payload) to Kafka.
 pub type Produce =
-    Arc<dyn Fn(String, String, Vec<u8>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+    Arc<dyn Fn(String, String, Vec<u8>) -> Pin<Box<dyn Future<Output = Produced> + Send>> + Send + Sync>;
 
 /// What was said in an attempt, for people who look for the mistake. Secrets are taken out before anything is noted.
 #[derive(Debug, Default)]
@@ -252,7 +252,7 @@ impl Receiver {
                 conversation.say(|| format!("> topic {topic}, key {}, {} bytes", message.id, payload.len()));
                 match produce(topic.clone(), message.id.to_string(), payload.into_bytes()).await {
                     Ok(()) => Attempt::delivered(),
-                    Err(error) => Attempt::retry(Reason::Connect, error),
+                    Err(error) => Attempt::retry(Reason::Connect, error.to_string()),
                 }
             }
         }
@@ -261,8 +261,8 @@ impl Receiver {
     /// Asks a training system how a run goes; `None` when it cannot be asked or says nothing.
     ///
     /// # Errors
-    /// In words, when it does not answer.
-    pub async fn poll(&self, reference: &str) -> Result<Option<crate::retrain::RequestState>, String> {
+    /// When it does not answer.
+    pub async fn poll(&self, reference: &str) -> Result<Option<crate::retrain::RequestState>, ReachError> {
         match self {
             Self::Http(receiver) => receiver.poll(reference).await,
             Self::Email(_) | Self::Kafka { .. } => Ok(None),
@@ -273,7 +273,7 @@ impl Receiver {
     ///
     /// # Errors
     /// With what went wrong.
-    pub async fn probe(&self) -> Result<(), String> {
+    pub async fn probe(&self) -> Result<(), ReachError> {
         match self {
             Self::Email(receiver) => receiver.probe().await,
             Self::Http(receiver) => receiver.probe().await,

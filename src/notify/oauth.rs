@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::error::BuildError;
 use super::http::HttpClient;
 
 /// Who asks for a token.
@@ -27,11 +28,31 @@ struct Answer {
     expires_in: Option<u64>,
 }
 
+/// Why there is no token. Texts hold no secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum OauthError {
+    /// The endpoint cannot be used as configured.
+    #[error(transparent)]
+    Endpoint(#[from] BuildError),
+    /// It could not be asked, in words.
+    #[error("cannot ask for a token: {0}")]
+    NotAsked(String),
+    /// It refuses.
+    #[error("the token endpoint answers HTTP {0}")]
+    Refused(u16),
+    /// Its answer broke off, in words.
+    #[error("cannot read the token: {0}")]
+    BrokeOff(String),
+    /// Its answer is something else.
+    #[error("the token endpoint's answer holds no token")]
+    NoToken,
+}
+
 /// Asks for a token: the token and for how long it is valid.
 ///
 /// # Errors
-/// In words, without secrets.
-pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration), String> {
+/// When the endpoint cannot be used, or answers with anything but a token.
+pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration), OauthError> {
     let http = HttpClient::new(&client.url, Duration::from_secs(20), None)?;
     let mut form = vec![("grant_type", "client_credentials")];
     if let Some(scope) = &client.scope {
@@ -43,13 +64,12 @@ pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration
         .form(&form)
         .send()
         .await
-        .map_err(|error| format!("cannot ask for a token: {}", http.explain(error).1))?;
+        .map_err(|error| OauthError::NotAsked(http.explain(error).1))?;
     if !response.status().is_success() {
-        return Err(format!("the token endpoint answers HTTP {}", response.status().as_u16()));
+        return Err(OauthError::Refused(response.status().as_u16()));
     }
-    let body =
-        response.bytes().await.map_err(|error| format!("cannot read the token: {}", http.explain(error).1))?;
-    let answer: Answer =
-        serde_json::from_slice(&body).map_err(|_| "the token endpoint's answer holds no token".to_owned())?;
+    let body = response.bytes().await.map_err(|error| OauthError::BrokeOff(http.explain(error).1))?;
+    // What is wrong with it would show it.
+    let answer: Answer = serde_json::from_slice(&body).map_err(|_| OauthError::NoToken)?;
     Ok((answer.access_token, Duration::from_secs(answer.expires_in.unwrap_or(300))))
 }

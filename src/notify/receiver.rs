@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::address::is_loopback;
 use super::dialect::{Dialect, DialectError, Method, Request};
+use super::error::{BuildError, ReachError};
 use super::http::{HttpClient, read_some};
 use super::redact::Secrets;
 use super::{Attempt, Conversation, Outgoing, Reason};
@@ -107,13 +108,13 @@ impl HttpReceiver {
     /// Builds the clients and checks the dialect: keys are decoded, templates rendered.
     ///
     /// # Errors
-    /// In words, without secrets.
-    pub fn new(options: &HttpOptions) -> Result<Self, String> {
+    /// When a URL, a certificate, a key or a template cannot be used.
+    pub fn new(options: &HttpOptions) -> Result<Self, BuildError> {
         let client =
             |url: &SecretString| HttpClient::new(url.expose_secret(), options.timeout, options.ca_file.as_deref());
         let clients: Vec<HttpClient> = options.urls.iter().map(client).collect::<Result<_, _>>()?;
         if clients.is_empty() {
-            return Err("there is no URL".to_owned());
+            return Err(BuildError::NoUrl);
         }
         options.dialect.check()?;
         let address: Vec<&str> = options.urls.iter().map(ExposeSecret::expose_secret).collect();
@@ -151,7 +152,7 @@ impl HttpReceiver {
         self.timeout * 3 + Duration::from_secs(1)
     }
 
-    pub(super) async fn probe(&self) -> Result<(), String> {
+    pub(super) async fn probe(&self) -> Result<(), ReachError> {
         for client in &self.clients {
             client.connects().await?;
         }
@@ -164,7 +165,7 @@ impl HttpReceiver {
         let requests = match self.dialect.requests(message, super::unix_seconds()) {
             Ok(requests) => requests,
             Err(DialectError::NotForThis) => return Attempt::delivered(),
-            Err(DialectError::Invalid(error)) => return Attempt::failed(Reason::Invalid, error),
+            Err(error) => return Attempt::failed(Reason::Invalid, error.to_string()),
         };
         let mut reference = None;
         let mut worst = Attempt::delivered();
@@ -196,13 +197,14 @@ impl HttpReceiver {
     /// Asks a training system how a run goes. `None` when it cannot be asked, or says nothing new.
     ///
     /// # Errors
-    /// In words, when it does not answer.
-    pub async fn poll(&self, reference: &str) -> Result<Option<RequestState>, String> {
+    /// When it does not answer, or with an error.
+    pub async fn poll(&self, reference: &str) -> Result<Option<RequestState>, ReachError> {
         let Some(request) = self.dialect.poll(reference) else { return Ok(None) };
         let Some(client) = self.clients.first() else { return Ok(None) };
-        let answer = self.send(client, &request, &mut Conversation::off()).await.map_err(|(_, detail)| detail)?;
+        let sent = self.send(client, &request, &mut Conversation::off()).await;
+        let answer = sent.map_err(|(_, detail)| ReachError::Failed(detail))?;
         if !(200..300).contains(&answer.status) {
-            return Err(format!("HTTP {}", answer.status));
+            return Err(ReachError::Status(answer.status));
         }
         Ok(self.dialect.polled(&answer.body))
     }
@@ -215,7 +217,7 @@ impl HttpReceiver {
     ) -> Result<Answer, (Reason, String)> {
         let mut builder = client
             .request(request.method == Method::Get, request.path.as_deref())
-            .map_err(|error| (Reason::Invalid, error))?;
+            .map_err(|error| (Reason::Invalid, error.to_string()))?;
         conversation.say(|| {
             // Paths of chat systems are secrets.
             let path = request.path.as_deref().unwrap_or("(as configured)");

@@ -62,7 +62,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if let Some(secret) = &callback_secret
         && let Err(error) = Dialect::Webhook(Keys(vec![secret.clone()])).check()
     {
-        section.add(section.problem("callback_secret", error));
+        section.add(section.problem("callback_secret", error.to_string()));
     }
     if mlflow_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
         section.add(section.problem("mlflow_secret", "needs 16 characters or more"));

@@ -13,7 +13,9 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     }
     for address in from.iter().chain(&to) {
         if let Err(error) = crate::notify::check_mailbox(address) {
-            section.add(section.problem(if from.as_ref() == Some(address) { "from" } else { "to" }, error));
+            section.add(
+                section.problem(if from.as_ref() == Some(address) { "from" } else { "to" }, error.to_string()),
+            );
         }
     }
     let directory = section.string("directory");

@@ -49,7 +49,7 @@ fn signing_secrets(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Sec
     for key in ["secret", "old_secret"] {
         let Some(secret) = section.secret(key, warnings) else { continue };
         if let Err(error) = Keys(vec![secret.clone()]).check() {
-            section.add(section.problem(key, error));
+            section.add(section.problem(key, error.to_string()));
         }
         secrets.push(secret);
     }
@@ -86,7 +86,7 @@ fn template(section: &Section<'_>) -> Option<Template> {
     };
     let template = Template { body: body?, content_type };
     if let Err(error) = template.check() {
-        section.add(section.problem(key, error));
+        section.add(section.problem(key, error.to_string()));
     }
     Some(template)
 }
@@ -158,7 +158,7 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
         if !(url.starts_with("https://") || url.starts_with("http://")) {
             section.add(section.problem(key, "must begin with `https://` or `http://`"));
         } else if let Err(error) = check_url(url) {
-            section.add(section.problem(key, error));
+            section.add(section.problem(key, error.to_string()));
         }
     }
     section.value("allow_plain_http");

@@ -8,8 +8,8 @@ mod standard;
 mod template;
 mod training;
 
-pub use standard::{Keys, sign, verify};
-pub use template::Template;
+pub use standard::{KeyError, Keys, sign, verify};
+pub use template::{Template, TemplateError};
 pub use training::Training;
 
 use secrecy::SecretString;
@@ -88,12 +88,20 @@ impl Request {
 }
 
 /// Why there is no request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum DialectError {
     /// The event says nothing in this dialect, for example a retraining to a pager: it counts as delivered.
+    #[error("the event says nothing to such a receiver")]
     NotForThis,
-    /// The event cannot be put into this dialect.
-    Invalid(String),
+    /// The event is none that is known.
+    #[error("the event cannot be read")]
+    Unreadable,
+    /// It cannot be signed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The template does not fit it.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
 }
 
 impl Dialect {
@@ -117,11 +125,11 @@ impl Dialect {
     /// Checks what can be checked without sending: keys are decoded, templates rendered with an example of each event.
     ///
     /// # Errors
-    /// In words.
-    pub fn check(&self) -> Result<(), String> {
+    /// When a key is none, or the template does not fit an example.
+    pub fn check(&self) -> Result<(), DialectError> {
         match self {
-            Self::Webhook(keys) => keys.check(),
-            Self::Template(template) => template.check(),
+            Self::Webhook(keys) => Ok(keys.check()?),
+            Self::Template(template) => Ok(template.check()?),
             _ => Ok(()),
         }
     }
@@ -137,8 +145,7 @@ impl Dialect {
             Self::Template(template) => template.request(message).map(|request| vec![request]),
             Self::Training(training) => training.request(message).map(|request| vec![request]),
             _ => {
-                let told = Readable::read(&message.body)
-                    .ok_or_else(|| DialectError::Invalid("the event cannot be read".to_owned()))?;
+                let told = Readable::read(&message.body).ok_or(DialectError::Unreadable)?;
                 match (self, told) {
                     (Self::Slack, told) => Ok(vec![chat::slack(&told.for_people())]),
                     (Self::Teams, told) => Ok(vec![chat::teams(&told.for_people())]),

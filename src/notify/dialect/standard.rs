@@ -20,8 +20,8 @@ impl Keys {
     /// Decodes the keys.
     ///
     /// # Errors
-    /// In words, without the key.
-    pub fn check(&self) -> Result<(), String> {
+    /// With what is wrong with the first that cannot be.
+    pub fn check(&self) -> Result<(), KeyError> {
         self.0.iter().try_for_each(|secret| decode(secret).map(|_| ()))
     }
 }
@@ -29,12 +29,8 @@ impl Keys {
 pub(super) fn webhook(keys: &Keys, message: &Outgoing, now: u64) -> Result<Request, DialectError> {
     let id = message.id.to_string();
     let body = message.body.to_string();
-    let signatures: Vec<String> = keys
-        .0
-        .iter()
-        .map(|secret| sign(secret, &id, now, &body))
-        .collect::<Result<_, _>>()
-        .map_err(DialectError::Invalid)?;
+    let signatures: Vec<String> =
+        keys.0.iter().map(|secret| sign(secret, &id, now, &body)).collect::<Result<_, _>>()?;
     let mut request = Request::json(None, &message.body);
     request.headers.push(("webhook-id", id));
     request.headers.push(("webhook-timestamp", now.to_string()));
@@ -61,18 +57,26 @@ pub(super) fn cloud_event(message: &Outgoing) -> Request {
     request
 }
 
-fn decode(secret: &SecretString) -> Result<SecretSlice<u8>, String> {
+/// Why a signing secret is none. It does not name the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It is guessed too easily.
+    #[error("the secret is {} long, at least 16 are needed (24 or more are better)", number_of(*.0, "byte"))]
+    Short(usize),
+    /// It cannot be decoded.
+    #[error(
+        "the secret is not `whsec_` and base64\nhint: make one with: echo whsec_$(head -c 24 /dev/urandom | base64)"
+    )]
+    NotBase64,
+}
+
+fn decode(secret: &SecretString) -> Result<SecretSlice<u8>, KeyError> {
     let text = secret.expose_secret().trim();
     let encoded = text.strip_prefix("whsec_").unwrap_or(text);
     match STANDARD.decode(encoded) {
         Ok(bytes) if bytes.len() >= 16 => Ok(bytes.into()),
-        Ok(bytes) => {
-            Err(format!(
-                "the secret is {} long, at least 16 are needed (24 or more are better)",
-                number_of(bytes.len(), "byte")
-            ))
-        }
-        Err(_) => Err("the secret is not `whsec_` and base64\nhint: make one with: echo whsec_$(head -c 24 /dev/urandom | base64)".to_owned()),
+        Ok(bytes) => Err(KeyError::Short(bytes.len())),
+        Err(_) => Err(KeyError::NotBase64),
     }
 }
 
@@ -80,7 +84,7 @@ fn decode(secret: &SecretString) -> Result<SecretSlice<u8>, String> {
 ///
 /// # Errors
 /// When the secret is not one.
-pub fn sign(secret: &SecretString, id: &str, timestamp: u64, body: &str) -> Result<String, String> {
+pub fn sign(secret: &SecretString, id: &str, timestamp: u64, body: &str) -> Result<String, KeyError> {
     let mac = code(&decode(secret)?, id, timestamp, body);
     Ok(format!("v1,{}", STANDARD.encode(mac.map_or_else(Vec::new, |mac| mac.finalize().into_bytes().to_vec()))))
 }

@@ -20,19 +20,28 @@ pub struct Template {
     pub content_type: String,
 }
 
+/// Why a template does not make a body of an event.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// It is no template, or asks for something that is not there.
+    #[error("the template cannot be rendered: {0:#}")]
+    NotRendered(#[from] minijinja::Error),
+    /// What it makes is not what it says it is.
+    #[error("the template does not give JSON: {0}\nhint: put values in with the filter: {{{{ title | tojson }}}}")]
+    NotJson(#[source] serde_json::Error),
+}
+
 impl Template {
     /// Renders an example of each event.
     ///
     /// # Errors
-    /// In words, when one cannot be rendered or is not what the content type says.
-    pub fn check(&self) -> Result<(), String> {
+    /// When one cannot be rendered or is not what the content type says.
+    pub fn check(&self) -> Result<(), TemplateError> {
         for event in examples() {
             let message = Outgoing { id: Uuid::nil(), subject: Uuid::nil(), body: event };
             let rendered = self.render(&message)?;
             if self.is_json() {
-                serde_json::from_str::<Value>(&rendered).map_err(|error| {
-                    format!("the template does not give JSON: {error}\nhint: put values in with the filter: {{{{ title | tojson }}}}")
-                })?;
+                serde_json::from_str::<Value>(&rendered).map_err(TemplateError::NotJson)?;
             }
         }
         Ok(())
@@ -42,7 +51,7 @@ impl Template {
         self.content_type.starts_with("application/json")
     }
 
-    fn render(&self, message: &Outgoing) -> Result<String, String> {
+    fn render(&self, message: &Outgoing) -> Result<String, TemplateError> {
         let mut environment = Environment::new();
         environment.set_fuel(Some(FUEL));
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
@@ -65,13 +74,12 @@ impl Template {
             // Of several lines, its names are plain already.
             context.insert("text".to_owned(), text.into());
         }
-        environment
-            .render_named_str("body", &self.body, minijinja::Value::from(minijinja::value::Serde(&context)))
-            .map_err(|error| format!("the template cannot be rendered: {error:#}"))
+        let context = minijinja::Value::from(minijinja::value::Serde(&context));
+        Ok(environment.render_named_str("body", &self.body, context)?)
     }
 
     pub(super) fn request(&self, message: &Outgoing) -> Result<Request, DialectError> {
-        let body = self.render(message).map_err(DialectError::Invalid)?;
+        let body = self.render(message)?;
         let mut request = Request::json(None, &Value::Null);
         request.headers = vec![("content-type", self.content_type.clone())];
         request.headers.push(("idempotency-key", message.id.to_string()));

@@ -30,11 +30,8 @@ fn pagers_recognise_an_alert_by_its_id_over_its_whole_life() {
     assert!(
         opsgenie[0].starts_with("/v2/alerts/5a1e7a11") && opsgenie[0].ends_with("/close?identifierType=alias")
     );
-    assert_eq!(
-        pagerduty.requests(&outgoing(examples().remove(3)), 0),
-        Err(DialectError::NotForThis),
-        "a retraining wakes nobody"
-    );
+    let told = pagerduty.requests(&outgoing(examples().remove(3)), 0);
+    assert!(matches!(told, Err(DialectError::NotForThis)), "a retraining wakes nobody");
 }
 
 #[test]
@@ -81,7 +78,7 @@ fn templates_are_escaped_bounded_and_checked_with_every_event() {
     let fine = template(
         r#"{"text": {{ title }}, "id": {{ id }}, "first": {{ data.alerts[0].monitor if data.alerts else data.monitor }}}"#,
     );
-    assert_eq!(fine.check(), Ok(()));
+    fine.check().unwrap();
     let body = &bodies(&fine, hostile())[0];
     assert!(body["first"].as_str().unwrap().contains("{{ data }}"), "names are data, not templates: {body}");
     for (body, wanted) in [
@@ -95,7 +92,7 @@ fn templates_are_escaped_bounded_and_checked_with_every_event() {
         (r#"{% include "/etc/passwd" %}"#, "cannot be rendered"),
     ] {
         let error = template(body).check().unwrap_err();
-        assert!(error.contains(wanted), "{body}: {error}");
+        assert!(error.to_string().contains(wanted), "{body}: {error}");
     }
     let plain =
         Dialect::Template(Template { body: "{{ title }}\n{{ text }}".into(), content_type: "text/plain".into() });
@@ -138,9 +135,6 @@ fn training_systems_are_asked_once_and_say_how_it_goes() {
     ] {
         assert_eq!(dialect.polled(&answer), state, "{answer}");
     }
-    assert_eq!(
-        airflow.requests(&outgoing(examples().remove(0)), 0),
-        Err(DialectError::NotForThis),
-        "an alert trains nothing"
-    );
+    let told = airflow.requests(&outgoing(examples().remove(0)), 0);
+    assert!(matches!(told, Err(DialectError::NotForThis)), "an alert trains nothing");
 }

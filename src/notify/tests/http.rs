@@ -196,7 +196,7 @@ fn forbidden_addresses_and_credentials_in_urls_are_refused_before_anything_is_se
         "http://user:secret@example.org/",
     ] {
         let error = HttpClient::new(url, Duration::from_secs(1), None).unwrap_err();
-        assert!(!error.contains("secret@"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
     }
     assert!(HttpClient::new("http://127.0.0.1:1/", Duration::from_secs(1), None).is_ok());
 }
@@ -258,7 +258,7 @@ async fn a_name_is_connected_to_where_it_may_lead_and_nowhere_else() {
     ] {
         let client = client(name, addresses);
         let refused = client.connects().await.unwrap_err();
-        assert!(refused.contains("forbidden addresses"), "{name}: {refused}");
+        assert!(refused.to_string().contains("forbidden addresses"), "{name}: {refused}");
         let (reason, detail) = client.explain(client.post().send().await.unwrap_err());
         assert_eq!(reason, Reason::Forbidden, "{name}: {detail}");
     }
@@ -316,13 +316,13 @@ async fn a_training_system_is_asked_how_a_run_goes() {
     ] {
         let (url, heard) = server(answer, Then::Close).await;
         let receiver = HttpReceiver::new(&options(&url, airflow())).unwrap();
-        assert_eq!(receiver.poll("driftd-1").await, expected);
+        assert_eq!(receiver.poll("driftd-1").await.map_err(|error| error.to_string()), expected);
         let heard = heard.lock().unwrap();
         assert!(heard[0].starts_with("GET /hook/api/v2/dags/retrain/dagRuns/driftd-1 "), "{}", heard[0]);
     }
     let (url, heard) = server("", Then::Close).await;
     let github = Training::GitHub { repository: "o/r".into(), event_type: "e".into() };
     let receiver = HttpReceiver::new(&options(&url, Dialect::Training(github))).unwrap();
-    assert_eq!(receiver.poll("x").await, Ok(None));
+    assert_eq!(receiver.poll("x").await.unwrap(), None);
     assert!(heard.lock().unwrap().is_empty(), "it cannot be asked");
 }
