@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::StoredError;
+
 /// Components of a vector at most: there are as many numbers as frequencies for each of them.
 pub const MAX_COMPONENTS: usize = 65_536;
 /// Random frequencies; each gives a cosine and a sine.
@@ -31,12 +33,12 @@ struct EmbeddingBinningFile {
 }
 
 impl TryFrom<EmbeddingBinningFile> for EmbeddingBinning {
-    type Error = String;
+    type Error = StoredError;
 
-    fn try_from(file: EmbeddingBinningFile) -> Result<Self, String> {
+    fn try_from(file: EmbeddingBinningFile) -> Result<Self, StoredError> {
         let components = file.centre.len();
         if components > MAX_COMPONENTS {
-            return Err(format!("a vector of {components} components; at most {MAX_COMPONENTS} are compared"));
+            return Err(StoredError::Components(components));
         }
         Ok(Self::new(file.centre, file.spread))
     }

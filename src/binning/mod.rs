@@ -58,6 +58,23 @@ impl Binning {
     }
 }
 
+/// Why what is stored is no binning, or no set of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoredError {
+    /// The bins of numbers.
+    #[error("the cuts of a numeric binning must be finite and strictly increasing, at least two")]
+    Cuts,
+    /// The length of vectors.
+    #[error("a vector of {0} components; at most {MAX_COMPONENTS} are compared")]
+    Components(usize),
+    /// More columns than a model has.
+    #[error("bins of {0} columns; a model may have at most {MAX_COLUMNS}")]
+    Columns(usize),
+    /// Columns of one name.
+    #[error("two columns `{0}`")]
+    Twice(String),
+}
+
 /// The binnings of all columns of a monitor, with the identity that counts carry along.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "BinningSetFile")]
@@ -79,16 +96,16 @@ struct BinningSetFile {
 }
 
 impl TryFrom<BinningSetFile> for BinningSet {
-    type Error = String;
+    type Error = StoredError;
 
-    fn try_from(file: BinningSetFile) -> Result<Self, String> {
+    fn try_from(file: BinningSetFile) -> Result<Self, StoredError> {
         let BinningSetFile { id, columns, sensitive } = file;
         if columns.len() > MAX_COLUMNS {
-            return Err(format!("bins of {} columns; a model may have at most {MAX_COLUMNS}", columns.len()));
+            return Err(StoredError::Columns(columns.len()));
         }
         let mut names = BTreeSet::new();
         if let Some((twice, _)) = columns.iter().find(|(name, _)| !names.insert(name.as_str())) {
-            return Err(format!("two columns `{twice}`"));
+            return Err(StoredError::Twice(twice.clone()));
         }
         Ok(Self { id, columns, sensitive })
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::single;
+use super::{StoredError, single};
 
 /// The intervals between strictly increasing cuts: bin 0 lies below the first cut, bin i is
 /// `[cut[i-1], cut[i])`, the last bin lies at and above the last cut.
@@ -67,12 +67,10 @@ struct NumericBinningFile {
 }
 
 impl TryFrom<NumericBinningFile> for NumericBinning {
-    type Error = String;
+    type Error = StoredError;
 
-    fn try_from(file: NumericBinningFile) -> Result<Self, String> {
-        Self::new(file.cuts, file.largest_mass).ok_or_else(|| {
-            "the cuts of a numeric binning must be finite and strictly increasing, at least two".to_owned()
-        })
+    fn try_from(file: NumericBinningFile) -> Result<Self, StoredError> {
+        Self::new(file.cuts, file.largest_mass).ok_or(StoredError::Cuts)
     }
 }
 

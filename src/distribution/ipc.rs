@@ -94,7 +94,7 @@ impl WindowCounts {
     /// # Errors
     /// When the bytes are damaged, of a newer version, or on other bins.
     pub fn from_ipc(bytes: &[u8], binnings: Arc<BinningSet>) -> Result<Self, IpcError> {
-        isolated(|| Self::decoded(bytes, binnings)).unwrap_or_else(|why| Err(damaged(why)))
+        isolated(|| Self::decoded(bytes, binnings)).unwrap_or_else(|panic| Err(damaged(panic.to_string())))
     }
 
     fn decoded(bytes: &[u8], binnings: Arc<BinningSet>) -> Result<Self, IpcError> {
@@ -146,7 +146,7 @@ impl RecordSample {
     /// When the bytes are damaged.
     pub fn from_ipc(bytes: &[u8], size: usize) -> Result<Self, IpcError> {
         let decoded = || Self::from_rows(size, &read(bytes)?).ok_or(damaged("not a record sample"));
-        isolated(decoded).unwrap_or_else(|why| Err(damaged(why)))
+        isolated(decoded).unwrap_or_else(|panic| Err(damaged(panic.to_string())))
     }
 }
 

@@ -28,7 +28,7 @@ pub use nearest::{listed, nearest};
 pub use offset::Offset;
 pub use rejection::{Filtered, Rejections};
 pub use sensitive::{hashed_category, is_sensitive};
-pub use time::{EventTime, TimeFormat, TimeUnit, micros_of};
+pub use time::{EventTime, TimeError, TimeFormat, TimeUnit, micros_of};
 
 use std::collections::HashSet;
 use std::fmt;

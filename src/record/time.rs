@@ -14,12 +14,17 @@ use super::value::Value;
 #[serde(try_from = "i64", into = "i64")]
 pub struct EventTime(i64);
 
+/// Microseconds since the epoch that are no event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no time between the years 1900 and 9999")]
+pub struct TimeError(i64);
+
 impl TryFrom<i64> for EventTime {
-    type Error = String;
+    type Error = TimeError;
 
     /// As stored: validated on the way in, since the database is input too.
-    fn try_from(micros: i64) -> Result<Self, String> {
-        Self::from_micros(micros).ok_or_else(|| format!("{micros} is no time between the years 1900 and 9999"))
+    fn try_from(micros: i64) -> Result<Self, TimeError> {
+        Self::from_micros(micros).ok_or(TimeError(micros))
     }
 }
 

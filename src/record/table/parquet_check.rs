@@ -4,6 +4,7 @@
 use std::io::Read;
 
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 
@@ -153,7 +154,10 @@ fn check_pages<R: ChunkReader>(reader: &R, chunk: &ColumnChunkMetaData) -> Resul
         if matches!(chunk.compression(), Compression::GZIP(_)) && packed > PAGE_AT_LEAST / TIGHTEST {
             let levels = u64::try_from(header.levels).unwrap_or(u64::MAX);
             let (first, length) = (at.saturating_add(levels), packed.saturating_sub(levels));
-            check_gzip(reader, first, length, unpacked.saturating_sub(levels)).map_err(|why| wrong(&why))?;
+            let more = unpacks_to_more(reader, first, length, unpacked.saturating_sub(levels));
+            if more.map_err(|error| wrong(&error.to_string()))? {
+                return Err(wrong("a page unpacks to more than it says"));
+            }
         }
         values = values.saturating_add(header.values.unwrap_or(0));
         at = at.saturating_add(packed);
@@ -164,18 +168,19 @@ fn check_pages<R: ChunkReader>(reader: &R, chunk: &ColumnChunkMetaData) -> Resul
     Err(wrong(&format!("its pages have {}, and it says {}", number_of(values, "value"), chunk.num_values())))
 }
 
-/// The reader unpacks gzip to its end, whatever the header says. A page of the second version need not be packed.
-fn check_gzip<R: ChunkReader>(reader: &R, at: u64, packed: u64, unpacked: u64) -> Result<(), String> {
-    let bytes = reader.get_read(at).map_err(|error| error.to_string())?;
+/// Whether gzip unpacks to more than this: the reader unpacks it to its end, whatever the header says. A page of the second version
+/// need not be packed.
+fn unpacks_to_more<R: ChunkReader>(reader: &R, at: u64, packed: u64, unpacked: u64) -> Result<bool, ParquetError> {
+    let bytes = reader.get_read(at)?;
     let mut bytes = std::io::BufReader::new(bytes.take(packed));
     let begins = std::io::BufRead::fill_buf(&mut bytes).is_ok_and(|head| head.starts_with(b"\x1f\x8b"));
     if !begins {
-        return Ok(());
+        return Ok(false);
     }
     let mut unpacking = flate2::read::MultiGzDecoder::new(bytes).take(unpacked.saturating_add(1));
     // What cannot be unpacked is the reader's to tell.
     let length = std::io::copy(&mut unpacking, &mut std::io::sink()).unwrap_or(0);
-    if length > unpacked { Err("a page unpacks to more than it says".to_owned()) } else { Ok(()) }
+    Ok(length > unpacked)
 }
 
 #[cfg(test)]
@@ -194,9 +199,9 @@ mod tests {
         let levels = [7u8; 5];
         let page = Bytes::from([&levels[..], &packer.finish().unwrap()].concat());
         let packed = page.len() as u64 - 5;
-        assert_eq!(check_gzip(&page, 5, packed, 1 << 20), Ok(()));
-        assert!(check_gzip(&page, 5, packed, (1 << 20) - 1).is_err());
-        assert_eq!(check_gzip(&page, 0, packed, 1), Ok(()), "what is no gzip is the reader's to tell");
+        assert!(!unpacks_to_more(&page, 5, packed, 1 << 20).unwrap());
+        assert!(unpacks_to_more(&page, 5, packed, (1 << 20) - 1).unwrap());
+        assert!(!unpacks_to_more(&page, 0, packed, 1).unwrap(), "what is no gzip is the reader's to tell");
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn guarded<T>(
 
 /// Runs a decoder that may panic on damaged bytes.
 pub(super) fn guard<T>(format: &'static str, work: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
-    isolated(work).unwrap_or_else(|why| Err(ReadError::Damaged { format, why }))
+    isolated(work).unwrap_or_else(|panic| Err(ReadError::Damaged { format, why: panic.to_string() }))
 }
 
 fn converted(
