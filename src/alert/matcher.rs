@@ -17,6 +17,51 @@ enum Comparison {
     DoesNotMatch(Regex),
 }
 
+/// Why a text is no matcher.
+#[derive(Debug, thiserror::Error)]
+pub enum MatcherError {
+    /// It has a character that no text in the database has.
+    #[error("a matcher has a NUL in it, and no label has")]
+    Nul,
+    /// Nothing in it compares.
+    #[error("`{0}` is not a matcher: write label=value, label!=value, label=~regex or label!~regex")]
+    NoMatcher(String),
+    /// What stands before the comparison.
+    #[error("`{0}` is not the name of a label: letters, digits and `_`")]
+    Label(String),
+    /// A `!` that compares nothing.
+    #[error("`{0}` has no comparison: `=`, `!=`, `=~` or `!~`")]
+    NoComparison(String),
+    /// `==` of programming languages, `=!`, `=>`: taken for a value, it would match nothing in silence.
+    #[error(
+        "`{text}`: `{written}` is not a comparison; allowed are `=`, `!=`, `=~` and `!~`\nhint: write {label}={wanted}; a value that \
+         begins so needs quotes: {label}=\"{value}\""
+    )]
+    Comparison {
+        /// All of it.
+        text: String,
+        /// What stands for a comparison.
+        written: String,
+        /// The label before it.
+        label: String,
+        /// The value that is meant.
+        wanted: String,
+        /// The value as it would be read.
+        value: String,
+    },
+    /// A quote without the other.
+    #[error("`{0}`: the quotes around the value are not closed")]
+    OpenQuotes(String),
+    /// What the label is to match.
+    #[error("`{pattern}` is not a regular expression: {source}")]
+    Regex {
+        /// As it is written.
+        pattern: String,
+        /// What is wrong with it.
+        source: regex_lite::Error,
+    },
+}
+
 /// One condition on one label. A label that is not there is empty.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -48,9 +93,9 @@ impl Matcher {
     ///
     /// # Errors
     /// When it is not a regular expression.
-    pub fn regex(label: &str, pattern: &str, negated: bool) -> Result<Self, String> {
+    pub fn regex(label: &str, pattern: &str, negated: bool) -> Result<Self, MatcherError> {
         let regex = Regex::new(&format!("^(?:{pattern})$"))
-            .map_err(|error| format!("`{pattern}` is not a regular expression: {error}"))?;
+            .map_err(|source| MatcherError::Regex { pattern: pattern.to_owned(), source })?;
         let comparison = if negated { Comparison::DoesNotMatch(regex) } else { Comparison::Matches(regex) };
         Ok(Self { label: label.to_owned(), value: pattern.to_owned(), comparison })
     }
@@ -58,43 +103,38 @@ impl Matcher {
     /// Reads one as it is written: a label, `=`, `!=`, `=~` or `!~`, and a value with or without quotes.
     ///
     /// # Errors
-    /// In words.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// With what is wrong with it, and how it is written.
+    pub fn parse(text: &str) -> Result<Self, MatcherError> {
         if text.contains('\0') {
-            return Err("a matcher has a NUL in it, and no label has".to_owned());
+            return Err(MatcherError::Nul);
         }
-        let place = text.find(['=', '!']).ok_or_else(|| {
-            format!("`{text}` is not a matcher: write label=value, label!=value, label=~regex or label!~regex")
-        })?;
+        let place = text.find(['=', '!']).ok_or_else(|| MatcherError::NoMatcher(text.to_owned()))?;
         let (label, rest) = text.split_at(place);
         let label = label.trim();
         if label.is_empty()
             || !label.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
         {
-            return Err(format!("`{label}` is not the name of a label: letters, digits and `_`"));
+            return Err(MatcherError::Label(label.to_owned()));
         }
         let operators = ["=~", "!~", "!=", "="];
         let Some((operator, value)) =
             operators.iter().find_map(|operator| Some((*operator, rest.strip_prefix(operator)?)))
         else {
-            return Err(format!("`{text}` has no comparison: `=`, `!=`, `=~` or `!~`"));
+            return Err(MatcherError::NoComparison(text.to_owned()));
         };
         let value = value.trim();
         if let Some(wrong) = value.strip_prefix(['=', '~', '!', '<', '>']) {
-            // `==` of programming languages, `=!`, `=>`: taken for a value, it would match nothing in silence.
-            let written = rest.strip_suffix(wrong).unwrap_or(rest).trim();
-            return Err(format!(
-                "`{text}`: `{written}` is not a comparison; allowed are `=`, `!=`, `=~` and `!~`\nhint: write {label}={}; a \
-                 value that begins so needs quotes: {label}=\"{value}\"",
-                wrong.trim()
-            ));
+            return Err(MatcherError::Comparison {
+                text: text.to_owned(),
+                written: rest.strip_suffix(wrong).unwrap_or(rest).trim().to_owned(),
+                label: label.to_owned(),
+                wanted: wrong.trim().to_owned(),
+                value: value.to_owned(),
+            });
         }
-        let value = match (value.strip_prefix('"'), value.len()) {
-            (None, _) => value,
-            (Some(inner), 2..) => inner
-                .strip_suffix('"')
-                .ok_or_else(|| format!("`{text}`: the quotes around the value are not closed"))?,
-            (Some(_), _) => return Err(format!("`{text}`: the quotes around the value are not closed")),
+        let value = match value.strip_prefix('"') {
+            None => value,
+            Some(inner) => inner.strip_suffix('"').ok_or_else(|| MatcherError::OpenQuotes(text.to_owned()))?,
         };
         match operator {
             "=~" => Self::regex(label, value, false),
@@ -202,19 +242,19 @@ mod tests {
         for text in
             ["severity==critical", "severity == critical", "severity=!critical", "owner=>a", "owner===a", "a=~~b"]
         {
-            let refused = Matcher::parse(text).unwrap_err();
+            let refused = Matcher::parse(text).unwrap_err().to_string();
             assert!(
                 refused.contains("is not a comparison; allowed are `=`, `!=`, `=~` and `!~`"),
                 "{text}: {refused}"
             );
         }
-        let refused = Matcher::parse("severity==critical").unwrap_err();
+        let refused = Matcher::parse("severity==critical").unwrap_err().to_string();
         assert!(
             refused.contains("`==` is not") && refused.contains("hint: write severity=critical;"),
             "{refused}"
         );
         for text in ["owner=\"team-a", "owner=\""] {
-            assert!(Matcher::parse(text).unwrap_err().contains("not closed"), "{text}");
+            assert!(matches!(Matcher::parse(text), Err(MatcherError::OpenQuotes(_))), "{text}");
         }
         let quoted = Matcher::parse("owner=\"=x\"").unwrap();
         assert!(quoted.accepts("=x") && Matcher::parse(&quoted.to_string()).unwrap() == quoted);

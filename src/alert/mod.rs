@@ -33,7 +33,7 @@ pub use group::{Group, GroupStep, LastTold, Member, SendReason, decide_group};
 pub use lifecycle::{
     AlertPolicy, AlertState, Calm, Episode, Lessons, Level, MAX_DAMPING, Phase, Severity, WindowLevel,
 };
-pub use matcher::{Labels, Matcher, all_match};
+pub use matcher::{Labels, Matcher, MatcherError, all_match};
 pub use message::{
     DRILL, Decision, DueAlert, DueGroup, GroupDecision, Message, Recipient, decide_message, is_digest, message_id,
 };
@@ -47,7 +47,7 @@ pub use routing::{
 pub use rule::{AlertRule, Observation, RuleKind, Scope};
 pub use segments::{SEGMENT_NAMES, Segments, relate};
 pub use series::{SeriesAlerts, SeriesKey, Transition};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Vocabulary, VocabularyError};
 pub use words::{how_far, series_words, summary_of, times, worst_and_last};
 
 #[cfg(test)]

@@ -31,6 +31,39 @@ impl Default for Vocabulary {
     }
 }
 
+/// What no alert has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VocabularyError {
+    /// A label.
+    #[error("no alert has a label `{label}`\nhint: {hint}")]
+    Label {
+        /// Its name.
+        label: String,
+        /// Which there are.
+        hint: String,
+    },
+    /// A value of a label.
+    #[error("no `{label}` {} `{wanted}`\nhint: {hint}", if *.is_regex { "matches" } else { "is" })]
+    Value {
+        /// The label.
+        label: String,
+        /// The value, or the pattern.
+        wanted: String,
+        /// Whether it is a pattern.
+        is_regex: bool,
+        /// Which there are.
+        hint: String,
+    },
+    /// What a matcher asks for.
+    #[error("`{matcher}`: {source}")]
+    Matcher {
+        /// As it is written.
+        matcher: String,
+        /// What no alert has of it.
+        source: Box<VocabularyError>,
+    },
+}
+
 impl Vocabulary {
     /// Adds a monitor: its name, the names of its alert rules, its own labels.
     pub fn add_monitor<'a>(&mut self, name: &str, rules: impl IntoIterator<Item = &'a str>, labels: &Labels) {
@@ -58,20 +91,20 @@ impl Vocabulary {
     /// Checks the name of a label.
     ///
     /// # Errors
-    /// In words, with what is allowed.
-    pub fn check_label(&self, label: &str) -> Result<(), String> {
+    /// With what is allowed.
+    pub fn check_label(&self, label: &str) -> Result<(), VocabularyError> {
         if self.labels.contains_key(label) {
             return Ok(());
         }
         let known: Vec<&str> = self.labels.keys().map(String::as_str).collect();
-        Err(format!("no alert has a label `{label}`\nhint: {}", guess(label, &known)))
+        Err(VocabularyError::Label { label: label.to_owned(), hint: guess(label, &known) })
     }
 
     /// Checks a matcher: that alerts have its label, and that the label can have its value.
     ///
     /// # Errors
-    /// In words, with what is allowed.
-    pub fn check(&self, matcher: &Matcher) -> Result<(), String> {
+    /// With what is allowed.
+    pub fn check(&self, matcher: &Matcher) -> Result<(), VocabularyError> {
         self.check_label(matcher.label())?;
         let Some(Some(values)) = self.labels.get(matcher.label()) else { return Ok(()) };
         let possible: Vec<&str> = values.iter().map(String::as_str).collect();
@@ -85,23 +118,28 @@ impl Vocabulary {
         if sensible {
             return Ok(());
         }
-        let what = if matcher.is_regex() { "matches" } else { "is" };
-        Err(format!("no `{}` {what} `{wanted}`\nhint: {}", matcher.label(), guess(wanted, &possible)))
+        Err(VocabularyError::Value {
+            label: matcher.label().to_owned(),
+            wanted: wanted.to_owned(),
+            is_regex: matcher.is_regex(),
+            hint: guess(wanted, &possible),
+        })
     }
 
     /// Checks all of them.
     ///
     /// # Errors
     /// With the first that makes no sense.
-    pub fn check_all(&self, matchers: &[Matcher]) -> Result<(), String> {
-        self.mistakes(matchers).into_iter().next().map_or(Ok(()), Err)
+    pub fn check_all(&self, matchers: &[Matcher]) -> Result<(), VocabularyError> {
+        self.mistakes(matchers).next().map_or(Ok(()), Err)
     }
 
-    /// Every matcher that makes no sense, in words.
-    #[must_use]
-    pub fn mistakes(&self, matchers: &[Matcher]) -> Vec<String> {
-        let mistake = |matcher: &Matcher| Some(format!("`{matcher}`: {}", self.check(matcher).err()?));
-        matchers.iter().filter_map(mistake).collect()
+    /// Every matcher that makes no sense.
+    pub fn mistakes(&self, matchers: &[Matcher]) -> impl Iterator<Item = VocabularyError> {
+        matchers.iter().filter_map(|matcher| {
+            let source = Box::new(self.check(matcher).err()?);
+            Some(VocabularyError::Matcher { matcher: matcher.to_string(), source })
+        })
     }
 }
 
@@ -152,7 +190,7 @@ mod tests {
             ("alertname=no-data", "did you mean `no_data`?"),
             ("owner=team-b", "`team-a`"),
         ] {
-            let refused = vocabulary.check(&Matcher::parse(text).unwrap()).unwrap_err();
+            let refused = vocabulary.check(&Matcher::parse(text).unwrap()).unwrap_err().to_string();
             assert!(refused.contains(hint), "{text}: {refused}");
         }
     }

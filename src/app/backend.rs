@@ -384,7 +384,7 @@ impl Backend for StoreBackend {
         let running = self.shared.monitors();
         let monitors: Vec<&Monitor> = running.iter().map(|running| &running.monitor).collect();
         let known = super::status::vocabulary(&self.store, &monitors).await?;
-        known.check_all(&wanted.matchers).map_err(BackendError::Invalid)?;
+        known.check_all(&wanted.matchers).map_err(|error| BackendError::Invalid(error.to_string()))?;
         let id = self.store.add_silence(&wanted.matchers, wanted.duration, actor, &wanted.comment).await?;
         self.shared.alerts.notify_waiters();
         Ok(self.store.silence(id).await?)

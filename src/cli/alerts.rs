@@ -110,9 +110,7 @@ async fn silence(reach: &Reach, what: &[String], duration: &str, comment: &str) 
     }
     let matchers = match what {
         [id] if !id.contains(['=', '~', '!']) => reach.alert(id).await?.alert.view.matchers(),
-        texts => {
-            texts.iter().map(|text| Matcher::parse(text)).collect::<Result<_, _>>().map_err(CliError::Failed)?
-        }
+        texts => texts.iter().map(|text| Matcher::parse(text)).collect::<Result<_, _>>()?,
     };
     let id = reach.silence(&matchers, duration, comment).await?;
     let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();

@@ -36,12 +36,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::alert::{MatcherError, VocabularyError};
 use crate::app::{AppError, store_options};
 use crate::config::{ConfigError, DEFAULT_PATH, Overrides, Settings, UnreadError, load_here};
 use crate::escape::{plain, plain_json, plain_lines};
 use crate::http::ListenerError;
 use crate::kafka::KafkaError;
 use crate::store::{Store, StoreError};
+use crate::telemetry::LoggingError;
 use reach::{ServerOptions, with_reach};
 
 /// Watches models in production for drift: Kafka prediction logs in, calibrated alerts out.
@@ -170,6 +172,15 @@ pub(crate) enum CliError {
     /// Something needed is missing or away.
     #[error("{0}")]
     Unavailable(String),
+    /// Logging.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    /// What a silence is to match.
+    #[error(transparent)]
+    Matcher(#[from] MatcherError),
+    /// What a silence is to match, which no alert has.
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
     /// Anything else.
     #[error("{0}")]
     Failed(String),

@@ -13,7 +13,7 @@ pub(super) fn run(context: &Context) -> Result<(), CliError> {
     context.only_here("is the daemon")?;
     let settings = config::load_with(&context.config, &context.overrides)?;
     let log = &settings.daemon.log;
-    start_logging(log.format, &log.level).map_err(CliError::Failed)?;
+    start_logging(log.format, &log.level)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let app = App::build(settings).await?;

@@ -35,7 +35,7 @@ use monitor::Context;
 use problem::{File, Problems};
 use section::Section;
 
-use crate::alert::{OperationalLimits, Routing, Vocabulary};
+use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
 use crate::view::ConfiguredValue;
 
 /// Where the daemon looks for its configuration when it is not told.
@@ -277,7 +277,7 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
         );
     }
     let mut found = Vec::new();
-    let mut note = |place: String, mistakes: Vec<String>| {
+    let mut note = |place: String, mistakes: Vec<VocabularyError>| {
         for warning in mistakes.into_iter().map(|mistake| format!("{place}: {mistake}")) {
             if !found.contains(&warning) {
                 found.push(warning);
@@ -287,12 +287,12 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
     let labels = |labels: &[String]| labels.iter().filter_map(|label| known.check_label(label).err()).collect();
     note("`alerting.group_by`".to_owned(), labels(&routing.group_by));
     for route in routing.routes.iter().filter(|route| route.timing.unacknowledged_for.is_none()) {
-        note(format!("`{}`: `matchers`", route.name), known.mistakes(&route.matchers));
+        note(format!("`{}`: `matchers`", route.name), known.mistakes(&route.matchers).collect());
         note(format!("`{}`: `group_by`", route.name), labels(&route.group_by));
     }
     for (number, rule) in routing.inhibit.iter().enumerate() {
-        note(format!("`inhibit[{number}].source`"), known.mistakes(&rule.source));
-        note(format!("`inhibit[{number}].target`"), known.mistakes(&rule.target));
+        note(format!("`inhibit[{number}].source`"), known.mistakes(&rule.source).collect());
+        note(format!("`inhibit[{number}].target`"), known.mistakes(&rule.target).collect());
         note(format!("`inhibit[{number}].equal`"), labels(&rule.equal));
     }
     warnings.extend(found);

@@ -90,7 +90,9 @@ pub(super) fn matchers(section: &Section<'_>, key: &'static str) -> Vec<Matcher>
         .into_iter()
         .filter_map(|(text, span)| {
             Matcher::parse(&text)
-                .map_err(|error| section.add(Problem::at(section.file, span, &section.key(key), error)))
+                .map_err(|error| {
+                    section.add(Problem::at(section.file, span, &section.key(key), error.to_string()));
+                })
                 .ok()
         })
         .collect()

@@ -4,7 +4,9 @@ mod policy;
 mod request;
 
 pub use policy::{RetrainDecision, RetrainPolicy, Situation, decide, request_id};
-pub use request::{LISTED_WINDOWS, RequestState, RetrainingEvent, Step, TrainingRange, Transition, evidence_pack};
+pub use request::{
+    LISTED_WINDOWS, RequestState, RetrainingEvent, Step, StepError, TrainingRange, Transition, evidence_pack,
+};
 
 #[cfg(test)]
 mod tests;

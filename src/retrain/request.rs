@@ -106,14 +106,30 @@ pub enum Transition {
     Nothing,
 }
 
+/// A step that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// Where the request stands.
+    #[error("a request that is {} cannot be {step}", .state.as_str())]
+    NotHere {
+        /// There.
+        state: RequestState,
+        /// What is done to it.
+        step: &'static str,
+    },
+    /// Whoever reports.
+    #[error("`{}` is not something a training system says", .0.as_str())]
+    NotTheirs(RequestState),
+}
+
 impl RequestState {
     /// Takes a step. Reports may come twice and out of order: one that says less than is known changes nothing. A success
     /// or failure is believed even after the request expired, never after a person called it off.
     ///
     /// # Errors
-    /// When the step makes no sense here, in words.
-    pub fn take(self, step: Step) -> Result<Transition, String> {
-        let no = |what: &str| Err(format!("a request that is {} cannot be {what}", self.as_str()));
+    /// When the step makes no sense here.
+    pub fn take(self, step: Step) -> Result<Transition, StepError> {
+        let no = |step| Err(StepError::NotHere { state: self, step });
         match step {
             Step::Approve if self == Self::Proposed => Ok(Transition::To(Self::Requested)),
             Step::Approve => no("approved"),
@@ -126,7 +142,7 @@ impl RequestState {
             Step::TimedOut => Ok(Transition::To(Self::Expired)),
             Step::Report(state) => match (self, state) {
                 (_, Self::Proposed | Self::Requested | Self::Expired | Self::Cancelled) => {
-                    Err(format!("`{}` is not something a training system says", state.as_str()))
+                    Err(StepError::NotTheirs(state))
                 }
                 (Self::Proposed, _) => no("reported on: nobody approved it"),
                 _ if state.rank() > self.rank() => Ok(Transition::To(state)),

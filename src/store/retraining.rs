@@ -184,7 +184,7 @@ pub(super) async fn move_on(
     if request.dry_run && moved.step == Step::Approve {
         return Err(StoreError::Refused(format!("retraining request {id} was a dry run: it cannot be approved")));
     }
-    let next = match request.state.take(moved.step).map_err(StoreError::Refused)? {
+    let next = match request.state.take(moved.step).map_err(|error| StoreError::Refused(error.to_string()))? {
         Transition::To(next) => next,
         Transition::Nothing => {
             note_external(connection, id, moved.external_id).await?;

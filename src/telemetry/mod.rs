@@ -30,21 +30,39 @@ pub enum LogFormat {
     Journald,
 }
 
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// What is to be logged.
+    #[error("`{level}` is not a level or filter: {source}\nhint: write `info`, or `info,driftd::kafka=debug`")]
+    Filter {
+        /// As it is written.
+        level: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The journal.
+    #[error("cannot reach the journal: {0}")]
+    Journal(#[source] std::io::Error),
+    /// The exporter of traces.
+    #[cfg(feature = "otel")]
+    #[error("cannot export traces: {0}")]
+    Traces(#[source] opentelemetry_otlp::ExporterBuildError),
+}
+
 /// Starts logging to standard error or the journal. Later calls have no effect. An entry is one line in every format: what in it
 /// comes from data is written out.
 ///
 /// # Errors
 /// When the filter cannot be read or there is no journal.
-pub fn start_logging(format: LogFormat, level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        format!("`{level}` is not a level or filter: {error}\nhint: write `info`, or `info,driftd::kafka=debug`")
-    })?;
+pub fn start_logging(format: LogFormat, level: &str) -> Result<(), LoggingError> {
+    let filter =
+        EnvFilter::try_new(level).map_err(|source| LoggingError::Filter { level: level.to_owned(), source })?;
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let registry = tracing_subscriber::registry().with(traces::layer()?);
     let outcome = match format {
         LogFormat::Journald => {
-            let journal =
-                tracing_journald::layer().map_err(|error| format!("cannot reach the journal: {error}"))?;
+            let journal = tracing_journald::layer().map_err(LoggingError::Journal)?;
             registry.with(Escaped(journal).with_filter(filter)).try_init()
         }
         LogFormat::Auto if under_systemd => match tracing_journald::layer() {

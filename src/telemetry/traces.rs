@@ -2,6 +2,8 @@
 
 use tracing_subscriber::{Layer, Registry};
 
+use super::LoggingError;
+
 /// A layer of the subscriber.
 type Traces = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -14,21 +16,19 @@ mod otlp {
     use opentelemetry_sdk::trace::SdkTracerProvider;
     use tracing_subscriber::{EnvFilter, Layer as _};
 
-    use super::Traces;
+    use super::{LoggingError, Traces};
 
     /// Kept to send what is left at the end.
     static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-    pub(super) fn layer() -> Result<Option<Traces>, String> {
+    pub(super) fn layer() -> Result<Option<Traces>, LoggingError> {
         if std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_none() {
             return Ok(None);
         }
         // The exporter's client asks for one even where it speaks plain HTTP.
         let _chosen_already = rustls::crypto::ring::default_provider().install_default();
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_http()
-            .build()
-            .map_err(|error| format!("cannot export traces: {error}"))?;
+        let exporter =
+            opentelemetry_otlp::SpanExporter::builder().with_http().build().map_err(LoggingError::Traces)?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_resource(Resource::builder().with_service_name("driftd").build())
@@ -53,7 +53,7 @@ mod otlp {
 /// # Errors
 /// When the exporter cannot be built.
 #[cfg_attr(not(feature = "otel"), expect(clippy::unnecessary_wraps, reason = "with the feature it can fail"))]
-pub(super) fn layer() -> Result<Option<Traces>, String> {
+pub(super) fn layer() -> Result<Option<Traces>, LoggingError> {
     #[cfg(feature = "otel")]
     return otlp::layer();
     #[cfg(not(feature = "otel"))]

@@ -50,7 +50,7 @@ const PACE: f64 = 1_000.0;
 const DEADLINE: Duration = Duration::from_secs(110);
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    start_logging(LogFormat::Text, if arguments.verbose { "info" } else { "off" }).map_err(CliError::Failed)?;
+    start_logging(LogFormat::Text, if arguments.verbose { "info" } else { "off" })?;
     let directory = std::env::temp_dir().join(format!("driftd-demo-{}", std::process::id()));
     make_directory(&directory)?;
     let runtime = runtime()?;

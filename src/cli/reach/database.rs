@@ -124,7 +124,7 @@ impl Database {
         comment: &str,
     ) -> Result<Uuid, CliError> {
         let known = app::vocabulary(&self.store, &self.monitors()).await?;
-        known.check_all(matchers).map_err(CliError::Failed)?;
+        known.check_all(matchers)?;
         let span = crate::config::duration(duration).unwrap_or_default();
         Ok(self.store.add_silence(matchers, span, &actor(), comment).await?)
     }

@@ -175,8 +175,10 @@ pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &st
     if matchers.is_empty() || matchers.len() > 50 {
         return Err(Problem::bad("a silence has 1 to 50 matchers"));
     }
-    let matchers: Vec<Matcher> =
-        matchers.iter().map(|text| Matcher::parse(text)).collect::<Result<_, _>>().map_err(Problem::bad)?;
+    let matchers: Vec<Matcher> = matchers
+        .iter()
+        .map(|text| Matcher::parse(text).map_err(|error| Problem::bad(error.to_string())))
+        .collect::<Result<_, _>>()?;
     let duration = crate::record::micros_of(duration)
         .filter(|micros| (1..=YEAR).contains(micros))
         .ok_or_else(|| Problem::bad("`duration` is not between a moment and a year\nhint: write 30m, 2h or 7d"))?;
