@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::survey::{Found, Survey};
+use super::survey::{Finding, Survey};
 use super::{CliError, Context, runtime, say, say_lines, say_with_hints, tell, warn};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
@@ -31,14 +31,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         can_start(&settings)?;
-        let mut checks: Vec<(String, Result<String, String>)> = Vec::new();
+        let mut checks = Vec::new();
         if arguments.online {
-            checks.push(("postgres".to_owned(), database(&settings).await));
+            checks.push(database(&settings).await);
             checks.extend(kafka(&settings).await);
             checks.extend(receivers(&settings).await);
         }
         report(&context.config, &settings, &checks)?;
-        match checks.iter().filter(|(_, outcome)| outcome.is_err()).count() {
+        match checks.iter().filter(|check| !check.ok).count() {
             0 => Ok(()),
             number => Err(CliError::Findings(format!("{} failed", number_of(number, "check")))),
         }
@@ -73,28 +73,19 @@ fn has_secrets(settings: &Settings, key: &str) -> bool {
 }
 
 /// Every receiver, tried.
-pub(super) async fn receivers(settings: &Settings) -> Vec<(String, Result<String, String>)> {
+pub(super) async fn receivers(settings: &Settings) -> Vec<Finding> {
     let mut checks = Vec::new();
     for name in settings.receivers.keys() {
-        let probed = match build_receiver(settings, name, None) {
-            Ok(running) => {
-                running.receiver.probe().await.map(|()| String::new()).map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.source.to_string()),
-        };
-        checks.push((format!("receiver `{name}`"), probed));
+        let what = format!("receiver `{name}`");
+        checks.push(match build_receiver(settings, name, None) {
+            Ok(running) => Finding::of(what, running.receiver.probe().await.map(|()| String::new())),
+            Err(error) => Finding::bad(what, error.source.to_string()),
+        });
     }
     checks
 }
 
-fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, String>)]) -> Result<(), CliError> {
-    let connections: Vec<serde_json::Value> = checks
-        .iter()
-        .map(|(what, outcome)| {
-            let (Ok(detail) | Err(detail)) = outcome;
-            serde_json::json!({ "what": what, "ok": outcome.is_ok(), "detail": detail })
-        })
-        .collect();
+fn report(path: &Path, settings: &Settings, checks: &[Finding]) -> Result<(), CliError> {
     let (monitors, receivers) = (settings.monitors.len(), settings.receivers.len());
     let unread: Vec<String> = settings
         .unread
@@ -103,7 +94,7 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
         .collect();
     let all = serde_json::json!({
         "file": path, "monitors": monitors, "receivers": receivers, "warnings": settings.warnings, "secrets_not_read": unread,
-        "connections": connections,
+        "connections": checks,
     });
     tell(&all, || {
         for warning in &settings.warnings {
@@ -124,25 +115,27 @@ fn report(path: &Path, settings: &Settings, checks: &[(String, Result<String, St
             number_of(monitors, "monitor"),
             number_of(receivers, "receiver")
         ));
-        for (what, outcome) in checks {
-            match outcome {
-                Ok(detail) => {
-                    say_with_hints(&format!(
-                        "ok      {what}{}{detail}",
-                        if detail.is_empty() { "" } else { ": " }
-                    ));
-                }
-                Err(error) => say_lines(format!("failed  {what}: {error}")),
+        for Finding { what, ok, detail } in checks {
+            if *ok {
+                let colon = if detail.is_empty() { "" } else { ": " };
+                say_with_hints(&format!("ok      {what}{colon}{detail}"));
+            } else {
+                say_lines(format!("failed  {what}: {detail}"));
             }
         }
     })
 }
 
-pub(super) async fn database(settings: &Settings) -> Result<String, String> {
-    let options = store_options(settings).map_err(|error| error.to_string())?;
-    let store = Store::connect_lazily(&options).map_err(|error| error.to_string())?;
-    store.ping().await.map_err(|error| error.to_string())?;
-    let (known, found) = store.check_schema().await.map_err(|error| error.to_string())?;
+/// The database, tried.
+pub(super) async fn database(settings: &Settings) -> Finding {
+    Finding::of("postgres", schema(settings).await)
+}
+
+/// The schema of the database, in words.
+async fn schema(settings: &Settings) -> Result<String, CliError> {
+    let store = Store::connect_lazily(&store_options(settings)?)?;
+    store.ping().await?;
+    let (known, found) = store.check_schema().await?;
     Ok(match found {
         0 => "no schema yet: the daemon makes it when it starts".to_owned(),
         found if found < known => {
@@ -169,29 +162,27 @@ fn no_such_topic(topic: &str, partitions: &[Partition]) -> String {
     format!("it does not exist, or this user may not describe it\nhint: {hint}")
 }
 
-pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, String>)> {
-    let source = match source_options(settings)
-        .map_err(|error| error.to_string())
-        .and_then(|options| Source::start(&options).map_err(|error| error.to_string()))
-    {
+/// The brokers, asked for the topics and some messages of each monitor.
+pub(super) async fn kafka(settings: &Settings) -> Vec<Finding> {
+    let source = match source_options(settings).and_then(|options| Ok(Source::start(&options)?)) {
         Ok(source) => source,
-        Err(error) => return vec![("kafka".to_owned(), Err(error))],
+        Err(error) => return vec![Finding::bad("kafka", error.to_string())],
     };
     let commands = source.commands();
     let partitions = match commands.partitions(|_| true).await {
         Ok(partitions) => partitions,
-        Err(error) => return vec![("kafka".to_owned(), Err(error.to_string()))],
+        Err(error) => return vec![Finding::bad("kafka", error.to_string())],
     };
-    let mut report = vec![("kafka".to_owned(), Ok(String::new()))];
+    let mut report = vec![Finding::good("kafka", "")];
     for monitor in &settings.monitors {
         if let Topics::Named(topics) = &monitor.topics {
             for topic in topics {
                 let number = partitions.iter().filter(|partition| partition.topic.as_ref() == topic).count();
-                let outcome = match number {
-                    0 => Err(no_such_topic(topic, &partitions)),
-                    number => Ok(number_of(number, "partition")),
-                };
-                report.push((format!("topic `{topic}` of monitor `{}`", monitor.name), outcome));
+                let what = format!("topic `{topic}` of monitor `{}`", monitor.name);
+                report.push(match number {
+                    0 => Finding::bad(what, no_such_topic(topic, &partitions)),
+                    number => Finding::good(what, number_of(number, "partition")),
+                });
             }
         }
     }
@@ -203,17 +194,17 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<(String, Result<String, St
             report.extend(messages(settings, monitor).await);
         } else if let Topics::Pattern(pattern) = &monitor.topics {
             let none = format!("no topic that this user may describe matches `{pattern}`");
-            report.push((format!("topics of monitor `{}`", monitor.name), Err(none)));
+            report.push(Finding::bad(format!("topics of monitor `{}`", monitor.name), none));
         }
     }
     report
 }
 
 /// What a monitor makes of some of the newest messages of its topics.
-async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<Found> {
+async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<Finding> {
     let options = match source_options(settings) {
         Ok(options) => options,
-        Err(error) => return vec![("kafka".to_owned(), Err(error.to_string()))],
+        Err(error) => return vec![Finding::bad("kafka", error.to_string())],
     };
     let (own, bytes) = (monitor.clone(), settings.daemon.limits.max_message_bytes);
     let read = tokio::task::spawn_blocking(move || {
@@ -224,7 +215,7 @@ async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<Found> {
     let what = format!("messages of monitor `{}`", monitor.name);
     match read.await {
         Ok(Ok(found)) => found,
-        Ok(Err(error)) => vec![(what, Err(error.to_string()))],
-        Err(error) => vec![(what, Err(error.to_string()))],
+        Ok(Err(error)) => vec![Finding::bad(what, error.to_string())],
+        Err(error) => vec![Finding::bad(what, error.to_string())],
     }
 }

@@ -89,42 +89,43 @@ impl Format {
     }
 }
 
-fn preset(name: &str) -> Result<Preset, String> {
+fn preset(name: &str) -> Result<Preset, CliError> {
     let known: Vec<&str> = Preset::ALL.into_iter().map(Preset::as_str).collect();
-    Preset::from_name(name).ok_or_else(|| format!("allowed are {}", known.join(", ")))
+    Preset::from_name(name).ok_or_else(|| CliError::Usage(format!("allowed are {}", known.join(", "))))
 }
 
-fn measure(name: &str) -> Result<Measure, String> {
+fn measure(name: &str) -> Result<Measure, CliError> {
     Measure::from_name(name).ok_or_else(|| {
         let near = Measure::ALL
             .into_iter()
             .map(Measure::as_str)
             .max_by(|left, right| strsim::jaro(name, left).total_cmp(&strsim::jaro(name, right)));
-        format!("is not a measure; did you mean `{}`? `driftd measures` lists all", near.unwrap_or_default())
+        let near = near.unwrap_or_default();
+        CliError::Usage(format!("is not a measure; did you mean `{near}`? `driftd measures` lists all"))
     })
 }
 
-fn limit(text: &str) -> Result<(Measure, Thresholds), String> {
-    let (name, limits) = text.split_once('=').ok_or("write MEASURE=DRIFT or MEASURE=WARN,DRIFT")?;
+fn limit(text: &str) -> Result<(Measure, Thresholds), CliError> {
+    let wrong = |why: &str| CliError::Usage(why.to_owned());
+    let (name, limits) = text.split_once('=').ok_or_else(|| wrong("write MEASURE=DRIFT or MEASURE=WARN,DRIFT"))?;
     let number = |text: &str| {
-        text.trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|value| *value >= 0.0 && value.is_finite())
-            .ok_or("a limit is a number from 0 on")
+        let number = text.trim().parse::<f64>().ok().filter(|value| *value >= 0.0 && value.is_finite());
+        number.ok_or_else(|| wrong("a limit is a number from 0 on"))
     };
     let (warn, critical) = match limits.split_once(',') {
         Some((warn, critical)) => (number(warn)?, number(critical)?),
         None => (number(limits)?, number(limits)?),
     };
     if warn > critical {
-        return Err("the limit of a warning must not be above that of drift".to_owned());
+        return Err(wrong("the limit of a warning must not be above that of drift"));
     }
-    Ok((measure(name).map_err(|error| format!("`{name}` {error}"))?, Thresholds { warn, critical }))
+    let measure = measure(name).map_err(|error| wrong(&format!("`{name}` {error}")))?;
+    Ok((measure, Thresholds { warn, critical }))
 }
 
-fn chance(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|value| (1e-12..=0.5).contains(value)).ok_or_else(|| "from 1e-12 to 0.5".to_owned())
+fn chance(text: &str) -> Result<f64, CliError> {
+    let chance = text.parse().ok().filter(|value| (1e-12..=0.5).contains(value));
+    chance.ok_or_else(|| CliError::Usage("from 1e-12 to 0.5".to_owned()))
 }
 
 /// Compares; the exit code says what was found: 0 no drift, 3 drift, 1 no verdict.

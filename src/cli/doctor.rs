@@ -10,7 +10,7 @@ use crate::app::{status, store_options};
 use crate::config::Monitor;
 use crate::config::Settings;
 use crate::record::number_of;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::view::{AlertFilter, DeliveryFilter, DeliveryStatus};
 
 /// Where to.
@@ -19,24 +19,6 @@ pub(super) struct Arguments {
     /// The bundle's file.
     #[arg(long, short, value_name = "FILE", default_value = "driftd-doctor.json")]
     output: PathBuf,
-}
-
-/// One thing that was tried.
-#[derive(Debug, Serialize)]
-struct Check {
-    what: String,
-    ok: bool,
-    detail: String,
-}
-
-impl Check {
-    fn of(what: impl Into<String>, outcome: Result<String, String>) -> Self {
-        let (ok, detail) = match outcome {
-            Ok(detail) => (true, detail),
-            Err(detail) => (false, detail),
-        };
-        Self { what: what.into(), ok, detail }
-    }
 }
 
 /// Tries everything, and writes what somebody who helps needs to know: no secrets, and of records only examples of values
@@ -86,14 +68,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
 
 async fn gather(settings: &Settings) -> Result<Value, CliError> {
     // Without the database's password the rest is tried all the same.
-    let store = store_options(settings)
-        .map_err(|error| error.to_string())
-        .and_then(|options| Store::connect_lazily(&options).map_err(|error| error.to_string()));
-    let mut checks = vec![Check::of("postgres", check::database(settings).await)];
-    checks.extend(check::kafka(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
-    checks.extend(check::receivers(settings).await.into_iter().map(|(what, outcome)| Check::of(what, outcome)));
+    let store =
+        store_options(settings).map_err(CliError::from).and_then(|options| Ok(Store::connect_lazily(&options)?));
+    let mut checks = vec![check::database(settings).await];
+    checks.extend(check::kafka(settings).await);
+    checks.extend(check::receivers(settings).await);
     let monitors: Vec<&Monitor> = settings.monitors.iter().collect();
-    let or_error = |outcome: Result<Value, String>| outcome.unwrap_or_else(|error| json!({ "error": error }));
     let dead = DeliveryFilter { receiver: None, status: Some(DeliveryStatus::Dead) };
     Ok(json!({
         "driftd": env!("CARGO_PKG_VERSION"),
@@ -103,28 +83,26 @@ async fn gather(settings: &Settings) -> Result<Value, CliError> {
         "checks": checks,
         "secrets_not_read": settings.unread.iter().map(|unread| &unread.problem.key).collect::<Vec<_>>(),
         "configuration": settings.configured,
-        "status": or_error(of_store(&store, async |store| value(status(store, &monitors).await)).await),
-        "open_alerts": or_error(of_store(&store, async |store| value(store.alerts(&AlertFilter::default(), 100).await)).await),
-        "deliveries_given_up": or_error(of_store(&store, async |store| value(store.deliveries(&dead, None, 100).await)).await),
-        "audit": or_error(of_store(&store, async |store| value(store.audit(None, None, 100).await)).await),
+        "status": known(&store, async |store| status(store, &monitors).await).await,
+        "open_alerts": known(&store, async |store| store.alerts(&AlertFilter::default(), 100).await).await,
+        "deliveries_given_up": known(&store, async |store| store.deliveries(&dead, None, 100).await).await,
+        "audit": known(&store, async |store| store.audit(None, None, 100).await).await,
     }))
 }
 
 /// Something that the database knows, or why it cannot be asked.
-async fn of_store(
-    store: &Result<Store, String>,
-    ask: impl AsyncFnOnce(&Store) -> Result<Value, String>,
-) -> Result<Value, String> {
+async fn known<T: Serialize>(
+    store: &Result<Store, CliError>,
+    ask: impl AsyncFnOnce(&Store) -> Result<T, StoreError>,
+) -> Value {
+    let error = |error: &dyn std::fmt::Display| json!({ "error": error.to_string() });
     match store {
-        Ok(store) => ask(store).await,
-        Err(why) => Err(why.clone()),
+        Ok(store) => match ask(store).await {
+            Ok(known) => serde_json::to_value(known).unwrap_or_else(|unserialised| error(&unserialised)),
+            Err(unknown) => error(&unknown),
+        },
+        Err(away) => error(away),
     }
-}
-
-fn value<T: Serialize, E: std::fmt::Display>(outcome: Result<T, E>) -> Result<Value, String> {
-    outcome
-        .map_err(|error| error.to_string())
-        .and_then(|value| serde_json::to_value(value).map_err(|error| error.to_string()))
 }
 
 /// The machine, as far as it matters.

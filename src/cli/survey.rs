@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::app::clock_now;
 use crate::config::Monitor;
 use crate::kafka::{KafkaError, SourceOptions, Tap, TapFrom, Tapped};
@@ -37,7 +39,32 @@ pub(super) struct Taken {
 }
 
 /// One thing that was found out, and whether it is in order.
-pub(super) type Found = (String, Result<String, String>);
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    pub(super) ok: bool,
+    pub(super) detail: String,
+}
+
+impl Finding {
+    /// Something that is in order.
+    pub(super) fn good(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: true, detail: detail.into() }
+    }
+
+    /// Something that is not.
+    pub(super) fn bad(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), ok: false, detail: detail.into() }
+    }
+
+    /// Something that was tried.
+    pub(super) fn of(what: impl Into<String>, tried: Result<String, impl std::fmt::Display>) -> Self {
+        match tried {
+            Ok(detail) => Self::good(what, detail),
+            Err(error) => Self::bad(what, error.to_string()),
+        }
+    }
+}
 
 /// What was found in the messages so far.
 pub(super) struct Survey<'a> {
@@ -190,21 +217,21 @@ impl<'a> Survey<'a> {
     }
 
     /// What was found: how many messages became records, and whatever is not as it is configured.
-    pub(super) fn found(&self) -> Vec<Found> {
+    pub(super) fn found(&self) -> Vec<Finding> {
         let mut found = vec![self.outcomes()];
         found.extend(self.unreadable().into_iter().map(|column| {
             let what = format!("column `{}` of monitor `{}`", column.column, self.monitor.name);
-            (what, Err(column.in_words()))
+            Finding::bad(what, column.in_words())
         }));
         found.extend(self.times());
         found.extend(self.order());
         found
     }
 
-    fn outcomes(&self) -> Found {
+    fn outcomes(&self) -> Finding {
         let what = format!("messages of monitor `{}`", self.monitor.name);
         if self.read == 0 {
-            return (what, Ok("there is none in its topics yet".to_owned()));
+            return Finding::good(what, "there is none in its topics yet");
         }
         let mut parts = vec![format!(
             "{} of {} {} of it",
@@ -256,7 +283,7 @@ impl<'a> Survey<'a> {
         let usable = self.read - self.tombstones;
         let nothing = self.accepted == 0 && usable > 0;
         let bad = nothing || ratio(rejected, usable - self.filtered) > TOO_MANY;
-        (what, if bad { Err(text) } else { Ok(text) })
+        Finding { what, ok: !bad, detail: text }
     }
 
     fn unreadable(&self) -> Vec<UnreadableColumn> {
@@ -284,30 +311,30 @@ impl<'a> Survey<'a> {
         found
     }
 
-    fn times(&self) -> Option<Found> {
+    fn times(&self) -> Option<Finding> {
         let newest = self.newest.values().max().filter(|newest| !newest.is_plausible())?;
         let layout = &self.monitor.layout;
         let path = layout.time.as_ref().map_or_else(|| "of the messages".to_owned(), |path| format!("`{path}`"));
         let unit = layout.time_format.in_other_unit(*newest);
         let what = format!("event times of monitor `{}`", self.monitor.name);
-        Some((what, Err(format!("{path}: the newest is {newest}, outside the years 1990 to 2100{unit}"))))
+        Some(Finding::bad(what, format!("{path}: the newest is {newest}, outside the years 1990 to 2100{unit}")))
     }
 
-    fn order(&self) -> Option<Found> {
+    fn order(&self) -> Option<Finding> {
         if self.accepted == 0 || ratio(self.disordered, self.accepted) <= 0.5 {
             return None;
         }
         let what = format!("order of the records of monitor `{}`", self.monitor.name);
-        Some((
+        Some(Finding::bad(
             what,
-            Err(format!(
+            format!(
                 "{} of {} lie more than {} (window.out_of_orderness) behind the newest one before them, up to {}: the log is not \
                  in the order of its event times, and most records will be late",
                 self.disordered,
                 self.accepted,
                 span_in_words(self.monitor.timing.out_of_orderness),
                 span_in_words(self.furthest)
-            )),
+            ),
         ))
     }
 }

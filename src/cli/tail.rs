@@ -1,10 +1,11 @@
 //! `driftd tail`
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::survey::{Survey, Taken};
+use super::survey::{Finding, Survey, Taken};
 use super::{CliError, Context, as_json, say, say_error, say_json_line, say_with_hints};
 use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
@@ -48,14 +49,15 @@ pub(super) struct Arguments {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A duration as it is written everywhere; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, CliError> {
     let micros = text
         .parse::<u32>()
         .map(|seconds| i64::from(seconds) * 1_000_000)
         .ok()
         .or_else(|| crate::config::duration(text));
     let micros = micros.and_then(|micros| u64::try_from(micros).ok()).filter(|micros| *micros > 0);
-    micros.map(Duration::from_micros).ok_or_else(|| "write 30s, 5m, or a number of seconds".to_owned())
+    let wrong = || CliError::Usage("write 30s, 5m, or a number of seconds".to_owned());
+    micros.map(Duration::from_micros).ok_or_else(wrong)
 }
 
 /// When to end, looked at between messages.
@@ -68,10 +70,11 @@ struct Until {
 
 impl Until {
     /// Why it ends now, if it does; otherwise how long to wait for a message at most.
-    fn next(&self, arguments: &Arguments) -> Result<Duration, String> {
+    fn next(&self, arguments: &Arguments) -> ControlFlow<String, Duration> {
         let now = Instant::now();
         if arguments.count.is_some_and(|count| self.shown >= count) {
-            return Err(format!("{} {} shown", self.shown, plural(self.shown, "message was", "messages were")));
+            let shown = plural(self.shown, "message was", "messages were");
+            return ControlFlow::Break(format!("{} {shown} shown", self.shown));
         }
         let mut wait = Duration::from_secs(1);
         for (limit, since, why) in [
@@ -81,11 +84,11 @@ impl Until {
             let Some(limit) = limit else { continue };
             let left = limit.saturating_sub(now.duration_since(since));
             if left.is_zero() {
-                return Err(why.to_owned());
+                return ControlFlow::Break(why.to_owned());
             }
             wait = wait.min(left);
         }
-        Ok(wait)
+        ControlFlow::Continue(wait)
     }
 }
 
@@ -109,8 +112,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let mut until = Until { began: now, shown: 0, seen: 0, last_shown: now };
     let why = loop {
         let wait = match until.next(arguments) {
-            Ok(wait) => wait,
-            Err(why) => break why,
+            ControlFlow::Continue(wait) => wait,
+            ControlFlow::Break(why) => break why,
         };
         // Looked at before each message: one at the end may be all that there is.
         if arguments.exit && tap.is_at_end() {
@@ -144,17 +147,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
 fn sum_up(survey: &Survey<'_>) {
     let found = survey.found();
     if as_json() {
-        let lines = found.iter().map(|(what, outcome)| {
-            let (Ok(detail) | Err(detail)) = outcome;
-            json!({ "what": what, "ok": outcome.is_ok(), "detail": detail })
-        });
-        say_json_line(&json!({ "summary": lines.collect::<Vec<_>>() }));
+        say_json_line(&json!({ "summary": found }));
         return;
     }
     say("");
-    for (what, outcome) in &found {
-        let (Ok(detail) | Err(detail)) = outcome;
-        say_with_hints(&format!("{:<7} {what}: {detail}", if outcome.is_ok() { "ok" } else { "look" }));
+    for Finding { what, ok, detail } in &found {
+        say_with_hints(&format!("{:<7} {what}: {detail}", if *ok { "ok" } else { "look" }));
     }
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, baseline, runtime, say, say_lines};
 use crate::app::{App, source_options, store_options};
 use crate::config;
-use crate::kafka::{LocalBroker, Producer};
+use crate::kafka::{KafkaError, LocalBroker, Producer};
 use crate::record::{number_of, plural};
 use crate::store::Store;
 use crate::telemetry::{LogFormat, start_logging};
@@ -198,7 +198,8 @@ async fn watch(
         if replay.as_ref().is_some_and(tokio::task::JoinHandle::is_finished)
             && let Some(finished) = replay.take()
         {
-            finished.await.map_err(|error| CliError::Failed(error.to_string()))?.map_err(CliError::Failed)?;
+            let replayed = finished.await.map_err(|error| CliError::Failed(error.to_string()))?;
+            replayed.map_err(|error| CliError::Failed(error.to_string()))?;
         }
         let windows = store.closed_windows(MONITOR).await?;
         for window in windows.iter().skip(shown) {
@@ -225,17 +226,17 @@ async fn watch(
 }
 
 /// Produces the log in its order, spread over the partitions, at an even pace.
-fn replay(producer: &Producer, records: &[String]) -> Result<(), String> {
+fn replay(producer: &Producer, records: &[String]) -> Result<(), KafkaError> {
     let started = Instant::now();
     for (index, record) in records.iter().enumerate() {
         let partition = i32::try_from(index).unwrap_or(0) % PARTITIONS;
-        producer.enqueue(TOPIC, partition, record.as_bytes()).map_err(|error| error.to_string())?;
+        producer.enqueue(TOPIC, partition, record.as_bytes())?;
         if index % 50 == 0 {
             let due = Duration::from_secs_f64(f64::from(u32::try_from(index).unwrap_or(0)) / PACE);
             std::thread::sleep(due.saturating_sub(started.elapsed()));
         }
     }
-    producer.flush(Duration::from_secs(20)).map_err(|error| error.to_string())
+    producer.flush(Duration::from_secs(20))
 }
 
 fn line(window: &ClosedWindow) -> String {
