@@ -15,9 +15,7 @@ use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout,
 };
-use driftd::window::{
-    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, Pin, WindowLength,
-};
+use driftd::window::{BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, WindowLength};
 
 const ROWS: usize = 10_000;
 const NUMERIC: usize = 25;
@@ -78,7 +76,7 @@ fn counting(criterion: &mut Criterion) {
         max_open_windows: 64,
         max_series: 100,
     };
-    let active = Pin { binnings: Arc::clone(&baseline.binnings), baseline: None };
+    let active = Arc::clone(&baseline.binnings);
     let pins = Arc::new(BinningPins {
         active,
         open: HashMap::new(),

@@ -208,7 +208,7 @@ impl Backend for StoreBackend {
         column: Option<&str>,
     ) -> BackendResult<Vec<DistributionRow>> {
         let pair = self.store.window_counts(monitor, id).await?;
-        let baseline = pair.baseline.as_ref().and_then(|(_, counts)| counts.as_ref());
+        let baseline = pair.reference.as_ref().and_then(|reference| reference.counts.as_ref());
         if let Some(name) = column.filter(|name| pair.window.column(name).is_none()) {
             return Err(BackendError::NotFound(format!("window {id} has no column `{name}`")));
         }
@@ -221,7 +221,7 @@ impl Backend for StoreBackend {
             return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
         };
         let findings = self.store.judged(id).await?;
-        let (name, counts) = pair.baseline.unzip();
+        let (name, counts) = pair.reference.map(|reference| (reference.name, reference.counts)).unzip();
         let values_only = self.running(monitor).is_some_and(|running| running.monitor.rules.judge.values_only);
         let counts = counts.flatten();
         let before = counts.as_ref().and_then(|counts| counts.column(column));
@@ -246,7 +246,7 @@ impl Backend for StoreBackend {
             return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
         }
         let mut sample = self.store.window_sample(monitor, id).await?;
-        let baseline = pair.baseline.and_then(|(_, counts)| counts);
+        let baseline = pair.reference.and_then(|reference| reference.counts);
         let of = (&mut sample, &pair.offsets);
         Ok(sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit))
     }

@@ -4,9 +4,7 @@ use std::io::Cursor;
 use super::*;
 use crate::record::table::{TableRows, csv_batches, json_batches, parquet_batches};
 use crate::record::{Absence, FieldPath, RecordLayout};
-use crate::window::{
-    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, Pin, WindowLength,
-};
+use crate::window::{BinningPins, CountingMachine, CountingSpec, Lengths, Membership, Partition, WindowLength};
 
 fn schema() -> ModelSchema {
     ModelSchema::of_features(&[
@@ -111,7 +109,7 @@ fn learning_from_windows_moves_every_count() {
             max_series: 100,
         },
         Arc::new(BinningPins {
-            active: Pin { binnings: universal, baseline: None },
+            active: universal,
             open: HashMap::new(),
             series: Membership::up_to(100),
             lengths: Lengths::fixed(WindowLength::from_micros(1).unwrap()),

@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             return Err(CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`")));
         }
         let mut sample = store.window_sample(monitor, id).await?;
-        let baseline = pair.baseline.and_then(|(_, counts)| counts);
+        let baseline = pair.reference.and_then(|reference| reference.counts);
         let limit = usize::try_from(arguments.count).unwrap_or(usize::MAX);
         let of = (&mut sample, &pair.offsets);
         let found = sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit);

@@ -9,6 +9,7 @@ use crate::alert::{
     AlertRule, Calm, ChangeReason, Evidence, JudgedWindow, Labels, RuleKind, SeriesAlerts, Transition,
     series_words, summary_of,
 };
+use crate::baseline::Reference;
 use crate::judge::Judgement;
 use crate::judge::why::{Reason, Sides, explain_columns};
 use crate::measure::Pair;
@@ -124,13 +125,13 @@ fn evidence_of(
         }
     }
     .clone_into(&mut evidence.advice);
-    evidence.baseline = window.baseline.as_ref().map(|(name, _)| name.clone());
+    evidence.baseline = window.reference.as_ref().map(|reference| reference.name.clone());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
     evidence
 }
 
 pub(super) fn why(window: &ClosingWindow, values_only: bool, column: &str) -> Vec<Reason> {
-    let Some((_, Some(baseline))) = &window.baseline else { return Vec::new() };
+    let Some(Reference { counts: Some(baseline), .. }) = &window.reference else { return Vec::new() };
     let sides = |pair: &Pair<'_>, name: &str| Sides::of_window(pair, window.sample.column(name).as_ref());
     explain_columns(baseline, &window.counts, values_only, [column], sides).remove(column).unwrap_or_default()
 }

@@ -18,6 +18,7 @@ use crate::alert::{
     AlertRule, ChangeKind, EventKind, Evidence, GroupKey, Labels, Routing, RuleKind, SeriesAlerts, SeriesKey,
     Transition, WindowEvidence,
 };
+use crate::baseline::Reference;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::record::EventTime;
@@ -60,8 +61,8 @@ pub struct ClosingWindow {
     pub sample: RecordSample,
     /// What to tell about it.
     pub evidence: WindowEvidence,
-    /// The baseline: what it is called, and its counts for this segment if it has any.
-    pub baseline: Option<(String, Option<WindowCounts>)>,
+    /// What it is compared with.
+    pub reference: Option<Reference>,
     /// The states of the series' alerts before.
     pub alerts: SeriesAlerts,
     /// Whether an alert says that the monitor's input is broken.
@@ -150,7 +151,7 @@ pub fn decide_window(
     routing: &Routing,
     now: EventTime,
 ) -> Decision {
-    let baseline = window.baseline.as_ref().and_then(|(_, counts)| counts.as_ref());
+    let baseline = window.reference.as_ref().and_then(|reference| reference.counts.as_ref());
     let judgement = judge(&window.counts, baseline, &rules.judge);
     let start = window.key.start;
     let series = SeriesKey { monitor: &rules.monitor, version: &window.key.version, segment: &window.key.segment };

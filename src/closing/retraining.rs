@@ -151,7 +151,7 @@ pub(super) fn retraining(
                 version: window.key.version.clone(),
                 segment: window.key.segment.clone(),
                 reason: String::new(),
-                baseline: window.baseline.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
+                baseline: window.reference.as_ref().map(|reference| reference.name.clone()).unwrap_or_default(),
                 training,
                 drifting_windows: 1,
                 windows: vec![window.evidence.clone()],

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::alert::{ChangeReason, Evidence, Phase, Routing, SeriesAlerts, Transition, WindowEvidence};
-use crate::baseline::{Baseline, BaselineError, learn};
+use crate::baseline::{Baseline, BaselineError, Fit, Reference, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
@@ -25,7 +25,7 @@ use crate::record::{DecodedBatch, EventTime, ModelSchema};
 use crate::retrain::RetrainDecision;
 use crate::window::{
     BinningPins, CloseDecision, CountingMachine, CountingSpec, Lengths, Membership, OffsetRanges, Partition,
-    PartitionView, Pin, Progress, Tally, Timing, WHOLE, WindowKey, WindowLength,
+    PartitionView, Progress, Tally, Timing, WHOLE, WindowKey, WindowLength,
 };
 
 /// A monitor, as far as a replay needs it.
@@ -112,9 +112,6 @@ pub struct Replay {
 
 /// Records in the sample of a window that reasons are found in, unless the monitor keeps more.
 const SAMPLE: usize = 2_000;
-
-/// The id of a given baseline; there is only one in a replay.
-const GIVEN: Uuid = Uuid::from_u128(1);
 
 impl Replay {
     /// A replay with a baseline and what it is called, or one that learns it.
@@ -285,10 +282,10 @@ impl Replay {
                 self.spec.counting.length,
             );
             // Windows that are open keep their bins.
-            let universal = pins(&self.spec.schema, None, Membership::default(), self.spec.counting.length).active;
+            let universal = Arc::new(BinningSet::universal(&self.spec.schema));
             for (start, version, segment) in self.open.keys() {
                 let key = WindowKey { version: version.clone(), segment: segment.clone(), start: *start };
-                active.open.insert(key, universal.clone());
+                active.open.insert(key, Arc::clone(&universal));
             }
             self.machine.repin(Arc::new(active));
         } else if counts.rows() > 0 {
@@ -310,13 +307,10 @@ impl Replay {
             offsets: open.ranges,
         };
         let mut counts = open.counts;
-        let baseline = self.baseline.as_ref().map(|(name, baseline)| {
-            // As the daemon: what was counted before the baseline was learnt is moved to its bins, exactly.
-            if baseline.binnings.holds_whole_buckets_of(counts.binnings()) {
-                counts = counts.rebinned(&baseline.binnings);
-            }
-            let learnt = baseline.segments.get(&key.segment);
-            (name.clone(), learnt.filter(|learnt| learnt.binnings().id() == counts.binnings().id()).cloned())
+        let reference = self.baseline.as_ref().and_then(|(name, baseline)| {
+            let fit = Fit::of(counts.binnings(), &baseline.binnings)?;
+            counts = fit.apply(counts.clone(), &baseline.binnings);
+            Some(Reference { name: name.clone(), counts: baseline.segments.get(&key.segment).cloned() })
         });
         let window = ClosingWindow {
             key: key.clone(),
@@ -324,7 +318,7 @@ impl Replay {
             counts,
             sample: open.sample,
             evidence,
-            baseline,
+            reference,
             rested_on: self.rested_on(&alerts),
             alerts,
             feed_broken: false,
@@ -396,8 +390,8 @@ fn pins(
     length: WindowLength,
 ) -> BinningPins {
     let active = match baseline {
-        Some((_, baseline)) => Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(GIVEN) },
-        None => Pin { binnings: Arc::new(BinningSet::universal(schema)), baseline: None },
+        Some((_, baseline)) => Arc::clone(&baseline.binnings),
+        None => Arc::new(BinningSet::universal(schema)),
     };
     BinningPins { active, open: HashMap::new(), series, lengths: Lengths::fixed(length) }
 }

@@ -20,7 +20,7 @@ use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::ModelSchema;
 use crate::view::BaselineSummary;
-use crate::window::{BinningPins, Pin, WHOLE, WindowKey, WindowLength};
+use crate::window::{BinningPins, WHOLE, WindowKey, WindowLength};
 
 macro_rules! select_baselines {
     ($condition:literal) => {
@@ -203,11 +203,11 @@ impl Store {
         .map_err(failed("read pins"))?;
         let rows = sqlx::query(
             "with pinned as (
-                 select true as active, id as baseline_id, binning_id, null as model_version, null as segment,
+                 select true as active, binning_id, null as model_version, null as segment,
                         null::timestamptz as starts_at
                  from baseline where monitor = $1 and active
                  union all
-                 select false, baseline_id, binning_id, model_version, segment, starts_at
+                 select false, binning_id, model_version, segment, starts_at
                  from model_window where monitor = $1 and status = 'open' and counted_as = $2)
              select * from pinned",
         )
@@ -228,9 +228,8 @@ impl Store {
                 binnings.insert(id, Arc::clone(&set));
                 set
             };
-            let pin = Pin { binnings: set, baseline: row.try_get("baseline_id").map_err(failed("read pins"))? };
             if row.try_get("active").map_err(failed("read pins"))? {
-                active = Some(pin);
+                active = Some(set);
             } else {
                 let read = || -> Result<WindowKey, sqlx::Error> {
                     Ok(WindowKey {
@@ -239,15 +238,15 @@ impl Store {
                         start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?),
                     })
                 };
-                open.insert(read().map_err(failed("read pins"))?, pin);
+                open.insert(read().map_err(failed("read pins"))?, set);
             }
         }
-        let active = if let Some(pin) = active.filter(|pin| pin.binnings.fits(schema)) {
-            pin
+        let active = if let Some(set) = active.filter(|set| set.fits(schema)) {
+            set
         } else {
             let universal = BinningSet::universal(schema);
             put_binning(&mut connection, &universal).await?;
-            Pin { binnings: Arc::new(universal), baseline: None }
+            Arc::new(universal)
         };
         let series = membership(&mut connection, monitor).await.map_err(failed("read pins"))?;
         let lengths = lengths(&mut connection, monitor, length).await.map_err(failed("read pins"))?;

@@ -201,7 +201,6 @@ struct Prepared {
     key: WindowKey,
     end: EventTime,
     binning: Uuid,
-    baseline: Option<Uuid>,
     rows: u64,
     counts: Vec<u8>,
     sample: Option<Vec<u8>>,
@@ -214,8 +213,7 @@ fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
     Ok(Prepared {
         key: window.key.clone(),
         end: window.end,
-        binning: window.pin.binnings.id(),
-        baseline: window.pin.baseline,
+        binning: window.counts.binnings().id(),
         rows: window.counts.rows(),
         counts: window.counts.to_ipc()?,
         sample: window.sample.to_ipc()?,
@@ -335,7 +333,6 @@ async fn add_windows(
     let starts: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(window.key.start)).collect();
     let ends: Vec<DateTime<Utc>> = windows.iter().map(|window| timestamp(window.end)).collect();
     let binnings: Vec<Uuid> = windows.iter().map(|window| window.binning).collect();
-    let baselines: Vec<Option<Uuid>> = windows.iter().map(|window| window.baseline).collect();
     // Series that are counted apart were admitted before; what is new here takes the others.
     sqlx::query(
         "insert into series (monitor, model_version, segment, member)
@@ -348,9 +345,14 @@ async fn add_windows(
     .execute(&mut *connection)
     .await
     .map_err(failed("open series"))?;
+    // The baseline is what pages show of open windows, and what daemons of the version before compare them with.
     sqlx::query(
         "insert into model_window (monitor, counted_as, model_version, segment, starts_at, ends_at, binning_id, baseline_id)
-         select $1, $8, * from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[], $7::uuid[])
+         select $1, $7, v, s, starts_at, ends_at, bins,
+                (select b.id from baseline b where b.monitor = $1 and b.binning_id = bins
+                 order by b.active desc, b.version desc limit 1)
+         from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])
+              as t (v, s, starts_at, ends_at, bins)
          order by 3, 4, 5 on conflict do nothing",
     )
     .bind(monitor)
@@ -359,7 +361,6 @@ async fn add_windows(
     .bind(&starts)
     .bind(ends)
     .bind(binnings)
-    .bind(baselines)
     .bind(counted_as)
     .execute(&mut *connection)
     .await

@@ -1,12 +1,8 @@
 //! How far a baseline has been learnt, and which segments the active one does not have.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
-use uuid::Uuid;
 
-use super::close::binning;
 use super::session::Session;
 use super::{Store, StoreError, count, event_time, failed};
 use crate::binning::BinningSet;
@@ -89,23 +85,4 @@ pub(super) async fn segments_without_baseline(
             })
         })
         .collect()
-}
-
-/// The active baseline of a monitor, if counts made on these universal bins can be moved to its bins exactly: what a window
-/// that was opened before there was a baseline is compared with when it closes.
-pub(super) async fn learnt_baseline(
-    connection: &mut Session,
-    monitor: &str,
-    counted_on: &BinningSet,
-) -> Result<Option<(Uuid, Arc<BinningSet>)>, StoreError> {
-    let row = sqlx::query("select id, binning_id from baseline where monitor = $1 and active")
-        .bind(monitor)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed("find the active baseline"))?;
-    let Some(row) = row else { return Ok(None) };
-    let id: Uuid = row.try_get("id").map_err(failed("find the active baseline"))?;
-    let bins: Uuid = row.try_get("binning_id").map_err(failed("find the active baseline"))?;
-    let bins = binning(connection, bins).await?;
-    Ok(bins.holds_whole_buckets_of(counted_on).then_some((id, bins)))
 }

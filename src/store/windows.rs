@@ -9,8 +9,9 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::close::{baseline_of, binning};
+use super::close::{self, binning};
 use super::{Store, StoreError, count, damaged, event_time, failed, instant, named, named_if_any};
+use crate::baseline::Reference;
 use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
 use crate::view::{Page, WindowFilter, WindowRow, WindowState};
@@ -23,8 +24,8 @@ pub struct WindowCountsPair {
     pub row: WindowRow,
     /// Its counts, so far when it is open.
     pub window: WindowCounts,
-    /// The baseline: what it is called, and its counts for the window's segment if it has any.
-    pub baseline: Option<(String, Option<WindowCounts>)>,
+    /// What it was compared with, or will be for all that is known now.
+    pub reference: Option<Reference>,
     /// What the window is made of.
     pub offsets: OffsetRanges,
 }
@@ -176,7 +177,10 @@ impl Store {
             .map_err(failed(attempted))?;
         let binnings = binning(&mut connection, stored.try_get("binning_id").map_err(failed(attempted))?).await?;
         let baseline_id: Option<Uuid> = stored.try_get("baseline_id").map_err(failed(attempted))?;
-        let baseline = baseline_of(&mut connection, baseline_id, &shown.segment, &binnings).await?;
+        let reference = match baseline_id {
+            Some(id) => Some(close::reference(&mut connection, id, &shown.segment, &binnings).await?),
+            None => None,
+        };
         let counts: Option<&[u8]> = stored.try_get("counts").map_err(failed(attempted))?;
         let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
         let (window, offsets) = match counts {
@@ -191,6 +195,6 @@ impl Store {
                 (merged.counts, merged.ranges)
             }
         };
-        Ok(WindowCountsPair { row: shown, window, baseline, offsets })
+        Ok(WindowCountsPair { row: shown, window, reference, offsets })
     }
 }

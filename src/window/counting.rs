@@ -3,8 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use super::membership::{Assigned, Membership};
 use super::notes::{LATE, Notes};
 use super::{
@@ -30,23 +28,13 @@ pub struct CountingSpec {
     pub max_series: usize,
 }
 
-/// What a window is counted on and will be compared with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pin {
-    /// The binnings.
-    pub binnings: Arc<BinningSet>,
-    /// The baseline on these binnings, if there is one. Without one, a baseline that is learnt before the window closes takes its
-    /// place: counts on universal bins are moved to its bins exactly.
-    pub baseline: Option<Uuid>,
-}
-
-/// Which pin holds for which window: that of the moment it was opened.
+/// Which bins each window is counted on: those of the moment it was opened, until it closes.
 #[derive(Clone, Debug)]
 pub struct BinningPins {
     /// For windows not opened yet.
-    pub active: Pin,
+    pub active: Arc<BinningSet>,
     /// Of the open windows.
-    pub open: HashMap<WindowKey, Pin>,
+    pub open: HashMap<WindowKey, Arc<BinningSet>>,
     /// Which series are counted apart.
     pub series: Membership,
     /// How long windows are.
@@ -54,7 +42,7 @@ pub struct BinningPins {
 }
 
 impl BinningPins {
-    fn of(&self, key: &WindowKey) -> &Pin {
+    fn of(&self, key: &WindowKey) -> &Arc<BinningSet> {
         self.open.get(key).unwrap_or(&self.active)
     }
 }
@@ -174,15 +162,14 @@ impl CountingMachine {
         let hashes = if self.spec.sample_size > 0 { sample_hashes(origin, &batch.offsets) } else { Vec::new() };
         for (key, rows) in groups {
             let window = self.windows.entry(key).or_insert_with_key(|key| {
-                let pin = self.pins.of(key).clone();
+                let binnings = Arc::clone(self.pins.of(key));
                 let threshold = self.thresholds.get(key).copied().unwrap_or(u64::MAX);
                 WindowDelta {
                     key: key.clone(),
                     end: self.pins.lengths.end_of(key.start),
-                    counts: WindowCounts::empty(Arc::clone(&pin.binnings)),
+                    counts: WindowCounts::empty(binnings),
                     sample: RecordSample::below(self.spec.sample_size, threshold),
                     ranges: OffsetRanges::default(),
-                    pin,
                 }
             });
             let before = if window.counts.rows() == 0 { 0 } else { window.bytes() };

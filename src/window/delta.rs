@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Notes, Partition, Pin, Series, WindowKey};
+use super::{Notes, Partition, Series, WindowKey};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, Offset, RejectReason};
 
@@ -93,8 +93,6 @@ pub struct WindowDelta {
     pub key: WindowKey,
     /// Where it ends.
     pub end: EventTime,
-    /// The binnings and baseline it was counted for.
-    pub pin: Pin,
     /// The counts.
     pub counts: WindowCounts,
     /// The part of the record sample.

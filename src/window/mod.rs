@@ -8,7 +8,7 @@ mod membership;
 mod notes;
 mod watermark;
 
-pub use counting::{BinningPins, CountingMachine, CountingSpec, Pin};
+pub use counting::{BinningPins, CountingMachine, CountingSpec};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
 pub use lengths::Lengths;
 pub use membership::{Membership, OTHER, Series, takes_others};

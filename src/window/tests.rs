@@ -150,7 +150,7 @@ fn schema() -> ModelSchema {
 }
 
 fn machine(max_open_windows: u32, max_series: usize) -> CountingMachine {
-    let active = Pin { binnings: Arc::new(BinningSet::universal(&schema())), baseline: None };
+    let active = Arc::new(BinningSet::universal(&schema()));
     CountingMachine::new(
         CountingSpec {
             length: WindowLength::from_micros(60 * SECOND).unwrap(),
@@ -302,7 +302,7 @@ fn a_flood_of_versions_makes_a_bounded_number_of_series_whatever_segments_they_h
 
 #[test]
 fn what_is_known_is_counted_apart_and_what_is_not_together_when_there_is_no_room() {
-    let active = Pin { binnings: Arc::new(BinningSet::universal(&schema())), baseline: None };
+    let active = Arc::new(BinningSet::universal(&schema()));
     let known = [("1", WHOLE), ("1", "c=c1")].map(|(version, segment)| (version.to_owned(), segment.to_owned()));
     let series = Membership { known: known.into(), room: 0 };
     let lengths = Lengths::fixed(WindowLength::from_micros(60 * SECOND).unwrap());

@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use driftd::alert::{ChangeKind, ChangeReason, SeriesAlerts};
-use driftd::baseline::build;
+use driftd::alert::{ChangeKind, ChangeReason, Routing, SeriesAlerts};
+use driftd::baseline::{Baseline, build, learn, sum_of};
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout, TimeFormat, TimeUnit,
 };
-use driftd::store::{Checkpoint, CheckpointOutcome, MonitorCounts, NewBaseline, PositionMove, Store};
+use driftd::store::{
+    Checkpoint, CheckpointOutcome, Closing, DueWindow, MonitorCounts, NewBaseline, PositionMove, Store,
+};
 use driftd::window::{
-    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, MonitorDelta, Partition, Pin, WindowKey,
+    BinningPins, CountingMachine, CountingSpec, Lengths, Membership, MonitorDelta, Partition, WindowKey,
     WindowLength,
 };
 
@@ -33,12 +35,12 @@ fn partition() -> Partition {
     Partition { topic: "t".into(), partition: 0 }
 }
 
-fn universal() -> Pin {
-    Pin { binnings: Arc::new(BinningSet::universal(&schema())), baseline: None }
+fn universal() -> Arc<BinningSet> {
+    Arc::new(BinningSet::universal(&schema()))
 }
 
 /// What counting these many records of the first hour gives.
-fn delta(pin: Pin, records: i64) -> MonitorDelta {
+fn delta(binnings: Arc<BinningSet>, records: i64) -> MonitorDelta {
     let spec = CountingSpec {
         length: length(),
         segments: vec![],
@@ -49,7 +51,7 @@ fn delta(pin: Pin, records: i64) -> MonitorDelta {
     let mut machine = CountingMachine::new(
         spec,
         Arc::new(BinningPins {
-            active: pin,
+            active: binnings,
             open: HashMap::new(),
             series: Membership::up_to(100),
             lengths: Lengths::fixed(length()),
@@ -192,14 +194,88 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
             .unwrap();
     let summary =
         world.runtime.block_on(store.add_baseline("m", &baseline, "test", true, false, "test")).unwrap().unwrap();
-    let newer = Pin { binnings: Arc::clone(&baseline.binnings), baseline: Some(summary.id) };
-    assert_eq!(run(checkpoint(150, 160, delta(newer.clone(), 10))), CheckpointOutcome::StaleBinning);
+    assert!(summary.active);
+    let newer = Arc::clone(&baseline.binnings);
+    assert_eq!(run(checkpoint(150, 160, delta(Arc::clone(&newer), 10))), CheckpointOutcome::StaleBinning);
     assert_eq!(counted(&world), (50, 50));
     // The pins say what to count on instead: the open window's bins there, the new ones elsewhere.
     let pins = world.runtime.block_on(store.pins("m", &schema(), "", length())).unwrap();
-    assert_eq!(pins.active, newer);
+    assert_eq!(pins.active.id(), newer.id());
     let key = WindowKey { version: String::new(), segment: "*".to_owned(), start: EventTime::default() };
-    assert_eq!(pins.open[&key].binnings.id(), universal().binnings.id());
+    assert_eq!(pins.open[&key].id(), universal().id());
+}
+
+/// The first hour is closed: what it was compared with.
+fn compared_with(world: &World, store: &Store) -> Option<String> {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/monitors.d/example.toml");
+    let monitor = driftd::config::load_monitor(&example).unwrap();
+    let told = std::sync::Mutex::new(None);
+    world.runtime.block_on(async {
+        let open = store.open_windows("m", EventTime::MAX, 10).await.unwrap();
+        let due: Vec<DueWindow> =
+            open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
+        let with = Closing { monitor: "m", sample_size: 100, configuration: "" };
+        let closed = store
+            .close_windows(with, &due, |window, now| {
+                *told.lock().unwrap() = window.reference.as_ref().map(|reference| reference.name.clone());
+                driftd::closing::decide_window(window, &monitor.rules, &Routing::default(), now)
+            })
+            .await
+            .unwrap();
+        assert!(closed.iter().all(|closed| matches!(closed, Ok(Some(_)))), "{closed:?}");
+    });
+    told.into_inner().unwrap()
+}
+
+#[test]
+fn a_window_is_compared_with_what_fits_its_bins_when_it_closes() {
+    let Some(services) = services("references") else { return };
+    let build_of = |values: std::ops::Range<i64>| {
+        let text: String = values.map(|value| format!("{{\"x\":{value}}}\n")).collect();
+        let rows = TableRows { schema: schema(), layout: RecordLayout::default(), timed: false };
+        let open = || json_batches(std::io::Cursor::new(text.clone()), &rows);
+        build(&schema(), &[], BuildOptions::default(), open).unwrap().0
+    };
+    let (first, other) = (build_of(0..300), build_of(1_000..1_300));
+    let same_bins = sum_of(&[("*".to_owned(), first.segments["*"].clone())]).unwrap();
+    let learnt = learn(
+        &schema(),
+        &[("*".to_owned(), delta(universal(), 300).windows.remove(0).counts)],
+        BuildOptions::default(),
+    )
+    .unwrap();
+    for (opened_on, later, expected) in [
+        (&first, vec![], Some("version 1 (v1)")),
+        // Another one on the same bins, active or not any more.
+        (&first, vec![&same_bins], Some("version 2 (v2)")),
+        (&first, vec![&same_bins, &other], Some("version 2 (v2)")),
+        (&first, vec![&other], Some("version 1 (v1)")),
+    ] {
+        let world = World::new(&services, &Options::default());
+        let store = store(&world);
+        let add = |baseline: &Baseline, version: usize| {
+            let origin = format!("v{version}");
+            let added = store.add_baseline("m", baseline, &origin, true, false, "test");
+            world.runtime.block_on(added).unwrap().unwrap();
+        };
+        add(opened_on, 1);
+        let mut counted = checkpoint(100, 150, delta(Arc::clone(&opened_on.binnings), 50));
+        world.runtime.block_on(store.checkpoint(&mut counted)).unwrap();
+        for (place, baseline) in later.into_iter().enumerate() {
+            add(baseline, place + 2);
+        }
+        assert_eq!(compared_with(&world, &store).as_deref(), expected);
+    }
+    // Opened before there was one: learnt from counts like its own, or not.
+    for (baseline, expected) in [(&learnt, Some("version 1 (v1)")), (&first, None)] {
+        let world = World::new(&services, &Options::default());
+        let store = store(&world);
+        let mut counted = checkpoint(100, 150, delta(universal(), 50));
+        world.runtime.block_on(store.checkpoint(&mut counted)).unwrap();
+        let added = store.add_baseline("m", baseline, "v1", true, false, "test");
+        world.runtime.block_on(added).unwrap().unwrap();
+        assert_eq!(compared_with(&world, &store).as_deref(), expected);
+    }
 }
 
 #[test]

@@ -5,23 +5,28 @@
 //! are adding to it, and makes later ones see it closed.
 
 mod read;
+mod reference;
 mod write;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::types::Json;
+use uuid::Uuid;
 
-use super::learning::learnt_baseline;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
+use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision};
 use crate::record::EventTime;
 use crate::window::{Partition, WindowKey};
-use read::{
-    Pinned, SharedReads, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on,
-};
-pub(super) use read::{baseline_of, binning, merge_deltas};
+pub(super) use read::{binning, merge_deltas};
+use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
+use reference::References;
+pub(super) use reference::reference;
 use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due.
@@ -199,6 +204,13 @@ impl Store {
     }
 }
 
+/// What windows that are closed together have in common.
+#[derive(Default)]
+struct SharedReads {
+    binnings: HashMap<Uuid, Arc<BinningSet>>,
+    references: References,
+}
+
 /// Closes one window. An error that is not the database's comes before anything was written.
 async fn close_one(
     connection: &mut Session,
@@ -210,16 +222,15 @@ async fn close_one(
     let Closing { monitor, sample_size, .. } = with;
     let DueWindow { window, missing } = due;
     let Some(alerts) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
-    let Some((binning, baseline)) = lock_window(connection, monitor, window).await? else { return Ok(None) };
-    let mut pinned = Pinned { binnings: shared.binning(connection, binning).await?, baseline };
-    let mut merged = merge_deltas(connection, window.id, &pinned.binnings, sample_size).await?;
-    // Opened before there was a baseline: when one was learnt in the meantime from counts on the same bins, the window's
-    // counts are moved to its bins, which loses nothing, and it is compared like all that follow.
-    if pinned.baseline.is_none()
-        && let Some((baseline, bins)) = learnt_baseline(connection, monitor, &pinned.binnings).await?
-    {
-        merged.counts = merged.counts.rebinned(&bins);
-        pinned = Pinned { binnings: bins, baseline: Some(baseline) };
+    let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
+        return Ok(None);
+    };
+    let mut merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
+    let chosen = shared.references.choose(connection, monitor, &binnings).await?;
+    let mut reference = None;
+    if let Some(chosen) = &chosen {
+        merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
+        reference = Some(shared.references.of_segment(connection, chosen, &window.key.segment).await?);
     }
     let evidence = WindowEvidence {
         id: Some(window.id),
@@ -230,7 +241,6 @@ async fn close_one(
         complete: missing.is_empty(),
         offsets: merged.ranges.clone(),
     };
-    let baseline = shared.baseline(connection, &pinned, &window.key.segment).await?;
     let (requested, requests) = requests_of(connection, monitor).await?;
     let rested_on = rested_on(connection, &alerts).await?;
     let feed_broken = feed_is_broken(connection, monitor).await?;
@@ -240,7 +250,7 @@ async fn close_one(
         counts: merged.counts,
         sample: merged.sample,
         evidence,
-        baseline,
+        reference,
         alerts,
         feed_broken,
         requested,
@@ -257,7 +267,7 @@ async fn close_one(
         }
         None => None,
     };
-    write_window(connection, due, &closing, (with, &pinned), &decision).await?;
+    write_window(connection, due, &closing, (with, chosen.map(|chosen| chosen.baseline)), &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
     write_alerts(connection, monitor, window, &decision).await?;

@@ -36,18 +36,15 @@ pub(super) async fn lock_series(
     state.map(|state| damaged("the state of an alert", serde_json::from_value(state))).transpose()
 }
 
-pub(super) struct Pinned {
-    pub(super) binnings: Arc<BinningSet>,
-    pub(super) baseline: Option<Uuid>,
-}
-
+/// Locks an open window that is the oldest of its series: the bins it was counted on.
 pub(super) async fn lock_window(
     connection: &mut Session,
     monitor: &str,
     window: &OpenWindow,
-) -> Result<Option<(Uuid, Option<Uuid>)>, StoreError> {
+    binnings: &mut HashMap<Uuid, Arc<BinningSet>>,
+) -> Result<Option<Arc<BinningSet>>, StoreError> {
     let row = sqlx::query(
-        "select binning_id, baseline_id from model_window w where id = $1 and status = 'open'
+        "select binning_id from model_window w where id = $1 and status = 'open'
          and not exists (select from model_window older
                          where older.monitor = $2 and older.model_version = $3 and older.segment = $4
                            and older.status = 'open' and older.starts_at < $5)
@@ -62,50 +59,13 @@ pub(super) async fn lock_window(
     .await
     .map_err(failed("lock a window"))?;
     let Some(row) = row else { return Ok(None) };
-    let id = row.try_get("binning_id").map_err(failed("lock a window"))?;
-    let baseline = row.try_get("baseline_id").map_err(failed("lock a window"))?;
-    Ok(Some((id, baseline)))
-}
-
-/// What a baseline is called, and its counts of a segment, if it has that.
-type Reference = (String, Option<WindowCounts>);
-
-/// What windows that are closed together have in common; each is read and decoded once.
-#[derive(Default)]
-pub(super) struct SharedReads {
-    binnings: HashMap<Uuid, Arc<BinningSet>>,
-    baselines: HashMap<(Uuid, Uuid, String), Option<Reference>>,
-}
-
-impl SharedReads {
-    pub(super) async fn binning(
-        &mut self,
-        connection: &mut Session,
-        id: Uuid,
-    ) -> Result<Arc<BinningSet>, StoreError> {
-        if let Some(known) = self.binnings.get(&id) {
-            return Ok(Arc::clone(known));
-        }
-        let read = binning(connection, id).await?;
-        self.binnings.insert(id, Arc::clone(&read));
-        Ok(read)
+    let id: Uuid = row.try_get("binning_id").map_err(failed("lock a window"))?;
+    if let Some(known) = binnings.get(&id) {
+        return Ok(Some(Arc::clone(known)));
     }
-
-    pub(super) async fn baseline(
-        &mut self,
-        connection: &mut Session,
-        pinned: &Pinned,
-        segment: &str,
-    ) -> Result<Option<Reference>, StoreError> {
-        let Some(id) = pinned.baseline else { return Ok(None) };
-        let key = (id, pinned.binnings.id(), segment.to_owned());
-        if let Some(known) = self.baselines.get(&key) {
-            return Ok(known.clone());
-        }
-        let read = baseline_of(connection, Some(id), segment, &pinned.binnings).await?;
-        self.baselines.insert(key, read.clone());
-        Ok(read)
-    }
+    let read = binning(connection, id).await?;
+    binnings.insert(id, Arc::clone(&read));
+    Ok(Some(read))
 }
 
 pub(in crate::store) async fn binning(connection: &mut Session, id: Uuid) -> Result<Arc<BinningSet>, StoreError> {
@@ -152,33 +112,6 @@ pub(in crate::store) async fn merge_deltas(
         }
     }
     Ok(merged)
-}
-
-pub(in crate::store) async fn baseline_of(
-    connection: &mut Session,
-    id: Option<Uuid>,
-    segment: &str,
-    binnings: &Arc<BinningSet>,
-) -> Result<Option<Reference>, StoreError> {
-    let Some(id) = id else { return Ok(None) };
-    let row = sqlx::query(
-        "select b.version, b.origin, b.rows, s.counts from baseline b
-         left join baseline_segment s on s.baseline_id = b.id and s.segment = $2 where b.id = $1",
-    )
-    .bind(id)
-    .bind(segment)
-    .fetch_one(connection)
-    .await
-    .map_err(failed("read a baseline"))?;
-    let version: i32 = row.try_get("version").map_err(failed("read a baseline"))?;
-    let origin: String = row.try_get("origin").map_err(failed("read a baseline"))?;
-    let counts: Option<&[u8]> = row.try_get("counts").map_err(failed("read a baseline"))?;
-    let counts = counts
-        .map(|bytes| {
-            damaged(&format!("baseline version {version}"), WindowCounts::from_ipc(bytes, Arc::clone(binnings)))
-        })
-        .transpose()?;
-    Ok(Some((format!("version {version} ({origin})"), counts)))
 }
 
 /// The episodes of a monitor that asked for a retraining, and the ends of the windows behind the requests. One that a

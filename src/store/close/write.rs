@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
-use super::read::Pinned;
 use super::{Closing, DueWindow, OpenWindow};
 use crate::closing::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::judge::Judgement;
@@ -18,7 +18,7 @@ pub(super) async fn write_window(
     connection: &mut Session,
     due: &DueWindow,
     closing: &ClosingWindow,
-    (with, pinned): (Closing<'_>, &Pinned),
+    (with, baseline): (Closing<'_>, Option<Uuid>),
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let DueWindow { window, missing } = due;
@@ -45,8 +45,8 @@ pub(super) async fn write_window(
     .bind(verdicts)
     .bind(with.configuration)
     .bind(&decision.drifts_for)
-    .bind(pinned.binnings.id())
-    .bind(pinned.baseline)
+    .bind(closing.counts.binnings().id())
+    .bind(baseline)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;
