@@ -57,7 +57,13 @@ fn records() -> Vec<String> {
 
 fn decode(decoder: &mut JsonDecoder, records: &[String]) {
     for (offset, record) in (0i64..).map(Offset::new).zip(records) {
-        let message = RawMessage { payload: Some(record.as_bytes()), offset, broker_time: None, clock: None };
+        let message = RawMessage {
+            payload: Some(record.as_bytes()),
+            offset,
+            broker_time: None,
+            clock: None,
+            ..RawMessage::default()
+        };
         assert_eq!(decoder.decode(message), Decoded::Row);
     }
 }

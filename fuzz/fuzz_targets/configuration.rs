@@ -1,11 +1,10 @@
 //! Configuration files: the first byte says whether a monitor's or the daemon's.
 #![no_main]
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use driftd::config::{load_monitor, load_with};
+use driftd::config::{Overrides, load_here, load_monitor};
 use libfuzzer_sys::fuzz_target;
 
 static FOLDER: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
@@ -19,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let said = if kind & 1 == 0 {
         load_monitor(&path).err().map(|error| error.to_string())
     } else {
-        load_with(&path, &HashMap::new()).err().map(|error| error.to_string())
+        load_here(&path, &Overrides::default()).err().map(|error| error.to_string())
     };
     assert!(said.is_none_or(|said| said.starts_with("error:") || said.contains("error")), "mistakes are named");
 });

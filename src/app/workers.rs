@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use super::clock::clock_now;
 use super::monitors::RunningMonitor;
 use crate::kafka::{MessageBatch, SourceCommands};
-use crate::record::{Decoded, EventTime, JsonDecoder, RawMessage, nearest, paths_of};
+use crate::record::{Decoded, Decoder, EventTime, RawMessage, nearest};
 use crate::window::{BinningPins, CountingMachine, MonitorDelta, Partition};
 
 /// Pins by monitor.
@@ -163,7 +163,7 @@ struct Worker {
 
 struct MonitorWorker {
     running: Arc<RunningMonitor>,
-    decoder: JsonDecoder,
+    decoder: Decoder,
     machine: CountingMachine,
     /// A message since the last checkpoint that could be read: one that was counted, or else one that was filtered.
     specimen: Option<Specimen>,
@@ -184,26 +184,10 @@ const FILTERED_SHOWN: u64 = 100;
 impl MonitorWorker {
     fn count(&mut self, batch: &MessageBatch) {
         let clock = clock_now();
-        for (payload, offset, broker_time) in batch.messages() {
-            let message = RawMessage { payload, offset, broker_time, clock };
-            match self.decoder.decode(message) {
-                Decoded::Row => self.keep(payload, true),
-                Decoded::Filtered => {
-                    self.machine.filter();
-                    self.filtered += 1;
-                    if self.filtered <= FILTERED_SHOWN || self.filtered.is_multiple_of(FILTERED_SHOWN) {
-                        if let Some((path, value)) = self.decoder.filtered_by() {
-                            self.machine.notes().filtered(&path.to_string(), &value);
-                        }
-                        self.keep(payload, false);
-                    }
-                }
-                Decoded::Rejected(reason) => {
-                    self.machine.reject(reason, &batch.partition);
-                    let decoder = &self.decoder;
-                    let why = || decoder.explain(message, reason);
-                    self.machine.notes().example(reason.as_str(), &batch.partition, offset, why);
-                }
+        for message in batch.messages() {
+            let message = RawMessage { clock, ..message };
+            for outcome in self.decoder.decode(message).iter() {
+                self.note(outcome, message, &batch.partition);
             }
         }
         if self.decoder.rows() > 0 {
@@ -215,6 +199,29 @@ impl MonitorWorker {
                 }
             }
             self.machine.count(&rows, &batch.partition);
+        }
+    }
+
+    /// Counts what is no row, and keeps what explains it.
+    fn note(&mut self, outcome: Decoded, message: RawMessage<'_>, partition: &Partition) {
+        match outcome {
+            Decoded::Row => self.keep(message.payload, true),
+            Decoded::Filtered => {
+                self.machine.filter();
+                self.filtered += 1;
+                if self.filtered <= FILTERED_SHOWN || self.filtered.is_multiple_of(FILTERED_SHOWN) {
+                    if let Some((path, value)) = self.decoder.filtered_by() {
+                        self.machine.notes().filtered(&path.to_string(), &value);
+                    }
+                    self.keep(message.payload, false);
+                }
+            }
+            Decoded::Rejected(reason) => {
+                self.machine.reject(reason, partition);
+                let decoder = &self.decoder;
+                let why = || decoder.explain(message, reason);
+                self.machine.notes().example(reason.as_str(), partition, message.offset, why);
+            }
         }
     }
 
@@ -232,7 +239,7 @@ impl MonitorWorker {
         let lost = self.machine.never_found();
         let layout = &self.running.monitor.layout;
         if let Some(specimen) = specimen.filter(|_| !lost.is_empty() || !layout.filters.is_empty()) {
-            let paths = paths_of(&specimen.payload);
+            let paths = self.decoder.paths_of(&specimen.payload);
             let columns = self.running.monitor.schema.columns();
             // What another column reads was not meant.
             let own: BTreeSet<String> = columns.iter().map(|column| column.path.to_string()).collect();
@@ -283,7 +290,7 @@ impl Worker {
                     .filter_map(|running| {
                         let pins = pins.get(&running.monitor.name)?;
                         Some(MonitorWorker {
-                            decoder: JsonDecoder::new(&running.monitor.schema, running.monitor.layout.clone()),
+                            decoder: Decoder::new(&running.monitor.schema, running.monitor.layout.clone()),
                             specimen: None,
                             filtered: 0,
                             machine: CountingMachine::new(running.monitor.counting.clone(), Arc::clone(pins)),

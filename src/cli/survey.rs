@@ -2,6 +2,7 @@
 //! its filters see, and whether the event times can be meant. For `tail`, `check --online` and `doctor`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -9,9 +10,7 @@ use serde::Serialize;
 use crate::app::clock_now;
 use crate::config::Monitor;
 use crate::kafka::{KafkaError, SourceOptions, Tap, TapFrom, Tapped};
-use crate::record::{
-    Absence, Decoded, DecodedBatch, EventTime, JsonDecoder, RawMessage, RejectReason, nearest, paths_of, plural,
-};
+use crate::record::{Absence, Decoded, DecodedBatch, Decoder, EventTime, RejectReason, nearest, plural};
 use crate::view::UnreadableColumn;
 use crate::window::{Notes, Partition, is_unreadable, span_in_words};
 
@@ -27,10 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The share of rejected records beyond which something is wrong.
 const TOO_MANY: f64 = 0.05;
 
-/// What became of one message.
+/// What became of one record of a message.
 pub(super) struct Taken {
     pub(super) decoded: Decoded,
-    /// The record, when it is one.
+    /// The record alone, when it is one.
     pub(super) batch: Option<DecodedBatch>,
     /// Why it is none.
     pub(super) why: Option<String>,
@@ -69,7 +68,7 @@ impl Finding {
 /// What was found in the messages so far.
 pub(super) struct Survey<'a> {
     monitor: &'a Monitor,
-    decoder: JsonDecoder,
+    decoder: Decoder,
     read: u64,
     accepted: u64,
     filtered: u64,
@@ -97,7 +96,7 @@ impl<'a> Survey<'a> {
         layout.max_message_bytes = max_message_bytes;
         Self {
             monitor,
-            decoder: JsonDecoder::new(&monitor.schema, layout),
+            decoder: Decoder::new(&monitor.schema, layout),
             read: 0,
             accepted: 0,
             filtered: 0,
@@ -131,25 +130,31 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Takes one message in.
-    pub(super) fn take(&mut self, message: &Tapped) -> Taken {
-        let raw = RawMessage {
-            payload: message.payload.as_deref(),
-            offset: message.offset,
-            broker_time: message.time,
-            clock: clock_now(),
-        };
+    /// Takes one message in: what became of each of its records.
+    pub(super) fn take(&mut self, message: &Tapped) -> Vec<Taken> {
         self.read += 1;
-        let decoded = self.decoder.decode(raw);
+        let outcomes = self.decoder.decode(message.raw(clock_now()));
+        let rows = self.decoder.finish();
+        let mut row = 0..rows.times.len();
+        outcomes.iter().map(|outcome| self.take_record(message, outcome, &rows, &mut row)).collect()
+    }
+
+    fn take_record(
+        &mut self,
+        message: &Tapped,
+        decoded: Decoded,
+        rows: &DecodedBatch,
+        row: &mut Range<usize>,
+    ) -> Taken {
         let mut taken = Taken { decoded, batch: None, why: None, paths: Vec::new() };
         match decoded {
             Decoded::Row => {
                 self.accepted += 1;
-                let batch = self.decoder.finish();
+                let batch = rows.slice(row.next().unwrap_or_default(), 1);
                 self.count(&batch, &message.partition);
                 let missing = batch.absences.iter().any(|codes| codes.first() == Some(&Absence::Missing));
                 if missing {
-                    taken.paths = paths_of(message.payload.as_deref().unwrap_or_default());
+                    taken.paths = self.decoder.paths_of(message.payload.as_deref().unwrap_or_default());
                     self.look_for(&batch, &taken.paths);
                 }
                 taken.batch = Some(batch);
@@ -159,7 +164,7 @@ impl<'a> Survey<'a> {
                 taken.why = self.filtered_by(message);
             }
             Decoded::Rejected(reason) => {
-                let why = self.decoder.explain(raw, reason);
+                let why = self.decoder.explain(message.raw(clock_now()), reason);
                 if reason == RejectReason::Tombstone {
                     self.tombstones += 1;
                 } else {
@@ -174,7 +179,7 @@ impl<'a> Survey<'a> {
 
     fn filtered_by(&mut self, message: &Tapped) -> Option<String> {
         let (path, mut value) = self.decoder.filtered_by().map(|(path, value)| (path.to_string(), value))?;
-        let paths = paths_of(message.payload.as_deref().unwrap_or_default());
+        let paths = self.decoder.paths_of(message.payload.as_deref().unwrap_or_default());
         if let Some(near) = nearest(&path, paths.iter().map(String::as_str)).filter(|_| !paths.contains(&path)) {
             value = format!("{value} (there is `{near}`)");
         }

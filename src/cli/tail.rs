@@ -125,17 +125,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             // What was there at the beginning is still being gone through.
             until.last_shown = Instant::now();
         }
-        let taken = survey.take(&message);
-        if arguments.rejected && taken.batch.is_some() {
-            continue;
-        }
-        until.shown += 1;
-        until.last_shown = Instant::now();
-        let understood = understood(&monitor, &message, &taken);
-        if as_json() {
-            say_json_line(&understood);
-        } else {
-            tell(&understood);
+        for taken in survey.take(&message) {
+            if arguments.rejected && taken.batch.is_some() {
+                continue;
+            }
+            until.shown += 1;
+            until.last_shown = Instant::now();
+            let understood = understood(&monitor, &message, &taken);
+            if as_json() {
+                say_json_line(&understood);
+            } else {
+                tell(&understood);
+            }
         }
     };
     say_error(&format!("ended: {why}; {} read, {} shown", number_of(until.seen, "message"), until.shown));

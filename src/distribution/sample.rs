@@ -23,12 +23,19 @@ pub struct RowOrigin<'a> {
     pub partition: i32,
 }
 
-/// The sampling hash of each row of a batch.
+/// The sampling hash of each row of a batch: of topic, partition, offset, and which record of the message it is.
 #[must_use]
-pub fn sample_hashes(origin: RowOrigin<'_>, offsets: &[Offset]) -> Vec<u64> {
+pub fn sample_hashes(origin: RowOrigin<'_>, batch: &DecodedBatch) -> Vec<u64> {
     let topic = xxh3_64(origin.topic.as_bytes());
     let seed = xxh3_64_with_seed(&origin.partition.to_le_bytes(), topic);
-    offsets.iter().map(|offset| xxh3_64_with_seed(&offset.number().to_le_bytes(), seed)).collect()
+    let of_message = |offset: &Offset| xxh3_64_with_seed(&offset.number().to_le_bytes(), seed);
+    let rows = batch.offsets.iter().map(of_message).zip(&batch.records);
+    // The first record has the hash of its message, as when messages had one record.
+    let of_record = |(message, record): (u64, &u32)| match record {
+        0 => message,
+        record => xxh3_64_with_seed(&record.to_le_bytes(), message),
+    };
+    rows.map(of_record).collect()
 }
 
 /// The k records with the smallest hash, with their partition and offset.

@@ -79,7 +79,7 @@ proptest! {
     fn the_sample_is_the_smallest_hashes_however_it_came_together(rows in rows_strategy(), cut in 0usize..60, size in 0usize..40) {
         let batch = batch(&rows);
         let origin = RowOrigin { topic: "t", partition: 3 };
-        let hashes = sample_hashes(origin, &batch.offsets);
+        let hashes = sample_hashes(origin, &batch);
         let all: Vec<u32> = (0..rows.len() as u32).collect();
         let (left, right) = all.split_at(cut.min(all.len()));
         let sample = |rows: &[u32]| { let mut sample = RecordSample::new(size); sample.offer(&batch, origin, &hashes, rows); sample };
@@ -326,4 +326,21 @@ fn a_baseline_learnt_from_buckets_has_the_statistics_of_its_values() {
     let (mean, deviation, _) = truth(&values);
     assert!((learnt.mean().unwrap() / mean - 1.0).abs() < 1e-9, "{:?}", learnt.mean());
     assert!((learnt.deviation().unwrap() / deviation - 1.0).abs() < 1e-6, "{:?} {deviation}", learnt.deviation());
+}
+
+#[test]
+fn records_of_one_message_are_records_of_their_own() {
+    let mut several = fixed_batch();
+    several.offsets.fill(crate::record::Offset::new(7));
+    let alone = sample_hashes(RowOrigin { topic: "t", partition: 3 }, &several);
+    assert!(alone.iter().all(|hash| *hash == alone[0]), "the first record has the hash of its message");
+    several.records = (0..several.times.len() as u32).collect();
+    let origin = RowOrigin { topic: "t", partition: 3 };
+    let hashes = sample_hashes(origin, &several);
+    assert_eq!(hashes[0], alone[0]);
+    let rows: Vec<u32> = several.records.clone();
+    let mut sample = RecordSample::new(rows.len());
+    sample.offer(&several, origin, &hashes, &rows);
+    sample.offer(&several, origin, &hashes, &rows);
+    assert_eq!(sample.rows().unwrap().num_rows(), rows.len(), "each once");
 }

@@ -28,8 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
 
-use crate::record::{EventTime, Offset};
+use crate::record::{EventTime, Headers, Offset, RawMessage};
 use crate::window::{Anchor, Partition};
 
 /// A Kafka operation that failed.
@@ -108,26 +109,34 @@ pub struct MessageBatch {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// End of the payload in the buffer; `None` is a tombstone.
-    end: Option<usize>,
+    /// Lengths of what lies in the buffer, one after the other; `None` is a key that there is not.
+    key: Option<usize>,
+    headers: usize,
+    /// `None` is a tombstone.
+    payload: Option<usize>,
     offset: Offset,
     time: Option<EventTime>,
 }
 
 /// What a message costs in memory beside its payload, for the budget.
-const ENTRY_BYTES: usize = 48;
+const ENTRY_BYTES: usize = size_of::<Entry>();
 
 impl MessageBatch {
     fn new(partition: Partition, generation: u64) -> Self {
         Self { partition, generation, buffer: Vec::new(), entries: Vec::new() }
     }
 
-    fn push(&mut self, payload: Option<&[u8]>, offset: Offset, time: Option<EventTime>) {
-        let end = payload.map(|payload| {
-            self.buffer.extend_from_slice(payload);
-            self.buffer.len()
-        });
-        self.entries.push(Entry { end, offset, time });
+    fn push(&mut self, message: &BorrowedMessage<'_>, offset: Offset, time: Option<EventTime>) {
+        let mut add = |bytes: &[u8]| {
+            self.buffer.extend_from_slice(bytes);
+            bytes.len()
+        };
+        let key = message.key().map(&mut add);
+        let payload = message.payload().map(&mut add);
+        let before = self.buffer.len();
+        pack_headers(message, &mut self.buffer);
+        let headers = self.buffer.len() - before;
+        self.entries.push(Entry { key, headers, payload, offset, time });
     }
 
     /// How many messages.
@@ -163,20 +172,34 @@ impl MessageBatch {
     /// By what the last message is known again.
     #[must_use]
     pub fn anchor(&self) -> Option<Anchor> {
-        self.messages().last().map(|(payload, offset, time)| Anchor::of(offset, time, payload))
+        self.messages().last().map(|message| Anchor::of(message.offset, message.broker_time, message.payload))
     }
 
-    /// Payload, offset and timestamp of each message.
-    pub fn messages(&self) -> impl Iterator<Item = (Option<&[u8]>, Offset, Option<EventTime>)> {
+    /// Each message, in order. The clock is left to the reader.
+    pub fn messages(&self) -> impl Iterator<Item = RawMessage<'_>> {
         let mut start = 0;
         self.entries.iter().map(move |entry| {
-            let payload = entry.end.map(|end| {
-                let payload = self.buffer.get(start..end).unwrap_or_default();
-                start = end;
-                payload
-            });
-            (payload, entry.offset, entry.time)
+            let mut take = |length: usize| {
+                let bytes = self.buffer.get(start..start + length).unwrap_or_default();
+                start += length;
+                bytes
+            };
+            RawMessage {
+                key: entry.key.map(&mut take),
+                payload: entry.payload.map(&mut take),
+                headers: Headers::of(take(entry.headers)),
+                offset: entry.offset,
+                broker_time: entry.time,
+                clock: None,
+            }
         })
+    }
+}
+
+/// Adds the headers of a message to a buffer.
+pub(super) fn pack_headers(message: &BorrowedMessage<'_>, buffer: &mut Vec<u8>) {
+    for header in message.headers().into_iter().flat_map(rdkafka::message::Headers::iter) {
+        Headers::pack(buffer, header.key, header.value);
     }
 }
 

@@ -322,7 +322,7 @@ impl Poller<'_> {
             .open
             .entry(partition)
             .or_insert_with_key(|partition| MessageBatch::new(partition.clone(), generation));
-        batch.push(message.payload(), offset, time);
+        batch.push(message, offset, time);
         if batch.len() >= BATCH_MESSAGES || batch.bytes() > self.shared.limit / 8 {
             let partition = batch.partition.clone();
             if let Some(batch) = self.open.remove(&partition) {

@@ -9,8 +9,8 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::SourceOptions;
 use super::context::Context;
-use super::{KafkaError, beside, failed};
-use crate::record::EventTime;
+use super::{KafkaError, beside, failed, pack_headers};
+use crate::record::{EventTime, Headers, RawMessage};
 use crate::window::Partition;
 
 /// Where to begin looking.
@@ -33,6 +33,23 @@ pub struct Tapped {
     pub time: Option<EventTime>,
     /// What is in it; none for a tombstone.
     pub payload: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
+    headers: Vec<u8>,
+}
+
+impl Tapped {
+    /// The message as decoders see it, at the clock of its reader.
+    #[must_use]
+    pub fn raw(&self, clock: Option<EventTime>) -> RawMessage<'_> {
+        RawMessage {
+            payload: self.payload.as_deref(),
+            key: self.key.as_deref(),
+            headers: Headers::of(&self.headers),
+            offset: self.offset,
+            broker_time: self.time,
+            clock,
+        }
+    }
 }
 
 /// Reads topics beside everybody else.
@@ -128,12 +145,18 @@ impl Tap {
                 *self.ends.entry(number).or_default() += 1;
                 Ok(None)
             }
-            Some(Ok(message)) => Ok(Some(Tapped {
-                partition: Partition { topic: message.topic().into(), partition: message.partition() },
-                offset: crate::record::Offset::new(message.offset()),
-                time: message.timestamp().to_millis().and_then(EventTime::from_millis),
-                payload: message.payload().map(<[u8]>::to_vec),
-            })),
+            Some(Ok(message)) => {
+                let mut headers = Vec::new();
+                pack_headers(&message, &mut headers);
+                Ok(Some(Tapped {
+                    partition: Partition { topic: message.topic().into(), partition: message.partition() },
+                    offset: crate::record::Offset::new(message.offset()),
+                    time: message.timestamp().to_millis().and_then(EventTime::from_millis),
+                    payload: message.payload().map(<[u8]>::to_vec),
+                    key: message.key().map(<[u8]>::to_vec),
+                    headers,
+                }))
+            }
             Some(Err(source)) => Err(failed("read a message")(source)),
         }
     }

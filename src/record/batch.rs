@@ -82,6 +82,8 @@ pub struct DecodedBatch {
     pub times: Vec<EventTime>,
     /// Kafka offset of each row.
     pub offsets: Vec<Offset>,
+    /// Which record of its message each row is, from 0.
+    pub records: Vec<u32>,
     /// Model version of each row.
     pub versions: Dictionary,
     /// Segment value of each row, for each declared segment column.
@@ -93,7 +95,7 @@ pub struct DecodedBatch {
 impl DecodedBatch {
     /// From columns and what stands beside them, all of the same number of rows.
     pub(super) fn of(schema: &SchemaRef, columns: Vec<BuiltColumn>, beside: RowsBeside) -> Self {
-        let RowsBeside { times, offsets, versions, segments } = beside;
+        let RowsBeside { times, offsets, records, versions, segments } = beside;
         let (mut arrays, mut absences, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
         for (column, field) in columns.into_iter().zip(schema.fields()) {
             arrays.push(column.array);
@@ -106,7 +108,7 @@ impl DecodedBatch {
         let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
             .unwrap_or_else(|_| RecordBatch::new_empty(Arc::clone(schema)));
         debug_assert_eq!(batch.num_rows(), times.len(), "builders are appended to in step");
-        Self { batch, absences, times, offsets, versions, segments, wrong }
+        Self { batch, absences, times, offsets, records, versions, segments, wrong }
     }
 
     /// Adds its examples of wrongly typed values, by column, to those of batches before, of which the first are kept.
@@ -130,6 +132,7 @@ impl DecodedBatch {
             absences: self.absences.iter().map(|codes| part(codes, first, rows)).collect(),
             times: part(&self.times, first, rows),
             offsets: part(&self.offsets, first, rows),
+            records: part(&self.records, first, rows),
             versions: self.versions.slice(first, rows),
             segments: self.segments.iter().map(|labels| labels.slice(first, rows)).collect(),
             wrong: self.wrong.clone(),
@@ -243,6 +246,7 @@ pub struct BatchBuilder {
     columns: Vec<ColumnBuilder>,
     times: Vec<EventTime>,
     offsets: Vec<Offset>,
+    records: Vec<u32>,
     versions: Dictionary,
     segments: Vec<Dictionary>,
     scratch: String,
@@ -277,6 +281,7 @@ impl BatchBuilder {
             columns: schema.columns().iter().map(ColumnBuilder::new).collect(),
             times: Vec::new(),
             offsets: Vec::new(),
+            records: Vec::new(),
             versions: Dictionary::default(),
             segments: vec![Dictionary::default(); segments],
             scratch: String::new(),
@@ -291,7 +296,7 @@ impl BatchBuilder {
         &mut self,
         values: impl Iterator<Item = Value<'a>>,
         time: EventTime,
-        offset: Offset,
+        (offset, record): (Offset, u32),
         version: Value<'_>,
         segments: impl Iterator<Item = Value<'a>>,
     ) {
@@ -300,6 +305,7 @@ impl BatchBuilder {
         }
         self.times.push(time);
         self.offsets.push(offset);
+        self.records.push(record);
         self.versions.push_version(version, &mut self.scratch);
         for (labels, value) in self.segments.iter_mut().zip(segments) {
             labels.push_segment(value, &mut self.scratch);
@@ -311,6 +317,7 @@ impl BatchBuilder {
         let rows = RowsBeside {
             times: std::mem::take(&mut self.times),
             offsets: std::mem::take(&mut self.offsets),
+            records: std::mem::take(&mut self.records),
             versions: std::mem::take(&mut self.versions),
             segments: self.segments.iter_mut().map(std::mem::take).collect(),
         };
@@ -322,6 +329,7 @@ impl BatchBuilder {
 pub(super) struct RowsBeside {
     pub(super) times: Vec<EventTime>,
     pub(super) offsets: Vec<Offset>,
+    pub(super) records: Vec<u32>,
     pub(super) versions: Dictionary,
     pub(super) segments: Vec<Dictionary>,
 }

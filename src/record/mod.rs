@@ -1,17 +1,20 @@
-//! Records: the declared schema of a monitored model and the decoders that turn a Kafka message
-//! into one row of an Arrow record batch.
+//! Records: the declared schema of a monitored model and the decoders that turn Kafka messages into rows of Arrow record
+//! batches.
 //!
-//! Decoding is message by message: whatever is wrong with one message costs that message alone.
+//! Decoding is message by message: whatever is wrong with one message costs that message alone. Every record of a message
+//! ends in exactly one [`Decoded`].
 
 pub(crate) mod arrow_check;
 mod batch;
 mod cell;
 mod counted;
+mod decode;
 mod derive;
 mod frame;
 pub mod isolate;
 mod json;
 mod lenient;
+mod message;
 mod nearest;
 mod offset;
 mod rejection;
@@ -22,8 +25,10 @@ mod value;
 
 pub use batch::{BatchBuilder, DecodedBatch, Dictionary, arrow_schema};
 pub use counted::{grouped, number_of, plural, quantity};
+pub use decode::{Decoder, Format};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
+pub use message::{Decoded, Headers, Outcomes, RawMessage};
 pub use nearest::{listed, nearest};
 pub use offset::Offset;
 pub use rejection::{Filtered, Rejections};
@@ -359,20 +364,11 @@ impl fmt::Display for RejectReason {
     }
 }
 
-/// What one message became for one monitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// A row was added to the batch.
-    Row,
-    /// The record belongs to something this monitor does not watch.
-    Filtered,
-    /// The message cannot be used.
-    Rejected(RejectReason),
-}
-
 /// How a monitor reads records: paths beside the columns, and limits.
 #[derive(Clone, Debug)]
 pub struct RecordLayout {
+    /// How records are written.
+    pub format: Format,
     /// Path of the event time; the Kafka timestamp when absent.
     pub time: Option<FieldPath>,
     /// How the event time is written.
@@ -406,6 +402,7 @@ impl Default for RecordLayout {
     /// Columns only: the time of the message, one version, no segments, nothing filtered.
     fn default() -> Self {
         Self {
+            format: Format::default(),
             time: None,
             time_format: TimeFormat { unit: TimeUnit::Milliseconds },
             version: None,
@@ -415,19 +412,6 @@ impl Default for RecordLayout {
             max_future_skew: 300_000_000,
         }
     }
-}
-
-/// One Kafka message as the decoders see it.
-#[derive(Clone, Copy, Debug)]
-pub struct RawMessage<'a> {
-    /// The value; `None` is a tombstone.
-    pub payload: Option<&'a [u8]>,
-    /// Its offset in the partition.
-    pub offset: Offset,
-    /// The timestamp of the message, which its broker or its producer has set.
-    pub broker_time: Option<EventTime>,
-    /// The clock of the reader; none where the log is read long after it was written and no clock matters.
-    pub clock: Option<EventTime>,
 }
 
 /// A batch of JSON records with offsets from 0, for the tests of other modules.
@@ -440,6 +424,7 @@ pub(crate) fn batch_of(schema: &ModelSchema, records: impl IntoIterator<Item = S
             offset,
             broker_time: Some(EventTime::default()),
             clock: None,
+            ..RawMessage::default()
         };
         assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
     }

@@ -258,7 +258,7 @@ mod tests {
             counts.count(&batch, &rows);
             let origin = RowOrigin { topic: "t", partition: 3 };
             sample = RecordSample::new(1_000);
-            sample.offer(&batch, origin, &sample_hashes(origin, &batch.offsets), &rows);
+            sample.offer(&batch, origin, &sample_hashes(origin, &batch), &rows);
             counts
         };
         let before = count(

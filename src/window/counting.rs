@@ -159,7 +159,7 @@ impl CountingMachine {
         self.touch(partition);
         let groups = self.group(batch, partition);
         let origin = RowOrigin { topic: &partition.topic, partition: partition.partition };
-        let hashes = if self.spec.sample_size > 0 { sample_hashes(origin, &batch.offsets) } else { Vec::new() };
+        let hashes = if self.spec.sample_size > 0 { sample_hashes(origin, batch) } else { Vec::new() };
         for (key, rows) in groups {
             let window = self.windows.entry(key).or_insert_with_key(|key| {
                 let binnings = Arc::clone(self.pins.of(key));

@@ -175,7 +175,13 @@ fn run(machine: &mut CountingMachine, partition: i32, rows: &[(i64, u8)], batch:
     for chunk in rows.chunks(batch.max(1)) {
         for (seconds, country) in chunk {
             let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
-            let message = RawMessage { payload: Some(text.as_bytes()), offset, broker_time: None, clock: None };
+            let message = RawMessage {
+                payload: Some(text.as_bytes()),
+                offset,
+                broker_time: None,
+                clock: None,
+                ..RawMessage::default()
+            };
             assert_eq!(decoder.decode(message), Decoded::Row);
             offset = offset.after();
         }
@@ -258,7 +264,7 @@ proptest! {
             let mut machine = machine(1_000, 100);
             for (index, (seconds, country)) in part_rows.iter().enumerate() {
                 let text = format!(r#"{{"t":{seconds},"v":"1","c":"c{country}","x":{seconds}}}"#);
-                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: Offset::new((first + index) as i64), broker_time: None, clock: None });
+                decoder.decode(RawMessage { payload: Some(text.as_bytes()), offset: Offset::new((first + index) as i64), broker_time: None, clock: None, ..RawMessage::default() });
             }
             machine.count(&decoder.finish(), &part(0));
             merged.merge(machine.take_delta());
@@ -286,6 +292,7 @@ fn a_flood_of_versions_makes_a_bounded_number_of_series_whatever_segments_they_h
             offset: Offset::new(version),
             broker_time: None,
             clock: None,
+            ..RawMessage::default()
         };
         assert_eq!(decoder.decode(message), Decoded::Row);
     }

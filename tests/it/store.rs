@@ -65,6 +65,7 @@ fn delta(binnings: Arc<BinningSet>, records: i64) -> MonitorDelta {
             offset: Offset::new(offset),
             broker_time: EventTime::from_millis(offset),
             clock: None,
+            ..RawMessage::default()
         };
         decoder.decode(message);
     }

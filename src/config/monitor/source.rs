@@ -3,7 +3,7 @@
 use super::super::path::configured;
 use super::super::section::Section;
 use super::Topics;
-use crate::record::{FieldPath, ModelSchema, RecordLayout, TimeFormat, TimeUnit};
+use crate::record::{FieldPath, Format, ModelSchema, RecordLayout, TimeFormat, TimeUnit};
 
 /// Records a sample holds when nothing else is said.
 const DEFAULT_SAMPLE: i64 = 2_000;
@@ -46,8 +46,8 @@ pub(super) fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
             None
         }
     };
-    // One format so far; the key is there so that files need not change when more come.
-    section.choice("format", (), &[("json", ())]);
+    // One so far; the key is there so that files need not change when more come.
+    let format = section.choice("format", Format::Json, &[("json", Format::Json)]);
     let time = path(section, "time");
     let unit = section.choice(
         "time_unit",
@@ -75,6 +75,7 @@ pub(super) fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
         .collect();
     section.finish();
     let layout = RecordLayout {
+        format,
         time,
         time_format: TimeFormat { unit },
         version,

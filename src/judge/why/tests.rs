@@ -30,7 +30,7 @@ fn of_daemon(column_type: ColumnType, binning: Binning, before: &[String], after
         counts.count(&batch, &rows);
         if sampled {
             let origin = RowOrigin { topic: "t", partition: 0 };
-            sample.offer(&batch, origin, &sample_hashes(origin, &batch.offsets), &rows);
+            sample.offer(&batch, origin, &sample_hashes(origin, &batch), &rows);
         }
         counts
     };

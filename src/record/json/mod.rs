@@ -113,7 +113,7 @@ impl JsonDecoder {
         let columns = self.cells.iter().take(self.slots.columns).map(Cell::value);
         let version = self.slots.version.as_ref().map_or(Value::Missing, value);
         let segments = self.slots.segments.iter().map(value);
-        self.builder.append(columns, time, message.offset, version, segments);
+        self.builder.append(columns, time, (message.offset, 0), version, segments);
         Decoded::Row
     }
 

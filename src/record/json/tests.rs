@@ -35,6 +35,7 @@ fn decode_bytes(decoder: &mut JsonDecoder, payload: &[u8]) -> Decoded {
         offset: Offset::new(7),
         broker_time: EventTime::from_millis(2_000_000),
         clock: None,
+        ..RawMessage::default()
     })
 }
 
@@ -100,7 +101,13 @@ fn a_bad_message_costs_itself_and_nothing_else() {
         assert_eq!(decode(&mut decoder, good), Decoded::Row);
     }
     assert_eq!(decode(&mut decoder, r#"{"model":"fraud","ts":1000}"#), Decoded::Filtered);
-    let tombstone = RawMessage { payload: None, offset: Offset::default(), broker_time: None, clock: None };
+    let tombstone = RawMessage {
+        payload: None,
+        offset: Offset::default(),
+        broker_time: None,
+        clock: None,
+        ..RawMessage::default()
+    };
     assert_eq!(decoder.decode(tombstone), Decoded::Rejected(RejectReason::Tombstone));
     let batch = decoder.finish();
     assert_eq!(batch.batch.num_rows(), bad.len());
@@ -165,6 +172,7 @@ fn a_rejection_names_the_field_its_value_and_what_is_allowed() {
             offset: Offset::default(),
             broker_time: EventTime::from_millis(2_000_000),
             clock: None,
+            ..RawMessage::default()
         };
         let Decoded::Rejected(reason) = decoder.decode(message) else { panic!("{payload:?} was not rejected") };
         let said = decoder.explain(message, reason);
@@ -340,6 +348,7 @@ fn a_sensitive_event_time_is_in_no_message() {
                 offset: Offset::new(1),
                 broker_time: EventTime::from_millis(2_000_000),
                 clock: None,
+                ..RawMessage::default()
             };
             let Decoded::Rejected(reason) = decoder.decode(message) else { panic!("{payload} was taken") };
             let why = decoder.explain(message, reason);

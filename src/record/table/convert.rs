@@ -141,7 +141,13 @@ impl Converter {
             }
             None => (0..rows).for_each(|_| versions.push("")),
         }
-        let beside = RowsBeside { times, offsets: vec![Offset::default(); rows], versions, segments };
+        let beside = RowsBeside {
+            times,
+            offsets: vec![Offset::default(); rows],
+            records: vec![0; rows],
+            versions,
+            segments,
+        };
         let mut decoded = DecodedBatch::of(&self.schema, columns, beside);
         number(&mut decoded, &mut self.next);
         Ok(decoded)

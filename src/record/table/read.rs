@@ -365,6 +365,7 @@ pub fn json_batches<R: Read>(
                         offset: Offset::new(offset),
                         broker_time,
                         clock: None,
+                        ..RawMessage::default()
                     };
                     offset += 1;
                     bytes = bytes.saturating_add(document.len());

@@ -84,7 +84,7 @@ fn counted(universal: bool) -> (WindowCounts, WindowCounts, RecordSample) {
             let rows: Vec<u32> = (0..batch.times.len() as u32).collect();
             counts.count(&batch, &rows);
             let origin = RowOrigin { topic: "t", partition: 1 };
-            sample.offer(&batch, origin, &sample_hashes(origin, &batch.offsets), &rows);
+            sample.offer(&batch, origin, &sample_hashes(origin, &batch), &rows);
         }
         counts
     };

@@ -88,7 +88,7 @@ fn causes(
         counts.count(&batch, &rows);
         if sampled {
             let origin = RowOrigin { topic: "t", partition: 0 };
-            sample.offer(&batch, origin, &sample_hashes(origin, &batch.offsets), &rows);
+            sample.offer(&batch, origin, &sample_hashes(origin, &batch), &rows);
         }
         counts
     };

@@ -150,6 +150,7 @@ pub fn records(schema: &ModelSchema, lines: impl Iterator<Item = String>) -> Dec
             offset,
             broker_time: Some(EventTime::default()),
             clock: None,
+            ..RawMessage::default()
         };
         assert_eq!(decoder.decode(message), Decoded::Row, "{text}");
     }
@@ -166,6 +167,7 @@ fn decoded(rows: &RecordBatch, column: &str, continuous: bool) -> DecodedBatch {
         absences: vec![absences.collect()],
         times: vec![EventTime::default(); array.len()],
         offsets: vec![Offset::default(); array.len()],
+        records: vec![0; array.len()],
         versions,
         segments: vec![],
         wrong: vec![None],
