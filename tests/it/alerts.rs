@@ -15,7 +15,7 @@ use driftd::view::{AlertDetail, AlertFilter, RequestDetail};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Options, World, number, services};
+use crate::support::{World, number, services};
 
 /// A database with nothing running on it.
 struct Desk {
@@ -32,7 +32,7 @@ fn at_once() -> GroupTiming {
 
 impl Desk {
     fn new(test: &str) -> Option<Self> {
-        let world = World::new(&services(test)?, &Options::default());
+        let world = World::new(&services(test)?);
         let store = world.store();
         Some(Self {
             world,

@@ -3,8 +3,8 @@
 use sqlx::AssertSqlSafe;
 
 use crate::support::{
-    Cluster, Options, Services, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true,
-    bike_records, number, services,
+    Cluster, Services, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true, bike_records,
+    number, services,
 };
 
 /// A world whose database is on a cluster of its own, with a baseline, and the records to produce; none (and a word about it)
@@ -12,7 +12,7 @@ use crate::support::{
 fn world(test: &str) -> Option<(Cluster, World, Vec<String>)> {
     let Services { kafka, .. } = services(test)?;
     let cluster = Cluster::start(test)?;
-    let world = World::new(&Services { database_url: cluster.url(), kafka }, &Options::default());
+    let world = World::new(&Services { database_url: cluster.url(), kafka });
     let mut records = bike_records();
     let live = records.split_off(TRAINING_ROWS);
     world.build_baseline(&records);
@@ -127,7 +127,7 @@ fn daemons_of_an_earlier_version_are_replaced_one_by_one_over_a_migration() {
     let Some(services) = services("an upgrade") else { return };
     let earlier = std::env::var_os("DRIFTD_TEST_EARLIER").expect("DRIFTD_TEST_EARLIER names a program");
     let earlier = std::path::PathBuf::from(earlier);
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let live = &bike_records()[TRAINING_ROWS..];
     let part = live.len() / 4;
     let version = |world: &World| {
@@ -138,7 +138,7 @@ fn daemons_of_an_earlier_version_are_replaced_one_by_one_over_a_migration() {
     std::fs::write(&training, bike_records()[..TRAINING_ROWS].join("\n")).unwrap();
     let built = std::process::Command::new(&earlier)
         .arg("--config")
-        .arg(world.folder.path().join("a.toml"))
+        .arg(world.daemon_file("a"))
         .args(["baseline", "build", "--monitor"])
         .arg(world.monitor_file())
         .arg("--from")

@@ -6,7 +6,7 @@ use driftd::kafka::{Sasl, Security, Source, SourceOptions, StartAt, Token};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use crate::support::{Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
+use crate::support::{TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
 
 fn options(security: Security) -> SourceOptions {
     SourceOptions {
@@ -55,11 +55,11 @@ fn every_protocol_and_mechanism_makes_a_client_and_a_dead_broker_does_not_hang_i
 #[test]
 fn messages_of_every_codec_are_counted() {
     let Some(services) = services("codecs") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     // By a pattern this time.
-    let topics = format!("topics = [\"{}\"]", world.topic);
     let (prefix, _) = world.topic.split_at(world.topic.len() - 4);
-    world.edit("monitors.d/bike-demand.toml", &topics, &format!("pattern = \"^{prefix}.*\""));
+    let pattern = format!("^{prefix}.*");
+    world.configure_monitor(|monitor| monitor.remove("source.topics").set("source.pattern", pattern));
     let live = &bike_records()[TRAINING_ROWS..];
     let mut sent = 0;
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use driftd::config;
+use serde_json::{Value, json};
+
+use crate::support::{Config, edit};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -67,10 +70,8 @@ fn what_the_daemon_would_refuse_at_its_start_is_refused_by_check_in_one_round() 
     fs::write(folder.path().join("driftd.toml"), text).unwrap();
     let monitors = folder.path().join("monitors.d");
     fs::create_dir(&monitors).unwrap();
-    let twice = "[[columns]]\nname = \"x\"\ntype = \"numeric\"\n[[columns]]\nname = \"x\"\ntype = \"numeric\"\n";
     for file in ["one.toml", "two.toml"] {
-        let monitor = format!("name = \"m\"\n[source]\ntopics = [\"t\"]\n{twice}");
-        fs::write(monitors.join(file), monitor).unwrap();
+        Config::monitor("m", "t").numeric("x").numeric("x").write(monitors.join(file));
     }
     let (said, code) = check(folder.path());
     assert_eq!(code, Some(78), "{said}");
@@ -98,18 +99,17 @@ fn what_the_daemon_would_refuse_at_its_start_is_refused_by_check_in_one_round() 
 #[test]
 fn what_is_surely_not_meant_is_warned_about() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://db.example/d\"\ntls = \"disable\"\n";
-    fs::write(folder.path().join("driftd.toml"), text).unwrap();
+    let path = folder.path().join("driftd.toml");
+    Config::daemon().set("postgres.url", "postgres://db.example/d").set("postgres.tls", "disable").write(&path);
     let monitors = folder.path().join("monitors.d");
     fs::create_dir(&monitors).unwrap();
-    let monitor = "name = \"m\"\n[source]\ntopics = [\"t\"]\n[[columns]]\nname = \"x\"\ntype = \"numeric\"\n";
-    fs::write(monitors.join("m.toml"), monitor).unwrap();
+    Config::monitor("m", "t").numeric("x").write(monitors.join("m.toml"));
     let (said, code) = check(folder.path());
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("travel unencrypted to db.example"), "{said}");
     assert!(said.contains("nobody is told about alerts of monitor `m`"), "{said}");
     // Over a socket there is nothing to encrypt.
-    fs::write(folder.path().join("driftd.toml"), text.replace("db.example", "%2Frun%2Fpostgresql")).unwrap();
+    edit(&path, |daemon| daemon.set("postgres.url", "postgres://%2Frun%2Fpostgresql/d"));
     assert!(!check(folder.path()).0.contains("unencrypted"));
 }
 
@@ -232,16 +232,13 @@ fn a_secret_that_everybody_can_read_is_refused_and_one_in_the_open_is_warned_abo
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     fs::write(&secret, "x").unwrap();
-    let text = |password: &str| {
-        format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\npassword = {password}\n")
-    };
     let path = folder.path().join("driftd.toml");
-    fs::write(&path, text(&format!("{{ file = \"{}\" }}", secret.display()))).unwrap();
+    Config::daemon().set("postgres.password", json!({ "file": secret })).write(&path);
     let error = config::load(&path).unwrap_err().to_string();
     assert!(error.contains("can be read by everybody") && error.contains("chmod o-rwx"), "{error}");
     crate::support::private(&secret);
     assert!(config::load(&path).unwrap().daemon.postgres.password.is_some());
-    fs::write(&path, text("\"swordfish\"")).unwrap();
+    edit(&path, |daemon| daemon.set("postgres.password", "swordfish"));
     let settings = config::load(&path).unwrap();
     assert!(settings.warnings.iter().any(|warning| warning.contains("written in the open")));
     assert!(!format!("{settings:?}").contains("swordfish"), "settings never show a secret");
@@ -251,30 +248,28 @@ fn a_secret_that_everybody_can_read_is_refused_and_one_in_the_open_is_warned_abo
 fn a_listener_that_others_reach_needs_tokens_and_is_told_to_encrypt() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("driftd.toml");
-    let load = |http: &str| {
-        let text = format!(
-            "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n[http]\nlisten = \"0.0.0.0:9464\"\n{http}"
-        );
-        fs::write(&path, text).unwrap();
+    let load = |daemon: &Config| {
+        daemon.write(&path);
         config::load(&path)
     };
-    let refused = load("").unwrap_err().to_string();
+    let open = Config::daemon().set("http.listen", "0.0.0.0:9464");
+    let refused = load(&open).unwrap_err().to_string();
     assert!(
         refused.contains("is not a loopback address, and anyone who reaches it could do everything"),
         "{refused}"
     );
-    let token = "[[http.tokens]]\nname = \"me\"\nrole = \"admin\"\ntoken = \"0123456789abcdefghij\"\n";
-    let refused = load(token).unwrap_err().to_string();
+    let with_token = open.token("me", "admin", "0123456789abcdefghij");
+    let refused = load(&with_token).unwrap_err().to_string();
     assert!(refused.contains("tokens would travel unencrypted to 0.0.0.0:9464"), "{refused}");
-    let settings = load(&format!("allow_plain_http = true\n{token}")).unwrap();
+    let settings = load(&with_token.clone().set("http.allow_plain_http", true)).unwrap();
     assert!(!format!("{settings:?}").contains("0123456789abcdefghij"), "settings never show a secret");
     let file = folder.path().join("tls.pem");
     fs::write(&file, "x").unwrap();
     crate::support::private(&file);
-    let tls = format!("[http.tls]\ncert_file = \"{0}\"\nkey_file = \"{0}\"\n", file.display());
-    load(&format!("{tls}{token}")).unwrap();
-    let refused =
-        load(&format!("external_url = \"http://drift.example.org\"\n{tls}{token}")).unwrap_err().to_string();
+    let with_tls = with_token.set("http.tls", json!({ "cert_file": file, "key_file": file }));
+    load(&with_tls).unwrap();
+    let elsewhere = with_tls.set("http.external_url", "http://drift.example.org");
+    let refused = load(&elsewhere).unwrap_err().to_string();
     assert!(refused.contains("tokens would travel unencrypted to drift.example.org"), "{refused}");
 }
 
@@ -282,48 +277,62 @@ fn a_listener_that_others_reach_needs_tokens_and_is_told_to_encrypt() {
 fn a_secret_travels_unencrypted_to_another_machine_only_where_the_file_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("driftd.toml");
-    let load = |more: &str| {
-        fs::write(&path, format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n{more}"))
-            .unwrap();
+    let load = |daemon: &Config| {
+        daemon.write(&path);
         config::load(&path)
     };
-    let receiver =
-        |kind: &str, url: &str, more: &str| format!("[receivers.x]\ntype = \"{kind}\"\nurl = \"{url}\"\n{more}\n");
-    let secret = "secret = \"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"";
-    for text in [
-        receiver("cloudevents", "http://events.example.org/", "token = \"abc\""),
-        receiver("cloudevents", "http://10.0.0.7/", "username = \"u\"\npassword = \"abc\""),
-        receiver("template", "http://events.example.org/", "body = \"{}\"\ntoken = \"abc\""),
-        receiver("slack", "http://chat.example.org/T0/B0", ""),
-        receiver("teams", "http://chat.example.org/T0/B0", ""),
-        receiver("pagerduty", "http://pager.example.org/", "routing_key = \"abc\""),
-        receiver("opsgenie", "http://pager.example.org/", "api_key = \"abc\""),
-        receiver("webhook", "http://hooks.example.org/", &format!("{secret}\ntoken = \"abc\"")),
-        receiver("argo", "http://argo:12000/", "token = \"abc\""),
-        "[receivers.x]\ntype = \"alertmanager\"\nurls = [\"https://a:1\", \"http://b:2\"]\nusername = \"u\"\npassword = \"abc\"\n".to_owned(),
-    ] {
-        let refused = load(&text).unwrap_err().to_string();
-        assert!(refused.contains("would travel unencrypted to") && refused.contains("allow_plain_http"), "{text}: {refused}");
-        load(&format!("{text}allow_plain_http = true\n")).unwrap_or_else(|error| panic!("{text}: {error}"));
-        for local in ["127.0.0.1", "localhost", "[::1]"] {
-            let url = text.replace("events.example.org", local).replace("chat.example.org", local).replace("pager.example.org", local);
-            let url = url.replace("10.0.0.7", local).replace("hooks.example.org", local).replace("argo:", &format!("{local}:")).replace("//b:2", &format!("//{local}:2"));
-            load(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
-        }
-    }
-    // Nothing secret is sent: a signature is none.
-    load(&receiver("webhook", "http://hooks.example.org/", secret)).unwrap();
-    load(&receiver("argo", "http://argo:12000/retrain", "")).unwrap();
-    let endpoint = |url: &str, more: &str| {
-        format!(
-            "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\n[kafka.security.token_endpoint]\nurl = \"{url}\"\n\
-             client_id = \"c\"\nclient_secret = \"abc\"\n{more}"
-        )
+    let receiver = |kind: &str, url: &str, more: &Value| {
+        Config::daemon().set("receivers.x", more).set("receivers.x.type", kind).set("receivers.x.url", url)
     };
-    let refused = load(&endpoint("http://login.example.org/token", "")).unwrap_err().to_string();
+    let secret = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let check = |host: &str, at: &dyn Fn(&str) -> Config| {
+        let elsewhere = at(host);
+        let refused = load(&elsewhere).unwrap_err().to_string();
+        assert!(
+            refused.contains("would travel unencrypted to") && refused.contains("allow_plain_http"),
+            "{elsewhere}: {refused}"
+        );
+        let allowed = elsewhere.set("receivers.x.allow_plain_http", true);
+        load(&allowed).unwrap_or_else(|error| panic!("{allowed}: {error}"));
+        for local in ["127.0.0.1", "localhost", "[::1]"] {
+            let here = at(local);
+            load(&here).unwrap_or_else(|error| panic!("{here}: {error}"));
+        }
+    };
+    for (kind, host, path, more) in [
+        ("cloudevents", "events.example.org", "/", json!({ "token": "abc" })),
+        ("cloudevents", "10.0.0.7", "/", json!({ "username": "u", "password": "abc" })),
+        ("template", "events.example.org", "/", json!({ "body": "{}", "token": "abc" })),
+        ("slack", "chat.example.org", "/T0/B0", json!({})),
+        ("teams", "chat.example.org", "/T0/B0", json!({})),
+        ("pagerduty", "pager.example.org", "/", json!({ "routing_key": "abc" })),
+        ("opsgenie", "pager.example.org", "/", json!({ "api_key": "abc" })),
+        ("webhook", "hooks.example.org", "/", json!({ "secret": secret, "token": "abc" })),
+        ("argo", "argo", ":12000/", json!({ "token": "abc" })),
+    ] {
+        check(host, &|host| receiver(kind, &format!("http://{host}{path}"), &more));
+    }
+    check("b", &|host| {
+        let urls = ["https://a:1".to_owned(), format!("http://{host}:2")];
+        let settings = json!({ "type": "alertmanager", "urls": urls, "username": "u", "password": "abc" });
+        Config::daemon().set("receivers.x", settings)
+    });
+    // Nothing secret is sent: a signature is none.
+    load(&receiver("webhook", "http://hooks.example.org/", &json!({ "secret": secret }))).unwrap();
+    load(&receiver("argo", "http://argo:12000/retrain", &json!({}))).unwrap();
+    let endpoint = |url: &str| {
+        Config::daemon()
+            .set("kafka.security.protocol", "sasl_ssl")
+            .set("kafka.security.mechanism", "OAUTHBEARER")
+            .set("kafka.security.token_endpoint.url", url)
+            .set("kafka.security.token_endpoint.client_id", "c")
+            .set("kafka.security.token_endpoint.client_secret", "abc")
+    };
+    let elsewhere = endpoint("http://login.example.org/token");
+    let refused = load(&elsewhere).unwrap_err().to_string();
     assert!(refused.contains("the client's secret would travel unencrypted to login.example.org"), "{refused}");
-    load(&endpoint("http://login.example.org/token", "allow_plain_http = true\n")).unwrap();
-    load(&endpoint("https://login.example.org/token", "")).unwrap();
+    load(&elsewhere.set("kafka.security.token_endpoint.allow_plain_http", true)).unwrap();
+    load(&endpoint("https://login.example.org/token")).unwrap();
 }
 
 #[test]
@@ -333,30 +342,29 @@ fn keys_that_everybody_can_read_are_refused_as_secret_files_are() {
     let key = folder.path().join("key.pem");
     fs::write(&key, "x").unwrap();
     let path = folder.path().join("driftd.toml");
-    let load = |more: &str| {
-        fs::write(&path, format!("[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n{more}"))
-            .unwrap();
+    let load = |daemon: &Config| {
+        daemon.write(&path);
         config::load(&path)
     };
-    let key_path = key.display();
-    let texts = [
-        format!("[http.tls]\ncert_file = \"{}\"\nkey_file = \"{key_path}\"\n", path.display()),
-        format!("[kafka.security]\nprotocol = \"ssl\"\nkey_file = \"{key_path}\"\n"),
-        format!(
-            "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\ntoken = {{ file = \"{key_path}\" }}\n"
+    let with_key = [
+        Config::daemon().set("http.tls", json!({ "cert_file": path, "key_file": key })),
+        Config::daemon().set("kafka.security", json!({ "protocol": "ssl", "key_file": key })),
+        Config::daemon().set(
+            "kafka.security",
+            json!({ "protocol": "sasl_ssl", "mechanism": "OAUTHBEARER", "token": { "file": key } }),
         ),
     ];
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    for text in &texts {
-        let refused = load(text).unwrap_err().to_string();
+    for daemon in &with_key {
+        let refused = load(daemon).unwrap_err().to_string();
         assert!(
             refused.contains("can be read by everybody") && refused.contains("chmod o-rwx"),
-            "{text}: {refused}"
+            "{daemon}: {refused}"
         );
     }
     crate::support::private(&key);
-    for text in &texts {
-        load(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    for daemon in &with_key {
+        load(daemon).unwrap_or_else(|error| panic!("{daemon}: {error}"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Dice, Options, TRAINING_ROWS, World, assert_everything_was_told, assert_told_under_one_id,
+    DAEMONS, Dice, TRAINING_ROWS, World, assert_everything_was_told, assert_told_under_one_id,
     assert_windows_are_true, bike_records, number, services,
 };
 
@@ -13,7 +13,11 @@ const RANDOM_KILLS: u32 = 50;
 
 fn world(test: &str, session_timeout: &str) -> Option<World> {
     let services = services(test)?;
-    Some(World::new(&services, &Options { session_timeout, ..Options::default() }))
+    let world = World::new(&services);
+    for name in DAEMONS {
+        world.configure(name, |daemon| daemon.set("kafka.session_timeout", session_timeout));
+    }
+    Some(world)
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn a_daemon_stopped_past_its_session_timeout_writes_nothing_twice_when_continued
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
     // It stops itself when it is about to store its second checkpoint, with counts in its hands.
-    world.edit("a.toml", "interval = \"200ms\"", "interval = \"3s\"");
+    world.configure("a", |daemon| daemon.set("checkpoint.interval", "3s"));
     let zombie = world.start_daemon("a", Some("checkpoint.before_begin:2:stop"));
     world.produce_in_turns(0, &live[..3_000]);
     world.wait_for("the first daemon to store a checkpoint", 60, async |pool| {

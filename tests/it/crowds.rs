@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{Options, TRAINING_ROWS, World, bike_records, number, services};
+use crate::support::{TRAINING_ROWS, World, bike_records, number, services};
 
 /// Model versions that send records in the same window.
 const VERSIONS: usize = 1_003;
@@ -12,11 +12,15 @@ const VERSIONS: usize = 1_003;
 #[test]
 fn a_thousand_windows_that_are_over_at_once_are_closed_together() {
     let Some(services) = services("a thousand windows at once") else { return };
-    let world = World::new(&services, &Options { window: "out_of_orderness = \"1s\"", ..Options::default() });
-    let monitor = std::fs::read_to_string(world.monitor_file()).unwrap();
-    let monitor = monitor.replace("time = \"ts\"", "time = \"ts\"\nversion = \"version\"");
-    std::fs::write(world.monitor_file(), monitor.replace("[[segments]]\nname = \"workingday\"\n", "")).unwrap();
-    world.edit("a.toml", "[log]", "[limits]\nmax_series = 2000\n[log]");
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| {
+        monitor
+            .set("source.version", "version")
+            .set("window.out_of_orderness", "1s")
+            .remove("window.idle_after")
+            .remove("segments.workingday")
+    });
+    world.configure("a", |daemon| daemon.set("limits.max_series", 2_000));
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);

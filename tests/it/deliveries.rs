@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::sending::wait_until_told;
 use crate::support::{
-    Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, free_port, number, private, services, skipped,
+    TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, free_port, number, private, services, skipped,
 };
 
 /// Kills between decision, sending and recording.
@@ -58,7 +58,7 @@ pub(super) fn fired(id: u128, receiver: &str) -> ChangedAlert {
 #[test]
 fn killed_anywhere_between_decision_and_record_every_alert_is_told_under_one_id() {
     let Some(services) = services("killed while telling") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = world.store();
     // Retries after a lost answer come soon; a lease that nobody holds any more is the test's only wait.
     let points = [
@@ -147,16 +147,12 @@ impl Drop for Alertmanager {
 fn a_real_alertmanager_shows_our_alerts_and_their_end() {
     let Some(services) = services("alertmanager") else { return };
     let Some(alertmanager) = Alertmanager::start() else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = world.store();
-    world.edit(
-        "a.toml",
-        "[receivers.training]",
-        &format!(
-            "[receivers.alertmanager]\ntype = \"alertmanager\"\nurls = [\"http://127.0.0.1:{}\"]\n[receivers.training]",
-            alertmanager.port
-        ),
-    );
+    let urls = [format!("http://127.0.0.1:{}", alertmanager.port)];
+    world.configure("a", |daemon| {
+        daemon.set("receivers.alertmanager", json!({ "type": "alertmanager", "urls": urls }))
+    });
     world.wait_for("Alertmanager to answer", 30, async |_| alertmanager.alerts("--active"));
     let daemon = world.start_daemon("a", None);
     let change = fired(1, "alertmanager");
@@ -187,19 +183,20 @@ fn a_real_alertmanager_shows_our_alerts_and_their_end() {
 #[test]
 fn people_act_on_the_command_line_and_a_training_system_answers() {
     let Some(services) = services("acting") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let secret_file = world.folder.path().join("callback.secret");
     fs::write(&secret_file, &world.webhooks.secret).unwrap();
     private(&secret_file);
-    world.edit(
-        "a.toml",
-        "[http]",
-        &format!(
-            "[http]\ncallback_secret = {{ file = \"{0}\" }}\nmlflow_secret = {{ file = \"{0}\" }}",
-            secret_file.display()
-        ),
-    );
-    world.edit("monitors.d/bike-demand.toml", "[retrain]", "[mlflow]\nmodel = \"bikes\"\n[labels]\nowner = \"ada\"\n[retrain]\npromote = \"auto\"\npromote_windows = 1\napproval = true");
+    let secret = json!({ "file": secret_file });
+    world.configure("a", |daemon| daemon.set("http.callback_secret", &secret).set("http.mlflow_secret", &secret));
+    world.configure_monitor(|monitor| {
+        monitor
+            .set("mlflow.model", "bikes")
+            .set("labels.owner", "ada")
+            .set("retrain.promote", "auto")
+            .set("retrain.promote_windows", 1)
+            .set("retrain.approval", true)
+    });
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);

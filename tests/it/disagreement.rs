@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::Row as _;
 
-use crate::support::{Options, TRAINING_ROWS, World, bike_records, number, services};
+use crate::support::{TRAINING_ROWS, World, bike_records, number, services};
 
 /// Records of the whole by version, in windows that are open or closed.
 fn by_version(world: &World) -> BTreeMap<String, i64> {
@@ -23,14 +23,16 @@ fn by_version(world: &World) -> BTreeMap<String, i64> {
 #[test]
 fn which_versions_are_counted_apart_is_decided_once_for_all_daemons_and_idle_ones_give_way() {
     let Some(services) = services("the limit on series") else { return };
-    let window = "out_of_orderness = \"2d\"\nidle_after = \"600s\"";
-    let world = World::new(&services, &Options { window, ..Options::default() });
-    let monitor = std::fs::read_to_string(world.monitor_file()).unwrap();
-    let monitor = monitor.replace("time = \"ts\"", "time = \"ts\"\nversion = \"version\"");
-    let monitor = monitor.replace("[[segments]]\nname = \"workingday\"\n", "");
-    std::fs::write(world.monitor_file(), monitor.replace("[alert]", "[alert]\ngone_after = \"1m\"")).unwrap();
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| {
+        monitor
+            .set("source.version", "version")
+            .set("window.idle_after", "600s")
+            .remove("segments.workingday")
+            .set("alert.gone_after", "1m")
+    });
     for name in ["a", "b"] {
-        world.edit(&format!("{name}.toml"), "[log]", "[limits]\nmax_series = 10\n[log]");
+        world.configure(name, |daemon| daemon.set("limits.max_series", 10));
     }
     let live = &bike_records()[TRAINING_ROWS..];
     let versioned = |version: &str, record: &String| {
@@ -81,18 +83,15 @@ fn which_versions_are_counted_apart_is_decided_once_for_all_daemons_and_idle_one
 #[test]
 fn records_counted_in_another_way_go_to_windows_of_their_own_and_lengths_never_overlap() {
     let Some(services) = services("changed columns and lengths") else { return };
-    let window = "out_of_orderness = \"2d\"\nidle_after = \"600s\"";
-    let world = World::new(&services, &Options { window, ..Options::default() });
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| monitor.set("window.idle_after", "600s"));
     let live = &bike_records()[TRAINING_ROWS..];
     let daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..700]);
     world.wait_for_count(700..=700, 60);
 
     // A column goes away in the middle of a window.
-    let monitor = std::fs::read_to_string(world.monitor_file()).unwrap();
-    let without = monitor.replace("[[columns]]\nname = \"windspeed\"\ntype = \"numeric\"\n", "");
-    assert_ne!(monitor, without);
-    std::fs::write(world.monitor_file(), &without).unwrap();
+    world.configure_monitor(|monitor| monitor.remove("columns.windspeed"));
     daemon.signal("HUP");
     world.wait_for("the reload", 30, async |pool| {
         let _connected = number(pool, "select 1::bigint").await?;
@@ -105,7 +104,7 @@ fn records_counted_in_another_way_go_to_windows_of_their_own_and_lengths_never_o
     assert_eq!(world.runtime.block_on(number(&world.pool, ways)), Ok(2));
 
     // Then windows become shorter.
-    std::fs::write(world.monitor_file(), without.replace("length = \"30d\"", "length = \"7d\"")).unwrap();
+    world.configure_monitor(|monitor| monitor.set("window.length", "7d"));
     daemon.signal("HUP");
     world.produce_in_turns(0, &live[1_000..4_000]);
     world.wait_for_count(4_000..=4_000, 60);

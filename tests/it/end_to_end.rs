@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Dice, Options, Smtp, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told,
+    DAEMONS, Dice, Smtp, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_everything_was_told,
     assert_windows_are_true, bike_records, number, services,
 };
 
@@ -17,23 +17,21 @@ fn shuffled_poisoned_partitioned_records_are_counted_once_and_decisions_told_onc
     let Some(services) = services("end to end") else { return };
     let smtp_folder = tempfile::tempdir().unwrap();
     let smtp = Smtp::start(smtp_folder.path());
-    let owner = smtp.as_ref().map(|smtp| {
-        format!(
-            "[receivers.owner]\ntype = \"email\"\nfrom = \"driftd@test.example\"\nto = [\"owner@test.example\"]\n\
-             [receivers.owner.smtp]\nhost = \"localhost\"\nport = {}\nca_file = \"{}\"\nusername = \"driftd\"\npassword = {{ file = \"{}\" }}\n",
-            smtp.port,
-            smtp.authority.display(),
-            smtp.password.display()
-        )
-    });
-    let world = World::new(
-        &services,
-        &Options {
-            owner: owner.as_deref(),
-            session_timeout: "6s",
-            window: "out_of_orderness = \"6d\"\nidle_after = \"15s\"",
-        },
-    );
+    let world = World::new(&services);
+    world
+        .configure_monitor(|monitor| monitor.set("window.out_of_orderness", "6d").set("window.idle_after", "15s"));
+    if let Some(smtp) = &smtp {
+        let server = json!({
+            "host": "localhost",
+            "port": smtp.port,
+            "ca_file": smtp.authority,
+            "username": "driftd",
+            "password": { "file": smtp.password },
+        });
+        for name in DAEMONS {
+            world.configure(name, |daemon| daemon.mail("owner").set("receivers.owner.smtp", &server));
+        }
+    }
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);

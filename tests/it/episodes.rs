@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Dice, Options, World, number, services};
+use crate::support::{Config, Dice, World, number, services};
 
 /// Windows that drift, and the one in which a column exceeds its limit by far.
 const DRIFTING: i64 = 100;
@@ -49,21 +49,23 @@ fn log() -> Vec<String> {
     records
 }
 
-fn monitor(topic: &str) -> String {
-    let columns = ["x", "y", "z"].map(|name| format!("[[columns]]\nname = \"{name}\"\ntype = \"numeric\"\n"));
-    format!(
-        "name = \"m\"\n[source]\ntopics = [\"{topic}\"]\ntime = \"ts\"\nversion = \"v\"\n\
-         [window]\nlength = \"1m\"\nout_of_orderness = \"0s\"\nidle_after = \"4s\"\n[[segments]]\nname = \"c\"\n{}\
-         [judge]\nmin_records = 20\n[alert]\nreceivers = [\"owner\", \"webhook\"]\ngone_after = \"10m\"\n\
-         [retrain]\nafter = {AFTER}\nreceivers = [\"training\"]\n",
-        columns.concat()
-    )
-}
-
 fn world() -> Option<World> {
-    let world = World::new(&services("episodes")?, &Options::default());
-    fs::write(world.monitor_file(), monitor(&world.topic)).unwrap();
-    world.edit("a.toml", "[log]", "external_url = \"https://driftd.example\"\n[log]");
+    let world = World::new(&services("episodes")?);
+    Config::monitor("m", &world.topic)
+        .set("source.time", "ts")
+        .set("source.version", "v")
+        .set("window.length", "1m")
+        .set("window.out_of_orderness", "0s")
+        .set("window.idle_after", "4s")
+        .push("segments", json!({ "name": "c" }))
+        .numeric("x")
+        .numeric("y")
+        .numeric("z")
+        .set("judge.min_records", 20)
+        .set("alert", json!({ "receivers": ["owner", "webhook"], "gone_after": "10m" }))
+        .set("retrain", json!({ "after": AFTER, "receivers": ["training"] }))
+        .write(world.monitor_file());
+    world.configure("a", |daemon| daemon.set("http.external_url", "https://driftd.example"));
     let mut dice = Dice(1);
     let training: Vec<String> = (0..60).flat_map(|at| minute(&mut dice, at, "0", 0.0, 1.0)).collect();
     world.build_baseline(&training);

@@ -1,6 +1,5 @@
 //! The listener under those who mean it harm: crowds that never read, guesses, sessions after their end, strangers, and a crash.
 
-use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,17 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Daemon, Options, World, number, services, skipped};
+use crate::support::{Config, Daemon, World, number, services, skipped};
 
 const VIEWER: &str = "victors-token-for-tests";
 const OPERATOR: &str = "olgas-token-for-tests-x";
 
-fn tokens() -> String {
-    [("victor", "viewer", VIEWER), ("olga", "operator", OPERATOR)]
-        .map(|(name, role, token)| {
-            format!("[[http.tokens]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken = \"{token}\"\n")
-        })
-        .concat()
+fn with_tokens(daemon: Config) -> Config {
+    daemon.token("victor", "viewer", VIEWER).token("olga", "operator", OPERATOR)
 }
 
 /// Starts a daemon and waits for its listener.
@@ -66,7 +61,7 @@ fn log_in(world: &World, daemon: &str, token: &str) -> String {
 #[test]
 fn sockets_that_never_read_stop_neither_pages_nor_probes_and_are_let_go() {
     let Some(services) = services("sockets that never read") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let daemon = started(&world, "a");
     // Each asks for a few megabytes, reads none of it, and has hardly room for what comes.
     let request = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(30);
@@ -126,9 +121,9 @@ fn is_open(mut stream: &TcpStream) -> bool {
 #[test]
 fn who_logs_out_is_out_in_every_role_on_every_daemon_and_for_good() {
     let Some(services) = services("logging out") else { return };
-    let world = World::new(&services, &Options::default());
-    for name in ["a.toml", "b.toml"] {
-        world.edit(name, "[log]", &format!("{}[log]", tokens()));
+    let world = World::new(&services);
+    for name in ["a", "b"] {
+        world.configure(name, with_tokens);
     }
     let (a, b) = (started(&world, "a"), started(&world, "b"));
     for (token, name) in [(VIEWER, "victor"), (OPERATOR, "olga")] {
@@ -169,10 +164,9 @@ fn who_logs_out_is_out_in_every_role_on_every_daemon_and_for_good() {
 #[test]
 fn guesses_become_slow_and_are_logged_with_their_peer_and_strangers_learn_nothing() {
     let Some(services) = services("guesses") else { return };
-    let world = World::new(&services, &Options::default());
-    world.edit("a.toml", "[log]", &format!("{}[log]", tokens()));
+    let world = World::new(&services);
     // It is not ready, and why is nobody's business.
-    world.edit("a.toml", &format!("brokers = \"{}\"", world.kafka), "brokers = \"127.0.0.1:1\"");
+    world.configure("a", |daemon| with_tokens(daemon).set("kafka.brokers", "127.0.0.1:1"));
     let daemon = started(&world, "a");
     let probe = |path: &str, headers: &str| {
         let (status, answer) = get(&world, "a", path, headers);
@@ -226,7 +220,7 @@ fn guesses_become_slow_and_are_logged_with_their_peer_and_strangers_learn_nothin
 #[test]
 fn a_text_with_a_nul_is_a_mistake_of_whoever_sends_it() {
     let Some(services) = services("NUL") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let daemon = started(&world, "a");
     let nobody = "/api/v1/alerts/00000000-0000-0000-0000-000000000000";
     for (path, body) in [
@@ -304,7 +298,7 @@ fn a_crash_leaves_no_core_behind() {
     let fifo = folder.path().join("never");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let monitor = folder.path().join("m.toml");
-    fs::write(&monitor, "name = \"m\"\n[source]\ntopics = [\"t\"]\ntime = \"ts\"\n[window]\nlength = \"1h\"\n[[columns]]\nname = \"x\"\ntype = \"numeric\"\n").unwrap();
+    Config::monitor("m", "t").set("source.time", "ts").set("window.length", "1h").numeric("x").write(&monitor);
     let driftd = env!("CARGO_BIN_EXE_driftd");
     let status = crash(&format!(
         "{driftd} replay --monitor {} {} <> {}",

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::support::{
-    Options, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true, bike_records, number,
+    Config, TRAINING_ROWS, World, assert_everything_was_told, assert_windows_are_true, bike_records, number,
     services,
 };
 
@@ -29,11 +29,12 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Between a daemon and its database: the configuration in a file leads to it.
-    pub(super) fn before_database(world: &World, file: &str) -> Self {
+    /// Between a daemon and its database: the daemon's configuration leads to it.
+    pub(super) fn before_database(world: &World, daemon: &str) -> Self {
         let proxy = Self::start(world);
         let database = world.database_url.rsplit_once('/').unwrap().1;
-        world.edit(file, &world.database_url, &format!("postgres://driftd@{}/{database}", proxy.address));
+        let url = format!("postgres://driftd@{}/{database}", proxy.address);
+        world.configure(daemon, |daemon| daemon.set("postgres.url", url));
         proxy
     }
 
@@ -98,11 +99,11 @@ impl Proxy {
 #[test]
 fn a_database_outage_pauses_reading_is_visible_and_loses_nothing() {
     let Some(services) = services("database outage") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
-    let proxy = Proxy::before_database(&world, "a.toml");
+    let proxy = Proxy::before_database(&world, "a");
     let mut daemon = world.start_daemon("a", None);
     let half = live.len() / 2;
     world.produce_in_turns(0, &live[..half]);
@@ -137,12 +138,12 @@ fn a_database_outage_pauses_reading_is_visible_and_loses_nothing() {
 #[test]
 fn a_connection_to_the_database_that_goes_silent_is_dropped_and_nothing_is_lost_or_doubled() {
     let Some(services) = services("silent database connections") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
-    let proxy = Proxy::before_database(&world, "a.toml");
-    world.edit("a.toml", "[postgres]", "[postgres]\nstatement_timeout = \"2s\"");
+    let proxy = Proxy::before_database(&world, "a");
+    world.configure("a", |daemon| daemon.set("postgres.statement_timeout", "2s"));
     let daemon = world.start_daemon("a", None);
     let mut produced = 0;
     // Checkpoints are under way all the time, so some of these hit a statement and some a commit.
@@ -163,9 +164,8 @@ fn a_connection_to_the_database_that_goes_silent_is_dropped_and_nothing_is_lost_
 #[test]
 fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
     let Some(services) = services("learned baseline") else { return };
-    let world = World::new(&services, &Options::default());
-    let text = std::fs::read_to_string(world.monitor_file()).unwrap();
-    std::fs::write(world.monitor_file(), format!("{text}[baseline]\nlearn = 4\n")).unwrap();
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| monitor.set("baseline.learn", 4));
     let live = &bike_records()[TRAINING_ROWS..];
     let daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..4_000]);
@@ -205,7 +205,7 @@ fn a_baseline_is_learned_from_the_first_windows_and_used_from_then_on() {
 #[test]
 fn a_reload_takes_all_changes_or_none() {
     let Some(services) = services("reload") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
@@ -215,22 +215,19 @@ fn a_reload_takes_all_changes_or_none() {
 
     // A broken file: the old configuration stays, and the process.
     let second = world.folder.path().join("monitors.d/second.toml");
-    std::fs::write(&second, "name = \"second\"\n[source]\ntopics = []\n").unwrap();
+    Config::monitor("second", "").set("source.topics", [""; 0]).write(&second);
     daemon.signal("HUP");
     daemon.wait_for_log("the old configuration stays", 10);
     assert!(daemon.is_running());
     assert!(world.get("a", "/metrics").1.contains("driftd_config_last_reload_successful 0"));
 
     // A second monitor of the same topic counts from here on; the first goes on where it was.
-    let text = std::fs::read_to_string(world.monitor_file()).unwrap();
-    std::fs::write(&second, text.replace("name = \"bike-demand\"", "name = \"second\"")).unwrap();
+    Config::read(world.monitor_file()).set("name", "second").write(&second);
     daemon.signal("HUP");
     daemon.wait_for_log("reloaded: 2 monitors", 10);
 
     // What needs a restart is not in force, and is said to be not.
-    let main = world.folder.path().join("a.toml");
-    let text = std::fs::read_to_string(&main).unwrap();
-    std::fs::write(&main, text.replace("judge_interval = \"200ms\"", "judge_interval = \"4s\"")).unwrap();
+    world.configure("a", |daemon| daemon.set("checkpoint.judge_interval", "4s"));
     daemon.signal("HUP");
     daemon.wait_for_log("in force after a restart only: checkpoint.judge_interval", 10);
     let answer = world.get("a", "/api/v1/configuration").1;
@@ -257,7 +254,10 @@ fn a_reload_takes_all_changes_or_none() {
 #[test]
 fn stopping_leaves_the_group_so_that_the_next_daemon_need_not_wait_for_the_session_timeout() {
     let Some(services) = services("leaving the group") else { return };
-    let world = World::new(&services, &Options { session_timeout: "45s", ..Options::default() });
+    let world = World::new(&services);
+    for name in ["a", "b"] {
+        world.configure(name, |daemon| daemon.set("kafka.session_timeout", "45s"));
+    }
     let live = &bike_records()[TRAINING_ROWS..];
     let first = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..1_000]);
@@ -272,7 +272,7 @@ fn stopping_leaves_the_group_so_that_the_next_daemon_need_not_wait_for_the_sessi
 #[test]
 fn messages_deleted_before_they_were_read_are_a_gap_that_is_recorded() {
     let Some(services) = services("retention gap") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let live = &bike_records()[TRAINING_ROWS..];
     let first = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..600]);
@@ -301,15 +301,15 @@ fn messages_deleted_before_they_were_read_are_a_gap_that_is_recorded() {
 #[test]
 fn checking_online_tries_every_connection() {
     let Some(services) = services("check --online") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let text = world.driftd(&["check", "--online"]);
     for what in ["postgres", "kafka", "topic", "receiver `owner`", "receiver `webhook`"] {
         assert!(text.lines().any(|line| line.starts_with("ok") && line.contains(what)), "{what}: {text}");
     }
-    world.edit("a.toml", &world.database_url, "postgres://nobody@127.0.0.1:1/none");
+    world.configure("a", |daemon| daemon.set("postgres.url", "postgres://nobody@127.0.0.1:1/none"));
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_driftd"))
         .arg("--config")
-        .arg(world.folder.path().join("a.toml"))
+        .arg(world.daemon_file("a"))
         .args(["check", "--online"])
         .output()
         .unwrap();

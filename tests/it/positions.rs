@@ -11,7 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::Value;
 
-use crate::support::{Daemon, Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, number, services};
+use crate::support::{Daemon, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, number, services};
 
 fn admin(world: &World) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", &world.kafka).create().unwrap()
@@ -58,19 +58,16 @@ fn wait_for(world: &World, what: &str, query: &'static str) {
 }
 
 fn at_the_end(world: &World) {
-    world.edit("a.toml", "start = \"earliest\"", "start = \"latest\"");
+    world.configure("a", |daemon| daemon.set("kafka.start", "latest"));
 }
 
 #[test]
 fn the_start_at_the_end_is_for_the_first_start_alone() {
     let Some(services) = services("start = latest") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     at_the_end(&world);
     let pattern = format!("^{}", world.topic);
-    let file = std::fs::read_to_string(world.monitor_file()).unwrap();
-    let named = format!("topics = [\"{}\"]", world.topic);
-    assert!(file.contains(&named));
-    std::fs::write(world.monitor_file(), file.replace(&named, &format!("pattern = \"{pattern}\""))).unwrap();
+    world.configure_monitor(|monitor| monitor.remove("source.topics").set("source.pattern", pattern));
     let live = &bike_records()[TRAINING_ROWS..];
 
     world.produce_in_turns(0, &live[..300]);
@@ -106,25 +103,20 @@ fn the_start_at_the_end_is_for_the_first_start_alone() {
 #[test]
 fn records_that_come_while_no_monitor_reads_a_topic_are_counted_when_one_does_again() {
     let Some(services) = services("a topic taken away and given back") else { return };
-    let window = "out_of_orderness = \"30d\"\nidle_after = \"600s\"";
-    let world = World::new(&services, &Options { window, ..Options::default() });
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| {
+        monitor.set("window.out_of_orderness", "30d").set("window.idle_after", "600s")
+    });
     let second = format!("{}-second", world.topic);
     create(&world, &second, 2);
-    let file = std::fs::read_to_string(world.monitor_file()).unwrap();
-    let of = |topics: &[&str]| {
-        let mut names = topics.iter().map(|topic| format!("\"{topic}\"")).collect::<Vec<_>>().join(", ");
-        names.insert(0, '[');
-        file.replace(&format!("topics = [\"{}\"]", world.topic), &format!("topics = {names}]"))
-    };
-    let (one, both) = (of(&[&world.topic]), of(&[&world.topic, &second]));
-    assert_ne!(both, one);
-    let reload = |daemon: &Daemon, text: &str| {
-        std::fs::write(world.monitor_file(), text).unwrap();
+    let read = |topics: &[&str]| world.configure_monitor(|monitor| monitor.set("source.topics", topics));
+    let reload = |daemon: &Daemon, topics: &[&str]| {
+        read(topics);
         daemon.signal("HUP");
     };
     let live = &bike_records()[TRAINING_ROWS..];
 
-    std::fs::write(world.monitor_file(), &both).unwrap();
+    read(&[&world.topic, &second]);
     let daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..300]);
     write(&world, &second, 0, &live[300..400], None);
@@ -132,9 +124,9 @@ fn records_that_come_while_no_monitor_reads_a_topic_are_counted_when_one_does_ag
 
     // What is subscribed to has just changed, so the next change has to wait: the topic is the daemon's for a moment although no
     // monitor reads it.
-    reload(&daemon, &of(&[&world.topic, &second, "there-is-none"]));
+    reload(&daemon, &[&world.topic, &second, "there-is-none"]);
     daemon.wait_for_log("\"there-is-none\"]", 20);
-    reload(&daemon, &one);
+    reload(&daemon, &[&world.topic]);
     daemon.wait_for_log(&format!("subscribing topics=[\"{}\"]", world.topic), 20);
     write(&world, &second, 0, &live[400..500], None);
     write(&world, &second, 1, &live[500..600], None);
@@ -142,7 +134,7 @@ fn records_that_come_while_no_monitor_reads_a_topic_are_counted_when_one_does_ag
     world.produce_in_turns(0, &live[600..700]);
     world.wait_for_count(500..=500, 60);
 
-    reload(&daemon, &both);
+    reload(&daemon, &[&world.topic, &second]);
     world.wait_for_count(700..=700, 60);
     assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), 700)]));
     assert_eq!(daemon.stop(), Some(0));
@@ -151,8 +143,8 @@ fn records_that_come_while_no_monitor_reads_a_topic_are_counted_when_one_does_ag
 #[test]
 fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
     let Some(services) = services("wrong clocks") else { return };
-    let window = "out_of_orderness = \"2d\"\nidle_after = \"600s\"";
-    let world = World::new(&services, &Options { window, ..Options::default() });
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| monitor.set("window.idle_after", "600s"));
     let live = &bike_records()[TRAINING_ROWS..];
     // Newer brokers refuse such timestamps by themselves, others take them.
     let any = AlterConfig::new(ResourceSpecifier::Topic(&world.topic))
@@ -234,7 +226,7 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
 #[test]
 fn a_topic_deleted_and_created_again_is_noticed_and_read_on_when_somebody_says_so() {
     let Some(services) = services("a replaced topic") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let live = &bike_records()[TRAINING_ROWS..];
     let daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..600]);

@@ -7,43 +7,38 @@ use axum::routing::post;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Authority, Options, SecuredKafka, Services, USER, World, bike_records, private, services};
+use crate::support::{Authority, SecuredKafka, Services, USER, World, bike_records, private, services};
 
 /// A token that nobody signed, as a broker without a validator of its own takes it.
 fn token() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let part = |claims: serde_json::Value| URL_SAFE_NO_PAD.encode(claims.to_string());
+    let part = |claims: Value| URL_SAFE_NO_PAD.encode(claims.to_string());
     let claims = json!({ "sub": USER.0, "iat": now - 1, "exp": now + 3_600 });
     format!("{}.{}.", part(json!({ "alg": "none" })), part(claims))
 }
 
-/// What replaces `brokers` in the configuration of the daemon: other brokers, and how to come in.
-fn write(world: &World, brokers: &str, security: &str) {
-    let file = world.folder.path().join("a.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    let (before, rest) = text.split_once("[kafka]\nbrokers = \"").unwrap();
-    let (_, rest) = rest.split_once('"').unwrap();
-    // What stood here before.
-    let (keys, after) = rest.split_once("[postgres]").unwrap();
-    let keys = keys.split("[kafka.security]").next().unwrap();
-    let authority = world.folder.path().join("ca.pem");
-    let security = format!("[kafka.security]\nca_file = \"{}\"\n{security}\n", authority.display());
-    fs::write(&file, format!("{before}[kafka]\nbrokers = \"{brokers}\"{keys}{security}[postgres]{after}"))
-        .unwrap();
+/// Where the brokers are of the daemon, and how it comes in.
+fn write(world: &World, brokers: &str, security: &Value) {
+    world.configure("a", |daemon| {
+        daemon
+            .set("kafka.brokers", brokers)
+            .set("kafka.security", security)
+            .set("kafka.security.ca_file", world.folder.path().join("ca.pem"))
+    });
 }
 
 /// Writes a secret, and how the configuration names it.
-fn secret(world: &World, name: &str, value: &str) -> String {
+fn secret(world: &World, name: &str, value: &str) -> Value {
     let file = world.folder.path().join(name);
     fs::write(&file, value).unwrap();
     private(&file);
-    format!("{{ file = \"{}\" }}", file.display())
+    json!({ "file": file })
 }
 
 fn check_online(world: &World) -> (Option<i32>, String) {
-    world.attempt("a.toml", &["check", "--online"])
+    world.attempt("a", &["check", "--online"])
 }
 
 #[test]
@@ -53,16 +48,13 @@ fn brokers_that_demand_tls_and_a_log_in_are_read_by_every_mechanism() {
     let authority = Authority::new(folder.path());
     let Some(broker) = SecuredKafka::start("TLS and SASL", folder.path(), &authority) else { return };
     let own = Services { kafka: broker.plain.clone(), ..services };
-    let world = World::new(&own, &Options::default());
+    let world = World::new(&own);
     fs::copy(authority.certificate(), world.folder.path().join("ca.pem")).unwrap();
 
     let (name, password) = USER;
     let password = secret(&world, "password", password);
-    let log_in = |mechanism: &str| {
-        format!(
-            "protocol = \"sasl_ssl\"\nmechanism = \"{mechanism}\"\nusername = \"{name}\"\npassword = {password}"
-        )
-    };
+    let log_in_with = |mechanism: &str, password: &Value| json!({ "protocol": "sasl_ssl", "mechanism": mechanism, "username": name, "password": password });
+    let log_in = |mechanism: &str| log_in_with(mechanism, &password);
     let fresh = secret(&world, "token", &token());
     let tokens = world.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let endpoint = tokens.local_addr().unwrap();
@@ -90,29 +82,28 @@ fn brokers_that_demand_tls_and_a_log_in_are_read_by_every_mechanism() {
         (&broker.sasl, log_in("PLAIN")),
         (&broker.sasl, log_in("SCRAM-SHA-256")),
         (&broker.sasl, log_in("SCRAM-SHA-512")),
-        (&broker.sasl, format!("protocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\ntoken = {fresh}")),
+        (&broker.sasl, json!({ "protocol": "sasl_ssl", "mechanism": "OAUTHBEARER", "token": fresh })),
         (
             &broker.sasl,
-            format!(
-                "protocol = \"sasl_ssl\"\nmechanism = \"OAUTHBEARER\"\n[kafka.security.token_endpoint]\n\
-                 url = \"http://{endpoint}/token\"\nclient_id = \"driftd\"\nclient_secret = {client_secret}"
-            ),
+            json!({
+                "protocol": "sasl_ssl",
+                "mechanism": "OAUTHBEARER",
+                "token_endpoint": {
+                    "url": format!("http://{endpoint}/token"),
+                    "client_id": "driftd",
+                    "client_secret": client_secret,
+                },
+            }),
         ),
+        (&broker.mutual, json!({ "protocol": "ssl", "cert_file": certificate, "key_file": key })),
         (
             &broker.mutual,
-            format!(
-                "protocol = \"ssl\"\ncert_file = \"{}\"\nkey_file = \"{}\"",
-                certificate.display(),
-                key.display()
-            ),
-        ),
-        (
-            &broker.mutual,
-            format!(
-                "protocol = \"ssl\"\ncert_file = \"{}\"\nkey_file = \"{}\"\nkey_password = {key_password}",
-                certificate.display(),
-                locked.display()
-            ),
+            json!({
+                "protocol": "ssl",
+                "cert_file": certificate,
+                "key_file": locked,
+                "key_password": key_password,
+            }),
         ),
     ];
     let records = &bike_records()[..100];
@@ -136,8 +127,8 @@ fn brokers_that_demand_tls_and_a_log_in_are_read_by_every_mechanism() {
         other
     });
     let refused = [
-        (&broker.sasl, log_in("SCRAM-SHA-512").replace(&password, &wrong), "uthentication failed"),
-        (&broker.mutual, "protocol = \"ssl\"".to_owned(), "certificate"),
+        (&broker.sasl, log_in_with("SCRAM-SHA-512", &wrong), "uthentication failed"),
+        (&broker.mutual, json!({ "protocol": "ssl" }), "certificate"),
         // The certificate is for `localhost`.
         (&broker.sasl.replace("localhost", "127.0.0.1"), log_in("PLAIN"), "certificate"),
     ];

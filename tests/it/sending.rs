@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use driftd::alert::ChangeKind;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::deliveries::fired;
-use crate::support::{Options, World, number, services};
+use crate::support::{World, number, services};
 
 /// A server that takes connections and answers each request of HTTP with a status, or says nothing, ever.
 struct Stubborn {
@@ -58,19 +58,21 @@ impl Stubborn {
     }
 }
 
-/// Mail goes to this port, without TLS.
-fn mail_to(port: u16) -> String {
-    format!(
-        "[receivers.owner]\ntype = \"email\"\nfrom = \"driftd@test.example\"\nto = [\"owner@test.example\"]\n\
-         [receivers.owner.smtp]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n"
-    )
+/// Mails of both daemons go to this port, without TLS.
+fn redirect_mail(world: &World, port: u16) {
+    let server = json!({ "host": "127.0.0.1", "port": port, "tls": "none" });
+    for name in ["a", "b"] {
+        world.configure(name, |daemon| daemon.mail("owner").set("receivers.owner.smtp", &server));
+    }
 }
 
 /// The webhook of both daemons leads to this port, and may take its time.
 fn redirect_webhook(world: &World, port: u16) {
-    for name in ["a.toml", "b.toml"] {
-        world.edit(name, &format!("http://{}/", world.webhooks.address), &format!("http://127.0.0.1:{port}/"));
-        world.edit(name, "timeout = \"2s\"", "timeout = \"60s\"");
+    let url = format!("http://127.0.0.1:{port}/");
+    for name in ["a", "b"] {
+        world.configure(name, |daemon| {
+            daemon.set("receivers.webhook.url", &url).set("receivers.webhook.timeout", "60s")
+        });
     }
 }
 
@@ -89,7 +91,7 @@ fn free_leases(world: &World) {
 #[test]
 fn kills_while_a_message_is_sent_use_up_none_of_its_attempts() {
     let Some(services) = services("kills while sending") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let hook = Stubborn::start(Some(500));
     redirect_webhook(&world, hook.port);
     tell(&world, 1, "webhook");
@@ -122,7 +124,8 @@ fn kills_while_a_message_is_sent_use_up_none_of_its_attempts() {
 fn a_slow_send_keeps_its_message_and_a_killed_one_frees_it_soon() {
     let Some(services) = services("leases") else { return };
     let (mail, hook) = (Stubborn::start(None), Stubborn::start(None));
-    let world = World::new(&services, &Options { owner: Some(&mail_to(mail.port)), ..Options::default() });
+    let world = World::new(&services);
+    redirect_mail(&world, mail.port);
     redirect_webhook(&world, hook.port);
     tell(&world, 1, "owner");
     tell(&world, 2, "webhook");
@@ -148,20 +151,23 @@ fn a_stop_does_not_wait_for_receivers_that_hang() {
     let Some(services) = services("stopping while receivers hang") else { return };
     let hanging = [(); 4].map(|()| Stubborn::start(None));
     let [mail, hook, alertmanager, training] = &hanging;
-    let world = World::new(&services, &Options { owner: Some(&mail_to(mail.port)), ..Options::default() });
+    let world = World::new(&services);
+    redirect_mail(&world, mail.port);
     redirect_webhook(&world, hook.port);
-    world.edit(
-        "a.toml",
-        "[receivers.training]",
-        &format!(
-            "[receivers.alertmanager]\ntype = \"alertmanager\"\nurls = [\"http://127.0.0.1:{}\"]\ntimeout = \"60s\"\n\
-             [receivers.airflow]\ntype = \"airflow\"\nurl = \"http://127.0.0.1:{}\"\ndag = \"x\"\ntoken = {{ file = \"{}\" }}\ntimeout = \"60s\"\n\
-             [receivers.training]",
-            alertmanager.port,
-            training.port,
-            world.folder.path().join("webhook.secret").display(),
-        ),
-    );
+    let (alertmanager, airflow) =
+        (format!("http://127.0.0.1:{}", alertmanager.port), format!("http://127.0.0.1:{}", training.port));
+    let token = json!({ "file": world.folder.path().join("webhook.secret") });
+    world.configure("a", |daemon| {
+        daemon
+            .set("receivers.alertmanager.type", "alertmanager")
+            .set("receivers.alertmanager.urls", [alertmanager])
+            .set("receivers.alertmanager.timeout", "60s")
+            .set("receivers.airflow.type", "airflow")
+            .set("receivers.airflow.url", airflow)
+            .set("receivers.airflow.dag", "x")
+            .set("receivers.airflow.token", token)
+            .set("receivers.airflow.timeout", "60s")
+    });
     for (id, receiver) in (1..).zip(["owner", "webhook", "alertmanager"]) {
         tell(&world, id, receiver);
     }
@@ -231,7 +237,7 @@ fn mails(world: &World) -> BTreeSet<String> {
 #[test]
 fn a_database_set_back_in_time_sends_old_messages_under_the_same_ids() {
     let Some(services) = services("a database set back") else { return };
-    let mut world = World::new(&services, &Options::default());
+    let mut world = World::new(&services);
     world.store();
     world.back_up();
     let mut runs: Vec<(Told, BTreeSet<String>)> = Vec::new();

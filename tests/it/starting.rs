@@ -1,5 +1,7 @@
 //! How a daemon starts and reloads, when it is ready, and what it says of others that are in its way.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -7,9 +9,10 @@ use driftd::alert::{Labels, OperationalLimits, Routing};
 use driftd::closing::CheckScope;
 use driftd::record::{ColumnType, ModelSchema};
 use driftd::store::InputCheck;
+use serde_json::json;
 
 use crate::operations::Proxy;
-use crate::support::{Daemon, Options, TRAINING_ROWS, World, bike_records, number, private, services};
+use crate::support::{Config, Daemon, TRAINING_ROWS, World, bike_records, number, private, services};
 
 fn wait_for_status(world: &World, daemon: &str, path: &str, wanted: u16, seconds: u64) -> String {
     let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -26,12 +29,12 @@ fn wait_for_status(world: &World, daemon: &str, path: &str, wanted: u16, seconds
 #[test]
 fn a_database_that_is_away_at_the_start_is_waited_for() {
     let Some(services) = services("a database that is away at the start") else { return };
-    let world = World::new(&services, &Options::default());
-    let proxy = Proxy::before_database(&world, "a.toml");
+    let world = World::new(&services);
+    let proxy = Proxy::before_database(&world, "a");
     let database = world.database_url.rsplit_once('/').unwrap().1;
     // Nobody listens at the address of the other daemon's database, as before PostgreSQL has begun.
-    let url = &world.database_url;
-    world.edit("b.toml", url, &format!("postgres://driftd@127.0.0.1:{}/{database}", crate::support::free_port()));
+    let nobody = format!("postgres://driftd@127.0.0.1:{}/{database}", crate::support::free_port());
+    world.configure("b", |daemon| daemon.set("postgres.url", nobody));
     proxy.set(false);
     let mut waiting = [world.start_daemon("a", None), world.start_daemon("b", None)];
     for (name, daemon) in ["a", "b"].into_iter().zip(&mut waiting) {
@@ -58,7 +61,7 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
     assert_eq!(second.stop(), Some(0), "it can be stopped while it waits");
     assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
     // It can be asked to reload, and says that it has not begun.
-    let (code, text) = world.attempt("a.toml", &["reload", "--pid", &first.id().to_string()]);
+    let (code, text) = world.attempt("a", &["reload", "--pid", &first.id().to_string()]);
     assert_eq!(code, Some(0), "{text}");
     first.wait_for_log("not reloaded: driftd waits for its database", 10);
     proxy.set(true);
@@ -75,29 +78,27 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
 #[test]
 fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
     let Some(services) = services("refusals at the start") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     world.store();
-    let database = world.database_url.rsplit_once('/').unwrap().1.to_owned();
-    let config = |name: &str, from: &str, to: &str| {
-        let text = std::fs::read_to_string(world.folder.path().join("a.toml")).unwrap();
-        assert!(text.contains(from), "{text}");
-        std::fs::write(world.folder.path().join(name), text.replacen(from, to, 1)).unwrap();
+    let config = |name: &str, key: &str, value: serde_json::Value| {
+        Config::read(world.daemon_file("a")).set(key, value).write(world.daemon_file(name));
     };
-    config("no-database.toml", &database, "driftd_there_is_none");
-    config("no-role.toml", "postgres://driftd@", "postgres://driftd_there_is_none@");
-    config("kafka.toml", "[kafka]\n", "[kafka]\nproperties = { \"no.such.property\" = \"x\" }\n");
+    let (server, _) = world.database_url.rsplit_once('/').unwrap();
+    config("no-database", "postgres.url", json!(format!("{server}/driftd_there_is_none")));
+    let role = world.database_url.replace("postgres://driftd@", "postgres://driftd_there_is_none@");
+    config("no-role", "postgres.url", json!(role));
+    config("kafka", "kafka.properties", json!({ "no.such.property": "x" }));
     let key = world.folder.path().join("broken.pem");
     std::fs::write(&key, "no certificate").unwrap();
     private(&key);
-    let tls = format!("[http]\ntls = {{ cert_file = \"{0}\", key_file = \"{0}\" }}\n", key.display());
-    config("tls.toml", "[http]\n", &tls);
+    config("tls", "http.tls", json!({ "cert_file": key, "key_file": key }));
     let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
                  values (4711, 'of the future', true, '\\x00', 0)";
     for (name, checked, wanted) in [
-        ("no-database.toml", 0, "hint: make it: sudo -u postgres createdb"),
-        ("no-role.toml", 0, "hint: "),
-        ("kafka.toml", 78, "no.such.property"),
-        ("tls.toml", 78, "certificate of the listener"),
+        ("no-database", 0, "hint: make it: sudo -u postgres createdb"),
+        ("no-role", 0, "hint: "),
+        ("kafka", 78, "no.such.property"),
+        ("tls", 78, "certificate of the listener"),
     ] {
         let started = Instant::now();
         let (code, text) = world.attempt(name, &["run"]);
@@ -107,11 +108,11 @@ fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
         let (code, text) = world.attempt(name, &["check"]);
         assert_eq!(code, Some(checked), "`check` finds what needs no service: {name}: {text}");
     }
-    let (code, text) = world.attempt("a.toml", &["check", "--online"]);
+    let (code, text) = world.attempt("a", &["check", "--online"]);
     assert!(text.contains("ok      postgres: schema of version "), "{code:?}: {text}");
     world.runtime.block_on(sqlx::query(newer).execute(&world.pool)).unwrap();
     for (arguments, expected) in [(&["run"][..], 78), (&["migrate"], 78), (&["check", "--online"], 3)] {
-        let (code, text) = world.attempt("a.toml", arguments);
+        let (code, text) = world.attempt("a", arguments);
         assert_eq!(code, Some(expected), "{arguments:?}: {text}");
         for part in ["its schema is of version 4711", "hint: a newer driftd has migrated it"] {
             assert!(text.contains(part), "{arguments:?}: {text}");
@@ -122,7 +123,7 @@ fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
 #[test]
 fn a_daemon_that_cannot_store_is_not_ready_until_it_can() {
     let Some(services) = services("a full disk") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     world.store();
     let daemon = world.start_daemon("a", None);
     wait_for_status(&world, "a", "/readyz", 200, 30);
@@ -160,10 +161,9 @@ fn a_daemon_that_cannot_store_is_not_ready_until_it_can() {
 #[test]
 fn a_daemon_without_a_partition_stands_by_and_is_ready() {
     let Some(services) = services("standing by") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     // A topic of one partition.
-    let source = format!("topics = [\"{}\"]", world.topic);
-    world.edit("monitors.d/bike-demand.toml", &source, &format!("topics = [\"{}\"]", world.retraining_topic));
+    world.configure_monitor(|monitor| monitor.set("source.topics", [&world.retraining_topic]));
     let first = world.start_daemon("a", None);
     wait_for_status(&world, "a", "/readyz", 200, 30);
     let second = world.start_daemon("b", None);
@@ -224,8 +224,8 @@ fn firing_with(world: &World, schema: &ModelSchema, rule: &'static str) -> Optio
 #[test]
 fn two_groups_that_read_a_topic_into_one_database_are_noticed() {
     let Some(services) = services("two groups") else { return };
-    let world = World::new(&services, &Options::default());
-    world.edit("b.toml", &format!("group = \"{}\"", world.topic), "group = \"another-group\"");
+    let world = World::new(&services);
+    world.configure("b", |daemon| daemon.set("kafka.group", "another-group"));
     let first = world.start_daemon("a", None);
     wait_for_status(&world, "a", "/readyz", 200, 30);
     assert_eq!(firing(&world, "conflicting_readers"), None, "one is in order");
@@ -244,7 +244,7 @@ fn two_groups_that_read_a_topic_into_one_database_are_noticed() {
 #[test]
 fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     let Some(services) = services("daemons that differ") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let first = world.start_daemon("a", None);
     let second = world.start_daemon("b", None);
     for name in ["a", "b"] {
@@ -260,9 +260,11 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     let status = world.driftd(&["status"]);
     assert!(status.contains(&format!("daemons  a ({version}), b ({version})\n")), "{status}");
 
-    world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = 200 # a comment");
+    world.configure_monitor(|monitor| monitor.set("judge.min_records", 200));
+    let mut file = File::options().append(true).open(world.monitor_file()).unwrap();
+    file.write_all(b"# a comment, which makes no difference\n").unwrap();
     let reload = |daemon: &Daemon| {
-        let (code, text) = world.attempt("a.toml", &["reload", "--pid", &daemon.id().to_string()]);
+        let (code, text) = world.attempt("a", &["reload", "--pid", &daemon.id().to_string()]);
         assert_eq!(code, Some(0), "{text}");
     };
     reload(&second);
@@ -281,9 +283,8 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     assert_eq!(firing(&world, "configurations_differ"), None, "it has ended");
 
     // A monitor that one of them does not have lacks the records of that daemon's partitions.
-    let file = world.folder.path().join("monitors.d/bike-demand.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(file.with_file_name("other.toml"), text.replace("bike-demand", "other")).unwrap();
+    let other = world.monitor_file().with_file_name("other.toml");
+    Config::read(world.monitor_file()).set("name", "other").write(other);
     reload(&second);
     first.wait_for_log("monitor other is configured for", 30);
     assert_eq!(first.stop(), Some(0));
@@ -296,10 +297,11 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
 #[test]
 fn one_group_that_reads_into_two_databases_is_noticed_on_both_sides() {
     let Some(services) = services("two databases") else { return };
-    let mut world = World::new(&services, &Options::default());
+    let mut world = World::new(&services);
     // Before there is a schema: a copy would have the same name.
     world.back_up();
-    world.edit("b.toml", &world.database_url, &format!("{}_backup", world.database_url));
+    let other = format!("{}_backup", world.database_url);
+    world.configure("b", |daemon| daemon.set("postgres.url", other));
     let daemons = [world.start_daemon("a", None), world.start_daemon("b", None)];
     for name in ["a", "b"] {
         wait_for_status(&world, name, "/readyz", 200, 30);
@@ -327,20 +329,20 @@ fn one_group_that_reads_into_two_databases_is_noticed_on_both_sides() {
 #[test]
 fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
     let Some(services) = services("reloading") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let daemon = world.start_daemon("a", None);
     wait_for_status(&world, "a", "/readyz", 200, 30);
     let process = daemon.id().to_string();
-    world.edit("monitors.d/bike-demand.toml", "min_records = 300", "min_records = \"many\"");
-    let (code, text) = world.attempt("a.toml", &["reload", "--pid", &process]);
+    world.configure_monitor(|monitor| monitor.set("judge.min_records", "many"));
+    let (code, text) = world.attempt("a", &["reload", "--pid", &process]);
     assert_eq!(code, Some(78), "{text}");
     assert!(text.contains("judge.min_records"), "{text}");
     assert!(!daemon.log().contains("the old configuration stays"), "it was not asked: {}", daemon.log());
-    world.edit("monitors.d/bike-demand.toml", "min_records = \"many\"", "min_records = 200");
+    world.configure_monitor(|monitor| monitor.set("judge.min_records", 200));
     // As systemd passes it.
     let reload = Command::new(env!("CARGO_BIN_EXE_driftd"))
         .arg("--config")
-        .arg(world.folder.path().join("a.toml"))
+        .arg(world.daemon_file("a"))
         .arg("reload")
         .env("MAINPID", &process)
         .output()
@@ -352,12 +354,12 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
         (vec!["reload", "--pid", "4194305"], 1, "there is no process"),
         (vec!["reload", "--pid", "0"], 2, "--pid"),
     ] {
-        let (code, text) = world.attempt("a.toml", &arguments);
+        let (code, text) = world.attempt("a", &arguments);
         assert_eq!(code, Some(expected), "{arguments:?}: {text}");
         assert!(text.contains(wanted), "{arguments:?}: {text}");
     }
     let own = std::process::id().to_string();
-    let (code, text) = world.attempt("a.toml", &["reload", "--pid", &own]);
+    let (code, text) = world.attempt("a", &["reload", "--pid", &own]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("is not driftd"), "{text}");
     assert_eq!(daemon.stop(), Some(0));
@@ -366,13 +368,11 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
 #[test]
 fn a_baseline_that_does_not_fit_the_columns_is_said_whether_or_not_one_is_learnt() {
     let Some(services) = services("a baseline of other columns") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
-    let text = std::fs::read_to_string(world.monitor_file()).unwrap();
-    let column = "[[columns]]\nname = \"fee\"\ntype = \"numeric\"\n[judge]\n";
-    std::fs::write(world.monitor_file(), text.replacen("[judge]\n", column, 1)).unwrap();
+    world.configure_monitor(|monitor| monitor.numeric("fee"));
     let daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..3_000]);
     world.wait_for("a window without a baseline", 60, async |pool| {

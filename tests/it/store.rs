@@ -19,7 +19,7 @@ use driftd::window::{
     WindowLength,
 };
 
-use crate::support::{Options, World, number, services};
+use crate::support::{World, number, services};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -123,7 +123,7 @@ fn counted(world: &World) -> (i64, i64) {
 #[test]
 fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
     let Some(services) = services("fence") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = store(&world);
     let run = |mut checkpoint: Checkpoint| world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
     assert!(matches!(run(checkpoint(100, 150, delta(universal(), 50))), CheckpointOutcome::Stored { .. }));
@@ -149,7 +149,7 @@ fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
 #[test]
 fn a_partition_is_quiet_up_to_when_its_reader_looked_however_late_that_is_stored() {
     let Some(services) = services("late checkpoints") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = store(&world);
     let at_end = |mut checkpoint: Checkpoint, ago: Duration| {
         checkpoint.positions[0].caught_up = true;
@@ -184,7 +184,7 @@ fn a_partition_is_quiet_up_to_when_its_reader_looked_however_late_that_is_stored
 #[test]
 fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     let Some(services) = services("stale bins") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = store(&world);
     let run = |mut checkpoint: Checkpoint| world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
     run(checkpoint(100, 150, delta(universal(), 50)));
@@ -282,7 +282,7 @@ fn a_window_is_compared_with_what_fits_its_bins_when_it_closes() {
 #[test]
 fn only_one_of_two_daemons_can_store_the_same_records() {
     let Some(services) = services("race") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = store(&world);
     for round in 0..20 {
         let base = 100 + round * 10;
@@ -309,7 +309,7 @@ fn only_one_of_two_daemons_can_store_the_same_records() {
 #[test]
 fn an_alert_that_fired_before_an_upgrade_goes_on_after_it() {
     let Some(services) = services("upgrade") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let run = |text: &'static str| world.runtime.block_on(sqlx::raw_sql(text).execute(&world.pool)).unwrap();
     run(include_str!("../../migrations/0001_spine.sql"));
     run("insert into series values ('m', '1', '*', '{\"state\": \"firing\", \"id\": \"00000000-0000-0000-0000-000000000007\",
@@ -334,7 +334,7 @@ fn an_alert_that_fired_before_an_upgrade_goes_on_after_it() {
 #[test]
 fn a_proposed_baseline_is_made_from_the_windows_of_the_new_version_alone() {
     let Some(services) = services("proposals") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let store = store(&world);
     let counted = delta(universal(), 300).windows.remove(0).counts;
     let window = |version: &'static str, hour: i64| {

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 use sqlx::Row as _;
 
-use crate::support::{Dice, Options, TOPIC_PARTITIONS, World, services};
+use crate::support::{Config, Dice, TOPIC_PARTITIONS, World, services};
 
 const CITIES: [&str; 4] = ["Berlin", "Hamburg", "Leipzig", "Rostock"];
 
@@ -34,22 +34,24 @@ fn records(dice: &mut Dice, hour: u64, count: u64, changed: bool) -> Vec<String>
         .collect()
 }
 
-fn monitor(topic: &str) -> String {
-    format!(
-        "name = \"bike-demand\"\n[source]\ntopics = [\"{topic}\"]\ntime = \"ts\"\n\
-         [window]\nlength = \"1h\"\nout_of_orderness = \"1s\"\nidle_after = \"3s\"\n[sample]\nsize = 500\n\
-         [[columns]]\nname = \"price\"\ntype = \"numeric\"\n[[columns]]\nname = \"plan\"\ntype = \"categorical\"\n\
-         [[columns]]\nname = \"age\"\ntype = \"numeric\"\nsensitive = true\n\
-         [[columns]]\nname = \"city\"\ntype = \"categorical\"\nsensitive = true\n\
-         [alert]\nreceivers = [\"owner\", \"webhook\"]\n"
-    )
-}
-
 #[test]
 fn a_daemon_says_why_as_well_as_two_files_do_and_nothing_of_sensitive_columns() {
     let Some(services) = services("why") else { return };
-    let world = World::new(&services, &Options::default());
-    fs::write(world.monitor_file(), monitor(&world.topic)).unwrap();
+    let world = World::new(&services);
+    Config::monitor("bike-demand", &world.topic)
+        .set("source.time", "ts")
+        .set("window.length", "1h")
+        .set("window.out_of_orderness", "1s")
+        .set("window.idle_after", "3s")
+        .set("sample.size", 500)
+        .numeric("price")
+        .categorical("plan")
+        .numeric("age")
+        .set("columns.age.sensitive", true)
+        .categorical("city")
+        .set("columns.city.sensitive", true)
+        .set("alert.receivers", ["owner", "webhook"])
+        .write(world.monitor_file());
     let mut dice = Dice(7);
     let training = records(&mut dice, 0, 6_000, false);
     world.build_baseline(&training);

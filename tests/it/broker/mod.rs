@@ -7,42 +7,29 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::support::{Options, Services, World, number};
+use crate::support::{Config, Services, World, number};
 
-/// The parts of a monitor file that tests differ in.
-pub(super) struct Feed<'a> {
-    /// Lines of `[source]`.
-    pub(super) source: &'a str,
-    /// Lines of `[window]`.
-    pub(super) window: &'a str,
-    /// Sections at the end.
-    pub(super) rest: &'a str,
+/// A world whose one monitor `feed` reads `x` and `c` from the world's topic, in windows of a minute; `change` says what else.
+pub(super) fn feed(services: &Services, change: impl FnOnce(Config) -> Config) -> World {
+    let world = World::new(services);
+    std::fs::remove_file(world.monitor_file()).unwrap();
+    let monitor = Config::monitor("feed", &world.topic)
+        .set("source.time", "ts")
+        .set("window.length", "1m")
+        .set("window.out_of_orderness", "1s")
+        .set("window.idle_after", "2s")
+        .set("window.max_close_delay", "5m")
+        .set("judge.min_records", 30)
+        .set("alert.receivers", ["owner"])
+        .numeric("x")
+        .categorical("c");
+    change(monitor).write(world.folder.path().join("monitors.d/feed.toml"));
+    world
 }
 
-impl Default for Feed<'_> {
-    fn default() -> Self {
-        Self { source: "time = \"ts\"", window: "max_close_delay = \"5m\"", rest: "" }
-    }
-}
-
-impl Feed<'_> {
-    /// A world whose one monitor `feed` reads `x` and `c` from the world's topic, in windows of a minute.
-    pub(super) fn world(&self, services: &Services) -> World {
-        let world = World::new(services, &Options::default());
-        std::fs::remove_file(world.monitor_file()).unwrap();
-        std::fs::write(world.folder.path().join("monitors.d/feed.toml"), self.monitor(&world.topic)).unwrap();
-        world
-    }
-
-    fn monitor(&self, topic: &str) -> String {
-        let Self { source, window, rest } = self;
-        format!(
-            "name = \"feed\"\n[source]\ntopics = [\"{topic}\"]\n{source}\n\
-             [window]\nlength = \"1m\"\nout_of_orderness = \"1s\"\nidle_after = \"2s\"\n{window}\n\
-             [judge]\nmin_records = 30\n[alert]\nreceivers = [\"owner\"]\n\
-             [[columns]]\nname = \"x\"\ntype = \"numeric\"\n[[columns]]\nname = \"c\"\ntype = \"categorical\"\n{rest}\n"
-        )
-    }
+/// The monitor reads the records of one model, and other models write to its topic as well.
+pub(super) fn of_one_model(monitor: Config) -> Config {
+    monitor.set("source.where.model", "credit")
 }
 
 /// The start of a minute, twelve minutes ago, in milliseconds since the epoch.

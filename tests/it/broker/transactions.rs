@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use super::{Feed, partitions, record, some_minutes_ago, wait_until_at_the_end};
+use super::{feed, partitions, record, some_minutes_ago, wait_until_at_the_end};
 use crate::support::{World, number, services};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,7 +59,7 @@ fn incomplete(world: &World) -> i64 {
 #[test]
 fn windows_of_a_transactional_topic_close_complete_and_nothing_lags() {
     let Some(services) = services("transactional topic") else { return };
-    let world = Feed::default().world(&services);
+    let world = feed(&services, |monitor| monitor);
     let daemon = world.start_daemon("a", None);
     let (start, transactions) = (some_minutes_ago(), Transactions::new(&world));
     for batch in 0..12 {
@@ -97,7 +97,7 @@ fn windows_of_a_transactional_topic_close_complete_and_nothing_lags() {
 #[test]
 fn an_aborted_tail_is_the_end_too_also_for_a_daemon_that_starts_there() {
     let Some(services) = services("aborted tail") else { return };
-    let world = Feed::default().world(&services);
+    let world = feed(&services, |monitor| monitor);
     let (start, transactions) = (some_minutes_ago(), Transactions::new(&world));
     transactions.begin(start, 0..200);
     transactions.commit();
@@ -126,7 +126,7 @@ fn an_aborted_tail_is_the_end_too_also_for_a_daemon_that_starts_there() {
 #[test]
 fn what_an_open_transaction_holds_back_is_waited_for_and_shown() {
     let Some(services) = services("open transaction") else { return };
-    let world = Feed::default().world(&services);
+    let world = feed(&services, |monitor| monitor);
     let (start, transactions) = (some_minutes_ago(), Transactions::new(&world));
     transactions.begin(start, 0..90);
     transactions.commit();
@@ -152,8 +152,7 @@ fn what_an_open_transaction_holds_back_is_waited_for_and_shown() {
 #[test]
 fn a_window_closes_although_nothing_that_comes_can_be_used() {
     let Some(services) = services("all rejected") else { return };
-    let feed = Feed { window: "max_close_delay = \"3s\"", ..Feed::default() };
-    let world = feed.world(&services);
+    let world = feed(&services, |monitor| monitor.set("window.max_close_delay", "3s"));
     let daemon = world.start_daemon("a", None);
     let start = some_minutes_ago();
     for index in 0..90 {

@@ -4,7 +4,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 
-use super::{Feed, record, some_minutes_ago};
+use super::{feed, of_one_model, record, some_minutes_ago};
 use crate::support::{World, number, services};
 
 fn produce(world: &World, messages: impl IntoIterator<Item = Vec<u8>>) -> i64 {
@@ -44,7 +44,7 @@ fn wait_for_alert(world: &World, rule: &'static str) -> String {
 fn findings(world: &World, arguments: &[&str]) -> String {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_driftd"))
         .arg("--config")
-        .arg(world.folder.path().join("a.toml"))
+        .arg(world.daemon_file("a"))
         .args(arguments)
         .output()
         .unwrap();
@@ -56,7 +56,7 @@ fn findings(world: &World, arguments: &[&str]) -> String {
 #[test]
 fn frames_batches_and_documents_are_rejected_by_their_names() {
     let Some(services) = services("frames and batches") else { return };
-    let world = Feed::default().world(&services);
+    let world = feed(&services, |monitor| monitor);
     let start = some_minutes_ago();
     let framed = |index| [b"\0\0\0\0\x2a".as_slice(), record(start, index).to_string().as_bytes()].concat();
     let (one, two) = (record(start, 1), record(start, 2));
@@ -114,7 +114,7 @@ fn frames_batches_and_documents_are_rejected_by_their_names() {
 #[test]
 fn seconds_taken_for_milliseconds_are_told_with_the_unit_that_fits() {
     let Some(services) = services("implausible times") else { return };
-    let world = Feed::default().world(&services);
+    let world = feed(&services, |monitor| monitor);
     let start = some_minutes_ago();
     let seconds = |index| {
         let mut record = record(start, index);
@@ -141,7 +141,7 @@ fn seconds_taken_for_milliseconds_are_told_with_the_unit_that_fits() {
 #[test]
 fn local_times_of_another_zone_are_told_with_both_times_and_the_zone() {
     let Some(services) = services("another zone") else { return };
-    let world = Feed::default().world(&services);
+    let world = feed(&services, |monitor| monitor);
     let now = jiff::Timestamp::now();
     let tokyo = |index: i64| {
         let time = now + jiff::SignedDuration::from_secs(9 * 3_600 - 300 + index);
@@ -161,8 +161,7 @@ fn local_times_of_another_zone_are_told_with_both_times_and_the_zone() {
 #[test]
 fn a_filter_that_lets_nothing_through_is_told_with_the_values_seen() {
     let Some(services) = services("filtered") else { return };
-    let feed = Feed { source: "time = \"ts\"\nwhere = { model = \"credit\" }", ..Feed::default() };
-    let world = feed.world(&services);
+    let world = feed(&services, of_one_model);
     let start = some_minutes_ago();
     let other = |index| {
         let mut record = record(start, index);
@@ -198,9 +197,9 @@ fn a_filter_that_lets_nothing_through_is_told_with_the_values_seen() {
 #[test]
 fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_there() {
     let Some(services) = services("unreadable column") else { return };
-    let rest =
-        "[[columns]]\nname = \"amount\"\npath = \"features.amount\"\ntype = \"numeric\"\n[baseline]\nlearn = 2";
-    let world = Feed { rest, ..Feed::default() }.world(&services);
+    let world = feed(&services, |monitor| {
+        monitor.numeric("amount").set("columns.amount.path", "features.amount").set("baseline.learn", 2)
+    });
     let start = some_minutes_ago();
     let with = |index: i64, key: &str| {
         let mut record = record(start, index);
@@ -237,8 +236,7 @@ fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_the
 #[test]
 fn deleted_keys_and_records_of_other_models_are_normal() {
     let Some(services) = services("tombstones") else { return };
-    let source = "time = \"ts\"\nwhere = { model = \"credit\" }";
-    let world = Feed { source, rest: "[baseline]\nlearn = 2", ..Feed::default() }.world(&services);
+    let world = feed(&services, |monitor| of_one_model(monitor).set("baseline.learn", 2));
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &world.kafka).create().unwrap();
     let start = some_minutes_ago();
     // On a compacted topic: a third are other models, a third deletes a key.
@@ -271,8 +269,7 @@ fn deleted_keys_and_records_of_other_models_are_normal() {
 #[test]
 fn a_log_that_is_not_in_the_order_of_its_times_is_named_as_that() {
     let Some(services) = services("unsorted log") else { return };
-    let feed = Feed { window: "max_close_delay = \"5m\"\nmax_open = 2", ..Feed::default() };
-    let world = feed.world(&services);
+    let world = feed(&services, |monitor| monitor.set("window.max_open", 2));
     let start = some_minutes_ago();
     // One user after the other, each with an hour of records, the newest first.
     let records =
@@ -293,8 +290,7 @@ fn a_log_that_is_not_in_the_order_of_its_times_is_named_as_that() {
 #[test]
 fn windows_close_complete_while_only_other_models_log() {
     let Some(services) = services("other models") else { return };
-    let source = "time = \"ts\"\nwhere = { model = \"credit\" }";
-    let world = Feed { source, ..Feed::default() }.world(&services);
+    let world = feed(&services, of_one_model);
     let start = some_minutes_ago();
     let of = |index, model: &str| {
         let mut record = record(start, index);

@@ -4,16 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::json;
+
 use super::driftd;
-use crate::support::{Options, TRAINING_ROWS, World, bike_records, number, services};
+use crate::support::{Config, TRAINING_ROWS, World, bike_records, number, services};
 
 #[test]
 fn the_backlog_after_the_learnt_windows_is_judged_and_learning_shows_its_progress() {
     let Some(services) = services("learning from a backlog") else { return };
-    let world = World::new(&services, &Options::default());
-    let text = fs::read_to_string(world.monitor_file()).unwrap();
-    fs::write(world.monitor_file(), format!("{text}[baseline]\nlearn = 6\n")).unwrap();
-    let (_, text) = driftd(&world.folder.path().join("a.toml"), &["migrate"], &[]);
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| monitor.set("baseline.learn", 6));
+    let (_, text) = driftd(&world.daemon_file("a"), &["migrate"], &[]);
     assert!(text.contains("up to date"), "{text}");
     let status = world.driftd(&["status"]);
     assert!(status.contains("learning: 0 of 6 windows, about 180d of event time to go"), "{status}");
@@ -82,12 +83,11 @@ fn the_backlog_after_the_learnt_windows_is_judged_and_learning_shows_its_progres
 #[test]
 fn segments_that_the_baseline_does_not_have_are_named_with_what_to_do() {
     let Some(services) = services("new segments") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     // Half of the training data is not there: nothing of days without work.
-    let text = fs::read_to_string(world.monitor_file()).unwrap();
-    fs::write(world.monitor_file(), text.replace("min_records = 300", "min_records = 100")).unwrap();
+    world.configure_monitor(|monitor| monitor.set("judge.min_records", 100));
     let worked: Vec<String> =
         training.iter().filter(|record| record.contains("\"workingday\":\"1\"")).cloned().collect();
     assert!(worked.len() > 1_000 && worked.len() < training.len());
@@ -128,12 +128,12 @@ fn segments_that_the_baseline_does_not_have_are_named_with_what_to_do() {
 #[test]
 fn training_data_without_a_latency_makes_a_baseline_and_nothing_else_may_be_missing() {
     let Some(services) = services("a baseline without a latency") else { return };
-    let world = World::new(&services, &Options::default());
-    let text = fs::read_to_string(world.monitor_file()).unwrap();
-    let latency =
-        "[[columns]]\nname = \"took\"\npath = \"meta.took_ms\"\ntype = \"numeric\"\nrole = \"latency\"\n";
-    fs::write(world.monitor_file(), format!("{text}{latency}")).unwrap();
-    let config = world.folder.path().join("a.toml");
+    let world = World::new(&services);
+    world.configure_monitor(|monitor| {
+        let more = monitor.numeric("took");
+        more.set("columns.took.path", "meta.took_ms").set("columns.took.role", "latency")
+    });
+    let config = world.daemon_file("a");
     let training: Vec<String> = bike_records()[..TRAINING_ROWS].to_vec();
     let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/demo/bike_hour.parquet");
     let lines = world.folder.path().join("training.jsonl");
@@ -178,8 +178,7 @@ fn training_data_without_a_latency_makes_a_baseline_and_nothing_else_may_be_miss
     assert!(!judged, "not compared, which is not drift: {verdicts:?}");
     assert_eq!(daemon.stop(), Some(0));
     // A feature that is missing is a mistake, with what there is.
-    let text = fs::read_to_string(world.monitor_file()).unwrap();
-    fs::write(world.monitor_file(), text.replace("name = \"temp\"", "name = \"tempp\"")).unwrap();
+    world.configure_monitor(|monitor| monitor.set("columns.temp.name", "tempp"));
     let (code, text) =
         driftd(&config, &["baseline", "build", "--monitor", "bike-demand", "--from", csv.to_str().unwrap()], &[]);
     assert_eq!(code, Some(1), "{text}");
@@ -190,13 +189,15 @@ fn training_data_without_a_latency_makes_a_baseline_and_nothing_else_may_be_miss
 fn flat_training_data_has_segments_by_name_too() {
     let folder = tempfile::tempdir().unwrap();
     let monitor = folder.path().join("m.toml");
-    fs::write(
-        &monitor,
-        "name = \"m\"\n[source]\ntopics = [\"t\"]\ntime = \"ts\"\n[judge]\nmin_records = 10\n[[segments]]\nname = \"land\"\npath = \"features.country\"\n\
-         [[columns]]\nname = \"country\"\npath = \"features.country\"\ntype = \"categorical\"\n\
-         [[columns]]\nname = \"income\"\npath = \"features.income\"\ntype = \"numeric\"\n",
-    )
-    .unwrap();
+    Config::monitor("m", "t")
+        .set("source.time", "ts")
+        .set("judge.min_records", 10)
+        .push("segments", json!({ "name": "land", "path": "features.country" }))
+        .categorical("country")
+        .set("columns.country.path", "features.country")
+        .numeric("income")
+        .set("columns.income.path", "features.income")
+        .write(&monitor);
     let rows: String = (0..200).map(|row| format!("{},{}\n", ["de", "fr"][row % 2], row)).collect();
     let data = folder.path().join("train.csv");
     fs::write(&data, format!("country,income\n{rows}")).unwrap();

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::support::{Options, World, bike_records, number, services};
+use serde_json::json;
+
+use crate::support::{Config, World, bike_records, edit, number, services};
 
 fn driftd(config: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
     said(&command(config, arguments, environment).output().unwrap())
@@ -31,24 +33,39 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
-const MONITOR: &str = "name = \"credit\"\n[source]\ntopics = [\"t\"]\ntime = \"ts\"\n[window]\nlength = \"1h\"\n\
-                       [[columns]]\nname = \"x\"\ntype = \"numeric\"\n[[columns]]\nname = \"took\"\ntype = \"numeric\"\nrole = \"latency\"\n\
-                       [baseline]\nlearn = 2\n[judge]\nmin_records = 20\n[alert]\nreceivers = [\"owner\"]\n[labels]\nowner = \"team-a\"\n";
-
 /// A configuration whose secrets the unit alone can read.
 fn beside_the_unit() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("driftd.toml");
-    let text = "[kafka]\nbrokers = \"127.0.0.1:1\"\n[kafka.security]\nprotocol = \"sasl_plaintext\"\nmechanism = \"PLAIN\"\nusername = \"u\"\n\
-                password = { credential = \"kafka-password\" }\n\
-                [postgres]\nurl = \"postgres://u@127.0.0.1:1/d\"\npassword = { credential = \"postgres-password\" }\n\
-                [[http.tokens]]\nname = \"me\"\nrole = \"admin\"\ntoken = { credential = \"my-token\" }\n\
-                [receivers.owner]\ntype = \"email\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\n\
-                [receivers.owner.smtp]\nhost = \"127.0.0.1\"\nusername = \"u\"\npassword = { env = \"DRIFTD_TEST_UNSET_SMTP\" }\n\
-                [receivers.hook]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nsecret = { credential = \"hook-secret\" }\n";
-    fs::write(&path, text).unwrap();
+    let credential = |name: &str| json!({ "credential": name });
+    Config::daemon()
+        .set("kafka.security.protocol", "sasl_plaintext")
+        .set("kafka.security.mechanism", "PLAIN")
+        .set("kafka.security.username", "u")
+        .set("kafka.security.password", credential("kafka-password"))
+        .set("postgres.url", "postgres://u@127.0.0.1:1/d")
+        .set("postgres.password", credential("postgres-password"))
+        .token("me", "admin", credential("my-token"))
+        .mail("owner")
+        .set("receivers.owner.smtp.host", "127.0.0.1")
+        .set("receivers.owner.smtp.username", "u")
+        .set("receivers.owner.smtp.password", json!({ "env": "DRIFTD_TEST_UNSET_SMTP" }))
+        .set("receivers.hook.type", "webhook")
+        .set("receivers.hook.url", "http://127.0.0.1:1/")
+        .set("receivers.hook.secret", credential("hook-secret"))
+        .write(&path);
     fs::create_dir(folder.path().join("monitors.d")).unwrap();
-    fs::write(folder.path().join("monitors.d/credit.toml"), MONITOR).unwrap();
+    Config::monitor("credit", "t")
+        .set("source.time", "ts")
+        .set("window.length", "1h")
+        .numeric("x")
+        .numeric("took")
+        .set("columns.took.role", "latency")
+        .set("baseline.learn", 2)
+        .set("judge.min_records", 20)
+        .set("alert.receivers", ["owner"])
+        .set("labels.owner", "team-a")
+        .write(folder.path().join("monitors.d/credit.toml"));
     (folder, path)
 }
 
@@ -86,12 +103,19 @@ fn a_monitor_is_named_or_its_file_is_in_every_command() {
 #[test]
 fn routes_and_inhibition_with_labels_that_no_alert_has_are_warned_about_and_double_equals_refused() {
     let (_folder, config) = beside_the_unit();
-    let text = fs::read_to_string(&config).unwrap();
-    let more = "[alerting]\ngroup_by = [\"monitor\", \"verison\"]\n\
-                [[routes]]\nname = \"pager\"\nmatchers = [\"severty = critical\"]\nreceivers = [\"owner\"]\n\
-                [[routes]]\nmatchers = [\"severity = warning\", \"owner = team-a\"]\nreceivers = [\"owner\"]\n\
-                [[inhibit]]\nsource = [\"alertname = no-data\"]\ntarget = [\"monitor =~ fraud.*\"]\nequal = [\"modle\"]\n";
-    fs::write(&config, format!("{text}{more}")).unwrap();
+    edit(&config, |daemon| {
+        daemon
+            .set("alerting.group_by", ["monitor", "verison"])
+            .push("routes", json!({ "name": "pager", "matchers": ["severty = critical"], "receivers": ["owner"] }))
+            .push(
+                "routes",
+                json!({ "matchers": ["severity = warning", "owner = team-a"], "receivers": ["owner"] }),
+            )
+            .push(
+                "inhibit",
+                json!({ "source": ["alertname = no-data"], "target": ["monitor =~ fraud.*"], "equal": ["modle"] }),
+            )
+    });
     let (code, said) = driftd(&config, &["check"], &[]);
     assert_eq!(code, Some(0), "{said}");
     for wanted in [
@@ -108,7 +132,7 @@ fn routes_and_inhibition_with_labels_that_no_alert_has_are_warned_about_and_doub
         assert!(said.contains(wanted), "{wanted} in\n{said}");
     }
     assert!(!said.contains("`owner`="), "a label of a monitor is known: {said}");
-    fs::write(&config, format!("{text}{}", more.replace("severty = critical", "severity == critical"))).unwrap();
+    edit(&config, |daemon| daemon.set("routes.pager.matchers", ["severity == critical"]));
     let (code, said) = driftd(&config, &["check"], &[]);
     assert_eq!(code, Some(78), "{said}");
     assert!(said.contains("`==` is not a comparison; allowed are `=`, `!=`, `=~` and `!~`"), "{said}");
@@ -117,24 +141,21 @@ fn routes_and_inhibition_with_labels_that_no_alert_has_are_warned_about_and_doub
 #[test]
 fn a_drill_waits_for_the_groups_and_ends_with_an_outcome_for_each_receiver() {
     let Some(services) = services("drill") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     // As shipped, only shorter: the end is told an interval after the beginning, later than --timeout allows for a message.
-    world.edit(
-        "a.toml",
-        "group_wait = \"0s\"\ngroup_interval = \"0s\"",
-        "group_wait = \"1s\"\ngroup_interval = \"8s\"",
-    );
-    let text = fs::read_to_string(world.folder.path().join("a.toml")).unwrap();
-    let routes = "[[routes]]\nname = \"all\"\nreceivers = [\"mute\"]\nsend_resolved = false\nescalate_to = [\"boss\"]\n\
-                  [receivers.mute]\ntype = \"email\"\nfrom = \"a@b.example\"\nto = [\"c@d.example\"]\ndirectory = \"MAILS\"\n\
-                  [receivers.boss]\ntype = \"email\"\nfrom = \"a@b.example\"\nto = [\"e@f.example\"]\ndirectory = \"MAILS\"\n";
     let mails = world.folder.path().join("more-mails");
-    fs::write(
-        world.folder.path().join("a.toml"),
-        format!("{text}{}", routes.replace("MAILS", mails.to_str().unwrap())),
-    )
-    .unwrap();
-    let config = world.folder.path().join("a.toml");
+    world.configure("a", |daemon| {
+        daemon
+            .set("alerting.group_wait", "1s")
+            .set("alerting.group_interval", "8s")
+            .push("routes", json!({ "name": "all", "receivers": ["mute"], "send_resolved": false }))
+            .set("routes.all.escalate_to", ["boss"])
+            .mail("mute")
+            .set("receivers.mute.directory", &mails)
+            .mail("boss")
+            .set("receivers.boss.directory", &mails)
+    });
+    let config = world.daemon_file("a");
     world.store();
     // Without a daemon it ends, and says why.
     let (code, text) = driftd(&config, &["drill", "--timeout", "2"], &[]);
@@ -179,8 +200,8 @@ fn a_drill_waits_for_the_groups_and_ends_with_an_outcome_for_each_receiver() {
 #[test]
 fn tail_ends_when_it_is_told_to_on_a_busy_topic_too() {
     let Some(services) = services("the ends of tail") else { return };
-    let world = World::new(&services, &Options::default());
-    let config = world.folder.path().join("a.toml");
+    let world = World::new(&services);
+    let config = world.daemon_file("a");
     let records = bike_records();
     for record in &records[..30] {
         world.produce(0, record.as_bytes());

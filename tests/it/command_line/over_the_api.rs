@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{driftd, said};
-use crate::support::{Options, TRAINING_ROWS, World, bike_records, private, services};
+use crate::support::{TRAINING_ROWS, World, bike_records, private, services};
 
 #[test]
 fn over_the_api_no_configuration_is_needed_and_what_is_wrong_is_said() {
@@ -57,10 +57,11 @@ fn over_the_api_no_configuration_is_needed_and_what_is_wrong_is_said() {
 
 /// A small world whose daemon has tokens.
 fn world_with_tokens(services: &crate::support::Services) -> (World, PathBuf, PathBuf) {
-    let world = World::new(services, &Options::default());
-    let tokens = "[[http.tokens]]\nname = \"alice\"\nrole = \"admin\"\ntoken = \"alices-token-for-tests\"\n\
-                  [[http.tokens]]\nname = \"victor\"\nrole = \"viewer\"\ntoken = \"victors-token-for-tests\"\n[log]";
-    world.edit("a.toml", "[log]", tokens);
+    let world = World::new(services);
+    world.configure("a", |daemon| {
+        let with_admin = daemon.token("alice", "admin", "alices-token-for-tests");
+        with_admin.token("victor", "viewer", "victors-token-for-tests")
+    });
     let write = |name: &str, token: &str| {
         let file = world.folder.path().join(name);
         fs::write(&file, token).unwrap();
@@ -165,9 +166,7 @@ fn the_database_and_the_api_answer_alike() {
         (vec!["alerts", "list", "--monitor", "bike-demnad"], "there is no monitor `bike-demnad`"),
         (vec!["baseline", "list", "bike-demnad"], "there is no monitor `bike-demnad`"),
     ] {
-        for (code, text) in
-            [over(&alice, &arguments), driftd(&world.folder.path().join("a.toml"), &arguments, &[])]
-        {
+        for (code, text) in [over(&alice, &arguments), driftd(&world.daemon_file("a"), &arguments, &[])] {
             assert_eq!(code, Some(1), "{arguments:?}: {text}");
             assert!(text.contains(wanted), "{arguments:?}: {text}");
         }

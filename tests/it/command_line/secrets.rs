@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::{beside_the_unit, driftd};
-use crate::support::private;
+use crate::support::{Config, private};
 
 #[test]
 fn a_command_that_needs_no_secret_never_fails_for_one() {
@@ -125,11 +127,10 @@ fn what_a_receiver_echoes_is_not_shown_with_its_secret() {
     });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("driftd.toml");
-    let text = format!(
-        "[kafka]\nbrokers = \"127.0.0.1:1\"\n[postgres]\nurl = \"postgres://127.0.0.1:1/d\"\n\
-         [receivers.echo]\ntype = \"cloudevents\"\nurl = \"http://{address}/hooks/K3Y0123456789abc\"\ntoken = \"swordfish-T0KEN\"\n"
-    );
-    fs::write(&path, text).unwrap();
+    let url = format!("http://{address}/hooks/K3Y0123456789abc");
+    Config::daemon()
+        .set("receivers.echo", json!({ "type": "cloudevents", "url": url, "token": "swordfish-T0KEN" }))
+        .write(&path);
     for format in [&["notify", "test", "echo"][..], &["--json", "notify", "test", "echo"]] {
         let (code, said) = driftd(&path, format, &[]);
         assert_eq!(code, Some(1), "{said}");

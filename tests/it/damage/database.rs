@@ -3,12 +3,12 @@
 use sqlx::Row as _;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::support::{Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
+use crate::support::{TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
 
 #[test]
 fn a_damaged_window_says_so_and_the_daemon_goes_on() {
     let Some(services) = services("a_damaged_window_says_so_and_the_daemon_goes_on") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let records = bike_records();
     world.build_baseline(&records[..TRAINING_ROWS]);
     let production = &records[TRAINING_ROWS..TRAINING_ROWS + 2_000];

@@ -119,9 +119,14 @@ fn a_headline_counts_what_has_no_verdict_and_what_only_warns() {
 #[test]
 fn a_replay_of_a_log_without_order_is_no_verdict_and_gaps_are_noted() {
     let folder = Folder::new();
-    let monitor = "name = \"m\"\n[source]\ntopics = [\"t\"]\ntime = \"at\"\ntime_unit = \"s\"\n[window]\nlength = \"1h\"\n\
-                   [[columns]]\nname = \"x\"\ntype = \"numeric\"\n[baseline]\nlearn = 3\n[judge]\nmin_records = 30\n";
-    fs::write(folder.path("m.toml"), monitor).unwrap();
+    Config::monitor("m", "t")
+        .set("source.time", "at")
+        .set("source.time_unit", "s")
+        .set("window.length", "1h")
+        .numeric("x")
+        .set("baseline.learn", 3)
+        .set("judge.min_records", 30)
+        .write(folder.path("m.toml"));
     let replay = |hours: Vec<u64>| {
         let mut log = String::new();
         for hour in hours {

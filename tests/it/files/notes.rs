@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
@@ -19,12 +21,16 @@ fn a_field_that_no_record_has_comes_with_the_one_that_was_meant() {
     fs::write(folder.path("log.jsonl"), &log).unwrap();
     fs::write(folder.path("log.json"), format!("[{}]", log.trim_end().replace('\n', ","))).unwrap();
     let monitor = |time: &str| {
-        let text = format!(
-            "name = \"m\"\n[source]\ntopics = [\"t\"]\ntime = \"{time}\"\ntime_unit = \"s\"\nversion = \"app.biuld\"\n\
-             [window]\nlength = \"1h\"\n[[segments]]\nname = \"land\"\npath = \"app.lnad\"\n\
-             [[columns]]\nname = \"age\"\npath = \"features.aeg\"\ntype = \"numeric\"\n[baseline]\nlearn = 3\n"
-        );
-        fs::write(folder.path("m.toml"), text).unwrap();
+        Config::monitor("m", "t")
+            .set("source.time", time)
+            .set("source.time_unit", "s")
+            .set("source.version", "app.biuld")
+            .set("window.length", "1h")
+            .push("segments", json!({ "name": "land", "path": "app.lnad" }))
+            .numeric("age")
+            .set("columns.age.path", "features.aeg")
+            .set("baseline.learn", 3)
+            .write(folder.path("m.toml"));
         folder.path("m.toml")
     };
     for log in ["log.jsonl", "log.json"] {
@@ -109,9 +115,13 @@ fn what_two_files_do_not_share_is_said_before_anything_is_concluded_from_it() {
 
     // A flat file for a monitor of nested records: what is there is listed, and the way to read it is named.
     let monitor = folder.path("monitor.toml");
-    let config = "name = \"m\"\n[source]\ntopics = [\"m\"]\ntime = \"ts\"\n[window]\nlength = \"1h\"\n[[segments]]\nname = \"kind\"\npath = \"customer.k\"\n\
-                  [[columns]]\nname = \"a\"\ntype = \"numeric\"\npath = \"features.a\"\n";
-    fs::write(&monitor, config).unwrap();
+    Config::monitor("m", "m")
+        .set("source.time", "ts")
+        .set("window.length", "1h")
+        .push("segments", json!({ "name": "kind", "path": "customer.k" }))
+        .numeric("a")
+        .set("columns.a.path", "features.a")
+        .write(&monitor);
     fs::write(folder.path("log.jsonl"), "{\"ts\":1700000000}\n").unwrap();
     let log = folder.path("log.jsonl");
     let said = text(&driftd(&["replay", "--monitor", &monitor, "--baseline", &base, &log]));

@@ -2,25 +2,31 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
 fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     let folder = Folder::new();
-    let monitor = |name: &str, limits: &str| {
-        let text = format!(
-            "name = \"bikes\"\n[source]\ntopics = [\"bikes\"]\ntime = \"ts\"\n[window]\nlength = \"7d\"\nout_of_orderness = \"0s\"\n\
-             [[columns]]\nname = \"temp\"\ntype = \"numeric\"\n[[columns]]\nname = \"weathersit\"\ntype = \"categorical\"\n\
-             [judge]\nmin_records = 100\n{limits}\n[alert]\nfor = 2\n[baseline]\nlearn = 12\n"
-        );
-        fs::write(folder.path(name), text).unwrap();
-        folder.path(name)
-    };
-    let tight = monitor("tight.toml", "");
-    let loose = monitor(
-        "loose.toml",
-        "[judge.thresholds]\npsi = { warn = 50, critical = 90 }\nwasserstein_normed = { warn = 50, critical = 90 }\nout_of_range_share = { warn = 1, critical = 1 }\njensen_shannon = { warn = 1, critical = 1 }",
-    );
+    let (tight, loose) = (folder.path("tight.toml"), folder.path("loose.toml"));
+    let monitor = Config::monitor("bikes", "bikes")
+        .set("source.time", "ts")
+        .set("window.length", "7d")
+        .set("window.out_of_orderness", "0s")
+        .numeric("temp")
+        .categorical("weathersit")
+        .set("judge.min_records", 100)
+        .set("alert.for", 2)
+        .set("baseline.learn", 12);
+    monitor.write(&tight);
+    monitor
+        .clone()
+        .set("judge.thresholds.psi", json!({ "warn": 50, "critical": 90 }))
+        .set("judge.thresholds.wasserstein_normed", json!({ "warn": 50, "critical": 90 }))
+        .set("judge.thresholds.out_of_range_share", json!({ "warn": 1, "critical": 1 }))
+        .set("judge.thresholds.jensen_shannon", json!({ "warn": 1, "critical": 1 }))
+        .write(&loose);
     let log = golden("inputs/bike_hour.parquet").display().to_string();
     let output = driftd(&["replay", "--monitor", &tight, "--monitor", &loose, &log, "--format", "json"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
@@ -75,7 +81,7 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     );
     // Windows of different lengths are different windows, also where they start together.
     let wide = folder.path("wide.toml");
-    fs::write(&wide, fs::read_to_string(&tight).unwrap().replace("\"7d\"", "\"14d\"")).unwrap();
+    monitor.set("window.length", "14d").write(&wide);
     let output = driftd(&["replay", "--monitor", &tight, "--monitor", &wide, &log, "--format", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["side_by_side"]["alike"], 0);

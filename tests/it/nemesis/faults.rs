@@ -9,7 +9,7 @@ use sqlx::Connection as _;
 
 use super::field::{Field, Lines};
 use super::proxy::{AtCommit, Mode, Proxy};
-use crate::support::{DAEMONS, Dice, number};
+use crate::support::{DAEMONS, Dice, edit, number};
 
 /// What faults of one lane have in common, and why they do not overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,13 +169,13 @@ fn reload(field: &Field<'_>, dice: &mut Dice) {
 /// All daemons are to read one more topic, which does not exist, or no longer are; perhaps they change their minds at once.
 fn reload_topics(field: &Field<'_>, dice: &mut Dice) {
     let file = field.world.folder.path().join("monitors.d/nemesis.toml");
-    let one = format!("topics = [\"{}\"]", field.world.topic);
-    let two = format!("topics = [\"{0}\", \"{0}-later\"]", field.world.topic);
+    let one = [field.world.topic.clone()];
+    let two = [field.world.topic.clone(), format!("{}-later", field.world.topic)];
     for _ in 0..=dice.below(2) {
-        let text = fs::read_to_string(&file).unwrap();
-        let changed = if text.contains(&one) { text.replace(&one, &two) } else { text.replace(&two, &one) };
-        assert_ne!(changed, text, "the topics of the monitor are not where they were");
-        fs::write(&file, changed).unwrap();
+        edit(&file, |monitor| {
+            let with_one = monitor.clone().set("source.topics", &one);
+            if with_one == monitor { monitor.set("source.topics", &two) } else { with_one }
+        });
         hang_up(field);
     }
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use serde_json::json;
 
 use super::proxy::{Proxy, Upstream, Wire};
 use super::wire::KafkaAddress;
-use crate::support::{Cluster, DAEMONS, Daemon, Dice, Options, Services, World, skipped};
+use crate::support::{Cluster, Config, DAEMONS, Daemon, Dice, Services, World, skipped};
 
 /// How long stopping may take: `TimeoutStopSec` of the unit.
 const STOP_WITHIN: Duration = Duration::from_secs(40);
@@ -45,31 +46,39 @@ pub struct Field<'a> {
 /// The two monitors: both take the same records, into windows of different lengths.
 pub const MONITORS: [(&str, i64, bool); 2] = [("nemesis", 5_000, true), ("wide", 20_000, false)];
 
-fn monitor(topic: &str, name: &str, length: i64, series: bool) -> String {
-    let series =
-        if series { ("version = \"model.version\"\n", "[[segments]]\nname = \"country\"\n") } else { ("", "") };
-    format!(
-        "name = \"{name}\"\n[source]\ntopics = [\"{topic}\"]\ntime = \"ts\"\n{}[source.where]\n\"model.name\" = \"nemesis\"\n\
-         [window]\nlength = \"{}s\"\nout_of_orderness = \"5s\"\nidle_after = \"6s\"\nmax_close_delay = \"10m\"\n{}\
-         [[columns]]\nname = \"x\"\ntype = \"numeric\"\n[[columns]]\nname = \"y\"\ntype = \"numeric\"\n\
-         [[columns]]\nname = \"c\"\ntype = \"categorical\"\n\
-         [sample]\nsize = 100000\n[baseline]\nresolution = 50\n[judge]\nmin_records = 50\n\
-         [alert]\nreceivers = [\"owner\", \"webhook\"]\n\
-         [retrain]\nafter = 2\ncool_down = \"1s\"\nreceivers = [\"webhook\", \"training\"]\n",
-        series.0,
-        length / 1_000,
-        series.1
-    )
+fn monitor(topic: &str, name: &str, length: i64, series: bool) -> Config {
+    let monitor = Config::monitor(name, topic)
+        .set("source.time", "ts")
+        .set("source.where", json!({ "model.name": "nemesis" }))
+        .set("window.length", format!("{}s", length / 1_000))
+        .set("window.out_of_orderness", "5s")
+        .set("window.idle_after", "6s")
+        .set("window.max_close_delay", "10m")
+        .numeric("x")
+        .numeric("y")
+        .categorical("c")
+        .set("sample.size", 100_000)
+        .set("baseline.resolution", 50)
+        .set("judge.min_records", 50)
+        .set("alert.receivers", ["owner", "webhook"])
+        .set("retrain.after", 2)
+        .set("retrain.cool_down", "1s")
+        .set("retrain.receivers", ["webhook", "training"]);
+    if series {
+        monitor.set("source.version", "model.version").push("segments", json!({ "name": "country" }))
+    } else {
+        monitor
+    }
 }
 
 /// A world on a cluster, with the proxies of its daemons and of the receiver.
 pub fn world(cluster: &Cluster, kafka: &str, start: &str) -> (World, BTreeMap<&'static str, Lines>, Proxy) {
     let services = Services { database_url: cluster.url(), kafka: kafka.to_owned() };
-    let world = World::new(&services, &Options { session_timeout: "3s", ..Options::default() });
+    let world = World::new(&services);
     fs::remove_file(world.monitor_file()).unwrap();
     for (name, length, series) in MONITORS {
         let file = world.folder.path().join(format!("monitors.d/{name}.toml"));
-        fs::write(file, monitor(&world.topic, name, length, series)).unwrap();
+        monitor(&world.topic, name, length, series).write(file);
     }
     let receiver =
         Proxy::start(&world.runtime, Upstream::Address(world.webhooks.address.to_string()), |_| Wire::Http);
@@ -79,20 +88,19 @@ pub fn world(cluster: &Cluster, kafka: &str, start: &str) -> (World, BTreeMap<&'
         let upstream = Upstream::Address(kafka.to_owned());
         let kafka_line =
             Proxy::start(&world.runtime, upstream, |port| Wire::Kafka(KafkaAddress::new(kafka, port)));
-        let file = format!("{name}.toml");
         let database = world.database_url.rsplit_once('/').unwrap().1;
-        let url = format!("postgres://driftd@127.0.0.1:{}/{database}", postgres.port);
-        world.edit(&file, &world.database_url, &url);
-        world.edit(&file, &format!("\"{kafka}\""), &format!("\"127.0.0.1:{}\"", kafka_line.port));
-        world.edit(&file, &world.webhooks.address.to_string(), &format!("127.0.0.1:{}", receiver.port));
-        world.edit(&file, "start = \"earliest\"", &format!("start = \"{start}\""));
         // Quicker than by default: a broker that swallows is given up sooner than a partition counts as idle, and
         // partitions that are added are found within a second.
-        world.edit(
-            &file,
-            "[postgres]",
-            "[kafka.properties]\n\"socket.timeout.ms\" = \"3000\"\n\"topic.metadata.refresh.interval.ms\" = \"1000\"\n[postgres]",
-        );
+        let properties = json!({ "socket.timeout.ms": "3000", "topic.metadata.refresh.interval.ms": "1000" });
+        world.configure(name, |daemon| {
+            daemon
+                .set("postgres.url", format!("postgres://driftd@127.0.0.1:{}/{database}", postgres.port))
+                .set("kafka.brokers", format!("127.0.0.1:{}", kafka_line.port))
+                .set("kafka.start", start)
+                .set("kafka.session_timeout", "3s")
+                .set("kafka.properties", properties)
+                .set("receivers.webhook.url", format!("http://127.0.0.1:{}/", receiver.port))
+        });
         lines.insert(name, Lines { postgres, kafka: kafka_line });
     }
     (world, lines, receiver)

@@ -6,13 +6,12 @@ mod hostile;
 mod pages;
 mod people;
 
-use std::fs;
 use std::process::Command;
 
 use reqwest::{Client, Method, StatusCode, redirect};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Options, TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
+use crate::support::{TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
 
 use api::{lists_are_complete, metrics_are_as_prometheus_wants_them, tables_are_arrow, the_api_is_as_described};
 use hostile::{hostile_names_are_text, hostile_requests_are_answered_safely};
@@ -101,15 +100,10 @@ fn seen(world: &World) -> Seen<'_> {
 
 /// Real drift, with a few records whose values are attacks, and columns whose names are.
 fn prepared(world: &World) -> u64 {
-    let monitor = fs::read_to_string(world.monitor_file()).unwrap();
-    let columns: String = [HTML, FORMULA]
-        .map(|name| {
-            format!(
-                "[[columns]]\nname = \"{name}\"\npath = \"hostile\"\ntype = \"categorical\"\nrole = \"latency\"\n"
-            )
-        })
-        .concat();
-    fs::write(world.monitor_file(), monitor.replacen("[[columns]]", &format!("{columns}[[columns]]"), 1)).unwrap();
+    world.configure_monitor(|monitor| {
+        let hostile = |name| json!({ "name": name, "path": "hostile", "type": "categorical", "role": "latency" });
+        monitor.push("columns", hostile(HTML)).push("columns", hostile(FORMULA))
+    });
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
     world.build_baseline(training);
@@ -143,7 +137,7 @@ fn prepared(world: &World) -> u64 {
 #[test]
 fn what_is_seen_is_described_safe_and_true() {
     let Some(services) = services("seeing") else { return };
-    let world = World::new(&services, &Options::default());
+    let world = World::new(&services);
     let messages = prepared(&world);
     let daemon = world.start_daemon("a", None);
     world.wait_until_done(messages, 90);

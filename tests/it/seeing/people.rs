@@ -69,20 +69,20 @@ pub(super) fn people_change_things(seen: &Seen<'_>) {
     let authority = Authority::new(folder);
     let (certificate, key) = authority.sign("localhost");
     private(&key);
-    let mut tokens = String::new();
+    let mut tokens = Vec::new();
     for (name, role) in [("grafana", "viewer"), ("on-call", "operator"), ("platform", "admin")] {
         let path = folder.join(format!("{name}.token"));
         fs::write(&path, format!("{name}-0123456789abcdef")).unwrap();
         private(&path);
-        let text = format!(
-            "[[http.tokens]]\nname = \"{name}\"\nrole = \"{role}\"\ntoken = {{ file = \"{}\" }}\n",
-            path.display()
-        );
-        tokens.push_str(&text);
+        tokens.push(json!({ "name": name, "role": role, "token": { "file": path } }));
     }
-    let tls = format!("[http.tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\n", certificate.display(), key.display());
-    world.edit("b.toml", "[log]", &format!("{tls}{tokens}[log]"));
-    world.edit("b.toml", "listen = \"127.0.0.1:", "listen = \"0.0.0.0:");
+    let port = world.ports["b"];
+    world.configure("b", |daemon| {
+        daemon
+            .set("http.listen", format!("0.0.0.0:{port}"))
+            .set("http.tls", json!({ "cert_file": certificate, "key_file": key }))
+            .set("http.tokens", tokens)
+    });
     let b = world.start_daemon("b", None);
     let authority = reqwest::Certificate::from_pem(&fs::read(authority.certificate()).unwrap()).unwrap();
     let client = Client::builder().redirect(redirect::Policy::none()).tls_certs_only([authority]).build().unwrap();
@@ -156,8 +156,7 @@ pub(super) fn people_change_things(seen: &Seen<'_>) {
 
     people_log_in(&guarded);
     // A reload does not open what others reach, even when the file says now that they do not.
-    world.edit("b.toml", "listen = \"0.0.0.0:", "listen = \"127.0.0.1:");
-    world.edit("b.toml", &tokens, "");
+    world.configure("b", |daemon| daemon.set("http.listen", format!("127.0.0.1:{port}")).remove("http.tokens"));
     b.signal("HUP");
     b.wait_for_log("the tokens are gone", 20);
     assert_eq!(guarded.get("/api/v1/monitors").0, 401);

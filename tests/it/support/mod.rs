@@ -3,6 +3,7 @@
 
 mod authority;
 mod cluster;
+mod config;
 mod http;
 mod kafka;
 mod observed;
@@ -12,6 +13,7 @@ mod services;
 
 pub use authority::Authority;
 pub use cluster::Cluster;
+pub use config::{Config, edit};
 pub use kafka::{SecuredKafka, USER};
 pub use records::{
     Dice, assert_everything_was_told, assert_told_under_one_id, assert_windows_are_true, bike_records,
@@ -37,7 +39,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -65,22 +67,8 @@ pub struct World {
     producer: BaseProducer,
 }
 
-pub struct Options<'a> {
-    /// `[receivers.owner]`, or a folder for mails when absent.
-    pub owner: Option<&'a str>,
-    pub session_timeout: &'a str,
-    /// Lines added to the monitor's `[window]`.
-    pub window: &'a str,
-}
-
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Self { owner: None, session_timeout: "6s", window: "out_of_orderness = \"2d\"\nidle_after = \"8s\"" }
-    }
-}
-
 impl World {
-    pub fn new(services: &Services, options: &Options<'_>) -> Self {
+    pub fn new(services: &Services) -> Self {
         let runtime = Runtime::new().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let id = Uuid::new_v4().simple().to_string();
@@ -116,71 +104,65 @@ impl World {
             database,
             producer,
         };
-        world.configure(options);
+        world.write_configuration();
         world
     }
 
-    fn configure(&self, options: &Options<'_>) {
-        let database = &self.database_url;
+    /// Configurations of the daemons, which have the same services and receivers, and of the one monitor.
+    fn write_configuration(&self) {
         let folder = self.folder.path();
         fs::create_dir_all(folder.join("monitors.d")).unwrap();
         let secret = folder.join("webhook.secret");
         fs::write(&secret, &self.webhooks.secret).unwrap();
         private(&secret);
-        let owner = options.owner.map_or_else(
-            || {
-                format!(
-                    "[receivers.owner]\ntype = \"email\"\nfrom = \"driftd@test.example\"\nto = [\"owner@test.example\"]\ndirectory = \"{}\"\n",
-                    folder.join("mails").display()
-                )
-            },
-            str::to_owned,
-        );
+        let daemon = Config::daemon()
+            .set("kafka.brokers", &self.kafka)
+            .set("kafka.group", &self.topic)
+            .set("kafka.start", "earliest")
+            .set("kafka.session_timeout", "6s")
+            .set("postgres.url", &self.database_url)
+            .set("log.level", "info")
+            .set("checkpoint", json!({ "interval": "200ms", "judge_interval": "200ms" }))
+            .set("alerting", json!({ "group_wait": "0s", "group_interval": "0s", "repeat_interval": "0s" }))
+            .mail("owner")
+            .set("receivers.owner.directory", folder.join("mails"))
+            .set("receivers.webhook.type", "webhook")
+            .set("receivers.webhook.url", format!("http://{}/", self.webhooks.address))
+            .set("receivers.webhook.secret", json!({ "file": secret }))
+            .set("receivers.webhook.timeout", "2s")
+            .set("receivers.training", json!({ "type": "kafka", "topic": self.retraining_topic }));
         for name in DAEMONS {
-            let text = format!(
-                "[daemon]\nname = \"{name}\"\n[kafka]\nbrokers = \"{kafka}\"\ngroup = \"{group}\"\nstart = \"earliest\"\nsession_timeout = \"{session}\"\n\
-                 [postgres]\nurl = \"{database}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"info\"\n\
-                 [checkpoint]\ninterval = \"200ms\"\njudge_interval = \"200ms\"\n\
-                 [alerting]\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nrepeat_interval = \"0s\"\n{owner}\n\
-                 [receivers.webhook]\ntype = \"webhook\"\nurl = \"http://{webhook}/\"\nsecret = {{ file = \"{secret}\" }}\ntimeout = \"2s\"\n\
-                 [receivers.training]\ntype = \"kafka\"\ntopic = \"{training}\"\n",
-                kafka = self.kafka,
-                port = self.ports[name],
-                group = self.topic,
-                session = options.session_timeout,
-                webhook = self.webhooks.address,
-                secret = secret.display(),
-                training = self.retraining_topic,
-            );
-            fs::write(folder.join(format!("{name}.toml")), text).unwrap();
+            let listen = format!("127.0.0.1:{}", self.ports[name]);
+            daemon.clone().set("daemon.name", name).set("http.listen", listen).write(self.daemon_file(name));
         }
-        let monitor = format!(
-            "name = \"bike-demand\"\n[source]\ntopics = [\"{topic}\"]\ntime = \"ts\"\n[window]\nlength = \"{WINDOW_DAYS}d\"\n{window}\n\
-             [[segments]]\nname = \"workingday\"\n{columns}\
-             [judge]\nmin_records = 300\ndrifted_columns = 2\n[alert]\nfor = 2\nreceivers = [\"owner\", \"webhook\"]\n\
-             [retrain]\nafter = 3\ncool_down = \"180d\"\nreceivers = [\"webhook\", \"training\"]\n",
-            topic = self.topic,
-            window = options.window,
-            columns = [
-                ("temp", "numeric"),
-                ("hum", "numeric"),
-                ("windspeed", "numeric"),
-                ("cnt", "numeric"),
-                ("hr", "categorical"),
-                ("weathersit", "categorical")
-            ]
-            .map(|(name, kind)| format!("[[columns]]\nname = \"{name}\"\ntype = \"{kind}\"\n"))
-            .concat(),
-        );
-        fs::write(self.monitor_file(), monitor).unwrap();
+        Config::monitor("bike-demand", &self.topic)
+            .set("source.time", "ts")
+            .set("window.length", format!("{WINDOW_DAYS}d"))
+            .set("window.out_of_orderness", "2d")
+            .set("window.idle_after", "8s")
+            .push("segments", json!({ "name": "workingday" }))
+            .numeric("temp")
+            .numeric("hum")
+            .numeric("windspeed")
+            .numeric("cnt")
+            .categorical("hr")
+            .categorical("weathersit")
+            .set("judge", json!({ "min_records": 300, "drifted_columns": 2 }))
+            .set("alert", json!({ "for": 2, "receivers": ["owner", "webhook"] }))
+            .set("retrain.after", 3)
+            .set("retrain.cool_down", "180d")
+            .set("retrain.receivers", ["webhook", "training"])
+            .write(self.monitor_file());
     }
 
-    /// Replaces a text in a daemon's configuration.
-    pub fn edit(&self, file: &str, from: &str, to: &str) {
-        let path = self.folder.path().join(file);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{text}");
-        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    /// Changes the configuration of a daemon.
+    pub fn configure(&self, daemon: &str, change: impl FnOnce(Config) -> Config) {
+        edit(self.daemon_file(daemon), change);
+    }
+
+    /// Changes the monitor.
+    pub fn configure_monitor(&self, change: impl FnOnce(Config) -> Config) {
+        edit(self.monitor_file(), change);
     }
 
     /// The database, brought up to date.
@@ -248,18 +230,18 @@ impl World {
         self
     }
 
+    pub fn daemon_file(&self, daemon: &str) -> PathBuf {
+        self.folder.path().join(format!("{daemon}.toml"))
+    }
+
     pub fn monitor_file(&self) -> PathBuf {
         self.folder.path().join("monitors.d/bike-demand.toml")
     }
 
     /// Runs a command of the program to its end.
     pub fn driftd(&self, arguments: &[&str]) -> String {
-        let output = Command::new(program())
-            .arg("--config")
-            .arg(self.folder.path().join("a.toml"))
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output =
+            Command::new(program()).arg("--config").arg(self.daemon_file("a")).args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let log = fs::read_to_string(self.folder.path().join("a.log")).unwrap_or_default();
         let tail: Vec<&str> = log.lines().rev().take(15).collect();
@@ -272,11 +254,11 @@ impl World {
         text
     }
 
-    /// Runs a command of the program that may fail: exit code and what it said.
-    pub fn attempt(&self, config: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    /// Runs a command of the program, with a daemon's configuration, that may fail: exit code and what it said.
+    pub fn attempt(&self, daemon: &str, arguments: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(program())
             .arg("--config")
-            .arg(self.folder.path().join(config))
+            .arg(self.daemon_file(daemon))
             .args(arguments)
             .output()
             .unwrap();
@@ -300,7 +282,7 @@ impl World {
     pub fn start_program(&self, program: &Path, name: &str, fault: Option<&str>) -> Daemon {
         let log = self.folder.path().join(format!("{name}.log"));
         let mut command = Command::new(program);
-        command.arg("--config").arg(self.folder.path().join(format!("{name}.toml"))).arg("run");
+        command.arg("--config").arg(self.daemon_file(name)).arg("run");
         if let Some(fault) = fault {
             command.env("DRIFTD_FAULT", fault);
         }
