@@ -143,7 +143,8 @@ fn a_transaction_left_open_by_a_stopped_daemon_is_ended_and_others_go_on() {
 
 #[test]
 fn a_second_sigterm_ends_it_at_once() {
-    let Some(world) = world("second SIGTERM", "6s") else { return };
+    let Some(services) = services("second SIGTERM") else { return };
+    let world = World::new(&services);
     let live = &bike_records()[TRAINING_ROWS..];
     let mut daemon = world.start_daemon("a", None);
     world.produce_in_turns(0, &live[..600]);

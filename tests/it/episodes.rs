@@ -84,8 +84,7 @@ impl World {
     }
 
     fn answer(&self, path: &str) -> Value {
-        let text = self.page(path);
-        serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+        self.http("a").json(path)
     }
 }
 

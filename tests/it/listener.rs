@@ -6,9 +6,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Config, Daemon, World, number, services, skipped};
+use crate::support::{Answer, Config, Daemon, World, number, services, skipped};
 
 const VIEWER: &str = "victors-token-for-tests";
 const OPERATOR: &str = "olgas-token-for-tests-x";
@@ -35,27 +36,25 @@ fn started(world: &World, name: &'static str) -> Daemon {
     daemon
 }
 
-fn get(world: &World, daemon: &str, path: &str, headers: &str) -> (u16, String) {
-    world.raw(daemon, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"))
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+fn get(world: &World, daemon: &str, path: &str, headers: Headers<'_>) -> (u16, String) {
+    let Answer { status, text, .. } = world.http(daemon).ask(Method::GET, path, headers, None);
+    (status, text)
 }
 
-fn post(world: &World, daemon: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
-    let origin = format!("origin: http://127.0.0.1:{}\r\n", world.ports[daemon]);
-    let host = format!("127.0.0.1:{}", world.ports[daemon]);
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{origin}connection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-         content-length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    );
-    world.raw(daemon, &request)
+/// Posts a form as one of our own pages does.
+fn post(world: &World, daemon: &str, path: &str, headers: Headers<'_>, form: &[(&str, &str)]) -> Answer {
+    let http = world.http(daemon);
+    let request = http.request(Method::POST, path).header("origin", &http.base).form(form);
+    http.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)))
 }
 
 /// Logs in, and the cookie, as it is sent back.
 fn log_in(world: &World, daemon: &str, token: &str) -> String {
-    let (status, answer) = post(world, daemon, "/login", "", &format!("token={token}&next=/"));
-    assert_eq!(status, 303, "{answer}");
-    let line = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-    format!("cookie: {}\r\n", line.split(';').next().unwrap())
+    let answer = post(world, daemon, "/login", &[], &[("token", token), ("next", "/")]);
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    answer.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
 #[test]
@@ -84,14 +83,14 @@ fn sockets_that_never_read_stop_neither_pages_nor_probes_and_are_let_go() {
     while began.elapsed() < Duration::from_secs(30) {
         for path in ["/healthz", "/readyz", "/metrics"] {
             let asked = Instant::now();
-            let (status, answer) = get(&world, "a", path, "");
+            let (status, answer) = world.get("a", path);
             assert!(matches!(status, 200 | 503) && !answer.contains("too many"), "{path}: {status} {answer}");
             assert!(asked.elapsed() < Duration::from_secs(5), "{path} took {:?}", asked.elapsed());
         }
         std::thread::sleep(Duration::from_millis(200));
         if began.elapsed() > Duration::from_secs(4) {
             // Connections that had waited for a second have given way.
-            let (status, answer) = get(&world, "a", "/", "");
+            let (status, answer) = world.get("a", "/");
             assert_eq!(status, 200, "{answer}");
             break;
         }
@@ -127,22 +126,22 @@ fn who_logs_out_is_out_in_every_role_on_every_daemon_and_for_good() {
     }
     let (a, b) = (started(&world, "a"), started(&world, "b"));
     for (token, name) in [(VIEWER, "victor"), (OPERATOR, "olga")] {
-        let session = log_in(&world, "a", token);
-        let another = log_in(&world, "a", token);
-        assert!(session.starts_with("cookie: driftd_session="), "{session}");
+        let (session, another) = (log_in(&world, "a", token), log_in(&world, "a", token));
+        assert!(session.starts_with("driftd_session="), "{session}");
+        let (session, another) = ([("cookie", session.as_str())], [("cookie", another.as_str())]);
         for daemon in ["a", "b"] {
             let (status, page) = get(&world, daemon, "/alerts", &session);
             assert!(status == 200 && page.contains(name), "{daemon}: {page}");
         }
-        let (status, answer) = post(&world, "a", "/logout", &session, "");
-        assert_eq!(status, 303, "{name}: {answer}");
-        assert!(answer.contains("Max-Age=0"), "{answer}");
+        let out = post(&world, "a", "/logout", &session, &[]);
+        assert_eq!(out.status, 303, "{name}: {}", out.text);
+        assert!(out.header("set-cookie").contains("Max-Age=0"), "{}", out.header("set-cookie"));
         for daemon in ["a", "b"] {
             assert_eq!(get(&world, daemon, "/alerts", &session).0, 303, "{name} on {daemon}");
             assert_eq!(get(&world, daemon, "/api/v1/monitors", &session).0, 401, "{name} on {daemon}");
             assert_eq!(get(&world, daemon, "/metrics", &session).0, 401, "{name} on {daemon}");
         }
-        assert_eq!(post(&world, "a", "/logout", &session, "").0, 401, "there is nothing to end any more");
+        assert_eq!(post(&world, "a", "/logout", &session, &[]).status, 401, "there is nothing to end any more");
         assert_eq!(get(&world, "a", "/alerts", &another).0, 200, "another browser of the same person stays");
         world.runtime.block_on(async {
             let ended: i64 = sqlx::query_scalar("select count(*) from ended_session where ends_at > now()")
@@ -151,10 +150,10 @@ fn who_logs_out_is_out_in_every_role_on_every_daemon_and_for_good() {
                 .unwrap();
             assert!(ended > 0);
         });
-        drop(session);
     }
     let session = log_in(&world, "a", VIEWER);
-    assert_eq!(post(&world, "a", "/logout", &session, "").0, 303);
+    let session = [("cookie", session.as_str())];
+    assert_eq!(post(&world, "a", "/logout", &session, &[]).status, 303);
     assert_eq!(a.stop(), Some(0));
     let a = started(&world, "a");
     assert_eq!(get(&world, "a", "/api/v1/monitors", &session).0, 401, "after a restart");
@@ -168,30 +167,25 @@ fn guesses_become_slow_and_are_logged_with_their_peer_and_strangers_learn_nothin
     // It is not ready, and why is nobody's business.
     world.configure("a", |daemon| with_tokens(daemon).set("kafka.brokers", "127.0.0.1:1"));
     let daemon = started(&world, "a");
-    let probe = |path: &str, headers: &str| {
-        let (status, answer) = get(&world, "a", path, headers);
-        (status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
-    };
-    let viewer = format!("authorization: Bearer {VIEWER}\r\n");
-    let (status, told) = probe("/readyz", &viewer);
+    let probe = |headers: Headers<'_>| get(&world, "a", "/readyz", headers);
+    let bearer = |token: &str| format!("Bearer {token}");
+    let (status, told) = probe(&[("authorization", &bearer(VIEWER))]);
     assert!(status == 503 && told.contains("no partition has been assigned"), "{status} {told}");
-    for stranger in ["", "authorization: Bearer wrong-wrong-wrong-wrong\r\n", "cookie: driftd_session=1.2.3.4\r\n"]
-    {
-        let (status, told) = probe("/readyz", stranger);
+    let strangers: [Headers<'_>; 3] =
+        [&[], &[("authorization", "Bearer wrong-wrong-wrong-wrong")], &[("cookie", "driftd_session=1.2.3.4")]];
+    for stranger in strangers {
+        let (status, told) = probe(stranger);
         assert_eq!(
             (status, told.as_str()),
             (503, "{\"ok\":false,\"problems\":[\"with a token it is said what is wrong\"]}")
         );
     }
+    let forwarded = |from: &str, token: &str| {
+        post(&world, "a", "/login", &[("x-forwarded-for", from)], &[("token", token), ("next", "/")]).status
+    };
     let guess = || {
         let asked = Instant::now();
-        let (status, _) = post(
-            &world,
-            "a",
-            "/login",
-            "x-forwarded-for: 1.1.1.1, 10.9.8.7\r\n",
-            "token=guessed-guessed-guessed&next=/",
-        );
+        let status = forwarded("1.1.1.1, 10.9.8.7", "guessed-guessed-guessed");
         assert_eq!(status, 401);
         asked.elapsed()
     };
@@ -199,11 +193,13 @@ fn guesses_become_slow_and_are_logged_with_their_peer_and_strangers_learn_nothin
     assert!(took[0] < 0.4 && took[1] > 0.45 && took[2] > 0.95 && took[3] > 1.9, "{took:?}");
     // Of somebody else behind the same proxy nothing is slower.
     let asked = Instant::now();
-    let (status, _) =
-        post(&world, "a", "/login", "x-forwarded-for: 10.9.8.8\r\n", &format!("token={VIEWER}&next=/"));
+    let status = forwarded("10.9.8.8", VIEWER);
     assert!(status == 303 && asked.elapsed() < Duration::from_millis(400), "{:?}", asked.elapsed());
     let asked = Instant::now();
-    assert_eq!(get(&world, "a", "/api/v1/monitors", "authorization: Bearer guessed-guessed-guessed\r\n").0, 401);
+    assert_eq!(
+        get(&world, "a", "/api/v1/monitors", &[("authorization", &bearer("guessed-guessed-guessed"))]).0,
+        401
+    );
     assert!(asked.elapsed() > Duration::from_millis(900));
     let log = daemon.log();
     let failed: Vec<&str> = log.lines().filter(|line| line.contains("a log-in failed")).collect();
@@ -235,7 +231,7 @@ fn a_text_with_a_nul_is_a_mistake_of_whoever_sends_it() {
             json!({ "from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z", "version": "\0" }),
         ),
         (
-            "/api/v1/monitors/a\\u0000b/baselines".to_owned(),
+            "/api/v1/monitors/a%5Cu0000b/baselines".to_owned(),
             json!({ "from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z", "segment\0": 1 }),
         ),
     ] {
@@ -265,7 +261,7 @@ fn a_text_with_a_nul_is_a_mistake_of_whoever_sends_it() {
             "GET http://evil.example/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
         ),
     ] {
-        let (status, answer) = world.raw("a", &request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+        let (status, answer) = world.raw("a", request.as_bytes());
         assert_eq!(status, 400, "{what}: {answer}");
     }
     let log = daemon.log();

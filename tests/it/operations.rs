@@ -230,9 +230,7 @@ fn a_reload_takes_all_changes_or_none() {
     world.configure("a", |daemon| daemon.set("checkpoint.judge_interval", "4s"));
     daemon.signal("HUP");
     daemon.wait_for_log("in force after a restart only: checkpoint.judge_interval", 10);
-    let answer = world.get("a", "/api/v1/configuration").1;
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    let shown: serde_json::Value = serde_json::from_str(body).unwrap();
+    let shown = world.http("a").json("/api/v1/configuration");
     let key = |value: &&serde_json::Value| value["key"] == "checkpoint.judge_interval";
     let shown = shown.as_array().unwrap().iter().find(key).unwrap();
     assert_eq!((shown["value"].as_str(), shown["after_restart"].as_str()), (Some("\"200ms\""), Some("\"4s\"")));

@@ -75,11 +75,7 @@ fn a_daemon_says_why_as_well_as_two_files_do_and_nothing_of_sensitive_columns() 
     assert!(mail.contains("baseline standard deviations"), "{mail}");
 
     // The page of the column, the records behind it, as page, by the API and as a command.
-    let json = |path: &str| -> Value {
-        let (status, answer) = world.get("a", path);
-        assert_eq!(status, 200, "{answer}");
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-    };
+    let json = |path: &str| world.http("a").json(path);
     let windows = json("/api/v1/monitors/bike-demand/windows?segment=*");
     let window = windows["items"][0]["id"].as_i64().unwrap();
     let (status, page) = world.get("a", "/monitors/bike-demand/columns/price");

@@ -2,7 +2,7 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{feed, of_one_model, record, some_minutes_ago};
 use crate::support::{World, number, services};
@@ -171,16 +171,7 @@ fn a_filter_that_lets_nothing_through_is_told_with_the_values_seen() {
     let sent = produce(&world, (0..300).map(other));
     let daemon = world.start_daemon("a", None);
     wait_for_tally(&world, sent);
-    let api: Value = serde_json::from_str(
-        world
-            .get("a", "/api/v1/monitors/feed")
-            .1
-            .split_once("\r\n\r\n")
-            .unwrap()
-            .1
-            .trim_matches(|c| c != '{' && c != '}'),
-    )
-    .unwrap();
+    let api = world.http("a").json("/api/v1/monitors/feed");
     let summary = api["monitor"]["summary"].as_str().unwrap();
     assert!(
         summary.starts_with("No record was counted yet; 300 were filtered by `where`: `model` is "),

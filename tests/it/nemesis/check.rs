@@ -279,8 +279,7 @@ fn check_list(field: &Field<'_>, monitor: &str, windows: &[Window]) {
         windows.iter().map(|window| (window.key.clone(), (window.rows as u64, window.late as u64))).collect();
     for daemon in DAEMONS {
         let (status, answer) = field.world.get(daemon, &format!("/api/v1/monitors/{monitor}/windows?limit=10000"));
-        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let Ok(page) = serde_json::from_str::<Value>(body) else {
+        let Ok(page) = serde_json::from_str::<Value>(&answer) else {
             field.violated(format!("{daemon} answers {status} when asked for the windows of {monitor}: {answer}"));
             continue;
         };

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 
-use super::{Seen, run};
-use crate::support::{file, python, skipped};
+use super::run;
+use crate::support::{Http, file, python, skipped};
 
-pub(super) fn the_api_is_as_described(seen: &Seen<'_>) {
+pub(super) fn the_api_is_as_described(seen: &Http<'_>) {
     let Some(mut schemathesis) = python("schemathesis") else { return };
     // It leaves a cache behind where it runs.
     schemathesis
@@ -29,7 +29,7 @@ pub(super) fn the_api_is_as_described(seen: &Seen<'_>) {
 }
 
 /// Every entry once, in parts of any size; and a tag that saves sending what did not change.
-pub(super) fn lists_are_complete(seen: &Seen<'_>) {
+pub(super) fn lists_are_complete(seen: &Http<'_>) {
     for list in [
         "/api/v1/monitors/bike-demand/windows",
         "/api/v1/monitors/bike-demand/findings?column=temp",
@@ -51,14 +51,14 @@ pub(super) fn lists_are_complete(seen: &Seen<'_>) {
         assert_eq!(parts, whole, "{list}");
     }
     let path = "/api/v1/monitors/bike-demand/windows";
-    let (_, headers, _) = seen.answer(Method::GET, path, &[], None);
-    let tag = headers["etag"].to_str().unwrap();
-    let (status, _, body) = seen.answer(Method::GET, path, &[("if-none-match", tag)], None);
-    assert_eq!((status.as_u16(), body.as_str()), (304, ""));
-    assert_eq!(seen.ask(Method::GET, path, &[("if-none-match", "\"other\"")], None).0, 200);
+    let unless = |tag: &str| seen.ask(Method::GET, path, &[("if-none-match", tag)], None);
+    let other = unless("\"other\"");
+    assert_eq!(other.status, 200);
+    let same = unless(other.header("etag"));
+    assert_eq!((same.status, same.text.as_str()), (304, ""));
 }
 
-pub(super) fn tables_are_arrow(seen: &Seen<'_>) {
+pub(super) fn tables_are_arrow(seen: &Http<'_>) {
     let Some(mut python) = python("python") else { return };
     let last = seen.json("/api/v1/monitors/bike-demand/windows?segment=*&limit=1")["items"][0]["id"].clone();
     python.arg(file("tests/services/tables.py")).arg(&seen.base).args([
@@ -69,7 +69,7 @@ pub(super) fn tables_are_arrow(seen: &Seen<'_>) {
     eprint!("{}", run(python));
 }
 
-pub(super) fn metrics_are_as_prometheus_wants_them(seen: &Seen<'_>) {
+pub(super) fn metrics_are_as_prometheus_wants_them(seen: &Http<'_>) {
     if Command::new("promtool").arg("--version").output().is_err() {
         skipped("promtool: prometheus is not installed");
         return;
@@ -94,7 +94,7 @@ pub(super) fn metrics_are_as_prometheus_wants_them(seen: &Seen<'_>) {
         promtool.args(arguments).current_dir(file("docs/prometheus"));
         run(promtool);
     }
-    let open = seen.ask(Method::GET, "/metrics", &[("accept", "application/openmetrics-text")], None).1;
+    let open = seen.ask(Method::GET, "/metrics", &[("accept", "application/openmetrics-text")], None).text;
     assert!(open.ends_with("# EOF\n"), "OpenMetrics for who asks for it");
     // Whatever rules, dashboard and documents name is there.
     let known: BTreeSet<&str> =

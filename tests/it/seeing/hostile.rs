@@ -8,9 +8,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::pages::pages;
-use super::{Case, HTML, Seen};
+use super::{Case, HTML};
+use crate::support::{Answer, Http};
 
-pub(super) fn hostile_requests_are_answered_safely(seen: &Seen<'_>) {
+pub(super) fn hostile_requests_are_answered_safely(seen: &Http<'_>) {
     let long = format!("/api/v1/monitors/{}", "x".repeat(4_000));
     let big = json!({ "comment": "x".repeat(100_000) });
     let silence = json!({ "matchers": ["monitor=nobody"], "duration": "1h", "comment": "x" });
@@ -98,13 +99,14 @@ pub(super) fn hostile_requests_are_answered_safely(seen: &Seen<'_>) {
         ("a report without a signature", Method::POST, "/api/v1/retraining/1", &[], Some(json!({})), 403),
     ];
     for (what, method, path, headers, body, expected) in cases {
-        let (status, got, text) = seen.answer(method.clone(), path, headers, body);
-        assert_eq!(status.as_u16(), expected, "{what}: {text}");
-        assert!(got["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"), "{what}");
-        assert_eq!(got["x-content-type-options"], "nosniff", "{what}");
+        let answer = seen.ask(method, path, headers, body.as_ref());
+        let Answer { status, text, .. } = &answer;
+        assert_eq!(*status, expected, "{what}: {text}");
+        assert!(answer.header("content-security-policy").starts_with("default-src 'none'"), "{what}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
         if path.starts_with("/api/") {
-            assert_eq!(got["content-type"], "application/problem+json", "{what}: {text}");
-            let problem: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {text}");
+            let problem: Value = serde_json::from_str(text).unwrap();
             assert_eq!(problem["status"], expected, "{what}");
             assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{what}");
         }
@@ -112,22 +114,22 @@ pub(super) fn hostile_requests_are_answered_safely(seen: &Seen<'_>) {
     }
     // What no client library would send.
     for (what, request, expected) in [
-        ("no host", "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 421"),
-        ("no HTTP", "hello\r\n\r\n", "HTTP/1.1 400"),
+        ("no host", "GET / HTTP/1.1\r\n\r\n", 421),
+        ("no HTTP", "hello\r\n\r\n", 400),
         (
             "two lengths",
             "POST /api/v1/silences HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabcde",
-            "HTTP/1.1 400",
+            400,
         ),
         (
             "an endless head",
             &format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(200_000)),
-            "HTTP/1.1 431",
+            431,
         ),
-        ("a NUL in the head", "GET / HTTP/1.1\r\nhost: local\0host\r\n\r\n", "HTTP/1.1 400"),
+        ("a NUL in the head", "GET / HTTP/1.1\r\nhost: local\0host\r\n\r\n", 400),
     ] {
-        let answer = raw(seen, request.as_bytes());
-        assert!(answer.starts_with(expected), "{what}: {answer:?}");
+        let (status, answer) = seen.world.raw("a", request.as_bytes());
+        assert_eq!(status, expected, "{what}: {answer:?}");
     }
     // A client that begins a request and stops is disconnected.
     let started = Instant::now();
@@ -140,19 +142,9 @@ pub(super) fn hostile_requests_are_answered_safely(seen: &Seen<'_>) {
     assert_eq!(seen.get("/healthz").0, 200);
 }
 
-fn raw(seen: &Seen<'_>, request: &[u8]) -> String {
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", seen.world.ports["a"])).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
-    // A server that has heard enough may close before all is written.
-    let _closed_early = stream.write_all(request);
-    let mut answer = [0; 200];
-    let length = stream.read(&mut answer).unwrap_or(0);
-    String::from_utf8_lossy(&answer[..length]).into_owned()
-}
-
 /// Names and values that are attacks come back as text: escaped in pages, as they are in JSON, without control characters
 /// in terminals.
-pub(super) fn hostile_names_are_text(seen: &Seen<'_>) {
+pub(super) fn hostile_names_are_text(seen: &Http<'_>) {
     for page in pages(seen) {
         let (status, text) = seen.get(&page);
         assert_eq!(status, 200, "{page}");

@@ -8,7 +8,7 @@ mod people;
 
 use std::process::Command;
 
-use reqwest::{Client, Method, StatusCode, redirect};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{TOPIC_PARTITIONS, TRAINING_ROWS, World, bike_records, services};
@@ -31,71 +31,6 @@ fn run(mut command: Command) -> String {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{text}");
     text
-}
-
-/// A daemon that has counted real records, some of them hostile, and the way to it.
-struct Seen<'a> {
-    world: &'a World,
-    client: Client,
-    base: String,
-}
-
-impl Seen<'_> {
-    fn get(&self, path: &str) -> (StatusCode, String) {
-        self.ask(Method::GET, path, &[], None)
-    }
-
-    fn json(&self, path: &str) -> Value {
-        let (status, text) = self.get(path);
-        assert_eq!(status, 200, "{path}: {text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    fn json_with(&self, path: &str, cookie: &str) -> Value {
-        let (status, text) = self.ask(Method::GET, path, &[("cookie", cookie)], None);
-        assert_eq!(status, 200, "{path}: {text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> (StatusCode, String) {
-        let (status, _, text) = self.answer(method, path, headers, body);
-        (status, text)
-    }
-
-    fn answer(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> (StatusCode, reqwest::header::HeaderMap, String) {
-        self.world.runtime.block_on(async {
-            let mut request = self.client.request(method, format!("{}{path}", self.base));
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            if let Some(body) = body {
-                request = request.header("content-type", "application/json").body(body.to_string());
-            }
-            let answer = request.send().await.unwrap();
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            (status, headers, String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned())
-        })
-    }
-}
-
-fn seen(world: &World) -> Seen<'_> {
-    let base = format!("http://127.0.0.1:{}", world.ports["a"]);
-    // Requests need a provider of cryptography even without TLS; another test may have set it.
-    let _set_already = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-    Seen { world, client, base }
 }
 
 /// Real drift, with a few records whose values are attacks, and columns whose names are.
@@ -141,7 +76,7 @@ fn what_is_seen_is_described_safe_and_true() {
     let messages = prepared(&world);
     let daemon = world.start_daemon("a", None);
     world.wait_until_done(messages, 90);
-    let seen = seen(&world);
+    let seen = world.http("a");
 
     pages_are_good(&seen);
     lists_are_complete(&seen);

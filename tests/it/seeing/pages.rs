@@ -3,11 +3,11 @@
 use std::process::Command;
 use std::time::Instant;
 
-use super::{Seen, run};
-use crate::support::{file, skipped};
+use super::run;
+use crate::support::{Http, file, skipped};
 
 /// Every page, light and dark, on a phone and on a desktop: no error, no violation, nothing from elsewhere, not too heavy.
-pub(super) fn pages_are_good(seen: &Seen<'_>) {
+pub(super) fn pages_are_good(seen: &Http<'_>) {
     let Ok(axe) = std::env::var("DRIFTD_TEST_AXE") else {
         skipped("pages in a browser: DRIFTD_TEST_AXE is not set; `make test` sets it");
         return;
@@ -22,7 +22,7 @@ pub(super) fn pages_are_good(seen: &Seen<'_>) {
 }
 
 /// The addresses of all pages.
-pub(super) fn pages(seen: &Seen<'_>) -> Vec<String> {
+pub(super) fn pages(seen: &Http<'_>) -> Vec<String> {
     let first = |path: &str, key: &str| seen.json(path)["items"][0][key].as_str().unwrap().to_owned();
     let request = seen.json("/api/v1/retraining?all=true")[0]["id"].as_str().unwrap().to_owned();
     let attack = "workingday%3D%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E";
@@ -52,7 +52,7 @@ pub(super) fn pages(seen: &Seen<'_>) -> Vec<String> {
 }
 
 /// 200 columns over 500 windows: how heavy and how fast the pages are.
-pub(super) fn a_wide_monitor_stays_light(seen: &Seen<'_>) {
+pub(super) fn a_wide_monitor_stays_light(seen: &Http<'_>) {
     let fill = "with one as (select id from binning limit 1),
                      names as (select array_agg('feature_' || lpad(c::text, 3, '0') order by c) as columns from generate_series(1, 200) c)
                 insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id, status, closed_at, rows,

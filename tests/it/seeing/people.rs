@@ -3,13 +3,13 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, redirect};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Case, Seen};
-use crate::support::{Authority, private};
+use super::Case;
+use crate::support::{Answer, Authority, Http, private};
 
-pub(super) fn commands_show_and_explain(seen: &Seen<'_>) {
+pub(super) fn commands_show_and_explain(seen: &Http<'_>) {
     let world = seen.world;
     let explained = world.driftd(&["explain", "bike-demand/last/temp"]);
     for wanted in ["temp of bike-demand, window", "why", "psi", "limit 0.25", "bars"] {
@@ -63,7 +63,7 @@ pub(super) fn commands_show_and_explain(seen: &Seen<'_>) {
 }
 
 /// A second daemon, over TLS, with tokens: who may do what, and what the audit log says of it.
-pub(super) fn people_change_things(seen: &Seen<'_>) {
+pub(super) fn people_change_things(seen: &Http<'_>) {
     let world = seen.world;
     let folder = world.folder.path();
     let authority = Authority::new(folder);
@@ -84,12 +84,9 @@ pub(super) fn people_change_things(seen: &Seen<'_>) {
             .set("http.tokens", tokens)
     });
     let b = world.start_daemon("b", None);
-    let authority = reqwest::Certificate::from_pem(&fs::read(authority.certificate()).unwrap()).unwrap();
-    let client = Client::builder().redirect(redirect::Policy::none()).tls_certs_only([authority]).build().unwrap();
-    let guarded = Seen { base: format!("https://localhost:{}", world.ports["b"]), client, world };
+    let guarded = world.https("b", &authority.certificate());
     let deadline = Instant::now() + Duration::from_secs(30);
-    let health = format!("{}/healthz", guarded.base);
-    while world.runtime.block_on(guarded.client.get(&health).send()).is_err() {
+    while guarded.get("/healthz").0 == 0 {
         assert!(Instant::now() < deadline, "{}", b.log());
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -124,8 +121,8 @@ pub(super) fn people_change_things(seen: &Seen<'_>) {
     for (who, method, path, _, body, expected) in cases {
         let bearer = token(who);
         let headers: &[(&str, &str)] = if who == "nobody" { &[] } else { &[("authorization", &bearer)] };
-        let (status, text) = guarded.ask(method.clone(), path, headers, body);
-        assert_eq!(status.as_u16(), expected, "{who} {method} {path}: {text}");
+        let Answer { status, text, .. } = guarded.ask(method.clone(), path, headers, body.as_ref());
+        assert_eq!(status, expected, "{who} {method} {path}: {text}");
         assert!(!text.contains("0123456789abcdef"), "{who} {method} {path} shows a token");
     }
     let state = seen.json(&format!("/api/v1/alerts/{alert}"));
@@ -164,43 +161,35 @@ pub(super) fn people_change_things(seen: &Seen<'_>) {
 }
 
 /// With a browser: the first page leads to the form, the form to the page that was wanted, and changes need our own pages.
-fn people_log_in(guarded: &Seen<'_>) {
-    let (status, headers, _) = guarded.answer(Method::GET, "/alerts?all=1", &[], None);
-    assert_eq!((status.as_u16(), headers["location"].to_str().unwrap()), (303, "/login?next=%2Falerts%3Fall%3D1"));
+fn people_log_in(guarded: &Http<'_>) {
+    let page = guarded.ask(Method::GET, "/alerts?all=1", &[], None);
+    assert_eq!((page.status, page.header("location")), (303, "/login?next=%2Falerts%3Fall%3D1"));
     let origin = guarded.base.as_str();
     let login = |token: &str, origin: &str| {
-        guarded.world.runtime.block_on(async {
-            let answer = guarded
-                .client
-                .post(format!("{}/login", guarded.base))
-                .header("origin", origin)
-                .form(&[("token", token), ("next", "/alerts?all=1")])
-                .send()
-                .await
-                .unwrap();
-            (answer.status().as_u16(), answer.headers().clone())
-        })
+        let request = guarded.request(Method::POST, "/login").header("origin", origin);
+        guarded.send(request.form(&[("token", token), ("next", "/alerts?all=1")]))
     };
-    assert_eq!(login("on-call-wrong-wrong-wrong", origin).0, 401);
-    assert_eq!(login("on-call-0123456789abcdef", "https://evil.example").0, 403);
-    let (status, headers) = login("on-call-0123456789abcdef", origin);
-    assert_eq!((status, headers["location"].to_str().unwrap()), (303, "/alerts?all=1"));
-    let cookie = headers["set-cookie"].to_str().unwrap();
+    assert_eq!(login("on-call-wrong-wrong-wrong", origin).status, 401);
+    assert_eq!(login("on-call-0123456789abcdef", "https://evil.example").status, 403);
+    let inside = login("on-call-0123456789abcdef", origin);
+    assert_eq!((inside.status, inside.header("location")), (303, "/alerts?all=1"));
+    let cookie = inside.header("set-cookie");
     for wanted in ["__Host-driftd_session=", "HttpOnly", "SameSite=Lax", "Path=/;", "Secure"] {
         assert!(cookie.contains(wanted), "{cookie}");
     }
-    assert_eq!(headers["strict-transport-security"], "max-age=31536000");
+    assert_eq!(inside.header("strict-transport-security"), "max-age=31536000");
     assert!(!cookie.contains("0123456789abcdef"), "a cookie is not the token");
     let session = cookie.split(';').next().unwrap();
-    let (status, page) = guarded.ask(Method::GET, "/alerts?all=1", &[("cookie", session)], None);
-    assert!(status == 200 && page.contains("on-call · operator"), "{page}");
-    let silence = guarded.json_with("/api/v1/silences", session)[0]["id"].as_str().unwrap().to_owned();
+    let page = guarded.ask(Method::GET, "/alerts?all=1", &[("cookie", session)], None);
+    assert!(page.status == 200 && page.text.contains("on-call · operator"), "{}", page.text);
+    let silence =
+        guarded.json_with("/api/v1/silences", &[("cookie", session)])[0]["id"].as_str().unwrap().to_owned();
     let end = format!("/silences/{silence}/end");
     let evil = [("cookie", session), ("origin", "https://evil.example")];
-    assert_eq!(guarded.ask(Method::POST, &end, &evil, None).0, 403);
-    assert_eq!(guarded.ask(Method::POST, &end, &[("cookie", session)], None).0, 403, "no origin");
-    assert_eq!(guarded.ask(Method::POST, &end, &[("cookie", session), ("origin", origin)], None).0, 303);
-    assert_eq!(guarded.json_with("/api/v1/silences", session), json!([]));
+    assert_eq!(guarded.ask(Method::POST, &end, &evil, None).status, 403);
+    assert_eq!(guarded.ask(Method::POST, &end, &[("cookie", session)], None).status, 403, "no origin");
+    assert_eq!(guarded.ask(Method::POST, &end, &[("cookie", session), ("origin", origin)], None).status, 303);
+    assert_eq!(guarded.json_with("/api/v1/silences", &[("cookie", session)]), json!([]));
     let forged = session.replacen('.', ".9", 1);
-    assert_eq!(guarded.ask(Method::GET, "/alerts", &[("cookie", &forged)], None).0, 303);
+    assert_eq!(guarded.ask(Method::GET, "/alerts", &[("cookie", &forged)], None).status, 303);
 }

@@ -14,6 +14,7 @@ mod services;
 pub use authority::Authority;
 pub use cluster::Cluster;
 pub use config::{Config, edit};
+pub use http::{Answer, Http};
 pub use kafka::{SecuredKafka, USER};
 pub use records::{
     Dice, assert_everything_was_told, assert_told_under_one_id, assert_windows_are_true, bike_records,
@@ -62,6 +63,7 @@ pub struct World {
     pub ports: BTreeMap<&'static str, u16>,
     pub kafka: String,
     pub database_url: String,
+    client: reqwest::Client,
     admin_url: String,
     database: String,
     producer: BaseProducer,
@@ -100,6 +102,7 @@ impl World {
             ports: DAEMONS.map(|name| (name, free_port())).into(),
             kafka: services.kafka.clone(),
             database_url: url.clone(),
+            client: http::client([]),
             admin_url: services.database_url.clone(),
             database,
             producer,
