@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -215,7 +216,7 @@ fn a_reload_takes_all_changes_or_none() {
 
     // A broken file: the old configuration stays, and the process.
     let second = world.folder.path().join("monitors.d/second.toml");
-    Config::monitor("second", "").set("source.topics", [""; 0]).write(&second);
+    Config::monitor("second", &world.topic).set("source.topics", json!([])).write(&second);
     daemon.signal("HUP");
     daemon.wait_for_log("the old configuration stays", 10);
     assert!(daemon.is_running());

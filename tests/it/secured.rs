@@ -53,7 +53,14 @@ fn brokers_that_demand_tls_and_a_log_in_are_read_by_every_mechanism() {
 
     let (name, password) = USER;
     let password = secret(&world, "password", password);
-    let log_in_with = |mechanism: &str, password: &Value| json!({ "protocol": "sasl_ssl", "mechanism": mechanism, "username": name, "password": password });
+    let log_in_with = |mechanism: &str, password: &Value| {
+        json!({
+            "protocol": "sasl_ssl",
+            "mechanism": mechanism,
+            "username": name,
+            "password": password,
+        })
+    };
     let log_in = |mechanism: &str| log_in_with(mechanism, &password);
     let fresh = secret(&world, "token", &token());
     let tokens = world.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -25,7 +25,7 @@ pub(super) fn commands_show_and_explain(seen: &Http<'_>) {
     );
     let tail = world.driftd(&["--json", "tail", "--beginning", "-n", "3", "--idle", "2"]);
     let first: Value = serde_json::from_str(tail.lines().next().unwrap()).unwrap();
-    assert_eq!((&first["outcome"], &first["columns"][0]["type"]), (&json!("accepted"), &json!("categorical")));
+    assert_eq!((&first["outcome"], &first["columns"][0]["type"]), (&json!("accepted"), &json!("numeric")));
     // Looking moves nothing.
     assert_eq!(world.tally()["rejected syntax"], 1);
     for arguments in [

@@ -1,6 +1,21 @@
 //! What a world is seen to have done: records counted, windows, messages.
 
-use super::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use driftd::binning::BinningSet;
+use driftd::distribution::WindowCounts;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
+use serde_json::Value;
+use sqlx::{PgPool, Row as _};
+use uuid::Uuid;
+
+use super::{DAEMONS, World, number, until};
 
 impl World {
     /// Asks the database until the answer is right; prints the last state when time is up.
