@@ -252,7 +252,7 @@ fn a_window_is_compared_with_what_fits_its_bins_when_it_closes() {
         (&first, vec![&same_bins, &other], Some("version 2 (v2)")),
         (&first, vec![&other], Some("version 1 (v1)")),
     ] {
-        let world = World::new(&services, &Options::default());
+        let world = World::new(&services);
         let store = store(&world);
         let add = |baseline: &Baseline, version: usize| {
             let origin = format!("v{version}");
@@ -269,7 +269,7 @@ fn a_window_is_compared_with_what_fits_its_bins_when_it_closes() {
     }
     // Opened before there was one: learnt from counts like its own, or not.
     for (baseline, expected) in [(&learnt, Some("version 1 (v1)")), (&first, None)] {
-        let world = World::new(&services, &Options::default());
+        let world = World::new(&services);
         let store = store(&world);
         let mut counted = checkpoint(100, 150, delta(universal(), 50));
         world.runtime.block_on(store.checkpoint(&mut counted)).unwrap();
