@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{AlertStatus, GroupTiming, Severity, Suppression};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 
 /// Why a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,8 +111,8 @@ pub struct GroupStep {
     pub due: Option<EventTime>,
 }
 
-/// How soon to look again at what is suppressed, in microseconds: silences and calendars end by themselves.
-pub(super) const LOOK_AGAIN: i64 = 30_000_000;
+/// How soon to look again at what is suppressed: silences and calendars end by themselves.
+pub(super) const LOOK_AGAIN: TimeSpan = TimeSpan::seconds(30);
 
 /// What an alert adds to the decision about its group.
 enum Part {
@@ -148,7 +148,7 @@ pub fn decide_group(group: &Group, now: EventTime) -> GroupStep {
         None => group.opened.shifted(timing.wait),
         Some(sent) => sent.shifted(timing.interval),
     };
-    let repeats = timing.repeat > 0 && still_firing;
+    let repeats = timing.repeat > TimeSpan::ZERO && still_firing;
     let repeat_at = group.sent.filter(|_| repeats).map(|sent| sent.shifted(timing.repeat));
     step.send = match news {
         Some(reason) if now >= earliest => Some(reason),

@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{AlertStatus, Calendar, Labels, Matcher, RuleKind, all_match, derived_id};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 
-/// How messages about a group are spaced, in microseconds; the words are Alertmanager's.
+/// How messages about a group are spaced; the words are Alertmanager's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupTiming {
     /// Before the first message: others may join.
-    pub wait: i64,
+    pub wait: TimeSpan,
     /// Between messages about news of the group.
-    pub interval: i64,
+    pub interval: TimeSpan,
     /// Before telling again what is still firing; 0 is never.
-    pub repeat: i64,
+    pub repeat: TimeSpan,
     /// Whether the end is told.
     pub send_resolved: bool,
     /// Only alerts that nobody acknowledged for this long: an escalation.
-    pub unacknowledged_for: Option<i64>,
+    pub unacknowledged_for: Option<TimeSpan>,
 }
 
 impl Default for GroupTiming {
     fn default() -> Self {
         Self {
-            wait: 10_000_000,
-            interval: 300_000_000,
-            repeat: 14_400_000_000,
+            wait: TimeSpan::seconds(10),
+            interval: TimeSpan::minutes(5),
+            repeat: TimeSpan::hours(4),
             send_resolved: true,
             unacknowledged_for: None,
         }

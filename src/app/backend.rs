@@ -1,5 +1,6 @@
 //! What the listener shows and changes, from the store and from what runs.
 
+use crate::record::TimeSpan;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -38,8 +39,8 @@ pub(super) struct StoreBackend {
     pub(super) store: Store,
     pub(super) shared: Arc<Shared>,
     pub(super) commands: SourceCommands,
-    /// How long a reader may be silent before it is no longer believed, in microseconds.
-    pub(super) reader_timeout: i64,
+    /// How long a reader may be silent before it is no longer believed.
+    pub(super) reader_timeout: TimeSpan,
 }
 
 /// Words for people instead of errors of the store.

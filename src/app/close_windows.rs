@@ -1,5 +1,6 @@
 //! Closes due windows and learns baselines. Any daemon may do it for any window.
 
+use crate::record::TimeSpan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ pub(super) async fn run(
     commands: SourceCommands,
     shared: Arc<Shared>,
     interval: Duration,
-    reader_timeout: i64,
+    reader_timeout: TimeSpan,
     stop: CancellationToken,
 ) -> Result<(), TaskError> {
     let mut judge =
@@ -68,7 +69,7 @@ struct Judge {
     store: Store,
     commands: SourceCommands,
     shared: Arc<Shared>,
-    reader_timeout: i64,
+    reader_timeout: TimeSpan,
     /// When the brokers last said which partitions there are.
     topics_known_at: Option<Instant>,
     /// Since when they could not be asked.
@@ -88,8 +89,9 @@ impl Judge {
         let Some(horizon) = progress.horizon() else { return Ok(false) };
         let open = self.store.open_windows(&monitor.name, horizon, BATCH).await?;
         let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
-        let passed =
-            |progress: &Progress, window: &OpenWindow| progress.decide(window.end, window.due_for.unwrap_or(0));
+        let passed = |progress: &Progress, window: &OpenWindow| {
+            progress.decide(window.end, window.due_for.unwrap_or_default())
+        };
         // A partition that the brokers have and that is not known here yet may hold records of these windows.
         let closes = open.iter().any(|window| !matches!(passed(&progress, window), CloseDecision::Wait { .. }));
         if closes {
@@ -145,7 +147,7 @@ impl Judge {
 
     /// Makes all partitions known that the brokers have. `false` when they cannot be asked: windows stay open then, for as
     /// long as one waits for a partition that stands still.
-    async fn look_at_topics(&mut self, patience: i64) -> bool {
+    async fn look_at_topics(&mut self, patience: TimeSpan) -> bool {
         // The monitors whose windows close at the same time ask once.
         if self.topics_known_at.is_some_and(|at| at.elapsed() < FRESH) {
             return true;
@@ -159,7 +161,7 @@ impl Judge {
             Err(error) => {
                 tracing::debug!(%error, "cannot ask which partitions there are");
                 let since = *self.topics_unknown_since.get_or_insert_with(Instant::now);
-                since.elapsed() >= super::micros(patience)
+                since.elapsed() >= patience.to_std()
             }
         }
     }

@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use super::state::{RunningReceiver, Shared};
 use crate::notify::{Attempt, Circuit, Conversation, Outgoing, Reason, Step, next_step};
+use crate::record::TimeSpan;
 use crate::store::{AttemptOutcome, Claimed, Store, StoreError};
 use crate::supervisor::TaskError;
 
@@ -119,7 +120,7 @@ impl Worker {
         {
             return Ok(Turn::Pause(Duration::from_secs(seconds.min(5))));
         }
-        let claimed = self.store.claim_notifications(&self.name, 1, micros(LEASE)).await?;
+        let claimed = self.store.claim_notifications(&self.name, 1, TimeSpan::from(LEASE)).await?;
         let Some(claimed) = claimed.into_iter().next() else {
             return Ok(Turn::Pause(IDLE));
         };
@@ -169,7 +170,7 @@ impl Worker {
     async fn keep_lease(&self, claimed: &Claimed) -> Infallible {
         loop {
             tokio::time::sleep(RENEW).await;
-            match self.store.renew_lease(claimed, micros(LEASE)).await {
+            match self.store.renew_lease(claimed, TimeSpan::from(LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => tracing::warn!(
                     receiver = %self.name, message = %claimed.id,
@@ -232,7 +233,7 @@ impl Worker {
         match &outcome {
             AttemptOutcome::Sent { .. } => tracing::info!(receiver = name, %id, event, attempt, "delivered"),
             AttemptOutcome::Retry { after } => {
-                tracing::warn!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, retry_seconds = after / 1_000_000, "not delivered yet");
+                tracing::warn!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, retry_seconds = after.micros() / 1_000_000, "not delivered yet");
             }
             AttemptOutcome::Dead => {
                 tracing::error!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, "gave up delivering");
@@ -246,10 +247,6 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Seconds of a clock that only goes forward.

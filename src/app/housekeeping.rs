@@ -12,7 +12,7 @@ use super::state::Shared;
 use super::topics::look_at_topics;
 use crate::alert::RowState;
 use crate::kafka::SourceCommands;
-use crate::record::{EventTime, Offset};
+use crate::record::{EventTime, Offset, TimeSpan};
 use crate::store::{NotedEnd, Store, StoreError};
 use crate::supervisor::TaskError;
 use crate::telemetry::{Gauges, MonitorGauges, PartitionGauges};
@@ -27,7 +27,7 @@ pub(super) async fn run(
     commands: SourceCommands,
     shared: Arc<Shared>,
     interval: Duration,
-    reader_timeout: i64,
+    reader_timeout: TimeSpan,
     stop: CancellationToken,
 ) -> Result<(), TaskError> {
     // The first look is at once: what appears after it is new, and read from its beginning.
@@ -70,7 +70,7 @@ async fn gauges(
     store: &Store,
     commands: &SourceCommands,
     shared: &Shared,
-    reader_timeout: i64,
+    reader_timeout: TimeSpan,
     status: &Status,
 ) -> Result<(), StoreError> {
     let judged = store.judged_alerts().await?;
@@ -139,7 +139,7 @@ pub(super) async fn watermark(
     store: &Store,
     running: &RunningMonitor,
     topics: &BTreeSet<String>,
-    reader_timeout: i64,
+    reader_timeout: TimeSpan,
 ) -> Result<Option<(EventTime, EventTime)>, StoreError> {
     let (progress, now) = progress(store, running, topics, reader_timeout).await?;
     Ok(progress.watermark().map(|watermark| (watermark, now)))
@@ -150,7 +150,7 @@ pub(super) async fn progress(
     store: &Store,
     running: &RunningMonitor,
     topics: &BTreeSet<String>,
-    reader_timeout: i64,
+    reader_timeout: TimeSpan,
 ) -> Result<(Progress, EventTime), StoreError> {
     let own: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
     let views = store.partition_views(&running.monitor.name, &own, reader_timeout).await?;

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ConfigError, Settings, UnreadError};
 use crate::http::{Listener, ListenerError, ListenerOptions};
 use crate::kafka::{Producer, Source};
-use crate::record::{listed, number_of};
+use crate::record::{TimeSpan, listed, number_of};
 use crate::store::{Store, StoreError};
 use crate::supervisor::{Supervisor, SupervisorError, TaskError};
 use state::{InForce, Shared};
@@ -164,10 +164,10 @@ impl App {
             stop.cancelled().await;
             relay.cancel();
         });
-        let interval = micros(settings.daemon.checkpoint.interval);
-        let judge_interval = micros(settings.daemon.checkpoint.judge_interval);
+        let interval = settings.daemon.checkpoint.interval.to_std();
+        let judge_interval = settings.daemon.checkpoint.judge_interval.to_std();
         // A reader that missed several checkpoints is taken to say nothing about its partitions.
-        let reader_timeout = settings.daemon.checkpoint.interval.saturating_mul(2).saturating_add(2_000_000);
+        let reader_timeout = settings.daemon.checkpoint.interval.times(2).plus(TimeSpan::seconds(2));
         let shown = backend::StoreBackend {
             store: store.clone(),
             shared: Arc::clone(&shared),
@@ -201,7 +201,7 @@ impl App {
                 interval,
                 counted_bytes: settings.daemon.limits.counted_bytes / 2,
                 workers: worker_count(settings.daemon.limits.workers),
-                revoke_budget: (micros(settings.daemon.kafka.session_timeout) / 2)
+                revoke_budget: (settings.daemon.kafka.session_timeout.to_std() / 2)
                     .min(Duration::from_secs(20))
                     .mul_f64(0.9),
             },
@@ -263,10 +263,6 @@ pub fn check_listener(settings: &Settings) -> Result<(), AppError> {
         crate::http::acceptor(files).map_err(ListenerError::from)?;
     }
     Ok(())
-}
-
-fn micros(value: i64) -> Duration {
-    Duration::from_micros(u64::try_from(value).unwrap_or(0))
 }
 
 fn worker_count(configured: usize) -> usize {

@@ -1,6 +1,7 @@
 //! Looks after the daemon's own work: operational alerts, unanswered retraining requests, runs to ask about, baselines that
 //! are due.
 
+use crate::record::TimeSpan;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +15,10 @@ use crate::retrain::{RequestState, Step};
 use crate::store::{InputCheck, Moved, Store, StoreError};
 use crate::supervisor::TaskError;
 
-/// Between looks at one thing, in microseconds, on all daemons together.
-const LOOK: i64 = 30_000_000;
-/// Between questions about one run, in microseconds.
-const POLL: i64 = 60_000_000;
+/// Between looks at one thing on all daemons together.
+const LOOK: TimeSpan = TimeSpan::seconds(30);
+/// Between questions about one run.
+const POLL: TimeSpan = TimeSpan::minutes(1);
 /// How long a monitor has to be missing before its alerts end: daemons are restarted, and reloaded one after the other.
 const REMOVED_AFTER: Duration = Duration::from_mins(1);
 /// Between rounds of this task.
@@ -110,7 +111,7 @@ async fn look_at(
         receivers: &monitor.rules.receivers,
         routing: &in_force.routing,
     };
-    let limits = in_force.operations.for_windows(monitor.counting.length.micros());
+    let limits = in_force.operations.for_windows(monitor.counting.length.span());
     let unknown: Vec<String> = match &monitor.topics {
         Topics::Named(names) => names.iter().filter(|name| !topics.contains(name)).cloned().collect(),
         Topics::Pattern(_) => Vec::new(),

@@ -26,7 +26,7 @@ pub async fn status(store: &Store, monitors: &[&Monitor]) -> Result<Status, Stor
             Some(_) => store.windows_learnt(&monitor.name, &monitor.schema, of).await?,
             None => 0,
         };
-        let learning = Learning::new(windows, of, monitor.counting.length.micros());
+        let learning = Learning::new(windows, of, monitor.counting.length.span());
         match stored.and_then(|index| status.monitors.get_mut(index)) {
             Some(stored) => stored.learning = Some(learning),
             None => status.monitors.push(MonitorStatus::unseen(&monitor.name, Some(learning))),

@@ -28,7 +28,7 @@ pub fn store_options(settings: &Settings) -> Result<StoreOptions, UnreadError> {
         ca_file: postgres.ca_file.clone(),
         max_connections: postgres.max_connections,
         acquire_timeout: Duration::from_secs(10),
-        statement_timeout: super::micros(postgres.statement_timeout),
+        statement_timeout: postgres.statement_timeout.to_std(),
         application_name: settings.daemon.name.clone(),
         statement_cache: postgres.statement_cache,
     })
@@ -47,7 +47,7 @@ pub fn source_options(settings: &Settings) -> Result<SourceOptions, super::AppEr
         group: kafka.group.clone(),
         client_id: settings.name.clone(),
         start: kafka.start,
-        session_timeout: super::micros(kafka.session_timeout),
+        session_timeout: kafka.session_timeout.to_std(),
         security: security(&kafka.security)?,
         properties: kafka.properties.clone(),
         in_flight_bytes: settings.limits.in_flight_bytes,

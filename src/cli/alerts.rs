@@ -5,7 +5,7 @@ use super::reach::{AlertStep, Reach};
 use super::{CliError, Context, say, say_lines, tell, with_reach};
 use crate::alert::Matcher;
 use crate::escape::plain;
-use crate::record::number_of;
+use crate::record::{TimeSpan, number_of};
 use crate::view::{AlertDetail, AlertFilter, AlertRow, Judged};
 use crate::window::WHOLE;
 
@@ -98,11 +98,11 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
     })
 }
 
-/// The longest silence, in microseconds: who wants quiet for ever changes the monitor.
-const LONGEST: i64 = 366 * 86_400_000_000;
+/// The longest silence: who wants quiet for ever changes the monitor.
+const LONGEST: TimeSpan = TimeSpan::days(366);
 
 async fn silence(reach: &Reach, what: &[String], duration: &str, comment: &str) -> Result<(), CliError> {
-    crate::config::duration(duration).filter(|span| (1..=LONGEST).contains(span)).ok_or_else(|| {
+    TimeSpan::parse(duration).filter(|span| !span.is_zero() && *span <= LONGEST).ok_or_else(|| {
         CliError::Failed(format!("`{duration}` is not a duration up to 366d\nhint: write 30m, 2h or 7d"))
     })?;
     if comment.trim().is_empty() {

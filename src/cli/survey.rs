@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::app::clock_now;
 use crate::config::Monitor;
 use crate::kafka::{KafkaError, SourceOptions, Tap, TapFrom, Tapped};
-use crate::record::{Absence, Decoded, DecodedBatch, Decoder, EventTime, RejectReason, nearest, plural};
+use crate::record::{Absence, Decoded, DecodedBatch, Decoder, EventTime, RejectReason, TimeSpan, nearest, plural};
 use crate::view::UnreadableColumn;
 use crate::window::{Notes, Partition, is_unreadable, span_in_words};
 
@@ -79,7 +79,7 @@ pub(super) struct Survey<'a> {
     newest: HashMap<Partition, EventTime>,
     /// Records further behind the newest of their partition than is waited for.
     disordered: u64,
-    furthest: i64,
+    furthest: TimeSpan,
 }
 
 /// How often a column has no value.
@@ -106,7 +106,7 @@ impl<'a> Survey<'a> {
             columns: vec![Absent::default(); monitor.schema.columns().len()],
             newest: HashMap::new(),
             disordered: 0,
-            furthest: 0,
+            furthest: TimeSpan::ZERO,
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> Survey<'a> {
         }
         if let Some(time) = batch.times.first() {
             let newest = self.newest.entry(partition.clone()).or_insert(*time);
-            let behind = newest.micros() - time.micros();
+            let behind = newest.since(*time);
             self.disordered += u64::from(behind > self.monitor.timing.out_of_orderness);
             self.furthest = self.furthest.max(behind);
             *newest = (*newest).max(*time);

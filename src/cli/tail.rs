@@ -11,7 +11,7 @@ use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
 use crate::escape::plain;
 use crate::kafka::{Tap, TapFrom, Tapped};
-use crate::record::{Absence, Decoded, DecodedBatch, nearest, number_of, plural};
+use crate::record::{Absence, Decoded, DecodedBatch, TimeSpan, nearest, number_of, plural};
 
 /// What to look at.
 #[derive(Debug, clap::Args)]
@@ -50,14 +50,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A duration as it is written everywhere; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, CliError> {
-    let micros = text
-        .parse::<u32>()
-        .map(|seconds| i64::from(seconds) * 1_000_000)
-        .ok()
-        .or_else(|| crate::config::duration(text));
-    let micros = micros.and_then(|micros| u64::try_from(micros).ok()).filter(|micros| *micros > 0);
+    let seconds = text.parse::<u32>().ok().map(|seconds| TimeSpan::seconds(i64::from(seconds)));
+    let span = seconds.or_else(|| TimeSpan::parse(text)).filter(|span| !span.is_zero());
     let wrong = || CliError::Usage("write 30s, 5m, or a number of seconds".to_owned());
-    micros.map(Duration::from_micros).ok_or_else(wrong)
+    span.map(TimeSpan::to_std).ok_or_else(wrong)
 }
 
 /// When to end, looked at between messages.

@@ -249,6 +249,7 @@ mod tests {
     use super::*;
     use crate::alert::{RowState, Severity};
     use crate::judge::Verdict;
+    use crate::record::TimeSpan;
     use crate::view::{
         Learning, MonitorStatus, OutboxDepth, PartitionStatus, RecordCount, Timestamp, WindowStatus,
     };
@@ -278,7 +279,7 @@ mod tests {
                 baseline: None,
                 baselines: 0,
                 configured: true,
-                learning: Some(Learning::new(37, 168, 3_600_000_000)),
+                learning: Some(Learning::new(37, 168, TimeSpan::hours(1))),
                 segments_without_baseline: Vec::new(),
                 reading: crate::view::Reading::default(),
             }],

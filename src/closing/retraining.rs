@@ -10,7 +10,7 @@ use crate::alert::{
     AlertRule, EventKind, Evidence, MAX_COLUMNS, RuleKind, SeriesAlerts, WindowEvidence, derived_id, event_body,
 };
 use crate::judge::{Finding, Judgement};
-use crate::record::{EventTime, number_of};
+use crate::record::{EventTime, TimeSpan, number_of};
 use crate::retrain::{
     LISTED_WINDOWS, RetrainDecision, RetrainPolicy, RetrainingEvent, Situation, decide, evidence_pack, request_id,
 };
@@ -37,8 +37,8 @@ pub struct RetrainingRequest {
     pub alert: Uuid,
     /// Whether it is sent, waits for a person, or is a dry run.
     pub decision: RetrainDecision,
-    /// How long the training system may take, in microseconds; 0 when no answer can come.
-    pub answer_within: i64,
+    /// How long the training system may take; 0 when no answer can come.
+    pub answer_within: TimeSpan,
     /// Who is asked.
     pub receivers: Vec<String>,
     /// The event.
@@ -50,7 +50,7 @@ pub struct RetrainingRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestDraft {
     decision: RetrainDecision,
-    answer_within: i64,
+    answer_within: TimeSpan,
     receivers: Vec<String>,
     event: RetrainingEvent,
     columns: usize,

@@ -1,5 +1,6 @@
 //! `[labels]`, `[alert]`, `[[alert.rules]]` and `[retrain]` of a monitor: what alerts, and when a new model is asked for.
 
+use crate::record::TimeSpan;
 use std::collections::BTreeMap;
 
 use super::monitor::Context;
@@ -45,7 +46,7 @@ pub(super) struct Alerting {
     pub(super) rules: Vec<AlertRule>,
     pub(super) receivers: Vec<String>,
     /// See [`super::Monitor::gone_after`].
-    pub(super) gone_after: i64,
+    pub(super) gone_after: TimeSpan,
 }
 
 pub(super) fn alerts(
@@ -241,16 +242,16 @@ pub(super) fn can_answer(
 }
 
 /// As configured; otherwise a day when an answer can come, and 0 when none can.
-fn answer_within(section: &Section<'_>, answers: bool) -> i64 {
+fn answer_within(section: &Section<'_>, answers: bool) -> TimeSpan {
     if section.has("answer_within") {
         return section.duration("answer_within", "1d", ("1m", "366d"));
     }
     section.value("answer_within");
-    if answers { ANSWER_WITHIN } else { 0 }
+    if answers { ANSWER_WITHIN } else { TimeSpan::ZERO }
 }
 
 /// How long an answer is waited for when one can come.
-const ANSWER_WITHIN: i64 = 86_400_000_000;
+const ANSWER_WITHIN: TimeSpan = TimeSpan::days(1);
 
 fn quiet(section: &Section<'_>, context: &Context<'_>) -> Vec<Calendar> {
     let names = section.strings("quiet").unwrap_or_default();

@@ -36,6 +36,7 @@ use problem::{File, Problems};
 use section::Section;
 
 use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
+use crate::record::TimeSpan;
 use crate::view::ConfiguredValue;
 
 /// Where the daemon looks for its configuration when it is not told.
@@ -64,12 +65,6 @@ pub struct Settings {
     pub path: PathBuf,
     /// What was laid over it, and is again when it is read anew.
     pub overrides: Overrides,
-}
-
-/// Microseconds of a duration as it is written everywhere: `30s`, `1h30m`, `7d`.
-#[must_use]
-pub fn duration(text: &str) -> Option<i64> {
-    crate::record::micros_of(text)
 }
 
 impl Settings {
@@ -204,7 +199,7 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
 /// An answer on a retraining is waited for, and none can come.
 fn waits_in_vain(monitor: &Monitor, receivers: &BTreeMap<String, Receiver>) -> Option<String> {
     let rules = &monitor.rules;
-    let waits = rules.retrain.as_ref().is_some_and(|policy| policy.answer_within > 0);
+    let waits = rules.retrain.as_ref().is_some_and(|policy| policy.answer_within > TimeSpan::ZERO);
     let answers = alerts::can_answer(rules.callback_url.as_deref(), &rules.retrain_receivers, receivers);
     (waits && !answers).then(|| {
         format!(
@@ -243,7 +238,7 @@ fn not_for_alerts(
         warnings
             .push(format!("receiver `{name}` is a training system: it takes no alerts, only retraining requests"));
     }
-    if routing.timing.repeat > 0 && routing.timing.repeat < routing.timing.interval {
+    if routing.timing.repeat > TimeSpan::ZERO && routing.timing.repeat < routing.timing.interval {
         warnings.push(
             "`alerting.repeat_interval` is shorter than `alerting.group_interval`: news would wait longer than repetitions"
                 .to_owned(),

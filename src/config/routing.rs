@@ -12,7 +12,7 @@ use super::section::{Section, suggest};
 use crate::alert::{
     Calendar, GroupTiming, InhibitRule, Matcher, Once, OperationalLimits, Route, Routing, WeeklyTime,
 };
-use crate::record::{TimeFormat, TimeUnit};
+use crate::record::{TimeFormat, TimeSpan, TimeUnit};
 
 pub(super) fn read(root: &Section<'_>, declared: &[String]) -> Routing {
     let calendars = calendars(root);
@@ -47,7 +47,7 @@ pub(super) fn limits(section: &Section<'_>) -> OperationalLimits {
 }
 
 fn timing(section: &Section<'_>, usual: GroupTiming) -> GroupTiming {
-    let duration = |key, default: i64, text, range| {
+    let duration = |key, default: TimeSpan, text, range| {
         if section.has(key) {
             return section.duration(key, text, range);
         }
@@ -134,7 +134,7 @@ fn route(
     let escalation = Route {
         name: format!("{} (escalation)", route.name),
         receivers: escalate_to,
-        timing: GroupTiming { unacknowledged_for: Some(after), wait: 0, ..timing },
+        timing: GroupTiming { unacknowledged_for: Some(after), wait: TimeSpan::ZERO, ..timing },
         goes_on: true,
         ..route.clone()
     };

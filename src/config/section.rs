@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::layer::{Given, Layer};
 use super::problem::{File, Problem, Problems, Unread};
-use crate::record::micros_of as micros;
+use crate::record::TimeSpan;
 
 /// A single value, or what was found in its place.
 enum Single<'a> {
@@ -252,9 +252,9 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// A duration in microseconds, written `30s`, `5m`, `1h30m`, `7d`.
-    pub(super) fn duration(&self, key: &'static str, default: &str, range: (&str, &str)) -> i64 {
-        let fallback = micros(default).unwrap_or_default();
+    /// A duration, written `30s`, `5m`, `1h30m`, `7d`.
+    pub(super) fn duration(&self, key: &'static str, default: &str, range: (&str, &str)) -> TimeSpan {
+        let fallback = TimeSpan::parse(default).unwrap_or_default();
         let Some(value) = self.single(key) else {
             self.note_default(key, &format!("{default:?}"));
             return fallback;
@@ -268,11 +268,12 @@ impl<'a> Section<'a> {
                 return fallback;
             }
         };
-        let Some(duration) = micros(&text) else {
+        let Some(duration) = TimeSpan::parse(&text) else {
             self.add(self.problem(key, format!("is not a duration: `{text}`")).hint(hint));
             return fallback;
         };
-        let (least, most) = (micros(range.0).unwrap_or_default(), micros(range.1).unwrap_or(i64::MAX));
+        let (least, most) =
+            (TimeSpan::parse(range.0).unwrap_or_default(), TimeSpan::parse(range.1).unwrap_or(TimeSpan::MAX));
         if !(least..=most).contains(&duration) {
             self.add(self.problem(key, format!("must lie between {} and {}", range.0, range.1)));
             return fallback;

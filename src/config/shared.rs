@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::monitor::Monitor;
 use crate::alert::Routing;
-use crate::record::FieldPath;
+use crate::record::{FieldPath, TimeSpan};
 
 /// Parts of a configuration, each with a hash of what it means: equal for daemons of one version that read the same files,
 /// whatever comments and layout these have.
@@ -15,10 +15,10 @@ pub type Parts = BTreeMap<&'static str, String>;
 const SILENT_WINDOWS: i64 = 3;
 
 impl Monitor {
-    /// For how long the others have records, in microseconds of event time, when a version or segment without any is gone.
+    /// For how long the others have records of event time, when a version or segment without any is gone.
     #[must_use]
-    pub fn silence_of_series(&self) -> i64 {
-        self.gone_after.max(self.counting.length.micros().saturating_mul(SILENT_WINDOWS))
+    pub fn silence_of_series(&self) -> TimeSpan {
+        self.gone_after.max(self.counting.length.span().times(SILENT_WINDOWS))
     }
 
     /// How records are counted, as a hash: columns with their paths and types, event times, versions, segments and filters.

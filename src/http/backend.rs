@@ -1,5 +1,6 @@
 //! What the listener shows and changes: filled in by the application, so that this edge knows no other.
 
+use crate::record::TimeSpan;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -93,8 +94,8 @@ pub enum AlertChange {
 pub struct NewSilence {
     /// All must match.
     pub matchers: Vec<Matcher>,
-    /// For how long, in microseconds.
-    pub duration: i64,
+    /// For how long.
+    pub duration: TimeSpan,
     /// Why.
     pub comment: String,
 }

@@ -31,6 +31,7 @@ pub use receiver::{Auth, HttpOptions, HttpReceiver};
 pub use schedule::{Step, next_step};
 pub use words::{Readable, text_of};
 
+use crate::record::TimeSpan;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
@@ -101,8 +102,8 @@ pub enum Attempt {
         reason: Reason,
         /// In words.
         detail: String,
-        /// What the receiver asked for, in microseconds.
-        after: Option<i64>,
+        /// What the receiver asked for.
+        after: Option<TimeSpan>,
     },
     /// It never will.
     Failed {

@@ -1,5 +1,6 @@
 //! Receivers over HTTP: one client, many dialects.
 
+use crate::record::TimeSpan;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,7 +101,7 @@ pub struct HttpReceiver {
 /// An answer, as far as it matters.
 struct Answer {
     status: u16,
-    after: Option<i64>,
+    after: Option<TimeSpan>,
     body: Value,
 }
 
@@ -269,8 +270,8 @@ impl HttpReceiver {
     }
 }
 
-/// Seconds, or a date, as microseconds from now: a day at most.
-fn retry_after(text: &str, now: u64) -> Option<i64> {
+/// Seconds, or a date, as the time from now: a day at most.
+fn retry_after(text: &str, now: u64) -> Option<TimeSpan> {
     let text = text.trim();
     let seconds = match text.parse::<i64>() {
         Ok(seconds) => seconds,
@@ -279,7 +280,7 @@ fn retry_after(text: &str, now: u64) -> Option<i64> {
             at - i64::try_from(now).ok()?
         }
     };
-    Some(seconds.clamp(0, 86_400) * 1_000_000)
+    Some(TimeSpan::seconds(seconds.clamp(0, 86_400)))
 }
 
 /// 2xx is success; redirects are not followed; 410 is final, as are other 4xx but 408, 425 and 429.

@@ -19,6 +19,7 @@ mod nearest;
 mod offset;
 mod rejection;
 mod sensitive;
+mod span;
 pub mod table;
 mod time;
 mod value;
@@ -33,7 +34,8 @@ pub use nearest::{listed, nearest};
 pub use offset::Offset;
 pub use rejection::{Filtered, Rejections};
 pub use sensitive::{hashed_category, is_sensitive};
-pub use time::{EventTime, TimeError, TimeFormat, TimeUnit, micros_of};
+pub use span::TimeSpan;
+pub use time::{EventTime, TimeError, TimeFormat, TimeUnit};
 
 use std::collections::HashSet;
 use std::fmt;
@@ -381,8 +383,8 @@ pub struct RecordLayout {
     pub filters: Vec<(FieldPath, String)>,
     /// Messages larger than this are rejected.
     pub max_message_bytes: usize,
-    /// How far an event time may lie ahead of the clock, in microseconds.
-    pub max_future_skew: i64,
+    /// How far an event time may lie ahead of the clock.
+    pub max_future_skew: TimeSpan,
 }
 
 impl RecordLayout {
@@ -409,7 +411,7 @@ impl Default for RecordLayout {
             segments: Vec::new(),
             filters: Vec::new(),
             max_message_bytes: 1_048_576,
-            max_future_skew: 300_000_000,
+            max_future_skew: TimeSpan::minutes(5),
         }
     }
 }

@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::TimeSpan;
 use super::value::Value;
 
 /// A point in event time: microseconds since 1970-01-01T00:00:00Z.
@@ -60,10 +61,16 @@ impl EventTime {
         self.0
     }
 
-    /// This many microseconds later (or earlier), kept within the representable years.
+    /// So much later (or earlier), kept within the representable years.
     #[must_use]
-    pub fn shifted(self, micros: i64) -> Self {
-        Self(self.0.saturating_add(micros).clamp(MIN_MICROS, MAX_MICROS))
+    pub fn shifted(self, span: TimeSpan) -> Self {
+        Self(self.0.saturating_add(span.micros()).clamp(MIN_MICROS, MAX_MICROS))
+    }
+
+    /// How long after another time it is; negative when it is before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> TimeSpan {
+        TimeSpan::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -244,14 +251,6 @@ impl TimeFormat {
     }
 }
 
-/// Microseconds of a duration as it is written everywhere: `30s`, `1h30m`, `7d`; days are 24 hours.
-#[must_use]
-pub fn micros_of(text: &str) -> Option<i64> {
-    let span: jiff::Span = text.parse().ok()?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
-    i64::try_from(duration.as_micros()).ok().filter(|micros| *micros >= 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +280,6 @@ mod tests {
     #[test]
     fn shifting_saturates_instead_of_wrapping() {
         let last = EventTime(MAX_MICROS);
-        assert_eq!(last.shifted(i64::MAX), last);
+        assert_eq!(last.shifted(TimeSpan::MAX), last);
     }
 }

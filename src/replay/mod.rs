@@ -21,7 +21,7 @@ use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
-use crate::record::{DecodedBatch, EventTime, ModelSchema};
+use crate::record::{DecodedBatch, EventTime, ModelSchema, TimeSpan};
 use crate::retrain::RetrainDecision;
 use crate::window::{
     BinningPins, CloseDecision, CountingMachine, CountingSpec, Lengths, Membership, OffsetRanges, Partition,
@@ -43,8 +43,8 @@ pub struct ReplaySpec {
     pub learn: Option<u32>,
     /// How fine a learnt baseline is.
     pub build: BuildOptions,
-    /// For how long others have records, in microseconds, when the alerts of a version or segment without any end.
-    pub silence: i64,
+    /// For how long others have records, when the alerts of a version or segment without any end.
+    pub silence: TimeSpan,
 }
 
 /// A closed window and what was decided about it.
@@ -242,15 +242,15 @@ impl Replay {
             partition: partition.clone(),
             newest: *newest,
             quiet_for: None,
-            stalled_for: 0,
-            inactive_for: 0,
-            unchanged_for: 0,
+            stalled_for: TimeSpan::ZERO,
+            inactive_for: TimeSpan::ZERO,
+            unchanged_for: TimeSpan::ZERO,
         });
         let progress = Progress::new(views.collect(), self.spec.timing, EventTime::MAX);
         while let Some(entry) = self.open.first_entry() {
             let (start, ..) = entry.key();
             let end = self.spec.counting.length.end_of(*start);
-            if !all && progress.decide(end, 0) != CloseDecision::Complete {
+            if !all && progress.decide(end, TimeSpan::ZERO) != CloseDecision::Complete {
                 break;
             }
             let ((start, version, segment), open) = entry.remove_entry();

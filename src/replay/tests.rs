@@ -38,10 +38,10 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             max_series: 100,
         },
         timing: Timing {
-            out_of_orderness: 0,
-            idle_after: 60_000_000,
-            max_close_delay: 600_000_000,
-            max_future_skew: 0,
+            out_of_orderness: TimeSpan::ZERO,
+            idle_after: TimeSpan::minutes(1),
+            max_close_delay: TimeSpan::minutes(10),
+            max_future_skew: TimeSpan::ZERO,
         },
         rules: DecisionRules {
             monitor: "m".into(),
@@ -66,7 +66,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
         },
         learn,
         build: BuildOptions::default(),
-        silence: 3 * HOUR * 1_000_000,
+        silence: TimeSpan::from_micros(3 * HOUR * 1_000_000),
     }
 }
 
@@ -234,7 +234,11 @@ fn story(policy: RetrainPolicy, letters: &str) -> Vec<String> {
 
 #[test]
 fn a_retraining_is_asked_for_once_an_episode_and_never_for_broken_data() {
-    let policy = RetrainPolicy { after_windows: 3, cool_down: 6 * HOUR * 1_000_000, ..RetrainPolicy::default() };
+    let policy = RetrainPolicy {
+        after_windows: 3,
+        cool_down: TimeSpan::from_micros(6 * HOUR * 1_000_000),
+        ..RetrainPolicy::default()
+    };
     assert_eq!(
         story(policy.clone(), ".mmmmm.nnnn.mmmm"),
         [

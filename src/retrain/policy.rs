@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::alert::{AlertState, Calendar, derived_id};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 
 /// When a monitor asks for a retraining. Times are event times, so a replay decides as the daemon did.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +15,8 @@ pub struct RetrainPolicy {
     pub after_windows: u32,
     /// Records in the drifting windows before it asks: too few teach nothing.
     pub min_records: u64,
-    /// In microseconds, between two requests of a monitor.
-    pub cool_down: i64,
+    /// Between two requests of a monitor.
+    pub cool_down: TimeSpan,
     /// Requests of a monitor in 24 hours at most.
     pub per_day: Option<u32>,
     /// Requests of a monitor in 7 days at most.
@@ -27,8 +27,8 @@ pub struct RetrainPolicy {
     pub dry_run: bool,
     /// A person has to approve a request before it is sent.
     pub approval: bool,
-    /// How long the training system may take before the request expires, in microseconds; 0 when no answer can come.
-    pub answer_within: i64,
+    /// How long the training system may take before the request expires; 0 when no answer can come.
+    pub answer_within: TimeSpan,
     /// Whether a baseline from the new version's first windows is made at once, or only proposed.
     pub promote: bool,
     /// Windows such a baseline is made from.
@@ -41,13 +41,13 @@ impl Default for RetrainPolicy {
             rules: Vec::new(),
             after_windows: 2,
             min_records: 0,
-            cool_down: 86_400_000_000,
+            cool_down: TimeSpan::days(1),
             per_day: None,
             per_week: None,
             quiet: Vec::new(),
             dry_run: false,
             approval: false,
-            answer_within: 86_400_000_000,
+            answer_within: TimeSpan::days(1),
             promote: false,
             promote_windows: 24,
         }
@@ -135,7 +135,7 @@ pub struct Situation<'a> {
     pub requests: &'a [EventTime],
 }
 
-const DAY: i64 = 86_400_000_000;
+const DAY: TimeSpan = TimeSpan::days(1);
 
 /// Decides whether to ask.
 #[must_use]
@@ -165,11 +165,11 @@ pub fn decide(policy: &RetrainPolicy, situation: Situation<'_>) -> RetrainDecisi
     if situation.requests.iter().any(|last| end < last.shifted(policy.cool_down)) {
         return RetrainDecision::CoolingDown;
     }
-    let over = |limit: Option<u32>, span: i64| {
+    let over = |limit: Option<u32>, span: TimeSpan| {
         let recent = situation.requests.iter().filter(|at| end < at.shifted(span)).count();
         limit.is_some_and(|limit| recent >= limit as usize)
     };
-    if over(policy.per_day, DAY) || over(policy.per_week, 7 * DAY) {
+    if over(policy.per_day, DAY) || over(policy.per_week, DAY.times(7)) {
         return RetrainDecision::OverBudget;
     }
     if policy.quiet.iter().any(|calendar| calendar.contains(end)) {

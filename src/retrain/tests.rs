@@ -3,6 +3,7 @@ use uuid::Uuid;
 use super::*;
 use crate::alert::{AlertState, Calendar, Episode, Lessons, Once, Phase, Severity};
 use crate::record::EventTime;
+use crate::record::TimeSpan;
 
 fn at(micros: i64) -> EventTime {
     EventTime::from_micros(micros).unwrap()
@@ -39,7 +40,8 @@ fn situation(alert: &AlertState) -> Situation<'_> {
 
 #[test]
 fn asks_once_an_episode_and_only_when_nothing_speaks_against_it() {
-    let policy = RetrainPolicy { min_records: 100, cool_down: 500, ..RetrainPolicy::default() };
+    let policy =
+        RetrainPolicy { min_records: 100, cool_down: TimeSpan::from_micros(500), ..RetrainPolicy::default() };
     let (quiet, firing) = (AlertState::default(), firing());
     let cases = [
         (situation(&quiet), RetrainDecision::NotFiring),
@@ -61,7 +63,7 @@ fn asks_once_an_episode_and_only_when_nothing_speaks_against_it() {
 #[test]
 fn budgets_quiet_hours_dry_runs_and_approval_hold_it_back() {
     let firing = firing();
-    let policy = RetrainPolicy { cool_down: 0, ..RetrainPolicy::default() };
+    let policy = RetrainPolicy { cool_down: TimeSpan::ZERO, ..RetrainPolicy::default() };
     let day = 86_400_000_000;
     let requests = [at(1_000), at(2_000), at(3 * day)];
     let later = Situation { window_end: at(3 * day + 10), requests: &requests, ..situation(&firing) };

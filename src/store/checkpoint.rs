@@ -15,11 +15,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::notes::add_notes;
-use super::positions::seconds;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::distribution::IpcError;
-use crate::record::{EventTime, Offset};
+use crate::record::{EventTime, Offset, TimeSpan};
 use crate::window::{
     Anchor, ColumnReading, Example, MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey,
 };
@@ -64,8 +63,8 @@ pub struct MonitorCounts {
     pub monitor: String,
     /// How it is counted: windows of other ways of counting are not added to.
     pub counted_as: String,
-    /// How far ahead of the clock event times may lie, in microseconds.
-    pub max_future_skew: i64,
+    /// How far ahead of the clock event times may lie.
+    pub max_future_skew: TimeSpan,
     /// The additions.
     pub delta: MonitorDelta,
     /// How each of its columns was read.
@@ -294,7 +293,7 @@ async fn advance_watermarks(connection: &mut Session, counted: &MonitorCounts) -
     .bind(numbers)
     .bind(newest)
     .bind(active)
-    .bind(seconds(*max_future_skew))
+    .bind(max_future_skew.as_seconds())
     .execute(connection)
     .await
     .map_err(failed("advance watermarks"))?;

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use super::session::Session;
 use super::{Store, StoreError, event_time, failed, lock_monitor, timestamp};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::window::{Lengths, WindowLength};
 
 impl Store {
@@ -57,7 +57,7 @@ impl Store {
 
 /// Before all events.
 fn beginning() -> EventTime {
-    EventTime::MAX.shifted(i64::MIN)
+    EventTime::MAX.shifted(-TimeSpan::MAX)
 }
 
 async fn put(connection: &mut Session, monitor: &str, from: EventTime, micros: i64) -> Result<(), sqlx::Error> {

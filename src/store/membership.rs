@@ -1,10 +1,10 @@
 //! Which series are counted apart: decided here for all daemons, in the order in which they ask.
 
+use crate::record::TimeSpan;
 use std::collections::HashSet;
 
 use sqlx::Row as _;
 
-use super::positions::seconds;
 use super::session::Session;
 use super::{Store, StoreError, failed, lock_monitor};
 use crate::window::{Membership, Series, takes_others};
@@ -18,8 +18,8 @@ const FREE_AGAIN: f64 = 0.1;
 pub struct SeriesLimit {
     /// How many are counted apart.
     pub most: usize,
-    /// One without records for this long, in microseconds, while others have some, makes room.
-    pub idle: i64,
+    /// One without records for this long, while others have some, makes room.
+    pub idle: TimeSpan,
 }
 
 impl Store {
@@ -126,7 +126,7 @@ async fn retire(connection: &mut Session, monitor: &str, limit: SeriesLimit) -> 
                              and (w.status = 'open' or w.starts_at >= newest.at - make_interval(secs => $2)))",
     )
     .bind(monitor)
-    .bind(seconds(limit.idle))
+    .bind(limit.idle.as_seconds())
     .execute(&mut *connection)
     .await?;
     let left: i64 = sqlx::query_scalar("select count(*) from series where monitor = $1 and member")

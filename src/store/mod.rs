@@ -30,6 +30,7 @@ mod self_checks;
 mod series;
 mod session;
 mod silences;
+mod span;
 mod status;
 mod windows;
 

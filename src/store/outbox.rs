@@ -1,11 +1,11 @@
 //! The outbox: due notifications are leased, sent outside any transaction, and every attempt is recorded.
 
+use crate::record::TimeSpan;
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::audit::record;
-use super::positions::seconds;
 use super::retraining::{Moved, move_on};
 use super::session::Session;
 use super::{Store, StoreError, failed};
@@ -28,8 +28,8 @@ pub struct Claimed {
     pub attempt: i32,
     /// Attempts that failed and were recorded.
     pub failures: i32,
-    /// Since the first attempt began, in microseconds.
-    pub trying_for: i64,
+    /// Since the first attempt began.
+    pub trying_for: TimeSpan,
 }
 
 /// What becomes of a notification after an attempt.
@@ -40,10 +40,10 @@ pub enum AttemptOutcome {
         /// For example the id of a training run.
         reference: Option<String>,
     },
-    /// Try again in this many microseconds.
+    /// Try again after so long.
     Retry {
         /// The delay.
-        after: i64,
+        after: TimeSpan,
     },
     /// Given up: visible, and never sent again by itself.
     Dead,
@@ -59,7 +59,7 @@ impl Store {
         &self,
         receiver: &str,
         limit: i64,
-        lease: i64,
+        lease: TimeSpan,
     ) -> Result<Vec<Claimed>, StoreError> {
         let rows = sqlx::query(
             "update notification
@@ -79,7 +79,7 @@ impl Store {
         )
         .bind(receiver)
         .bind(limit)
-        .bind(seconds(lease))
+        .bind(lease.as_seconds())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("lease notifications"))?;
@@ -103,14 +103,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn renew_lease(&self, claimed: &Claimed, lease: i64) -> Result<bool, StoreError> {
+    pub async fn renew_lease(&self, claimed: &Claimed, lease: TimeSpan) -> Result<bool, StoreError> {
         let renewed = sqlx::query(
             "update notification set leased_until = now() + make_interval(secs => $3)
              where id = $1 and attempts = $2 and status = 'pending'",
         )
         .bind(claimed.id)
         .bind(claimed.attempt)
-        .bind(seconds(lease))
+        .bind(lease.as_seconds())
         .execute(&self.pool)
         .await
         .map_err(failed("renew the lease of a notification"))?;
@@ -158,8 +158,8 @@ impl Store {
         .await
         .map_err(failed("record an attempt"))?;
         let (status, after) = match &outcome {
-            AttemptOutcome::Sent { .. } => ("sent", 0),
-            AttemptOutcome::Dead => ("dead", 0),
+            AttemptOutcome::Sent { .. } => ("sent", TimeSpan::ZERO),
+            AttemptOutcome::Dead => ("dead", TimeSpan::ZERO),
             AttemptOutcome::Retry { after } => ("pending", *after),
         };
         // Another daemon may have leased it after our lease ran out; a success still counts.
@@ -172,7 +172,7 @@ impl Store {
         )
         .bind(claimed.id)
         .bind(status)
-        .bind(seconds(after))
+        .bind(after.as_seconds())
         .bind(claimed.attempt)
         .execute(&mut transaction)
         .await

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
 use super::{Store, StoreError, event_time, failed};
-use crate::record::{EventTime, Offset};
+use crate::record::{EventTime, Offset, TimeSpan};
 use crate::window::{Anchor, Partition, PartitionView};
 
 /// What is stored of a partition that was just assigned.
@@ -275,7 +275,7 @@ impl Store {
     }
 
     /// What the watermark of a monitor is made of. A reader that has been silent for longer than
-    /// `reader_timeout` microseconds is taken to say nothing about its partition.
+    /// `reader_timeout` is taken to say nothing about its partition.
     ///
     /// # Errors
     /// When the database is away.
@@ -283,7 +283,7 @@ impl Store {
         &self,
         monitor: &str,
         topics: &[String],
-        reader_timeout: i64,
+        reader_timeout: TimeSpan,
     ) -> Result<PartitionViews, StoreError> {
         let rows = sqlx::query(
             "select p.topic, p.partition, m.newest,
@@ -302,7 +302,7 @@ impl Store {
         )
         .bind(monitor)
         .bind(topics)
-        .bind(seconds(reader_timeout))
+        .bind(reader_timeout.as_seconds())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("read watermarks"))?;
@@ -319,20 +319,14 @@ impl Store {
                     newest: row.try_get::<Option<DateTime<Utc>>, _>("newest")?.map(event_time),
                     quiet_for: row.try_get("quiet_for")?,
                     stalled_for: row.try_get("stalled_for")?,
-                    inactive_for: row.try_get::<Option<i64>, _>("inactive_for")?.unwrap_or(0),
-                    unchanged_for: row.try_get::<Option<i64>, _>("unchanged_for")?.unwrap_or(i64::MAX),
+                    inactive_for: row.try_get::<Option<TimeSpan>, _>("inactive_for")?.unwrap_or_default(),
+                    unchanged_for: row.try_get::<Option<TimeSpan>, _>("unchanged_for")?.unwrap_or(TimeSpan::MAX),
                 })
             };
             partitions.push(read().map_err(failed("read watermarks"))?);
         }
         Ok(PartitionViews { partitions, now: event_time(now) })
     }
-}
-
-/// Microseconds as the seconds that `make_interval` takes.
-#[expect(clippy::cast_precision_loss, reason = "durations of configuration, far below 2^53 microseconds")]
-pub(super) fn seconds(micros: i64) -> f64 {
-    micros as f64 / 1e6
 }
 
 fn columns<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> (Vec<String>, Vec<i32>) {

@@ -1,5 +1,6 @@
 //! Retraining requests: their states, moved on by people, by training systems, and by time.
 
+use crate::record::TimeSpan;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::Row as _;
@@ -151,7 +152,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn requests_to_poll(&self, interval: i64) -> Result<Vec<RequestRow>, StoreError> {
+    pub async fn requests_to_poll(&self, interval: TimeSpan) -> Result<Vec<RequestRow>, StoreError> {
         let rows = sqlx::query(
             "update retraining_request set polled_at = now() where id in (
                  select id from retraining_request
@@ -161,7 +162,7 @@ impl Store {
              returning id, monitor, model_version, segment, alert_id, window_end, state, dry_run, receivers, external_id, created_at,
                        updated_at, expires_at, body",
         )
-        .bind(super::positions::seconds(interval))
+        .bind(interval.as_seconds())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("find requests to ask about"))?;

@@ -10,7 +10,7 @@ use super::audit::record;
 use super::session::Session;
 use super::{Store, StoreError, event_time, failed, timestamp};
 use crate::alert::{Matcher, Silence};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::view::SilenceRow;
 
 macro_rules! select_silences {
@@ -31,7 +31,7 @@ impl Store {
     pub async fn add_silence(
         &self,
         matchers: &[Matcher],
-        duration: i64,
+        duration: TimeSpan,
         author: &str,
         comment: &str,
     ) -> Result<Uuid, StoreError> {
@@ -44,7 +44,7 @@ impl Store {
         )
         .bind(id)
         .bind(&matchers)
-        .bind(super::positions::seconds(duration))
+        .bind(duration.as_seconds())
         .bind(author)
         .bind(comment)
         .execute(&mut transaction)

@@ -3,7 +3,7 @@
 use super::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::record::number_of;
+use crate::record::{TimeSpan, number_of};
 
 /// How far the learning of a baseline has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -17,11 +17,11 @@ pub struct Learning {
 }
 
 impl Learning {
-    /// From the windows closed so far and the length of a window in microseconds.
+    /// From the windows closed so far and the length of a window.
     #[must_use]
-    pub fn new(windows: u32, of: u32, length: i64) -> Self {
-        let left = i64::from(of.saturating_sub(windows)).saturating_mul(length) / 1_000_000;
-        Self { windows: windows.min(of), of, seconds_left: left }
+    pub fn new(windows: u32, of: u32, length: TimeSpan) -> Self {
+        let left = length.times(i64::from(of.saturating_sub(windows)));
+        Self { windows: windows.min(of), of, seconds_left: left.micros() / 1_000_000 }
     }
 
     /// In words: "learning: 37 of 168 windows, about 5d 11h of event time to go".
@@ -88,10 +88,19 @@ mod tests {
     fn learning_says_how_far_it_is_and_how_much_event_time_is_left() {
         let hour = 3_600_000_000;
         let words = |windows, of, length| Learning::new(windows, of, length).words();
-        assert_eq!(words(37, 168, hour), "learning: 37 of 168 windows, about 5d 11h of event time to go");
-        assert_eq!(words(0, 24, hour), "learning: 0 of 24 windows, about 1d of event time to go");
-        assert_eq!(words(23, 24, 60_000_000), "learning: 23 of 24 windows, about 1m of event time to go");
-        assert_eq!(words(24, 24, hour), "learning: 24 of 24 windows, made now");
-        assert_eq!(words(30, 24, hour), "learning: 24 of 24 windows, made now");
+        assert_eq!(
+            words(37, 168, TimeSpan::from_micros(hour)),
+            "learning: 37 of 168 windows, about 5d 11h of event time to go"
+        );
+        assert_eq!(
+            words(0, 24, TimeSpan::from_micros(hour)),
+            "learning: 0 of 24 windows, about 1d of event time to go"
+        );
+        assert_eq!(
+            words(23, 24, TimeSpan::minutes(1)),
+            "learning: 23 of 24 windows, about 1m of event time to go"
+        );
+        assert_eq!(words(24, 24, TimeSpan::from_micros(hour)), "learning: 24 of 24 windows, made now");
+        assert_eq!(words(30, 24, TimeSpan::from_micros(hour)), "learning: 24 of 24 windows, made now");
     }
 }

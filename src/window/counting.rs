@@ -220,7 +220,7 @@ impl CountingMachine {
             let start = lengths.start_of(*time);
             let latest = newest.map_or(*time, |newest| newest.max(*time));
             newest = Some(latest);
-            let horizon = lengths.length_at(latest).micros().saturating_mul(i64::from(self.spec.max_open_windows));
+            let horizon = lengths.length_at(latest).span().times(i64::from(self.spec.max_open_windows));
             if start < lengths.start_of(latest).shifted(-horizon) {
                 self.tally.late = self.tally.late.saturating_add(1);
                 let offset = batch.offsets.get(row as usize).copied().unwrap_or_default();
@@ -228,7 +228,7 @@ impl CountingMachine {
                     format!(
                         "its event time is {time}, {} before {latest}, the newest of its partition; windows that far back are not \
                          opened again (window.max_open = {})",
-                        span_in_words(latest.micros() - time.micros()),
+                        span_in_words(latest.since(*time)),
                         self.spec.max_open_windows
                     )
                 });

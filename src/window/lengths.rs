@@ -2,7 +2,7 @@
 //! never overlap.
 
 use super::WindowLength;
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 
 /// The length in force from each time on. Before the first, its length holds, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ impl Lengths {
     /// One length for all times.
     #[must_use]
     pub fn fixed(length: WindowLength) -> Self {
-        Self(vec![(EventTime::MAX.shifted(i64::MIN), length)])
+        Self(vec![(EventTime::MAX.shifted(-TimeSpan::MAX), length)])
     }
 
     /// Lengths by the time from which they hold; `None` without any.
@@ -94,7 +94,7 @@ mod tests {
             for (later, seconds) in changes {
                 let from = if list.is_empty() { at(-10_000) } else { Lengths::begin_after(taken, length(seconds)) };
                 list.push((from, length(seconds)));
-                taken = from.max(taken).shifted(later * 1_000_000);
+                taken = from.max(taken).shifted(TimeSpan::seconds(later));
             }
             let lengths = Lengths::from_changes(list).unwrap();
             let mut windows: Vec<(EventTime, EventTime)> = times.iter().map(|time| {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{EventTime, Offset, number_of};
+use crate::record::{EventTime, Offset, TimeSpan, number_of};
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,17 +74,23 @@ impl WindowLength {
         self.0
     }
 
+    /// As a length of time.
+    #[must_use]
+    pub fn span(self) -> TimeSpan {
+        TimeSpan::from_micros(self.0)
+    }
+
     /// The start of the window that holds a time. Euclidean remainder: times before 1970 belong to the
     /// window below them, too.
     #[must_use]
     pub fn start_of(self, time: EventTime) -> EventTime {
-        time.shifted(-time.micros().rem_euclid(self.0))
+        time.shifted(TimeSpan::from_micros(-time.micros().rem_euclid(self.0)))
     }
 
     /// The end of the window that starts here.
     #[must_use]
     pub fn end_of(self, start: EventTime) -> EventTime {
-        start.shifted(self.0)
+        start.shifted(self.span())
     }
 }
 
@@ -102,10 +108,10 @@ pub struct WindowKey {
     pub start: EventTime,
 }
 
-/// Microseconds as people say it.
+/// A length of time as people say it.
 #[must_use]
-pub fn span_in_words(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
+pub fn span_in_words(span: TimeSpan) -> String {
+    let seconds = span.micros() / 1_000_000;
     match seconds {
         s if s >= 172_800 => format!("{} days", s / 86_400),
         s if s >= 7_200 => format!("{} hours", s / 3_600),

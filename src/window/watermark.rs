@@ -1,19 +1,19 @@
 //! When a window may close. Time is event time; the clock of the database is an argument.
 
 use super::Partition;
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 
-/// How patient a monitor is, all in microseconds.
+/// How patient a monitor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// How far records may lie behind the newest one of their partition.
-    pub out_of_orderness: i64,
+    pub out_of_orderness: TimeSpan,
     /// A partition that is read to its end and silent for this long no longer holds windows open.
-    pub idle_after: i64,
+    pub idle_after: TimeSpan,
     /// A stuck partition holds a window open no longer than this.
-    pub max_close_delay: i64,
+    pub max_close_delay: TimeSpan,
     /// How far ahead of the clock event times may lie.
-    pub max_future_skew: i64,
+    pub max_future_skew: TimeSpan,
 }
 
 /// What is known of a partition, as stored by the checkpoint of its reader.
@@ -25,14 +25,14 @@ pub struct PartitionView {
     pub newest: Option<EventTime>,
     /// For how long its reader has been at the end of it without a new record, as it last confirmed, which
     /// was lately; `None` when it lags, is unassigned or its reader is silent.
-    pub quiet_for: Option<i64>,
+    pub quiet_for: Option<TimeSpan>,
     /// For how long nothing was read from it by its present reader.
-    pub stalled_for: i64,
+    pub stalled_for: TimeSpan,
     /// For how long nothing of the monitor had come in it when its reader last confirmed: records of other models may have.
     /// What came since is not known, so the time since then does not count.
-    pub inactive_for: i64,
+    pub inactive_for: TimeSpan,
     /// For how long its newest event time has been the same while somebody reads it.
-    pub unchanged_for: i64,
+    pub unchanged_for: TimeSpan,
 }
 
 /// How far event time has come, over all partitions of a monitor's topics.
@@ -81,7 +81,7 @@ impl Progress {
         let watermark = if partitions.is_empty() {
             None
         } else if active.is_empty() {
-            let wall = wall_clock.shifted(-timing.out_of_orderness.saturating_add(timing.idle_after));
+            let wall = wall_clock.shifted(-timing.out_of_orderness.plus(timing.idle_after));
             leading.map(|leading| leading.max(wall))
         } else if active.iter().any(|view| view.newest.is_none()) {
             None
@@ -109,9 +109,9 @@ impl Progress {
     }
 
     /// How long after its end a window is waited for when event times have stopped moving.
-    fn patience_by_clock(&self) -> i64 {
+    fn patience_by_clock(&self) -> TimeSpan {
         let Timing { out_of_orderness, idle_after, max_close_delay, .. } = self.timing;
-        out_of_orderness.saturating_add(idle_after).saturating_add(max_close_delay)
+        out_of_orderness.plus(idle_after).plus(max_close_delay)
     }
 
     /// Whether for as long as a window is waited for nothing was read from any of these, or nothing with a newer event
@@ -125,9 +125,9 @@ impl Progress {
     }
 
     /// Whether a window with this end closes. `due_for` is how long it has been due (see
-    /// [`CloseDecision::Wait`]), in microseconds.
+    /// [`CloseDecision::Wait`]).
     #[must_use]
-    pub fn decide(&self, end: EventTime, due_for: i64) -> CloseDecision {
+    pub fn decide(&self, end: EventTime, due_for: TimeSpan) -> CloseDecision {
         if self.watermark.is_some_and(|watermark| watermark >= end) {
             return CloseDecision::Complete;
         }

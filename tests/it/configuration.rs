@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use driftd::config;
+use driftd::record::TimeSpan;
 use serde_json::{Value, json};
 
 use crate::support::{Config, edit};
@@ -162,7 +163,7 @@ fn single_values_of_every_type_are_laid_over_the_file() {
         ("other:9092", "from-the-command-line")
     );
     assert_eq!((daemon.kafka.start, daemon.postgres.max_connections), (driftd::kafka::StartAt::Earliest, 17));
-    assert_eq!((daemon.checkpoint.interval, daemon.log.level.as_str()), (7_000_000, "debug"));
+    assert_eq!((daemon.checkpoint.interval, daemon.log.level.as_str()), (TimeSpan::seconds(7), "debug"));
     let value = |key: &str| {
         let found = settings.configured.iter().find(|value| value.key == key).unwrap();
         (found.value.as_str(), found.origin.as_str())

@@ -10,7 +10,7 @@ use driftd::alert::{
     AlertChange, ChangeKind, ChangeReason, Evidence, GroupKey, GroupTiming, Labels, RuleKind, Severity, Transition,
 };
 use driftd::closing::ChangedAlert;
-use driftd::record::EventTime;
+use driftd::record::{EventTime, TimeSpan};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -47,7 +47,13 @@ pub(super) fn fired(id: u128, receiver: &str) -> ChangedAlert {
             route: "test".to_owned(),
             receiver: receiver.to_owned(),
             labels: labels.clone(),
-            timing: GroupTiming { wait: 0, interval: 0, repeat: 0, send_resolved: true, unacknowledged_for: None },
+            timing: GroupTiming {
+                wait: TimeSpan::ZERO,
+                interval: TimeSpan::ZERO,
+                repeat: TimeSpan::ZERO,
+                send_resolved: true,
+                unacknowledged_for: None,
+            },
             mute: vec![],
         }],
         labels,

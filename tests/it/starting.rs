@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use driftd::alert::{Labels, OperationalLimits, Routing};
 use driftd::closing::CheckScope;
-use driftd::record::{ColumnType, ModelSchema};
+use driftd::record::{ColumnType, ModelSchema, TimeSpan};
 use driftd::store::InputCheck;
 use serde_json::json;
 
@@ -211,7 +211,7 @@ fn firing_with(world: &World, schema: &ModelSchema, rule: &'static str) -> Optio
     };
     world.runtime.block_on(async {
         for _ in 0..6 {
-            store.check_input(watched, 0).await.unwrap();
+            store.check_input(watched, TimeSpan::ZERO).await.unwrap();
         }
         sqlx::query_scalar("select evidence->>'summary' from alert where rule = $1 and state = 'firing'")
             .bind(rule)

@@ -9,7 +9,8 @@ use driftd::baseline::{Baseline, build, learn, sum_of};
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
-    ColumnType, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout, TimeFormat, TimeUnit,
+    ColumnType, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout, TimeFormat, TimeSpan,
+    TimeUnit,
 };
 use driftd::store::{
     Checkpoint, CheckpointOutcome, Closing, DueWindow, MonitorCounts, NewBaseline, PositionMove, Store,
@@ -86,7 +87,7 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
         monitors: vec![MonitorCounts {
             monitor: "m".to_owned(),
             counted_as: String::new(),
-            max_future_skew: 300_000_000,
+            max_future_skew: TimeSpan::minutes(5),
             delta,
             readings: Vec::new(),
         }],
@@ -158,7 +159,7 @@ fn a_partition_is_quiet_up_to_when_its_reader_looked_however_late_that_is_stored
     };
     let view = || {
         let topics = ["t".to_owned()];
-        let views = world.runtime.block_on(store.partition_views("m", &topics, 300_000_000)).unwrap();
+        let views = world.runtime.block_on(store.partition_views("m", &topics, TimeSpan::minutes(5))).unwrap();
         let view = &views.partitions[0];
         (view.quiet_for.unwrap(), view.inactive_for)
     };
@@ -173,7 +174,7 @@ fn a_partition_is_quiet_up_to_when_its_reader_looked_however_late_that_is_stored
         world.runtime.block_on(sqlx::query(statement).execute(&world.pool)).unwrap();
     }
     at_end(checkpoint(150, 150, MonitorDelta::default()), Duration::from_mins(1));
-    let minutes = |micros: i64| (micros + 30_000_000) / 60_000_000;
+    let minutes = |span: TimeSpan| (span.as_seconds() / 60.0).round() as i64;
     let (quiet, inactive) = view();
     assert_eq!((minutes(quiet), minutes(inactive)), (9, 9));
     // Messages that were stored as late: nothing was quiet before they were taken.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{EventTime, TimeFormat, listed};
+use crate::record::{EventTime, TimeFormat, TimeSpan, listed};
 
 /// What is known of a monitor at one look.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OperationalFacts {
-    /// How long no record was counted, in microseconds; none when none ever was.
-    pub silent_for: Option<i64>,
+    /// How long no record was counted; none when none ever was.
+    pub silent_for: Option<TimeSpan>,
     /// Messages between the position and the end of the log, over all partitions.
     pub lag: i64,
     /// Records counted since the last look that had enough of them.
@@ -33,8 +33,8 @@ pub struct OperationalFacts {
     pub time_format: Option<TimeFormat>,
     /// Partitions that lost messages to retention lately, with how many.
     pub gaps: Vec<(String, u64)>,
-    /// Partitions with unread messages whose position stands still, with microseconds since it moved.
-    pub stuck: Vec<(String, i64)>,
+    /// Partitions with unread messages whose position stands still, and for how long.
+    pub stuck: Vec<(String, TimeSpan)>,
     /// Partitions whose log is not the one that was read, with what is wrong.
     pub replaced: Vec<(String, String)>,
     /// Topics that do not exist: deleted, or never there.
@@ -95,6 +95,6 @@ pub struct HeldBack {
     pub partition: String,
     /// Offsets that cannot be read.
     pub messages: u64,
-    /// For how long, in microseconds.
-    pub held_for: i64,
+    /// For how long.
+    pub held_for: TimeSpan,
 }

@@ -8,6 +8,7 @@ pub use facts::{HeldBack, MissingBaseline, OperationalFacts};
 pub use signs::{MIN_RECORDS, Sign};
 
 use super::{AlertPolicy, Severity};
+use crate::record::TimeSpan;
 
 /// What can be wrong. A closed set: the names of the alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -206,21 +207,27 @@ impl OperationalRule {
 /// From where on something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OperationalLimits {
-    /// Silence of a monitor, in microseconds; 0 switches it off.
-    pub no_data: i64,
+    /// Silence of a monitor; 0 switches it off.
+    pub no_data: TimeSpan,
     /// Messages behind the end of the log; 0 switches it off.
     pub lag: i64,
     /// Share of rejected records.
     pub rejected_share: f64,
     /// Share of late records.
     pub late_share: f64,
-    /// How long a partition with unread records may stand still, in microseconds.
-    pub stuck: i64,
+    /// How long a partition with unread records may stand still.
+    pub stuck: TimeSpan,
 }
 
 impl Default for OperationalLimits {
     fn default() -> Self {
-        Self { no_data: 3_600_000_000, lag: 1_000_000, rejected_share: 0.05, late_share: 0.05, stuck: 600_000_000 }
+        Self {
+            no_data: TimeSpan::hours(1),
+            lag: 1_000_000,
+            rejected_share: 0.05,
+            late_share: 0.05,
+            stuck: TimeSpan::minutes(10),
+        }
     }
 }
 
@@ -228,8 +235,8 @@ impl OperationalLimits {
     /// The limits of a monitor whose windows have this length: one with long windows is often fed in batches, and silent in
     /// between, so it is silent only after two of its windows.
     #[must_use]
-    pub fn for_windows(self, length: i64) -> Self {
-        let no_data = if self.no_data == 0 { 0 } else { self.no_data.max(length.saturating_mul(2)) };
+    pub fn for_windows(self, length: TimeSpan) -> Self {
+        let no_data = if self.no_data.is_zero() { TimeSpan::ZERO } else { self.no_data.max(length.times(2)) };
         Self { no_data, ..self }
     }
 }

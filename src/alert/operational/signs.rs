@@ -2,7 +2,7 @@
 
 use super::{MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule};
 use crate::alert::Level;
-use crate::record::{RejectReason, listed, number_of};
+use crate::record::{RejectReason, TimeSpan, listed, number_of};
 use crate::window::{LATE, span_in_words as span};
 
 /// Records a share is judged on at least.
@@ -153,7 +153,7 @@ impl OperationalFacts {
     pub fn signs(&self, limits: &OperationalLimits) -> Vec<Sign> {
         use OperationalRule as Rule;
         let mut signs = Vec::new();
-        if limits.no_data > 0 {
+        if limits.no_data > TimeSpan::ZERO {
             let silent = self.silent_for.filter(|silent| *silent > limits.no_data);
             let summary = silent.map(|silent| format!("no record was counted for {}", span(silent)));
             signs.push(Sign::new(Rule::NoData, summary).with_hint(self.filtered()));

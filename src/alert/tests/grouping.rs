@@ -3,12 +3,13 @@
 use uuid::Uuid;
 
 use super::*;
+use crate::record::TimeSpan;
 
 fn timing() -> GroupTiming {
     GroupTiming {
-        wait: 10 * SECOND,
-        interval: 60 * SECOND,
-        repeat: 600 * SECOND,
+        wait: TimeSpan::seconds(10),
+        interval: TimeSpan::seconds(60),
+        repeat: TimeSpan::seconds(600),
         send_resolved: true,
         unacknowledged_for: None,
     }
@@ -170,7 +171,8 @@ fn nobody_is_reminded_of_what_somebody_is_at() {
 
 #[test]
 fn an_escalation_waits_for_somebody_to_acknowledge() {
-    let escalation = GroupTiming { unacknowledged_for: Some(300 * SECOND), wait: 0, ..timing() };
+    let escalation =
+        GroupTiming { unacknowledged_for: Some(TimeSpan::seconds(300)), wait: TimeSpan::ZERO, ..timing() };
     let mut world = World::new(escalation);
     world.set(1, Firing, Critical, 0);
     world.set(2, Firing, Critical, 0);
@@ -203,7 +205,7 @@ fn what_is_silenced_is_told_when_the_silence_ends_and_not_when_it_is_over_by_the
 
 #[test]
 fn without_send_resolved_the_end_is_not_told() {
-    let mut world = World::new(GroupTiming { send_resolved: false, repeat: 0, ..timing() });
+    let mut world = World::new(GroupTiming { send_resolved: false, repeat: TimeSpan::ZERO, ..timing() });
     world.set(1, Firing, Critical, 0);
     assert_eq!(world.watch(0..1000), ["10 new_alerts 1"]);
     world.set(1, Resolved, Critical, 0);

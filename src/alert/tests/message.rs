@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::notify::example_alert;
+use crate::record::TimeSpan;
 
 const SECOND: i64 = 1_000_000;
 
@@ -16,7 +17,7 @@ fn due(id: u128, receiver: &str, alerts: Vec<DueAlert>) -> DueGroup {
         labels: [("monitor".to_owned(), format!("m{id}"))].into(),
         mute: Vec::new(),
         capped: false,
-        timing: GroupTiming { wait: 0, interval: 60 * SECOND, ..GroupTiming::default() },
+        timing: GroupTiming { wait: TimeSpan::ZERO, interval: TimeSpan::seconds(60), ..GroupTiming::default() },
         opened: at(0),
         sent: None,
         alerts,

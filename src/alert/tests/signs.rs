@@ -3,12 +3,13 @@
 use uuid::Uuid;
 
 use super::*;
+use crate::record::TimeSpan;
 
 #[test]
 fn facts_about_the_input_are_signs_and_too_few_records_are_none() {
     let limits = OperationalLimits::default();
     let facts = OperationalFacts {
-        silent_for: Some(7_200 * SECOND),
+        silent_for: Some(TimeSpan::seconds(7_200)),
         accepted: 900,
         late: 10,
         rejected: [("syntax".to_owned(), 90)].into(),
@@ -35,11 +36,14 @@ fn facts_about_the_input_are_signs_and_too_few_records_are_none() {
         ]
     );
     // A monitor with windows of a day is not silent after two hours.
-    let daily = limits.for_windows(86_400 * SECOND);
+    let daily = limits.for_windows(TimeSpan::seconds(86_400));
     assert!(
         facts.signs(&daily).iter().all(|sign| sign.rule != OperationalRule::NoData || sign.level == Level::Quiet)
     );
-    assert_eq!(OperationalLimits { no_data: 0, ..limits }.for_windows(86_400 * SECOND).no_data, 0);
+    assert_eq!(
+        OperationalLimits { no_data: TimeSpan::ZERO, ..limits }.for_windows(TimeSpan::seconds(86_400)).no_data,
+        TimeSpan::ZERO
+    );
     let few = OperationalFacts { rejected: [("syntax".to_owned(), 100)].into(), ..OperationalFacts::default() };
     assert!(few.signs(&limits).iter().all(|sign| sign.rule != OperationalRule::RejectedShare));
 }

@@ -11,7 +11,7 @@ use crate::app::state::Shared;
 use crate::app::topics::{TopicsError, partitions_of, register};
 use crate::app::workers::Pins;
 use crate::kafka::SourceCommands;
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::store::{Store, StoreError};
 use crate::window::Partition;
 
@@ -92,7 +92,7 @@ impl Lookup {
     /// would make all other records late.
     fn is_ahead(&self, monitor: &str, newest: EventTime) -> bool {
         let running = self.monitors.iter().find(|running| running.monitor.name == monitor);
-        let skew = running.map_or(0, |running| running.monitor.layout.max_future_skew);
+        let skew = running.map_or(TimeSpan::ZERO, |running| running.monitor.layout.max_future_skew);
         clock_now().is_some_and(|now| newest > now.shifted(skew))
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::CliError;
 use super::step;
 use crate::escape::plain;
-use crate::record::number_of;
+use crate::record::{TimeSpan, number_of};
 use crate::store::{Store, WaitingGroup};
 use crate::view::{AlertDetail, DeliveryEntry, DeliveryStatus};
 
@@ -74,7 +74,7 @@ impl Outcome {
 }
 
 /// After this long beyond its time, a group that nobody looked at is worth a word.
-const OVERDUE: i64 = 5_000_000;
+const OVERDUE: TimeSpan = TimeSpan::seconds(5);
 
 /// Waits until it is known for each receiver, and says it as it becomes known.
 pub(super) async fn watch(
@@ -110,12 +110,11 @@ pub(super) async fn watch(
                 conclude(&mut found, receiver, phase, outcome);
                 continue;
             }
-            let due_in = group.and_then(|group| group.due_in).unwrap_or(0);
-            let waits = u64::try_from(due_in).unwrap_or(0);
-            if message.is_none() && waits > 0 {
-                until.insert(receiver, Instant::now() + Duration::from_micros(waits) + patience);
+            let due_in = group.and_then(|group| group.due_in).unwrap_or_default();
+            if message.is_none() && due_in > TimeSpan::ZERO {
+                until.insert(receiver, Instant::now() + due_in.to_std() + patience);
                 if let Some(group) = group.filter(|_| said.insert(receiver.clone())) {
-                    say_wait(receiver, phase, waits, group);
+                    say_wait(receiver, phase, due_in, group);
                 }
             } else if message.is_none() && due_in < -OVERDUE && said.insert("overdue".to_owned()) {
                 let event = serde_json::json!({ "waiting_for": "a daemon" });
@@ -178,12 +177,10 @@ fn attempt_words(entry: &DeliveryEntry) -> String {
     }
 }
 
-fn say_wait(receiver: &str, phase: Phase, micros: u64, group: &WaitingGroup) {
-    let seconds = micros.div_ceil(1_000_000);
+fn say_wait(receiver: &str, phase: Phase, due_in: TimeSpan, group: &WaitingGroup) {
+    let seconds = due_in.to_std().as_micros().div_ceil(1_000_000);
     let (key, span) = match phase {
-        Phase::Fired if u64::try_from(group.timing.wait).unwrap_or(0) >= micros => {
-            ("group_wait", group.timing.wait)
-        }
+        Phase::Fired if group.timing.wait >= due_in => ("group_wait", group.timing.wait),
         _ => ("group_interval", group.timing.interval),
     };
     let event = serde_json::json!({
@@ -192,7 +189,7 @@ fn say_wait(receiver: &str, phase: Phase, micros: u64, group: &WaitingGroup) {
     let words = format!(
         "  {receiver:<20} {:<6} waits {seconds} s more: `{key}` is {} s",
         phase.as_str(),
-        span / 1_000_000
+        span.micros() / 1_000_000
     );
     step(&event, &words);
 }

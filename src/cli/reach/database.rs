@@ -1,5 +1,6 @@
 //! Straight from the database, with the configuration.
 
+use crate::record::TimeSpan;
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
@@ -125,7 +126,7 @@ impl Database {
     ) -> Result<Uuid, CliError> {
         let known = app::vocabulary(&self.store, &self.monitors()).await?;
         known.check_all(matchers)?;
-        let span = crate::config::duration(duration).unwrap_or_default();
+        let span = TimeSpan::parse(duration).unwrap_or_default();
         Ok(self.store.add_silence(matchers, span, &actor(), comment).await?)
     }
 

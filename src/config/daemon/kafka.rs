@@ -1,5 +1,6 @@
 //! `[kafka]`: the cluster, the consumer group, authentication.
 
+use crate::record::TimeSpan;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -17,8 +18,8 @@ pub struct KafkaSettings {
     pub group: String,
     /// Where reading begins.
     pub start: StartAt,
-    /// After this long without a heartbeat the group gives a daemon's partitions to others; microseconds.
-    pub session_timeout: i64,
+    /// After this long without a heartbeat the group gives a daemon's partitions to others.
+    pub session_timeout: TimeSpan,
     /// TLS and authentication.
     pub security: KafkaSecurity,
     /// Further librdkafka properties.

@@ -9,6 +9,7 @@ pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, TokenEndpoint, Token
 pub use postgres::PostgresSettings;
 
 use super::section::{Section, suggest};
+use crate::record::TimeSpan;
 use crate::telemetry::LogFormat;
 
 /// How the daemon runs.
@@ -39,13 +40,13 @@ pub struct LogSettings {
     pub level: String,
 }
 
-/// Checkpoints and judging; microseconds.
+/// Checkpoints and judging.
 #[derive(Debug)]
 pub struct CheckpointSettings {
     /// Between checkpoints.
-    pub interval: i64,
+    pub interval: TimeSpan,
     /// Between looks for windows to close.
-    pub judge_interval: i64,
+    pub judge_interval: TimeSpan,
 }
 
 /// Limits.

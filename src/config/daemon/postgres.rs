@@ -1,5 +1,6 @@
 //! `[postgres]`: the database.
 
+use crate::record::TimeSpan;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -22,8 +23,8 @@ pub struct PostgresSettings {
     pub max_connections: u32,
     /// Prepared statements a connection keeps.
     pub statement_cache: usize,
-    /// How long a statement may take, in microseconds.
-    pub statement_timeout: i64,
+    /// How long a statement may take.
+    pub statement_timeout: TimeSpan,
 }
 
 pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<PostgresSettings> {

@@ -11,7 +11,7 @@ use super::section::Section;
 use crate::binning::BuildOptions;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
-use crate::record::{ColumnType, ModelSchema, RecordLayout};
+use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
 use crate::window::{CountingSpec, Timing, WindowLength};
 use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
@@ -50,9 +50,9 @@ pub struct Monitor {
     pub build: BuildOptions,
     /// Of the text of its file: changes with every change of it.
     pub fingerprint: String,
-    /// Alerts of a version or segment end that has no records for this long, in microseconds of event time, while others of
+    /// Alerts of a version or segment end that has no records for this long of event time, while others of
     /// the monitor have some.
-    pub gone_after: i64,
+    pub gone_after: TimeSpan,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
 }
@@ -162,7 +162,7 @@ fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>
     section.value("sample");
     let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
     section.finish();
-    let counting = WindowLength::from_micros(length).map(|length| CountingSpec {
+    let counting = WindowLength::from_micros(length.micros()).map(|length| CountingSpec {
         length,
         segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
         sample_size: 0,

@@ -1,7 +1,5 @@
 //! Receivers over HTTP: what they understand, where they are, who asks.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Kind, training};
@@ -10,12 +8,11 @@ use crate::config::section::Section;
 use crate::notify::{Auth, Dialect, HttpOptions, Keys, Template, check_url};
 
 pub(super) fn read(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<HttpOptions> {
-    let timeout = section.duration("timeout", "20s", ("1s", "2m"));
+    let timeout = section.duration("timeout", "20s", ("1s", "2m")).to_std();
     let ca_file = section.file("ca_file");
     let dialect = dialect(section, kind, warnings);
     let auth = auth(section, kind, warnings);
     let urls = urls(section, kind, warnings);
-    let timeout = Duration::from_micros(u64::try_from(timeout).unwrap_or(20_000_000));
     Some(HttpOptions { urls: urls?, dialect: dialect?, auth: auth?, timeout, ca_file })
 }
 

@@ -1,5 +1,6 @@
 //! Alerts, and silences over them.
 
+use crate::record::TimeSpan;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -179,8 +180,8 @@ pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &st
         .iter()
         .map(|text| Matcher::parse(text).map_err(|error| Problem::bad(error.to_string())))
         .collect::<Result<_, _>>()?;
-    let duration = crate::record::micros_of(duration)
-        .filter(|micros| (1..=YEAR).contains(micros))
+    let duration = TimeSpan::parse(duration)
+        .filter(|span| !span.is_zero() && *span <= YEAR)
         .ok_or_else(|| Problem::bad("`duration` is not between a moment and a year\nhint: write 30m, 2h or 7d"))?;
     let comment = comment(why)?;
     if comment.trim().is_empty() {
@@ -189,8 +190,8 @@ pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &st
     Ok(NewSilence { matchers, duration, comment })
 }
 
-/// 366 days, in microseconds.
-const YEAR: i64 = 366 * 86_400_000_000;
+/// The longest silence.
+const YEAR: TimeSpan = TimeSpan::days(366);
 
 /// Ends a silence now. It stays in the list of all.
 #[utoipa::path(delete, path = "/api/v1/silences/{silence}", tag = "alerts",

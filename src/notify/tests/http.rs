@@ -102,11 +102,11 @@ async fn every_status_is_success_final_or_tried_again() {
         ("HTTP/1.1 425 Early\r\ncontent-length: 0\r\n\r\n", retry(R::Timeout, "HTTP 425", None)),
         (
             "HTTP/1.1 429 Slow\r\nretry-after: 120\r\ncontent-length: 0\r\n\r\n",
-            retry(R::RateLimited, "HTTP 429", Some(120_000_000)),
+            retry(R::RateLimited, "HTTP 429", Some(TimeSpan::minutes(2))),
         ),
         (
             "HTTP/1.1 503 Later\r\nretry-after: Thu, 01 Jan 1970 00:00:00 GMT\r\ncontent-length: 0\r\n\r\n",
-            retry(R::ServerError, "HTTP 503", Some(0)),
+            retry(R::ServerError, "HTTP 503", Some(TimeSpan::ZERO)),
         ),
         ("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", retry(R::ServerError, "HTTP 500", None)),
         ("HTTP/1.1 502 Oh\r\ncontent-length: 0\r\n\r\n", retry(R::ServerError, "HTTP 502", None)),

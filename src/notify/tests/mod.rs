@@ -58,20 +58,20 @@ fn outgoing(body: Value) -> Outgoing {
 
 #[test]
 fn retries_go_on_for_three_days_and_then_end() {
-    let mut total = 0;
+    let mut total = TimeSpan::ZERO;
     let mut failures = 0;
     while let Step::Retry(after) = next_step(failures, total, None, 0.0) {
-        total += after;
+        total = total.plus(after);
         failures += 1;
     }
     assert_eq!(failures, 10);
-    assert!((3 * 86_400..4 * 86_400).contains(&(total / 1_000_000)), "{total}");
-    assert_eq!(next_step(0, 0, Some(60_000_000), 0.0), Step::Retry(60_000_000));
-    assert_eq!(next_step(0, 0, None, 1.0), Step::Retry(5_500_000));
+    assert!((TimeSpan::days(3)..TimeSpan::days(4)).contains(&total), "{total:?}");
+    assert_eq!(next_step(0, TimeSpan::ZERO, Some(TimeSpan::minutes(1)), 0.0), Step::Retry(TimeSpan::minutes(1)));
+    assert_eq!(next_step(0, TimeSpan::ZERO, None, 1.0), Step::Retry(TimeSpan::from_micros(5_500_000)));
     // A receiver that asks for a day each time is tried for four days, not for ten.
-    let day = 86_400_000_000;
+    let day = TimeSpan::days(1);
     let tried =
-        (0..20).take_while(|days| next_step(*days, i64::from(*days) * day, Some(day), 0.0) != Step::GiveUp);
+        (0..20).take_while(|days| next_step(*days, day.times(i64::from(*days)), Some(day), 0.0) != Step::GiveUp);
     assert_eq!(tried.count(), 4);
 }
 

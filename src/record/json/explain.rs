@@ -7,7 +7,7 @@ use super::{JsonDecoder, document_of, without_mark};
 use crate::record::frame::frame_of;
 use crate::record::nearest::{listed, nearest};
 use crate::record::value::{Value, shortened};
-use crate::record::{RawMessage, RejectReason};
+use crate::record::{RawMessage, RejectReason, TimeSpan};
 
 /// Keys of a document named in a message, at most.
 const KEYS: usize = 12;
@@ -74,18 +74,10 @@ impl JsonDecoder {
         let own = message.clock.map(|clock| (clock, "this daemon's clock"));
         let clocks = message.broker_time.map(|time| (time, "the timestamp of the message")).into_iter().chain(own);
         let earlier = clocks.min_by_key(|(time, _)| *time);
-        if self.hides_time() {
-            let clock = earlier.map_or("the clock", |(_, clock)| clock);
-            return format!(
-                "{name} lies more than {} after {clock} (max_future_skew); its value is not shown: the column is sensitive\n\
-                 hint: is the clock of the producer right, have local times their offset, and is `time_unit` that of the numbers?",
-                duration(self.layout.max_future_skew)
-            );
-        }
         let Some((time, (now, clock))) = time.zip(earlier) else {
             return format!("{name} lies in the future");
         };
-        let ahead = time.micros() - now.micros();
+        let ahead = time.since(now);
         let text = format!(
             "{name} is {time}, {} after {clock}, {now}; allowed are {} (max_future_skew)",
             duration(ahead),
@@ -106,17 +98,18 @@ impl JsonDecoder {
 
 /// Whether a difference may be that of a time zone: up to 14 hours, a quarter of an hour below a whole number of hours (what
 /// is logged reaches the broker later) or two minutes around half of one.
-fn whole_hours(micros: i64) -> bool {
+fn whole_hours(span: TimeSpan) -> bool {
     const HOUR: i64 = 3_600_000_000;
     const MINUTE: i64 = 60_000_000;
+    let micros = span.micros();
     let over = micros.rem_euclid(HOUR);
     let near = over >= HOUR - 15 * MINUTE || over <= 2 * MINUTE || (over - HOUR / 2).abs() <= 2 * MINUTE;
     near && (HOUR / 2 - 2 * MINUTE..=14 * HOUR + 2 * MINUTE).contains(&micros)
 }
 
 /// A duration in the largest units that say enough: `9 h 0 min`, `42 s`, `3.5 days`.
-fn duration(micros: i64) -> String {
-    let seconds = micros / 1_000_000;
+fn duration(span: TimeSpan) -> String {
+    let seconds = span.micros() / 1_000_000;
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),

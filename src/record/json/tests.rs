@@ -3,6 +3,7 @@ use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::TimeSpan;
 use crate::record::{Absence, ColumnType, Offset};
 
 fn decoder() -> JsonDecoder {
@@ -19,7 +20,7 @@ fn decoder() -> JsonDecoder {
         segments: vec![("country".to_owned(), path("in.country"))],
         filters: vec![(path("model"), "credit".to_owned())],
         max_message_bytes: 1024,
-        max_future_skew: 60_000_000,
+        max_future_skew: TimeSpan::minutes(1),
         ..RecordLayout::default()
     };
     JsonDecoder::new(&schema, layout)
@@ -333,7 +334,7 @@ fn a_sensitive_event_time_is_in_no_message() {
     let layout = RecordLayout {
         time: Some(FieldPath::parse("ts").unwrap()),
         max_message_bytes: 1024,
-        max_future_skew: 60_000_000,
+        max_future_skew: TimeSpan::minutes(1),
         ..RecordLayout::default()
     };
     for (sensitive, shown) in [(&["ts"][..], false), (&["x"][..], true)] {

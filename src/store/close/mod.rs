@@ -21,7 +21,7 @@ use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
 use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::window::{Partition, WindowKey};
 pub(super) use read::{binning, merge_deltas};
 use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
@@ -38,8 +38,8 @@ pub struct OpenWindow {
     pub key: WindowKey,
     /// Its end.
     pub end: EventTime,
-    /// For how long it has been due, in microseconds; none when not marked yet.
-    pub due_for: Option<i64>,
+    /// For how long it has been due; none when not marked yet.
+    pub due_for: Option<TimeSpan>,
 }
 
 /// A window that is over.

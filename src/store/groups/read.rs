@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::alert::{
     AlertFacts, AlertStatus, AlertView, DueAlert, DueGroup, GroupTiming, Labels, LastTold, Suppression,
 };
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::store::alerts::{alert_row, select_alerts};
 use crate::store::session::Session;
 use crate::store::{Store, StoreError, event_time, failed};
@@ -170,5 +170,8 @@ pub(super) async fn room_at(
     .fetch_all(connection)
     .await?;
     let full = recent.len() >= cap as usize;
-    Ok(recent.last().filter(|_| full).map(|oldest| event_time(*oldest).shifted(3_600_000_001)))
+    Ok(recent
+        .last()
+        .filter(|_| full)
+        .map(|oldest| event_time(*oldest).shifted(TimeSpan::from_micros(3_600_000_001))))
 }

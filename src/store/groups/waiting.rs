@@ -1,5 +1,6 @@
 //! What an alert waits for before it is told: the clocks of its groups.
 
+use crate::record::TimeSpan;
 use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -16,8 +17,8 @@ pub struct WaitingGroup {
     pub route: String,
     /// How its messages are spaced.
     pub timing: GroupTiming,
-    /// When a daemon looks at it, in microseconds from now; negative when one should have; none when only news counts.
-    pub due_in: Option<i64>,
+    /// When a daemon looks at it from now; negative when one should have; none when only news counts.
+    pub due_in: Option<TimeSpan>,
     /// What keeps the alert from being told, as far as the last look knew.
     pub suppression: Option<Suppression>,
 }

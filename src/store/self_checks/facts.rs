@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Counted, InputCheck};
 use crate::alert::{HeldBack, MissingBaseline, OperationalFacts};
-use crate::record::{FieldPath, number_of, plural};
+use crate::record::{FieldPath, TimeSpan, number_of, plural};
 use crate::store::close::binning;
 use crate::store::configurations::differences;
 use crate::store::learning::segments_without_baseline;
@@ -24,7 +24,7 @@ pub(super) async fn facts_of(
     baseline_missing: Option<MissingBaseline>,
 ) -> Result<(OperationalFacts, Counted), sqlx::Error> {
     let monitor = watched.scope.monitor;
-    let silent_for: Option<i64> = sqlx::query_scalar(
+    let silent_for: Option<TimeSpan> = sqlx::query_scalar(
         "select (extract(epoch from now() - max(counted_at)) * 1e6)::bigint from monitor_partition where monitor = $1",
     )
     .bind(monitor)
@@ -43,7 +43,7 @@ pub(super) async fn facts_of(
     let (mut stuck, mut held, mut replaced, mut deleted) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
     for row in partitions {
         let behind: i64 = row.try_get::<Option<i64>, _>("lag")?.unwrap_or(0);
-        let still: i64 = row.try_get("still")?;
+        let still: TimeSpan = row.try_get("still")?;
         lag = behind.saturating_add(lag);
         match row.try_get::<Option<&str>, _>("fault")? {
             Some("deleted") => {
@@ -60,7 +60,7 @@ pub(super) async fn facts_of(
         if behind > 0 && still > watched.limits.stuck {
             stuck.push((row.try_get("name")?, still));
         }
-        let held_for: Option<i64> = row.try_get("held_for")?;
+        let held_for: Option<TimeSpan> = row.try_get("held_for")?;
         if let Some(held_for) = held_for.filter(|held_for| *held_for > watched.limits.stuck) {
             held.push(HeldBack {
                 partition: row.try_get("name")?,

@@ -12,12 +12,11 @@ use sqlx::types::Json;
 
 use super::alerts::{By, Owner, later_change, read_alert, store_states, write_changes};
 use super::configurations::differences;
-use super::positions::seconds;
 use super::session::Session;
 use super::{Store, StoreError, bigint, event_time, failed};
 use crate::alert::{ChangeReason, OperationalLimits, OperationalRule, SeriesAlerts, Sign};
 use crate::closing::{CheckScope, decide_checks};
-use crate::record::{EventTime, FieldPath, ModelSchema, Offset, RejectReason, TimeFormat};
+use crate::record::{EventTime, FieldPath, ModelSchema, Offset, RejectReason, TimeFormat, TimeSpan};
 use crate::window::Partition;
 
 use facts::{dead_deliveries, facts_of, missing_baseline};
@@ -88,11 +87,11 @@ struct Locked {
 }
 
 impl Store {
-    /// Looks at a monitor's input, unless somebody did within `interval` microseconds.
+    /// Looks at a monitor's input, unless somebody did within `interval`.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn check_input(&self, watched: InputCheck<'_>, interval: i64) -> Result<(), StoreError> {
+    pub async fn check_input(&self, watched: InputCheck<'_>, interval: TimeSpan) -> Result<(), StoreError> {
         let attempted = "look at a monitor's input";
         let monitor = watched.scope.monitor;
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
@@ -110,7 +109,7 @@ impl Store {
         transaction.commit().await.map_err(failed(attempted))
     }
 
-    /// Looks at the deliveries to these receivers, unless somebody did within `interval` microseconds.
+    /// Looks at the deliveries to these receivers, unless somebody did within `interval`.
     ///
     /// # Errors
     /// When the database is away.
@@ -118,7 +117,7 @@ impl Store {
         &self,
         scope: CheckScope<'_>,
         receivers: &[String],
-        interval: i64,
+        interval: TimeSpan,
     ) -> Result<(), StoreError> {
         let attempted = "look at the deliveries";
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
@@ -152,12 +151,12 @@ impl Store {
     }
 
     /// Ends the alerts of series (a model version and segment) that have no more records while others of the monitor do:
-    /// those whose newest window starts more than `silence` microseconds before the newest of all. A monitor without any
+    /// those whose newest window starts more than `silence` before the newest of all. A monitor without any
     /// records ends nothing. How many series.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn end_alerts_of_gone_series(&self, monitor: &str, silence: i64) -> Result<usize, StoreError> {
+    pub async fn end_alerts_of_gone_series(&self, monitor: &str, silence: TimeSpan) -> Result<usize, StoreError> {
         let attempted = "end the alerts of versions and segments without records";
         let rows = sqlx::query(
             "select s.model_version, s.segment, own.ends_at, newest.ends_at as newest from series s
@@ -171,7 +170,7 @@ impl Store {
                and newest.starts_at > own.starts_at + make_interval(secs => $2)",
         )
         .bind(monitor)
-        .bind(seconds(silence))
+        .bind(silence.as_seconds())
         .fetch_all(&self.pool)
         .await
         .map_err(failed(attempted))?;
@@ -252,7 +251,7 @@ impl Store {
     }
 }
 
-async fn lock(connection: &mut Session, scope: &str, interval: i64) -> Result<Option<Locked>, sqlx::Error> {
+async fn lock(connection: &mut Session, scope: &str, interval: TimeSpan) -> Result<Option<Locked>, sqlx::Error> {
     sqlx::query("insert into operational_state (scope) values ($1) on conflict do nothing")
         .bind(scope)
         .execute(&mut *connection)
@@ -263,7 +262,7 @@ async fn lock(connection: &mut Session, scope: &str, interval: i64) -> Result<Op
          for update skip locked",
     )
     .bind(scope)
-    .bind(seconds(interval))
+    .bind(interval.as_seconds())
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };

@@ -1,6 +1,7 @@
 //! Groups, silences, what explains what, caps: what belongs together is told together, and at its time.
 
 use driftd::alert::{ChangeKind, Matcher};
+use driftd::record::TimeSpan;
 use driftd::store::AlertAction;
 use driftd::view::AlertFilter;
 use uuid::Uuid;
@@ -49,7 +50,7 @@ fn silences_and_people_keep_alerts_quiet_and_their_end_lets_them_speak() {
     let runtime = &desk.world.runtime;
     let matchers = [Matcher::parse("monitor=m").unwrap(), Matcher::parse("segment!~country=.*").unwrap()];
     let silence =
-        runtime.block_on(desk.store.add_silence(&matchers, 3_600_000_000, "ada", "maintenance")).unwrap();
+        runtime.block_on(desk.store.add_silence(&matchers, TimeSpan::hours(1), "ada", "maintenance")).unwrap();
     desk.change(1, ChangeKind::Firing, &["mail"], &[("segment", "*")], at_once());
     assert!(desk.settle().is_empty());
     assert_eq!(desk.history(1).last().unwrap(), "held silenced");

@@ -13,7 +13,7 @@ use driftd::alert::{
     Transition,
 };
 use driftd::closing::ChangedAlert;
-use driftd::record::EventTime;
+use driftd::record::{EventTime, TimeSpan};
 use driftd::store::{Store, Telling};
 use driftd::view::AlertDetail;
 use serde_json::Value;
@@ -31,7 +31,13 @@ struct Desk {
 }
 
 fn at_once() -> GroupTiming {
-    GroupTiming { wait: 0, interval: 0, repeat: 0, send_resolved: true, unacknowledged_for: None }
+    GroupTiming {
+        wait: TimeSpan::ZERO,
+        interval: TimeSpan::ZERO,
+        repeat: TimeSpan::ZERO,
+        send_resolved: true,
+        unacknowledged_for: None,
+    }
 }
 
 impl Desk {

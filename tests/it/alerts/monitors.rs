@@ -2,7 +2,7 @@
 
 use driftd::alert::{ChangeKind, Labels, OperationalLimits, RowState};
 use driftd::closing::CheckScope;
-use driftd::record::{ColumnType, ModelSchema};
+use driftd::record::{ColumnType, ModelSchema, TimeSpan};
 use driftd::store::{AlertAction, InputCheck};
 use driftd::view::AlertFilter;
 use uuid::Uuid;
@@ -45,15 +45,15 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
         names
     };
     let look = |interval| runtime.block_on(desk.store.check_input(watched, interval)).unwrap();
-    look(0);
-    look(3_600_000_000);
+    look(TimeSpan::ZERO);
+    look(TimeSpan::hours(1));
     assert_eq!(
         firing(),
         ["rejected_share", "retention_gap"],
         "what stands still is looked at again before it is said"
     );
-    look(0);
-    look(0);
+    look(TimeSpan::ZERO);
+    look(TimeSpan::ZERO);
     assert_eq!(firing(), ["no_data", "rejected_share", "retention_gap", "stuck_partition"]);
     let found = runtime.block_on(desk.store.alerts(&AlertFilter::default(), 10)).unwrap();
     assert!(found.iter().all(|alert| alert.view.labels["owner"] == "risk"));
@@ -74,7 +74,6 @@ fn a_silent_stuck_monitor_without_baseline_alerts_about_itself_once() {
 
 #[test]
 fn the_alerts_of_a_version_that_is_gone_end_when_others_have_moved_on() {
-    const HOUR: i64 = 3_600_000_000;
     let Some(desk) = Desk::new("stale") else { return };
     desk.change(1, ChangeKind::Firing, &["mail"], &[], at_once());
     desk.settle();
@@ -93,7 +92,8 @@ fn the_alerts_of_a_version_that_is_gone_end_when_others_have_moved_on() {
         let query = query.bind(monitor.to_owned()).bind(version.to_owned()).bind(hour).bind(status.to_owned());
         desk.world.runtime.block_on(query.execute(&desk.world.pool)).unwrap();
     };
-    let end = || desk.world.runtime.block_on(desk.store.end_alerts_of_gone_series("m", 6 * HOUR)).unwrap();
+    let end =
+        || desk.world.runtime.block_on(desk.store.end_alerts_of_gone_series("m", TimeSpan::hours(6))).unwrap();
     window("m", "1", 0, "closed");
     window("other", "1", 500, "closed");
     assert_eq!(end(), 0, "the whole monitor is silent: that is another alert's matter, and nothing ends");

@@ -2,6 +2,7 @@
 
 use driftd::alert::{ChangeKind, EventKind};
 use driftd::closing::Notification;
+use driftd::record::TimeSpan;
 use driftd::retrain::{RequestState, Step};
 use driftd::store::{AttemptOutcome, Moved};
 use driftd::view::RequestDetail;
@@ -28,15 +29,19 @@ fn a_retraining_request_is_approved_sent_answered_and_brings_a_baseline() {
     assert!(step(Step::Report(RequestState::Running), None).is_err(), "nobody approved it");
     assert_eq!(desk.number("select count(*) from notification"), 0);
     assert_eq!(step(Step::Approve, None).unwrap(), (RequestState::Requested, true));
-    let claimed = runtime.block_on(desk.store.claim_notifications("trainer", 5, 1_000_000)).unwrap().remove(0);
+    let claimed =
+        runtime.block_on(desk.store.claim_notifications("trainer", 5, TimeSpan::seconds(1))).unwrap().remove(0);
     let sent = AttemptOutcome::Sent { reference: Some("run-1".to_owned()) };
     runtime.block_on(desk.store.record_attempt(&claimed, sent, "delivered", "")).unwrap();
     let RequestDetail { request, history } =
         runtime.block_on(desk.store.retraining_request(&id.to_string())).unwrap();
     assert_eq!((request.state, request.external_id.as_deref()), (RequestState::Accepted, Some("run-1")));
     assert_eq!(history.iter().map(|change| change.state.as_str()).collect::<Vec<_>>(), ["requested", "accepted"]);
-    assert_eq!(runtime.block_on(desk.store.requests_to_poll(60_000_000)).unwrap().len(), 1);
-    assert!(runtime.block_on(desk.store.requests_to_poll(60_000_000)).unwrap().is_empty(), "asked a moment ago");
+    assert_eq!(runtime.block_on(desk.store.requests_to_poll(TimeSpan::minutes(1))).unwrap().len(), 1);
+    assert!(
+        runtime.block_on(desk.store.requests_to_poll(TimeSpan::minutes(1))).unwrap().is_empty(),
+        "asked a moment ago"
+    );
     // No answer in time, and then one after all.
     desk.run("update retraining_request set expires_at = now() - interval '1 second'");
     assert_eq!(runtime.block_on(desk.store.expire_requests()).unwrap(), 1);
@@ -57,7 +62,8 @@ fn undeliverable_requests_fail_and_tests_of_receivers_belong_to_none() {
         body: json!({ "type": "drift.retraining.requested", "data": {} }),
     };
     runtime.block_on(desk.store.enqueue(&notification)).unwrap();
-    let claimed = runtime.block_on(desk.store.claim_notifications("trainer", 5, 1_000_000)).unwrap().remove(0);
+    let claimed =
+        runtime.block_on(desk.store.claim_notifications("trainer", 5, TimeSpan::seconds(1))).unwrap().remove(0);
     runtime.block_on(desk.store.record_attempt(&claimed, AttemptOutcome::Dead, "refused", "HTTP 404")).unwrap();
     assert_eq!(desk.number("select count(*) from notification where status = 'dead'"), 1);
 }
