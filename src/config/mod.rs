@@ -114,7 +114,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
     let problems = Problems::default();
     let mut warnings = Vec::new();
     let layer = Layer::new(overrides);
-    let main = read(path, "`--config FILE` names another one", &problems).and_then(|file| {
+    let main = read(path, "give another file with --config", &problems).and_then(|file| {
         with_table(&file, &problems, |table| {
             let root = Section::root(&file, table, &problems, Some(&layer));
             let daemon = daemon::read(&root, &mut warnings);
@@ -186,7 +186,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
 /// With every mistake found.
 pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
     let problems = Problems::default();
-    let monitor = read(path, "a monitor is named by its file, or by its name in the configuration", &problems)
+    let monitor = read(path, "give the file of a monitor, or its name in the configuration", &problems)
         .and_then(|file| {
             with_table(&file, &problems, |table| {
                 monitor::read(&Section::root(&file, table, &problems, None), &Context::default())
@@ -281,9 +281,10 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
     };
     let labels = |labels: &[String]| labels.iter().filter_map(|label| known.check_label(label).err()).collect();
     note("`alerting.group_by`".to_owned(), labels(&routing.group_by));
-    for route in routing.routes.iter().filter(|route| route.timing.unacknowledged_for.is_none()) {
-        note(format!("`{}`: `matchers`", route.name), known.mistakes(&route.matchers).collect());
-        note(format!("`{}`: `group_by`", route.name), labels(&route.group_by));
+    let routes = routing.routes.iter().filter(|route| route.timing.unacknowledged_for.is_none());
+    for (number, route) in routes.enumerate() {
+        note(format!("`routes[{number}].matchers`"), known.mistakes(&route.matchers).collect());
+        note(format!("`routes[{number}].group_by`"), labels(&route.group_by));
     }
     for (number, rule) in routing.inhibit.iter().enumerate() {
         note(format!("`inhibit[{number}].source`"), known.mistakes(&rule.source).collect());
@@ -351,10 +352,11 @@ fn read(path: &Path, hint: &str, problems: &Problems) -> Option<File> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(File::new(path.display().to_string(), text)),
         Err(error) => {
-            problems.add(
-                Problem::elsewhere(path.display().to_string(), "", format!("cannot read the file: {error}"))
-                    .hint(hint),
-            );
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("configuration file not found: {}", path.display()),
+                _ => format!("cannot read the file: {error}"),
+            };
+            problems.add(Problem::elsewhere(path.display().to_string(), "", why).hint(hint));
             None
         }
     }

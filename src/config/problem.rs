@@ -280,7 +280,7 @@ impl fmt::Display for ConfigError {
         for problem in &self.problems {
             writeln!(formatter, "error: {problem}\n")?;
         }
-        write!(formatter, "{} in the configuration", number_of(self.problems.len(), "mistake"))
+        write!(formatter, "{} in the configuration", number_of(self.problems.len(), "error"))
     }
 }
 

@@ -114,7 +114,7 @@ fn route(
         section.add(section.problem("receivers", "needs at least one receiver"));
     }
     if escalate_to.is_empty() && section.has("escalate_after") {
-        section.add(section.problem("escalate_after", "and `escalate_to` go together"));
+        section.add(section.problem("escalate_after", "needs `escalate_to`"));
     }
     let after = section.duration("escalate_after", "30m", ("1s", "30d"));
     let timing = timing(section, usual);

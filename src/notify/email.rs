@@ -261,7 +261,7 @@ impl Header for AutoSubmitted {
 
 /// A sender or recipient that is none.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not a mail address: {source}")]
+#[error("`{text}` is not a mail address: expected name@example.org")]
 pub struct MailboxError {
     text: String,
     source: AddressError,

@@ -122,7 +122,7 @@ pub(super) fn columns(
         if let Some(name) = &name
             && columns.iter().any(|known: &Column| known.name == *name)
         {
-            section.add(section.problem("name", format!("`{name}` is the name of another column, too")));
+            section.add(section.problem("name", format!("duplicate column name `{name}`")));
             complete = false;
         }
         let (Some(name), Some(path), Some(column_type)) = (name, column_path, column_type) else {
@@ -175,7 +175,7 @@ pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSp
     let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
     let drifted_share = section.float("drifted_share", 0.0..=1.0);
     if section.has("drifted_columns") && drifted_share.is_some() {
-        section.add(section.problem("drifted_share", "and `drifted_columns` exclude each other"));
+        section.add(section.problem("drifted_share", "cannot be combined with `drifted_columns`"));
     }
     let rule = match drifted_share {
         Some(share) => WindowRule::Share(share),

@@ -80,7 +80,7 @@ pub(super) struct Context<'a> {
 }
 
 pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor> {
-    let name = root.required("name", "what the monitor is called");
+    let name = root.required("name", "the name of the monitor");
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
     {
@@ -95,17 +95,19 @@ pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor>
     }
     let judge_section = root.section("judge");
     let thresholds = thresholds(&judge_section.section("thresholds"));
+    // Read once: a value of the wrong type is one error, not one per type of column.
+    let measures_section = judge_section.section("measures");
     let defaults: Vec<(ColumnType, Vec<Measure>)> = MEASURED
         .iter()
         .map(|(key, column_type)| {
             (
                 *column_type,
-                measures(&judge_section.section("measures"), key, *column_type)
+                measures(&measures_section, key, *column_type)
                     .unwrap_or_else(|| Measure::defaults_for(*column_type).to_vec()),
             )
         })
         .collect();
-    unknown_measures(&judge_section.section("measures"));
+    unknown_measures(&measures_section);
     let columns = columns(root, &thresholds, &defaults);
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
     if let Some(schema) = &schema {

@@ -26,7 +26,7 @@ pub(super) fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
     let pattern = section.string("pattern");
     let topics = match (names, pattern) {
         (Some(_), Some(_)) => {
-            section.add(section.problem("pattern", "and `topics` exclude each other"));
+            section.add(section.problem("pattern", "cannot be combined with `topics`"));
             None
         }
         (Some(names), None) if !names.is_empty() => Some(Topics::Named(names)),
@@ -130,7 +130,7 @@ pub(super) fn sample(section: &Section<'_>, old: Option<usize>) -> usize {
     let there = section.is_there();
     let size = section.integer("size", DEFAULT_SAMPLE, 1..=LARGEST_SAMPLE);
     if there && old.is_some() {
-        section.add(section.problem("size", "and `sample` of [window], which it replaces, exclude each other"));
+        section.add(section.problem("size", "replaces `sample` of [window] and cannot be combined with it"));
     }
     section.finish();
     if there { usize::try_from(size).unwrap_or(0) } else { old.unwrap_or(0) }

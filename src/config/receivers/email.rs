@@ -6,7 +6,7 @@ use crate::config::section::Section;
 use crate::notify::{EmailOptions, EmailTransport, SmtpOptions, SmtpProtection};
 
 pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<EmailOptions> {
-    let from = section.required("from", "the sender's address");
+    let from = section.required("from", "the address of the sender");
     let to: Vec<String> = section.strings("to").unwrap_or_default().into_iter().map(|(text, _)| text).collect();
     if to.is_empty() {
         section.add(section.problem("to", "needs at least one address"));
@@ -22,13 +22,12 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let smtp = section.section("smtp");
     let transport = match (directory, smtp.is_there()) {
         (Some(_), true) => {
-            section.add(section.problem("directory", "and `smtp` exclude each other"));
+            section.add(section.problem("directory", "cannot be combined with `smtp`"));
             None
         }
         (Some(directory), false) => Some(EmailTransport::Directory(PathBuf::from(directory))),
         (None, false) => {
-            section
-                .add(section.problem("smtp", "is missing: the mail server, or a `directory` for mails as files"));
+            section.add(section.problem("smtp", "is missing: a mail server, or a `directory` to write mails to"));
             None
         }
         (None, true) => server(&smtp, warnings).map(EmailTransport::Smtp),
@@ -37,7 +36,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
 }
 
 fn server(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<SmtpOptions> {
-    let host = section.required("host", "the mail server's name");
+    let host = section.required("host", "the name of the mail server");
     let protection = section.choice(
         "tls",
         SmtpProtection::Starttls,
@@ -53,7 +52,8 @@ fn server(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<SmtpOptio
     let password = section.secret("password", warnings);
     let ca_file = section.file("ca_file");
     if username.is_some() != section.has("password") {
-        section.add(section.problem("username", "and `password` go together"));
+        let together = if username.is_some() { ("username", "password") } else { ("password", "username") };
+        section.add(section.problem(together.0, format!("needs `{}`", together.1)));
     }
     if protection == SmtpProtection::None && username.is_some() {
         section.add(

@@ -53,8 +53,8 @@ fn signing_secrets(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Sec
     if !section.has("secret") {
         section.add(
             section
-                .problem("secret", "is missing: what the receiver verifies the signature with")
-                .hint("make one with: echo whsec_$(head -c 24 /dev/urandom | base64)"),
+                .problem("secret", "is missing: the signing secret")
+                .hint("generate one with: echo whsec_$(head -c 24 /dev/urandom | base64)"),
         );
     }
     secrets
@@ -66,18 +66,18 @@ fn template(section: &Section<'_>) -> Option<Template> {
     let key = if file.is_some() { "body_file" } else { "body" };
     let content_type = section.string("content_type").unwrap_or_else(|| "application/json".to_owned());
     if content_type.chars().any(char::is_control) {
-        section.add(section.problem("content_type", "must not hold control characters"));
+        section.add(section.problem("content_type", "must not contain control characters"));
     }
     let body = match (body, file) {
         (Some(_), Some(_)) => {
-            section.add(section.problem("body_file", "and `body` exclude each other"));
+            section.add(section.problem("body_file", "cannot be combined with `body`"));
             None
         }
         (Some(body), None) => Some(body),
         // One that cannot be read was noted.
         (None, Some(file)) => std::fs::read_to_string(&file).ok(),
         (None, None) => {
-            section.add(section.problem("body", "is missing: a template of what is posted"));
+            section.add(section.problem("body", "is missing: the template of the request body"));
             None
         }
     };
@@ -102,10 +102,11 @@ fn auth(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
     let username = section.string("username");
     let password = section.secret("password", warnings);
     if username.is_some() != section.has("password") {
-        section.add(section.problem("username", "and `password` go together"));
+        let together = if username.is_some() { ("username", "password") } else { ("password", "username") };
+        section.add(section.problem(together.0, format!("needs `{}`", together.1)));
     }
     if section.has("token") && username.is_some() {
-        section.add(section.problem("token", "and `username` exclude each other"));
+        section.add(section.problem("token", "cannot be combined with `username`"));
     }
     Some(match (token, username.zip(password)) {
         (Some(token), _) if kind == Kind::Dagster => Auth::Header("dagster-cloud-api-token", "", token),
@@ -126,19 +127,19 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
         Kind::Alertmanager => {
             let urls = section.strings("urls").unwrap_or_default();
             if urls.is_empty() {
-                section.add(section.problem("urls", "is missing: every Alertmanager of the cluster"));
+                section.add(section.problem("urls", "is missing: the URLs of all Alertmanagers of the cluster"));
             }
             urls.into_iter().map(|(url, _)| url.into()).collect()
         }
         // These URLs are secrets: knowing one is enough to post.
         Kind::Slack | Kind::Teams => {
-            needed(section, "url", "the webhook's URL; it is a secret");
+            needed(section, "url", "the URL of the webhook (a secret)");
             section.secret("url", warnings).into_iter().collect()
         }
         _ => {
             let url = match fixed {
                 Some(fixed) => Some(section.string("url").unwrap_or_else(|| fixed.to_owned())),
-                None => section.required("url", "where to post, \"https://host/path\""),
+                None => section.required("url", "the URL, \"https://host/path\""),
             };
             url.into_iter().map(Into::into).collect()
         }

@@ -33,7 +33,7 @@ fn content(monitor: &str, detail: &MonitorDetail, baselines: &[BaselineSummary],
     html! {
         (trail(&[("/", "Monitors"), (&monitor_at(monitor), monitor)], "Baselines"))
         h1 { "Baselines of " (monitor) }
-        p.soft { "What windows are compared with. A window is compared with the baseline that was active when it opened." }
+        p.soft { "What windows are compared with. When a window closes, it is compared with the active baseline if its counts fit the bins of that baseline, otherwise with the newest baseline on its own bins." }
         @if baselines.is_empty() {
             p.status.no_baseline { "There is none: windows are counted, not judged." }
             p { "Build one from training data with " code { "driftd baseline build" } ", or from closed windows below." }
