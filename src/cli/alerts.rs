@@ -11,60 +11,60 @@ use crate::window::WHOLE;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Alerts that are not over, the newest first.
+    /// Open alerts, newest first.
     List {
-        /// Of this monitor: its name in the configuration, or its file.
+        /// Monitor: its name in the configuration, or its file.
         #[arg(long, value_name = "MONITOR")]
         monitor: Option<String>,
-        /// Those that are over, too.
+        /// Include resolved alerts.
         #[arg(long)]
         all: bool,
     },
-    /// One alert: what it rests on, its history, and the messages about it.
+    /// One alert: evidence, history and messages.
     Show {
-        /// Its id, or how it begins.
+        /// Alert ID or ID prefix.
         alert: String,
     },
-    /// Acknowledge: you work on it, and nobody is told again unless it becomes worse: more severe, or another column drifts.
+    /// Acknowledge: somebody works on it. No further messages unless the alert becomes worse: more severe, or another column
+    /// drifts.
     Ack {
-        /// Its id, or how it begins.
+        /// Alert ID or ID prefix.
         alert: String,
-        /// What people should know.
+        /// Operator comment.
         #[arg(long, default_value = "")]
         comment: String,
     },
-    /// Say that it is over; the next drifting window begins a new one.
+    /// Resolve an alert; the next window with drift opens a new one.
     Resolve {
-        /// Its id, or how it begins.
+        /// Alert ID or ID prefix.
         alert: String,
-        /// What people should know.
+        /// Operator comment.
         #[arg(long, default_value = "")]
         comment: String,
-        /// What it was: `real` or `false-alarm`. One that is over can be judged, too; how often driftd cries wolf is
-        /// computed from it.
+        /// Judgement: `real` or `false-alarm`. Used for the false-alarm rate. Also allowed for resolved alerts.
         #[arg(long, value_name = "WHAT")]
         judged: Option<String>,
     },
-    /// Keep alerts quiet for a while: that of an id, or all that match.
+    /// Silence one alert by ID, or all alerts that match.
     Silence {
-        /// The id of an alert, or how it begins, or matchers such as `monitor=credit-score` and `severity!=critical`: a label,
+        /// Alert ID or ID prefix, or matchers such as `monitor=credit-score` and `severity!=critical`: a label,
         /// one of =, !=, =~ and !~, and a value. All must match. Labels are alertname, kind, monitor, version, segment,
         /// severity, column, receiver, and those of monitors' `[labels]`.
         #[arg(required = true)]
         what: Vec<String>,
-        /// For how long: 30m, 2h, 7d; 366d at most.
+        /// Duration: 30m, 2h, 7d; at most 366d.
         #[arg(long = "for", value_name = "DURATION", default_value = "2h")]
         duration: String,
-        /// Why.
+        /// Reason.
         #[arg(long)]
         comment: String,
     },
-    /// Send again what was given up: one message, or all to a receiver.
+    /// Resend failed messages: one message, or all of a receiver.
     Replay {
-        /// The message's id, or how it begins.
+        /// Message ID or ID prefix.
         #[arg(required_unless_present = "receiver")]
         message: Option<String>,
-        /// All that were given up for this receiver; it is switched on again if it had said that it is gone.
+        /// Resend all failed messages of this receiver, and enable it again if it was disabled because its address is gone.
         #[arg(long, conflicts_with = "message")]
         receiver: Option<String>,
     },
@@ -90,15 +90,23 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
         }
         Command::Resolve { alert, comment, judged } => {
             let judged = judged.as_deref().map(judgement).transpose()?;
+            // One that was resolved before is only judged.
+            let before = match judged {
+                Some(judged) => reach.alert(&alert).await?.alert.is_over().then_some(judged),
+                None => None,
+            };
             let alert = reach.change_alert(&alert, AlertStep::Resolve(judged), &comment).await?;
-            tell(&alert, || say(format!("resolved: {}", plain(&alert.view.evidence.summary))))
+            tell(&alert, || match before {
+                Some(judged) => say(format!("alert {}: recorded as a {}", short_id(&alert), judged_as(judged))),
+                None => say(format!("resolved: {}", plain(&alert.view.evidence.summary))),
+            })
         }
         Command::Silence { what, duration, comment } => silence(reach, &what, &duration, &comment).await,
         Command::Replay { message, receiver } => replay(reach, message.as_deref(), receiver.as_deref()).await,
     })
 }
 
-/// The longest silence: who wants quiet for ever changes the monitor.
+/// The longest silence: for a permanent one the monitor is changed.
 const LONGEST: TimeSpan = TimeSpan::days(366);
 
 async fn silence(reach: &Reach, what: &[String], duration: &str, comment: &str) -> Result<(), CliError> {
@@ -106,7 +114,7 @@ async fn silence(reach: &Reach, what: &[String], duration: &str, comment: &str) 
         CliError::Failed(format!("`{duration}` is not a duration up to 366d\nhint: write 30m, 2h or 7d"))
     })?;
     if comment.trim().is_empty() {
-        return Err(CliError::Failed("--comment says nothing: people will ask why it is quiet".to_owned()));
+        return Err(CliError::Failed("--comment is empty: give the reason for the silence".to_owned()));
     }
     let matchers = match what {
         [id] if !id.contains(['=', '~', '!']) => reach.alert(id).await?.alert.view.matchers(),
@@ -131,7 +139,7 @@ async fn replay(reach: &Reach, message: Option<&str>, receiver: Option<&str>) ->
                     .map(String::as_str)
                     .collect();
                 return Err(CliError::Failed(format!(
-                    "`{name}` is not a receiver that is configured\nhint: there are {}",
+                    "receiver `{name}` is not configured\nhint: configured receivers: {}",
                     if known.is_empty() { "none".to_owned() } else { known.join(", ") }
                 )));
             }
@@ -139,17 +147,17 @@ async fn replay(reach: &Reach, message: Option<&str>, receiver: Option<&str>) ->
         }
         (None, ..) => {
             return Err(CliError::Usage(
-                "--server: `--receiver` switches a receiver on again, in the database itself\nhint: run it where the \
+                "`--receiver` does not support --server: it changes the receiver in the database\nhint: run it where the \
                  configuration is, or name one message"
                     .to_owned(),
             ));
         }
     };
     tell(&serde_json::json!({ "messages": number }), || {
-        say(format!("{} will be sent again", number_of(number, "message")));
+        say(format!("{} queued for resending", number_of(number, "message")));
         if number == 0 {
             say(
-                "hint: `driftd alerts show ALERT` lists its messages; only those that are dead, sent, or waiting after a failure can be sent again",
+                "hint: `driftd alerts show ALERT` lists its messages; only messages in state dead, sent, or pending after a failure can be sent again",
             );
         }
     })
@@ -160,14 +168,26 @@ fn judgement(name: &str) -> Result<Judged, CliError> {
         .ok_or_else(|| CliError::Failed(format!("`{name}` is neither `real` nor `false-alarm`")))
 }
 
+fn judged_as(judged: Judged) -> &'static str {
+    match judged {
+        Judged::Real => "real problem",
+        Judged::FalseAlarm => "false alarm",
+    }
+}
+
+/// The first letters of the ID, which are enough to name the alert.
+fn short_id(alert: &AlertRow) -> String {
+    alert.view.id.to_string().chars().take(8).collect()
+}
+
 fn list(alerts: &[AlertRow], all: bool) {
     if alerts.is_empty() {
-        say(if all { "there was no alert yet" } else { "no alert; `--all` shows those that are over, too" });
+        say(if all { "no alerts" } else { "no open alerts; --all includes resolved alerts" });
         return;
     }
     for AlertRow { state, view, not_told, .. } in alerts {
         let held =
-            if not_told.is_empty() { String::new() } else { format!(" (not told to {})", not_told.join(", ")) };
+            if not_told.is_empty() { String::new() } else { format!(" (not sent to {})", not_told.join(", ")) };
         say(format!(
             "{}  {:<12} {:<8}  since {}  {}{}",
             view.id.to_string().get(..8).unwrap_or_default(),
@@ -197,12 +217,12 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         say(judged.words());
     }
     for held in &alert.not_told {
-        say(format!("Not told to {}", plain(held)));
+        say(format!("Not sent to {}", plain(held)));
     }
     for related in segments {
         let how = match (related.view.segment == WHOLE, related.view.follows.is_some()) {
-            (true, _) => "the whole",
-            (false, true) => "follows the whole",
+            (true, _) => "all records",
+            (false, true) => "follows *",
             (false, false) => "on its own",
         };
         say(format!(
@@ -219,7 +239,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         let window = entry.window.as_ref().map_or(String::new(), |window| format!(", window {window}"));
         say(format!(
             "  {}  {:<8} {} by {}{window}{}",
-            entry.at,
+            entry.at.to_the_second(),
             entry.severity.as_str(),
             entry.words(),
             plain(&entry.actor),
@@ -238,7 +258,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         };
         say(format!(
             "  {}  {}  {:<24} to {}: {} after {}{outcome}",
-            delivery.at,
+            delivery.at.to_the_second(),
             delivery.id.to_string().get(..8).unwrap_or_default(),
             delivery.event_type,
             delivery.receiver,

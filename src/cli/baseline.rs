@@ -28,39 +28,40 @@ pub(super) struct Arguments {
 enum Action {
     /// Build a baseline from training data and store it as the next version.
     Build {
-        /// The monitor: its name in the configuration, or its file.
+        /// Monitor: its name in the configuration, or its file.
         #[arg(required_unless_present = "named")]
         monitor: Option<String>,
-        /// The monitor, too: as `replay`, `drill` and `tail` have it.
+        /// Same as MONITOR, as in `replay`, `drill` and `tail`.
         #[arg(long = "monitor", value_name = "MONITOR", conflicts_with = "monitor")]
         named: Option<String>,
         /// Training data: .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
         #[arg(long, value_name = "DATA")]
         from: PathBuf,
-        /// Read columns by their names in the monitor instead of their paths: for flat training data.
+        /// Find columns by their names in the monitor instead of their paths, for flat training data.
         #[arg(long)]
         by_name: bool,
-        /// Store it without comparing new windows with it yet.
+        /// Store the baseline without activating it.
         #[arg(long)]
         inactive: bool,
     },
-    /// List the versions of a monitor's baseline, or of all.
+    /// List the baselines of one monitor, or of all.
     List {
-        /// The monitor: its name, or its file. All monitors when absent.
+        /// Monitor: its name, or its file. Default: all monitors.
         monitor: Option<String>,
     },
     /// Show the columns of a version.
     Show {
-        /// The monitor: its name, or its file.
+        /// Monitor: its name, or its file.
         monitor: String,
-        /// The version; the active one when absent.
+        /// Version. Default: the active one.
         version: Option<i32>,
     },
-    /// Compare new windows with a version; open windows keep theirs.
+    /// Activate a version. Windows are compared with it when they close; windows whose counts do not fit its bins are
+    /// compared with the newest version on their own bins.
     Activate {
-        /// The monitor: its name, or its file.
+        /// Monitor: its name, or its file.
         monitor: String,
-        /// The version.
+        /// Version.
         version: i32,
     },
 }
@@ -68,8 +69,8 @@ enum Action {
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliError> {
     match arguments.action {
         Action::Build { monitor, named, from, by_name, inactive } => {
-            context.only_here("reads a file and writes to the database itself")?;
-            let monitor = monitor.or(named).ok_or_else(|| CliError::Usage("no monitor is named".to_owned()))?;
+            context.only_here("`baseline build`", "it reads a file and writes to the database")?;
+            let monitor = monitor.or(named).ok_or_else(|| CliError::Usage("a monitor is required".to_owned()))?;
             let monitor = the_monitor(context, &monitor)?;
             let (baseline, report) = from_file(&monitor, &from, by_name)?;
             with_store(context, async |store, _| {
@@ -94,8 +95,8 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliErro
                         let baselines = reach.baselines(&monitor).await?;
                         baselines.iter().find(|baseline| baseline.active).map(|active| active.version).ok_or_else(|| {
                             CliError::Failed(format!(
-                                "monitor `{monitor}` has no active baseline\nhint: name a version; `driftd baseline list {monitor}` \
-                                 shows what there is"
+                                "monitor `{monitor}` has no active baseline\nhint: give a version; `driftd baseline list {monitor}` \
+                                 lists them"
                             ))
                         })?
                     }
@@ -123,7 +124,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliErro
                 reach.activate(&monitor, version).await?;
                 tell(&serde_json::json!({ "monitor": monitor, "active": version }), || {
                     say(format!(
-                        "windows of `{monitor}` that open from now on are compared with version {version}"
+                        "baseline version {version} of `{monitor}` is active: windows that close from now on are compared with it"
                     ));
                 })
             })
@@ -148,7 +149,7 @@ pub(super) fn from_file(
     let needed = monitor.rules.judge.min_records;
     if report.rows < needed {
         return Err(CliError::Failed(format!(
-            "{}: it has {}, and a baseline needs {needed} (min_records in [judge]): with fewer every window is \"not enough data\"",
+            "{}: {}, but a baseline needs {needed} (min_records in [judge]): with fewer, every window is \"not enough data\"",
             file.name(),
             number_of(report.rows, "record")
         )));
@@ -248,7 +249,7 @@ async fn list(reach: &Reach, named: Option<String>) -> Result<(), CliError> {
 fn say_baselines(monitor: &str, baselines: &[BaselineSummary]) {
     if baselines.is_empty() {
         say_lines(format!(
-            "monitor `{monitor}` has no baseline\nhint: `driftd baseline build` makes one from training data, \
+            "monitor `{monitor}` has no baseline\nhint: `driftd baseline build` builds one from training data, \
              `learn` in [baseline] from the first windows"
         ));
     }

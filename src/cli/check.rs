@@ -15,17 +15,17 @@ use crate::window::Partition;
 /// What to check.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Try every connection, too: Kafka and its topics, Postgres, mail servers, webhooks; and read some messages of each
-    /// monitor: which paths are never found, what `where` lets through, what is rejected and why, whether times can be meant.
+    /// Also test all connections (Kafka and its topics, PostgreSQL, mail servers, webhooks) and decode some messages of each
+    /// monitor: paths never found, records filtered by `where`, rejections, implausible times.
     #[arg(long)]
     online: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
-    context.only_here("checks the files themselves")?;
+    context.only_here("`check`", "it checks the configuration files")?;
     let settings = context.settings().inspect_err(|_| {
         if arguments.online {
-            warn("no connection was tried: the configuration has mistakes");
+            warn("connections were not tested: the configuration has errors");
         }
     })?;
     let runtime = runtime()?;
@@ -105,8 +105,8 @@ fn report(path: &Path, settings: &Settings, checks: &[Finding]) -> Result<(), Cl
         }
         if !unread.is_empty() {
             say(
-                "hint: the daemon may be able to: with CREDENTIALS_DIRECTORY set to the folder that its unit loads them from, as its user \
-                 (sudo -u driftd env CREDENTIALS_DIRECTORY=... driftd check), one that is not there is a mistake",
+                "hint: the daemon may be able to read it. To check it like the daemon, set CREDENTIALS_DIRECTORY to the folder of the unit's \
+                 credentials: sudo -u driftd env CREDENTIALS_DIRECTORY=... driftd check",
             );
         }
         say(format!(
@@ -137,11 +137,11 @@ async fn schema(settings: &Settings) -> Result<String, CliError> {
     store.ping().await?;
     let (known, found) = store.check_schema().await?;
     Ok(match found {
-        0 => "no schema yet: the daemon makes it when it starts".to_owned(),
+        0 => "no schema yet: the daemon creates it at start".to_owned(),
         found if found < known => {
-            format!("schema of version {found}: the daemon brings it to {known} when it starts")
+            format!("schema version {found}: the daemon migrates it to {known} at start")
         }
-        found => format!("schema of version {found}"),
+        found => format!("schema version {found}"),
     })
 }
 
@@ -156,10 +156,10 @@ fn no_such_topic(topic: &str, partitions: &[Partition]) -> String {
     there.retain(|name| !name.starts_with("__"));
     let hint = match nearest(topic, there.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if there.is_empty() => "this user sees no topic at all".to_owned(),
-        None => format!("there are {}", listed(&there, NAMED)),
+        None if there.is_empty() => "this user can describe no topics".to_owned(),
+        None => format!("topics: {}", listed(&there, NAMED)),
     };
-    format!("it does not exist, or this user may not describe it\nhint: {hint}")
+    format!("does not exist, or this user may not describe it\nhint: {hint}")
 }
 
 /// The brokers, asked for the topics and some messages of each monitor.

@@ -16,16 +16,16 @@ use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::table::{ReadError, TableRows};
-use crate::record::{ModelSchema, RecordLayout};
+use crate::record::{ModelSchema, RecordLayout, nearest};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 use columns::{Chosen, choose};
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// What is compared with: training data, last month. .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
+    /// Baseline data, for example training data: .parquet, .csv, .jsonl or .arrow; `-` reads JSON lines.
     baseline: PathBuf,
-    /// What is compared: this week.
+    /// Data to check, for example of this week.
     window: PathBuf,
     /// One bin per distinct value: statistics and p-values of the samples themselves. Holds every distinct value in memory.
     #[arg(long)]
@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     /// The limits of a measure's effect, such as psi=0.1,0.25 (warn, drift) or psi=0.2. May be repeated.
     #[arg(long = "limit", value_name = "MEASURE=[WARN,]DRIFT", value_parser = limit)]
     limits: Vec<(Measure, Thresholds)>,
-    /// The chance of a false finding when nothing changed, over all measures of all columns together.
+    /// Probability of a false finding without a change, over all measures of all columns together.
     #[arg(long, value_name = "CHANCE", default_value_t = 0.001, value_parser = chance)]
     significance: f64,
     /// A baseline or window with fewer rows gets no verdict.
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
     /// Leave null, invalid and unseen values out of the scores of values, instead of counting them as bins.
     #[arg(long)]
     values_only: bool,
-    /// What to write; by the extension of --output when absent, else text.
+    /// Output format. Default: the extension of --output, otherwise text.
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Write to this file instead of standard output.
@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// What to write.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For a terminal.
@@ -83,7 +83,7 @@ impl Format {
             Some("json") => Ok(Self::Json),
             None | Some("txt" | "text" | "log") => Ok(Self::Text),
             Some(other) => Err(CliError::Usage(format!(
-                "cannot write a report as .{other}: by its extension a file is .txt, .json or .html\nhint: --format says what to write, whatever the file is called"
+                "cannot write a report as .{other}: by its extension a file is .txt, .json or .html\nhint: set the format with --format"
             ))),
         }
     }
@@ -91,17 +91,14 @@ impl Format {
 
 fn preset(name: &str) -> Result<Preset, CliError> {
     let known: Vec<&str> = Preset::ALL.into_iter().map(Preset::as_str).collect();
-    Preset::from_name(name).ok_or_else(|| CliError::Usage(format!("allowed are {}", known.join(", "))))
+    Preset::from_name(name).ok_or_else(|| CliError::Usage(format!("allowed: {}", known.join(", "))))
 }
 
 fn measure(name: &str) -> Result<Measure, CliError> {
     Measure::from_name(name).ok_or_else(|| {
-        let near = Measure::ALL
-            .into_iter()
-            .map(Measure::as_str)
-            .max_by(|left, right| strsim::jaro(name, left).total_cmp(&strsim::jaro(name, right)));
-        let near = near.unwrap_or_default();
-        CliError::Usage(format!("is not a measure; did you mean `{near}`? `driftd measures` lists all"))
+        let near = nearest(name, Measure::ALL.into_iter().map(Measure::as_str));
+        let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+        CliError::Usage(format!("`{name}` is not a measure; {near}`driftd measures` lists them"))
     })
 }
 
@@ -110,7 +107,7 @@ fn limit(text: &str) -> Result<(Measure, Thresholds), CliError> {
     let (name, limits) = text.split_once('=').ok_or_else(|| wrong("write MEASURE=DRIFT or MEASURE=WARN,DRIFT"))?;
     let number = |text: &str| {
         let number = text.trim().parse::<f64>().ok().filter(|value| *value >= 0.0 && value.is_finite());
-        number.ok_or_else(|| wrong("a limit is a number from 0 on"))
+        number.ok_or_else(|| wrong("a limit is a number of at least 0"))
     };
     let (warn, critical) = match limits.split_once(',') {
         Some((warn, critical)) => (number(warn)?, number(critical)?),
@@ -119,7 +116,7 @@ fn limit(text: &str) -> Result<(Measure, Thresholds), CliError> {
     if warn > critical {
         return Err(wrong("the limit of a warning must not be above that of drift"));
     }
-    let measure = measure(name).map_err(|error| wrong(&format!("`{name}` {error}")))?;
+    let measure = measure(name)?;
     Ok((measure, Thresholds { warn, critical }))
 }
 
@@ -218,7 +215,7 @@ fn spec(arguments: &Arguments, chosen: &Chosen) -> Result<CompareSpec, CliError>
     if columns.iter().all(|column| column.measures.is_empty()) {
         let names: Vec<&str> = arguments.measures.iter().map(|measure| measure.as_str()).collect();
         return Err(CliError::Failed(format!(
-            "{} is not defined for any of these columns\nhint: `driftd measures` says which are for what",
+            "{} is not defined for any of these columns\nhint: `driftd measures` lists the column types of each measure",
             names.join(", ")
         )));
     }
@@ -227,7 +224,7 @@ fn spec(arguments: &Arguments, chosen: &Chosen) -> Result<CompareSpec, CliError>
             let name = measure.as_str();
             return Err(CliError::Failed(format!(
                 "--limit {name}: {name} is not computed for any of these columns\n\
-                 hint: --measure {name} computes it where it is defined; `driftd measures` says for what"
+                 hint: --measure {name} computes it where it is defined; `driftd measures` lists the column types"
             )));
         }
     }

@@ -4,9 +4,9 @@ use super::{CliError, Context, as_json, say, say_json, say_lines, with_reach};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Every key with the value in force, defaults included; secrets are redacted.
+    /// All keys with their effective values, including defaults; secrets are redacted.
     Show {
-        /// Say where each value was set, too: a line of a file, the environment, or by default.
+        /// Also show the origin of each value: line of a file, environment, or default.
         #[arg(long)]
         origin: bool,
     },

@@ -13,10 +13,10 @@ use crate::record::number_of;
 use crate::store::{Store, StoreError};
 use crate::view::{AlertFilter, DeliveryFilter, DeliveryStatus};
 
-/// Where to.
+/// Output.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The bundle's file.
+    /// File of the support bundle.
     #[arg(long, short, value_name = "FILE", default_value = "driftd-doctor.json")]
     output: PathBuf,
 }
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 /// Tries everything, and writes what somebody who helps needs to know: no secrets, and of records only examples of values
 /// that could not be read.
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
-    context.only_here("tries the connections themselves")?;
+    context.only_here("`doctor`", "it tests the connections from this machine")?;
     let settings = context.settings()?;
     let runtime = runtime()?;
     let bundle = runtime.block_on(gather(&settings))?;
@@ -50,13 +50,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let output = &arguments.output;
     std::fs::write(output, text).map_err(|error| {
         CliError::Failed(format!(
-            "cannot write {}: {error}\nhint: --output FILE, in a folder that this user may write to",
+            "cannot write {}: {error}\nhint: set a writable path with --output",
             output.display()
         ))
     })?;
     if !as_json() {
         say(format!(
-            "written to {}: configuration without secrets, checks, status, deliveries given up, audit log",
+            "written to {}: configuration without secrets, checks, status, failed deliveries, audit log",
             output.display()
         ));
     }

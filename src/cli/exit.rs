@@ -10,34 +10,34 @@ const OWN: [(&str, &str); 11] = [
     ),
     (
         "replay",
-        "0 no alert would have fired; 3 alerts would have fired; 1 nothing could be judged, or failed; 2 usage; 78 mistakes in a monitor",
+        "0 no alert would have fired; 3 alerts would have fired; 1 nothing could be judged, or failed; 2 usage; 78 errors in a monitor",
     ),
-    ("check", "0 in order; 3 a check failed (--online); 1 failed; 2 usage; 78 mistakes in the configuration"),
-    ("doctor", "0 all checks passed; 3 a check failed; 1 failed; 2 usage; 78 mistakes in the configuration"),
+    ("check", "0 valid; 3 a check failed (--online); 1 failed; 2 usage; 78 errors in the configuration"),
+    ("doctor", "0 all checks passed; 3 a check failed; 1 failed; 2 usage; 78 errors in the configuration"),
     (
         "drill",
-        "0 every message arrived, or was not to be sent; 3 a message did not arrive; 1 failed; 2 usage; 69 the database is away; 78 configuration",
+        "0 all expected messages arrived; 3 a message did not arrive; 1 failed; 2 usage; 69 database unavailable; 78 configuration",
     ),
     (
         "notify test",
-        "0 delivered; 1 not delivered; 2 usage; 69 Kafka is away; 78 configuration, or a secret that cannot be read here",
+        "0 delivered; 1 not delivered; 2 usage; 69 Kafka unavailable; 78 configuration, or a secret that cannot be read here",
     ),
     (
         "tail",
-        "0 ended as asked; 1 failed; 2 usage; 69 Kafka is away; 78 configuration, or a secret that cannot be read here",
+        "0 stopped as requested; 1 failed; 2 usage; 69 Kafka unavailable; 78 configuration, or a secret that cannot be read here",
     ),
     (
         "run",
-        "0 stopped by a signal; 1 ended by itself, or by a second signal; 2 usage; 69 the address of the listener is taken; 78 configuration, or a database that refuses (credentials, no such database, a newer schema): starting again does not help. A database or Kafka that is away is waited for",
+        "0 stopped by a signal; 1 ended by itself, or by a second signal; 2 usage; 69 the address of the listener is taken; 78 configuration, or a database that refuses (credentials, no such database, a newer schema): a restart does not help. If the database or Kafka is unavailable, the daemon waits",
     ),
     (
         "reload",
-        "0 asked, its log says what came of it; 1 there is no such daemon, or it may not be signalled; 2 usage; 78 mistakes in the configuration: the daemon was not asked",
+        "0 signalled, the result is in the daemon's log; 1 no such process, or no permission; 2 usage; 78 errors in the configuration: the daemon was not signalled",
     ),
     ("demo", "0 done; 1 failed; 2 usage; 69 a service that it needs cannot be started"),
     (
         "baseline build",
-        "0 stored; 1 the data cannot be read or used; 2 usage; 69 the database is away; 78 configuration, or a secret that cannot be read here",
+        "0 stored; 1 the data cannot be read or used; 2 usage; 69 database unavailable; 78 configuration, or a secret that cannot be read here",
     ),
 ];
 
@@ -45,12 +45,12 @@ const OWN: [(&str, &str); 11] = [
 const ALONE: [&str; 3] = ["measures", "completions", "man"];
 
 /// All others.
-const USUAL: &str = "0 done; 1 failed, or there is no such thing; 2 usage; 69 the database or the daemon is away; 78 configuration, or a \
+const USUAL: &str = "0 done; 1 failed, or not found; 2 usage; 69 database or daemon unavailable; 78 configuration, or a \
                      secret that is missing or refused";
 
 /// Adds the exit codes to the help of every command.
 pub(super) fn explained(command: Command) -> Command {
-    below(command, "").after_help("Every command's help says what its exit codes mean.")
+    below(command, "").after_help("The help of each command lists its exit codes.")
 }
 
 fn below(command: Command, path: &str) -> Command {

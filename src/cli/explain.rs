@@ -10,7 +10,7 @@ use crate::view::WindowRow;
 /// What to explain.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// An alert: its id, or how it begins. Or a finding: MONITOR/WINDOW/COLUMN, the window by its id or `last`.
+    /// Alert ID or ID prefix; or finding MONITOR/WINDOW/COLUMN, with the window ID or `last`.
     what: String,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             super::alerts::show(&detail);
             let view = &detail.alert.view;
             if view.evidence.moved().next().is_some() {
-                say_lines("\nmore about a column, in the window in which it moved most");
+                say_lines("\ndetails of a column, in its window with the largest effect");
             }
             for column in view.evidence.moved() {
                 let window = column.window.as_ref().and_then(|window| window.id);
@@ -52,7 +52,7 @@ pub(super) async fn window_id(
     if window != "last" {
         return window
             .parse()
-            .map_err(|_| CliError::Failed(format!("`{window}` is not the id of a window, nor `last`")));
+            .map_err(|_| CliError::Failed(format!("`{window}` is neither a window ID nor `last`")));
     }
     last()
         .await?

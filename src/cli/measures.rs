@@ -16,7 +16,7 @@ pub(super) fn run() -> Result<(), CliError> {
         })
         .collect();
     tell(&listed, || {
-        say(format!("{:<20} {:<11} {:>5} {:>6}  what it is", "measure", "for", "warn", "drift"));
+        say(format!("{:<20} {:<11} {:>5} {:>6}  description", "measure", "for", "warn", "drift"));
         for measure in Measure::ALL {
             let limits = measure.default_thresholds();
             say(format!(

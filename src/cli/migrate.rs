@@ -6,6 +6,6 @@ pub(super) fn run(context: &Context) -> Result<(), CliError> {
     with_store(context, async |store, _| {
         store.migrate().await?;
         let (version, _) = store.schema_version().await?;
-        tell(&serde_json::json!({ "schema": version }), || say("the schema is up to date"))
+        tell(&serde_json::json!({ "schema": version }), || say("schema is up to date"))
     })
 }

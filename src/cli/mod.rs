@@ -46,33 +46,33 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::LoggingError;
 use reach::{ServerOptions, with_reach};
 
-/// Watches models in production for drift: Kafka prediction logs in, calibrated alerts out.
+/// Monitors models in production for drift: reads prediction logs from Kafka, sends calibrated alerts.
 #[derive(Debug, Parser)]
 #[command(name = "driftd", version, about, max_term_width = 100)]
 struct Arguments {
-    /// The configuration file; monitors are read from `monitors.d` beside it.
+    /// Configuration file; monitors are read from `monitors.d` in the same folder.
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_PATH, env = "DRIFTD_CONFIG")]
     config: PathBuf,
-    /// Set a single value of the configuration file for this run, such as kafka.group=trial; may be given several times.
-    /// It counts more than the environment (DRIFTD_KAFKA__GROUP), which counts more than the file.
+    /// Set a configuration key for this run, such as kafka.group=trial. May be repeated. Overrides the environment
+    /// (DRIFTD_KAFKA__GROUP), which overrides the file.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value, conflicts_with = "server")]
     set: Vec<(String, String)>,
-    /// As JSON, for programs; of `compare` and `replay` the same as `--format json`.
+    /// JSON output; for `compare` and `replay` the same as `--format json`.
     #[arg(long, global = true)]
     json: bool,
-    /// Ask the daemon at this address over its API, instead of the database: no configuration and no secret of it is needed.
+    /// Use the API of the daemon at this address instead of the database; needs no configuration and no secrets.
     /// For status, top, alerts, silences, retraining, explain, baseline list, show and activate, config show
     /// [env: DRIFTD_SERVER].
     #[arg(long, global = true, value_name = "URL", help_heading = "Over the API")]
     server: Option<String>,
-    /// The file with the token for --server, which nobody else may read [env: DRIFTD_TOKEN_FILE; the token itself:
+    /// File with the token for --server, readable by its owner only [env: DRIFTD_TOKEN_FILE; the token itself:
     /// DRIFTD_TOKEN].
     #[arg(long, global = true, value_name = "FILE", help_heading = "Over the API")]
     token_file: Option<PathBuf>,
-    /// Send the token to --server over plain HTTP, unencrypted, in a network that is trusted [env: DRIFTD_ALLOW_PLAIN_HTTP=1].
+    /// Send the token to --server over plain HTTP, unencrypted, for trusted networks [env: DRIFTD_ALLOW_PLAIN_HTTP=1].
     #[arg(long, global = true, help_heading = "Over the API")]
     allow_plain_http: bool,
-    /// The authority that signed the certificate of --server, beside the system's [env: DRIFTD_CA_FILE].
+    /// CA certificate for --server, in addition to those of the system [env: DRIFTD_CA_FILE].
     #[arg(long, global = true, value_name = "FILE", help_heading = "Over the API")]
     ca_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -83,28 +83,28 @@ struct Arguments {
 enum Command {
     /// Run the daemon.
     Run,
-    /// Check the configuration; every mistake is reported at once.
+    /// Check the configuration; reports all errors in one run.
     Check(check::Arguments),
-    /// Check the configuration and have a running daemon take it: monitors, thresholds, receivers; the rest needs a restart.
+    /// Check the configuration and reload it in a running daemon: monitors, thresholds, receivers. Other keys need a restart.
     Reload(reload::Arguments),
-    /// Bring the database's schema up to date.
+    /// Migrate the database schema.
     Migrate,
     /// Show monitors, partitions, alerts and deliveries.
     Status,
-    /// Watch it live: throughput, lag, monitors, alerts.
+    /// Live view of throughput, lag, monitors and alerts.
     Top(top::Arguments),
-    /// Show what driftd understands of live messages, field by field, and why one is rejected. Nothing is moved or counted.
+    /// Decode live messages field by field, with the reasons for rejections. Moves no position and counts nothing.
     Tail(tail::Arguments),
-    /// Explain an alert, or a finding: what moved, how much, and why.
+    /// Explain an alert or a finding: what changed, how much, and why.
     Explain(explain::Arguments),
-    /// Show records of a window's sample: all, or those behind a finding.
+    /// Show the sample of a window: all records, or those of a finding.
     Records(records::Arguments),
-    /// Try everything, and write what somebody who helps needs to know into a file, without secrets.
+    /// Test all connections and write a support bundle without secrets.
     Doctor(doctor::Arguments),
-    /// Show the configuration in force.
+    /// Show the effective configuration.
     #[command(subcommand)]
     Config(config::Command),
-    /// List, show, acknowledge, resolve and silence alerts; send again what was given up.
+    /// List, show, acknowledge, resolve and silence alerts; resend failed messages.
     #[command(subcommand)]
     Alerts(alerts::Command),
     /// List and end silences.
@@ -113,27 +113,27 @@ enum Command {
     /// List, show, approve and cancel retraining requests.
     #[command(subcommand)]
     Retraining(retraining::Command),
-    /// Show where reading stands; move positions, set newest event times back, forget topics that are gone.
+    /// Show and move stored positions, set newest event times back, forget deleted topics.
     #[command(subcommand)]
     Positions(positions::Command),
-    /// Try out a receiver.
+    /// Test a receiver.
     #[command(subcommand)]
     Notify(notify::Command),
-    /// Send a marked, made-up drift to everybody a monitor's alerts go to, and see what arrives where, in how long.
+    /// Send a test alert to the receivers of a monitor and report delivery and latency.
     Drill(drill::Arguments),
     /// Build, list, show and activate baselines.
     Baseline(baseline::Arguments),
-    /// Compare two files, without any service: which columns moved, how much, and why.
+    /// Compare two files, without any service: which columns drifted, how much, and why.
     Compare(compare::Arguments),
-    /// Run monitors over log files, without any service: which windows would have drifted, which alerts fired.
+    /// Run monitors over log files, without any service: which windows and alerts they would have produced.
     Replay(replay::Arguments),
     /// List the measures with their default limits.
     Measures,
-    /// Write a script that completes arguments in a shell.
+    /// Print a shell completion script.
     Completions(shell::Completions),
     /// Write man pages.
     Man(shell::Man),
-    /// See it work: real data, drift, mails, webhooks, on services of its own.
+    /// Demo with real data, drift, mails and webhooks; starts its own services.
     Demo(demo::Arguments),
 }
 
@@ -252,11 +252,11 @@ impl Context {
         Ok(load_here(&self.config, &self.overrides)?)
     }
 
-    /// Refuses `--server` for what does not go over the API. `why` goes on from "this command".
-    fn only_here(&self, why: &str) -> Result<(), CliError> {
+    /// Refuses `--server` for a command that does not use the API.
+    fn only_here(&self, command: &str, why: &str) -> Result<(), CliError> {
         if self.server_named {
             return Err(CliError::Usage(format!(
-                "--server: this command {why}\nhint: run it where the configuration is, with --config"
+                "{command} does not support --server: {why}\nhint: run it where the configuration is, with --config"
             )));
         }
         Ok(())
@@ -311,7 +311,7 @@ pub fn main() -> ExitCode {
         Command::Positions(command) => positions::run(&context, command),
         Command::Notify(command) => notify::run(&context, &command),
         Command::Drill(drill) => drill::run(&context, &drill),
-        Command::Demo(demo) => demo::run(&demo),
+        Command::Demo(demo) => demo::run(&context, &demo),
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Replay(logs) => return finish(replay::run(&context, &logs)),
         Command::Measures => measures::run(),
@@ -401,7 +401,7 @@ fn with_store<T>(
     context: &Context,
     work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    context.only_here("works on the database itself")?;
+    context.only_here("this command", "it uses the database directly")?;
     let settings = context.settings()?;
     runtime()?.block_on(async {
         let store = Store::connect_lazily(&store_options(&settings)?)?;

@@ -56,7 +56,7 @@ fn configured<'a>(settings: &'a Settings, name: &str) -> Result<&'a Monitor, Cli
             .max_by(|left, right| left.0.total_cmp(&right.0))
             .filter(|(likeness, _)| *likeness > 0.8);
         let hint = near.map_or_else(
-            || format!("{}; or name a monitor's file: a path, or a name that ends in .toml", known(settings)),
+            || format!("{}; or give the file of a monitor: a path, or a name that ends in .toml", known(settings)),
             |(_, near)| format!("did you mean `{near}`?"),
         );
         CliError::Failed(format!("`{name}` is not a monitor of {}\nhint: {hint}", settings.path.display()))
@@ -67,14 +67,14 @@ fn the_only_one(settings: &Settings) -> Result<&Monitor, CliError> {
     match settings.monitors.as_slice() {
         [monitor] => Ok(monitor),
         [] => Err(CliError::Failed(format!(
-            "no monitor is configured\nhint: put one file per monitor into {}, or name a file by --monitor",
+            "no monitor is configured\nhint: put one file per monitor into {}, or give a file with --monitor",
             settings.path.parent().unwrap_or(Path::new(".")).join("monitors.d").display()
         ))),
-        _ => Err(CliError::Failed(format!("which monitor?\nhint: --monitor NAME; {}", known(settings)))),
+        _ => Err(CliError::Failed(format!("a monitor is required\nhint: --monitor NAME; {}", known(settings)))),
     }
 }
 
 fn known(settings: &Settings) -> String {
     let names: Vec<&str> = settings.monitors.iter().map(|monitor| monitor.name.as_str()).collect();
-    if names.is_empty() { "none is configured".to_owned() } else { format!("there are {}", names.join(", ")) }
+    if names.is_empty() { "none is configured".to_owned() } else { format!("monitors: {}", names.join(", ")) }
 }

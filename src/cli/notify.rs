@@ -13,22 +13,22 @@ use crate::notify::{Attempt, Conversation, Outgoing, test_event};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Send a message that says that it is a test, now and once, and show the conversation without its secrets.
+    /// Send one test message immediately, without retries, and show the protocol exchange without secrets.
     Test {
-        /// The receiver's name.
+        /// Name of the receiver.
         receiver: String,
     },
 }
 
 pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> {
     let Command::Test { receiver: name } = command;
-    context.only_here("sends to the receiver itself")?;
+    context.only_here("`notify test`", "it sends to the receiver from this machine")?;
     let settings = context.settings()?;
     runtime()?.block_on(async {
         let Some(configured) = settings.receivers.get(name) else {
             let known: Vec<&str> = settings.receivers.keys().map(String::as_str).collect();
             return Err(CliError::Failed(format!(
-                "`{name}` is not a receiver of {}\nhint: there are {}",
+                "`{name}` is not a receiver of {}\nhint: configured receivers: {}",
                 settings.path.display(),
                 if known.is_empty() { "none".to_owned() } else { known.join(", ") }
             )));
@@ -69,16 +69,16 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
                 }
                 say(format!("delivered in {elapsed:.1} s"));
                 if let Some(reference) = reference {
-                    say(format!("it is called {} there", plain(&reference)));
+                    say(format!("ID at the receiver: {}", plain(&reference)));
                 }
                 Ok(())
             }
             Ok(Attempt::Retry { reason, detail, .. }) => Err(CliError::Failed(format!(
-                "not delivered ({}): {detail}\nhint: the daemon would try again for three days",
+                "not delivered ({}): {detail}\nhint: the daemon would retry for three days",
                 reason.as_str()
             ))),
             Ok(Attempt::Failed { reason, detail }) => Err(CliError::Failed(format!(
-                "not delivered ({}), and not tried again: {detail}",
+                "not delivered ({}), not retried: {detail}",
                 reason.as_str()
             ))),
             Err(_) => Err(CliError::Failed(format!("not delivered (timeout): no answer in {elapsed:.0} s"))),

@@ -12,18 +12,18 @@ use crate::store::{Store, StoredPosition};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show the stored positions of a topic beside what its log has.
+    /// Show the stored positions of a topic, and the offsets in its log.
     Show {
-        /// A topic, or one partition of it: TOPIC/NUMBER.
+        /// Topic, or one partition: TOPIC/NUMBER.
         topic: String,
     },
-    /// Move positions, or set newest event times back. Says what it will do, and does it with --yes.
+    /// Move positions, or set newest event times back. Prints the changes; --yes applies them.
     Reset(Reset),
-    /// Forget a topic that no longer exists, so that windows stop waiting for it.
+    /// Forget the positions of a deleted topic, so that windows stop waiting for it.
     Forget {
-        /// The topic.
+        /// Topic.
         topic: String,
-        /// Do it.
+        /// Apply the changes.
         #[arg(long)]
         yes: bool,
     },
@@ -31,15 +31,15 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Reset {
-    /// A topic, or one partition of it: TOPIC/NUMBER.
+    /// Topic, or one partition: TOPIC/NUMBER.
     topic: String,
-    /// Read on from here: `earliest`, `latest`, or an offset.
+    /// New position: `earliest`, `latest`, or an offset.
     #[arg(long, value_name = "OFFSET", required_unless_present = "newest", conflicts_with = "newest")]
     to: Option<To>,
-    /// Set the newest event time back to this, RFC 3339 or `now`, after records of a wrong clock.
+    /// Set the newest event time back to this (RFC 3339 or `now`), after records with a wrong clock.
     #[arg(long, value_name = "TIME")]
     newest: Option<String>,
-    /// Do it.
+    /// Apply the changes.
     #[arg(long)]
     yes: bool,
 }
@@ -81,8 +81,8 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             }
             if !yes {
                 say_lines(format!(
-                    "this forgets the positions of topic `{}`, and windows no longer wait for it; what was counted stays\nhint: \
-                     --yes does it",
+                    "deletes the stored positions of topic `{}`: windows no longer wait for it; counted records are kept\nhint: \
+                     add --yes to apply",
                     plain(&topic)
                 ));
                 return Ok(());
@@ -146,8 +146,8 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
     tell(&rows.iter().map(as_row).collect::<Vec<_>>(), || {
         for (position, ends) in &rows {
             let log = match ends {
-                Ok((low, high)) => format!("the log has {low} to {high}"),
-                Err(_) => "what the log has is not known".to_owned(),
+                Ok((low, high)) => format!("log: offsets {low} to {high}"),
+                Err(_) => "log: unknown".to_owned(),
             };
             let next = position.next_offset.map_or("never read".to_owned(), |next| format!("at {next}"));
             say(format!("{} {next}; {log}", plain(&position.partition.to_string())));
@@ -155,7 +155,7 @@ async fn show(store: &Store, settings: &Settings, named: &str) -> Result<(), Cli
                 say(format!("  not read: {}", plain(fault)));
             }
             for (monitor, newest) in &position.newest {
-                say(format!("  newest event of monitor {}: {newest}", plain(monitor)));
+                say(format!("  newest event time of monitor {}: {newest}", plain(monitor)));
             }
         }
     })?;
@@ -203,39 +203,39 @@ async fn reset(store: &Store, settings: &Settings, named: &str, to: To, yes: boo
             say(format!("{} {}", plain(&position.partition.to_string()), what_moves(position, *to)));
         }
         say_lines(if yes {
-            "done; a daemon that reads them goes on from there within seconds"
+            "applied; running daemons read from there within seconds"
         } else {
-            "nothing was changed\nhint: --yes does it"
+            "no changes made\nhint: add --yes to apply"
         });
     })
 }
 
 /// What moving a position does, in words.
 fn what_moves(position: &StoredPosition, to: Offset) -> String {
-    let Some(from) = position.next_offset else { return format!("was never read, begins at {to}") };
+    let Some(from) = position.next_offset else { return format!("never read; starts at {to}") };
     let moved = from.distance_from(to).max(to.distance_from(from));
     let meaning = if position.fault.is_some() {
-        "another log: what the old one still had is not counted".to_owned()
+        "log was replaced: unread messages of the old log are not counted".to_owned()
     } else if to > from {
         quantity(
             moved,
-            "message is skipped: it is never counted, and is shown as lost",
-            "messages are skipped: they are never counted, and are shown as lost",
+            "message skipped: never counted, shown as lost",
+            "messages skipped: never counted, shown as lost",
         )
     } else if to < from {
         format!(
-            "{} read again: those of windows that are open are counted twice, those of closed ones are late",
+            "{} read again: open windows count them twice; closed windows count them as late",
             quantity(moved, "message is", "messages are")
         )
     } else {
-        "it stays where it is".to_owned()
+        "unchanged".to_owned()
     };
     format!("from {from} to {to}: {meaning}")
 }
 
 async fn set_newest(store: &Store, named: &str, time: &str, yes: bool) -> Result<(), CliError> {
     let time = match time {
-        "now" => clock_now().ok_or_else(|| CliError::Failed("this machine's clock is not set".to_owned()))?,
+        "now" => clock_now().ok_or_else(|| CliError::Failed("the clock of this machine is not set".to_owned()))?,
         text => text.parse::<EventTime>().map_err(|error| CliError::Usage(format!("--newest: {error}")))?,
     };
     let positions = stored(store, named).await?;
@@ -259,16 +259,16 @@ async fn set_newest(store: &Store, named: &str, time: &str, yes: bool) -> Result
         for position in &moved {
             for (monitor, newest) in position.newest.iter().filter(|(_, newest)| *newest > time) {
                 say(format!(
-                    "{}: the newest event of monitor {} goes from {newest} back to {time}",
+                    "{}: newest event time of monitor {} set back from {newest} to {time}",
                     plain(&position.partition.to_string()),
                     plain(monitor)
                 ));
             }
         }
         say_lines(match (moved.is_empty(), yes) {
-            (true, _) => "no newest event time lies after that; nothing was changed",
-            (false, true) => "done; a daemon that reads them starts anew within seconds",
-            (false, false) => "nothing was changed\nhint: --yes does it",
+            (true, _) => "no newest event time is later; no changes made",
+            (false, true) => "applied; running daemons restart these partitions within seconds",
+            (false, false) => "no changes made\nhint: add --yes to apply",
         });
     })
 }

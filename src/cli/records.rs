@@ -6,20 +6,19 @@ use crate::escape::plain;
 use crate::record::{number_of, plural};
 use crate::view::{SampledRecords, sampled_records};
 
-/// Whose records.
+/// Which records.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A window: MONITOR/WINDOW, by its id or `last`. Or a finding, for the records behind it: MONITOR/WINDOW/COLUMN.
+    /// Window MONITOR/WINDOW, with its ID or `last`; or finding MONITOR/WINDOW/COLUMN, for the records that caused it.
     what: String,
-    /// Records (one a message) at most.
+    /// Maximum number of records.
     #[arg(long, short = 'n', value_name = "MESSAGES", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     count: u64,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
-    context.only_here(
-        "reads records from the database itself; over the API they are at /monitors/M/windows/W/records",
-    )?;
+    context
+        .only_here("`records`", "it reads the database; the API has records at /monitors/M/windows/W/records")?;
     with_store(context, async |store, _| {
         let parts: Vec<&str> = arguments.what.splitn(3, '/').collect();
         let (monitor, window, column) = match parts.as_slice() {
@@ -65,7 +64,7 @@ fn show(monitor: &str, found: &SampledRecords) {
         return;
     }
     if found.column.is_some() && found.records.is_empty() {
-        say("nothing that became more frequent carries the score, or the column is not in the sample");
+        say("no value that became more frequent accounts for the score, or the column is not in the sample");
     }
     for group in &found.grown {
         say(format!(

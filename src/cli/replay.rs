@@ -21,20 +21,19 @@ use crate::window::Partition;
 /// What to replay.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A monitor: its name in the configuration, or its file. Twice: both side by side, the way to tune thresholds on last
-    /// month.
+    /// Monitor: its name in the configuration, or its file. Given twice: both side by side, to tune thresholds on past data.
     #[arg(long = "monitor", value_name = "MONITOR", required = true)]
     monitors: Vec<String>,
-    /// Logs: .jsonl as on Kafka, .parquet, .csv or .arrow with an event time. Each is read as one partition.
+    /// Logs: .jsonl as in Kafka, or .parquet, .csv or .arrow with an event time. Each is read as one partition.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Data to build the baseline from. Without it the monitor's `learn` decides how many windows it is learnt from.
+    /// Data to build the baseline from. Default: learnt from the first windows, as `learn` of the monitor says.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Read the columns of --baseline by their names in the monitor instead of their paths: for flat training data.
+    /// Find the columns of --baseline by their names in the monitor instead of their paths, for flat training data.
     #[arg(long, requires = "baseline")]
     by_name: bool,
-    /// What to write; by the extension of --output when absent, else text.
+    /// Output format. Default: the extension of --output, otherwise text.
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Write to this file instead of standard output.
@@ -91,7 +90,7 @@ fn baseline(
         }
         None if monitor.learn.is_some() => Ok(None),
         None => Err(CliError::Failed(format!(
-            "{}: there is no baseline to compare with\nhint: name data to build it from with --baseline, or let the monitor learn it with `learn` in [baseline]",
+            "{}: no baseline to compare with\nhint: give training data with --baseline, or let the monitor learn it with `learn` in [baseline]",
             path.display()
         ))),
     }
@@ -109,7 +108,7 @@ fn replay(
 ) -> Result<(Reading, Replayed), CliError> {
     if monitor.layout.time.is_none() {
         return Err(CliError::Failed(format!(
-            "{}: without `time` in [source] records have the time of their Kafka message, which files do not have\nhint: say where the event time lies",
+            "{}: without `time` in [source] records have the time of their Kafka message, which files do not have\nhint: set `source.time`",
             monitor.file
         )));
     }

@@ -8,30 +8,30 @@ use crate::view::{RequestDetail, RequestRow};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Requests that are not over, the newest first.
+    /// Open requests, newest first.
     List {
-        /// Those that are over, too.
+        /// Include finished requests.
         #[arg(long)]
         all: bool,
     },
-    /// One request: what is asked, on what evidence, and how it goes.
+    /// One request: evidence, training data, state and history.
     Show {
-        /// Its id, or how it begins.
+        /// Request ID or ID prefix.
         request: String,
     },
-    /// Approve a proposed request: it is sent.
+    /// Approve a proposed request and send it.
     Approve {
-        /// Its id, or how it begins.
+        /// Request ID or ID prefix.
         request: String,
-        /// What people should know.
+        /// Operator comment.
         #[arg(long, default_value = "")]
         comment: String,
     },
-    /// Call a request off. What a training system has already, it keeps.
+    /// Cancel a request. A run that a training system has already started is not stopped.
     Cancel {
-        /// Its id, or how it begins.
+        /// Request ID or ID prefix.
         request: String,
-        /// What people should know.
+        /// Operator comment.
         #[arg(long, default_value = "")]
         comment: String,
     },
@@ -45,11 +45,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
                 return say_json(&requests);
             }
             if requests.is_empty() {
-                say(if all {
-                    "nothing was asked yet"
-                } else {
-                    "no open request; `--all` shows those that are over, too"
-                });
+                say(if all { "no requests" } else { "no open requests; --all includes finished requests" });
             }
             for request in requests {
                 say(line(&request));
@@ -66,18 +62,23 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
             if let Some(told) = Readable::read(&request.body) {
                 say_lines(format!("\n{}", text_of(&told)));
             }
-            say(format!("asked: {}", request.receivers.join(", ")));
+            say(format!("sent to: {}", request.receivers.join(", ")));
             if let Some(external) = &request.external_id {
-                say(format!("the training system calls it {}", plain(external)));
+                say(format!("ID in the training system: {}", plain(external)));
             }
             if let Some(until) = &request.expires_at {
-                say(format!("an answer is waited for until {until}"));
+                say(format!("expires at {until} without an answer"));
             }
             say_lines("\nhistory");
             for change in history {
                 let detail =
                     if change.detail.is_empty() { String::new() } else { format!(": {}", plain(&change.detail)) };
-                say(format!("  {}  {:<10} by {}{detail}", change.at, change.state.as_str(), plain(&change.actor)));
+                say(format!(
+                    "  {}  {:<10} by {}{detail}",
+                    change.at.to_the_second(),
+                    change.state.as_str(),
+                    plain(&change.actor)
+                ));
             }
             Ok(())
         }
@@ -94,7 +95,7 @@ fn line(request: &RequestRow) -> String {
         "{}  {:<10} {}  {}{version}: {}{}",
         request.id.to_string().get(..8).unwrap_or_default(),
         request.state.as_str(),
-        request.created_at,
+        request.created_at.to_the_second(),
         request.monitor,
         plain(reason),
         if request.dry_run { " (dry run)" } else { "" },

@@ -10,7 +10,7 @@ use crate::config;
 use crate::telemetry::{finish_traces, start_logging};
 
 pub(super) fn run(context: &Context) -> Result<(), CliError> {
-    context.only_here("is the daemon")?;
+    context.only_here("`run`", "it is the daemon")?;
     let settings = config::load_with(&context.config, &context.overrides)?;
     let log = &settings.daemon.log;
     start_logging(log.format, &log.level)?;

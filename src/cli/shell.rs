@@ -6,17 +6,17 @@ use clap_complete::Shell;
 
 use super::{CliError, say_lines};
 
-/// For which shell.
+/// Shell.
 #[derive(Debug, clap::Args)]
 pub(super) struct Completions {
-    /// bash, zsh, fish, elvish or powershell.
+    /// Shell: bash, zsh, fish, elvish or powershell.
     shell: Shell,
 }
 
-/// Where to.
+/// Output.
 #[derive(Debug, clap::Args)]
 pub(super) struct Man {
-    /// A page for each subcommand into this folder; the page of `driftd` alone to standard output without.
+    /// Write one page per subcommand into this folder. Default: the page of `driftd` to standard output.
     #[arg(long, short, value_name = "FOLDER")]
     output: Option<PathBuf>,
 }

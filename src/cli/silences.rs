@@ -5,15 +5,15 @@ use crate::escape::plain;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Silences in force.
+    /// Active silences.
     List {
-        /// Those that are over, too.
+        /// Include expired silences.
         #[arg(long)]
         all: bool,
     },
-    /// End a silence now: what still fires is told.
+    /// End a silence now; alerts that still fire are sent.
     Expire {
-        /// Its id, or how it begins.
+        /// Silence ID or ID prefix.
         silence: String,
     },
 }
@@ -26,13 +26,13 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
                 return say_json(&silences);
             }
             if silences.is_empty() {
-                say("no silence; `driftd alerts silence` makes one");
+                say("no silences; `driftd alerts silence` creates one");
             }
             for silence in silences {
                 say(format!(
                     "{}  {:<8} until {}  {}  by {}: {}",
                     silence.id.to_string().get(..8).unwrap_or_default(),
-                    if silence.active { "active" } else { "over" },
+                    if silence.active { "active" } else { "expired" },
                     silence.ends_at,
                     plain(&silence.matchers.join(", ")),
                     plain(&silence.author),
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, command: Command) -> Result<(), CliError> {
         }
         Command::Expire { silence } => {
             let id = reach.end_silence(&silence).await?;
-            tell(&serde_json::json!({ "silence": id }), || say(format!("silence {id} is over")))
+            tell(&serde_json::json!({ "silence": id }), || say(format!("silence {id} ended")))
         }
     })
 }

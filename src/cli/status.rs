@@ -2,6 +2,7 @@
 
 use super::{CliError, Context, say, tell, with_reach};
 use crate::escape::plain;
+use crate::judge::Verdict;
 use crate::record::number_of;
 use crate::view::{FilterSeen, NotCounted, Reading, RecordCount, SEGMENT_ADVICE, Status};
 
@@ -10,6 +11,14 @@ pub(super) fn run(context: &Context) -> Result<(), CliError> {
         let status = reach.status().await?;
         tell(&status, || show(&status))
     })
+}
+
+/// A verdict in the word for people.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Critical => "drift",
+        other => other.as_str(),
+    }
 }
 
 /// Letters by which examples of a reason are told apart.
@@ -30,7 +39,7 @@ fn in_words(reading: &Reading) -> Vec<String> {
         }
     }
     for FilterSeen { path, values } in &reading.filters {
-        lines.push(format!("filtered      `{path}` of other records is {}", values.join(", ")));
+        lines.push(format!("filtered      other values of `{path}`: {}", values.join(", ")));
     }
     lines.extend(reading.unreadable.iter().map(|column| format!("unreadable    {}", column.in_words())));
     if let Some(time) = &reading.implausible_time {
@@ -47,17 +56,17 @@ pub(super) fn show(status: &Status) {
         say(format!("daemons  {}", plain(difference)));
     }
     if status.monitors.is_empty() {
-        say("no monitor is configured, and nothing was counted yet");
+        say("no monitors: none configured, none stored");
     }
     for monitor in &status.monitors {
-        let here = if monitor.configured { "" } else { " (not configured here: nothing of it is counted)" };
+        let here = if monitor.configured { "" } else { " (not configured here: not counted)" };
         say(format!("monitor {}{here}", plain(&monitor.monitor)));
         say(format!(
             "  baseline      {}",
             match (&monitor.baseline, &monitor.learning) {
                 (Some(baseline), _) => baseline.clone(),
                 (None, Some(learning)) => learning.words(),
-                (None, None) => "none: windows are counted, not judged".to_owned(),
+                (None, None) => "none: windows are counted, but not judged".to_owned(),
             }
         ));
         for segment in &monitor.segments_without_baseline {
@@ -89,7 +98,7 @@ pub(super) fn show(status: &Status) {
                     format!(" of version {}", plain(&window.version))
                 },
                 number_of(window.rows, "record"),
-                window.verdict.as_str()
+                verdict(window.verdict)
             ));
         }
     }
@@ -121,28 +130,29 @@ pub(super) fn show(status: &Status) {
         let fault = partition.fault.as_ref().map_or(String::new(), |fault| format!("; NOT READ: {fault}"));
         let lag = match partition.lag {
             Some(lag) if lag > 0 => {
-                let when = partition.checked_at.map_or(String::new(), |checked| format!(" as of {checked}"));
+                let when = partition
+                    .checked_at
+                    .map_or(String::new(), |checked| format!(" (checked {})", checked.to_the_second()));
                 format!(", {} behind{when}", number_of(lag, "message"))
             }
             _ => String::new(),
         };
-        let newest =
-            partition.newest.as_ref().map_or(String::new(), |newest| format!(", newest record of {newest}"));
+        let newest = partition.newest.as_ref().map_or(String::new(), |newest| format!(", newest event {newest}"));
         say(format!(
-            "position {}/{} at {}{}{lag}{held}{lost}{newest}{fault}",
+            "partition {}/{}: offset {}{}{lag}{held}{lost}{newest}{fault}",
             partition.topic,
             partition.partition,
             partition.next_offset.map_or("-".to_owned(), |offset| offset.to_string()),
             match &partition.checked_at {
                 Some(checked) if partition.caught_up && partition.lag.unwrap_or(0) == 0 =>
-                    format!(", at the end as of {checked}"),
+                    format!(", read to the end (checked {})", checked.to_the_second()),
                 _ => String::new(),
             },
         ));
     }
     for outbox in &status.outbox {
         if outbox.pending + outbox.dead > 0 {
-            say(format!("receiver {}: {} waiting, {} given up", outbox.receiver, outbox.pending, outbox.dead));
+            say(format!("receiver {}: {} pending, {} failed", outbox.receiver, outbox.pending, outbox.dead));
         }
     }
 }

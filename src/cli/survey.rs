@@ -10,7 +10,9 @@ use serde::Serialize;
 use crate::app::clock_now;
 use crate::config::Monitor;
 use crate::kafka::{KafkaError, SourceOptions, Tap, TapFrom, Tapped};
-use crate::record::{Absence, Decoded, DecodedBatch, Decoder, EventTime, RejectReason, TimeSpan, nearest, plural};
+use crate::record::{
+    Absence, Decoded, DecodedBatch, Decoder, EventTime, RejectReason, TimeSpan, nearest, number_of, plural,
+};
 use crate::view::UnreadableColumn;
 use crate::window::{Notes, Partition, is_unreadable, span_in_words};
 
@@ -236,14 +238,9 @@ impl<'a> Survey<'a> {
     fn outcomes(&self) -> Finding {
         let what = format!("messages of monitor `{}`", self.monitor.name);
         if self.read == 0 {
-            return Finding::good(what, "there is none in its topics yet");
+            return Finding::good(what, "no messages in its topics yet");
         }
-        let mut parts = vec![format!(
-            "{} of {} {} of it",
-            self.accepted,
-            self.read,
-            plural(self.accepted, "is a record", "are records")
-        )];
+        let mut parts = vec![format!("{} of {} accepted", self.accepted, number_of(self.read, "message"))];
         if self.filtered > 0 {
             let seen: Vec<String> = self
                 .notes
@@ -253,18 +250,13 @@ impl<'a> Survey<'a> {
                     format!("`{path}` is {}", values.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
                 })
                 .collect();
-            parts.push(format!(
-                "{} {} filtered by `where`: {}",
-                self.filtered,
-                plural(self.filtered, "is", "are"),
-                seen.join("; ")
-            ));
+            parts.push(format!("{} filtered by `where`: {}", self.filtered, seen.join("; ")));
         }
         if self.tombstones > 0 {
             parts.push(format!(
-                "{} {}",
+                "{} without a value ({})",
                 self.tombstones,
-                plural(self.tombstones, "has no value (a tombstone)", "have no value (tombstones)")
+                plural(self.tombstones, "tombstone", "tombstones")
             ));
         }
         // Each hint once, behind the list.
@@ -280,8 +272,7 @@ impl<'a> Survey<'a> {
                     format!("{} at {}: {why}", example.partition, example.offset)
                 })
                 .collect();
-            let are = plural(*number, "is", "are");
-            parts.push(format!("{number} {are} rejected ({reason}), for example {}", shown.join("; ")));
+            parts.push(format!("{number} rejected ({reason}), for example {}", shown.join("; ")));
         }
         let text = [parts.join("; ").as_str()].into_iter().chain(hints).collect::<Vec<_>>().join("\nhint: ");
         let rejected: u64 = self.rejected.values().sum();
@@ -333,8 +324,8 @@ impl<'a> Survey<'a> {
         Some(Finding::bad(
             what,
             format!(
-                "{} of {} lie more than {} (window.out_of_orderness) behind the newest one before them, up to {}: the log is not \
-                 in the order of its event times, and most records will be late",
+                "{} of {} are more than {} (window.out_of_orderness) behind the newest earlier record, up to {}: the log is not \
+                 in event-time order, and most records will be late",
                 self.disordered,
                 self.accepted,
                 span_in_words(self.monitor.timing.out_of_orderness),

@@ -16,31 +16,30 @@ use crate::record::{Absence, Decoded, DecodedBatch, TimeSpan, nearest, number_of
 /// What to look at.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The monitor through whose eyes messages are read: its name in the configuration, or its file; needed when there is
-    /// more than one.
+    /// Monitor whose configuration decodes the messages: its name in the configuration, or its file. Required if there is more
+    /// than one monitor.
     #[arg(long, value_name = "MONITOR")]
     monitor: Option<String>,
-    /// Begin this many messages before the end of each partition; without it, with the next message to come. It goes on with
-    /// what comes, until told to end by -n, --for, --exit or --idle.
+    /// Start this many messages before the end of each partition. Continues with new messages until -n, --for, --exit or
+    /// --idle ends it.
     #[arg(long, value_name = "MESSAGES", default_value_t = 0)]
     last: u32,
-    /// Begin at the oldest message there is.
+    /// Start at the oldest message.
     #[arg(long, conflicts_with = "last")]
     beginning: bool,
-    /// End after showing this many messages.
+    /// Stop after this many shown messages.
     #[arg(long, short = 'n', value_name = "MESSAGES", alias = "limit")]
     count: Option<u64>,
-    /// End where the log ended when it began, as kcat's -e does.
+    /// Stop at the log end as of start, as kcat -e does.
     #[arg(long, short = 'e')]
     exit: bool,
-    /// End after this time, whatever comes: 30s, 5m.
+    /// Stop after this duration: 30s, 5m.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     at_most: Option<Duration>,
-    /// Only messages that are not used: rejected or filtered.
+    /// Show only rejected and filtered messages.
     #[arg(long)]
     rejected: bool,
-    /// End when nothing was shown for this long: 10s, or a number of seconds. Once all is read that was there at the
-    /// beginning, messages that are not shown, as with --rejected, do not count: it ends on a busy topic, too.
+    /// Stop when no message was shown for this duration (10s, or seconds) after the log end as of start.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     idle: Option<Duration>,
 }
@@ -74,8 +73,8 @@ impl Until {
         }
         let mut wait = Duration::from_secs(1);
         for (limit, since, why) in [
-            (arguments.at_most, self.began, "the time of --for is over"),
-            (arguments.idle, self.last_shown, "nothing was shown for the time of --idle"),
+            (arguments.at_most, self.began, "--for elapsed"),
+            (arguments.idle, self.last_shown, "no message shown for the duration of --idle"),
         ] {
             let Some(limit) = limit else { continue };
             let left = limit.saturating_sub(now.duration_since(since));
@@ -90,7 +89,7 @@ impl Until {
 
 /// Reads beside the daemon: no group is joined, no position moves.
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
-    context.only_here("reads from Kafka itself")?;
+    context.only_here("`tail`", "it reads Kafka directly")?;
     let settings = context.settings()?;
     let monitor = super::monitor::monitor_of(&settings, arguments.monitor.as_deref())?;
     // Some ways to authenticate fetch tokens.
@@ -102,7 +101,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     let mut tap = Tap::open(&options, |topic| topics.matches(topic), from, PATIENCE).map_err(AppError::from)?;
     let mut survey = Survey::new(&monitor, settings.daemon.limits.max_message_bytes);
     if from == TapFrom::Last(0) && !arguments.exit {
-        say_error("waiting for new messages; --last 10 or --beginning shows those that are there");
+        say_error("waiting for new messages; --last 10 or --beginning shows existing messages");
     }
     let now = Instant::now();
     let mut until = Until { began: now, shown: 0, seen: 0, last_shown: now };
@@ -113,7 +112,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         };
         // Looked at before each message: one at the end may be all that there is.
         if arguments.exit && tap.is_at_end() {
-            break "the end of the log was reached".to_owned();
+            break "end of the log reached".to_owned();
         }
         let Some(message) = tap.next(wait).map_err(AppError::from)? else { continue };
         until.seen += 1;

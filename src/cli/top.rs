@@ -18,10 +18,10 @@ use crate::escape::plain;
 use crate::record::{grouped, number_of};
 use crate::view::{MonitorState, OpenAlert, Status};
 
-/// How often to look.
+/// Refresh rate.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Seconds between looks.
+    /// Seconds between refreshes.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
     interval: u64,
 }
@@ -140,12 +140,12 @@ fn draw(frame: &mut Frame<'_>, view: &View) {
     .areas(frame.area());
     frame.render_widget(Paragraph::new(summary(view)), head);
     let Some(status) = &view.status else {
-        frame.render_widget(Paragraph::new("looking ..."), monitors);
+        frame.render_widget(Paragraph::new("loading ..."), monitors);
         return;
     };
     frame.render_widget(monitor_table(view, status), monitors);
     frame.render_widget(alert_table(status), open);
-    frame.render_widget(Paragraph::new("q leaves"), foot);
+    frame.render_widget(Paragraph::new("q: quit"), foot);
 }
 
 fn summary(view: &View) -> Vec<Line<'static>> {
@@ -161,7 +161,7 @@ fn summary(view: &View) -> Vec<Line<'static>> {
                 let waiting: u64 = status.outbox.iter().map(|receiver| receiver.pending).sum();
                 let dead: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();
                 format!(
-                    "  {rate:.0} records/s  lag {}  {}  {}  {} waiting, {dead} given up",
+                    "  {rate:.0} records/s  lag {}  {}  {}  {} pending, {dead} failed",
                     grouped(lag),
                     number_of(status.partitions.len(), "partition"),
                     number_of(status.alerts.len(), "alert"),
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn the_screen_shows_throughput_lag_monitors_and_alerts() {
         let mut view = View::default();
-        assert!(screen(&view).contains("looking"));
+        assert!(screen(&view).contains("loading"));
         let (_, counts) = view.take(status(1_000), None);
         let earlier = Instant::now().checked_sub(Duration::from_secs(2)).unwrap();
         view.take(status(2_000), Some((earlier, counts)));
@@ -335,7 +335,7 @@ mod tests {
             "drift",
             "2,007",
             "254c43b6",
-            "3 messages waiting, 1 given up",
+            "3 messages pending, 1 failed",
             "2026-01-31",
         ] {
             assert!(text.contains(wanted), "{wanted} in\n{text}");

@@ -85,6 +85,14 @@ impl std::str::FromStr for EventTime {
     }
 }
 
+impl EventTime {
+    /// The time without the fraction of its second.
+    #[must_use]
+    pub fn to_the_second(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(1_000_000))
+    }
+}
+
 impl fmt::Display for EventTime {
     /// RFC 3339 in UTC, without a fraction when there is none.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

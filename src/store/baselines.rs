@@ -303,7 +303,7 @@ impl Store {
 
 fn no_version(monitor: &str, version: i32) -> StoreError {
     StoreError::NotFound(format!(
-        "monitor `{monitor}` has no baseline version {version}\nhint: `driftd baseline list` shows what there is"
+        "monitor `{monitor}` has no baseline version {version}\nhint: `driftd baseline list` lists them"
     ))
 }
 

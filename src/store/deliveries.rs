@@ -83,7 +83,7 @@ impl Store {
             .fetch_optional(&self.pool)
             .await
             .map_err(failed(attempted))?
-            .ok_or_else(|| StoreError::NotFound(format!("there is no message {id}")))?;
+            .ok_or_else(|| StoreError::NotFound(format!("message {id} not found")))?;
         let attempts = sqlx::query(
             "select attempt, outcome, detail, finished_at from delivery_attempt where notification_id = $1 order by attempt",
         )

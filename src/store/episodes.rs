@@ -102,7 +102,7 @@ impl Store {
                 .await
                 .map_err(failed(attempted))?;
         let Some(before) = before else {
-            return Err(StoreError::NotFound(format!("there is no alert {id}")));
+            return Err(StoreError::NotFound(format!("alert {id} not found")));
         };
         sqlx::query("update alert set judged = $2, updated_at = now() where id = $1")
             .bind(id)

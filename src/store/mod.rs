@@ -293,11 +293,9 @@ pub(super) fn the_one(
 ) -> Result<uuid::Uuid, StoreError> {
     match found {
         [id] => Ok(*id),
-        [] => {
-            Err(StoreError::NotFound(format!("there is no {what} `{prefix}`\nhint: `{list}` shows what there is")))
-        }
+        [] => Err(StoreError::NotFound(format!("{what} `{prefix}` not found\nhint: `{list}` lists them"))),
         _ => Err(StoreError::NotFound(format!(
-            "more than one {what} begins with `{prefix}`\nhint: write more of its id"
+            "more than one {what} matches prefix `{prefix}`\nhint: give more of the ID"
         ))),
     }
 }

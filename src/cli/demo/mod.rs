@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, baseline, runtime, say, say_lines};
-use crate::app::{App, source_options, store_options};
-use crate::config;
+use super::{CliError, Context, baseline, runtime, say, say_lines};
+use crate::app::{App, source_options, status, store_options};
+use crate::config::{self, Monitor};
 use crate::kafka::{KafkaError, LocalBroker, Producer};
 use crate::record::{number_of, plural};
 use crate::store::Store;
@@ -27,16 +27,16 @@ use postgres::Cluster;
 /// What the demo uses.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Use this database instead of a private PostgreSQL; its tables stay afterwards.
+    /// Use this database instead of a private PostgreSQL; its tables are kept.
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
-    /// Use these Kafka brokers instead of one inside the process; the topics `bike-predictions` and `retraining` must exist.
+    /// Use these Kafka brokers instead of one in this process; the topics `bike-predictions` and `retraining` must exist.
     #[arg(long, value_name = "HOST:PORT,...")]
     brokers: Option<String>,
-    /// Go on running when the data has been replayed, until Ctrl-C.
+    /// Keep running after the replay, until Ctrl-C.
     #[arg(long)]
     keep: bool,
-    /// Show the daemon's log, too.
+    /// Also show the log of the daemon.
     #[arg(long, short)]
     verbose: bool,
 }
@@ -49,12 +49,12 @@ const PACE: f64 = 1_000.0;
 /// A demo that takes longer than this has failed.
 const DEADLINE: Duration = Duration::from_secs(110);
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     start_logging(LogFormat::Text, if arguments.verbose { "info" } else { "off" })?;
     let directory = std::env::temp_dir().join(format!("driftd-demo-{}", std::process::id()));
     make_directory(&directory)?;
     let runtime = runtime()?;
-    let outcome = runtime.block_on(play(arguments, &directory));
+    let outcome = runtime.block_on(play(context, arguments, &directory));
     runtime.shutdown_timeout(Duration::from_secs(3));
     outcome
 }
@@ -70,7 +70,7 @@ fn make_directory(directory: &Path) -> Result<(), CliError> {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).map_err(failed)
 }
 
-async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
+async fn play(context: &Context, arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     say("driftd demo: a model predicts the demand for rental bikes. It was trained on January to June 2011;");
     say_lines("its predictions of the following 18 months are replayed through Kafka.\n");
 
@@ -93,7 +93,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     ));
     say(format!(
         "  kafka      {}",
-        if broker.is_some() { format!("a broker inside this process, {brokers}") } else { brokers.clone() }
+        if broker.is_some() { format!("a broker in this process, {brokers}") } else { brokers.clone() }
     ));
 
     let secret =
@@ -109,7 +109,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
             ("@DIRECTORY@", &directory.display().to_string()),
         ],
     )?;
-    let settings = config::load(&path)?;
+    let settings = config::load_with(&path, &context.overrides)?;
 
     let records = data::records()?;
     let (training, live) = records.split_at(data::TRAINING_ROWS.min(records.len()));
@@ -118,10 +118,10 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", training_file.display())))?;
     let store = Store::connect_lazily(&store_options(&settings)?)?;
     store.migrate().await?;
-    let monitor =
-        settings.monitors.first().ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
-    let (built, _) = baseline::from_file(monitor, &training_file, false)?;
-    let summary = baseline::store_baseline(&store, monitor, &built, &training_file, true).await?;
+    let monitor = settings.monitors.first().cloned();
+    let monitor = monitor.ok_or_else(|| CliError::Failed("the demo has no monitor".to_owned()))?;
+    let (built, _) = baseline::from_file(&monitor, &training_file, false)?;
+    let summary = baseline::store_baseline(&store, &monitor, &built, &training_file, true).await?;
     say(format!("  baseline   version {} from {} training records", summary.version, summary.rows));
 
     let producer = Producer::new(&source_options(&settings)?).map_err(crate::app::AppError::from)?;
@@ -136,7 +136,7 @@ async fn play(arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
     say_lines(format!("  files      {}\n", directory.display()));
 
     let outcome = tokio::select! {
-        outcome = watch(&store, producer, live, &listener, directory) => outcome,
+        outcome = watch(&store, &monitor, producer, live, &listener, directory) => outcome,
         () = interrupted() => Err(CliError::Failed("interrupted".to_owned())),
     };
     if outcome.is_ok() {
@@ -182,6 +182,7 @@ fn write_files(directory: &Path, secret: &str, values: &[(&str, &str)]) -> Resul
 /// notification delivered.
 async fn watch(
     store: &Store,
+    monitor: &Monitor,
     producer: Producer,
     live: &[String],
     listener: &Listener,
@@ -191,7 +192,7 @@ async fn watch(
     let records: Arc<Vec<String>> = Arc::new(live.to_vec());
     let total = records.len();
     let replay = tokio::task::spawn_blocking(move || replay(&producer, &records));
-    say("window (30 days from)   records  verdict          columns that moved, strongest first");
+    say("window (30 days from)   records  verdict          columns with the largest effects");
     let mut shown = 0;
     let mut replay = Some(replay);
     loop {
@@ -206,7 +207,7 @@ async fn watch(
             say(line(window));
         }
         shown = windows.len();
-        let status = store.status().await?;
+        let status = status(store, &[monitor]).await?;
         let counted: u64 = windows.iter().map(|window| window.window.rows).sum();
         let told = status.outbox.iter().all(|outbox| outbox.pending == 0) && store.due_groups(1).await?.is_empty();
         let open = status.monitors.iter().map(|monitor| monitor.open_windows).sum::<u64>();
@@ -250,7 +251,7 @@ fn line(window: &ClosedWindow) -> String {
         "{:<22} {:>8}  {:<15}  {}",
         window.window.start.to_string().get(..10).unwrap_or_default(),
         window.window.rows,
-        window.window.verdict.as_str(),
+        super::status::verdict(window.window.verdict),
         columns.join(", ")
     )
 }
@@ -277,7 +278,7 @@ async fn show_outcome(
         .collect();
     mails.sort_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
     say(format!(
-        "{} {} written to {}; the first one:",
+        "{} {} written to {}; the first:",
         mails.len(),
         plural(mails.len(), "mail was", "mails were"),
         directory.join("mails").display()
@@ -285,7 +286,7 @@ async fn show_outcome(
     if let Some(first) = mails.first() {
         show_mail(first)?;
     }
-    say_lines("\nwebhooks received on the demo's own listener:");
+    say_lines("\nwebhooks received by the listener of the demo:");
     for webhook in received {
         let at = |path: &str| webhook.body.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let window = match at("/data/alerts/0/evidence/window/start") {
@@ -303,16 +304,24 @@ async fn show_outcome(
         received.iter().find(|webhook| webhook.body.get("type") == Some(&"drift.retraining.requested".into()))
     {
         let evidence = request.body.pointer("/data/windows").and_then(Value::as_array).map_or(0, Vec::len);
-        let offsets = request.body.pointer("/data/windows/0/offsets").map(ToString::to_string).unwrap_or_default();
+        let offsets = request.body.pointer("/data/windows/0/offsets").and_then(Value::as_array);
+        let offsets: Vec<String> = offsets.into_iter().flatten().map(offset_range).collect();
         say_lines(format!(
-            "\nthe retraining request names {}; the first is made of these offsets:\n  {offsets}",
-            number_of(evidence, "drifting window")
+            "\nthe retraining request lists {}; offsets of the first one:\n  {}",
+            number_of(evidence, "window with drift"),
+            offsets.join("; ")
         ));
-        say("  (it was produced to the topic `retraining`, too)");
+        say("  (also produced to the topic `retraining`)");
     }
-    say_lines("\nwhat `driftd status` shows:");
+    say_lines("\noutput of `driftd status`:");
     super::status::show(status);
     Ok(())
+}
+
+/// A range of offsets of a request, which are stored as `[partition, first, end]`.
+fn offset_range(range: &Value) -> String {
+    let number = |path: &str| range.pointer(path).and_then(Value::as_i64).unwrap_or_default();
+    format!("partition {}: offsets {}-{}", number("/0/partition"), number("/1"), number("/2") - 1)
 }
 
 /// The headers people look at, and the plain text.
@@ -344,18 +353,20 @@ fn unfold(text: &str) -> String {
 
 fn next_steps(directory: &Path, keep: bool, http: Option<std::net::SocketAddr>) {
     say_lines("\nnext:");
-    say(format!("  less {}/mails/*.eml", directory.display()));
-    say(format!("  less {}/monitors.d/bike-demand.toml   # the whole monitor, in one file", directory.display()));
     if keep {
         if let Some(address) = http {
-            say(format!(
-                "  http://{address}/                  # its pages; http://{address}/api/v1/openapi.json describes the API"
-            ));
+            say(format!("  http://{address}/    # pages; API description: http://{address}/api/v1/openapi.json"));
         }
+        say(format!("  driftd --config {}/driftd.toml alerts list --all", directory.display()));
         say(format!("  driftd --config {}/driftd.toml status", directory.display()));
+    } else {
+        say("  driftd demo --keep    # the same demo, kept running, with its pages");
+    }
+    say(format!("  less {}/mails/*.eml", directory.display()));
+    say(format!("  less {}/monitors.d/bike-demand.toml    # the monitor", directory.display()));
+    if keep {
         say_lines("\nrunning until Ctrl-C");
     } else {
-        say("  driftd demo --keep                    # the same, and leave it running");
-        say("  config/driftd.toml, config/monitors.d/example.toml   # every key, with its consequence");
+        say("  config/driftd.toml, config/monitors.d/example.toml    # all keys with their effects");
     }
 }

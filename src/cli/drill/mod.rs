@@ -18,21 +18,20 @@ use crate::record::{EventTime, number_of};
 use crate::store::Store;
 use watch::{Outcome, Phase, watch};
 
-/// What to try.
+/// What to test.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The monitor whose alerts are tried: its name in the configuration, or its file; needed when there is more than one.
+    /// Monitor whose receivers are tested: its name in the configuration, or its file. Required if there is more than one.
     #[arg(long, value_name = "MONITOR")]
     monitor: Option<String>,
-    /// How bad the made-up alert is: warn or critical.
+    /// Severity of the test alert: warn or critical.
     #[arg(long, default_value = "critical", value_parser = ["warn", "critical"])]
     severity: String,
-    /// How long to wait for a message once it is due, in seconds. The waits of the routes (`group_wait` before the first
-    /// message, `group_interval` before the one about the end) come on top.
+    /// Seconds to wait for a message after it is due, in addition to the waits of the routes (`group_wait` before the
+    /// first message, `group_interval` before the resolved message).
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
-    /// Wait for the messages that say that it fires, and not for those that say that it is over, which come
-    /// `group_interval` later (5 minutes by default).
+    /// Do not wait for the resolved messages, which are sent `group_interval` later (5 minutes by default).
     #[arg(long)]
     fired_only: bool,
 }
@@ -61,13 +60,13 @@ async fn drill(
     let fired = change(settings, monitor, id, severity, ChangeKind::Firing);
     if fired.groups.is_empty() {
         return Err(CliError::Failed(format!(
-            "alerts of monitor `{}` go to nobody\nhint: name receivers at `alert.receivers` or in a route",
+            "alerts of monitor `{}` have no receivers\nhint: set `alert.receivers`, or add a route",
             monitor.name
         )));
     }
     let groups = fired.groups.clone();
     let who = actor();
-    let words = format!("a made-up alert of monitor `{}` fires: {id}", monitor.name);
+    let words = format!("test alert of monitor `{}` is firing: {id}", monitor.name);
     store.inject_alerts(&monitor.name, VERSION, &[fired], &who).await?;
     step(&serde_json::json!({ "alert": id, "state": "firing" }), &words);
     let expected = expected(settings, &groups);
@@ -79,12 +78,12 @@ async fn drill(
     let over = change(settings, monitor, id, severity, ChangeKind::Resolved);
     store.inject_alerts(&monitor.name, VERSION, &[over], &who).await?;
     let Some(first) = first else { return Err(interrupted()) };
-    step(&serde_json::json!({ "alert": id, "state": "resolved" }), "the alert is over");
+    step(&serde_json::json!({ "alert": id, "state": "resolved" }), "test alert resolved");
     let told = told(&groups, &first);
     if fired_only {
         step(
             &serde_json::json!({ "alert": id, "state": "over", "outcome": "not waited for" }),
-            "  messages about the end are not waited for (--fired-only)",
+            "  not waiting for resolved messages (--fired-only)",
         );
         return conclude(id, &first, &BTreeMap::new());
     }
@@ -97,7 +96,7 @@ async fn drill(
 
 fn interrupted() -> CliError {
     CliError::Failed(
-        "interrupted: the made-up alert is over; what still comes about it says that it is a drill".to_owned(),
+        "interrupted: the test alert is resolved; messages that still arrive are marked as a drill".to_owned(),
     )
 }
 
@@ -107,13 +106,11 @@ fn expected(settings: &Settings, groups: &[GroupKey]) -> BTreeMap<String, Option
     for group in groups {
         let receiver = settings.receivers.get(&group.receiver);
         let known = if receiver.is_some_and(crate::config::Receiver::is_training) {
-            Some(Outcome::not_told("a training system: it takes no alerts"))
+            Some(Outcome::not_told("training system: receives no alerts"))
         } else if receiver.is_some_and(crate::config::Receiver::takes_state) {
-            Some(Outcome::not_told(
-                "an Alertmanager is posted the state of all alerts: look there, within a minute",
-            ))
+            Some(Outcome::not_told("Alertmanager receives the state of all alerts: check there within a minute"))
         } else if group.timing.unacknowledged_for.is_some() {
-            Some(Outcome::not_told("an escalation: told only when nobody acknowledges in time"))
+            Some(Outcome::not_told("escalation: sent only if nobody acknowledges in time"))
         } else {
             None
         };
@@ -135,7 +132,10 @@ fn told(groups: &[GroupKey], first: &BTreeMap<String, Outcome>) -> BTreeMap<Stri
                 .iter()
                 .filter(|group| group.receiver == *receiver && group.timing.unacknowledged_for.is_none());
             let silent = own.all(|group| !group.timing.send_resolved);
-            (receiver.clone(), silent.then(|| Outcome::not_told("ends are not told: `send_resolved = false`")))
+            (
+                receiver.clone(),
+                silent.then(|| Outcome::not_told("resolved messages are not sent: `send_resolved = false`")),
+            )
         })
         .collect()
 }
@@ -151,7 +151,7 @@ fn conclude(
     if missing == 0 {
         step(
             &serde_json::json!({ "alert": id, "arrived": arrived, "missing": 0 }),
-            &format!("{} arrived, none is missing", number_of(arrived, "message")),
+            &format!("{} arrived, none missing", number_of(arrived, "message")),
         );
         return Ok(());
     }
@@ -202,8 +202,8 @@ fn change(settings: &Settings, monitor: &Monitor, id: Uuid, severity: Severity, 
         labels,
         groups: if kind == ChangeKind::Firing { groups } else { Vec::new() },
         evidence: (kind == ChangeKind::Firing).then(|| Evidence {
-            summary: format!("drill: a made-up drift of {}; nothing is wrong", monitor.name),
-            advice: "Nothing has to be done: somebody tries whether alerts arrive.".to_owned(),
+            summary: format!("drill: test alert of {}; no real drift", monitor.name),
+            advice: "No action needed: this is a test of alert delivery.".to_owned(),
             ..Evidence::default()
         }),
     }

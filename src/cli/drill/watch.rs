@@ -28,6 +28,14 @@ impl Phase {
             Self::Over => "over",
         }
     }
+
+    /// The state of the alert, for people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Fired => "firing",
+            Self::Over => "resolved",
+        }
+    }
 }
 
 /// How it ended for a receiver.
@@ -118,7 +126,7 @@ pub(super) async fn watch(
                 }
             } else if message.is_none() && due_in < -OVERDUE && said.insert("overdue".to_owned()) {
                 let event = serde_json::json!({ "waiting_for": "a daemon" });
-                step(&event, "  no daemon has looked at it yet: does one run?");
+                step(&event, "  no daemon has processed it yet: is one running?");
             }
             if until.get(receiver).is_some_and(|until| Instant::now() > *until) {
                 let why = match message {
@@ -128,7 +136,9 @@ pub(super) async fn watch(
                         number_of(message.attempts, "attempt"),
                         attempt_words(message)
                     ),
-                    None => format!("no message within {} s of being due: no daemon made one", patience.as_secs()),
+                    None => {
+                        format!("no message within {} s of being due: no daemon created one", patience.as_secs())
+                    }
                 };
                 conclude(&mut found, receiver, phase, Outcome::Failed(why));
             }
@@ -153,10 +163,10 @@ fn outcome(message: Option<&DeliveryEntry>, group: Option<&WaitingGroup>, elapse
             entry.attempts
         ))),
         Some(entry) if entry.status == DeliveryStatus::Dead => {
-            Some(Outcome::Failed(format!("given up{}", attempt_words(entry))))
+            Some(Outcome::Failed(format!("delivery failed{}", attempt_words(entry))))
         }
         Some(entry) if entry.status == DeliveryStatus::Superseded => {
-            Some(Outcome::not_told("a later message says it in its place"))
+            Some(Outcome::not_told("replaced by a later message"))
         }
         Some(_) => None,
         None => group.and_then(|group| group.suppression.as_ref()).map(|suppression| {
@@ -187,7 +197,7 @@ fn say_wait(receiver: &str, phase: Phase, due_in: TimeSpan, group: &WaitingGroup
         "receiver": receiver, "state": phase.as_str(), "waiting_for": key, "seconds": seconds,
     });
     let words = format!(
-        "  {receiver:<20} {:<6} waits {seconds} s more: `{key}` is {} s",
+        "  {receiver:<20} {:<8} due in {seconds} s: `{key}` is {} s",
         phase.as_str(),
         span.micros() / 1_000_000
     );
@@ -198,6 +208,6 @@ fn conclude(found: &mut BTreeMap<String, Outcome>, receiver: &str, phase: Phase,
     let event = serde_json::json!({
         "receiver": receiver, "state": phase.as_str(), "result": outcome.kind(), "outcome": outcome.words(),
     });
-    step(&event, &format!("  {receiver:<20} {:<6} {}", phase.as_str(), outcome.words()));
+    step(&event, &format!("  {receiver:<20} {:<8} {}", phase.words(), outcome.words()));
     found.insert(receiver.to_owned(), outcome);
 }

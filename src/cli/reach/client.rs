@@ -153,7 +153,7 @@ impl Client {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > MOST_BYTES {
-                return Err(CliError::Failed(format!("the answer of {url} is larger than {MOST_BYTES} bytes")));
+                return Err(CliError::Failed(format!("the response of {url} is larger than {MOST_BYTES} bytes")));
             }
         }
         if !status.is_success() {
@@ -161,7 +161,7 @@ impl Client {
         }
         serde_json::from_slice(&bytes).map_err(|error| {
             CliError::Failed(format!(
-                "the answer of {url} cannot be understood: {error}\nhint: is it a driftd of version {}?",
+                "invalid response from {url}: {error}\nhint: is it a driftd of version {}?",
                 env!("CARGO_PKG_VERSION")
             ))
         })
@@ -176,10 +176,10 @@ impl Client {
             source = inner.source();
         }
         if why.is_empty() {
-            why = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
+            why = if error.is_timeout() { "timeout".to_owned() } else { error.to_string() };
         }
         CliError::Unavailable(format!(
-            "cannot reach the daemon at {}: {why}\nhint: does it run, and is this its `http.listen` or `http.external_url`?",
+            "cannot reach the daemon at {}: {why}\nhint: is it running, and is this its `http.listen` or `http.external_url`?",
             self.base
         ))
     }
@@ -193,11 +193,11 @@ impl Client {
         match (status, text) {
             (StatusCode::UNAUTHORIZED, text) => {
                 let why = match (&self.token, text) {
-                    (None, _) => "a token is needed".to_owned(),
-                    (Some(_), text) => text.unwrap_or_else(|| "the token is not one of its tokens".to_owned()),
+                    (None, _) => "a token is required".to_owned(),
+                    (Some(_), text) => text.unwrap_or_else(|| "invalid token".to_owned()),
                 };
                 CliError::Secret(format!(
-                    "{}: {why}\nhint: put one of its `[[http.tokens]]` into a file and name it by --token-file or \
+                    "{}: {why}\nhint: put one of its `[[http.tokens]]` into a file for --token-file or \
                      DRIFTD_TOKEN_FILE, or set DRIFTD_TOKEN",
                     self.base
                 ))
@@ -205,16 +205,16 @@ impl Client {
             (status, Some(text)) if status.is_server_error() => CliError::Unavailable(text),
             (_, Some(text)) => CliError::Failed(text),
             (status, None) if status.is_redirection() => CliError::Failed(format!(
-                "{} sends elsewhere ({status}), and a token is not sent on\nhint: name the address that it leads to",
+                "{} redirects ({status}), and tokens are not sent to another address\nhint: use the target address",
                 self.base
             )),
-            (status, None) => CliError::Failed(format!("{} answered {status}, not as a driftd does", self.base)),
+            (status, None) => CliError::Failed(format!("{} answered {status}: not a driftd API", self.base)),
         }
     }
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>, CliError> {
-    let failed = |why: String| CliError::Failed(format!("the authority in {}: {why}", file.display()));
+    let failed = |why: String| CliError::Failed(format!("CA file {}: {why}", file.display()));
     let pem = std::fs::read(file).map_err(|error| failed(format!("it cannot be read: {error}")))?;
     let found =
         Certificate::from_pem_bundle(&pem).map_err(|error| failed(format!("it is no certificate: {error}")))?;

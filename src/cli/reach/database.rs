@@ -36,7 +36,7 @@ impl Database {
         let settings = context.settings()?;
         let options = store_options(&settings).map_err(|unread| {
             CliError::Secret(format!(
-                "{unread}\nhint: or ask a running daemon over its API, without it: --server http://127.0.0.1:9464"
+                "{unread}\nhint: or use the API of a running daemon: --server http://127.0.0.1:9464"
             ))
         })?;
         let store = Store::connect_lazily(&options)?;
@@ -63,8 +63,8 @@ impl Database {
         let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
         let known: Vec<&str> = known.into_iter().collect();
         let names =
-            if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
-        Err(CliError::Failed(format!("there is no monitor `{name}`\nhint: {names}")))
+            if known.is_empty() { "no monitors".to_owned() } else { format!("monitors: {}", known.join(", ")) };
+        Err(CliError::Failed(format!("monitor `{name}` not found\nhint: {names}")))
     }
 
     #[expect(clippy::unused_async, reason = "as the server's")]
@@ -166,7 +166,7 @@ impl Database {
         let counted = self.store.baseline(monitor, version).await?;
         let found = self.store.baselines(monitor).await?.into_iter().find(|baseline| baseline.version == version);
         let summary = found
-            .ok_or_else(|| CliError::Failed(format!("version {version} of `{monitor}` was removed in between")))?;
+            .ok_or_else(|| CliError::Failed(format!("version {version} of `{monitor}` was deleted meanwhile")))?;
         let (windows, segments) = self.store.baseline_use(summary.id).await?;
         let columns = baseline_columns(&counted);
         let whole = counted.segments.get(WHOLE);
@@ -190,7 +190,7 @@ impl Database {
         let after = found.window.column(column).ok_or_else(|| {
             let names: Vec<&str> = found.window.columns().iter().map(Distribution::name).collect();
             CliError::Failed(format!(
-                "window {window} of `{monitor}` has no column `{column}`\nhint: it has {}",
+                "window {window} of `{monitor}` has no column `{column}`\nhint: columns: {}",
                 names.join(", ")
             ))
         })?;

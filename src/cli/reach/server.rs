@@ -201,9 +201,9 @@ fn the_one(ids: impl Iterator<Item = Uuid>, what: &str, prefix: &str, list: &str
     let found: Vec<Uuid> = ids.filter(|id| id.to_string().starts_with(&wanted)).collect();
     match found.as_slice() {
         [id] => Ok(*id),
-        [] => Err(CliError::Failed(format!("there is no {what} `{prefix}`\nhint: `{list}` shows what there is"))),
+        [] => Err(CliError::Failed(format!("{what} `{prefix}` not found\nhint: `{list}` lists them"))),
         _ => Err(CliError::Failed(format!(
-            "more than one {what} begins with `{prefix}`\nhint: write more of its id"
+            "more than one {what} matches prefix `{prefix}`\nhint: give more of the ID"
         ))),
     }
 }

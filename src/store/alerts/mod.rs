@@ -156,7 +156,7 @@ pub(super) async fn read_alert(connection: &mut Session, id: Uuid) -> Result<Ale
         .fetch_optional(connection)
         .await
         .map_err(failed("read an alert"))?
-        .ok_or_else(|| StoreError::NotFound(format!("there is no alert {id}")))?;
+        .ok_or_else(|| StoreError::NotFound(format!("alert {id} not found")))?;
     alert_row(&row).map_err(failed("read an alert"))
 }
 

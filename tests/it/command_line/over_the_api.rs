@@ -159,12 +159,12 @@ fn the_database_and_the_api_answer_alike() {
         (vec!["alerts", "silence", "severity==warn", "--comment", "x"], "is not a comparison"),
         (vec!["alerts", "silence", "severity=warning", "--comment", "x"], "did you mean `warn`?"),
         (vec!["alerts", "silence", "monitor=bike-demand", "--for", "0s", "--comment", "x"], "is not a duration"),
-        (vec!["alerts", "show", "00000000"], "there is no alert `00000000`"),
+        (vec!["alerts", "show", "00000000"], "alert `00000000` not found"),
         (vec!["baseline", "show", "bike-demand", "7"], "has no baseline version 7"),
         (vec!["explain", "bike-demand/last/tmep"], "has no column `tmep`"),
-        (vec!["explain", "bike-demnad/last/temp"], "there is no monitor `bike-demnad`"),
-        (vec!["alerts", "list", "--monitor", "bike-demnad"], "there is no monitor `bike-demnad`"),
-        (vec!["baseline", "list", "bike-demnad"], "there is no monitor `bike-demnad`"),
+        (vec!["explain", "bike-demnad/last/temp"], "monitor `bike-demnad` not found"),
+        (vec!["alerts", "list", "--monitor", "bike-demnad"], "monitor `bike-demnad` not found"),
+        (vec!["baseline", "list", "bike-demnad"], "monitor `bike-demnad` not found"),
     ] {
         for (code, text) in [over(&alice, &arguments), driftd(&world.daemon_file("a"), &arguments, &[])] {
             assert_eq!(code, Some(1), "{arguments:?}: {text}");
