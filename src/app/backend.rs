@@ -58,22 +58,22 @@ impl From<StoreError> for BackendError {
             }
             error @ StoreError::Database { .. } if error.is_transient() => Self::Unavailable(error.to_string()),
             error if error.is_about_text() => {
-                Self::Invalid("a text has a NUL in it, which cannot be stored and is found nowhere".to_owned())
+                Self::Invalid("text contains a NUL character, which cannot be stored".to_owned())
             }
             error @ StoreError::Database { .. } => {
                 tracing::error!(%error, "cannot answer a request");
-                Self::Broken("the database refuses what was asked; the log says more".to_owned())
+                Self::Broken("the database rejects the request; see the log".to_owned())
             }
         }
     }
 }
 
 fn no_monitor(name: &str) -> BackendError {
-    BackendError::NotFound(format!("there is no monitor `{name}`"))
+    BackendError::NotFound(format!("monitor `{name}` not found"))
 }
 
 fn bad_cursor() -> BackendError {
-    BackendError::Invalid("invalid `cursor`: pass the `next` of the answer before".to_owned())
+    BackendError::Invalid("invalid `cursor`: pass `next` of the previous response".to_owned())
 }
 
 /// A cursor of two parts.
@@ -95,7 +95,7 @@ impl StoreBackend {
     fn configured(&self, name: &str) -> BackendResult<Arc<RunningMonitor>> {
         self.running(name).ok_or_else(|| {
             BackendError::Refused(format!(
-                "monitor `{name}` is not configured on this daemon: it is known from what is stored alone"
+                "monitor `{name}` is not configured on this daemon: only stored data is available"
             ))
         })
     }
@@ -415,7 +415,7 @@ impl Backend for StoreBackend {
         let sent = self.store.replay_deliveries(&Resend::Message(id.to_string()), actor).await?;
         if sent == 0 {
             return Err(BackendError::Refused(format!(
-                "message {id} is {}: only those that were given up or sent can be sent again",
+                "message {id} is {}: only failed or sent messages can be resent",
                 before.delivery.status.as_str()
             )));
         }

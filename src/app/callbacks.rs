@@ -51,7 +51,9 @@ type Signed = (String, String, String);
 async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, body: &str) -> CallbackOutcome {
     let in_force = shared.in_force();
     let Some(secret) = &in_force.callback_secret else {
-        return CallbackOutcome::Off("reports are not taken: `http.callback_secret` is not configured".to_owned());
+        return CallbackOutcome::Off(
+            "callbacks are disabled: `http.callback_secret` is not configured".to_owned(),
+        );
     };
     let (message, timestamp, signatures) = signed;
     if let Err(why) = verify(secret, (message, timestamp, signatures), body, unix_seconds()) {
@@ -59,12 +61,12 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
     }
     let progress: Progress = match serde_json::from_str(body) {
         Ok(progress) => progress,
-        Err(error) => return CallbackOutcome::Invalid(format!("the report cannot be read: {error}")),
+        Err(error) => return CallbackOutcome::Invalid(format!("invalid report: {error}")),
     };
     // The address is not signed: a report that was overheard could be sent for another request.
     if id.parse::<Uuid>() != Ok(progress.request) {
         return CallbackOutcome::Invalid(format!(
-            "the report is signed for request {}, and was sent to that of `{id}`\nhint: `request` in it names the request",
+            "the report is signed for request {}, but the URL names request `{id}`\nhint: `request` in the body is the request ID",
             progress.request
         ));
     }
@@ -91,7 +93,7 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
 /// What a report is remembered by, so that it counts once: who signs, and the id that he gave it, which is signed.
 fn report_id(kind: &str, message: &str) -> Result<String, CallbackOutcome> {
     if message.is_empty() || message.len() > 200 {
-        let why = "the id of the message must have 1 to 200 characters: by it a report counts once";
+        let why = "the message ID must have 1 to 200 characters";
         return Err(CallbackOutcome::Invalid(why.to_owned()));
     }
     Ok(format!("{kind} {message}"))
@@ -117,7 +119,7 @@ pub(super) async fn move_on(
 ) -> Result<RequestState, StoreError> {
     let id = id
         .parse::<Uuid>()
-        .map_err(|_| StoreError::NotFound(format!("`{id}` is not the id of a retraining request")))?;
+        .map_err(|_| StoreError::NotFound(format!("`{id}` is not the ID of a retraining request")))?;
     let outcome = store.move_request(id, moved).await?;
     moved_on(store, shared, id, outcome, moved.actor).await
 }
@@ -166,7 +168,7 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     let in_force = shared.in_force();
     let Some(secret) = &in_force.mlflow_secret else {
         return CallbackOutcome::Off(
-            "MLflow's webhooks are not taken: `http.mlflow_secret` is not configured".to_owned(),
+            "MLflow webhooks are disabled: `http.mlflow_secret` is not configured".to_owned(),
         );
     };
     // MLflow signs with the bytes of its secret as they are.
@@ -177,10 +179,10 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     }
     let event: Registered = match serde_json::from_str(body) {
         Ok(event) => event,
-        Err(error) => return CallbackOutcome::Invalid(format!("the webhook cannot be read: {error}")),
+        Err(error) => return CallbackOutcome::Invalid(format!("invalid webhook: {error}")),
     };
     if (event.entity.as_str(), event.action.as_str()) != ("model_version", "created") {
-        return CallbackOutcome::Taken("ignored: only new model versions matter".to_owned());
+        return CallbackOutcome::Taken("ignored: not a new model version".to_owned());
     }
     let report = match report_id("mlflow", delivery) {
         Ok(report) => report,
@@ -189,7 +191,7 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     match store.is_report_taken(&report).await {
         Ok(false) => {}
         Ok(true) => {
-            return CallbackOutcome::Conflict("this webhook was taken already: each counts once".to_owned());
+            return CallbackOutcome::Conflict("this webhook was already received".to_owned());
         }
         Err(error) => return CallbackOutcome::Unavailable(error.to_string()),
     }
@@ -212,21 +214,19 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
         match store.propose_baseline(wanted).await {
             Ok(()) => {}
             Err(error) if error.is_about_text() => {
-                return CallbackOutcome::Invalid("the version has a NUL in it".to_owned());
+                return CallbackOutcome::Invalid("the version contains a NUL character".to_owned());
             }
             Err(error) => return CallbackOutcome::Unavailable(error.to_string()),
         }
         taken.push(monitor.name.clone());
     }
     if taken.is_empty() {
-        return CallbackOutcome::NotFound(
-            "no monitor watches this model (`[mlflow]` of a monitor names it)".to_owned(),
-        );
+        return CallbackOutcome::NotFound("no monitor has this model in `[mlflow]`".to_owned());
     }
     // After the proposals, which have ids of their own: what breaks off in between is taken again without harm.
     match store.note_report(&report).await {
         Ok(()) | Err(StoreError::Refused(_)) => {}
         Err(error) => return CallbackOutcome::Unavailable(error.to_string()),
     }
-    CallbackOutcome::Taken(format!("a baseline follows for {}", taken.join(", ")))
+    CallbackOutcome::Taken(format!("a baseline will be built for {}", taken.join(", ")))
 }

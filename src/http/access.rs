@@ -83,7 +83,7 @@ impl Caller {
         let (needed, own) = (role.as_str(), self.role.as_str());
         Err(Problem::new(
             StatusCode::FORBIDDEN,
-            format!("this takes the role {needed}, and {} has the role {own}", self.name),
+            format!("this requires the role {needed}; {} has the role {own}", self.name),
         ))
     }
 }
@@ -103,7 +103,7 @@ impl Access {
             let found = token.and_then(|(_, token)| self.by_token(token.trim()));
             return found
                 .map(|token| Caller { name: token.name.clone(), role: token.role, session: None })
-                .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "this token is not known"));
+                .ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "invalid token"));
         }
         let session = headers
             .get_all(header::COOKIE)
@@ -121,7 +121,7 @@ impl Access {
         session.map(caller).ok_or_else(|| {
             Problem::new(
                 StatusCode::UNAUTHORIZED,
-                "a token is needed\nhint: send `Authorization: Bearer TOKEN`, or log in at /login",
+                "a token is required\nhint: send `Authorization: Bearer TOKEN`, or log in at /login",
             )
         })
     }
@@ -184,7 +184,7 @@ impl Access {
         }
         Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "this listener goes by localhost and `http.external_url` only\nhint: set `http.external_url` to what it is reached by",
+            "this listener accepts only localhost and `http.external_url` as host\nhint: set `http.external_url` to the external address",
         ))
     }
 
@@ -210,7 +210,7 @@ impl Access {
         }
         Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "changes are taken from driftd's own pages only, not from other sites",
+            "cross-site request rejected: changes are accepted from pages of driftd only",
         ))
     }
 }

@@ -88,7 +88,7 @@ fn has_nul(value: &Value) -> bool {
 
 /// A text has a NUL in it.
 pub(super) fn nul() -> Problem {
-    Problem::bad("a text has a NUL in it, which cannot be stored and is found nowhere")
+    Problem::bad("text contains a NUL character, which cannot be stored")
 }
 
 /// The fields of a form.

@@ -139,7 +139,7 @@ async fn delay_wrong_token(headers: &HeaderMap, extensions: &Extensions) {
         let attempts = extensions.get::<Arc<Attempts>>();
         if let Some(failures) = attempts.and_then(|attempts| attempts.failed(Way::Token, Peer::of(address))) {
             let forwarded = forwarded(headers, address);
-            tracing::warn!(peer = %address, forwarded, failures, "a request has a token that is not known");
+            tracing::warn!(peer = %address, forwarded, failures, "request with an invalid token");
         }
     }
     tokio::time::sleep(WRONG_TOKEN).await;
@@ -152,7 +152,7 @@ async fn leave_kept_places(request: Request, next: Next) -> Response {
     }
     let problem = Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "too many connections: probes and metrics alone are answered\nhint: come again in a moment; `http.max_connections` and \
+        "too many connections: only probes and metrics are answered\nhint: retry later; `http.max_connections` and \
          `http.max_connections_per_peer` are the limits",
     );
     let mut response = problem_response(problem, request.uri().path());
@@ -167,7 +167,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| {
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "a token is needed");
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, "a token is required");
             problem_response(problem, parts.uri.path())
         })
     }

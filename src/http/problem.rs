@@ -8,19 +8,19 @@ use utoipa::{IntoResponses, ToSchema};
 
 use super::backend::BackendError;
 
-/// What went wrong: RFC 9457, `application/problem+json`.
+/// An error: RFC 9457, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: the status says which kind it is.
+    /// Always `about:blank`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// The status in words.
+    /// Reason phrase of the status.
     pub title: &'static str,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// What went wrong here, and what is allowed.
+    /// The error, and the allowed values.
     pub detail: String,
-    /// What to do.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -87,22 +87,22 @@ impl IntoResponse for Problem {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only the description is used")]
 pub enum Problems {
-    /// What was asked cannot be understood.
+    /// Invalid request.
     #[response(status = 400, content_type = "application/problem+json")]
     Bad(Problem),
-    /// A token is needed.
+    /// Token required.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
-    /// The token's role does not allow it, or the request comes from another site.
+    /// The role of the token does not allow it, or cross-site request.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There is no such thing.
+    /// Not found.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// The answer is not there in a form that was asked for.
+    /// Not acceptable: no requested media type is available.
     #[response(status = 406, content_type = "application/problem+json")]
     NotAcceptable(Problem),
-    /// The database is away, or the answer took too long.
+    /// Database unavailable, or timeout.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
 }
@@ -111,31 +111,31 @@ pub enum Problems {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only the description is used")]
 pub enum ChangeProblems {
-    /// What was asked cannot be understood.
+    /// Invalid request.
     #[response(status = 400, content_type = "application/problem+json")]
     Bad(Problem),
-    /// A token is needed.
+    /// Token required.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
-    /// The token's role does not allow it, or the request comes from another site.
+    /// The role of the token does not allow it, or cross-site request.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There is no such thing.
+    /// Not found.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// It cannot be, as things stand.
+    /// Conflict with the current state.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
-    /// The body is too large.
+    /// Body too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
-    /// The body is not JSON.
+    /// Body is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(Problem),
-    /// The body is JSON of another shape.
+    /// Body does not match the schema.
     #[response(status = 422, content_type = "application/problem+json")]
     Shape(Problem),
-    /// The database is away, or the answer took too long.
+    /// Database unavailable, or timeout.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
 }

@@ -17,42 +17,42 @@ use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{AlertDetail, AlertRow, Judged, Page, SilenceRow};
 
-/// Where an alert stands.
+/// Alert state to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Standing {
     /// pending, firing or acknowledged.
     Open,
-    /// About to fire.
+    /// Pending.
     Pending,
-    /// It fires.
+    /// Firing.
     Firing,
     /// Firing, acknowledged by a person.
     Acknowledged,
-    /// It is over.
+    /// Resolved.
     Resolved,
-    /// It was over before it fired.
+    /// Ended before it fired.
     Cleared,
 }
 
-/// Which alerts.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlertQuery {
-    /// Of this monitor.
+    /// Monitor.
     monitor: Option<String>,
-    /// In this state; all without.
+    /// State; all if absent.
     #[param(inline)]
     state: Option<Standing>,
-    /// Where to go on: `next` of the answer before.
+    /// Page cursor: `next` of the previous response.
     cursor: Option<String>,
-    /// Alerts at most.
+    /// Maximum number of alerts.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
 
-/// Alerts, the latest change first.
+/// Lists alerts, latest change first.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts", params(AlertQuery),
     responses((status = 200, body = Page<AlertRow>), Problems))]
 pub(super) async fn list(
@@ -72,9 +72,9 @@ pub(super) async fn list(
     Ok(Json(backend.alerts(query.monitor.as_deref(), states, &request).await?))
 }
 
-/// An alert with its history and the messages about it.
+/// Returns an alert with its history and messages.
 #[utoipa::path(get, path = "/api/v1/alerts/{alert}", tag = "alerts",
-    params(("alert" = Uuid, Path, description = "Its id")), responses((status = 200, body = AlertDetail), Problems))]
+    params(("alert" = Uuid, Path, description = "ID of the alert")), responses((status = 200, body = AlertDetail), Problems))]
 pub(super) async fn one(
     State(backend): State<SharedBackend>,
     Path(alert): Path<Uuid>,
@@ -82,9 +82,9 @@ pub(super) async fn one(
     Ok(Json(backend.alert(&alert.to_string()).await?))
 }
 
-/// Acknowledges an alert: nobody is told again unless it becomes worse.
+/// Acknowledges an alert: no further messages unless it becomes worse.
 #[utoipa::path(post, path = "/api/v1/alerts/{alert}/acknowledge", tag = "alerts",
-    params(("alert" = Uuid, Path, description = "Its id")), request_body = Comment,
+    params(("alert" = Uuid, Path, description = "ID of the alert")), request_body = Comment,
     responses((status = 200, body = AlertRow), ChangeProblems))]
 pub(super) async fn acknowledge(
     State(backend): State<SharedBackend>,
@@ -96,23 +96,23 @@ pub(super) async fn acknowledge(
     Ok(Json(backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?))
 }
 
-/// How an alert ended.
+/// Resolution of an alert.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resolution {
-    /// What people should know.
+    /// Operator comment.
     #[serde(default)]
     #[schema(max_length = 1000, pattern = "^[^\\u0000]*$")]
     comment: String,
-    /// Whether something was the matter; what false-alarm rates are computed from.
+    /// Judgement: a real problem or a false alarm; used for the false-alarm rate.
     #[serde(default)]
     judged: Option<Judged>,
 }
 
-/// Says that an alert is over; the next drifting window begins a new one. On one that is over already, only what it was
-/// found to be is noted.
+/// Resolves an alert; the next window with drift opens a new one. For a resolved alert only the judgement is
+/// recorded.
 #[utoipa::path(post, path = "/api/v1/alerts/{alert}/resolve", tag = "alerts",
-    params(("alert" = Uuid, Path, description = "Its id")), request_body = Resolution,
+    params(("alert" = Uuid, Path, description = "ID of the alert")), request_body = Resolution,
     responses((status = 200, body = AlertRow), ChangeProblems))]
 pub(super) async fn resolve(
     State(backend): State<SharedBackend>,
@@ -124,17 +124,17 @@ pub(super) async fn resolve(
     Ok(Json(backend.change_alert(alert, AlertChange::Resolve(given.judged), &caller.name, &words).await?))
 }
 
-/// Which silences.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SilenceQuery {
-    /// Those that are over, too.
+    /// Include those that have ended.
     #[serde(default)]
     all: bool,
 }
 
-/// Silences, those that end last first.
+/// Lists silences, latest end first.
 #[utoipa::path(get, path = "/api/v1/silences", tag = "alerts", params(SilenceQuery),
     responses((status = 200, body = Vec<SilenceRow>), Problems))]
 pub(super) async fn silences(
@@ -144,22 +144,22 @@ pub(super) async fn silences(
     Ok(Json(backend.silences(query.all).await?))
 }
 
-/// A silence to be made.
+/// New silence.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Silence {
-    /// As Alertmanager writes them, such as `monitor=credit-score` or `severity!=critical`; all must match.
+    /// Matchers in Alertmanager syntax, such as `monitor=credit-score` or `severity!=critical`; all must match.
     #[schema(min_items = 1, max_items = 50)]
     matchers: Vec<String>,
-    /// For how long from now: `30m`, `2h`, `7d`; a year at most.
+    /// Duration from now: `30m`, `2h`, `7d`; at most 366d.
     #[schema(example = "2h")]
     duration: String,
-    /// Why.
+    /// Reason.
     #[schema(min_length = 1, max_length = 1000, pattern = "^[^\\u0000]*$")]
     comment: String,
 }
 
-/// Keeps all alerts that match quiet for a while.
+/// Silences all matching alerts.
 #[utoipa::path(post, path = "/api/v1/silences", tag = "alerts", request_body = Silence,
     responses((status = 201, body = SilenceRow), ChangeProblems))]
 pub(super) async fn silence(
@@ -180,12 +180,12 @@ pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &st
         .iter()
         .map(|text| Matcher::parse(text).map_err(|error| Problem::bad(error.to_string())))
         .collect::<Result<_, _>>()?;
-    let duration = TimeSpan::parse(duration)
-        .filter(|span| !span.is_zero() && *span <= YEAR)
-        .ok_or_else(|| Problem::bad("`duration` is not between a moment and a year\nhint: write 30m, 2h or 7d"))?;
+    let duration = TimeSpan::parse(duration).filter(|span| !span.is_zero() && *span <= YEAR).ok_or_else(|| {
+        Problem::bad("`duration` must be more than 0 and at most 366d\nhint: write 30m, 2h or 7d")
+    })?;
     let comment = comment(why)?;
     if comment.trim().is_empty() {
-        return Err(Problem::bad("`comment` says nothing: people will ask why it is quiet"));
+        return Err(Problem::bad("`comment` is empty: give the reason for the silence"));
     }
     Ok(NewSilence { matchers, duration, comment })
 }
@@ -193,9 +193,9 @@ pub(in crate::http) fn new_silence(matchers: &[String], duration: &str, why: &st
 /// The longest silence.
 const YEAR: TimeSpan = TimeSpan::days(366);
 
-/// Ends a silence now. It stays in the list of all.
+/// Ends a silence now. The ended silence is listed with `all=true`.
 #[utoipa::path(delete, path = "/api/v1/silences/{silence}", tag = "alerts",
-    params(("silence" = Uuid, Path, description = "Its id")), responses((status = 200, body = SilenceRow), ChangeProblems))]
+    params(("silence" = Uuid, Path, description = "ID of the silence")), responses((status = 200, body = SilenceRow), ChangeProblems))]
 pub(super) async fn end_silence(
     State(backend): State<SharedBackend>,
     Path(silence): Path<Uuid>,

@@ -15,9 +15,9 @@ use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::record::EventTime;
 use crate::view::{BaselineDetail, BaselineDiff, BaselineSummary, DistributionRow, Page, Period, Promotion};
 
-/// The baselines of a monitor, the newest first.
+/// Lists the baselines of a monitor, newest first.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines", tag = "baselines",
-    params(("monitor" = String, Path, description = "Its name"), Listing),
+    params(("monitor" = String, Path, description = "Name of the monitor"), Listing),
     responses((status = 200, body = Page<BaselineSummary>), Problems))]
 pub(super) async fn list(
     State(backend): State<SharedBackend>,
@@ -28,15 +28,15 @@ pub(super) async fn list(
     let mut baselines = backend.baselines(&monitor).await?;
     if let Some(cursor) = &request.cursor {
         let last: i32 =
-            cursor.parse().map_err(|_| Problem::bad("invalid `cursor`: pass the `next` of the answer before"))?;
+            cursor.parse().map_err(|_| Problem::bad("invalid `cursor`: pass `next` of the previous response"))?;
         baselines.retain(|baseline| baseline.version < last);
     }
     Ok(Json(Page::cut(baselines, request.limit, |baseline| baseline.version.to_string())))
 }
 
-/// A baseline, and what is in it.
+/// Returns a baseline with its columns.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines/{version}", tag = "baselines",
-    params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("version" = i32, Path, description = "Version of the baseline")),
     responses((status = 200, body = BaselineDetail), Problems))]
 pub(super) async fn one(
     State(backend): State<SharedBackend>,
@@ -45,9 +45,9 @@ pub(super) async fn one(
     Ok(Json(backend.baseline(&monitor, version).await?))
 }
 
-/// What is in a baseline, bin by bin, of the whole. `window` of a row is the baseline's own count.
+/// Returns the distributions of a baseline per bin, for all records. `window` of a row is the count of the baseline.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines/{version}/distributions", tag = "baselines",
-    params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("version" = i32, Path, description = "Version of the baseline")),
     responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn distributions(
     State(backend): State<SharedBackend>,
@@ -62,20 +62,20 @@ pub(super) async fn distributions(
     }
 }
 
-/// Which two baselines.
+/// The two baselines.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DiffQuery {
-    /// Version of the one.
+    /// First version.
     before: i32,
-    /// Version of the other.
+    /// Second version.
     after: i32,
 }
 
-/// How two baselines differ, column by column: measures where both are counted on the same bins, and what is in them.
+/// Compares two baselines per column: measures if both have the same bins, and their content.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/baselines/diff", tag = "baselines",
-    params(("monitor" = String, Path, description = "Its name"), DiffQuery),
+    params(("monitor" = String, Path, description = "Name of the monitor"), DiffQuery),
     responses((status = 200, body = BaselineDiff), Problems))]
 pub(super) async fn diff(
     State(backend): State<SharedBackend>,
@@ -85,27 +85,27 @@ pub(super) async fn diff(
     Ok(Json(backend.baseline_diff(&monitor, query.before, query.after).await?))
 }
 
-/// Windows that are to become a baseline.
+/// Windows to build a baseline from.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Promote {
-    /// Closed windows that start at or after this, RFC 3339.
+    /// Earliest start of the closed windows (inclusive), RFC 3339.
     #[schema(format = DateTime)]
     from: String,
-    /// And before this; one window when it is the end of that window.
+    /// Latest start (exclusive), RFC 3339; the end of a window selects that window alone.
     #[schema(format = DateTime)]
     to: String,
-    /// Of this model version alone.
+    /// Model version; all versions if absent.
     #[serde(default)]
     version: Option<String>,
-    /// Windows that overlap one of these periods are left out.
+    /// Periods to exclude, with all windows that overlap them.
     #[serde(default)]
     #[schema(max_items = 100)]
     exclude: Vec<Period>,
-    /// So are windows in which alerts of the monitor fired.
+    /// Also exclude windows with firing alerts of the monitor.
     #[serde(default)]
     exclude_alerts: bool,
-    /// Whether new windows are compared with it at once.
+    /// Activate the new baseline.
     #[serde(default)]
     activate: bool,
 }
@@ -114,10 +114,10 @@ fn time(name: &str, text: &str) -> Result<EventTime, Problem> {
     text.parse().map_err(|error| Problem::bad(format!("`{name}`: {error}")))
 }
 
-/// Makes a baseline of the sum of closed windows.
+/// Builds a baseline from the sum of closed windows.
 #[utoipa::path(post, path = "/api/v1/monitors/{monitor}/baselines", tag = "baselines",
-    params(("monitor" = String, Path, description = "Its name")), request_body = Promote,
-    responses((status = 201, body = BaselineSummary, headers(("Location" = String, description = "Where it is"))), ChangeProblems))]
+    params(("monitor" = String, Path, description = "Name of the monitor")), request_body = Promote,
+    responses((status = 201, body = BaselineSummary, headers(("Location" = String, description = "URL of the new baseline"))), ChangeProblems))]
 pub(super) async fn promote(
     State(backend): State<SharedBackend>,
     Path(monitor): Path<String>,
@@ -125,7 +125,7 @@ pub(super) async fn promote(
     Json(wanted): Json<Promote>,
 ) -> Result<Response, Problem> {
     if wanted.exclude.len() > 100 {
-        return Err(Problem::bad("`exclude` takes 100 periods at most"));
+        return Err(Problem::bad("`exclude` allows at most 100 periods"));
     }
     let (from, to) = (time("from", &wanted.from)?, time("to", &wanted.to)?);
     let exclude = wanted
@@ -146,9 +146,10 @@ pub(super) async fn promote(
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(made)).into_response())
 }
 
-/// Compares new windows with this baseline from now on. Open windows stay with the one they began with.
+/// Activates a baseline. A window is compared when it closes: with the active baseline if its counts fit the bins of that
+/// baseline, otherwise with the newest baseline on the bins that the window began with.
 #[utoipa::path(post, path = "/api/v1/monitors/{monitor}/baselines/{version}/activate", tag = "baselines",
-    params(("monitor" = String, Path, description = "Its name"), ("version" = i32, Path, description = "The baseline's version")),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("version" = i32, Path, description = "Version of the baseline")),
     responses((status = 200, body = BaselineSummary), ChangeProblems))]
 pub(super) async fn activate(
     State(backend): State<SharedBackend>,

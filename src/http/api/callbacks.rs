@@ -11,24 +11,24 @@ use crate::http::extract::{Json, Path, Text};
 use crate::http::problem::{ChangeProblems, Problem};
 use crate::retrain::RequestState;
 
-/// How a retraining goes.
+/// Progress of a retraining.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "only the description is used: the body is verified before it is read")]
 pub(super) struct Progress {
-    /// The request that it is about: that of the address. It is here because the address is not signed.
+    /// ID of the request, the same as in the URL (the URL is not signed).
     request: uuid::Uuid,
-    /// Where it stands.
+    /// Request state.
     state: RequestState,
-    /// In words.
+    /// Text.
     detail: Option<String>,
-    /// What the training system calls it.
+    /// ID in the training system.
     external_id: Option<String>,
 }
 
-/// What became of a report.
+/// Callback result.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Taken {
-    /// How things stand now.
+    /// State after the callback.
     state: String,
 }
 
@@ -38,10 +38,10 @@ fn signed(headers: &HeaderMap, names: [&str; 3]) -> (String, String, String) {
     (id, timestamp, signature)
 }
 
-/// Reports how a retraining goes. Signed as Standard Webhooks are, with `http.callback_secret`.
+/// Reports the progress of a retraining. Signed according to Standard Webhooks, with `http.callback_secret`.
 #[utoipa::path(post, path = "/api/v1/retraining/{request}", tag = "retraining", security(()),
-    params(("request" = String, Path, description = "Its id"),
-           ("webhook-id" = String, Header, description = "As Standard Webhooks has it"),
+    params(("request" = String, Path, description = "ID of the request"),
+           ("webhook-id" = String, Header, description = "Message ID (Standard Webhooks)"),
            ("webhook-timestamp" = String, Header, description = "Seconds since 1970"),
            ("webhook-signature" = String, Header, description = "`v1,` and the signature")),
     request_body = Progress, responses((status = 200, body = Taken), ChangeProblems))]
@@ -55,11 +55,11 @@ pub(super) async fn progress(
     outcome(backend.report(Callback::Retraining { id, signed, body }).await)
 }
 
-/// Takes webhooks of MLflow's model registry. Signed with `http.mlflow_secret`.
+/// Receives webhooks of the MLflow model registry. Signed with `http.mlflow_secret`.
 #[utoipa::path(post, path = "/api/v1/mlflow", tag = "retraining", security(()),
-    params(("x-mlflow-delivery-id" = String, Header, description = "As MLflow sends it"),
-           ("x-mlflow-timestamp" = String, Header, description = "As MLflow sends it"),
-           ("x-mlflow-signature" = String, Header, description = "As MLflow sends it")),
+    params(("x-mlflow-delivery-id" = String, Header, description = "Delivery ID, set by MLflow"),
+           ("x-mlflow-timestamp" = String, Header, description = "Timestamp, set by MLflow"),
+           ("x-mlflow-signature" = String, Header, description = "Signature, set by MLflow")),
     request_body = Object, responses((status = 200, body = Taken), ChangeProblems))]
 pub(super) async fn mlflow(
     State(backend): State<SharedBackend>,

@@ -12,24 +12,24 @@ use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus, Page};
 
-/// Which messages.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveryQuery {
-    /// To this receiver.
+    /// Receiver.
     receiver: Option<String>,
-    /// In this state; all without.
+    /// State; all if absent.
     #[param(inline)]
     status: Option<DeliveryStatus>,
-    /// Where to go on: `next` of the answer before.
+    /// Page cursor: `next` of the previous response.
     cursor: Option<String>,
-    /// Messages at most.
+    /// Maximum number of messages.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
 
-/// Messages, the newest first.
+/// Lists messages, newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "deliveries", params(DeliveryQuery),
     responses((status = 200, body = Page<DeliveryRow>), Problems))]
 pub(super) async fn list(
@@ -41,9 +41,9 @@ pub(super) async fn list(
     Ok(Json(backend.deliveries(&filter, &request).await?))
 }
 
-/// A message: the event, and every attempt to deliver it.
+/// Returns a message with its event and all delivery attempts.
 #[utoipa::path(get, path = "/api/v1/deliveries/{delivery}", tag = "deliveries",
-    params(("delivery" = Uuid, Path, description = "Its id")), responses((status = 200, body = DeliveryDetail), Problems))]
+    params(("delivery" = Uuid, Path, description = "ID of the message")), responses((status = 200, body = DeliveryDetail), Problems))]
 pub(super) async fn one(
     State(backend): State<SharedBackend>,
     Path(delivery): Path<Uuid>,
@@ -51,9 +51,9 @@ pub(super) async fn one(
     Ok(Json(backend.delivery(delivery).await?))
 }
 
-/// Sends a message again that was given up or sent already, under the same id.
+/// Resends a failed or sent message with the same ID.
 #[utoipa::path(post, path = "/api/v1/deliveries/{delivery}/replay", tag = "deliveries",
-    params(("delivery" = Uuid, Path, description = "Its id")), responses((status = 200, body = DeliveryDetail), ChangeProblems))]
+    params(("delivery" = Uuid, Path, description = "ID of the message")), responses((status = 200, body = DeliveryDetail), ChangeProblems))]
 pub(super) async fn again(
     State(backend): State<SharedBackend>,
     Path(delivery): Path<Uuid>,

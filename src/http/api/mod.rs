@@ -31,14 +31,14 @@ const MOST: usize = 1_000;
 /// Rows of a table in one answer at most.
 const MOST_ROWS: usize = 10_000;
 
-/// Where a list goes on.
+/// Pagination.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Listing {
-    /// Where to go on: `next` of the answer before.
+    /// Page cursor: `next` of the previous response.
     cursor: Option<String>,
-    /// Entries at most.
+    /// Maximum number of entries.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
@@ -49,11 +49,11 @@ impl Listing {
     }
 }
 
-/// Something to say about a change.
+/// Operator comment.
 #[derive(Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Comment {
-    /// What people should know.
+    /// Operator comment.
     #[serde(default)]
     #[schema(max_length = 1000, pattern = "^[^\\u0000]*$")]
     comment: String,
@@ -68,7 +68,7 @@ const MOST_LETTERS: usize = 1_000;
 /// When it is longer than people read.
 pub(in crate::http) fn comment(text: &str) -> Result<String, Problem> {
     if text.chars().count() > MOST_LETTERS {
-        let detail = format!("`comment` has more than {MOST_LETTERS} letters");
+        let detail = format!("`comment` has more than {MOST_LETTERS} characters");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     Ok(text.chars().filter(|letter| !letter.is_control()).collect())
@@ -79,21 +79,21 @@ pub(in crate::http) fn comment(text: &str) -> Result<String, Problem> {
     info(
         title = "driftd",
         description = "Drift monitoring: monitors, windows, findings, baselines, alerts, deliveries and retraining requests.\n\n\
-                       Lists are read part by part: `next` of an answer is the `cursor` of the next request. Answers carry an \
-                       `ETag`; send it as `If-None-Match`, and an answer that has not changed is 304. Windows, findings and \
-                       distributions also come as Arrow IPC streams, with `Accept: application/vnd.apache.arrow.stream`. \
-                       Whatever goes wrong is said as RFC 9457 has it, `application/problem+json`.\n\n\
+                       Lists are paginated: pass `next` of a response as `cursor` of the next request. Responses have an \
+                       `ETag`; with `If-None-Match` an unchanged response is 304. Windows, findings and \
+                       distributions are also available as Arrow IPC streams, with `Accept: application/vnd.apache.arrow.stream`. \
+                       Errors use RFC 9457, `application/problem+json`.\n\n\
                        Times are RFC 3339 in UTC.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(Problem)),
     tags(
-        (name = "monitors", description = "What is watched: windows, findings, distributions"),
-        (name = "baselines", description = "What windows are compared with"),
-        (name = "alerts", description = "What is wrong, and who is quiet about it"),
-        (name = "deliveries", description = "Messages to receivers"),
+        (name = "monitors", description = "Monitors, windows, findings, distributions"),
+        (name = "baselines", description = "Baselines of monitors"),
+        (name = "alerts", description = "Alerts and silences"),
+        (name = "deliveries", description = "Messages to receivers, with delivery attempts"),
         (name = "retraining", description = "Requests to training systems"),
-        (name = "daemon", description = "How the daemon itself does")
+        (name = "daemon", description = "Status, configuration and audit log of the daemon")
     )
 )]
 struct Description;

@@ -19,7 +19,7 @@ use crate::view::{
     WindowRow, WindowState,
 };
 
-/// All monitors, by name.
+/// Lists monitors by name.
 #[utoipa::path(get, path = "/api/v1/monitors", tag = "monitors", params(Listing),
     responses((status = 200, body = Page<MonitorView>), Problems))]
 pub(super) async fn list(
@@ -33,9 +33,9 @@ pub(super) async fn list(
     Ok(Json(Page::cut(monitors, request.limit, |monitor| monitor.name.clone())))
 }
 
-/// A monitor with its columns and series.
+/// Returns a monitor with its columns and series.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name")),
+    params(("monitor" = String, Path, description = "Name of the monitor")),
     responses((status = 200, body = MonitorDetail), Problems))]
 pub(super) async fn one(
     State(backend): State<SharedBackend>,
@@ -44,29 +44,29 @@ pub(super) async fn one(
     Ok(Json(backend.monitor(&monitor).await?))
 }
 
-/// Which windows.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WindowQuery {
-    /// Of this model version; empty for records that name none.
+    /// Model version; empty for records without a version.
     version: Option<String>,
-    /// Of this segment: `*` for the whole, or `column=value`.
+    /// Segment: `*` for all records, or `column=value`.
     segment: Option<String>,
-    /// Windows that start at or after this, RFC 3339.
+    /// Earliest start (inclusive), RFC 3339.
     #[param(format = DateTime)]
     from: Option<String>,
-    /// Windows that start before this, RFC 3339.
+    /// Latest start (exclusive), RFC 3339.
     #[param(format = DateTime)]
     to: Option<String>,
     /// open or closed.
     #[param(inline)]
     status: Option<WindowState>,
-    /// With this verdict.
+    /// Verdict.
     verdict: Option<Verdict>,
-    /// Where to go on: `next` of the answer before.
+    /// Page cursor: `next` of the previous response.
     cursor: Option<String>,
-    /// Windows at most.
+    /// Maximum number of windows.
     #[param(minimum = 1, maximum = 10000, default = 100)]
     limit: Option<usize>,
 }
@@ -79,9 +79,9 @@ fn micros(name: &str, text: Option<&String>) -> Result<Option<i64>, Problem> {
         .map_err(|error| Problem::bad(format!("`{name}`: {error}")))
 }
 
-/// Windows, the newest first. As Arrow, times are timestamps in microseconds.
+/// Lists windows, newest first. In Arrow, times are timestamps in microseconds.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name"), WindowQuery),
+    params(("monitor" = String, Path, description = "Name of the monitor"), WindowQuery),
     responses((status = 200, content((Page<WindowRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn windows(
     State(backend): State<SharedBackend>,
@@ -104,19 +104,19 @@ pub(super) async fn windows(
     page_as(form, &page, uri.path_and_query().map_or("", |uri| uri.as_str()))
 }
 
-/// A window, and what it is made of.
+/// A window and its offsets.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct WindowAnswer {
     /// The window.
     window: WindowRow,
-    /// Topic and partition, first offset, offset past the last.
+    /// Per partition: topic and partition, first offset, end offset (exclusive).
     #[schema(value_type = Vec<serde_json::Value>)]
     offsets: crate::window::OffsetRanges,
 }
 
-/// A window, and exactly which messages it is made of.
+/// Returns a window with the offsets of its messages.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id")),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window")),
     responses((status = 200, body = WindowAnswer), Problems))]
 pub(super) async fn window(
     State(backend): State<SharedBackend>,
@@ -126,18 +126,18 @@ pub(super) async fn window(
     Ok(Json(WindowAnswer { window: detail.window, offsets: detail.offsets }))
 }
 
-/// Which distributions.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DistributionQuery {
-    /// Of this column alone.
+    /// Column; all if absent.
     column: Option<String>,
 }
 
-/// The distributions of a window, bin by bin, beside those of its baseline. Bins that are empty on both sides are left out.
+/// Returns the distributions of a window and its baseline per bin, without bins that are empty in both.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/distributions", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id"), DistributionQuery),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window"), DistributionQuery),
     responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn distributions(
     State(backend): State<SharedBackend>,
@@ -158,16 +158,16 @@ pub(super) async fn distributions(
 pub(super) struct ColumnAnswer {
     /// The window.
     window: WindowRow,
-    /// What it was compared with.
+    /// Baseline of the comparison.
     baseline: Option<String>,
-    /// The comparison: bars, measures and why; none without a baseline on the same bins.
+    /// Comparison: bars, measures and causes; null without a baseline on the same bins.
     comparison: Option<ColumnReport>,
 }
 
-/// A column of a window compared with the baseline: bars, measures, and why it moved.
+/// Compares a column of a window with the baseline: bars, measures and causes.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/columns/{column}", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id"),
-           ("column" = String, Path, description = "The column")),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window"),
+           ("column" = String, Path, description = "Name of the column")),
     responses((status = 200, body = ColumnAnswer), Problems))]
 pub(super) async fn column(
     State(backend): State<SharedBackend>,
@@ -177,22 +177,22 @@ pub(super) async fn column(
     Ok(Json(ColumnAnswer { window: detail.window, baseline: detail.baseline, comparison: detail.report }))
 }
 
-/// Which records.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordQuery {
-    /// Behind the drift of this column alone: its value belongs to what became more frequent and carries the score.
+    /// Only records that contribute to the drift of this column: values that became more frequent and account for the score.
     column: Option<String>,
-    /// Records at most.
+    /// Maximum number of records.
     #[param(minimum = 1, maximum = 10000, default = 100)]
     limit: Option<usize>,
 }
 
-/// Records of a window's sample. Takes the role operator. Empty when the monitor keeps no sample; columns that are marked as
-/// sensitive are not in it.
+/// Returns records of the sample of a window. Requires the role operator. Empty if the monitor keeps no sample; without
+/// sensitive columns.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/records", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name"), ("window" = i64, Path, description = "Its id"), RecordQuery),
+    params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window"), RecordQuery),
     responses((status = 200, body = SampledRecords), Problems))]
 pub(super) async fn records(
     State(backend): State<SharedBackend>,
@@ -203,39 +203,39 @@ pub(super) async fn records(
     Ok(Json(backend.records(&monitor, window, query.column.as_deref(), limit).await?))
 }
 
-/// Which findings.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FindingQuery {
-    /// In windows of this model version; empty for records that name none.
+    /// Model version of the window; empty for records without a version.
     version: Option<String>,
-    /// In windows of this segment: `*` for the whole, or `column=value`.
+    /// Segment of the window: `*` for all records, or `column=value`.
     segment: Option<String>,
-    /// In windows that start at or after this, RFC 3339.
+    /// Earliest start of the window (inclusive), RFC 3339.
     #[param(format = DateTime)]
     from: Option<String>,
-    /// In windows that start before this, RFC 3339.
+    /// Latest start of the window (exclusive), RFC 3339.
     #[param(format = DateTime)]
     to: Option<String>,
-    /// In this window.
+    /// Window ID.
     window: Option<i64>,
-    /// About this column.
+    /// Column.
     column: Option<String>,
-    /// By this measure.
+    /// Measure.
     measure: Option<String>,
-    /// With this verdict.
+    /// Verdict.
     verdict: Option<Verdict>,
-    /// Where to go on: `next` of the answer before.
+    /// Page cursor: `next` of the previous response.
     cursor: Option<String>,
-    /// Findings at most.
+    /// Maximum number of findings.
     #[param(minimum = 1, maximum = 10000, default = 100)]
     limit: Option<usize>,
 }
 
-/// Findings, those of the newest windows first.
+/// Lists findings, newest windows first.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/findings", tag = "monitors",
-    params(("monitor" = String, Path, description = "Its name"), FindingQuery),
+    params(("monitor" = String, Path, description = "Name of the monitor"), FindingQuery),
     responses((status = 200, content((Page<FindingRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
 pub(super) async fn findings(
     State(backend): State<SharedBackend>,

@@ -13,17 +13,17 @@ use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{RequestDetail, RequestRow};
 
-/// Which requests.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RequestQuery {
-    /// Those that are over, too.
+    /// Include those that have ended.
     #[serde(default)]
     all: bool,
 }
 
-/// Requests, the newest first, a thousand at most.
+/// Lists retraining requests, newest first, at most 1000.
 #[utoipa::path(get, path = "/api/v1/retraining", tag = "retraining", params(RequestQuery),
     responses((status = 200, body = Vec<RequestRow>), Problems))]
 pub(super) async fn list(
@@ -33,9 +33,9 @@ pub(super) async fn list(
     Ok(Json(backend.requests(query.all).await?))
 }
 
-/// A request with its history.
+/// Returns a retraining request with its history.
 #[utoipa::path(get, path = "/api/v1/retraining/{request}", tag = "retraining",
-    params(("request" = Uuid, Path, description = "Its id")), responses((status = 200, body = RequestDetail), Problems))]
+    params(("request" = Uuid, Path, description = "ID of the request")), responses((status = 200, body = RequestDetail), Problems))]
 pub(super) async fn one(
     State(backend): State<SharedBackend>,
     Path(request): Path<Uuid>,
@@ -43,9 +43,9 @@ pub(super) async fn one(
     Ok(Json(backend.request(request).await?))
 }
 
-/// Sends a proposed request.
+/// Approves a proposed request and sends it.
 #[utoipa::path(post, path = "/api/v1/retraining/{request}/approve", tag = "retraining",
-    params(("request" = Uuid, Path, description = "Its id")), request_body = Comment,
+    params(("request" = Uuid, Path, description = "ID of the request")), request_body = Comment,
     responses((status = 200, body = RequestDetail), ChangeProblems))]
 pub(super) async fn approve(
     State(backend): State<SharedBackend>,
@@ -57,9 +57,9 @@ pub(super) async fn approve(
     Ok(Json(backend.change_request(request, RetrainingChange::Approve, &caller.name, &words).await?))
 }
 
-/// Calls a request off. A run that began goes on in the training system.
+/// Cancels a request. A run that has started in the training system is not stopped.
 #[utoipa::path(post, path = "/api/v1/retraining/{request}/cancel", tag = "retraining",
-    params(("request" = Uuid, Path, description = "Its id")), request_body = Comment,
+    params(("request" = Uuid, Path, description = "ID of the request")), request_body = Comment,
     responses((status = 200, body = RequestDetail), ChangeProblems))]
 pub(super) async fn cancel(
     State(backend): State<SharedBackend>,

@@ -11,34 +11,34 @@ use crate::http::problem::{Problem, Problems};
 use crate::measure::Measure;
 use crate::view::{AuditEntry, ConfiguredValue, Page, Status};
 
-/// Monitors, partitions, open alerts and outbox in one answer.
+/// Returns monitors, partitions, open alerts and the outbox.
 #[utoipa::path(get, path = "/api/v1/status", tag = "daemon", responses((status = 200, body = Status), Problems))]
 pub(super) async fn status(State(backend): State<SharedBackend>) -> Result<Json<Status>, Problem> {
     Ok(Json(backend.status().await?))
 }
 
-/// The configuration in force, and where each value was set; secrets are not in it.
+/// Returns the effective configuration with the origin of each value, without secrets.
 #[utoipa::path(get, path = "/api/v1/configuration", tag = "daemon",
     responses((status = 200, body = Vec<ConfiguredValue>), Problems))]
 pub(super) async fn configuration(State(backend): State<SharedBackend>) -> Json<Vec<ConfiguredValue>> {
     Json(backend.configuration())
 }
 
-/// Which entries.
+/// Filter.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditQuery {
-    /// About this: a monitor, or an id.
+    /// Subject: a monitor name or an ID.
     subject: Option<String>,
-    /// Where to go on: `next` of the answer before.
+    /// Page cursor: `next` of the previous response.
     cursor: Option<String>,
-    /// Entries at most.
+    /// Maximum number of entries.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
 }
 
-/// Who changed what, the newest first.
+/// Returns the audit log, newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "daemon", params(AuditQuery),
     responses((status = 200, body = Page<AuditEntry>), Problems))]
 pub(super) async fn audit(
@@ -52,13 +52,13 @@ pub(super) async fn audit(
 /// A measure.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct MeasureInfo {
-    /// Its name.
+    /// Name.
     measure: &'static str,
-    /// What it says.
+    /// Description.
     meaning: &'static str,
 }
 
-/// The measures there are.
+/// Lists the measures.
 #[utoipa::path(get, path = "/api/v1/measures", tag = "daemon", responses((status = 200, body = Vec<MeasureInfo>), Problems))]
 pub(super) async fn measures() -> Json<Vec<MeasureInfo>> {
     Json(
