@@ -85,7 +85,7 @@ pub enum ReloadError {
     BrokeOff(#[from] JoinError),
     /// It would open everything to everybody.
     #[error(
-        "the listener is not on a loopback address, and the tokens are gone: anyone who reaches it could do everything\nhint: keep \
+        "the listener is not on a loopback address, and all tokens were removed: every client that can connect would have full access\nhint: keep \
          `[[http.tokens]]`, or restart with `http.listen` on 127.0.0.1"
     )]
     Open,

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{at, rectangle};
 
-/// What a bar stands for.
+/// Kind of bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BarKind {
@@ -16,9 +16,9 @@ pub enum BarKind {
     Below,
     /// Values above the baseline's range.
     Above,
-    /// Categories that the baseline does not know.
+    /// Categories not in the baseline.
     Unseen,
-    /// All categories without a bar of their own.
+    /// All other categories.
     Other,
     /// Null and missing values.
     Null,
@@ -33,16 +33,16 @@ impl BarKind {
     }
 }
 
-/// A bin with its share on both sides.
+/// A bar: a bin with its share in baseline and window.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Bar {
-    /// What it is called: a range, a category, a kind of absence.
+    /// Label: a range, a category, a kind of absence.
     pub label: String,
-    /// What it stands for.
+    /// Kind of bar.
     pub kind: BarKind,
-    /// Its share of all rows of the baseline.
+    /// Share of all rows of the baseline.
     pub baseline: f64,
-    /// Its share of all rows of the window.
+    /// Share of all rows of the window.
     pub window: f64,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn alerts(
     for section in section.sections("rules") {
         if let Some(rule) = rule(&section, usual, window, columns) {
             if rules.iter().any(|known| known.name == rule.name) {
-                section.add(section.problem("name", format!("`{}` is the name of another rule, too", rule.name)));
+                section.add(section.problem("name", format!("duplicate rule name `{}`", rule.name)));
             }
             rules.push(rule);
         }
@@ -114,7 +114,7 @@ fn persistence(section: &Section<'_>, before: (u32, u32)) -> (u32, u32) {
                 section
                     .problem(
                         "for",
-                        "must be a number of windows in a row, or some of the newest ones, 100 at most",
+                        "must be a number of windows in a row, or a number of the newest windows, at most 100",
                     )
                     .hint("write 2, or \"3 of 5 windows\""),
             );
@@ -124,7 +124,7 @@ fn persistence(section: &Section<'_>, before: (u32, u32)) -> (u32, u32) {
 }
 
 fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns: &[String]) -> Option<AlertRule> {
-    let name = section.required("name", "what its alerts are called");
+    let name = section.required("name", "the name of the rule");
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character))
     {

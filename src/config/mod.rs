@@ -236,7 +236,7 @@ fn not_for_alerts(
     let named = monitors.iter().flat_map(|monitor| &monitor.rules.receivers);
     for name in routed.chain(named).filter(|name| takes(name)) {
         warnings
-            .push(format!("receiver `{name}` is a training system: it takes no alerts, only retraining requests"));
+            .push(format!("receiver `{name}` is a training system: it receives retraining requests only, no alerts"));
     }
     if routing.timing.repeat > TimeSpan::ZERO && routing.timing.repeat < routing.timing.interval {
         warnings.push(
@@ -253,7 +253,7 @@ fn told_nobody(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<Strin
     }
     for monitor in monitors.iter().filter(|monitor| monitor.rules.receivers.is_empty()) {
         warnings.push(format!(
-            "{}: nobody is told about alerts of monitor `{}`\nhint: name `receivers` below `[alert]`, or write `[[routes]]` into \
+            "{}: alerts of monitor `{}` have no receivers\nhint: set `receivers` in `[alert]`, or add `[[routes]]` to \
              driftd.toml",
             monitor.file, monitor.name
         ));
@@ -335,8 +335,8 @@ fn read_monitors(
             let Some(name) = root.text("name") else { return };
             match names.get(&name) {
                 Some(other) => root.add(
-                    root.problem("name", format!("`{name}` is the name of another monitor, too"))
-                        .hint(format!("the other one is in {other}")),
+                    root.problem("name", format!("duplicate monitor name `{name}`"))
+                        .hint(format!("also in {other}")),
                 ),
                 None => {
                     names.insert(name, file.name.clone());

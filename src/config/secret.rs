@@ -26,7 +26,7 @@ impl Section<'_> {
             DeValue::String(text) => {
                 let line = self.file.line(span.start);
                 warnings.push(format!(
-                    "{}:{line}: `{}` is written in the open\nhint: {HINT}",
+                    "{}:{line}: `{}` is written in plain text\nhint: {HINT}",
                     self.file.name,
                     self.key(key)
                 ));

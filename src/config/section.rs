@@ -118,7 +118,7 @@ impl<'a> Section<'a> {
     pub(super) fn note_secret(&self, key: &str, value: &DeValue<'_>, span: Range<usize>) {
         match value {
             DeValue::Table(_) => self.note_value(key, span),
-            _ => self.problems.note(self.file, self.key(key), "(secret)", "written in the open".to_owned()),
+            _ => self.problems.note(self.file, self.key(key), "(secret)", "written in plain text".to_owned()),
         }
     }
 

@@ -20,22 +20,21 @@ use serde::{Deserialize, Serialize};
 use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
 use crate::measure::{Measure, Pair, Score, noise_floor};
 
-/// What was decided. Only the first three say anything about drift; the others are outcomes of their own,
-/// never green.
+/// Verdict. Only ok, warn and critical are about drift; the others are outcomes of their own, never green.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Compared, and nothing to report.
+    /// Compared, no drift.
     Ok,
-    /// A warning: moved, and less than the limit of drift.
+    /// Warning: below the limit of drift.
     Warn,
     /// Drift.
     Critical,
-    /// Too few records, in the window or in what it is compared with, to say anything.
+    /// Too few records in the window or the baseline.
     NotEnoughData,
-    /// Nothing to compare with.
+    /// No baseline.
     NoBaseline,
-    /// The measure has no value here, for example because every value is null.
+    /// The measure is undefined here, for example because all values are null.
     Undefined,
 }
 

@@ -6,7 +6,7 @@ use super::why::numbers_apart;
 use crate::binning::Binning;
 use crate::distribution::Distribution;
 
-/// How a column moved between baseline and window. Absent numbers are not known.
+/// Change of a column between baseline and window. Absent numbers are unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Movement {
     /// Means of a numeric column.
@@ -15,7 +15,7 @@ pub struct Movement {
     /// Shares of null and missing values.
     #[schema(value_type = Option<Vec<f64>>)]
     pub null_share: Option<(f64, f64)>,
-    /// The category whose share changed most, with its shares.
+    /// Category with the largest change of its share, with both shares.
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     pub category: Option<(String, f64, f64)>,
 }

@@ -6,25 +6,25 @@ use uuid::Uuid;
 use crate::alert::{DriftedColumn, WindowEvidence};
 use crate::window::OffsetRanges;
 
-/// Where a request stands.
+/// Request state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestState {
-    /// A person has to approve it; or it was a dry run.
+    /// Waits for approval; or a dry run.
     Proposed,
-    /// On its way to the training system.
+    /// Being sent to the training system.
     Requested,
-    /// The training system has it.
+    /// Accepted by the training system.
     Accepted,
-    /// It trains.
+    /// Training is running.
     Running,
-    /// There is a new model.
+    /// New model trained.
     Succeeded,
-    /// There is none.
+    /// Training failed.
     Failed,
-    /// No answer came in time.
+    /// No answer in time.
     Expired,
-    /// A person called it off.
+    /// Cancelled by a person.
     Cancelled,
 }
 

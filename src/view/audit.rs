@@ -4,20 +4,20 @@ use super::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A change somebody made.
+/// An entry of the audit log.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
-    /// Counts up.
+    /// Sequence number.
     pub id: i64,
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub at: Timestamp,
-    /// Who.
+    /// Actor.
     pub actor: String,
-    /// What was done, such as `baseline.activate`.
+    /// Action, such as `baseline.activate`.
     pub action: String,
-    /// To what: a monitor, or an id.
+    /// Subject: a monitor name or an ID.
     pub subject: String,
-    /// How it was before and after, as far as that makes sense.
+    /// State before and after, if applicable.
     #[schema(value_type = Object)]
     pub detail: Value,
 }

@@ -15,33 +15,33 @@ use crate::window::WHOLE;
 /// A baseline without its counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaselineSummary {
-    /// Its id.
+    /// Baseline ID.
     pub id: Uuid,
-    /// Its monitor.
+    /// Monitor name.
     pub monitor: String,
-    /// Counts up from 1 for each monitor.
+    /// Version, from 1 per monitor.
     pub version: i32,
-    /// Where it came from.
+    /// Origin: training data, windows or model version.
     pub origin: String,
-    /// Records in it.
+    /// Number of records.
     pub rows: u64,
-    /// Whether new windows are compared with it.
+    /// Whether it is the active baseline.
     pub active: bool,
-    /// When it was stored, RFC 3339.
+    /// Creation time, RFC 3339.
     pub created_at: Timestamp,
 }
 
-/// A baseline with what is in it.
+/// A baseline with its content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaselineDetail {
     /// The baseline.
     pub baseline: BaselineSummary,
-    /// Its segments with their records.
+    /// Segments with their number of records.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub segments: Vec<(String, u64)>,
-    /// Windows that were judged with it.
+    /// Number of windows compared with it.
     pub windows: u64,
-    /// Its columns.
+    /// Columns.
     #[serde(default)]
     pub columns: Vec<BaselineColumn>,
 }
@@ -49,9 +49,9 @@ pub struct BaselineDetail {
 /// A column of a baseline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaselineColumn {
-    /// Its name.
+    /// Column name.
     pub column: String,
-    /// What is in it, in words: its type, its bins or categories, its range.
+    /// Text: type, bins or categories, range.
     pub values: String,
     /// Rows without a valid value.
     pub absent: u64,
@@ -88,25 +88,25 @@ fn in_words(column: &Distribution) -> String {
     }
 }
 
-/// A part of event time, half open.
+/// An interval of event time, half-open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Period {
-    /// From, RFC 3339.
+    /// Start (inclusive), RFC 3339.
     pub from: String,
-    /// To (exclusive), RFC 3339.
+    /// End (exclusive), RFC 3339.
     pub to: String,
 }
 
-/// How two baselines of a monitor differ.
+/// Differences between two baselines of a monitor.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct BaselineDiff {
-    /// The one.
+    /// First baseline.
     pub before: BaselineSummary,
-    /// The other.
+    /// Second baseline.
     pub after: BaselineSummary,
-    /// Whether both are counted on the same bins: only then there are measures.
+    /// Whether both have the same bins; measures are computed only then.
     pub same_bins: bool,
-    /// The columns, most different first.
+    /// Columns, largest difference first.
     pub columns: Vec<ColumnDiff>,
 }
 

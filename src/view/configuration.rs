@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A key of the configuration with the value in force.
+/// A configuration key with its effective value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfiguredValue {
-    /// The file whose key it is: `driftd.toml`, or that of a monitor.
+    /// File of the key: `driftd.toml`, or the file of a monitor.
     pub file: String,
-    /// The key, dotted.
+    /// Key, dotted.
     pub key: String,
-    /// The value as it is written; secrets are redacted.
+    /// Value as TOML; secrets are redacted.
     pub value: String,
-    /// Where it was set: a line of the file, the environment, or by default.
+    /// Origin: line of a file, environment, or default.
     pub origin: String,
-    /// The value in the file that a restart would bring into force, where a reload could not.
+    /// Value in the file that becomes effective after a restart, if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_restart: Option<String>,
 }

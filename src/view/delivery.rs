@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Where the delivery of a message stands.
+/// Delivery state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
@@ -13,9 +13,9 @@ pub enum DeliveryStatus {
     Pending,
     /// Delivered.
     Sent,
-    /// Given up.
+    /// Failed: not retried any further.
     Dead,
-    /// A later message said it in its place.
+    /// Replaced by a later message.
     Superseded,
 }
 
@@ -53,49 +53,49 @@ pub struct DeliveryFilter {
 /// A message to one receiver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryRow {
-    /// Its id, the receiver's idempotency key.
+    /// Message ID, the idempotency key for the receiver.
     pub id: Uuid,
-    /// Its place in the order of decisions.
+    /// Sequence number of the decision.
     pub sequence: i64,
-    /// To whom.
+    /// Receiver.
     pub receiver: String,
-    /// The event's `type`.
+    /// `type` of the event.
     pub event_type: String,
-    /// Where its delivery stands.
+    /// Delivery state.
     pub status: DeliveryStatus,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: i32,
-    /// When it is tried next, RFC 3339; for pending ones.
+    /// Time of the next attempt, RFC 3339; pending messages only.
     pub next_attempt_at: Option<Timestamp>,
-    /// When it was decided, RFC 3339.
+    /// Time of the decision, RFC 3339.
     pub created_at: Timestamp,
-    /// When it was sent or given up, RFC 3339.
+    /// Time of delivery or final failure, RFC 3339.
     pub finished_at: Option<Timestamp>,
-    /// How the last attempt ended.
+    /// Outcome of the last attempt.
     pub outcome: Option<String>,
-    /// What the message is about, in a sentence.
+    /// Summary of the message.
     pub about: String,
 }
 
 /// One attempt to deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attempt {
-    /// Counts up from 1.
+    /// Attempt number, from 1.
     pub attempt: i32,
-    /// How it ended.
+    /// Outcome.
     pub outcome: String,
-    /// In words, without secrets.
+    /// Text, without secrets.
     pub detail: String,
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub at: Timestamp,
 }
 
-/// A message with everything about its delivery.
+/// A message with its delivery attempts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliveryDetail {
     /// The message.
     pub delivery: DeliveryRow,
-    /// Every attempt.
+    /// All attempts.
     pub attempts: Vec<Attempt>,
     /// The event.
     #[schema(value_type = Object)]

@@ -6,7 +6,7 @@ use crate::binning::{Binning, universal};
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::Absence;
 
-/// What a bin holds.
+/// Content of a bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BinKind {
@@ -16,9 +16,9 @@ pub enum BinKind {
     Below,
     /// Values above the baseline's range.
     Above,
-    /// Rare categories of the baseline together.
+    /// All rare categories of the baseline.
     Rare,
-    /// Categories that the baseline does not know.
+    /// Categories not in the baseline.
     Unseen,
     /// Null values.
     Null,
@@ -54,22 +54,22 @@ impl BinKind {
     }
 }
 
-/// A bin with the counts of both sides.
+/// A bin with the counts of baseline and window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DistributionRow {
     /// The column.
     pub column: String,
-    /// What the bin holds.
+    /// Content of the bin.
     pub kind: BinKind,
     /// The category, for categorical columns.
     pub category: Option<String>,
-    /// Lower end, for numeric columns; none where it is open.
+    /// Lower bound (inclusive), for numeric columns; null if open.
     pub low: Option<f64>,
-    /// Upper end (exclusive), for numeric columns; none where it is open.
+    /// Upper bound (exclusive), for numeric columns; null if open.
     pub high: Option<f64>,
-    /// Values of the baseline; none without one on the same bins.
+    /// Count in the baseline; null without a baseline on the same bins.
     pub baseline: Option<u64>,
-    /// Values of the window.
+    /// Count in the window.
     pub window: u64,
 }
 

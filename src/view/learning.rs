@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{TimeSpan, number_of};
 
-/// How far the learning of a baseline has come.
+/// Progress of learning a baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Learning {
-    /// Closed windows of the whole so far.
+    /// Closed windows so far (segment `*`).
     pub windows: u32,
-    /// Windows that it is learnt from.
+    /// Number of windows to learn from.
     pub of: u32,
-    /// Seconds of event time until the last of them ends, if every window has records.
+    /// Seconds of event time until the last of them ends, if no window is empty.
     pub seconds_left: i64,
 }
 
@@ -52,14 +52,14 @@ fn span(seconds: i64) -> String {
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
-/// A segment that the active baseline does not have: its windows are counted and not judged.
+/// A segment that is not in the active baseline: its windows are counted, but not judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SegmentWithoutBaseline {
     /// `column=value`.
     pub segment: String,
-    /// Start of its first window that could not be judged for that reason, RFC 3339.
+    /// Start of its first window without a verdict for that reason, RFC 3339.
     pub since: Timestamp,
-    /// Records in its last one.
+    /// Records in its last window.
     pub last_rows: u64,
 }
 

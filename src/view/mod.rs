@@ -44,12 +44,12 @@ pub use window::{
 
 use serde::{Deserialize, Serialize};
 
-/// A part of a long list.
+/// A page of a list.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Page<T> {
-    /// The entries.
+    /// Entries.
     pub items: Vec<T>,
-    /// What to ask for the entries after these with, as `cursor`; none when these are the last.
+    /// `cursor` of the next page; null on the last page.
     pub next: Option<String>,
 }
 

@@ -8,31 +8,31 @@ use super::{
 use crate::alert::{OperationalRule, RowState, Severity};
 use crate::judge::Verdict;
 
-/// How a monitor stands. Whatever cannot be said is a state of its own, never ok.
+/// State of a monitor. Unknown states are never ok.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MonitorState {
-    /// The last window was compared, and there is nothing to report.
+    /// Last window compared, no drift.
     Ok,
-    /// The last window has a warning, or an alert of that severity fires.
+    /// Last window with a warning, or a firing alert of severity warn.
     Warn,
-    /// The last window drifted, or an alert fires.
+    /// Last window with drift, or a firing alert.
     Drift,
-    /// An alert says that records or columns cannot be read as they should; what was compared is in order.
+    /// Alert about records or columns that cannot be read; no drift in the data that was compared.
     Trouble,
-    /// No record comes, or none ever came.
+    /// No records.
     NoData,
-    /// Windows are counted and not judged.
+    /// No baseline: windows are counted, but not judged.
     NoBaseline,
-    /// So they are, until a baseline is learnt from them.
+    /// No baseline yet: it is being learnt.
     Learning,
-    /// The last window had too few records.
+    /// Too few records in the last window.
     TooFew,
-    /// No window has been closed yet.
+    /// No closed window yet.
     Waiting,
-    /// The last window could not be compared.
+    /// Last window could not be compared.
     Undefined,
-    /// This daemon does not have it: nothing of it is counted here, and what is stored says nothing of now.
+    /// Not configured on this daemon: only stored data is available.
     NotConfigured,
 }
 
@@ -110,54 +110,54 @@ impl MonitorState {
     }
 }
 
-/// How many alerts are not over.
+/// Number of open alerts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct OpenAlerts {
-    /// About to fire.
+    /// Pending.
     pub pending: usize,
     /// Firing.
     pub firing: usize,
-    /// Firing, and acknowledged by a person.
+    /// Acknowledged.
     pub acknowledged: usize,
 }
 
 /// A monitor.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct MonitorView {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Whether this daemon watches it; others are known from what is stored alone.
+    /// Whether it is configured on this daemon; otherwise only stored data is available.
     pub configured: bool,
-    /// How it stands.
+    /// State.
     pub state: MonitorState,
-    /// The same in a sentence.
+    /// State as text.
     pub summary: String,
-    /// Alerts that are not over.
+    /// Open alerts.
     pub alerts: OpenAlerts,
-    /// What became of its records.
+    /// Record counts by outcome.
     pub records: Vec<RecordCount>,
-    /// What could not be counted or read.
+    /// Messages and columns that could not be read.
     pub reading: Reading,
-    /// Windows not closed yet.
+    /// Open windows.
     pub open_windows: u64,
-    /// The last window of the whole that was closed.
+    /// Last closed window (segment `*`).
     pub last_window: Option<WindowStatus>,
     /// The active baseline.
     pub baseline: Option<BaselineSummary>,
-    /// Messages between its positions and the ends of its logs.
+    /// Lag in messages.
     pub lag: Option<u64>,
-    /// How far the learning of its baseline has come; none when it is not learnt, or was.
+    /// Progress of learning the baseline; null if not learning.
     pub learning: Option<Learning>,
-    /// Segments that the active baseline does not have.
+    /// Segments not in the active baseline.
     pub segments_without_baseline: Vec<SegmentWithoutBaseline>,
-    /// Its labels.
+    /// Labels.
     pub labels: std::collections::BTreeMap<String, String>,
 }
 
 /// A column of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ColumnInfo {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// feature, output or latency.
     pub role: String,
@@ -166,22 +166,22 @@ pub struct ColumnInfo {
     pub column_type: String,
 }
 
-/// A model version and segment that windows were closed of.
+/// A model version and segment with closed windows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SeriesInfo {
-    /// The model version; empty when records name none.
+    /// Model version; empty if records have none.
     pub version: String,
     /// `*` or `column=value`.
     pub segment: String,
-    /// Closed windows.
+    /// Number of closed windows.
     pub windows: u64,
-    /// Start of the first one, RFC 3339.
+    /// Start of the first window, RFC 3339.
     pub first_start: Timestamp,
-    /// Start of the last one, RFC 3339.
+    /// Start of the last window, RFC 3339.
     pub last_start: Timestamp,
-    /// The verdict on it.
+    /// Verdict of the last window.
     pub last_verdict: Verdict,
-    /// Records in it.
+    /// Records in the last window.
     pub last_rows: u64,
 }
 
@@ -190,13 +190,13 @@ pub struct SeriesInfo {
 pub struct MonitorDetail {
     /// The monitor.
     pub monitor: MonitorView,
-    /// Its columns, as configured.
+    /// Configured columns.
     pub columns: Vec<ColumnInfo>,
-    /// Its series, the one with the newest window first.
+    /// Series, newest window first.
     pub series: Vec<SeriesInfo>,
-    /// All records up to this time are counted, RFC 3339; none before every partition has counted something.
+    /// Watermark: all records up to this event time are counted, RFC 3339; null until every partition has records.
     pub watermark: Option<Timestamp>,
-    /// Length of a window in seconds; none when it is not configured here.
+    /// Window length in seconds; null if not configured on this daemon.
     pub window_seconds: Option<i64>,
 }
 

@@ -5,23 +5,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{number_of, plural};
 
-/// What is known of what a monitor could not count or read.
+/// Messages and columns that a monitor could not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reading {
-    /// Messages that were not counted: the newest examples of each reason.
+    /// Messages that were not counted: the newest examples per reason.
     pub not_counted: Vec<NotCounted>,
-    /// What filtered records have in the fields of `where`.
+    /// Values of filtered records in the fields of `where`.
     pub filters: Vec<FilterSeen>,
-    /// Columns without a valid value, or hardly with one, in the records counted lately.
+    /// Columns with no or few valid values in recent records.
     pub unreadable: Vec<UnreadableColumn>,
-    /// The newest event time of all, RFC 3339, when it lies outside the years 1990 to 2100: the unit is probably another.
+    /// Newest event time, RFC 3339, if outside the years 1990 to 2100: probably the wrong unit.
     pub implausible_time: Option<Timestamp>,
 }
 
 /// A message that was not counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NotCounted {
-    /// The reason of the rejection, or `late`.
+    /// Reason of the rejection, or `late`.
     pub reason: String,
     /// The topic.
     pub topic: String,
@@ -29,29 +29,29 @@ pub struct NotCounted {
     pub partition: i32,
     /// The offset.
     pub offset: i64,
-    /// Why, in words: field, value and what is allowed.
+    /// Text: field, value and allowed values.
     pub why: String,
-    /// When it was read, RFC 3339.
+    /// Time of reading, RFC 3339.
     pub at: Timestamp,
 }
 
-/// What filtered records have in a field of `where`.
+/// Values of filtered records in a field of `where`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FilterSeen {
-    /// The field's path.
+    /// Path of the field.
     pub path: String,
-    /// Some of the values, those seen last first.
+    /// Examples of values, latest first.
     pub values: Vec<String>,
 }
 
 /// A column that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UnreadableColumn {
-    /// Its name.
+    /// Column name.
     pub column: String,
-    /// Where it is looked for.
+    /// Path of the column.
     pub path: String,
-    /// Records that were counted.
+    /// Counted records.
     pub records: u64,
     /// Records with a valid value.
     pub valid: u64,
@@ -59,9 +59,9 @@ pub struct UnreadableColumn {
     pub missing: u64,
     /// Records with null.
     pub nulls: u64,
-    /// A value of the wrong type.
+    /// Example of a value of the wrong type.
     pub wrong: Option<String>,
-    /// A path that does exist and may be meant.
+    /// Similar path that exists.
     pub nearest: Option<String>,
 }
 

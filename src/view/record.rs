@@ -12,52 +12,52 @@ use crate::measure::{Pair, Span};
 use crate::record::{Absence, EventTime, grouped, plural, quantity};
 use crate::window::OffsetRanges;
 
-/// A record of a sample.
+/// A sampled record.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct SampledRecord {
-    /// Its topic; none when the window has several, since samples do not keep it.
+    /// Topic; null if the window has several topics.
     pub topic: Option<String>,
-    /// Its partition.
+    /// Partition.
     pub partition: i32,
-    /// Its offset.
+    /// Offset.
     pub offset: i64,
-    /// Its event time, RFC 3339.
+    /// Event time, RFC 3339.
     pub time: Timestamp,
-    /// What its value of the column belongs to, when records behind a finding are asked for.
+    /// Group of the value, if a column is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds: Option<String>,
-    /// The values of the monitored columns; null where there is none.
+    /// Values of the monitored columns; null if absent.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub values: Map<String, Value>,
 }
 
-/// A group of values that became more frequent, and carries the score for that.
+/// A group of values that became more frequent and accounts for part of the score.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct GrownGroup {
-    /// What it holds.
+    /// Description of the group.
     pub holds: String,
-    /// Its share in the baseline.
+    /// Share in the baseline.
     pub before: f64,
-    /// Its share in the window.
+    /// Share in the window.
     pub after: f64,
-    /// Records of the sample that belong to it.
+    /// Sampled records in the group.
     pub sampled: usize,
 }
 
-/// Records of a window.
+/// Sampled records of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct SampledRecords {
     /// The window.
     pub window: WindowRow,
-    /// The column they are behind, when one is asked for.
+    /// Column, if given.
     pub column: Option<String>,
-    /// Records in the sample; 0 when the monitor keeps none.
+    /// Size of the sample; 0 if the monitor keeps none.
     pub sample: usize,
-    /// The groups of values that became more frequent and carry the score, those that carry most first.
+    /// Groups of values that became more frequent, largest contribution to the score first.
     pub grown: Vec<GrownGroup>,
-    /// Monitored columns that samples do not have.
+    /// Monitored columns that are not in the sample.
     pub left_out: Vec<String>,
-    /// What the values do not show, in words: those that are none of their column's type are null in the sample.
+    /// Remarks: values of the wrong type are null in the sample.
     pub remarks: Vec<String>,
     /// The records.
     pub records: Vec<SampledRecord>,

@@ -7,36 +7,36 @@ use uuid::Uuid;
 
 use crate::retrain::RequestState;
 
-/// A request as it stands.
+/// A retraining request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestRow {
-    /// Its id.
+    /// Request ID.
     pub id: Uuid,
-    /// Its monitor.
+    /// Monitor name.
     pub monitor: String,
-    /// The model version that drifted.
+    /// Model version with drift.
     pub version: String,
-    /// The segment that drifted.
+    /// Segment with drift.
     pub segment: String,
-    /// The alert behind it.
+    /// ID of the alert.
     pub alert_id: Uuid,
-    /// End of the window behind it, RFC 3339.
+    /// End of the window that caused it, RFC 3339.
     pub window_end: Timestamp,
-    /// Where it stands.
+    /// Request state.
     pub state: RequestState,
-    /// Whether it is only shown what would have been asked.
+    /// Dry run: the request is stored, but not sent.
     pub dry_run: bool,
-    /// Who is asked.
+    /// Receivers.
     pub receivers: Vec<String>,
-    /// What the training system calls it.
+    /// ID in the training system.
     pub external_id: Option<String>,
-    /// When it was decided, RFC 3339.
+    /// Time of the decision, RFC 3339.
     pub created_at: Timestamp,
-    /// When it last moved, RFC 3339.
+    /// Time of the last change, RFC 3339.
     pub updated_at: Timestamp,
-    /// Until when an answer is waited for, RFC 3339.
+    /// Deadline for an answer, RFC 3339.
     pub expires_at: Option<Timestamp>,
-    /// The event: what was asked.
+    /// Event of the request.
     #[schema(value_type = Object)]
     pub body: Value,
 }
@@ -44,21 +44,21 @@ pub struct RequestRow {
 /// A row of a request's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestChange {
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub at: Timestamp,
-    /// Where it stood then.
+    /// State.
     pub state: RequestState,
-    /// Who moved it.
+    /// Actor.
     pub actor: String,
-    /// In words.
+    /// Text.
     pub detail: String,
 }
 
 /// A request with its history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RequestDetail {
-    /// As it stands.
+    /// Request.
     pub request: RequestRow,
-    /// From beginning to end.
+    /// History, oldest first.
     pub history: Vec<RequestChange>,
 }

@@ -4,21 +4,21 @@ use super::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A silence with who made it, and why.
+/// A silence.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SilenceRow {
-    /// Its id.
+    /// Silence ID.
     pub id: Uuid,
-    /// All must match.
+    /// Matchers; all must match.
     pub matchers: Vec<String>,
-    /// When it begins, RFC 3339.
+    /// Start, RFC 3339.
     pub starts_at: Timestamp,
-    /// When it ends, RFC 3339.
+    /// End, RFC 3339.
     pub ends_at: Timestamp,
-    /// Whether it is in force.
+    /// Whether it is active.
     pub active: bool,
-    /// Who made it.
+    /// Author.
     pub author: String,
-    /// Why.
+    /// Reason.
     pub comment: String,
 }

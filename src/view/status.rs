@@ -9,18 +9,18 @@ use crate::judge::Verdict;
 /// A summary of everything stored.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Status {
-    /// Each monitor that is configured or ever counted.
+    /// All configured or stored monitors.
     pub monitors: Vec<MonitorStatus>,
-    /// Each partition ever known.
+    /// All known partitions.
     pub partitions: Vec<PartitionStatus>,
-    /// Alerts that fire or are pending, newest first.
+    /// Open alerts, newest first.
     pub alerts: Vec<OpenAlert>,
     /// The outbox, by receiver.
     pub outbox: Vec<OutboxDepth>,
-    /// Daemons that said in the last 30 s that they run.
+    /// Daemons with a heartbeat in the last 30 s.
     #[serde(default)]
     pub daemons: Vec<RunningDaemon>,
-    /// In what their configurations differ, in words.
+    /// Differences between their configurations, as text.
     #[serde(default)]
     pub differences: Vec<String>,
 }
@@ -30,7 +30,7 @@ pub struct Status {
 pub struct RunningDaemon {
     /// `daemon.name`.
     pub name: String,
-    /// Its version of driftd.
+    /// Version of driftd.
     pub version: String,
 }
 
@@ -40,49 +40,49 @@ impl Status {
     pub fn daemons_in_words(&self) -> String {
         let named = |daemon: &RunningDaemon| format!("{} ({})", daemon.name, daemon.version);
         match self.daemons.as_slice() {
-            [] => "none runs: nothing is read, and what is below may be old".to_owned(),
+            [] => "none running: nothing is read, the data below may be outdated".to_owned(),
             daemons => daemons.iter().map(named).collect::<Vec<_>>().join(", "),
         }
     }
 }
 
-/// How many records ended in one way.
+/// Number of records of one outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecordCount {
-    /// accepted, late, filtered or rejected.
+    /// Outcome: accepted, late, filtered or rejected.
     pub outcome: String,
-    /// Why, for rejected ones; otherwise empty.
+    /// Reason of a rejection; otherwise empty.
     pub reason: String,
-    /// How many.
+    /// Number of records.
     pub count: u64,
 }
 
-/// A monitor's numbers.
+/// Status of a monitor.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MonitorStatus {
-    /// Its name.
+    /// Monitor name.
     pub monitor: String,
-    /// Whether it is configured where this was asked; otherwise it is known from what is stored alone.
+    /// Whether it is configured on this daemon; otherwise only stored data is available.
     #[serde(default)]
     pub configured: bool,
-    /// What became of its records.
+    /// Record counts by outcome.
     pub records: Vec<RecordCount>,
-    /// Windows not closed yet.
+    /// Open windows.
     pub open_windows: u64,
-    /// The last window of the whole that was closed.
+    /// Last closed window (segment `*`).
     pub last_window: Option<WindowStatus>,
     /// The active baseline.
     pub baseline: Option<String>,
-    /// Versions of its baseline that there are.
+    /// Number of baseline versions.
     #[serde(default)]
     pub baselines: u64,
-    /// How far the learning of its baseline has come; none when it is not learnt, or was.
+    /// Progress of learning the baseline; null if not learning.
     #[serde(default)]
     pub learning: Option<Learning>,
-    /// Segments that the active baseline does not have.
+    /// Segments not in the active baseline.
     #[serde(default)]
     pub segments_without_baseline: Vec<SegmentWithoutBaseline>,
-    /// What could not be counted or read.
+    /// Messages and columns that could not be read.
     #[serde(default)]
     pub reading: Reading,
 }
@@ -109,21 +109,21 @@ impl MonitorStatus {
 /// A closed window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WindowStatus {
-    /// The model version.
+    /// Model version.
     pub version: String,
-    /// Its start, RFC 3339.
+    /// Start, RFC 3339.
     pub start: Timestamp,
-    /// Its end, RFC 3339.
+    /// End, RFC 3339.
     pub end: Timestamp,
-    /// Records.
+    /// Number of records.
     pub rows: u64,
-    /// What was decided.
+    /// Verdict.
     pub verdict: Verdict,
-    /// Whether every partition had passed its end.
+    /// Whether all partitions had passed the end of the window.
     pub complete: bool,
 }
 
-/// A partition's position.
+/// Position of a partition.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PartitionStatus {
     /// The topic.
@@ -132,64 +132,64 @@ pub struct PartitionStatus {
     pub partition: i32,
     /// The next offset to read.
     pub next_offset: Option<i64>,
-    /// Up to where the log could be read when its reader last looked.
+    /// End of the readable log at the last check.
     pub log_end: Option<i64>,
-    /// Messages between the two.
+    /// Lag in messages.
     pub lag: Option<u64>,
-    /// Who read it last.
+    /// Daemon that read it last.
     pub owner: Option<String>,
-    /// Whether it was read to its end when last checked.
+    /// Whether it was read to the end at the last check.
     pub caught_up: bool,
-    /// When its reader last checked, RFC 3339; none before the first time.
+    /// Time of the last check, RFC 3339; null before the first check.
     #[serde(default)]
     pub checked_at: Option<Timestamp>,
-    /// When its position last moved, RFC 3339: the last checkpoint that had something of it.
+    /// Time of the last change of the position, RFC 3339.
     pub progressed_at: Timestamp,
-    /// The newest event time counted in it, RFC 3339.
+    /// Newest counted event time, RFC 3339.
     pub newest: Option<Timestamp>,
-    /// Messages behind that, which a transaction that is still open keeps from being read.
+    /// Messages held back by an open transaction of a producer.
     pub held_back: u64,
-    /// Offsets that were never read: retention took them, or somebody moved the position past them.
+    /// Offsets never read: deleted by retention, or skipped by `driftd positions reset`.
     pub lost: u64,
-    /// Why it is not read until somebody resets its position; none when it is read.
+    /// Reason why it is not read until its position is reset; null if it is read.
     #[serde(default)]
     pub fault: Option<String>,
 }
 
-/// An alert that is not over.
+/// An open alert.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OpenAlert {
-    /// Its id.
+    /// Alert ID.
     pub id: String,
-    /// Its monitor.
+    /// Monitor name.
     pub monitor: String,
-    /// The model version.
+    /// Model version.
     pub version: String,
     /// The segment.
     pub segment: String,
     /// The rule.
     pub rule: String,
-    /// Where it stands; never over.
+    /// Alert state.
     pub state: RowState,
-    /// How bad it is.
+    /// Severity.
     pub severity: Severity,
-    /// Start of its first drifting window, RFC 3339.
+    /// Start of its first window with drift, RFC 3339.
     pub since: Timestamp,
-    /// Whether a silence keeps it from being told to somebody.
+    /// Whether a silence suppresses messages about it.
     #[serde(default)]
     pub silenced: bool,
 }
 
-/// Notifications of one receiver.
+/// Pending and failed messages of one receiver.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxDepth {
     /// The receiver.
     pub receiver: String,
-    /// Not sent yet.
+    /// Pending.
     pub pending: u64,
-    /// Given up.
+    /// Failed.
     pub dead: u64,
-    /// Seconds the oldest one has been waiting.
+    /// Age of the oldest pending message in seconds.
     pub oldest_seconds: f64,
 }
 

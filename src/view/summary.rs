@@ -12,7 +12,7 @@ use crate::measure::{Points, Side};
 /// Categories a summary names.
 const TOP: usize = 8;
 
-/// Where a column lies in a window.
+/// Summary of a column in a window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ColumnSummary {
     /// The column.
@@ -27,15 +27,14 @@ pub struct ColumnSummary {
     pub below: u64,
     /// Values above the baseline's range.
     pub above: u64,
-    /// Values of categories that the baseline does not know.
+    /// Values of categories not in the baseline.
     pub unseen: u64,
-    /// The mean, of numeric columns; none where it is not known.
+    /// Mean of numeric columns; null if unknown.
     pub mean: Option<f64>,
-    /// The 5, 25, 50, 75 and 95 % quantiles, of numeric columns: estimates where bins are wide, null for one that is not
-    /// known.
+    /// 5, 25, 50, 75 and 95 % quantiles of numeric columns: estimates if bins are wide, null if unknown.
     #[schema(value_type = Option<Vec<Option<f64>>>)]
     pub quantiles: Option<[Option<f64>; 5]>,
-    /// The most frequent categories with their shares of the valid values, at most eight.
+    /// Most frequent categories with their share of the valid values, at most eight.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub categories: Vec<(String, f32)>,
 }

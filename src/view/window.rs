@@ -6,13 +6,13 @@ use super::{ColumnSummary, Timestamp};
 use crate::judge::Verdict;
 use crate::window::Partition;
 
-/// Whether a window still takes records.
+/// Window state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowState {
-    /// It does.
+    /// Takes records.
     Open,
-    /// It was judged.
+    /// Judged.
     Closed,
 }
 
@@ -53,34 +53,34 @@ pub struct WindowFilter {
 /// A window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WindowRow {
-    /// Its id.
+    /// Window ID.
     pub id: i64,
-    /// The model version; empty when records name none.
+    /// Model version; empty if records have none.
     pub version: String,
     /// `*` or `column=value`.
     pub segment: String,
-    /// Its start, RFC 3339.
+    /// Start, RFC 3339.
     pub start: Timestamp,
-    /// Its end (exclusive), RFC 3339.
+    /// End (exclusive), RFC 3339.
     pub end: Timestamp,
-    /// Whether it still takes records.
+    /// Window state.
     pub status: WindowState,
-    /// Records counted so far.
+    /// Number of counted records.
     pub rows: u64,
-    /// Records that came after it was closed.
+    /// Number of late records.
     pub late: u64,
-    /// What was decided; none while it is open.
+    /// Verdict; null while open.
     pub verdict: Option<Verdict>,
-    /// Whether every partition had passed its end; none while it is open.
+    /// Whether all partitions had passed its end; null while open.
     pub complete: Option<bool>,
-    /// The partitions that had not.
+    /// Partitions that had not passed its end.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub missing: Vec<Partition>,
-    /// Version of the baseline it is compared with.
+    /// Version of the baseline.
     pub baseline: Option<i32>,
-    /// Fingerprint of the configuration that judged it.
+    /// Fingerprint of the configuration of the verdict.
     pub configuration: Option<String>,
-    /// Whether a retraining was asked for, or why not.
+    /// Decision on a retraining request, with the reason.
     pub retraining: Option<String>,
 }
 
@@ -122,25 +122,25 @@ pub struct FindingRow {
     pub column: String,
     /// The measure.
     pub measure: String,
-    /// Its number; none where it has none.
+    /// Raw test statistic, or null.
     pub statistic: Option<f64>,
-    /// Its p-value, where it is a test.
+    /// p-value, for tests.
     pub p_value: Option<f64>,
-    /// The size without unit that limits hold.
+    /// Effect size (unitless), compared with the limits.
     pub effect: Option<f64>,
-    /// How far the statistic may be from the one on all values.
+    /// Bound of the binning error of the statistic.
     pub bound: Option<f64>,
-    /// What chance alone may give at these sizes at most; none where the p-value says it.
+    /// Noise floor: the effect that chance may produce at these sizes; null for measures with a p-value.
     pub noise_floor: Option<f64>,
-    /// The limit of a warning.
+    /// Limit of a warning.
     pub warn: f64,
-    /// The limit of drift.
+    /// Limit of drift.
     pub critical: f64,
     /// Records of the baseline.
     pub n_baseline: Option<u64>,
     /// Records of the window.
     pub n_window: Option<u64>,
-    /// What was decided.
+    /// Verdict.
     pub verdict: Verdict,
 }
 
@@ -153,12 +153,12 @@ impl FindingRow {
     }
 }
 
-/// How a column stood in a window.
+/// Score of a column in a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColumnScore {
     /// The effect of its leading finding as a multiple of the limit of drift.
     pub score: f32,
-    /// The verdict on the column.
+    /// Verdict of the column.
     pub verdict: Verdict,
 }
 
@@ -185,7 +185,7 @@ pub struct ScoreBoard {
 pub struct ColumnPoint {
     /// The window.
     pub window: WindowRow,
-    /// Where the column lay; none for windows closed before this was kept.
+    /// Summary; null for windows closed by a version of driftd without summaries.
     pub summary: Option<ColumnSummary>,
     /// Its findings.
     pub findings: Vec<FindingRow>,

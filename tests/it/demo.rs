@@ -14,11 +14,13 @@ fn the_demo_detects_the_drift_that_is_in_its_data_and_tells() {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     for part in [
         "13129 records in 19 windows, each counted exactly once",
-        "critical         temp (psi",
+        "drift            temp (psi",
         "Subject: [critical] bike-demand: ",
         "drift.retraining.requested",
         "signature verified",
         "13129  accepted",
+        "\nmonitor bike-demand\n",
+        "partition 0: offsets 0-",
         "next:",
     ] {
         assert!(text.contains(part), "`{part}` is missing: {text}");

@@ -208,7 +208,7 @@ fn guesses_become_slow_and_are_logged_with_their_peer_and_strangers_learn_nothin
         failed[3].contains("peer=127.0.0.1") && failed[3].contains("10.9.8.7") && failed[3].contains("failures=4"),
         "{log}"
     );
-    assert!(log.contains("a request has a token that is not known"), "{log}");
+    assert!(log.contains("request with an invalid token"), "{log}");
     assert!(!log.contains("guessed-guessed"), "{log}");
     drop(daemon);
 }

@@ -247,7 +247,7 @@ fn a_topic_deleted_and_created_again_is_noticed_and_read_on_when_somebody_says_s
     assert!(world.driftd(&["status"]).contains("NOT READ"));
 
     let plan = world.driftd(&["positions", "reset", &world.topic, "--to", "earliest"]);
-    assert!(plan.contains("from 100 to 0: another log") && plan.contains("nothing was changed"), "{plan}");
+    assert!(plan.contains("from 100 to 0: log was replaced") && plan.contains("no changes made"), "{plan}");
     assert_eq!(world.tally().values().sum::<u64>(), 600);
     world.driftd(&["positions", "reset", &world.topic, "--to", "earliest", "--yes"]);
     world.wait_for_count(1_800..=1_800, 60);

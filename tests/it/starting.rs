@@ -109,7 +109,7 @@ fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
         assert_eq!(code, Some(checked), "`check` finds what needs no service: {name}: {text}");
     }
     let (code, text) = world.attempt("a", &["check", "--online"]);
-    assert!(text.contains("ok      postgres: schema of version "), "{code:?}: {text}");
+    assert!(text.contains("ok      postgres: schema version "), "{code:?}: {text}");
     world.runtime.block_on(sqlx::query(newer).execute(&world.pool)).unwrap();
     for (arguments, expected) in [(&["run"][..], 78), (&["migrate"], 78), (&["check", "--online"], 3)] {
         let (code, text) = world.attempt("a", arguments);
@@ -351,7 +351,7 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
     daemon.wait_for_log("reloaded: 1 monitor,", 20);
     for (arguments, expected, wanted) in [
         (vec!["reload"], 2, "--pid is missing"),
-        (vec!["reload", "--pid", "4194305"], 1, "there is no process"),
+        (vec!["reload", "--pid", "4194305"], 1, "process 4194305 not found"),
         (vec!["reload", "--pid", "0"], 2, "--pid"),
     ] {
         let (code, text) = world.attempt("a", &arguments);

@@ -85,8 +85,8 @@ impl Client {
         let local = base.host_str().is_some_and(crate::notify::is_loopback);
         if token.is_some() && base.scheme() == "http" && !local && !options.allow_plain_http {
             return Err(CliError::Usage(format!(
-                "the token would travel unencrypted to {base}\nhint: write https://, or say --allow-plain-http where the network is \
-                 trusted"
+                "the token would travel unencrypted to {base}\nhint: write https://, or set --allow-plain-http on a trusted \
+                 network"
             )));
         }
         let _already_chosen = rustls::crypto::ring::default_provider().install_default();

@@ -80,7 +80,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
                     .problem(
                         "listen",
                         format!(
-                            "`{text}` is not a loopback address, and anyone who reaches it could do everything"
+                            "`{text}` is not a loopback address, and every client that can connect has full access"
                         ),
                     )
                     .hint("add `[[http.tokens]]`, or bind to 127.0.0.1"),
@@ -89,7 +89,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
             section.add(
                 section
                     .problem("listen", format!("tokens would travel unencrypted to {text}"))
-                    .hint("set `http.tls`, bind to 127.0.0.1 with a proxy in front, or say `allow_plain_http = true` where the network is trusted"),
+                    .hint("set `http.tls`, bind to 127.0.0.1 with a proxy in front, or set `allow_plain_http = true` on a trusted network"),
             );
         }
     }
@@ -114,7 +114,7 @@ fn tls(section: &Section<'_>) -> Option<TlsFiles> {
         return None;
     }
     let certificate = section.required_file("cert_file", "the certificate of the listener, PEM");
-    let key = section.required_key_file("key_file", "its key, PEM");
+    let key = section.required_key_file("key_file", "the private key, PEM");
     section.finish();
     Some(TlsFiles { certificate: certificate?, key: key? })
 }
@@ -125,7 +125,7 @@ const TOKEN_LENGTH: usize = 20;
 fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
     let mut tokens: Vec<Token> = Vec::new();
     for entry in section.sections("tokens") {
-        let name = entry.required("name", "who has it: what the audit log says");
+        let name = entry.required("name", "the name of the token, for the audit log");
         let role = entry.optional_choice(
             "role",
             &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)],
@@ -136,13 +136,13 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
         let secret = entry.secret("token", warnings);
         if secret.is_none() && !entry.has("token") {
             entry
-                .add(entry.problem("token", "is missing").hint("make one with: head -c 24 /dev/urandom | base64"));
+                .add(entry.problem("token", "is missing").hint("generate one with: head -c 24 /dev/urandom | base64"));
         }
         if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < TOKEN_LENGTH) {
             entry.add(
                 entry
                     .problem("token", format!("needs {TOKEN_LENGTH} characters or more"))
-                    .hint("make one with: head -c 24 /dev/urandom | base64"),
+                    .hint("generate one with: head -c 24 /dev/urandom | base64"),
             );
         }
         entry.finish();
@@ -153,15 +153,15 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
                 entry
                     .problem(
                         "token",
-                        format!("is the token of `{}` as well: nobody could tell them apart", other.name),
+                        format!("is the same as the token of `{}`", other.name),
                     )
-                    .hint("make one for each with: head -c 24 /dev/urandom | base64"),
+                    .hint("generate one for each with: head -c 24 /dev/urandom | base64"),
             );
         }
         if let Some(name) = &name
             && tokens.iter().any(|other| other.name == *name)
         {
-            entry.add(entry.problem("name", format!("`{name}` has a token already")));
+            entry.add(entry.problem("name", format!("duplicate token name `{name}`")));
         }
         if let (Some(name), Some(role), Some(secret)) = (name, role, secret) {
             tokens.push(Token { name, role, secret });

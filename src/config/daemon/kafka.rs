@@ -102,7 +102,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let group = section.string("group").unwrap_or_else(|| "driftd".to_owned());
     if group.trim().is_empty() {
         section
-            .add(section.problem("group", "is empty: the consumer group that daemons share, `driftd` by default"));
+            .add(section.problem("group", "is empty: the consumer group of the daemons, `driftd` by default"));
     }
     let start =
         section.choice("start", StartAt::Latest, &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)]);
@@ -112,11 +112,11 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let properties = extra.texts();
     for (name, value) in &properties {
         if PROTECTED_PROPERTIES.contains(&name.as_str()) {
-            extra.add(extra.problem(name, "is set by driftd: another value would lose or double records"));
+            extra.add(extra.problem(name, "is set by driftd: another value could lose or duplicate records"));
         } else if ["password", "secret", "ssl.key.pem"].iter().any(|word| name.contains(word)) {
-            extra.add(extra.problem(name, "is a secret and has a key of its own under `kafka.security`"));
+            extra.add(extra.problem(name, "is a secret: set it under `kafka.security`"));
         } else if let Err(error) = crate::kafka::check_property(name, value) {
-            extra.add(extra.problem(name, format!("librdkafka refuses it: {error}")).without_value());
+            extra.add(extra.problem(name, format!("rejected by librdkafka: {error}")).without_value());
         }
     }
     section.finish();
@@ -220,7 +220,7 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
 
 fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSettings> {
     let file = section.section("token");
-    let path = file.is_there().then(|| file.required_key_file("file", "the file that holds the token")).flatten();
+    let path = file.is_there().then(|| file.required_key_file("file", "the file with the token")).flatten();
     file.finish();
     let endpoint = section.section("token_endpoint");
     if !endpoint.is_there() {
@@ -230,10 +230,10 @@ fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSetti
     if let Some(url) = &url {
         in_the_open(&endpoint, "url", url, "the client's secret");
     }
-    let client_id = endpoint.required("client_id", "the OAuth client");
+    let client_id = endpoint.required("client_id", "the OAuth client ID");
     let client_secret = endpoint.secret("client_secret", warnings);
     if client_secret.is_none() && !endpoint.has("client_secret") {
-        endpoint.add(endpoint.problem("client_secret", "is missing: the OAuth client's secret"));
+        endpoint.add(endpoint.problem("client_secret", "is missing: the OAuth client secret"));
     }
     let scope = endpoint.string("scope");
     endpoint.finish();

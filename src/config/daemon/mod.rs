@@ -86,7 +86,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
         level: section.string("level").unwrap_or_else(|| "info".to_owned()),
     };
     for wrong in wrong_levels(&log.level) {
-        let message = format!("`{wrong}` is no level; write `info`, or a filter as `info,driftd::kafka=debug`");
+        let message = format!("`{wrong}` is not a log level; write `info`, or a filter as `info,driftd::kafka=debug`");
         section.add(suggest(section.problem("level", message), wrong, &LEVELS));
     }
     section.finish();
@@ -136,7 +136,7 @@ pub(in crate::config) fn in_the_open(section: &Section<'_>, key: &'static str, u
         section.add(
             section
                 .problem(key, format!("{what} would travel unencrypted to {host}"))
-                .hint("write https://, or say `allow_plain_http = true` where the network is trusted"),
+                .hint("write https://, or set `allow_plain_http = true` on a trusted network"),
         );
     }
 }

@@ -28,7 +28,7 @@ pub struct PostgresSettings {
 }
 
 pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<PostgresSettings> {
-    let url = section.required("url", "where the database is, \"postgres://driftd@host/driftd\"");
+    let url = section.required("url", "the URL of the database, \"postgres://driftd@host/driftd\"");
     if let Some(url) = &url
         && !(url.starts_with("postgres://") || url.starts_with("postgresql://"))
     {
@@ -40,7 +40,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         Err(_) => {
             section.add(
                 section
-                    .problem("url", "is no URL of a database")
+                    .problem("url", "is not a database URL")
                     .hint("write \"postgres://driftd@host:5432/driftd\"; characters like `@`, `/` and `#` in a name are percent-encoded"),
             );
             None

@@ -89,7 +89,7 @@ pub(super) fn columns(
     let mut rules = Vec::new();
     let mut complete = true;
     for section in root.sections("columns") {
-        let name = section.required("name", "what the column is called");
+        let name = section.required("name", "the name of the column");
         let column_path = if section.has("path") {
             // A path that is the column's name to the letter means a key of that name, whatever it looks like.
             let literal = || FieldPath::parse(&section.string("path")?).ok();

@@ -190,7 +190,7 @@ fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
 fn mlflow(section: &Section<'_>) -> Option<RegisteredModel> {
     let there = section.is_there();
     let model = if there {
-        section.required("model", "the registered model's name")
+        section.required("model", "the name of the registered model")
     } else {
         section.value("model");
         None

@@ -90,7 +90,7 @@ pub(super) fn segments(root: &Section<'_>) -> Vec<(String, FieldPath)> {
     root.sections("segments")
         .into_iter()
         .filter_map(|section| {
-            let name = section.required("name", "what the segment column is called");
+            let name = section.required("name", "the name of the segment column");
             let path = if section.has("path") {
                 path(&section, "path")
             } else {

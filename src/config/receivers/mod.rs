@@ -116,7 +116,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<
         let channel = match kind {
             Kind::Email => email::read(&section, warnings).map(Channel::Email),
             Kind::Kafka => {
-                section.required("topic", "the topic that takes the events").map(|topic| Channel::Kafka { topic })
+                section.required("topic", "the Kafka topic").map(|topic| Channel::Kafka { topic })
             }
             _ => http::read(&section, kind, warnings).map(Channel::Http),
         };

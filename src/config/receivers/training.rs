@@ -8,7 +8,7 @@ pub(super) fn read(section: &Section<'_>, kind: Kind) -> Option<Training> {
     match kind {
         Kind::Airflow => {
             let version = section.choice("version", 3, &[("2", 2), ("3", 3)]);
-            Some(Training::Airflow { version, dag: path_part(section, "dag", "the DAG that retrains")? })
+            Some(Training::Airflow { version, dag: path_part(section, "dag", "the DAG for retraining")? })
         }
         Kind::GitHub => {
             let repository = section.required("repository", "`owner/name`");
@@ -22,17 +22,17 @@ pub(super) fn read(section: &Section<'_>, kind: Kind) -> Option<Training> {
             Some(Training::GitHub { repository, event_type })
         }
         Kind::Kubeflow => {
-            let pipeline = section.required("pipeline", "the pipeline's id");
+            let pipeline = section.required("pipeline", "the pipeline ID");
             let version = section.string("pipeline_version");
             let experiment = section.string("experiment");
             Some(Training::Kubeflow { pipeline: pipeline?, version, experiment })
         }
         Kind::Prefect => {
-            Some(Training::Prefect { deployment: path_part(section, "deployment", "the deployment's id")? })
+            Some(Training::Prefect { deployment: path_part(section, "deployment", "the deployment ID")? })
         }
         Kind::Dagster => {
-            let job = section.required("job", "the job that retrains");
-            let location = section.required("location", "the code location that has it");
+            let job = section.required("job", "the job for retraining");
+            let location = section.required("location", "the code location of the job");
             let repository = section.string("repository").unwrap_or_else(|| "__repository__".to_owned());
             Some(Training::Dagster { job: job?, location: location?, repository })
         }
