@@ -235,8 +235,9 @@ fn not_for_alerts(
     let routed = routing.routes.iter().flat_map(|route| &route.receivers);
     let named = monitors.iter().flat_map(|monitor| &monitor.rules.receivers);
     for name in routed.chain(named).filter(|name| takes(name)) {
-        warnings
-            .push(format!("receiver `{name}` is a training system: it receives retraining requests only, no alerts"));
+        warnings.push(format!(
+            "receiver `{name}` is a training system: it receives retraining requests only, no alerts"
+        ));
     }
     if routing.timing.repeat > TimeSpan::ZERO && routing.timing.repeat < routing.timing.interval {
         warnings.push(

@@ -308,7 +308,7 @@ async fn show_outcome(
         let offsets: Vec<String> = offsets.into_iter().flatten().map(offset_range).collect();
         say_lines(format!(
             "\nthe retraining request lists {}; offsets of the first one:\n  {}",
-            number_of(evidence, "window with drift"),
+            number_of(evidence, "drifting window"),
             offsets.join("; ")
         ));
         say("  (also produced to the topic `retraining`)");

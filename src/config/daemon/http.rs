@@ -135,8 +135,9 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
         }
         let secret = entry.secret("token", warnings);
         if secret.is_none() && !entry.has("token") {
-            entry
-                .add(entry.problem("token", "is missing").hint("generate one with: head -c 24 /dev/urandom | base64"));
+            entry.add(
+                entry.problem("token", "is missing").hint("generate one with: head -c 24 /dev/urandom | base64"),
+            );
         }
         if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < TOKEN_LENGTH) {
             entry.add(
@@ -151,10 +152,7 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
         {
             entry.add(
                 entry
-                    .problem(
-                        "token",
-                        format!("is the same as the token of `{}`", other.name),
-                    )
+                    .problem("token", format!("is the same as the token of `{}`", other.name))
                     .hint("generate one for each with: head -c 24 /dev/urandom | base64"),
             );
         }

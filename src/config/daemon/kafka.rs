@@ -101,8 +101,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     }
     let group = section.string("group").unwrap_or_else(|| "driftd".to_owned());
     if group.trim().is_empty() {
-        section
-            .add(section.problem("group", "is empty: the consumer group of the daemons, `driftd` by default"));
+        section.add(section.problem("group", "is empty: the consumer group of the daemons, `driftd` by default"));
     }
     let start =
         section.choice("start", StartAt::Latest, &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)]);

@@ -86,7 +86,8 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
         level: section.string("level").unwrap_or_else(|| "info".to_owned()),
     };
     for wrong in wrong_levels(&log.level) {
-        let message = format!("`{wrong}` is not a log level; write `info`, or a filter as `info,driftd::kafka=debug`");
+        let message =
+            format!("`{wrong}` is not a log level; write `info`, or a filter as `info,driftd::kafka=debug`");
         section.add(suggest(section.problem("level", message), wrong, &LEVELS));
     }
     section.finish();

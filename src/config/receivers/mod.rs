@@ -115,9 +115,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<
         let concurrency = u32::try_from(section.integer("concurrency", 1, 1..=16)).unwrap_or(1);
         let channel = match kind {
             Kind::Email => email::read(&section, warnings).map(Channel::Email),
-            Kind::Kafka => {
-                section.required("topic", "the Kafka topic").map(|topic| Channel::Kafka { topic })
-            }
+            Kind::Kafka => section.required("topic", "the Kafka topic").map(|topic| Channel::Kafka { topic }),
             _ => http::read(&section, kind, warnings).map(Channel::Http),
         };
         section.finish();

@@ -155,7 +155,7 @@ pub(super) fn people_change_things(seen: &Http<'_>) {
     // A reload does not open what others reach, even when the file says now that they do not.
     world.configure("b", |daemon| daemon.set("http.listen", format!("127.0.0.1:{port}")).remove("http.tokens"));
     b.signal("HUP");
-    b.wait_for_log("the tokens are gone", 20);
+    b.wait_for_log("all tokens were removed", 20);
     assert_eq!(guarded.get("/api/v1/monitors").0, 401);
     assert_eq!(b.stop(), Some(0));
 }
