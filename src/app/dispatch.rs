@@ -200,7 +200,10 @@ impl Worker {
         let receiver = &self.running.receiver;
         let name = self.name.as_str();
         let attempt = if self.store.is_disabled(name, receiver.fingerprint()).await? {
-            Attempt::Failed { reason: Reason::Gone, detail: "it said before that it is gone for good".to_owned() }
+            Attempt::Failed {
+                reason: Reason::Gone,
+                detail: "the receiver reported before that its address is gone".to_owned(),
+            }
         } else {
             #[cfg(debug_assertions)]
             crate::faults::hit("dispatch.before_send");

@@ -79,9 +79,9 @@ fn nothing_counted(stored: &MonitorStatus) -> Option<String> {
         parts.push(format!("{} rejected", quantity(rejected, "was", "were")));
     }
     if late > 0 {
-        parts.push(format!("{} came too late", grouped(late)));
+        parts.push(format!("{} late", grouped(late)));
     }
-    Some(format!("No record was counted yet; {}.", parts.join(", ")))
+    Some(format!("No records counted yet; {}.", parts.join(", ")))
 }
 
 fn summary(
@@ -98,26 +98,23 @@ fn summary(
     };
     let least = running.map_or(0, |running| running.monitor.rules.judge.min_records);
     let stands = match state {
-        MonitorState::Ok => "Nothing moved in the last window".to_owned(),
-        MonitorState::Warn => "There is a warning".to_owned(),
+        MonitorState::Ok => "No drift in the last window".to_owned(),
+        MonitorState::Warn => "Warning in the last window".to_owned(),
         MonitorState::Drift => "Drift".to_owned(),
-        MonitorState::Trouble => "Not everything can be read".to_owned(),
+        MonitorState::Trouble => "Some records or columns cannot be read".to_owned(),
         MonitorState::NoData if rows.is_none() => "No records received yet".to_owned(),
-        MonitorState::NoData => "Records have stopped coming".to_owned(),
-        MonitorState::NoBaseline => {
-            "Windows are counted and not judged: there is no baseline to compare them with".to_owned()
-        }
+        MonitorState::NoData => "No more records".to_owned(),
+        MonitorState::NoBaseline => "No baseline: windows are counted, but not judged".to_owned(),
         MonitorState::Learning => match learning {
-            Some(learning) => format!("Windows are counted and not judged yet; {}", learning.words()),
-            None => "Windows are counted and not judged yet: a baseline is being learnt".to_owned(),
+            Some(learning) => format!("Windows are counted, but not judged yet; {}", learning.words()),
+            None => "Windows are counted, but not judged yet: a baseline is being learnt".to_owned(),
         },
-        MonitorState::TooFew => format!(
-            "The last window has {}, fewer than the {least} that a verdict needs",
-            number_of(rows.unwrap_or(0), "record")
-        ),
-        MonitorState::Waiting => "Records are counted; no window has been closed yet".to_owned(),
+        MonitorState::TooFew => {
+            format!("The last window has {}, a verdict needs {least}", number_of(rows.unwrap_or(0), "record"))
+        }
+        MonitorState::Waiting => "Records are counted; no closed window yet".to_owned(),
         MonitorState::Undefined => "The last window could not be compared with its baseline".to_owned(),
-        MonitorState::NotConfigured => "Not configured on this daemon: nothing is counted here".to_owned(),
+        MonitorState::NotConfigured => "Not configured on this daemon: not counted here".to_owned(),
     };
     format!("{stands}{alerts}.")
 }

@@ -252,7 +252,7 @@ impl MonitorWorker {
                 if !paths.contains(&path)
                     && let Some(near) = near(&path)
                 {
-                    self.machine.notes().filtered(&path, &format!("(there is `{near}`)"));
+                    self.machine.notes().filtered(&path, &format!("(similar path: `{near}`)"));
                 }
             }
         }

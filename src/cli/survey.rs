@@ -183,7 +183,7 @@ impl<'a> Survey<'a> {
         let (path, mut value) = self.decoder.filtered_by().map(|(path, value)| (path.to_string(), value))?;
         let paths = self.decoder.paths_of(message.payload.as_deref().unwrap_or_default());
         if let Some(near) = nearest(&path, paths.iter().map(String::as_str)).filter(|_| !paths.contains(&path)) {
-            value = format!("{value} (there is `{near}`)");
+            value = format!("{value} (similar path: `{near}`)");
         }
         self.notes.filtered(&path, &value);
         let wanted = self.monitor.layout.filters.iter().find(|(known, _)| known.to_string() == path);

@@ -258,7 +258,7 @@ fn tell(told: &Value) {
                     (Some(wrong), _) => format!("({how}: {})", plain(wrong)),
                     (None, Some(path)) => {
                         let near = of("nearest");
-                        let near = if near.is_empty() { near } else { format!("; there is `{near}`") };
+                        let near = if near.is_empty() { near } else { format!("; similar path: `{near}`") };
                         format!("({how}: no `{}`{near})", plain(path))
                     }
                     (None, None) => format!("({how})"),

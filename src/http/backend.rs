@@ -23,7 +23,7 @@ use crate::window::OffsetRanges;
 pub enum BackendError {
     /// There is no such thing.
     NotFound(String),
-    /// It cannot be, as things stand.
+    /// Conflict with the current state.
     Refused(String),
     /// It makes no sense.
     Invalid(String),
@@ -141,7 +141,7 @@ pub enum CallbackOutcome {
     Invalid(String),
     /// It is about nothing that there is.
     NotFound(String),
-    /// It cannot be, as things stand.
+    /// Conflict with the current state.
     Conflict(String),
     /// Reports of this kind are not taken here.
     Off(String),

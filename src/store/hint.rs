@@ -38,7 +38,7 @@ fn refused(code: &str, message: &str) -> Option<String> {
         ),
         "28000" if message.contains("does not exist") => {
             let user = named.unwrap_or("driftd");
-            return Some(format!("make it, and a database of its own: sudo -u postgres createuser {user}"));
+            return Some(format!("create it, with its own database: sudo -u postgres createuser {user}"));
         }
         "28000" => Some(
             "pg_hba.conf of the server allows no such connection: over its socket postgres.url is \
@@ -53,17 +53,15 @@ fn refused(code: &str, message: &str) -> Option<String> {
         "3D000" => {
             let database = named.unwrap_or("driftd");
             return Some(format!(
-                "make it: sudo -u postgres createdb --owner USER {database}, with the user of `postgres.url`"
+                "create it: sudo -u postgres createdb --owner USER {database}, with the user of `postgres.url`"
             ));
         }
         // insufficient_privilege
         "42501" => Some(
-            "the user of `postgres.url` has to own the database: sudo -u postgres psql -c 'alter database DATABASE owner to USER'",
+            "the user of `postgres.url` must own the database: sudo -u postgres psql -c 'alter database DATABASE owner to USER'",
         ),
         // undefined_table
-        "42P01" => {
-            Some("the schema is not there yet: the daemon makes it when it starts, or `driftd migrate` does")
-        }
+        "42P01" => Some("no schema yet: the daemon creates it at start, or `driftd migrate`"),
         _ => None,
     };
     hint.map(str::to_owned)
@@ -77,11 +75,13 @@ fn is_plain(name: &str) -> bool {
 fn unreachable(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::NotFound => Some(
-            "there is no socket at the folder of `postgres.url`: does PostgreSQL run on this machine, and is its socket there? On \
+            "no socket in the folder of `postgres.url`: is PostgreSQL running on this machine, and is its socket there? On \
              Debian it is /run/postgresql, elsewhere often /tmp",
         ),
-        ErrorKind::PermissionDenied => Some("this user may not reach the socket of PostgreSQL"),
-        ErrorKind::ConnectionRefused => Some("does PostgreSQL run, and listen where `postgres.url` says?"),
+        ErrorKind::PermissionDenied => Some("this user may not access the socket of PostgreSQL"),
+        ErrorKind::ConnectionRefused => {
+            Some("is PostgreSQL running, and listening at the address in `postgres.url`?")
+        }
         _ => None,
     }
 }

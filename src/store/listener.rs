@@ -87,9 +87,7 @@ async fn note(connection: &mut Session, report: &str) -> Result<(), StoreError> 
     .await
     .map_err(failed("note a report"))?;
     if noted.rows_affected() == 0 {
-        return Err(StoreError::Refused(
-            "this report was taken already: each counts once, under its own id".to_owned(),
-        ));
+        return Err(StoreError::Refused("this report was already received".to_owned()));
     }
     Ok(())
 }

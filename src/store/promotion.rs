@@ -58,7 +58,7 @@ impl Store {
         .map_err(failed(attempted))?;
         if super::bigint(rows.len() as u64) > MAX_WINDOWS {
             return Err(StoreError::Refused(format!(
-                "more than {MAX_WINDOWS} windows lie between {} and {}\nhint: take a shorter period",
+                "more than {MAX_WINDOWS} windows lie between {} and {}\nhint: use a shorter period",
                 wanted.from, wanted.to
             )));
         }

@@ -136,12 +136,8 @@ impl Store {
         .await
         .map_err(failed("find unanswered requests"))?;
         for id in &due {
-            let moved = Moved {
-                step: Step::TimedOut,
-                actor: "driftd",
-                detail: "no answer came in time",
-                external_id: None,
-            };
+            let moved =
+                Moved { step: Step::TimedOut, actor: "driftd", detail: "no answer in time", external_id: None };
             self.move_request(*id, moved).await?;
         }
         Ok(due.len())
@@ -180,7 +176,7 @@ pub(super) async fn move_on(
         .fetch_optional(&mut *connection)
         .await
         .map_err(failed("lock a retraining request"))?
-        .ok_or_else(|| StoreError::NotFound(format!("there is no retraining request {id}")))?;
+        .ok_or_else(|| StoreError::NotFound(format!("retraining request {id} not found")))?;
     let request = request_row(&row).map_err(failed("lock a retraining request"))?;
     if request.dry_run && moved.step == Step::Approve {
         return Err(StoreError::Refused(format!("retraining request {id} was a dry run: it cannot be approved")));

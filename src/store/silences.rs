@@ -79,7 +79,7 @@ impl Store {
         .await
         .map_err(failed("end a silence"))?;
         if ended.rows_affected() == 0 {
-            return Err(StoreError::Refused(format!("silence {id} is over already")));
+            return Err(StoreError::Refused(format!("silence {id} has already ended")));
         }
         record(&mut transaction, actor, "silence.expire", &id.to_string(), json!({})).await?;
         wake_all(&mut transaction).await?;
@@ -112,7 +112,7 @@ impl Store {
             .await
             .and_then(|row| row.as_ref().map(silence_row).transpose())
             .map_err(failed("look a silence up"))?;
-        row.ok_or_else(|| StoreError::NotFound(format!("there is no silence {id}")))
+        row.ok_or_else(|| StoreError::NotFound(format!("silence {id} not found")))
     }
 }
 

@@ -30,7 +30,7 @@ impl Learning {
         let Self { windows, of, seconds_left } = self;
         let all = number_of(*of, "window");
         if windows >= of {
-            return format!("learning: {windows} of {all}, made now");
+            return format!("learning: {windows} of {all}, complete");
         }
         format!("learning: {windows} of {all}, about {} of event time to go", span(*seconds_left))
     }
@@ -77,8 +77,8 @@ impl SegmentWithoutBaseline {
 }
 
 /// What to do about segments without a baseline.
-pub const SEGMENT_ADVICE: &str = "make a baseline from windows that have them (page of baselines, or POST .../baselines), or build \
-                                  one from newer training data (driftd baseline build)";
+pub const SEGMENT_ADVICE: &str = "build a baseline from windows with these segments (page of baselines, or POST .../baselines), or \
+                                  from newer training data (driftd baseline build)";
 
 #[cfg(test)]
 mod tests {
@@ -100,7 +100,7 @@ mod tests {
             words(23, 24, TimeSpan::minutes(1)),
             "learning: 23 of 24 windows, about 1m of event time to go"
         );
-        assert_eq!(words(24, 24, TimeSpan::from_micros(hour)), "learning: 24 of 24 windows, made now");
-        assert_eq!(words(30, 24, TimeSpan::from_micros(hour)), "learning: 24 of 24 windows, made now");
+        assert_eq!(words(24, 24, TimeSpan::from_micros(hour)), "learning: 24 of 24 windows, complete");
+        assert_eq!(words(30, 24, TimeSpan::from_micros(hour)), "learning: 24 of 24 windows, complete");
     }
 }

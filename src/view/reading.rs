@@ -79,8 +79,8 @@ impl UnreadableColumn {
         if *nulls > 0 {
             parts.push(format!("{nulls} {} null", plural(*nulls, "is", "are")));
         }
-        parts.extend(self.wrong.as_ref().map(|wrong| format!("of the wrong type is for example {wrong}")));
-        parts.extend(self.nearest.as_ref().map(|nearest| format!("there is `{nearest}`")));
+        parts.extend(self.wrong.as_ref().map(|wrong| format!("example of a wrong type: {wrong}")));
+        parts.extend(self.nearest.as_ref().map(|nearest| format!("similar path: `{nearest}`")));
         parts.join("; ")
     }
 }
@@ -103,8 +103,8 @@ mod tests {
         };
         assert_eq!(
             column.in_words(),
-            "column `x` (path `features.x`) has no valid value in 600 records; 400 records have no such field; of the wrong \
-             type is for example \"12,5\"; there is `inputs.x`"
+            "column `x` (path `features.x`) has no valid value in 600 records; 400 records have no such field; example of a \
+             wrong type: \"12,5\"; similar path: `inputs.x`"
         );
     }
 }

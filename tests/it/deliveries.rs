@@ -277,14 +277,14 @@ fn people_act_on_the_command_line_and_a_training_system_answers() {
     assert!(status == 400 && why.contains("missing field `request`"), "{why}");
     let other = json!({ "request": "00000000-0000-0000-0000-000000000001", "state": "running" });
     let (status, why) = sent(&path, "5", &other, secret);
-    assert!(status == 400 && why.contains("was sent to that of"), "{why}");
+    assert!(status == 400 && why.contains("but the URL names request"), "{why}");
     let (status, why) =
         sent("/api/v1/retraining/00000000-0000-0000-0000-000000000001", "6", &state("running"), secret);
     assert!(status == 400 && why.contains("is signed for request"), "{why}");
     assert_eq!(report("", "running"), 400);
     assert_eq!(report("msg", "running"), 200);
     let (status, why) = sent(&path, "msg", &state("failed"), secret);
-    assert!(status == 409 && why.contains("taken already"), "{why}");
+    assert!(status == 409 && why.contains("already received"), "{why}");
     assert_eq!(report("msg", "running"), 409, "the same again");
     assert_eq!(report("2", "running"), 200, "what was refused was not taken");
     let succeeded = json!({ "request": id, "state": "succeeded", "detail": "model 4" });

@@ -126,7 +126,7 @@ fn the_tests_and_faults_that_reliability_names_exist_and_every_promise_and_fault
     let faults: Vec<&str> = crate::nemesis::fault_names();
     let described: Vec<&str> = rows(&text, "The nemesis").iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(described, faults, "docs/reliability.md describes every fault, in order");
-    let promises = rows(&text, "The promises");
+    let promises = rows(&text, "Guarantees");
     assert_eq!(promises.len(), 18);
     for row in &promises {
         assert!(quoted(row[2]).any(|name| is_test(&name)), "promise {} names no test", row[0]);

@@ -37,17 +37,19 @@ fn refused(id: Uuid, action: AlertAction, alert: &AlertRow) -> String {
     match (action, alert.state, &alert.view.acknowledged_by) {
         (AlertAction::Remove, state, _) => format!("alert {id} is {} and cannot be ended", state.as_str()),
         (AlertAction::Acknowledge, RowState::Acknowledged, Some(who)) => {
-            format!("alert {id} is acknowledged already, by {}", crate::escape::plain(who))
+            format!("alert {id} is already acknowledged by {}", crate::escape::plain(who))
         }
-        (AlertAction::Resolve, RowState::Resolved | RowState::Cleared, _) => format!("alert {id} is over already"),
+        (AlertAction::Resolve, RowState::Resolved | RowState::Cleared, _) => {
+            format!("alert {id} is already resolved")
+        }
         (_, RowState::Firing | RowState::Acknowledged, _) => {
-            format!("alert {id} no longer has a state: its rule or series is gone")
+            format!("alert {id} no longer has a state: its rule or series was removed")
         }
         (AlertAction::Acknowledge, state, _) => {
-            format!("alert {id} is {}: only one that fires is acknowledged", state.as_str())
+            format!("alert {id} is {}: only a firing alert can be acknowledged", state.as_str())
         }
         (AlertAction::Resolve, state, _) => {
-            format!("alert {id} is {}: only one that fires or is acknowledged is resolved", state.as_str())
+            format!("alert {id} is {}: only a firing or acknowledged alert can be resolved", state.as_str())
         }
     }
 }

@@ -75,7 +75,7 @@ async fn write_suppression(
         .await?;
     let receiver = &group.receiver;
     let (reason, detail) = match suppression {
-        Some(suppression) => (suppression.as_str(), format!("not told to {receiver}: {}", suppression.by())),
+        Some(suppression) => (suppression.as_str(), format!("not sent to {receiver}: {}", suppression.by())),
         None => ("released", format!("no longer held back from {receiver}")),
     };
     let detail = detail.trim_end_matches(": ");

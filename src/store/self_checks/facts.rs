@@ -247,12 +247,15 @@ pub(super) async fn dead_deliveries(connection: &mut Session) -> Result<BTreeMap
         let why = outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
         let were = plural(number, "was", "were");
         let messages = number_of(number, "message");
-        dead.insert(receiver.clone(), format!("{messages} to receiver `{receiver}` {were} given up{why}"));
+        dead.insert(receiver.clone(), format!("{messages} to receiver `{receiver}` failed finally{why}"));
     }
     let disabled: Vec<(String, String)> =
         sqlx::query_as("select receiver, detail from receiver_state").fetch_all(connection).await?;
     for (receiver, detail) in disabled {
-        dead.insert(receiver.clone(), format!("receiver `{receiver}` says that it is gone for good: {detail}"));
+        dead.insert(
+            receiver.clone(),
+            format!("receiver `{receiver}` reported that its address is gone: {detail}"),
+        );
     }
     Ok(dead)
 }

@@ -83,10 +83,10 @@ pub(super) struct Refreshed {
 
 impl Refreshed {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("open_windows", "Windows not closed yet", self.open_windows.clone());
+        registry.register("open_windows", "Open windows", self.open_windows.clone());
         registry.register(
             "learning_windows",
-            "Windows closed so far of those that a baseline is learnt from",
+            "Closed windows of those that a baseline is learnt from",
             self.learning_windows.clone(),
         );
         registry.register(
@@ -96,7 +96,7 @@ impl Refreshed {
         );
         registry.register(
             "segments_without_baseline",
-            "Segments that the active baseline does not have",
+            "Segments not in the active baseline",
             self.segments_without_baseline.clone(),
         );
         registry.register("alerts_firing", "Alerts that fire", self.alerts_firing.clone());
@@ -106,7 +106,7 @@ impl Refreshed {
             self.lag.clone(),
         );
         registry.register("outbox_pending", "Notifications not delivered yet", self.outbox_pending.clone());
-        registry.register("outbox_dead", "Notifications given up", self.outbox_dead.clone());
+        registry.register("outbox_dead", "Notifications that failed finally", self.outbox_dead.clone());
         registry.register(
             "outbox_oldest_seconds",
             "Age of the oldest notification not delivered yet",

@@ -30,7 +30,7 @@ fn what_was_given_up_is_told_through_others_and_can_be_sent_again() {
     assert_eq!(desk.settle(), ["mail new_alerts 1"], "the one that is the trouble is not told of it");
     let body = &desk.bodies("pending")[0];
     let summary = body["data"]["alerts"][0]["evidence"]["summary"].as_str().unwrap();
-    assert!(summary.contains("gone for good"), "{summary}");
+    assert!(summary.contains("its address is gone"), "{summary}");
 
     assert!(!runtime.block_on(desk.store.is_disabled("pager", "new")).unwrap(), "configured anew, it is on again");
     let which = Resend::Receiver("pager".to_owned());

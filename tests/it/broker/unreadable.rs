@@ -173,10 +173,7 @@ fn a_filter_that_lets_nothing_through_is_told_with_the_values_seen() {
     wait_for_tally(&world, sent);
     let api = world.http("a").json("/api/v1/monitors/feed");
     let summary = api["monitor"]["summary"].as_str().unwrap();
-    assert!(
-        summary.starts_with("No record was counted yet; 300 were filtered by `where`: `model` is "),
-        "{summary}"
-    );
+    assert!(summary.starts_with("No records counted yet; 300 were filtered by `where`: `model` is "), "{summary}");
     for text in [world.driftd(&["status"]), world.get("a", "/monitors/feed").1.replace("&quot;", "\"")] {
         assert!(text.contains("loans") && text.contains("fraud"), "{text}");
     }
@@ -201,7 +198,7 @@ fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_the
     let daemon = world.start_daemon("a", None);
     wait_for_tally(&world, sent);
     let summary = wait_for_alert(&world, "unreadable_column");
-    for part in ["Column `amount`", "path `features.amount`", "there is `inputs.amount`"] {
+    for part in ["Column `amount`", "path `features.amount`", "similar path: `inputs.amount`"] {
         assert!(summary.contains(part), "{part}: {summary}");
     }
     assert!(summary.contains("set `path` and `type`"), "{summary}");
@@ -212,7 +209,7 @@ fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_the
     let baselines = || world.runtime.block_on(number(&world.pool, "select count(*) from baseline")).unwrap();
     assert_eq!(baselines(), 0);
     assert!(daemon.log().contains("no baseline is learned"), "{}", daemon.log());
-    assert!(world.driftd(&["status"]).contains("there is `inputs.amount`"));
+    assert!(world.driftd(&["status"]).contains("similar path: `inputs.amount`"));
     let online = findings(&world, &["check", "--online"]);
     assert!(online.contains("column `amount` of monitor `feed`") && online.contains("inputs.amount"), "{online}");
     // The producer writes it where it is looked for.

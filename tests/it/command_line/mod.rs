@@ -121,9 +121,9 @@ fn routes_and_inhibition_with_labels_that_no_alert_has_are_warned_about_and_doub
     for wanted in [
         "`alerting.group_by`: no alert has a label `verison`",
         "did you mean `version`?",
-        "`pager`: `matchers`: `severty=\"critical\"`: no alert has a label `severty`",
+        "`routes[0].matchers`: `severty=\"critical\"`: no alert has a label `severty`",
         "did you mean `severity`?",
-        "`route 2`: `matchers`: `severity=\"warning\"`: no `severity` is `warning`",
+        "`routes[1].matchers`: `severity=\"warning\"`: no `severity` is `warning`",
         "`inhibit[0].source`: `alertname=\"no-data\"`",
         "did you mean `no_data`?",
         "`inhibit[0].target`: `monitor=~\"fraud.*\"`",

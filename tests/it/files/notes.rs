@@ -188,7 +188,10 @@ fn a_report_is_written_as_what_its_file_is_called() {
     assert!(written("report", &[]).2.contains("rows.parquet"));
     let (code, said, content) = written("report.pdf", &[]);
     assert_eq!((code, content.as_str()), (Some(2), ""), "{said}");
-    assert!(said.contains("cannot write a report as .pdf") && said.contains("hint: --format"), "{said}");
+    assert!(
+        said.contains("cannot write a report as .pdf") && said.contains("hint: set the format with --format"),
+        "{said}"
+    );
     assert!(written("report.out", &["--format", "json"]).2.starts_with('{'));
 }
 
