@@ -291,7 +291,7 @@ fn daemons_with_different_configurations_are_noticed_until_all_have_the_same() {
     assert_eq!(second.stop(), Some(0));
     let left = world.runtime.block_on(noted(&world.pool)).unwrap();
     assert_eq!(left, 0, "daemons that ended say so");
-    assert!(world.driftd(&["status"]).contains("daemons  none runs"), "it is said that nothing is read");
+    assert!(world.driftd(&["status"]).contains("daemons  none running"), "it is said that nothing is read");
 }
 
 #[test]

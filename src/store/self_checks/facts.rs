@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Counted, InputCheck};
 use crate::alert::{HeldBack, MissingBaseline, OperationalFacts};
-use crate::record::{FieldPath, TimeSpan, number_of, plural};
+use crate::record::{FieldPath, TimeSpan, number_of};
 use crate::store::close::binning;
 use crate::store::configurations::differences;
 use crate::store::learning::segments_without_baseline;
@@ -245,7 +245,6 @@ pub(super) async fn dead_deliveries(connection: &mut Session) -> Result<BTreeMap
         let (receiver, number): (String, i64) = (row.try_get("receiver")?, row.try_get("dead")?);
         let outcome: Option<String> = row.try_get("outcome")?;
         let why = outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
-        let were = plural(number, "was", "were");
         let messages = number_of(number, "message");
         dead.insert(receiver.clone(), format!("{messages} to receiver `{receiver}` failed finally{why}"));
     }

@@ -207,6 +207,8 @@ fn files_that_cannot_be_read_say_which_and_what_to_do() {
     let output = driftd(&["compare", &good, &good, "--measure", "psj"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("did you mean `psi`"), "{}", text(&output));
+    let said = text(&driftd(&["compare", &good, &good, "--measure", "foo"]));
+    assert!(said.contains("`foo` is not a measure; `driftd measures` lists them"), "{said}");
 }
 
 /// The preset through the whole command gives the tool's numbers, as the kernel tests have them.

@@ -47,7 +47,7 @@ fn a_field_that_no_record_has_comes_with_the_one_that_was_meant() {
     let output = driftd(&["replay", "--monitor", "nosuch.toml", &folder.path("log.jsonl")]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert!(said.contains("nosuch.toml") && said.contains("hint: a monitor is named by its file"), "{said}");
+    assert!(said.contains("nosuch.toml") && said.contains("hint: give the file of a monitor"), "{said}");
 }
 
 #[test]
