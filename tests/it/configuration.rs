@@ -98,6 +98,18 @@ fn what_the_daemon_would_refuse_at_its_start_is_refused_by_check_in_one_round() 
 }
 
 #[test]
+fn a_table_of_the_wrong_type_is_one_error() {
+    let folder = tempfile::tempdir().unwrap();
+    Config::daemon().write(folder.path().join("driftd.toml"));
+    let monitors = folder.path().join("monitors.d");
+    fs::create_dir(&monitors).unwrap();
+    Config::monitor("m", "t").numeric("x").set("judge.measures", ["psy"]).write(monitors.join("m.toml"));
+    let (said, code) = check(folder.path());
+    assert_eq!(code, Some(78), "{said}");
+    assert_eq!(said.matches("`judge.measures`: must be a table").count(), 1, "{said}");
+}
+
+#[test]
 fn what_is_surely_not_meant_is_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("driftd.toml");

@@ -26,4 +26,8 @@ fn the_demo_detects_the_drift_that_is_in_its_data_and_tells() {
         assert!(text.contains(part), "`{part}` is missing: {text}");
     }
     assert!(!text.contains("WRONG"), "{text}");
+    // What is set for the run counts in the demo, too.
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_driftd")).args(["demo", "--set", "http.listn=x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(78), "{}", String::from_utf8_lossy(&output.stderr));
 }

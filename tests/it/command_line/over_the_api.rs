@@ -178,6 +178,8 @@ fn the_database_and_the_api_answer_alike() {
     let (code, text) =
         over(&alice, &["alerts", "resolve", &alert[..8], "--judged", "false-alarm", "--comment", "a holiday"]);
     assert!(code == Some(0) && text.contains("resolved: "), "{text}");
+    let (code, text) = over(&alice, &["alerts", "resolve", &alert[..8], "--judged", "real"]);
+    assert_eq!((code, text.trim()), (Some(0), &*format!("alert {}: recorded as a real problem", &alert[..8])));
     let shown = world.driftd(&["alerts", "show", &alert[..8]]);
     assert!(shown.contains("by alice"), "{shown}");
     let log = fs::read_to_string(world.folder.path().join("a.log")).unwrap();
