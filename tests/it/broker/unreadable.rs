@@ -266,7 +266,7 @@ fn a_log_that_is_not_in_the_order_of_its_times_is_named_as_that() {
     let daemon = world.start_daemon("a", None);
     wait_for_tally(&world, sent);
     let summary = wait_for_alert(&world, "late_share");
-    assert!(summary.contains("not in event-time order"), "{summary}");
+    assert!(summary.contains("not in the order of its event times"), "{summary}");
     assert!(summary.contains("minutes before"), "an example of how far: {summary}");
     let online = findings(&world, &["check", "--online"]);
     assert!(online.contains("not in event-time order"), "{online}");
