@@ -3,14 +3,14 @@
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
-demo: ## See driftd work on real data (installs PostgreSQL's server through apt when it is missing)
+demo: ## Demo with real data (installs the PostgreSQL server with apt if missing)
 	@tests/services/demo-needs.sh
 	cargo run --locked --quiet -- demo $(ARGS)
 
-test: ## Run all tests against a real Kafka and a real PostgreSQL, started for the purpose
+test: ## Run all tests against a real Kafka and a real PostgreSQL, started by the tests
 	tests/run.sh
 
-nemesis: ## An hour of kills, cuts, silence and outages against every promise (docs/reliability.md); DRIFTD_NEMESIS_SECONDS for less
+nemesis: ## An hour of kills, cuts, silence and outages, checking every guarantee (docs/reliability.md); DRIFTD_NEMESIS_SECONDS for less
 	tests/run.sh --test it nemesis::hours -- --ignored --nocapture
 
 lint: ## Formatting, lints and documentation

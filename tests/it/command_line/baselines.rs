@@ -101,7 +101,7 @@ fn segments_that_the_baseline_does_not_have_are_named_with_what_to_do() {
     let status = world.driftd(&["status"]);
     assert!(status.contains("segment workingday=0: no baseline since 20"), "{status}");
     assert!(
-        status.contains("hint: make a baseline from windows") && !status.contains("segment workingday=1"),
+        status.contains("hint: build a baseline from windows") && !status.contains("segment workingday=1"),
         "{status}"
     );
     let page = world.get("a", "/monitors/bike-demand").1;
