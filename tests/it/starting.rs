@@ -95,7 +95,7 @@ fn what_starting_again_does_not_mend_ends_with_78_and_says_why() {
     let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
                  values (4711, 'of the future', true, '\\x00', 0)";
     for (name, checked, wanted) in [
-        ("no-database", 0, "hint: make it: sudo -u postgres createdb"),
+        ("no-database", 0, "hint: create it: sudo -u postgres createdb"),
         ("no-role", 0, "hint: "),
         ("kafka", 78, "no.such.property"),
         ("tls", 78, "certificate of the listener"),
