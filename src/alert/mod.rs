@@ -41,7 +41,7 @@ pub use operational::{
     HeldBack, MIN_RECORDS, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, Sign,
 };
 pub use routing::{
-    AlertFacts, BROKEN_FEED, GroupKey, GroupTiming, InhibitRule, Route, Routing, Silence, Suppression,
+    AlertFacts, BROKEN_FEED, GroupKey, GroupTiming, InhibitRule, OWN_ROUTE, Route, Routing, Silence, Suppression,
     Surroundings, explains,
 };
 pub use rule::{AlertRule, Observation, RuleKind, Scope};

@@ -111,6 +111,9 @@ impl GroupKey {
     }
 }
 
+/// The route of the receivers that a monitor names itself.
+pub const OWN_ROUTE: &str = "monitor";
+
 impl Routing {
     /// The groups an alert belongs to: of the receivers its monitor names, then of the routes that match, then, for an
     /// operational alert that nobody takes, of the operators. A receiver is told once.
@@ -118,7 +121,7 @@ impl Routing {
     pub fn groups_of(&self, labels: &Labels, own: &[String]) -> Vec<GroupKey> {
         let mut groups: Vec<GroupKey> = Vec::new();
         let direct = |receivers: &[String]| Route {
-            name: "monitor".to_owned(),
+            name: OWN_ROUTE.to_owned(),
             matchers: Vec::new(),
             receivers: receivers.to_vec(),
             group_by: self.group_by.clone(),

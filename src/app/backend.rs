@@ -367,10 +367,11 @@ impl Backend for StoreBackend {
             }
             AlertChange::Resolve(Some(judged)) => {
                 // One that is over can still turn out to have been a false alarm.
-                if !self.store.alert(&id.to_string()).await?.alert.is_over() {
+                let is_over = self.store.alert(&id.to_string()).await?.alert.is_over();
+                if !is_over {
                     act(AlertAction::Resolve).await?;
                 }
-                self.store.judge_alert(id, judged, actor).await?;
+                self.store.judge_alert(id, judged, actor, if is_over { comment } else { "" }).await?;
             }
         }
         self.shared.alerts.notify_waiters();

@@ -160,7 +160,7 @@ pub(super) fn heat_map(
 
 fn sentence(column: &Ranked<'_>, windows: usize) -> String {
     format!(
-        "{}: drifted in {} of {windows} windows, at most {:.2} times its limit",
+        "{}: drifted in {} of {windows} windows; highest score in the ranked period {:.2}",
         column.name,
         column.drifted,
         column.most()

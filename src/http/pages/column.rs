@@ -144,7 +144,7 @@ fn over_time(seen: &Seen<'_>) -> Markup {
     let counts: Vec<u64> = points.iter().map(|point| point.window.rows).collect();
     let least = counts.iter().copied().min().unwrap_or(0);
     let records = format!(
-        "Records a window over {windows}: between {} and {}.",
+        "Records per window over {windows}: between {} and {}.",
         grouped(least),
         grouped(counts.iter().copied().max().unwrap_or(0))
     );
@@ -316,13 +316,13 @@ fn absences(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
         .map(|line| format!("{} {:.1} %", line.name, line.values.last().copied().unwrap_or(0.0) * 100.0))
         .collect();
     if last.is_empty() {
-        return html! { figure { figcaption { "Not a known value" } p.soft { "No value was null, missing, invalid, out of range or unseen in these windows." } } };
+        return html! { figure { figcaption { "Missing, invalid and unseen values" } p.soft { "No value was null, missing, invalid, out of range or unseen in these windows." } } };
     }
     let sentence =
         format!("Shares of records without a known value; in the last of these windows: {}.", last.join(", "));
     html! {
         figure {
-            figcaption { "Not a known value" }
+            figcaption { "Missing, invalid and unseen values" }
             (rates("rates", &lines, ends, &sentence))
             p.soft { (sentence) }
         }

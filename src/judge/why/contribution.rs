@@ -77,9 +77,9 @@ fn label(pair: &Pair<'_>, span: &Span) -> String {
             .map_or_else(String::new, |value| format!("exactly {}", number(value)));
     }
     // What begins behind a frequent value does not hold that value.
-    let behind = if first.checked_sub(1).is_some_and(|before| binning.is_atom(before)) { "above " } else { "" };
+    let open = if first.checked_sub(1).is_some_and(|before| binning.is_atom(before)) { "(" } else { "[" };
     match (binning.shown_ends(*first).0, binning.shown_ends(*last).1) {
-        (Some(low), Some(high)) => format!("{behind}{} to {}", number(low), number(high)),
+        (Some(low), Some(high)) => format!("{open}{}, {})", number(low), number(high)),
         (None, Some(high)) => format!("below {}", number(high)),
         (Some(low), None) => format!("above {}", number(low)),
         (None, None) => "all values".to_owned(),
@@ -129,8 +129,9 @@ pub(super) fn reason(pair: &Pair<'_>) -> Option<Reason> {
         .take(3)
         .filter(|group| group.share >= 0.1)
         .map(|group| {
+            let word = if group.after >= group.before { "rose" } else { "fell" };
             format!(
-                "{}: {:.1} % to {:.1} % ({:.0} % of the divergence)",
+                "{} {word} from {:.1} % to {:.1} % ({:.0} % of the difference)",
                 group.label,
                 group.before * 100.0,
                 group.after * 100.0,

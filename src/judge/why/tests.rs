@@ -424,7 +424,7 @@ fn the_way_a_column_moved_is_told_in_true_numbers() {
         let deviation = points.deviation(Side::Window, 0).unwrap();
         assert!(text.contains(&format!(" to {};", number(deviation))), "{deviation}: {text}");
         let told = text.rsplit(" to ").next().unwrap();
-        for (told, level) in told.trim_start_matches("about ").split(" / ").zip([0.05, 0.5, 0.95]) {
+        for (told, level) in told.trim_start_matches("about ").split(", ").zip([0.05, 0.5, 0.95]) {
             let told: f64 = told.parse().unwrap();
             let truth = points.quantile(Side::Window, level).unwrap();
             let slack = (deviation / 4.0).max(truth.abs() * 1e-3);

@@ -84,7 +84,7 @@ fn a_mail_says_what_drifted_how_much_since_when_why_and_what_to_do() {
         assert!(mail.html.contains(part), "{part}");
     }
     let over = render_mail(&examples()[1]).unwrap();
-    insta::assert_snapshot!(over.subject, @"[resolved] credit-score version 3: drift over");
+    insta::assert_snapshot!(over.subject, @"[resolved] credit-score version 3: drift ended");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn content(seen: &Seen<'_>) -> Markup {
                 @for episode in open {
                     li {
                         a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                        " " (standing(episode.state.as_str(), episode.severity.as_str())) " since " (time(episode.since))
+                        " " (standing(episode.state.as_str(), episode.severity.as_str())) ", drifting since " (time(episode.since))
                     }
                 }
             }
@@ -184,7 +184,7 @@ fn moved(seen: &Seen<'_>) -> Markup {
             "In the last window " (number_of(drifted.len(), "column")) " drifted: " (names) @if more > 0 { " and " (more) " more" } ". "
         }
         @if let Some((column, (window, score))) = worst.and_then(|column| Some((column, column.worst?))) {
-            "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its limit in "
+            "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its drift limit in "
             a href=(column_in(&seen.series.monitor, column.name, (&seen.series.version, &seen.series.segment), window.window.id)) {
                 "the window from " (time(window.window.start))
             }
@@ -228,7 +228,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
             } }
             div { dt { "Open windows" } dd { (monitor.open_windows) } }
             div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (number_of(lag, "message")) } @else { "not known here" } } }
-            div { dt { "Watermark" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
+            div { dt { "Event time reached" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
             div { dt { "Columns" } dd { (detail.columns.len()) } }
             @if !monitor.labels.is_empty() {
                 div { dt { "Labels" } dd { @for (label, value) in &monitor.labels { (label) "=" (value) " " } } }
@@ -245,11 +245,11 @@ fn columns(seen: &Seen<'_>) -> Markup {
         thead {
             tr {
                 th scope="col" { "Column" }
-                th.number scope="col" { "Worst" }
-                th scope="col" { "Last" }
-                th.number scope="col" { "Score" }
+                th.number scope="col" { "Worst score" }
+                th scope="col" { "Last verdict" }
+                th.number scope="col" { "Last score" }
                 th scope="col" data-fixed="" { "Over time" }
-                th.number scope="col" { "Drifted" }
+                th.number scope="col" { "Windows drifted" }
                 th.wide scope="col" { "Role" }
                 th.wide scope="col" { "Type" }
             }

@@ -25,7 +25,7 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
     let unjudged = values.iter().filter(|value| value.is_none()).count();
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let sentence = format!(
-        "The largest score of all columns over {}: {drifted} drifted, {unjudged} without a verdict, at most {} times its limit.",
+        "Highest score of all columns over {}: {} times the drift limit. {drifted} drifted, {unjudged} without a verdict.",
         number_of(windows.len(), "window"),
         number(most)
     );
@@ -39,7 +39,7 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
             (timeline_with("score", &series, &marks, &changes_only(&changes), (&first, &last), &sentence))
         }
         p.soft {
-            "The largest effect of any column as a multiple of its limit; dashed: 1. Shaded: an alert fires. Hatched: incomplete, or no verdict."
+            "Score: effect ÷ drift limit, of the column where it is largest. Dashed line: drift limit. Shaded: an alert fires. Hatched: incomplete, or no verdict."
         }
         @if !changes.is_empty() {
             ul { @for (change, words) in &changes { li { strong { (change.sign) } " " (words) } } }
@@ -120,7 +120,7 @@ fn alerts_of(episodes: &[Episode]) -> Markup {
                     @for episode in episodes.iter().rev().take(50) {
                         li {
                             a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                            " " (standing(episode.state.as_str(), episode.severity.as_str())) " from " (time(episode.since))
+                            " " (standing(episode.state.as_str(), episode.severity.as_str())) ", drift from " (time(episode.since))
                             @if let Some(until) = &episode.until { " to " (time(until)) }
                         }
                     }
