@@ -53,8 +53,7 @@ impl Default for GuardedResolver {
 
 impl GuardedResolver {
     pub(super) fn with(lookup: Lookup) -> Self {
-        let own = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-        Self { lookup, own: own.trim().into() }
+        Self { lookup, own: rustix::system::uname().nodename().to_string_lossy().as_ref().into() }
     }
 
     /// The addresses of a name, or of an address as it is written, that may be connected to.

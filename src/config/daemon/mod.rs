@@ -124,9 +124,9 @@ fn wrong_levels(filter: &str) -> impl Iterator<Item = &str> {
 }
 
 fn default_name() -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("driftd@{}", if host.is_empty() { "localhost" } else { host })
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    format!("driftd@{}", if host.is_empty() { "localhost" } else { &host })
 }
 
 /// Refuses a URL over which a secret would be sent unencrypted to another machine, unless the file says that it may.
