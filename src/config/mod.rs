@@ -13,6 +13,8 @@ mod routing;
 mod secret;
 mod section;
 mod shared;
+mod single_value;
+mod suggestion;
 
 pub use daemon::{
     CheckpointSettings, DaemonSettings, HttpSettings, KafkaSecurity, KafkaSettings, LimitSettings, LogSettings,

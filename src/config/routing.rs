@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 
 use super::problem::Problem;
 use super::receivers::check_names;
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::alert::{
     Calendar, GroupTiming, InhibitRule, Matcher, Once, OperationalLimits, Route, Routing, WeeklyTime,
 };

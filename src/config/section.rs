@@ -9,54 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::layer::{Given, Layer};
 use super::problem::{File, Problem, Problems, Unread};
+use super::single_value::{SingleValue, article};
+use super::suggestion::{list, suggest};
 use crate::record::micros_of as micros;
-
-/// A single value, or what was found in its place.
-enum Single<'a> {
-    Given(Given<'a>),
-    Written(&'a DeValue<'a>),
-}
-
-impl Single<'_> {
-    fn text(&self) -> Result<String, String> {
-        match self {
-            Self::Given(given) => Ok(given.text()),
-            Self::Written(DeValue::String(text)) => Ok(text.to_string()),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-
-    /// None for one that no integer of 64 bits holds.
-    fn integer(&self) -> Result<Option<i64>, String> {
-        match self {
-            Self::Given(given) => given.integer().map(Some).ok_or_else(|| quoted(given)),
-            Self::Written(DeValue::Integer(value)) => Ok(i64::from_str_radix(value.as_str(), value.radix()).ok()),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-
-    /// None for one that no float holds.
-    fn float(&self) -> Result<Option<f64>, String> {
-        match self {
-            Self::Given(given) => given.float().map(Some).ok_or_else(|| quoted(given)),
-            Self::Written(DeValue::Float(value)) => Ok(value.as_str().replace('_', "").parse().ok()),
-            Self::Written(DeValue::Integer(value)) => Ok(value.as_str().replace('_', "").parse().ok()),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-
-    fn flag(&self) -> Result<bool, String> {
-        match self {
-            Self::Given(given) => given.flag().ok_or_else(|| quoted(given)),
-            Self::Written(DeValue::Boolean(value)) => Ok(*value),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-}
-
-fn quoted(given: &Given<'_>) -> String {
-    format!("`{}`", given.text())
-}
 
 /// A table being read.
 pub(super) struct Section<'a> {
@@ -171,16 +126,16 @@ impl<'a> Section<'a> {
     }
 
     /// A single value: what is laid over the key, otherwise what the file has.
-    fn single(&self, key: &'static str) -> Option<Single<'a>> {
+    fn single(&self, key: &'static str) -> Option<SingleValue<'a>> {
         let written = self.find(key);
         if let Some(layer) = self.layer {
             layer.allow(&self.key(key));
         }
         if let Some(given) = self.given(key) {
             self.problems.note(self.file, self.key(key), &given.as_written(), given.place.clone());
-            return Some(Single::Given(given));
+            return Some(SingleValue::Given(given));
         }
-        written.map(|(value, _)| Single::Written(value))
+        written.map(|(value, _)| SingleValue::Written(value))
     }
 
     /// The text of a key.
@@ -463,39 +418,5 @@ impl<'a> Section<'a> {
                 self.add(suggest(problem, name.get_ref(), &known));
             }
         }
-    }
-}
-
-/// Adds the nearest allowed word as a hint, or all of them when they are few.
-pub(super) fn suggest(problem: Problem, found: &str, allowed: &[&str]) -> Problem {
-    let nearest = allowed
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(found, candidate), candidate))
-        // Misspelt, or with another ending: `category` for `categorical`.
-        .filter(|(distance, candidate)| {
-            *distance <= 1 + candidate.len() / 4 || strsim::jaro_winkler(found, candidate) > 0.9
-        })
-        .min();
-    match nearest {
-        Some((_, candidate)) => problem.hint(format!("did you mean `{candidate}`?")),
-        None if problem.message.contains("one of") || allowed.is_empty() => problem,
-        None => problem.hint(format!("known here: {}", list(allowed))),
-    }
-}
-
-fn list(names: &[&str]) -> String {
-    let mut unique: Vec<&str> = Vec::new();
-    for name in names {
-        if !unique.contains(name) {
-            unique.push(name);
-        }
-    }
-    unique.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn article(type_name: &str) -> String {
-    match type_name {
-        "integer" | "array" => format!("an {type_name}"),
-        _ => format!("a {type_name}"),
     }
 }

@@ -8,7 +8,8 @@ pub use http::HttpSettings;
 pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, TokenEndpoint, TokenSettings};
 pub use postgres::PostgresSettings;
 
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::telemetry::LogFormat;
 
 /// How the daemon runs.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::problem::Problem;
-use super::super::section::{Section, suggest};
+use super::super::section::Section;
+use super::super::suggestion::suggest;
 use super::source::path;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};

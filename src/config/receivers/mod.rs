@@ -6,7 +6,8 @@ mod training;
 
 use std::collections::BTreeMap;
 
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::notify::{EmailOptions, HttpOptions};
 
 /// Somebody who can be told.
