@@ -11,6 +11,7 @@ mod context;
 mod local;
 mod poll;
 mod producer;
+mod source;
 mod subscription;
 mod tap;
 mod trouble;
@@ -19,8 +20,8 @@ mod verify;
 pub use client::{PropertyError, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider, check_property};
 pub use commands::SourceCommands;
 pub use local::LocalBroker;
-pub use poll::Source;
 pub use producer::Producer;
+pub use source::Source;
 pub use tap::{Tap, TapFrom, Tapped};
 
 use std::error::Error;
