@@ -8,7 +8,7 @@ use super::super::suggestion::suggest;
 use super::source::path;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
-use crate::record::{Column, ColumnType, Derivation, FieldPath, ModelSchema, Role};
+use crate::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema};
 
 const TYPES: [(&str, ColumnType); 5] = [
     ("numeric", ColumnType::Numeric),
@@ -104,8 +104,8 @@ pub(super) fn columns(
         };
         let role = section.choice(
             "role",
-            Role::Feature,
-            &[("feature", Role::Feature), ("output", Role::Output), ("latency", Role::Latency)],
+            ColumnRole::Feature,
+            &[("feature", ColumnRole::Feature), ("output", ColumnRole::Output), ("latency", ColumnRole::Latency)],
         );
         let column_type = section.optional_choice("type", &TYPES);
         if !section.has("type") {

@@ -10,7 +10,7 @@ use super::gaps::gaps;
 use super::side_by_side::SideBySide;
 use super::{FORMAT, MeasureReport, Outcome, columns};
 use crate::judge::Movement;
-use crate::replay::{Reading, Replayed, ReplayedWindow};
+use crate::replay::{LogReading, Replayed, ReplayedWindow};
 use alerts::alerts;
 pub use alerts::{AlertReport, ColumnWhy};
 pub(super) use alerts::{flapping_words, worst_words};
@@ -118,14 +118,14 @@ pub struct WindowColumn {
 
 /// The report of what monitors would have done. Each comes with its file and what was read.
 #[must_use]
-pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, Reading, Replayed)>) -> ReplayReport {
+pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, LogReading, Replayed)>) -> ReplayReport {
     let monitors: Vec<MonitorReport> =
         monitors.into_iter().map(|(file, reading, replayed)| monitor_report(file, &reading, &replayed)).collect();
     let side_by_side = SideBySide::of(&monitors);
     ReplayReport { driftd: env!("CARGO_PKG_VERSION"), format: FORMAT, inputs, monitors, side_by_side }
 }
 
-fn monitor_report(file: String, reading: &Reading, replayed: &Replayed) -> MonitorReport {
+fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> MonitorReport {
     let windows: Vec<WindowReport> = replayed.windows.iter().map(window_report).collect();
     let alerts = alerts(replayed);
     let (verdict, summary) = verdict(reading, replayed, &windows, &alerts);

@@ -2,12 +2,12 @@
 
 use super::{AlertReport, WindowReport};
 use crate::record::number_of;
-use crate::replay::{Reading, Replayed};
+use crate::replay::{LogReading, Replayed};
 use crate::report::Outcome;
 
 /// Drift when an alert would have fired; undefined when nothing was judged, or what was read says too little.
 pub(super) fn verdict(
-    reading: &Reading,
+    reading: &LogReading,
     replayed: &Replayed,
     windows: &[WindowReport],
     alerts: &[AlertReport],
@@ -36,7 +36,7 @@ pub(super) fn verdict(
     let warned = windows.iter().filter(|window| window.verdict == Outcome::Warn).count();
     // What could not be read cannot be said to be fine.
     let unread: Vec<String> = reading.unusable().into_iter().map(|column| format!("`{}`", column.name)).collect();
-    let mostly_late = Reading::mostly_late(&replayed.tally);
+    let mostly_late = LogReading::mostly_late(&replayed.tally);
     let verdict = match (alerts.len(), warned + drifting) {
         (0, _) if !unread.is_empty() || reading.all_implausible() || mostly_late => Outcome::Undefined,
         (0, 0) => Outcome::Ok,
