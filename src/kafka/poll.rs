@@ -12,8 +12,8 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::commands::{ASK_TIMEOUT, Command, Shared};
-use super::context::Context;
+use super::commands::{ASK_TIMEOUT, Command, PollingState};
+use super::context::CallbackContext;
 use super::subscription::Subscription;
 use super::{Beginning, COMPLAIN_EVERY, KafkaError, MessageBatch, SourceEvent, TopicNames};
 use crate::record::{EventTime, Offset};
@@ -33,9 +33,9 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 const DOUBT_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Poller<'a> {
-    consumer: &'a BaseConsumer<Context>,
+    consumer: &'a BaseConsumer<CallbackContext>,
     events: UnboundedSender<SourceEvent>,
-    shared: Arc<Shared>,
+    shared: Arc<PollingState>,
     topics: TopicNames,
     subscription: Subscription,
     open: HashMap<Partition, MessageBatch>,
@@ -55,9 +55,9 @@ pub(super) struct Poller<'a> {
 
 impl<'a> Poller<'a> {
     pub(super) fn new(
-        consumer: &'a BaseConsumer<Context>,
+        consumer: &'a BaseConsumer<CallbackContext>,
         events: UnboundedSender<SourceEvent>,
-        shared: Arc<Shared>,
+        shared: Arc<PollingState>,
     ) -> Self {
         Self {
             consumer,

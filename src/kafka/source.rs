@@ -9,8 +9,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::client::SourceOptions;
-use super::commands::{Shared, SourceCommands};
-use super::context::Context;
+use super::commands::{PollingState, SourceCommands};
+use super::context::CallbackContext;
 use super::poll::Poller;
 use super::verify::Verifier;
 use super::{KafkaError, SourceEvent, refused};
@@ -30,12 +30,12 @@ impl Source {
     pub fn start(options: &SourceOptions) -> Result<Self, KafkaError> {
         let (events, receiver) = unbounded_channel();
         let budget = (options.session_timeout / 2).min(Duration::from_secs(20));
-        let context = Context::new(events.clone(), budget, options.token_provider());
-        let consumer: BaseConsumer<Context> =
+        let context = CallbackContext::new(events.clone(), budget, options.token_provider());
+        let consumer: BaseConsumer<CallbackContext> =
             options.consumer().create_with_context(context).map_err(refused(&options.brokers))?;
         let consumer = Arc::new(consumer);
         let (sender, commands) = mpsc::channel();
-        let shared = Arc::new(Shared { limit: options.in_flight_bytes, ..Shared::default() });
+        let shared = Arc::new(PollingState { limit: options.in_flight_bytes, ..PollingState::default() });
         let handle = SourceCommands {
             consumer: Arc::downgrade(&consumer),
             sender,

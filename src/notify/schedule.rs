@@ -5,7 +5,7 @@ const DELAYS: [i64; 10] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 50_400,
 
 /// What follows from a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum AfterFailure {
     /// Again in this many microseconds.
     Retry(i64),
     /// That was the last one.
@@ -20,11 +20,11 @@ const LONGEST: i64 = 4 * 86_400_000_000;
 /// microseconds ago: attempts that were cut off (a kill, a stop, a database that was away) count for nothing. What the
 /// receiver asked for wins when it is longer. `jitter` lies between 0 and 1 and stretches the delay by up to a tenth.
 #[must_use]
-pub fn next_step(failures: i32, trying_for: i64, asked: Option<i64>, jitter: f64) -> Step {
+pub fn next_step(failures: i32, trying_for: i64, asked: Option<i64>, jitter: f64) -> AfterFailure {
     let index = usize::try_from(failures.max(0)).unwrap_or(usize::MAX);
-    let Some(delay) = DELAYS.get(index).filter(|_| trying_for < LONGEST) else { return Step::GiveUp };
+    let Some(delay) = DELAYS.get(index).filter(|_| trying_for < LONGEST) else { return AfterFailure::GiveUp };
     let micros = delay * 1_000_000;
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a tenth of some hours")]
     let stretch = (micros as f64 * 0.1 * jitter.clamp(0.0, 1.0)) as i64;
-    Step::Retry((micros + stretch).max(asked.unwrap_or(0)))
+    AfterFailure::Retry((micros + stretch).max(asked.unwrap_or(0)))
 }
