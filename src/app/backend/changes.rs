@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::StoreBackend;
 use crate::app::callbacks;
 use crate::config::Monitor;
-use crate::http::{AlertChange, Backend as _, BackendError, BackendResult, NewSilence, RetrainingChange};
+use crate::http::{Backend as _, BackendError, BackendResult, NewSilence, RequestedAlertChange, RetrainingChange};
 use crate::retrain::Step;
 use crate::store::{AlertAction, Moved, Resend};
 use crate::view::{AlertRow, BaselineSummary, DeliveryDetail, Promotion, RequestDetail, SilenceRow};
@@ -42,20 +42,20 @@ pub(super) async fn activate(
 pub(super) async fn change_alert(
     backend: &StoreBackend,
     id: Uuid,
-    change: AlertChange,
+    change: RequestedAlertChange,
     actor: &str,
     comment: &str,
 ) -> BackendResult<AlertRow> {
     let act =
         async |action| backend.store.act_on_alert(id, action, actor, comment).await.map_err(BackendError::from);
     match change {
-        AlertChange::Acknowledge => {
+        RequestedAlertChange::Acknowledge => {
             act(AlertAction::Acknowledge).await?;
         }
-        AlertChange::Resolve(None) => {
+        RequestedAlertChange::Resolve(None) => {
             act(AlertAction::Resolve).await?;
         }
-        AlertChange::Resolve(Some(judged)) => {
+        RequestedAlertChange::Resolve(Some(judged)) => {
             // One that is over can still turn out to have been a false alarm.
             if !backend.store.alert(&id.to_string()).await?.alert.is_over() {
                 act(AlertAction::Resolve).await?;

@@ -16,8 +16,8 @@ use super::overview::view;
 use super::state::Shared;
 use crate::alert::RowState;
 use crate::http::{
-    Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
-    NewSilence, PageRequest, Probe, RetrainingChange, SeriesQuery, WindowDetail,
+    Access, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
+    PageRequest, Probe, RequestedAlertChange, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use crate::kafka::SourceCommands;
 use crate::measure::Pair;
@@ -330,7 +330,7 @@ impl Backend for StoreBackend {
     async fn change_alert(
         &self,
         id: Uuid,
-        change: AlertChange,
+        change: RequestedAlertChange,
         actor: &str,
         comment: &str,
     ) -> BackendResult<AlertRow> {
