@@ -23,8 +23,8 @@ use crate::record::Offset;
 use crate::store::{FaultKind, Store};
 use crate::supervisor::TaskError;
 use crate::window::Partition;
-use ledger::{DueCheckpoint, Handling, Ledger, Received, Started};
-use lookup::{Lookup, Positions, Start};
+use ledger::{DueCheckpoint, Handling, Ledger, ReceivedMessages, Started};
+use lookup::{PositionLookup, Positions, Start};
 use writer::{Stored, Writer};
 
 /// How long the task waits for a checkpoint when it has to have one before it goes on; well below the patience of
@@ -164,7 +164,7 @@ impl Ingest {
     async fn handle(&mut self, event: SourceEvent, workers: &Workers) -> Result<(), KafkaError> {
         match event {
             SourceEvent::Messages(batch) => {
-                let received = Received {
+                let received = ReceivedMessages {
                     generation: batch.generation,
                     first: batch.first_offset(),
                     next: batch.next_offset(),
@@ -220,7 +220,7 @@ impl Ingest {
     /// that nobody counted.
     fn look_up(&self, mut partitions: Vec<Partition>) {
         partitions.retain(|partition| is_read(&self.monitors, &partition.topic));
-        let lookup = Lookup {
+        let lookup = PositionLookup {
             store: self.store.clone(),
             commands: self.commands.clone(),
             shared: Arc::clone(&self.shared),

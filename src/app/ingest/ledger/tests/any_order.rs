@@ -54,7 +54,7 @@ impl Database {
 struct LookUp {
     generation: u64,
     partitions: Vec<Partition>,
-    found: Option<Vec<(Partition, StoredPosition)>>,
+    found: Option<Vec<(Partition, FoundPosition)>>,
 }
 
 /// A daemon around its ledger, as [`super::super::Ingest`] is.
@@ -238,7 +238,7 @@ impl World {
         if let Some(look_up) = self.daemons[daemon].look_ups.iter_mut().find(|look_up| look_up.found.is_none()) {
             let position = |partition: &Partition| {
                 let (offset, resets) = database.positions[partition];
-                (partition.clone(), StoredPosition { offset: Offset::new(offset), anchor: None, resets })
+                (partition.clone(), FoundPosition { offset: Offset::new(offset), anchor: None, resets })
             };
             look_up.found = Some(look_up.partitions.iter().map(position).collect());
         }

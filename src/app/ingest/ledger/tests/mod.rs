@@ -8,13 +8,13 @@ fn partition(number: i32) -> Partition {
     Partition { topic: "t".into(), partition: number }
 }
 
-fn at(offset: i64) -> StoredPosition {
-    StoredPosition { offset: Offset::new(offset), anchor: None, resets: 0 }
+fn at(offset: i64) -> FoundPosition {
+    FoundPosition { offset: Offset::new(offset), anchor: None, resets: 0 }
 }
 
-fn messages(generation: u64, from: i64, to: i64) -> Received {
+fn messages(generation: u64, from: i64, to: i64) -> ReceivedMessages {
     let anchor = Some(Anchor { offset: Offset::new(to - 1), hash: to });
-    Received { generation, first: Some(Offset::new(from)), next: Some(Offset::new(to)), anchor }
+    ReceivedMessages { generation, first: Some(Offset::new(from)), next: Some(Offset::new(to)), anchor }
 }
 
 fn moves(ledger: &Ledger) -> Vec<(i64, i64)> {
