@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::monitor::Context;
+use super::monitor::MonitorReferences;
 use super::receivers::{Receiver, check_names};
 use super::routing::is_label;
 use super::section::Section;
@@ -53,7 +53,7 @@ pub(super) fn alerts(
     section: &Section<'_>,
     window: WindowRule,
     columns: &[String],
-    context: &Context<'_>,
+    context: &MonitorReferences<'_>,
 ) -> Alerting {
     let usual =
         usual(section, Usual { severity: Severity::Critical, policy: AlertPolicy::default(), resolve_below: 0.8 });
@@ -188,7 +188,7 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
 pub(super) fn retrain(
     section: &Section<'_>,
     rules: &[AlertRule],
-    context: &Context<'_>,
+    context: &MonitorReferences<'_>,
 ) -> (Option<RetrainPolicy>, Vec<String>) {
     let usual = RetrainPolicy::default();
     let number = |key, default: u32, range| {
@@ -253,7 +253,7 @@ fn answer_within(section: &Section<'_>, answers: bool) -> i64 {
 /// How long an answer is waited for when one can come.
 const ANSWER_WITHIN: i64 = 86_400_000_000;
 
-fn quiet(section: &Section<'_>, context: &Context<'_>) -> Vec<Calendar> {
+fn quiet(section: &Section<'_>, context: &MonitorReferences<'_>) -> Vec<Calendar> {
     let names = section.strings("quiet").unwrap_or_default();
     let Some(calendars) = context.calendars else { return Vec::new() };
     let known: Vec<&str> = calendars.keys().map(String::as_str).collect();

@@ -33,8 +33,8 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use layer::Layer;
-use monitor::Context;
-use problem::{File, Problems};
+use monitor::MonitorReferences;
+use problem::{ConfigFile, Problems};
 use section::Section;
 
 use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
@@ -142,7 +142,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
             // Receivers of alerts take those about the daemon, too, unless others are named for them.
             let mut takers: Vec<String> =
                 routing.routes.iter().flat_map(|route| route.receivers.clone()).collect();
-            let context = Context {
+            let context = MonitorReferences {
                 receivers: Some(&declared),
                 calendars: Some(&routing.calendars),
                 answering: Some(&receivers),
@@ -179,7 +179,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
             })
         }
         None => {
-            read_monitors(&directory, &Context::default(), &problems, &mut warnings);
+            read_monitors(&directory, &MonitorReferences::default(), &problems, &mut warnings);
             None
         }
     };
@@ -196,7 +196,7 @@ pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
     let monitor = read(path, "a monitor is named by its file, or by its name in the configuration", &problems)
         .and_then(|file| {
             with_table(&file, &problems, |table| {
-                monitor::read(&Section::root(&file, table, &problems, None), &Context::default())
+                monitor::read(&Section::root(&file, table, &problems, None), &MonitorReferences::default())
             })
         })
         .flatten();
@@ -302,7 +302,7 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
 
 fn read_monitors(
     directory: &Path,
-    context: &Context<'_>,
+    context: &MonitorReferences<'_>,
     problems: &Problems,
     warnings: &mut Vec<String>,
 ) -> Vec<Monitor> {
@@ -354,9 +354,9 @@ fn read_monitors(
     monitors
 }
 
-fn read(path: &Path, hint: &str, problems: &Problems) -> Option<File> {
+fn read(path: &Path, hint: &str, problems: &Problems) -> Option<ConfigFile> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Some(File::new(path.display().to_string(), text)),
+        Ok(text) => Some(ConfigFile::new(path.display().to_string(), text)),
         Err(error) => {
             problems.add(
                 Problem::elsewhere(path.display().to_string(), "", format!("cannot read the file: {error}"))
@@ -369,7 +369,7 @@ fn read(path: &Path, hint: &str, problems: &Problems) -> Option<File> {
 
 /// Parses a file and hands its table on; syntax errors are noted with their places.
 fn with_table<T>(
-    file: &File,
+    file: &ConfigFile,
     problems: &Problems,
     use_table: impl FnOnce(&toml::Spanned<DeTable<'_>>) -> T,
 ) -> Option<T> {

@@ -10,7 +10,7 @@ use crate::view::ConfiguredValue;
 
 /// A configuration file as read.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     /// Its name for messages.
     pub name: String,
     /// Its text.
@@ -19,7 +19,7 @@ pub(super) struct File {
     lines: Vec<usize>,
 }
 
-impl File {
+impl ConfigFile {
     pub(super) fn new(name: String, text: String) -> Self {
         let starts = text.match_indices('\n').map(|(position, _)| position + 1);
         let lines = std::iter::once(0).chain(starts).collect();
@@ -41,18 +41,18 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    place: Place,
+    place: ProblemPlace,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum ProblemPlace {
     Elsewhere(String),
     Line { file: String, line: usize, column: usize, width: usize, text: String },
 }
 
 impl Problem {
     /// A mistake at a span of a file.
-    pub(super) fn at(file: &File, span: Range<usize>, key: &str, message: impl Into<String>) -> Self {
+    pub(super) fn at(file: &ConfigFile, span: Range<usize>, key: &str, message: impl Into<String>) -> Self {
         let start = span.start.min(file.text.len());
         let before = file.text.get(..start).unwrap_or_default();
         let line = file.line(start);
@@ -66,7 +66,7 @@ impl Problem {
             key: key.to_owned(),
             message,
             hint,
-            place: Place::Line {
+            place: ProblemPlace::Line {
                 file: file.name.clone(),
                 line,
                 column,
@@ -79,13 +79,13 @@ impl Problem {
     /// A mistake that is not on a line: a file that is missing, an environment variable.
     pub(super) fn elsewhere(place: impl Into<String>, key: &str, message: impl Into<String>) -> Self {
         let (message, hint) = parted(message.into());
-        Self { key: key.to_owned(), message, hint, place: Place::Elsewhere(place.into()) }
+        Self { key: key.to_owned(), message, hint, place: ProblemPlace::Elsewhere(place.into()) }
     }
 
     /// Shows the line without its value: it may be a secret under a name that does not tell.
     #[must_use]
     pub(super) fn without_value(mut self) -> Self {
-        if let Place::Line { text, .. } = &mut self.place {
+        if let ProblemPlace::Line { text, .. } = &mut self.place {
             *text = starred(text, true);
         }
         self
@@ -114,8 +114,8 @@ impl fmt::Display for Problem {
             key => writeln!(formatter, "`{key}`: {}", self.message)?,
         }
         match &self.place {
-            Place::Elsewhere(place) => write!(formatter, "  --> {place}")?,
-            Place::Line { file, line, column, width, text } => {
+            ProblemPlace::Elsewhere(place) => write!(formatter, "  --> {place}")?,
+            ProblemPlace::Line { file, line, column, width, text } => {
                 let number = line.to_string();
                 let margin = " ".repeat(number.len());
                 writeln!(formatter, "{margin} --> {file}:{line}:{column}")?;
@@ -319,12 +319,12 @@ pub(super) struct Problems {
     found: RefCell<Vec<Problem>>,
     /// With how many mistakes were found before each.
     unread: RefCell<Vec<(usize, Unread)>>,
-    configured: RefCell<Configured>,
+    configured: RefCell<AskedKeys>,
 }
 
 /// Every key that was asked for, in that order, and where it stands.
 #[derive(Debug, Default)]
-struct Configured {
+struct AskedKeys {
     values: Vec<ConfiguredValue>,
     places: HashMap<(String, String), usize>,
 }
@@ -373,9 +373,9 @@ impl Problems {
     }
 
     /// Remembers what a key is set to, in place of what was known of it before.
-    pub(super) fn note(&self, file: &File, key: String, value: &str, origin: String) {
+    pub(super) fn note(&self, file: &ConfigFile, key: String, value: &str, origin: String) {
         let value = shown(&key, value);
-        let Configured { values, places } = &mut *self.configured.borrow_mut();
+        let AskedKeys { values, places } = &mut *self.configured.borrow_mut();
         let place = *places.entry((file.name.clone(), key.clone())).or_insert(values.len());
         match values.get_mut(place) {
             Some(known) => (known.value, known.origin) = (value, origin),

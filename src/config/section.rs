@@ -8,14 +8,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layer::{Given, Layer};
-use super::problem::{File, Problem, Problems, Unread};
+use super::problem::{ConfigFile, Problem, Problems, Unread};
 use super::single_value::{SingleValue, article};
 use super::suggestion::{list, suggest};
 use crate::record::micros_of as micros;
 
 /// A table being read.
 pub(super) struct Section<'a> {
-    pub(super) file: &'a File,
+    pub(super) file: &'a ConfigFile,
     table: Option<&'a DeTable<'a>>,
     span: Range<usize>,
     path: String,
@@ -26,7 +26,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     pub(super) fn root(
-        file: &'a File,
+        file: &'a ConfigFile,
         table: &'a Spanned<DeTable<'a>>,
         problems: &'a Problems,
         layer: Option<&'a Layer>,

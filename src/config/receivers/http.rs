@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Kind, training};
+use super::{ReceiverKind, training};
 use crate::config::daemon::in_the_open;
 use crate::config::section::Section;
 use crate::notify::{Auth, Dialect, HttpOptions, Keys, Template, check_url};
 
-pub(super) fn read(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<HttpOptions> {
+pub(super) fn read(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -> Option<HttpOptions> {
     let timeout = section.duration("timeout", "20s", ("1s", "2m"));
     let ca_file = section.file("ca_file");
     let dialect = dialect(section, kind, warnings);
@@ -19,21 +19,21 @@ pub(super) fn read(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>
     Some(HttpOptions { urls: urls?, dialect: dialect?, auth: auth?, timeout, ca_file })
 }
 
-fn dialect(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<Dialect> {
+fn dialect(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -> Option<Dialect> {
     match kind {
-        Kind::Webhook => Some(Dialect::Webhook(Keys(signing_secrets(section, warnings)))),
-        Kind::CloudEvents => Some(Dialect::CloudEvents),
-        Kind::AlertmanagerWebhook => Some(Dialect::AlertmanagerWebhook),
-        Kind::Alertmanager => Some(Dialect::Alertmanager),
-        Kind::Slack => Some(Dialect::Slack),
-        Kind::Teams => Some(Dialect::Teams),
-        Kind::PagerDuty => {
+        ReceiverKind::Webhook => Some(Dialect::Webhook(Keys(signing_secrets(section, warnings)))),
+        ReceiverKind::CloudEvents => Some(Dialect::CloudEvents),
+        ReceiverKind::AlertmanagerWebhook => Some(Dialect::AlertmanagerWebhook),
+        ReceiverKind::Alertmanager => Some(Dialect::Alertmanager),
+        ReceiverKind::Slack => Some(Dialect::Slack),
+        ReceiverKind::Teams => Some(Dialect::Teams),
+        ReceiverKind::PagerDuty => {
             let routing_key = section.secret("routing_key", warnings);
             needed(section, "routing_key", "the key of an Events API v2 integration");
             Some(Dialect::PagerDuty { routing_key: routing_key? })
         }
-        Kind::Opsgenie => Some(Dialect::Opsgenie),
-        Kind::Template => template(section).map(Dialect::Template),
+        ReceiverKind::Opsgenie => Some(Dialect::Opsgenie),
+        ReceiverKind::Template => template(section).map(Dialect::Template),
         _ => training::read(section, kind).map(Dialect::Training),
     }
 }
@@ -92,12 +92,12 @@ fn template(section: &Section<'_>) -> Option<Template> {
 }
 
 /// What stands for the secret in each dialect, or a token or a password for all others.
-fn auth(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<Auth> {
-    if kind == Kind::Opsgenie {
+fn auth(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -> Option<Auth> {
+    if kind == ReceiverKind::Opsgenie {
         needed(section, "api_key", "the key of an API integration");
         return section.secret("api_key", warnings).map(|key| Auth::Header("authorization", "GenieKey ", key));
     }
-    if matches!(kind, Kind::Slack | Kind::Teams | Kind::PagerDuty) {
+    if matches!(kind, ReceiverKind::Slack | ReceiverKind::Teams | ReceiverKind::PagerDuty) {
         // The URL or the body says who asks.
         return Some(Auth::None);
     }
@@ -111,22 +111,22 @@ fn auth(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
         section.add(section.problem("token", "and `username` exclude each other"));
     }
     Some(match (token, username.zip(password)) {
-        (Some(token), _) if kind == Kind::Dagster => Auth::Header("dagster-cloud-api-token", "", token),
+        (Some(token), _) if kind == ReceiverKind::Dagster => Auth::Header("dagster-cloud-api-token", "", token),
         (Some(token), _) => Auth::Bearer(token),
         (None, Some((username, password))) => Auth::Basic(username, password),
         (None, None) => Auth::None,
     })
 }
 
-fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option<Vec<SecretString>> {
+fn urls(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -> Option<Vec<SecretString>> {
     let fixed = match kind {
-        Kind::PagerDuty => Some("https://events.pagerduty.com/v2/enqueue"),
-        Kind::Opsgenie => Some("https://api.opsgenie.com"),
-        Kind::GitHub => Some("https://api.github.com"),
+        ReceiverKind::PagerDuty => Some("https://events.pagerduty.com/v2/enqueue"),
+        ReceiverKind::Opsgenie => Some("https://api.opsgenie.com"),
+        ReceiverKind::GitHub => Some("https://api.github.com"),
         _ => None,
     };
     let urls: Vec<SecretString> = match kind {
-        Kind::Alertmanager => {
+        ReceiverKind::Alertmanager => {
             let urls = section.strings("urls").unwrap_or_default();
             if urls.is_empty() {
                 section.add(section.problem("urls", "is missing: every Alertmanager of the cluster"));
@@ -134,7 +134,7 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
             urls.into_iter().map(|(url, _)| url.into()).collect()
         }
         // These URLs are secrets: knowing one is enough to post.
-        Kind::Slack | Kind::Teams => {
+        ReceiverKind::Slack | ReceiverKind::Teams => {
             needed(section, "url", "the webhook's URL; it is a secret");
             section.secret("url", warnings).into_iter().collect()
         }
@@ -146,9 +146,12 @@ fn urls(section: &Section<'_>, kind: Kind, warnings: &mut Vec<String>) -> Option
             url.into_iter().map(Into::into).collect()
         }
     };
-    let key = if kind == Kind::Alertmanager { "urls" } else { "url" };
+    let key = if kind == ReceiverKind::Alertmanager { "urls" } else { "url" };
     // Of some the URL itself is the secret, or the body holds it.
-    let says_who = matches!(kind, Kind::Slack | Kind::Teams | Kind::PagerDuty | Kind::Opsgenie);
+    let says_who = matches!(
+        kind,
+        ReceiverKind::Slack | ReceiverKind::Teams | ReceiverKind::PagerDuty | ReceiverKind::Opsgenie
+    );
     let sends_secret = says_who || section.has("token") || section.has("password");
     for url in &urls {
         let url = url.expose_secret();

@@ -1,16 +1,16 @@
 //! Training systems.
 
-use super::Kind;
+use super::ReceiverKind;
 use crate::config::section::Section;
 use crate::notify::Training;
 
-pub(super) fn read(section: &Section<'_>, kind: Kind) -> Option<Training> {
+pub(super) fn read(section: &Section<'_>, kind: ReceiverKind) -> Option<Training> {
     match kind {
-        Kind::Airflow => {
+        ReceiverKind::Airflow => {
             let version = section.choice("version", 3, &[("2", 2), ("3", 3)]);
             Some(Training::Airflow { version, dag: path_part(section, "dag", "the DAG that retrains")? })
         }
-        Kind::GitHub => {
+        ReceiverKind::GitHub => {
             let repository = section.required("repository", "`owner/name`");
             let event_type = section.string("event_type").unwrap_or_else(|| "driftd-retraining".to_owned());
             let repository = repository?;
@@ -21,16 +21,16 @@ pub(super) fn read(section: &Section<'_>, kind: Kind) -> Option<Training> {
             }
             Some(Training::GitHub { repository, event_type })
         }
-        Kind::Kubeflow => {
+        ReceiverKind::Kubeflow => {
             let pipeline = section.required("pipeline", "the pipeline's id");
             let version = section.string("pipeline_version");
             let experiment = section.string("experiment");
             Some(Training::Kubeflow { pipeline: pipeline?, version, experiment })
         }
-        Kind::Prefect => {
+        ReceiverKind::Prefect => {
             Some(Training::Prefect { deployment: path_part(section, "deployment", "the deployment's id")? })
         }
-        Kind::Dagster => {
+        ReceiverKind::Dagster => {
             let job = section.required("job", "the job that retrains");
             let location = section.required("location", "the code location that has it");
             let repository = section.string("repository").unwrap_or_else(|| "__repository__".to_owned());
