@@ -52,8 +52,8 @@ pub(super) fn can_start(settings: &Settings) -> Result<(), CliError> {
     // What only the daemon can read is its own matter; what nobody can read is a mistake.
     let (unread, broken): (Vec<_>, Vec<_>) = settings.unread.iter().cloned().partition(|unread| unread.elsewhere);
     if !broken.is_empty() {
-        let problems = broken.into_iter().map(|unread| unread.problem).collect();
-        return Err(ConfigError { problems, warnings: settings.warnings.clone(), unread }.into());
+        let mistakes = broken.into_iter().map(|unread| unread.mistake).collect();
+        return Err(ConfigError { mistakes, warnings: settings.warnings.clone(), unread }.into());
     }
     let with_secrets =
         settings.receivers.keys().filter(|name| has_secrets(settings, &format!("receivers.{name}")));
@@ -90,7 +90,7 @@ fn report(path: &Path, settings: &Settings, checks: &[CheckResult]) -> Result<()
     let unread: Vec<String> = settings
         .unread
         .iter()
-        .map(|unread| format!("`{}`: {}", unread.problem.key, unread.problem.message))
+        .map(|unread| format!("`{}`: {}", unread.mistake.key, unread.mistake.message))
         .collect();
     let all = serde_json::json!({
         "file": path, "monitors": monitors, "receivers": receivers, "warnings": settings.warnings, "secrets_not_read": unread,

@@ -1,7 +1,7 @@
 //! Paths of fields as they are configured: keys separated by dots. Other notations are refused, with the right spelling: as
 //! a key that happens to begin with `$` they would never be found, in silence.
 
-use super::problem::Problem;
+use super::mistake::Mistake;
 use super::section::Section;
 use crate::record::FieldPath;
 
@@ -18,11 +18,11 @@ pub(super) struct PathRefusal {
 
 impl PathRefusal {
     /// The same as a mistake at a key of a file.
-    pub(super) fn at(self, section: &Section<'_>, key: &str) -> Problem {
-        let problem = section.problem(key, self.message);
+    pub(super) fn at(self, section: &Section<'_>, key: &str) -> Mistake {
+        let mistake = section.mistake(key, self.message);
         match self.hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
+            Some(hint) => mistake.hint(hint),
+            None => mistake,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What was probably meant by a word that is not allowed: the nearest of those that are.
 
-use super::problem::Problem;
+use super::mistake::Mistake;
 
 /// Adds the nearest allowed word as a hint, or all of them when they are few.
-pub(super) fn suggest(problem: Problem, found: &str, allowed: &[&str]) -> Problem {
+pub(super) fn suggest(mistake: Mistake, found: &str, allowed: &[&str]) -> Mistake {
     let nearest = allowed
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(found, candidate), candidate))
@@ -13,9 +13,9 @@ pub(super) fn suggest(problem: Problem, found: &str, allowed: &[&str]) -> Proble
         })
         .min();
     match nearest {
-        Some((_, candidate)) => problem.hint(format!("did you mean `{candidate}`?")),
-        None if problem.message.contains("one of") || allowed.is_empty() => problem,
-        None => problem.hint(format!("known here: {}", list(allowed))),
+        Some((_, candidate)) => mistake.hint(format!("did you mean `{candidate}`?")),
+        None if mistake.message.contains("one of") || allowed.is_empty() => mistake,
+        None => mistake.hint(format!("known here: {}", list(allowed))),
     }
 }
 

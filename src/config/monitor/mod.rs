@@ -84,7 +84,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
     {
-        root.add(root.problem("name", "may have letters, digits, `-`, `_` and `.` only"));
+        root.add(root.mistake("name", "may have letters, digits, `-`, `_` and `.` only"));
     }
     let segments = segments(root);
     let (topics, mut layout) = source(&root.section("source"));

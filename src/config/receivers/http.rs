@@ -40,7 +40,7 @@ fn dialect(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>
 
 fn needed(section: &Section<'_>, key: &'static str, what: &str) {
     if !section.has(key) {
-        section.add(section.problem(key, format!("is missing: {what}")));
+        section.add(section.mistake(key, format!("is missing: {what}")));
     }
 }
 
@@ -49,14 +49,14 @@ fn signing_secrets(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Sec
     for key in ["secret", "old_secret"] {
         let Some(secret) = section.secret(key, warnings) else { continue };
         if let Err(error) = Keys(vec![secret.clone()]).check() {
-            section.add(section.problem(key, error.to_string()));
+            section.add(section.mistake(key, error.to_string()));
         }
         secrets.push(secret);
     }
     if !section.has("secret") {
         section.add(
             section
-                .problem("secret", "is missing: what the receiver verifies the signature with")
+                .mistake("secret", "is missing: what the receiver verifies the signature with")
                 .hint("make one with: echo whsec_$(head -c 24 /dev/urandom | base64)"),
         );
     }
@@ -69,24 +69,24 @@ fn template(section: &Section<'_>) -> Option<Template> {
     let key = if file.is_some() { "body_file" } else { "body" };
     let content_type = section.string("content_type").unwrap_or_else(|| "application/json".to_owned());
     if content_type.chars().any(char::is_control) {
-        section.add(section.problem("content_type", "must not hold control characters"));
+        section.add(section.mistake("content_type", "must not hold control characters"));
     }
     let body = match (body, file) {
         (Some(_), Some(_)) => {
-            section.add(section.problem("body_file", "and `body` exclude each other"));
+            section.add(section.mistake("body_file", "and `body` exclude each other"));
             None
         }
         (Some(body), None) => Some(body),
         // One that cannot be read was noted.
         (None, Some(file)) => std::fs::read_to_string(&file).ok(),
         (None, None) => {
-            section.add(section.problem("body", "is missing: a template of what is posted"));
+            section.add(section.mistake("body", "is missing: a template of what is posted"));
             None
         }
     };
     let template = Template { body: body?, content_type };
     if let Err(error) = template.check() {
-        section.add(section.problem(key, error.to_string()));
+        section.add(section.mistake(key, error.to_string()));
     }
     Some(template)
 }
@@ -105,10 +105,10 @@ fn auth(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -
     let username = section.string("username");
     let password = section.secret("password", warnings);
     if username.is_some() != section.has("password") {
-        section.add(section.problem("username", "and `password` go together"));
+        section.add(section.mistake("username", "and `password` go together"));
     }
     if section.has("token") && username.is_some() {
-        section.add(section.problem("token", "and `username` exclude each other"));
+        section.add(section.mistake("token", "and `username` exclude each other"));
     }
     Some(match (token, username.zip(password)) {
         (Some(token), _) if kind == ReceiverKind::Dagster => Auth::Header("dagster-cloud-api-token", "", token),
@@ -129,7 +129,7 @@ fn urls(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -
         ReceiverKind::Alertmanager => {
             let urls = section.strings("urls").unwrap_or_default();
             if urls.is_empty() {
-                section.add(section.problem("urls", "is missing: every Alertmanager of the cluster"));
+                section.add(section.mistake("urls", "is missing: every Alertmanager of the cluster"));
             }
             urls.into_iter().map(|(url, _)| url.into()).collect()
         }
@@ -159,9 +159,9 @@ fn urls(section: &Section<'_>, kind: ReceiverKind, warnings: &mut Vec<String>) -
             in_the_open(section, key, url, "its secret");
         }
         if !(url.starts_with("https://") || url.starts_with("http://")) {
-            section.add(section.problem(key, "must begin with `https://` or `http://`"));
+            section.add(section.mistake(key, "must begin with `https://` or `http://`"));
         } else if let Err(error) = check_url(url) {
-            section.add(section.problem(key, error.to_string()));
+            section.add(section.mistake(key, error.to_string()));
         }
     }
     section.value("allow_plain_http");

@@ -109,7 +109,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<
         let kind = section.optional_choice("type", &KINDS);
         if !section.has("type") {
             let names: Vec<String> = KINDS.iter().map(|(name, _)| format!("`{name}`")).collect();
-            section.add(section.problem("type", format!("is missing: one of {}", names.join(", "))));
+            section.add(section.mistake("type", format!("is missing: one of {}", names.join(", "))));
         }
         let Some(kind) = kind else { continue };
         let max_per_hour = section
@@ -142,13 +142,13 @@ pub(super) fn check_names(section: &Section<'_>, key: &'static str, receivers: O
         let known: Vec<&str> = receivers.iter().map(String::as_str).collect();
         for (name, span) in &names {
             if !receivers.contains(name) {
-                let problem = super::problem::Problem::at(
+                let mistake = super::mistake::Mistake::at(
                     section.file,
                     span.clone(),
                     &section.key(key),
                     format!("`{name}` is not a receiver of driftd.toml"),
                 );
-                section.add(suggest(problem, name, &known));
+                section.add(suggest(mistake, name, &known));
             }
         }
     }

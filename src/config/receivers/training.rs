@@ -16,7 +16,7 @@ pub(super) fn read(section: &Section<'_>, kind: ReceiverKind) -> Option<Training
             let repository = repository?;
             let parts: Vec<&str> = repository.split('/').collect();
             if parts.len() != 2 || parts.iter().any(|part| !is_path_part(part)) {
-                section.add(section.problem("repository", format!("`{repository}` is not `owner/name`")));
+                section.add(section.mistake("repository", format!("`{repository}` is not `owner/name`")));
                 return None;
             }
             Some(Training::GitHub { repository, event_type })
@@ -49,7 +49,7 @@ fn is_path_part(text: &str) -> bool {
 fn path_part(section: &Section<'_>, key: &'static str, what: &str) -> Option<String> {
     let name = section.required(key, what)?;
     if !is_path_part(&name) {
-        section.add(section.problem(key, "may have letters, digits, `-`, `_` and `.` only"));
+        section.add(section.mistake(key, "may have letters, digits, `-`, `_` and `.` only"));
         return None;
     }
     Some(name)
