@@ -24,7 +24,7 @@ pub enum StartAt {
 
 /// A token for OAUTHBEARER.
 #[derive(Debug)]
-pub struct Token {
+pub struct OauthToken {
     /// The token.
     pub value: SecretString,
     /// Whom it stands for.
@@ -35,7 +35,7 @@ pub struct Token {
 
 /// Fetches a token; called whenever the last one runs out, by the thread that polls or drops the client. May block. Where it comes
 /// from, and what may go wrong there, is not known here.
-pub type TokenProvider = Arc<dyn Fn() -> Result<Token, Box<dyn Error + Send + Sync>> + Send + Sync>;
+pub type TokenProvider = Arc<dyn Fn() -> Result<OauthToken, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// How to authenticate.
 pub struct Sasl {

@@ -11,16 +11,19 @@ mod context;
 mod local;
 mod poll;
 mod producer;
+mod source;
 mod subscription;
 mod tap;
 mod trouble;
 mod verify;
 
-pub use client::{PropertyError, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider, check_property};
+pub use client::{
+    OauthToken, PropertyError, Sasl, Security, SourceOptions, StartAt, TokenProvider, check_property,
+};
 pub use commands::SourceCommands;
 pub use local::LocalBroker;
-pub use poll::Source;
 pub use producer::Producer;
+pub use source::Source;
 pub use tap::{Tap, TapFrom, Tapped};
 
 use std::error::Error;
@@ -104,11 +107,11 @@ pub struct MessageBatch {
     /// The start of the partition these were read after; older ones are void.
     pub generation: u64,
     buffer: Vec<u8>,
-    entries: Vec<Entry>,
+    entries: Vec<MessageEntry>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct MessageEntry {
     /// Lengths of what lies in the buffer, one after the other; `None` is a key that there is not.
     key: Option<usize>,
     headers: usize,
@@ -119,7 +122,7 @@ struct Entry {
 }
 
 /// What a message costs in memory beside its payload, for the budget.
-const ENTRY_BYTES: usize = size_of::<Entry>();
+const ENTRY_BYTES: usize = size_of::<MessageEntry>();
 
 impl MessageBatch {
     fn new(partition: Partition, generation: u64) -> Self {
@@ -136,7 +139,7 @@ impl MessageBatch {
         let before = self.buffer.len();
         pack_headers(message, &mut self.buffer);
         let headers = self.buffer.len() - before;
-        self.entries.push(Entry { key, headers, payload, offset, time });
+        self.entries.push(MessageEntry { key, headers, payload, offset, time });
     }
 
     /// How many messages.

@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use super::address::Refusal;
+use super::address::AddressRefusal;
 use super::dialect::DialectError;
 use super::email::MailboxError;
 use super::http::UrlError;
 
 /// Why a receiver cannot be built as configured.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
+pub enum ReceiverBuildError {
     /// A sender or recipient.
     #[error(transparent)]
     Mailbox(#[from] MailboxError),
@@ -51,9 +51,10 @@ pub enum BuildError {
 pub(super) fn authority<T, E: Error + Send + Sync + 'static>(
     file: &Path,
     read: impl FnOnce(&[u8]) -> Result<T, E>,
-) -> Result<T, BuildError> {
-    let pem = std::fs::read(file).map_err(|source| BuildError::Unread { file: file.to_owned(), source })?;
-    read(&pem).map_err(|error| BuildError::NoCertificate { file: file.to_owned(), source: error.into() })
+) -> Result<T, ReceiverBuildError> {
+    let pem =
+        std::fs::read(file).map_err(|source| ReceiverBuildError::Unread { file: file.to_owned(), source })?;
+    read(&pem).map_err(|error| ReceiverBuildError::NoCertificate { file: file.to_owned(), source: error.into() })
 }
 
 /// Why a receiver does not answer as it should.
@@ -65,7 +66,7 @@ pub enum ReachError {
         /// Its host.
         host: String,
         /// Why not.
-        source: Refusal,
+        source: AddressRefusal,
     },
     /// There is no connection.
     #[error("cannot connect to {host}: {source}")]

@@ -13,7 +13,7 @@ pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
 pub use lengths::Lengths;
 pub use membership::{Membership, OTHER, Series, takes_others};
 pub use notes::{ColumnHint, ColumnReading, Example, LATE, Notes, is_unreadable, readings};
-pub use watermark::{CloseDecision, PartitionView, Progress, Timing};
+pub use watermark::{CloseDecision, EventTimeProgress, PartitionView, Timing};
 
 use std::fmt;
 use std::sync::Arc;

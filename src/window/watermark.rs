@@ -37,7 +37,7 @@ pub struct PartitionView {
 
 /// How far event time has come, over all partitions of a monitor's topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct EventTimeProgress {
     watermark: Option<EventTime>,
     leading: Option<EventTime>,
     partitions: Vec<PartitionView>,
@@ -60,7 +60,7 @@ pub enum CloseDecision {
     },
 }
 
-impl Progress {
+impl EventTimeProgress {
     /// From the views of *all* partitions known from metadata and the database's clock.
     ///
     /// The watermark is the smallest of the partitions' newest times, less the out-of-orderness. Idle

@@ -47,7 +47,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if listen.is_none() {
         section.add(
             section
-                .problem("listen", format!("`{text}` is not an address and port"))
+                .mistake("listen", format!("`{text}` is not an address and port"))
                 .hint("write \"127.0.0.1:9464\""),
         );
     }
@@ -55,17 +55,17 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if let Some(url) = &external_url
         && !(url.starts_with("https://") || url.starts_with("http://"))
     {
-        section.add(section.problem("external_url", "must begin with `https://` or `http://`"));
+        section.add(section.mistake("external_url", "must begin with `https://` or `http://`"));
     }
     let callback_secret = section.secret("callback_secret", warnings);
     let mlflow_secret = section.secret("mlflow_secret", warnings);
     if let Some(secret) = &callback_secret
         && let Err(error) = Dialect::Webhook(Keys(vec![secret.clone()])).check()
     {
-        section.add(section.problem("callback_secret", error.to_string()));
+        section.add(section.mistake("callback_secret", error.to_string()));
     }
     if mlflow_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
-        section.add(section.problem("mlflow_secret", "needs 16 characters or more"));
+        section.add(section.mistake("mlflow_secret", "needs 16 characters or more"));
     }
     let tls = tls(&section.section("tls"));
     let tokens = tokens(section, warnings);
@@ -77,7 +77,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         if !section.has("tokens") {
             section.add(
                 section
-                    .problem(
+                    .mistake(
                         "listen",
                         format!(
                             "`{text}` is not a loopback address, and anyone who reaches it could do everything"
@@ -88,7 +88,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         } else if tls.is_none() && !may_be_open {
             section.add(
                 section
-                    .problem("listen", format!("tokens would travel unencrypted to {text}"))
+                    .mistake("listen", format!("tokens would travel unencrypted to {text}"))
                     .hint("set `http.tls`, bind to 127.0.0.1 with a proxy in front, or say `allow_plain_http = true` where the network is trusted"),
             );
         }
@@ -131,17 +131,17 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
             &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)],
         );
         if role.is_none() && !entry.has("role") {
-            entry.add(entry.problem("role", "is missing: `viewer`, `operator` or `admin`"));
+            entry.add(entry.mistake("role", "is missing: `viewer`, `operator` or `admin`"));
         }
         let secret = entry.secret("token", warnings);
         if secret.is_none() && !entry.has("token") {
             entry
-                .add(entry.problem("token", "is missing").hint("make one with: head -c 24 /dev/urandom | base64"));
+                .add(entry.mistake("token", "is missing").hint("make one with: head -c 24 /dev/urandom | base64"));
         }
         if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < TOKEN_LENGTH) {
             entry.add(
                 entry
-                    .problem("token", format!("needs {TOKEN_LENGTH} characters or more"))
+                    .mistake("token", format!("needs {TOKEN_LENGTH} characters or more"))
                     .hint("make one with: head -c 24 /dev/urandom | base64"),
             );
         }
@@ -151,7 +151,7 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
         {
             entry.add(
                 entry
-                    .problem(
+                    .mistake(
                         "token",
                         format!("is the token of `{}` as well: nobody could tell them apart", other.name),
                     )
@@ -161,7 +161,7 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
         if let Some(name) = &name
             && tokens.iter().any(|other| other.name == *name)
         {
-            entry.add(entry.problem("name", format!("`{name}` has a token already")));
+            entry.add(entry.mistake("name", format!("`{name}` has a token already")));
         }
         if let (Some(name), Some(role), Some(secret)) = (name, role, secret) {
             tokens.push(Token { name, role, secret });

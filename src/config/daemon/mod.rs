@@ -8,7 +8,8 @@ pub use http::HttpSettings;
 pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, TokenEndpoint, TokenSettings};
 pub use postgres::PostgresSettings;
 
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::record::TimeSpan;
 use crate::telemetry::LogFormat;
 
@@ -87,7 +88,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
     };
     for wrong in wrong_levels(&log.level) {
         let message = format!("`{wrong}` is no level; write `info`, or a filter as `info,driftd::kafka=debug`");
-        section.add(suggest(section.problem("level", message), wrong, &LEVELS));
+        section.add(suggest(section.mistake("level", message), wrong, &LEVELS));
     }
     section.finish();
     let section = root.section("checkpoint");
@@ -135,7 +136,7 @@ pub(in crate::config) fn in_the_open(section: &Section<'_>, key: &'static str, u
     if let Some(host) = crate::notify::reached_in_the_open(url).filter(|_| !allowed) {
         section.add(
             section
-                .problem(key, format!("{what} would travel unencrypted to {host}"))
+                .mistake(key, format!("{what} would travel unencrypted to {host}"))
                 .hint("write https://, or say `allow_plain_http = true` where the network is trusted"),
         );
     }

@@ -32,7 +32,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if let Some(url) = &url
         && !(url.starts_with("postgres://") || url.starts_with("postgresql://"))
     {
-        section.add(section.problem("url", "must begin with `postgres://`"));
+        section.add(section.mistake("url", "must begin with `postgres://`"));
     }
     let remote = url.as_deref().and_then(|url| match remote_host(url) {
         Ok(host) => host,
@@ -40,7 +40,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         Err(_) => {
             section.add(
                 section
-                    .problem("url", "is no URL of a database")
+                    .mistake("url", "is no URL of a database")
                     .hint("write \"postgres://driftd@host:5432/driftd\"; characters like `@`, `/` and `#` in a name are percent-encoded"),
             );
             None

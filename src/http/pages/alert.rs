@@ -4,7 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table, trail};
+use super::layout::{PageLayout, may_operate, page, table, trail};
 use super::words::{column_at, column_in, monitor_at, number_of, series_at, series_name, span, standing, time};
 use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RowState, RuleKind, times};
 use crate::http::SharedBackend;
@@ -24,7 +24,7 @@ pub(super) async fn show(
     let mut requests = backend.requests(true).await?;
     requests.retain(|request| request.alert_id == detail.alert.view.id);
     let layout =
-        Layout::titled(format!("Alert: {}", headline(&detail))).in_part("/alerts").seen_by(&caller).live();
+        PageLayout::titled(format!("Alert: {}", headline(&detail))).in_part("/alerts").seen_by(&caller).live();
     Ok(page(&layout, &content(&detail, &requests, &caller)))
 }
 

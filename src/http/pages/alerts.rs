@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table};
+use super::layout::{PageLayout, may_operate, page, table};
 use super::words::{encoded, standing, time};
 use crate::alert::RowState;
 use crate::http::SharedBackend;
@@ -31,7 +31,7 @@ pub(super) async fn show(
     let request = PageRequest { cursor: query.cursor.clone(), limit: 100 };
     let alerts = backend.alerts(query.monitor.as_deref(), states, &request).await?;
     let silences = backend.silences(false).await?;
-    let layout = Layout::titled("Alerts").in_part("/alerts").seen_by(&caller).live();
+    let layout = PageLayout::titled("Alerts").in_part("/alerts").seen_by(&caller).live();
     Ok(page(&layout, &content(&query, &alerts, &silences, &caller)))
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::PageResult;
-use super::layout::{Layout, page, table, trail};
+use super::layout::{PageLayout, page, table, trail};
 use super::words::{column_at, encoded, monitor_at, number_of, span, time};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -32,7 +32,7 @@ pub(super) async fn show(
     caller: Caller,
 ) -> PageResult {
     let found = backend.records(&monitor, window, query.column.as_deref(), LISTED).await?;
-    let layout = Layout::titled(format!("Records of {monitor}")).in_part("/").seen_by(&caller);
+    let layout = PageLayout::titled(format!("Records of {monitor}")).in_part("/").seen_by(&caller);
     Ok(page(&layout, &content(&monitor, &found)))
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table, trail};
+use super::layout::{PageLayout, may_operate, page, table, trail};
 use super::words::{monitor_at, series_at, series_name, standing, time};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -25,7 +25,7 @@ pub(super) async fn list(
     caller: Caller,
 ) -> PageResult {
     let requests = backend.requests(query.open.is_none()).await?;
-    let layout = Layout::titled("Retraining").in_part("/retraining").seen_by(&caller).live();
+    let layout = PageLayout::titled("Retraining").in_part("/retraining").seen_by(&caller).live();
     let content = html! {
         h1 { "Retraining requests" }
         nav.filter aria-label="Which requests" {
@@ -74,7 +74,7 @@ pub(super) async fn show(
     caller: Caller,
 ) -> PageResult {
     let detail = backend.request(request).await?;
-    let layout = Layout::titled(format!("Retraining of {}", detail.request.monitor))
+    let layout = PageLayout::titled(format!("Retraining of {}", detail.request.monitor))
         .in_part("/retraining")
         .seen_by(&caller)
         .live();

@@ -4,7 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::PageResult;
-use super::layout::{Layout, page, table};
+use super::layout::{PageLayout, page, table};
 use super::words::time;
 use crate::http::Probe;
 use crate::http::SharedBackend;
@@ -16,7 +16,7 @@ use crate::view::{AuditEntry, ConfiguredValue, Status};
 pub(super) async fn show(State(backend): State<SharedBackend>, caller: Caller) -> PageResult {
     let status = backend.status().await?;
     let audit = backend.audit(None, &PageRequest { cursor: None, limit: 30 }).await?;
-    let layout = Layout::titled("Status").in_part("/status").seen_by(&caller).live();
+    let layout = PageLayout::titled("Status").in_part("/status").seen_by(&caller).live();
     let ready = backend.ready();
     let works = if ready.standby {
         "The database answers; this daemon is on standby, without a partition."

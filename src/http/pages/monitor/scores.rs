@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::words::{number_of, short_time, standing, time};
-use super::Seen;
-use crate::chart::{Change, Series, TimeMark, timeline_with};
+use super::MonitorPage;
+use crate::chart::{Change, ScoreLine, TimeMark, timeline_with};
 use crate::judge::Verdict;
 use crate::judge::why::number;
 use crate::view::{Episode, ScoredWindow, SeriesInfo, Timestamp};
@@ -16,7 +16,7 @@ fn largest(window: &ScoredWindow) -> Option<f64> {
 }
 
 /// The chart with its sentence, what changed in words, and the alerts.
-pub(super) fn scores(seen: &Seen<'_>) -> Markup {
+pub(super) fn scores(seen: &MonitorPage<'_>) -> Markup {
     let windows = &seen.board.windows;
     let values: Vec<Option<f64>> = windows.iter().map(largest).collect();
     let changes = changes(seen);
@@ -31,7 +31,7 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
     );
     let first = windows.first().map_or(String::new(), |window| short_time(window.window.start));
     let last = windows.last().map_or(String::new(), |window| short_time(window.window.end));
-    let series = Series { name: "score".to_owned(), values, limits: (0.5, 1.0) };
+    let series = ScoreLine { name: "score".to_owned(), values, limits: (0.5, 1.0) };
     html! {
         h2 { "Score over time" }
         p { (sentence) }
@@ -53,7 +53,7 @@ fn changes_only(changes: &[(Change, String)]) -> Vec<Change> {
 }
 
 /// Where baseline, configuration and model version changed between two windows.
-fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
+fn changes(seen: &MonitorPage<'_>) -> Vec<(Change, String)> {
     let windows = &seen.board.windows;
     let others = || {
         seen.detail
