@@ -11,7 +11,7 @@ use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::distribution::WindowCounts;
 use driftd::record::table::{TableRows, json_batches};
-use driftd::record::{Column, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout, ColumnRole};
+use driftd::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout};
 
 /// A panic that a decoder's isolation turns into an error is no find; all others are.
 pub fn begin() {
