@@ -89,6 +89,8 @@ pub(super) fn columns(
     let mut columns = Vec::new();
     let mut rules = Vec::new();
     let mut complete = true;
+    // Of columns with mistakes as well: all mistakes are said at once.
+    let mut names: Vec<String> = Vec::new();
     for section in root.sections("columns") {
         let name = section.required("name", "what the column is called");
         let column_path = if section.has("path") {
@@ -121,11 +123,12 @@ pub(super) fn columns(
         }
         section.finish();
         if let Some(name) = &name
-            && columns.iter().any(|known: &Column| known.name == *name)
+            && (names.contains(name) || columns.iter().any(|known: &Column| known.name == *name))
         {
             section.add(section.mistake("name", format!("`{name}` is the name of another column, too")));
             complete = false;
         }
+        names.extend(name.clone());
         let (Some(name), Some(path), Some(column_type)) = (name, column_path, column_type) else {
             complete = false;
             continue;
