@@ -232,7 +232,6 @@ fn is_zero(number: &usize) -> bool {
 /// A judged window of an episode.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedWindow<'a> {
-    /// Start of the window.
     pub start: EventTime,
     /// What is told of it.
     pub window: &'a WindowEvidence,

@@ -37,7 +37,6 @@ pub struct DueGroup {
     pub opened: EventTime,
     /// When its last message was decided.
     pub sent: Option<EventTime>,
-    /// Its alerts.
     pub alerts: Vec<DueAlert>,
 }
 

@@ -89,7 +89,6 @@ pub struct Routing {
 pub struct GroupKey {
     /// The route's name.
     pub route: String,
-    /// The receiver.
     pub receiver: String,
     /// The labels by which it is grouped.
     pub labels: Labels,
@@ -169,9 +168,7 @@ fn join(groups: &mut Vec<GroupKey>, route: &Route, labels: &Labels) {
 /// What inhibition and silences need to know of an alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertFacts {
-    /// Its id.
     pub id: Uuid,
-    /// Its labels.
     pub labels: Labels,
     /// Where it stands.
     pub status: AlertStatus,
@@ -182,7 +179,6 @@ pub struct AlertFacts {
 /// A silence, for as long as it lasts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Silence {
-    /// Its id.
     pub id: Uuid,
     /// All must match.
     pub matchers: Vec<Matcher>,
@@ -261,7 +257,6 @@ impl Suppression {
 /// Whatever may keep alerts from being told.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
-    /// Silences.
     pub silences: &'a [Silence],
     /// All alerts that are not over.
     pub open: &'a [AlertFacts],

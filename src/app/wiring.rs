@@ -80,7 +80,6 @@ enum TokenError {
     /// The file that holds it.
     #[error("cannot read the token in `{}`: {source}", .file.display())]
     File {
-        /// Which.
         file: PathBuf,
         /// What the system says.
         source: std::io::Error,

@@ -17,7 +17,6 @@ pub enum StripCell {
     Near,
     /// A warning.
     Warn,
-    /// Drift.
     Drift,
     /// Drift by more than twice the limit.
     Strong,

@@ -31,7 +31,6 @@ pub fn request_notifications(request: Uuid, receivers: &[String], body: &Value) 
 /// A request to retrain, complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetrainingRequest {
-    /// Its id.
     pub id: Uuid,
     /// The alert behind it.
     pub alert: Uuid,

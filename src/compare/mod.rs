@@ -39,7 +39,6 @@ pub struct CompareSpec {
 /// How rows of a file became counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileRows {
-    /// Rows counted.
     pub counted: u64,
     /// Rows that could not be read, and why.
     pub rejected: Rejections,

@@ -17,7 +17,6 @@ use crate::record::number_of;
 /// A tool's numbers and verdicts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolJudgement {
-    /// Which tool.
     pub preset: Preset,
     /// By its rule over columns; none when it has no verdict.
     pub drift: Option<bool>,
@@ -28,9 +27,7 @@ pub struct ToolJudgement {
 /// A tool's numbers on one column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolColumn {
-    /// The column.
     pub name: String,
-    /// Its scores.
     pub scores: Vec<ToolScore>,
     /// Whether any of them is drift; none when none has a verdict.
     pub drift: Option<bool>,

@@ -13,7 +13,6 @@ use crate::view::ConfiguredValue;
 pub(super) struct ConfigFile {
     /// Its name for messages.
     pub name: String,
-    /// Its text.
     pub text: String,
     /// Where its lines begin.
     lines: Vec<usize>,

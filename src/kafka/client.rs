@@ -25,7 +25,6 @@ pub enum StartAt {
 /// A token for OAUTHBEARER.
 #[derive(Debug)]
 pub struct OauthToken {
-    /// The token.
     pub value: SecretString,
     /// Whom it stands for.
     pub principal: String,
@@ -64,7 +63,6 @@ pub struct Security {
     pub ca_file: Option<PathBuf>,
     /// Client certificate.
     pub cert_file: Option<PathBuf>,
-    /// Its key.
     pub key_file: Option<PathBuf>,
     /// The key's password.
     pub key_password: Option<SecretString>,

@@ -102,7 +102,6 @@ pub(super) fn failed(attempted: impl Into<String>) -> impl FnOnce(ClientError) -
 /// Messages of one partition, in order, in one buffer.
 #[derive(Debug)]
 pub struct MessageBatch {
-    /// Which partition.
     pub partition: Partition,
     /// The start of the partition these were read after; older ones are void.
     pub generation: u64,
@@ -209,7 +208,6 @@ pub(super) fn pack_headers(message: &BorrowedMessage<'_>, buffer: &mut Vec<u8>) 
 /// Where reading of a partition begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beginning {
-    /// Which partition.
     pub partition: Partition,
     /// The offset of the first message to hand out.
     pub offset: Offset,
@@ -227,7 +225,6 @@ pub enum SourceEvent {
     /// The group takes partitions back. The polling thread waits, within its budget, until the sender is
     /// dropped: the time to store what was counted.
     Revoked {
-        /// Which.
         partitions: Vec<Partition>,
         /// They are gone already: nothing can be stored for them now.
         lost: bool,
@@ -236,9 +233,7 @@ pub enum SourceEvent {
     },
     /// The position asked for is no longer in the log, which begins later.
     Gone {
-        /// Which partition.
         partition: Partition,
-        /// The position.
         position: Offset,
         /// Where the log begins.
         low: Offset,
@@ -247,7 +242,6 @@ pub enum SourceEvent {
     },
     /// The log holds another message where the last counted one was: it is not the log that was read.
     Replaced {
-        /// Which partition.
         partition: Partition,
         /// Where the other message lies.
         offset: Offset,
@@ -257,7 +251,6 @@ pub enum SourceEvent {
     /// The client handed out every message of a partition: what is left before this offset is handed to no consumer
     /// (markers of transactions, aborted records, gaps left by compaction). Comes after the messages before it.
     AtEnd {
-        /// Which partition.
         partition: Partition,
         /// The start of the partition this was found after.
         generation: u64,

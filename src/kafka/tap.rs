@@ -25,9 +25,7 @@ pub enum TapFrom {
 /// A message as it lies in the log.
 #[derive(Clone, Debug)]
 pub struct Tapped {
-    /// The partition.
     pub partition: Partition,
-    /// Its offset.
     pub offset: crate::record::Offset,
     /// When the broker says it came.
     pub time: Option<EventTime>,

@@ -25,7 +25,6 @@ pub enum SmtpProtection {
     Tls,
     /// STARTTLS, required.
     Starttls,
-    /// None.
     None,
 }
 
@@ -34,9 +33,7 @@ pub enum SmtpProtection {
 pub struct SmtpOptions {
     /// Its name.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// Protection.
     pub protection: SmtpProtection,
     /// The authority to trust beside the system's.
     pub ca_file: Option<PathBuf>,
@@ -47,7 +44,6 @@ pub struct SmtpOptions {
 /// How mail leaves.
 #[derive(Clone, Debug)]
 pub enum EmailTransport {
-    /// By SMTP.
     Smtp(SmtpOptions),
     /// As files in a folder.
     Directory(PathBuf),

@@ -26,7 +26,6 @@ pub enum ReceiverBuildError {
     /// The file of the authority to trust cannot be read.
     #[error("cannot read `{}`: {source}", .file.display())]
     Unread {
-        /// The file.
         file: PathBuf,
         /// What the system says.
         source: std::io::Error,
@@ -34,7 +33,6 @@ pub enum ReceiverBuildError {
     /// The file of the authority to trust holds something else.
     #[error("`{}` holds no certificate: {source}", .file.display())]
     NoCertificate {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,
@@ -63,7 +61,6 @@ pub enum ReachError {
     /// Its name leads to no address that may be connected to.
     #[error("cannot connect to {host}: {source}")]
     Refused {
-        /// Its host.
         host: String,
         /// Why not.
         source: AddressRefusal,

@@ -199,7 +199,6 @@ pub enum Receiver {
     Http(Box<HttpReceiver>),
     /// A Kafka topic.
     Kafka {
-        /// The topic.
         topic: String,
         /// How to produce.
         produce: Produce,

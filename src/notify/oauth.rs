@@ -13,9 +13,7 @@ use super::http::HttpClient;
 pub struct OauthClient {
     /// The endpoint.
     pub url: String,
-    /// The client.
     pub client_id: String,
-    /// Its secret.
     pub client_secret: SecretString,
     /// What is asked for.
     pub scope: Option<String>,

@@ -206,10 +206,7 @@ pub enum SchemaError {
     },
     /// The same name twice.
     #[error("column `{name}` is declared twice")]
-    DuplicateColumn {
-        /// The name.
-        name: String,
-    },
+    DuplicateColumn { name: String },
 }
 
 impl ModelSchema {

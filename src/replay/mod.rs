@@ -52,7 +52,6 @@ pub struct ReplaySpec {
 pub struct ReplayedWindow {
     /// Version, segment, start.
     pub key: WindowKey,
-    /// Its end.
     pub end: EventTime,
     /// Findings and verdict.
     pub judgement: Judgement,

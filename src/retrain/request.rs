@@ -161,7 +161,6 @@ pub struct TrainingRange {
     pub to: String,
     /// Topic, partition, first offset, offset past the last.
     pub offsets: OffsetRanges,
-    /// Records in it.
     pub records: u64,
 }
 
@@ -172,7 +171,6 @@ pub struct RetrainingEvent {
     pub request_id: Uuid,
     /// The alert behind it.
     pub alert_id: Uuid,
-    /// The monitor.
     pub monitor: String,
     /// The model version that drifted.
     pub version: String,

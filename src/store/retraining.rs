@@ -17,7 +17,6 @@ use crate::view::{RequestChange, RequestDetail, RequestRow};
 /// What a request is moved on by.
 #[derive(Clone, Copy, Debug)]
 pub struct Moved<'a> {
-    /// The step.
     pub step: Step,
     /// Who.
     pub actor: &'a str,

@@ -19,7 +19,6 @@ pub struct Timing {
 /// What is known of a partition, as stored by the checkpoint of its reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionView {
-    /// Which partition.
     pub partition: Partition,
     /// The newest event time counted; none before the first record.
     pub newest: Option<EventTime>,

@@ -35,7 +35,6 @@ pub struct KafkaSecurity {
     pub ca_file: Option<PathBuf>,
     /// Client certificate.
     pub cert_file: Option<PathBuf>,
-    /// Its key.
     pub key_file: Option<PathBuf>,
     /// The key's password.
     pub key_password: Option<SecretString>,
@@ -68,9 +67,7 @@ pub enum TokenSettings {
 /// An OAuth 2 token endpoint.
 #[derive(Debug)]
 pub struct TokenEndpoint {
-    /// Its URL.
     pub url: String,
-    /// The client.
     pub client_id: String,
     /// Its secret; none when it could not be read here.
     pub client_secret: Option<SecretString>,

@@ -18,17 +18,13 @@ use crate::telemetry::LogFormat;
 pub struct DaemonSettings {
     /// What this daemon is called in `driftd status` and Kafka's tools.
     pub name: String,
-    /// Kafka.
     pub kafka: KafkaSettings,
-    /// Postgres.
     pub postgres: PostgresSettings,
     /// The listener for health and metrics.
     pub http: HttpSettings,
-    /// Logs.
     pub log: LogSettings,
     /// Checkpoints and judging.
     pub checkpoint: CheckpointSettings,
-    /// Limits.
     pub limits: LimitSettings,
 }
 

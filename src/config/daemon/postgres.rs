@@ -13,7 +13,6 @@ use crate::store::{TlsMode, remote_host};
 pub struct PostgresSettings {
     /// `postgres://user@host/database`.
     pub url: String,
-    /// The password.
     pub password: Option<SecretString>,
     /// Protection.
     pub tls: TlsMode,

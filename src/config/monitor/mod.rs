@@ -28,7 +28,6 @@ pub enum Topics {
 /// A monitor, checked and ready to run.
 #[derive(Clone, Debug)]
 pub struct Monitor {
-    /// Its name.
     pub name: String,
     /// The file it came from.
     pub file: String,

@@ -27,11 +27,9 @@ pub struct Receiver {
 pub enum Channel {
     /// By mail.
     Email(EmailOptions),
-    /// By HTTP.
     Http(HttpOptions),
     /// Through a Kafka topic of the same cluster.
     Kafka {
-        /// The topic.
         topic: String,
     },
 }

@@ -27,7 +27,6 @@ pub enum ConvertError {
     MissingPath {
         /// What lies there, such as "the event time".
         what: &'static str,
-        /// The path.
         path: String,
         /// The columns of the file.
         available: String,

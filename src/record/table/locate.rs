@@ -10,7 +10,6 @@ use crate::record::FieldPath;
 
 /// The values at a path.
 pub(super) struct LocatedValues {
-    /// The values.
     pub(super) array: ArrayRef,
     /// Rows in which the object around the value is there; in the others the value is missing rather than null. `None`
     /// where it is there in all.

@@ -12,7 +12,6 @@ use crate::retrain::RetrainDecision;
 /// An alert that would have fired.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AlertReport {
-    /// The rule.
     pub rule: String,
     /// The model version; empty when records name none.
     pub version: String,
@@ -51,7 +50,6 @@ pub struct AlertReport {
 /// Why a column moved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ColumnWhy {
-    /// The column.
     pub column: String,
     /// Start of the window of the alert in which it moved most, which is the one that is explained.
     pub window: String,

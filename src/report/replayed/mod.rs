@@ -76,13 +76,10 @@ pub struct WindowReport {
     pub version: String,
     /// `*` for the whole.
     pub segment: String,
-    /// Its start.
     pub start: String,
-    /// Its end.
     pub end: String,
     /// Records in it.
     pub rows: u64,
-    /// The verdict.
     pub verdict: Outcome,
     /// The alert after it: `inactive`, `pending` or `firing`.
     pub alert: &'static str,
@@ -97,7 +94,6 @@ pub struct WindowReport {
 /// What happened to the alert of a rule in a window.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleChange {
-    /// The rule.
     pub rule: String,
     /// What happened.
     pub change: &'static str,
@@ -106,13 +102,11 @@ pub struct RuleChange {
 /// A column of a window.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WindowColumn {
-    /// Its name.
     pub name: String,
     /// The worst verdict of its measures.
     pub verdict: Outcome,
     /// Before and after: means, shares of nulls, the category that changed most.
     pub movement: Movement,
-    /// Its measures.
     pub measures: Vec<MeasureReport>,
 }
 

@@ -23,7 +23,6 @@ use windows::{Late, add_windows, prepare};
 /// How far one partition was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionMove {
-    /// Which partition.
     pub partition: Partition,
     /// The stored position reading began at.
     pub base: Offset,
@@ -56,7 +55,6 @@ pub struct Checkpoint {
 /// What is stored of one monitor.
 #[derive(Debug)]
 pub struct MonitorCounts {
-    /// The monitor.
     pub monitor: String,
     /// How it is counted: windows of other ways of counting are not added to.
     pub counted_as: String,
@@ -71,7 +69,6 @@ pub struct MonitorCounts {
 /// How it went.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CheckpointOutcome {
-    /// Stored.
     Stored {
         /// What became of each monitor's messages, those for windows that were closed already among the late ones.
         tallies: BTreeMap<String, Tally>,

@@ -15,7 +15,6 @@ use crate::window::Partition;
 /// A stored position that is not where a reader had begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
-    /// Which partition.
     pub partition: Partition,
     /// Where the reader had begun.
     pub base: Offset,

@@ -24,7 +24,6 @@ use facts::{dead_deliveries, facts_of, missing_baseline};
 /// Where a log ends, as its reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotedEnd {
-    /// Which partition.
     pub partition: Partition,
     /// The offset up to which it can be read.
     pub readable: Offset,
@@ -64,7 +63,6 @@ struct RecordCounts {
     accepted: u64,
     late: u64,
     filtered: u64,
-    /// By reason.
     reasons: BTreeMap<String, u64>,
 }
 
