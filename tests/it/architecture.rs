@@ -303,7 +303,7 @@ fn public_items_have_docstrings() {
         for (number, line) in lines.iter().enumerate().filter(|(_, line)| item(line)) {
             let above = lines[..number].iter().rev().map(|line| line.trim());
             let own = above.take_while(|line| {
-                !line.is_empty() && !line.ends_with(['}', ';', '{', ',']) || line.starts_with("///")
+                !line.is_empty() && !line.ends_with(['}', ';', '{']) || line.starts_with("///")
             });
             if !own.into_iter().any(|line| line.starts_with("///")) {
                 bare.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
