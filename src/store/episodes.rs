@@ -120,10 +120,10 @@ impl Store {
         write_history(&mut transaction, id, None, (JUDGED, judged.as_str()), severity, actor, comment)
             .await
             .map_err(failed(attempted))?;
-        let mut detail = json!({ "before": before, "after": judged });
-        if !comment.is_empty() {
-            detail["comment"] = json!(comment);
-        }
+        let detail = match comment {
+            "" => json!({ "before": before, "after": judged }),
+            comment => json!({ "before": before, "after": judged, "comment": comment }),
+        };
         record(&mut transaction, actor, "alert.judge", &id.to_string(), detail).await?;
         transaction.commit().await.map_err(failed(attempted))
     }
