@@ -35,8 +35,8 @@
 //!   the number of daemons and crashes leave no trace in a window.
 //! * A position in Kafka is stored only in the transaction that stores the counts of every record before it, and
 //!   only from the value its reader started at. A daemon that lost its partitions cannot write.
-//! * Every message ends in exactly one counter of each monitor that reads its topic: accepted, late,
-//!   filtered, or rejected by reason.
+//! * Every record ends in exactly one counter of each monitor that reads its topic: accepted, late,
+//!   filtered, or rejected by reason; a message without a record ends in one as a whole.
 //! * Time is event time. A window closes when every partition known from metadata has passed its end, is idle
 //!   (read to its end *and* quiet), or is stuck for longer than the monitor is patient, which the window says.
 //! * A window's findings, the changes of its alerts and the groups they concern are stored together; a message is stored

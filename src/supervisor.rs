@@ -22,7 +22,6 @@ pub enum SupervisorError {
     /// A task cannot go on.
     #[error("task {name}: {source}")]
     Failed {
-        /// Its name.
         name: &'static str,
         /// Why.
         source: TaskError,

@@ -19,7 +19,13 @@ fuzz_target!(|payload: &[u8]| {
     STATE.with_borrow_mut(|(timed, untimed, counts)| {
         for decoder in [timed, untimed] {
             let broker_time = EventTime::from_micros(1_772_323_200_000_000);
-            let message = RawMessage { payload: Some(payload), offset: Offset::new(7), broker_time, clock: None, ..RawMessage::default() };
+            let message = RawMessage {
+                payload: Some(payload),
+                offset: Offset::new(7),
+                broker_time,
+                clock: None,
+                ..RawMessage::default()
+            };
             match decoder.decode(message) {
                 Decoded::Row => {
                     let batch = decoder.finish();

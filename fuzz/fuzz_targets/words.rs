@@ -2,8 +2,8 @@
 #![no_main]
 
 use driftd::alert::Matcher;
-use driftd::config::duration;
-use driftd::record::table::Dialect;
+use driftd::record::TimeSpan;
+use driftd::record::table::TableDialect;
 use driftd::record::{EventTime, FieldPath, nearest};
 use libfuzzer_sys::fuzz_target;
 
@@ -14,13 +14,13 @@ fuzz_target!(|text: &str| {
         let labels = [(matcher.label().to_owned(), text.to_owned())].into_iter().collect();
         let _matches = matcher.matches(&labels);
     }
-    let _duration = duration(text);
+    let _duration = TimeSpan::parse(text);
     if let Ok(path) = FieldPath::parse(text) {
         assert_eq!(FieldPath::parse(&path.to_string()).expect("a path is written as it is read"), path);
     }
     if let Ok(time) = text.parse::<EventTime>() {
         let _text = time.to_string();
     }
-    let _dialect = Dialect::of(text);
+    let _dialect = TableDialect::of(text);
     let _near = nearest(text, ["monitor", "segment", "x"].into_iter());
 });

@@ -11,7 +11,7 @@ use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::distribution::WindowCounts;
 use driftd::record::table::{TableRows, json_batches};
-use driftd::record::{Column, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout, Role};
+use driftd::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout};
 
 /// A panic that a decoder's isolation turns into an error is no find; all others are.
 pub fn begin() {
@@ -37,7 +37,7 @@ pub fn schema() -> ModelSchema {
     let column = |(name, column_type): (&str, ColumnType)| Column {
         name: name.to_owned(),
         path: FieldPath::parse(name).expect("a path"),
-        role: Role::Feature,
+        role: ColumnRole::Feature,
         column_type,
         derivation: Derivation::Value,
         sensitive: name == "b",

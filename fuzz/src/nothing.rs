@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use driftd::alert::RowState;
 use driftd::http::{
-    Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
-    NewSilence, PageRequest, Probe, RetrainingChange, SeriesQuery, WindowDetail,
+    Access, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
+    PageRequest, Probe, RequestedAlertChange, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use driftd::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint,
@@ -103,7 +103,7 @@ impl Backend for Nothing {
     async fn alert(&self, _: &str) -> BackendResult<AlertDetail> {
         none()
     }
-    async fn change_alert(&self, _: Uuid, _: AlertChange, _: &str, _: &str) -> BackendResult<AlertRow> {
+    async fn change_alert(&self, _: Uuid, _: RequestedAlertChange, _: &str, _: &str) -> BackendResult<AlertRow> {
         none()
     }
     async fn silences(&self, _: bool) -> BackendResult<Vec<SilenceRow>> {

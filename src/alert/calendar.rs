@@ -33,7 +33,6 @@ pub struct Calendar {
     pub zone: TimeZone,
     /// Every week.
     pub weekly: Vec<WeeklyTime>,
-    /// Once.
     pub once: Vec<Once>,
 }
 

@@ -176,7 +176,6 @@ pub struct AlertChange {
     pub kind: ChangeKind,
     /// Why.
     pub reason: ChangeReason,
-    /// Its severity.
     pub severity: Severity,
     /// Start of the episode's first drifting window.
     pub since: EventTime,

@@ -232,7 +232,6 @@ fn is_zero(number: &usize) -> bool {
 /// A judged window of an episode.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedWindow<'a> {
-    /// Start of the window.
     pub start: EventTime,
     /// What is told of it.
     pub window: &'a WindowEvidence,
@@ -286,11 +285,14 @@ impl Evidence {
         self.moved().filter(|column| column.moves_now()).map(|column| column.column.clone()).collect()
     }
 
-    /// How many columns move in the last window: of those that drifted, or of those that warned when none did.
+    /// How many columns still do in the last window what is said of them: drift, or warn when none drifted.
     #[must_use]
     pub fn moving_now(&self) -> usize {
-        let counted = if self.drifted.is_empty() { &self.warned } else { &self.drifted };
-        counted.iter().filter(|column| column.moves_now()).count()
+        if self.drifted.is_empty() {
+            return self.warned.iter().filter(|column| column.moves_now()).count();
+        }
+        let drifts = |column: &&DriftedColumn| column.last.as_ref().is_none_or(|last| last.verdict.drifts());
+        self.drifted.iter().filter(drifts).count()
     }
 
     /// The column that moves most in the last window, when the one that moved most at worst has calmed down: what is to be said

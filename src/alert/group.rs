@@ -115,7 +115,7 @@ pub struct GroupStep {
 pub(super) const LOOK_AGAIN: TimeSpan = TimeSpan::seconds(30);
 
 /// What an alert adds to the decision about its group.
-enum Part {
+enum AlertContribution {
     /// It is over for this group.
     Done,
     /// It is not told now; perhaps at this time.
@@ -134,9 +134,9 @@ pub fn decide_group(group: &Group, now: EventTime) -> GroupStep {
     let mut still_firing = false;
     for member in &group.members {
         match part_of(member, timing, now) {
-            Part::Done => step.done.push(member.id),
-            Part::NotNow(look) => looks.extend(look),
-            Part::Told(reason) => {
+            AlertContribution::Done => step.done.push(member.id),
+            AlertContribution::NotNow(look) => looks.extend(look),
+            AlertContribution::Told(reason) => {
                 news = news.into_iter().chain(reason).max_by_key(|reason| urgency(*reason));
                 still_firing |= member.status == AlertStatus::Firing && member.is_moving;
                 step.about.push(member.id);
@@ -172,40 +172,40 @@ pub fn decide_group(group: &Group, now: EventTime) -> GroupStep {
 }
 
 /// What an alert adds, by the first of these sentences that holds.
-fn part_of(member: &Member, timing: GroupTiming, now: EventTime) -> Part {
+fn part_of(member: &Member, timing: GroupTiming, now: EventTime) -> AlertContribution {
     let over = member.status == AlertStatus::Resolved;
     // What was never told and is over while something keeps it back, or has kept it back, need not be told.
     if (member.suppression.is_some() || member.was_held) && over && member.told.is_none() {
-        return Part::Done;
+        return AlertContribution::Done;
     }
     // What keeps it back ends by itself.
     if member.suppression.is_some() {
-        return Part::NotNow(Some(now.shifted(LOOK_AGAIN)));
+        return AlertContribution::NotNow(Some(now.shifted(LOOK_AGAIN)));
     }
     // What has calmed down before it was told is told when it moves again, if it does.
     if !member.is_moving && !over && member.told.is_none() {
-        return Part::NotNow(None);
+        return AlertContribution::NotNow(None);
     }
     if let (Some(patience), None) = (timing.unacknowledged_for, member.told) {
         let escalates = member.fired.shifted(patience);
         match member.status {
             // Somebody acknowledged it in time, and it went away, or it went away by itself.
-            AlertStatus::Resolved => return Part::Done,
-            AlertStatus::Acknowledged => return Part::NotNow(None),
-            AlertStatus::Firing if now < escalates => return Part::NotNow(Some(escalates)),
-            AlertStatus::Firing => return Part::Told(Some(SendReason::Escalated)),
+            AlertStatus::Resolved => return AlertContribution::Done,
+            AlertStatus::Acknowledged => return AlertContribution::NotNow(None),
+            AlertStatus::Firing if now < escalates => return AlertContribution::NotNow(Some(escalates)),
+            AlertStatus::Firing => return AlertContribution::Told(Some(SendReason::Escalated)),
         }
     }
     let news = news_of(member, timing);
     // Its end was told, or is not to be told.
     if over && news.is_none() {
-        return Part::Done;
+        return AlertContribution::Done;
     }
     // Who acknowledged it knows of it.
     if member.status == AlertStatus::Acknowledged && member.told.is_none() {
-        return Part::NotNow(None);
+        return AlertContribution::NotNow(None);
     }
-    Part::Told(news)
+    AlertContribution::Told(news)
 }
 
 /// What is new about an alert, compared with what was told.

@@ -160,7 +160,6 @@ pub struct Lessons {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(EventTime, Level)", into = "(EventTime, Level)")]
 pub struct WindowLevel {
-    /// Start of the window.
     pub start: EventTime,
     /// How it stands by the rule.
     pub level: Level,

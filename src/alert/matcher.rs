@@ -10,7 +10,7 @@ pub type Labels = BTreeMap<String, String>;
 
 /// How a label is compared.
 #[derive(Clone, Debug)]
-enum Comparison {
+enum LabelComparison {
     Equal,
     NotEqual,
     Matches(Regex),
@@ -67,7 +67,7 @@ pub enum MatcherError {
 pub struct Matcher {
     label: String,
     value: String,
-    comparison: Comparison,
+    comparison: LabelComparison,
 }
 
 impl PartialEq for Matcher {
@@ -80,13 +80,13 @@ impl Matcher {
     /// A label must have a value.
     #[must_use]
     pub fn equal(label: &str, value: &str) -> Self {
-        Self { label: label.to_owned(), value: value.to_owned(), comparison: Comparison::Equal }
+        Self { label: label.to_owned(), value: value.to_owned(), comparison: LabelComparison::Equal }
     }
 
     /// A label must not have a value.
     #[must_use]
     pub fn not_equal(label: &str, value: &str) -> Self {
-        Self { label: label.to_owned(), value: value.to_owned(), comparison: Comparison::NotEqual }
+        Self { label: label.to_owned(), value: value.to_owned(), comparison: LabelComparison::NotEqual }
     }
 
     /// All of a label must match a regular expression, or must not.
@@ -96,7 +96,8 @@ impl Matcher {
     pub fn regex(label: &str, pattern: &str, negated: bool) -> Result<Self, MatcherError> {
         let regex = Regex::new(&format!("^(?:{pattern})$"))
             .map_err(|source| MatcherError::Regex { pattern: pattern.to_owned(), source })?;
-        let comparison = if negated { Comparison::DoesNotMatch(regex) } else { Comparison::Matches(regex) };
+        let comparison =
+            if negated { LabelComparison::DoesNotMatch(regex) } else { LabelComparison::Matches(regex) };
         Ok(Self { label: label.to_owned(), value: pattern.to_owned(), comparison })
     }
 
@@ -159,15 +160,15 @@ impl Matcher {
     /// Whether it names a pattern.
     #[must_use]
     pub fn is_regex(&self) -> bool {
-        matches!(self.comparison, Comparison::Matches(_) | Comparison::DoesNotMatch(_))
+        matches!(self.comparison, LabelComparison::Matches(_) | LabelComparison::DoesNotMatch(_))
     }
 
     /// Whether the value or the pattern that it names is, or fits, this one: whatever follows from it.
     #[must_use]
     pub fn selects(&self, value: &str) -> bool {
         match &self.comparison {
-            Comparison::Equal | Comparison::NotEqual => value == self.value,
-            Comparison::Matches(regex) | Comparison::DoesNotMatch(regex) => regex.is_match(value),
+            LabelComparison::Equal | LabelComparison::NotEqual => value == self.value,
+            LabelComparison::Matches(regex) | LabelComparison::DoesNotMatch(regex) => regex.is_match(value),
         }
     }
 
@@ -181,10 +182,10 @@ impl Matcher {
     #[must_use]
     pub fn accepts(&self, value: &str) -> bool {
         match &self.comparison {
-            Comparison::Equal => value == self.value,
-            Comparison::NotEqual => value != self.value,
-            Comparison::Matches(regex) => regex.is_match(value),
-            Comparison::DoesNotMatch(regex) => !regex.is_match(value),
+            LabelComparison::Equal => value == self.value,
+            LabelComparison::NotEqual => value != self.value,
+            LabelComparison::Matches(regex) => regex.is_match(value),
+            LabelComparison::DoesNotMatch(regex) => !regex.is_match(value),
         }
     }
 }
@@ -192,10 +193,10 @@ impl Matcher {
 impl fmt::Display for Matcher {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operator = match self.comparison {
-            Comparison::Equal => "=",
-            Comparison::NotEqual => "!=",
-            Comparison::Matches(_) => "=~",
-            Comparison::DoesNotMatch(_) => "!~",
+            LabelComparison::Equal => "=",
+            LabelComparison::NotEqual => "!=",
+            LabelComparison::Matches(_) => "=~",
+            LabelComparison::DoesNotMatch(_) => "!~",
         };
         write!(formatter, "{}{operator}\"{}\"", self.label, self.value)
     }

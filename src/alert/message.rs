@@ -37,7 +37,6 @@ pub struct DueGroup {
     pub opened: EventTime,
     /// When its last message was decided.
     pub sent: Option<EventTime>,
-    /// Its alerts.
     pub alerts: Vec<DueAlert>,
 }
 
@@ -65,7 +64,7 @@ pub struct Recipient {
 
 /// What is decided about due groups.
 #[derive(Debug, Default)]
-pub struct Decision {
+pub struct MessageDecision {
     /// About each group, in the order of the groups.
     pub groups: Vec<GroupDecision>,
     /// The message; none when there is nothing to tell.
@@ -123,10 +122,10 @@ pub fn decide_message(
     recipient: Recipient,
     surroundings: &Surroundings<'_>,
     external_url: Option<&str>,
-) -> Decision {
+) -> MessageDecision {
     let now = surroundings.now;
     let digest = groups.first().is_some_and(|first| is_digest(first, recipient));
-    let mut decision = Decision::default();
+    let mut decision = MessageDecision::default();
     let (mut about, mut others): (Vec<AlertView>, Vec<AlertView>) = (Vec::new(), Vec::new());
     let mut reason = None;
     for due in groups {

@@ -35,13 +35,14 @@ pub use lifecycle::{
 };
 pub use matcher::{Labels, Matcher, MatcherError, all_match};
 pub use message::{
-    DRILL, Decision, DueAlert, DueGroup, GroupDecision, Message, Recipient, decide_message, is_digest, message_id,
+    DRILL, DueAlert, DueGroup, GroupDecision, Message, MessageDecision, Recipient, decide_message, is_digest,
+    message_id,
 };
 pub use operational::{
     HeldBack, MIN_RECORDS, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, Sign,
 };
 pub use routing::{
-    AlertFacts, BROKEN_FEED, GroupKey, GroupTiming, InhibitRule, Route, Routing, Silence, Suppression,
+    AlertFacts, BROKEN_FEED, GroupKey, GroupTiming, InhibitRule, OWN_ROUTE, Route, Routing, Silence, Suppression,
     Surroundings, explains,
 };
 pub use rule::{AlertRule, Observation, RuleKind, Scope};

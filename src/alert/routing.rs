@@ -89,7 +89,6 @@ pub struct Routing {
 pub struct GroupKey {
     /// The route's name.
     pub route: String,
-    /// The receiver.
     pub receiver: String,
     /// The labels by which it is grouped.
     pub labels: Labels,
@@ -111,6 +110,9 @@ impl GroupKey {
     }
 }
 
+/// The route of the receivers that a monitor names itself.
+pub const OWN_ROUTE: &str = "monitor";
+
 impl Routing {
     /// The groups an alert belongs to: of the receivers its monitor names, then of the routes that match, then, for an
     /// operational alert that nobody takes, of the operators. A receiver is told once.
@@ -118,7 +120,7 @@ impl Routing {
     pub fn groups_of(&self, labels: &Labels, own: &[String]) -> Vec<GroupKey> {
         let mut groups: Vec<GroupKey> = Vec::new();
         let direct = |receivers: &[String]| Route {
-            name: "monitor".to_owned(),
+            name: OWN_ROUTE.to_owned(),
             matchers: Vec::new(),
             receivers: receivers.to_vec(),
             group_by: self.group_by.clone(),
@@ -166,9 +168,7 @@ fn join(groups: &mut Vec<GroupKey>, route: &Route, labels: &Labels) {
 /// What inhibition and silences need to know of an alert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertFacts {
-    /// Its id.
     pub id: Uuid,
-    /// Its labels.
     pub labels: Labels,
     /// Where it stands.
     pub status: AlertStatus,
@@ -179,7 +179,6 @@ pub struct AlertFacts {
 /// A silence, for as long as it lasts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Silence {
-    /// Its id.
     pub id: Uuid,
     /// All must match.
     pub matchers: Vec<Matcher>,
@@ -258,7 +257,6 @@ impl Suppression {
 /// Whatever may keep alerts from being told.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings<'a> {
-    /// Silences.
     pub silences: &'a [Silence],
     /// All alerts that are not over.
     pub open: &'a [AlertFacts],

@@ -17,7 +17,6 @@ pub struct SeriesKey<'a> {
     pub monitor: &'a str,
     /// The model version.
     pub version: &'a str,
-    /// The segment.
     pub segment: &'a str,
 }
 
@@ -36,7 +35,6 @@ pub struct SeriesAlerts {
 /// A change of one of the alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// The rule.
     pub rule: String,
     /// The column, for a rule about columns.
     pub column: Option<String>,

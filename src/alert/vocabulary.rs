@@ -34,7 +34,6 @@ impl Default for Vocabulary {
 /// What no alert has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VocabularyError {
-    /// A label.
     #[error("no alert has a label `{label}`\nhint: {hint}")]
     Label {
         /// Its name.
@@ -45,7 +44,6 @@ pub enum VocabularyError {
     /// A value of a label.
     #[error("no `{label}` {} `{wanted}`\nhint: {hint}", if *.is_regex { "matches" } else { "is" })]
     Value {
-        /// The label.
         label: String,
         /// The value, or the pattern.
         wanted: String,

@@ -31,8 +31,8 @@ impl AlertView {
             "by_person" => {
                 format!("resolved by {}{}", self.resolved_by.as_deref().unwrap_or("a person"), self.said())
             }
-            "did_not_persist" => "over before it fired".to_owned(),
-            _ => "over".to_owned(),
+            "did_not_persist" => "ended before it fired".to_owned(),
+            _ => "resolved".to_owned(),
         }
     }
 
@@ -111,8 +111,7 @@ pub fn times(strength: f64) -> String {
 /// How far an effect is beyond the limit of drift, or how near to it.
 #[must_use]
 pub fn how_far(strength: f64) -> String {
-    let unit = if strength >= 1.0 { "times its limit" } else { "of the limit of drift" };
-    format!("{} {unit}", times(strength))
+    format!("{} times its drift limit", times(strength))
 }
 
 /// How far a column moved, and how it stands in the last window where that is another.

@@ -20,7 +20,7 @@ use crate::config::Monitor;
 use crate::kafka::SourceCommands;
 use crate::store::{Closing, DueWindow, OpenWindow, Store, StoreError};
 use crate::supervisor::TaskError;
-use crate::window::{CloseDecision, Progress};
+use crate::window::{CloseDecision, EventTimeProgress};
 
 /// Open windows looked at in one go.
 const BATCH: i64 = 500;
@@ -89,7 +89,7 @@ impl Judge {
         let Some(horizon) = progress.horizon() else { return Ok(false) };
         let open = self.store.open_windows(&monitor.name, horizon, BATCH).await?;
         let full = i64::try_from(open.len()).is_ok_and(|number| number == BATCH);
-        let passed = |progress: &Progress, window: &OpenWindow| {
+        let passed = |progress: &EventTimeProgress, window: &OpenWindow| {
             progress.decide(window.end, window.due_for.unwrap_or_default())
         };
         // A partition that the brokers have and that is not known here yet may hold records of these windows.
@@ -140,7 +140,7 @@ impl Judge {
         Ok(full && closed > 0)
     }
 
-    async fn progress(&self, running: &RunningMonitor) -> Result<Progress, StoreError> {
+    async fn progress(&self, running: &RunningMonitor) -> Result<EventTimeProgress, StoreError> {
         let topics = self.store.topics().await?;
         Ok(progress(&self.store, running, &topics, self.reader_timeout).await?.0)
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::state::{RunningReceiver, Shared};
-use crate::notify::{Attempt, Circuit, Conversation, Outgoing, Reason, Step, next_step};
+use crate::notify::{AfterFailure, AttemptReason, AttemptResult, Circuit, Conversation, Outgoing, next_step};
 use crate::record::TimeSpan;
 use crate::store::{AttemptOutcome, Claimed, Store, StoreError};
 use crate::supervisor::TaskError;
@@ -53,7 +53,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
                 shared.in_force().receivers.iter().filter(|(_, running)| !running.receiver.takes_state())
             {
                 for _ in 0..receiver.concurrency {
-                    let worker = Worker {
+                    let worker = DeliveryTask {
                         name: name.clone(),
                         running: Arc::clone(receiver),
                         store: store.clone(),
@@ -78,7 +78,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
 }
 
 /// Delivers the messages of one receiver, one after another.
-struct Worker {
+struct DeliveryTask {
     name: String,
     running: Arc<RunningReceiver>,
     store: Store,
@@ -92,7 +92,7 @@ enum Turn {
     Pause(Duration),
 }
 
-impl Worker {
+impl DeliveryTask {
     async fn deliver_all(self, replaced: CancellationToken) {
         while !replaced.is_cancelled() {
             let woken = self.shared.outbox.notified();
@@ -136,7 +136,7 @@ impl Worker {
     }
 
     /// Tries once; none when the daemon stops before there is an outcome.
-    async fn send(&self, claimed: &Claimed) -> Option<Attempt> {
+    async fn send(&self, claimed: &Claimed) -> Option<AttemptResult> {
         let (running, body) = (Arc::clone(&self.running), claimed.body.clone());
         let outgoing = Outgoing { id: claimed.id, subject: claimed.subject, body };
         let limit = self.running.receiver.attempt_limit();
@@ -151,10 +151,10 @@ impl Worker {
         let attempt = tokio::select! {
             ended = &mut sending => Some(ended.unwrap_or_else(|error| {
                 tracing::error!(receiver = %self.name, message = %claimed.id, %error, "sending a message panicked");
-                Attempt::Retry { reason: Reason::Invalid, detail: "driftd failed while it sent this".to_owned(), after: None }
+                AttemptResult::Retry { reason: AttemptReason::Invalid, detail: "driftd failed while it sent this".to_owned(), after: None }
             })),
-            () = tokio::time::sleep(limit) => Some(Attempt::Retry {
-                reason: Reason::Timeout,
+            () = tokio::time::sleep(limit) => Some(AttemptResult::Retry {
+                reason: AttemptReason::Timeout,
                 detail: "the attempt took too long".to_owned(),
                 after: None,
             }),
@@ -200,8 +200,8 @@ impl Worker {
         let receiver = &self.running.receiver;
         let name = self.name.as_str();
         let attempt = if self.store.is_disabled(name, receiver.fingerprint()).await? {
-            Attempt::Failed {
-                reason: Reason::Gone,
+            AttemptResult::Failed {
+                reason: AttemptReason::Gone,
                 detail: "the receiver reported before that its address is gone".to_owned(),
             }
         } else {
@@ -219,20 +219,20 @@ impl Worker {
         #[cfg(debug_assertions)]
         crate::faults::hit("dispatch.after_send");
         let (outcome, reason, detail) = match attempt {
-            Attempt::Delivered { reference } => {
-                (AttemptOutcome::Sent { reference }, Reason::Delivered, String::new())
+            AttemptResult::Delivered { reference } => {
+                (AttemptOutcome::Sent { reference }, AttemptReason::Delivered, String::new())
             }
-            Attempt::Failed { reason, detail } => (AttemptOutcome::Dead, reason, detail),
-            Attempt::Retry { reason, detail, after } => {
+            AttemptResult::Failed { reason, detail } => (AttemptOutcome::Dead, reason, detail),
+            AttemptResult::Retry { reason, detail, after } => {
                 match next_step(claimed.failures, claimed.trying_for, after, fastrand::f64()) {
-                    Step::Retry(after) => (AttemptOutcome::Retry { after }, reason, detail),
-                    Step::GiveUp => (AttemptOutcome::Dead, reason, detail),
+                    AfterFailure::Retry(after) => (AttemptOutcome::Retry { after }, reason, detail),
+                    AfterFailure::GiveUp => (AttemptOutcome::Dead, reason, detail),
                 }
             }
         };
         self.shared.metrics.delivery(name, reason.as_str());
         let (id, event, attempt) = (claimed.id, claimed.event_type.as_str(), claimed.attempt);
-        let gone = outcome == AttemptOutcome::Dead && reason == Reason::Gone;
+        let gone = outcome == AttemptOutcome::Dead && reason == AttemptReason::Gone;
         match &outcome {
             AttemptOutcome::Sent { .. } => tracing::info!(receiver = name, %id, event, attempt, "delivered"),
             AttemptOutcome::Retry { after } => {

@@ -17,7 +17,7 @@ use crate::store::{NotedEnd, Store, StoreError};
 use crate::supervisor::TaskError;
 use crate::telemetry::{Gauges, MonitorGauges, PartitionGauges};
 use crate::view::{OpenAlert, PartitionStatus, Status};
-use crate::window::{Partition, Progress};
+use crate::window::{EventTimeProgress, Partition};
 
 /// Deltas of an open window beyond which they are merged.
 const MANY_DELTAS: i64 = 32;
@@ -151,9 +151,9 @@ pub(super) async fn progress(
     running: &RunningMonitor,
     topics: &BTreeSet<String>,
     reader_timeout: TimeSpan,
-) -> Result<(Progress, EventTime), StoreError> {
+) -> Result<(EventTimeProgress, EventTime), StoreError> {
     let own: Vec<String> = topics.iter().filter(|topic| running.topics.matches(topic)).cloned().collect();
     let views = store.partition_views(&running.monitor.name, &own, reader_timeout).await?;
     let now = views.now;
-    Ok((Progress::new(views.partitions, running.monitor.timing, now), now))
+    Ok((EventTimeProgress::new(views.partitions, running.monitor.timing, now), now))
 }

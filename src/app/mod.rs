@@ -60,10 +60,8 @@ pub enum AppError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Kafka.
     #[error(transparent)]
     Kafka(#[from] crate::kafka::KafkaError),
-    /// The listener.
     #[error(transparent)]
     Listener(#[from] ListenerError),
     /// Something needed at start is taken or away.

@@ -46,9 +46,7 @@ pub struct RunningMonitor {
     pub monitor: Monitor,
     /// Which topics it reads.
     pub topics: TopicMatcher,
-    /// [`Monitor::counted_as`].
     pub counted_as: String,
-    /// [`Monitor::parts`].
     pub parts: Parts,
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::state::Shared;
 use crate::alert::{AlertsEvent, SendReason};
-use crate::notify::{Attempt, Conversation, Outgoing};
+use crate::notify::{AttemptResult, Conversation, Outgoing};
 use crate::store::{Store, StoreError, Telling};
 use crate::supervisor::TaskError;
 
@@ -135,8 +135,8 @@ async fn post_states(store: &Store, shared: &Shared) {
     }
     while let Some(posted) = posts.join_next().await {
         match posted {
-            Ok((_, Attempt::Delivered { .. })) => {}
-            Ok((name, Attempt::Retry { reason, detail, .. } | Attempt::Failed { reason, detail })) => {
+            Ok((_, AttemptResult::Delivered { .. })) => {}
+            Ok((name, AttemptResult::Retry { reason, detail, .. } | AttemptResult::Failed { reason, detail })) => {
                 shared.metrics.delivery(&name, reason.as_str());
                 tracing::warn!(receiver = %name, reason = reason.as_str(), %detail, "cannot post the state of alerts");
             }

@@ -8,9 +8,9 @@ use secrecy::SecretString;
 
 use super::state::{Receivers, RunningReceiver};
 use crate::config::{self, KafkaSecurity, Settings, TokenSettings, UnreadError};
-use crate::kafka::{Producer, Sasl, Security, SourceOptions, Token, TokenProvider};
+use crate::kafka::{OauthToken, Producer, Sasl, Security, SourceOptions, TokenProvider};
 use crate::notify::{
-    BuildError, EmailReceiver, HttpReceiver, OauthClient, OauthError, Produce, Receiver, fetch_token,
+    EmailReceiver, HttpReceiver, OauthClient, OauthError, Produce, Receiver, ReceiverBuildError, fetch_token,
 };
 use crate::store::StoreOptions;
 
@@ -80,7 +80,6 @@ enum TokenError {
     /// The file that holds it.
     #[error("cannot read the token in `{}`: {source}", .file.display())]
     File {
-        /// Which.
         file: PathBuf,
         /// What the system says.
         source: std::io::Error,
@@ -119,7 +118,11 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
                     .map_err(|source| TokenError::File { file: path.clone(), source })?;
                 // The file is renewed before the token expires; it is read again soon.
                 let expires_at_ms = until(Duration::from_mins(5));
-                Ok(Token { value: text.trim().to_owned().into(), principal: "driftd".to_owned(), expires_at_ms })
+                Ok(OauthToken {
+                    value: text.trim().to_owned().into(),
+                    principal: "driftd".to_owned(),
+                    expires_at_ms,
+                })
             }))
         }
         TokenSettings::Endpoint(endpoint) => {
@@ -134,7 +137,7 @@ fn tokens(settings: &TokenSettings) -> Result<TokenProvider, super::AppError> {
             };
             Ok(Arc::new(move || {
                 let (value, lifetime) = fetched(&client)?;
-                Ok(Token { value, principal: client.client_id.clone(), expires_at_ms: until(lifetime) })
+                Ok(OauthToken { value, principal: client.client_id.clone(), expires_at_ms: until(lifetime) })
             }))
         }
     }
@@ -164,7 +167,7 @@ pub enum UnusableError {
     NoSecrets,
     /// It cannot be built.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(#[from] ReceiverBuildError),
 }
 
 /// Builds all receivers.

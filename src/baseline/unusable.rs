@@ -8,7 +8,6 @@ use crate::record::{Absence, Column, ModelSchema, number_of};
 /// A column that gets no baseline, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableColumn {
-    /// Its name.
     pub name: String,
     /// Where it was looked for.
     pub path: String,

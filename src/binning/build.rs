@@ -23,7 +23,7 @@ impl Default for BuildOptions {
 
 /// Why no binning could be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
+pub enum BinningError {
     /// Not one finite value.
     #[error("no finite value to place bins by")]
     NoValues,
@@ -41,7 +41,7 @@ struct Run {
 ///
 /// # Errors
 /// When there is no finite value.
-pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Result<NumericBinning, BuildError> {
+pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Result<NumericBinning, BinningError> {
     values.retain(|value| value.is_finite());
     for value in values.iter_mut() {
         // Negative zero equals zero and must not be sorted apart from it.
@@ -76,7 +76,7 @@ pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Resu
 pub fn numeric_from_universal(
     counts: &BTreeMap<i32, u64>,
     options: BuildOptions,
-) -> Result<NumericBinning, BuildError> {
+) -> Result<NumericBinning, BinningError> {
     let runs = counts.iter().filter(|(_, count)| **count > 0).map(|(key, count)| Run {
         low: universal::lower_end(*key).max(f64::MIN),
         high: universal::lower_end(key.saturating_add(1)).min(f64::MAX),
@@ -91,9 +91,9 @@ fn from_runs(
     runs: impl Iterator<Item = Run>,
     total: u64,
     options: BuildOptions,
-) -> Result<NumericBinning, BuildError> {
+) -> Result<NumericBinning, BinningError> {
     let mut runs = runs.peekable();
-    let first = runs.peek().map(|run| run.low).ok_or(BuildError::NoValues)?;
+    let first = runs.peek().map(|run| run.low).ok_or(BinningError::NoValues)?;
     let resolution = options.resolution.max(1) as u64;
     let mut cuts = vec![first];
     let mut largest: u64 = 0;
@@ -134,7 +134,7 @@ fn from_runs(
     if cuts.len() < 2 {
         cuts.push(first.next_up());
     }
-    NumericBinning::new(cuts, largest as f64 / total as f64).ok_or(BuildError::NoValues)
+    NumericBinning::new(cuts, largest as f64 / total as f64).ok_or(BinningError::NoValues)
 }
 
 fn push_cut(cuts: &mut Vec<f64>, cut: f64) {
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(numeric_from_values(&mut vec![1.5], options(500)).unwrap().bins(), 3);
         assert_eq!(
             numeric_from_values(&mut vec![f64::NAN, f64::INFINITY], options(500)),
-            Err(BuildError::NoValues)
+            Err(BinningError::NoValues)
         );
     }
 

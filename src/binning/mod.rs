@@ -7,7 +7,9 @@ mod numeric;
 pub mod single;
 pub mod universal;
 
-pub use build::{BuildError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values};
+pub use build::{
+    BinningError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values,
+};
 pub use categorical::{CategoricalBinning, category_hash};
 pub use embedding::{EmbeddingBinning, MAX_COMPONENTS};
 pub use numeric::NumericBinning;

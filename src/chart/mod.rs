@@ -8,8 +8,8 @@ mod timeline;
 
 pub use bars::{BLOCKS, Bar, BarKind, distribution, sparkline, thumbnail};
 pub use over_time::{FILLS, Quantiles, Rate, quantile_bands, rates, record_bars, spark, stacked_shares};
-pub use strip::{Cell, condensed, hatching, strip, strip_key};
-pub use timeline::{Change, Series, TimeMark, timeline, timeline_with};
+pub use strip::{StripCell, condensed, hatching, strip, strip_key};
+pub use timeline::{Change, ScoreLine, TimeMark, timeline, timeline_with};
 
 use std::fmt::Write as _;
 

@@ -6,7 +6,7 @@ use super::rectangle;
 
 /// A window of a strip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cell {
+pub enum StripCell {
     /// There is none.
     Empty,
     /// No verdict: no baseline, too few records, nothing to compare.
@@ -17,13 +17,12 @@ pub enum Cell {
     Near,
     /// A warning.
     Warn,
-    /// Drift.
     Drift,
     /// Drift by more than twice the limit.
     Strong,
 }
 
-impl Cell {
+impl StripCell {
     const DRAWN: [Self; 6] = [Self::Unjudged, Self::Calm, Self::Near, Self::Warn, Self::Drift, Self::Strong];
 
     /// Whether it is drift.
@@ -68,18 +67,18 @@ impl Cell {
 
 /// Puts neighbours together until there are at most `most`; the loudest of them is shown.
 #[must_use]
-pub fn condensed(cells: &[Cell], most: usize) -> Vec<Cell> {
+pub fn condensed(cells: &[StripCell], most: usize) -> Vec<StripCell> {
     let step = cells.len().div_ceil(most.max(1)).max(1);
-    cells.chunks(step).map(|part| part.iter().copied().max().unwrap_or(Cell::Empty)).collect()
+    cells.chunks(step).map(|part| part.iter().copied().max().unwrap_or(StripCell::Empty)).collect()
 }
 
 /// The cells of one line. `sentence` says what is to be seen.
 #[must_use]
-pub fn strip(cells: &[Cell], sentence: &str) -> Markup {
+pub fn strip(cells: &[StripCell], sentence: &str) -> Markup {
     let letters: String = cells.iter().map(|cell| cell.letter()).collect();
     html! {
         svg.strip viewBox=(format!("0 0 {} 10", cells.len().max(1))) preserveAspectRatio="none" role="img" aria-label=(sentence) data-cells=(letters) {
-            @for kind in Cell::DRAWN {
+            @for kind in StripCell::DRAWN {
                 @let path = path(cells, kind);
                 @if !path.is_empty() { path class=(kind.class()) d=(path) {} }
             }
@@ -92,7 +91,7 @@ const COUNTABLE: usize = 64;
 
 /// All cells of a kind as one path, runs of them as one rectangle.
 #[expect(clippy::cast_precision_loss, reason = "some hundred windows")]
-fn path(cells: &[Cell], kind: Cell) -> String {
+fn path(cells: &[StripCell], kind: StripCell) -> String {
     let mut path = String::new();
     let mut index = 0;
     for run in cells.chunk_by(|left, right| left == right) {
@@ -116,12 +115,12 @@ fn path(cells: &[Cell], kind: Cell) -> String {
 #[must_use]
 pub fn strip_key() -> Markup {
     let words = [
-        (Cell::Calm, "ok"),
-        (Cell::Near, "near the limit"),
-        (Cell::Warn, "warn"),
-        (Cell::Drift, "drift"),
-        (Cell::Strong, "more than twice the limit"),
-        (Cell::Unjudged, "no verdict"),
+        (StripCell::Calm, "ok"),
+        (StripCell::Near, "near the limit"),
+        (StripCell::Warn, "warn"),
+        (StripCell::Drift, "drift"),
+        (StripCell::Strong, "more than twice the limit"),
+        (StripCell::Unjudged, "no verdict"),
     ];
     html! {
         p.key {
@@ -156,16 +155,17 @@ mod tests {
 
     #[test]
     fn neighbours_are_put_together_and_the_loudest_is_shown() {
-        let cells = [Cell::Calm, Cell::Drift, Cell::Empty, Cell::Unjudged, Cell::Warn];
+        let cells = [StripCell::Calm, StripCell::Drift, StripCell::Empty, StripCell::Unjudged, StripCell::Warn];
         assert_eq!(condensed(&cells, 5), cells);
-        assert_eq!(condensed(&cells, 3), [Cell::Drift, Cell::Unjudged, Cell::Warn]);
-        assert_eq!(condensed(&cells, 1), [Cell::Strong.min(Cell::Drift)]);
+        assert_eq!(condensed(&cells, 3), [StripCell::Drift, StripCell::Unjudged, StripCell::Warn]);
+        assert_eq!(condensed(&cells, 1), [StripCell::Strong.min(StripCell::Drift)]);
         assert_eq!(condensed(&[], 4), []);
     }
 
     #[test]
     fn a_strip_says_what_is_in_it_in_height_class_and_letters() {
-        let text = strip(&[Cell::Calm, Cell::Drift, Cell::Empty], "one of three drifted").into_string();
+        let text =
+            strip(&[StripCell::Calm, StripCell::Drift, StripCell::Empty], "one of three drifted").into_string();
         assert!(text.contains("data-cells=\"od-\"") && text.contains("aria-label=\"one of three drifted\""));
         assert!(text.contains("<path class=\"drifted\" d=\"M1 0h0.9v10h-0.9z\">"), "{text}");
     }

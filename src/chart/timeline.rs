@@ -8,7 +8,7 @@ use super::at;
 
 /// A line of scores over windows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub struct ScoreLine {
     /// What it is called.
     pub name: String,
     /// One value a window, none where there is none.
@@ -40,7 +40,7 @@ pub struct Change {
 /// The chart of one line: the band between the thresholds, the values, firing windows shaded. `labels` are the first
 /// and the last window's.
 #[must_use]
-pub fn timeline(id: &str, series: &Series, marks: &[TimeMark], labels: (&str, &str), sentence: &str) -> Markup {
+pub fn timeline(id: &str, series: &ScoreLine, marks: &[TimeMark], labels: (&str, &str), sentence: &str) -> Markup {
     timeline_with(id, series, marks, &[], labels, sentence)
 }
 
@@ -48,7 +48,7 @@ pub fn timeline(id: &str, series: &Series, marks: &[TimeMark], labels: (&str, &s
 #[must_use]
 pub fn timeline_with(
     id: &str,
-    series: &Series,
+    series: &ScoreLine,
     marks: &[TimeMark],
     changes: &[Change],
     labels: (&str, &str),

@@ -187,7 +187,7 @@ fn list(alerts: &[AlertRow], all: bool) {
     }
     for AlertRow { state, view, not_told, .. } in alerts {
         let held =
-            if not_told.is_empty() { String::new() } else { format!(" (not sent to {})", not_told.join(", ")) };
+            if not_told.is_empty() { String::new() } else { format!(" (no messages to {})", not_told.join(", ")) };
         say(format!(
             "{}  {:<12} {:<8}  since {}  {}{}",
             view.id.to_string().get(..8).unwrap_or_default(),

@@ -13,7 +13,7 @@ use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableCo
 use crate::config::Monitor;
 use crate::escape::plain;
 use crate::record::table::TableRows;
-use crate::record::{Role, nearest, number_of};
+use crate::record::{ColumnRole, nearest, number_of};
 use crate::store::Store;
 use crate::view::BaselineSummary;
 
@@ -167,7 +167,7 @@ pub(super) fn from_file(
 fn may_be_missing(monitor: &Monitor, unusable: &UnusableColumn) -> bool {
     let column = monitor.schema.columns().iter().find(|column| column.name == unusable.name);
     let no_value = matches!(unusable.reason, Unusable::NeverFound | Unusable::AlwaysNull);
-    no_value && column.is_some_and(|column| column.role == Role::Latency)
+    no_value && column.is_some_and(|column| column.role == ColumnRole::Latency)
 }
 
 /// The columns that were left out of a baseline that could be built.

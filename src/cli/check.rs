@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::survey::{Finding, Survey};
+use super::survey::{CheckResult, Survey};
 use super::{CliError, Context, runtime, say, say_lines, say_with_hints, tell, warn};
 use crate::app::{AppError, TopicMatcher, build_receiver, check_listener, source_options, store_options};
 use crate::config::{ConfigError, Monitor, Settings, Topics};
@@ -52,8 +52,8 @@ pub(super) fn can_start(settings: &Settings) -> Result<(), CliError> {
     // What only the daemon can read is its own matter; what nobody can read is a mistake.
     let (unread, broken): (Vec<_>, Vec<_>) = settings.unread.iter().cloned().partition(|unread| unread.elsewhere);
     if !broken.is_empty() {
-        let problems = broken.into_iter().map(|unread| unread.problem).collect();
-        return Err(ConfigError { problems, warnings: settings.warnings.clone(), unread }.into());
+        let mistakes = broken.into_iter().map(|unread| unread.mistake).collect();
+        return Err(ConfigError { mistakes, warnings: settings.warnings.clone(), unread }.into());
     }
     let with_secrets =
         settings.receivers.keys().filter(|name| has_secrets(settings, &format!("receivers.{name}")));
@@ -73,24 +73,24 @@ fn has_secrets(settings: &Settings, key: &str) -> bool {
 }
 
 /// Every receiver, tried.
-pub(super) async fn receivers(settings: &Settings) -> Vec<Finding> {
+pub(super) async fn receivers(settings: &Settings) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     for name in settings.receivers.keys() {
         let what = format!("receiver `{name}`");
         checks.push(match build_receiver(settings, name, None) {
-            Ok(running) => Finding::of(what, running.receiver.probe().await.map(|()| String::new())),
-            Err(error) => Finding::bad(what, error.source.to_string()),
+            Ok(running) => CheckResult::of(what, running.receiver.probe().await.map(|()| String::new())),
+            Err(error) => CheckResult::bad(what, error.source.to_string()),
         });
     }
     checks
 }
 
-fn report(path: &Path, settings: &Settings, checks: &[Finding]) -> Result<(), CliError> {
+fn report(path: &Path, settings: &Settings, checks: &[CheckResult]) -> Result<(), CliError> {
     let (monitors, receivers) = (settings.monitors.len(), settings.receivers.len());
     let unread: Vec<String> = settings
         .unread
         .iter()
-        .map(|unread| format!("`{}`: {}", unread.problem.key, unread.problem.message))
+        .map(|unread| format!("`{}`: {}", unread.mistake.key, unread.mistake.message))
         .collect();
     let all = serde_json::json!({
         "file": path, "monitors": monitors, "receivers": receivers, "warnings": settings.warnings, "secrets_not_read": unread,
@@ -115,7 +115,7 @@ fn report(path: &Path, settings: &Settings, checks: &[Finding]) -> Result<(), Cl
             number_of(monitors, "monitor"),
             number_of(receivers, "receiver")
         ));
-        for Finding { what, ok, detail } in checks {
+        for CheckResult { what, ok, detail } in checks {
             if *ok {
                 let colon = if detail.is_empty() { "" } else { ": " };
                 say_with_hints(&format!("ok      {what}{colon}{detail}"));
@@ -127,8 +127,8 @@ fn report(path: &Path, settings: &Settings, checks: &[Finding]) -> Result<(), Cl
 }
 
 /// The database, tried.
-pub(super) async fn database(settings: &Settings) -> Finding {
-    Finding::of("postgres", schema(settings).await)
+pub(super) async fn database(settings: &Settings) -> CheckResult {
+    CheckResult::of("postgres", schema(settings).await)
 }
 
 /// The schema of the database, in words.
@@ -163,25 +163,25 @@ fn no_such_topic(topic: &str, partitions: &[Partition]) -> String {
 }
 
 /// The brokers, asked for the topics and some messages of each monitor.
-pub(super) async fn kafka(settings: &Settings) -> Vec<Finding> {
+pub(super) async fn kafka(settings: &Settings) -> Vec<CheckResult> {
     let source = match source_options(settings).and_then(|options| Ok(Source::start(&options)?)) {
         Ok(source) => source,
-        Err(error) => return vec![Finding::bad("kafka", error.to_string())],
+        Err(error) => return vec![CheckResult::bad("kafka", error.to_string())],
     };
     let commands = source.commands();
     let partitions = match commands.partitions(|_| true).await {
         Ok(partitions) => partitions,
-        Err(error) => return vec![Finding::bad("kafka", error.to_string())],
+        Err(error) => return vec![CheckResult::bad("kafka", error.to_string())],
     };
-    let mut report = vec![Finding::good("kafka", "")];
+    let mut report = vec![CheckResult::good("kafka", "")];
     for monitor in &settings.monitors {
         if let Topics::Named(topics) = &monitor.topics {
             for topic in topics {
                 let number = partitions.iter().filter(|partition| partition.topic.as_ref() == topic).count();
                 let what = format!("topic `{topic}` of monitor `{}`", monitor.name);
                 report.push(match number {
-                    0 => Finding::bad(what, no_such_topic(topic, &partitions)),
-                    number => Finding::good(what, number_of(number, "partition")),
+                    0 => CheckResult::bad(what, no_such_topic(topic, &partitions)),
+                    number => CheckResult::good(what, number_of(number, "partition")),
                 });
             }
         }
@@ -194,17 +194,17 @@ pub(super) async fn kafka(settings: &Settings) -> Vec<Finding> {
             report.extend(messages(settings, monitor).await);
         } else if let Topics::Pattern(pattern) = &monitor.topics {
             let none = format!("no topic that this user may describe matches `{pattern}`");
-            report.push(Finding::bad(format!("topics of monitor `{}`", monitor.name), none));
+            report.push(CheckResult::bad(format!("topics of monitor `{}`", monitor.name), none));
         }
     }
     report
 }
 
 /// What a monitor makes of some of the newest messages of its topics.
-async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<Finding> {
+async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<CheckResult> {
     let options = match source_options(settings) {
         Ok(options) => options,
-        Err(error) => return vec![Finding::bad("kafka", error.to_string())],
+        Err(error) => return vec![CheckResult::bad("kafka", error.to_string())],
     };
     let (own, bytes) = (monitor.clone(), settings.daemon.limits.max_message_bytes);
     let read = tokio::task::spawn_blocking(move || {
@@ -215,7 +215,7 @@ async fn messages(settings: &Settings, monitor: &Monitor) -> Vec<Finding> {
     let what = format!("messages of monitor `{}`", monitor.name);
     match read.await {
         Ok(Ok(found)) => found,
-        Ok(Err(error)) => vec![Finding::bad(what, error.to_string())],
-        Err(error) => vec![Finding::bad(what, error.to_string())],
+        Ok(Err(error)) => vec![CheckResult::bad(what, error.to_string())],
+        Err(error) => vec![CheckResult::bad(what, error.to_string())],
     }
 }

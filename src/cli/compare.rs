@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::files::{DataFile, Rows, once_from_standard_input};
+use super::files::{DataFile, ReadItems, once_from_standard_input};
 use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
-use crate::compare::{CompareError, CompareSpec, Open, compare};
+use crate::compare::{CompareError, CompareSpec, OpenFile, compare};
 use crate::escape::plain_json;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
@@ -18,7 +18,7 @@ use crate::preset::Preset;
 use crate::record::table::{ReadError, TableRows};
 use crate::record::{ModelSchema, RecordLayout};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
-use columns::{Chosen, choose};
+use columns::{ComparedColumns, choose};
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     values_only: bool,
     /// Output format. Default: the extension of --output, otherwise text.
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub(super) struct Arguments {
 
 /// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// For a terminal.
     Text,
     /// For programs; documented in docs/reports.md.
@@ -72,7 +72,7 @@ pub(super) enum Format {
     Html,
 }
 
-impl Format {
+impl OutputFormat {
     /// As asked for, or by the extension of the file; text without one.
     pub(super) fn of(asked: Option<Self>, output: Option<&Path>) -> Result<Self, CliError> {
         if let Some(asked) = asked.or(super::as_json().then_some(Self::Json)) {
@@ -134,7 +134,7 @@ fn chance(text: &str) -> Result<f64, CliError> {
 /// Compares; the exit code says what was found: 0 no drift, 3 drift, 1 no verdict.
 pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     let output = arguments.output.as_deref();
-    let format = Format::of(arguments.format, output)?;
+    let format = OutputFormat::of(arguments.format, output)?;
     once_from_standard_input([&arguments.baseline, &arguments.window])?;
     let baseline = DataFile::new(&arguments.baseline)?;
     let window = DataFile::new(&arguments.window)?;
@@ -147,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         };
         CliError::Failed(format!("{}: {error}", file.name()))
     };
-    let found = compare(&spec, &File(&baseline), &File(&window)).map_err(failed)?;
+    let found = compare(&spec, &ComparedFile(&baseline), &ComparedFile(&window)).map_err(failed)?;
     let names = Both { baseline: baseline.short_name(), window: window.short_name() };
     let mut report = compare_report(&found, &spec, names, chosen.notes);
     if !arguments.columns.is_empty() {
@@ -156,9 +156,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
     write(
         output,
         &match format {
-            Format::Text => compare_text(&report, output.is_none() && colours()),
-            Format::Json => json(&report)?,
-            Format::Html => compare_html(&report),
+            OutputFormat::Text => compare_text(&report, output.is_none() && colours()),
+            OutputFormat::Json => json(&report)?,
+            OutputFormat::Html => compare_html(&report),
         },
     )?;
     Ok(match report.verdict {
@@ -192,18 +192,18 @@ pub(super) fn write(output: Option<&Path>, text: &str) -> Result<(), CliError> {
 }
 
 /// A file as the comparison opens it: whatever does not fit counts as missing or of the wrong type.
-struct File<'a>(&'a DataFile);
+struct ComparedFile<'a>(&'a DataFile);
 
-impl Open for File<'_> {
-    type Rows = Rows;
+impl OpenFile for ComparedFile<'_> {
+    type Rows = ReadItems;
 
-    fn open(&self, schema: &ModelSchema) -> Result<Rows, ReadError> {
+    fn open(&self, schema: &ModelSchema) -> Result<ReadItems, ReadError> {
         let layout = RecordLayout { max_message_bytes: usize::MAX, ..RecordLayout::default() };
         self.0.rows(&TableRows { schema: schema.clone(), layout, timed: false })
     }
 }
 
-fn spec(arguments: &Arguments, chosen: &Chosen) -> Result<CompareSpec, CliError> {
+fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, CliError> {
     let mut columns = Vec::new();
     for column in chosen.schema.columns() {
         let measures: Vec<Measure> = if arguments.measures.is_empty() {

@@ -81,7 +81,7 @@ async fn gather(settings: &Settings) -> Result<Value, CliError> {
         "system": system(),
         "warnings": settings.warnings,
         "checks": checks,
-        "secrets_not_read": settings.unread.iter().map(|unread| &unread.problem.key).collect::<Vec<_>>(),
+        "secrets_not_read": settings.unread.iter().map(|unread| &unread.mistake.key).collect::<Vec<_>>(),
         "configuration": settings.configured,
         "status": known(&store, async |store| status(store, &monitors).await).await,
         "open_alerts": known(&store, async |store| store.alerts(&AlertFilter::default(), 100).await).await,

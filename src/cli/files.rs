@@ -16,7 +16,7 @@ use crate::record::table::{
 };
 
 /// Rows of any format.
-pub(super) type Rows = Box<dyn Iterator<Item = ReadItem>>;
+pub(super) type ReadItems = Box<dyn Iterator<Item = ReadItem>>;
 
 /// A file of records, the parts in a folder, or standard input.
 pub(super) struct DataFile {
@@ -162,7 +162,7 @@ impl DataFile {
     }
 
     /// Its rows, of all parts one after the other.
-    pub(super) fn rows(&self, rows: &TableRows) -> Result<Rows, ReadError> {
+    pub(super) fn rows(&self, rows: &TableRows) -> Result<ReadItems, ReadError> {
         let first = self.part_rows(0, rows)?;
         let mut others = Vec::new();
         for part in 1..self.count() {
@@ -175,7 +175,7 @@ impl DataFile {
                 (name, rows)
             });
         }
-        let others = others.into_iter().flat_map(|open| -> Rows {
+        let others = others.into_iter().flat_map(|open| -> ReadItems {
             let (name, rows) = open();
             let of_part = move |error| ReadError::Part { name: name.clone(), source: Box::new(error) };
             match rows {
@@ -195,7 +195,7 @@ impl DataFile {
         })))
     }
 
-    fn part_rows(&self, part: usize, rows: &TableRows) -> Result<Rows, ReadError> {
+    fn part_rows(&self, part: usize, rows: &TableRows) -> Result<ReadItems, ReadError> {
         let read = self.open(part).and_then(|file| read(file, self.format, rows));
         read.map_err(|error| match self.parts.get(part).filter(|_| self.count() > 1) {
             Some(file) => ReadError::Part { name: short_name(file), source: Box::new(error) },
@@ -204,7 +204,7 @@ impl DataFile {
     }
 }
 
-fn read(file: File, format: FileFormat, rows: &TableRows) -> Result<Rows, ReadError> {
+fn read(file: File, format: FileFormat, rows: &TableRows) -> Result<ReadItems, ReadError> {
     let file = checked(file, format)?;
     Ok(match format {
         FileFormat::Parquet => Box::new(parquet_batches(&Chunks::of(file), rows.clone())?),

@@ -5,9 +5,11 @@ mod baseline;
 mod check;
 mod compare;
 mod config;
+mod context;
 mod demo;
 mod doctor;
 mod drill;
+mod error;
 mod exit;
 mod explain;
 mod files;
@@ -15,6 +17,7 @@ mod measures;
 mod migrate;
 mod monitor;
 mod notify;
+mod output;
 mod positions;
 mod reach;
 mod records;
@@ -31,20 +34,18 @@ mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::alert::{MatcherError, VocabularyError};
-use crate::app::{AppError, store_options};
-use crate::config::{ConfigError, DEFAULT_PATH, Overrides, Settings, UnreadError, load_here};
-use crate::escape::{plain, plain_json, plain_lines};
-use crate::http::ListenerError;
-use crate::kafka::KafkaError;
-use crate::store::{Store, StoreError};
-use crate::telemetry::LoggingError;
-use reach::{ServerOptions, with_reach};
+use crate::app::store_options;
+use crate::config::{DEFAULT_PATH, Settings};
+use crate::store::Store;
+pub(crate) use context::Context;
+pub(crate) use error::CliError;
+use output::{as_json, say_as_is, say_error, say_json, say_json_line, tell, write_json};
+pub(crate) use output::{say, say_lines, say_with_hints, warn};
+use reach::with_reach;
 
 /// Monitors models in production for drift: reads prediction logs from Kafka, sends calibrated alerts.
 #[derive(Debug, Parser)]
@@ -137,132 +138,6 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CliError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The daemon.
-    #[error(transparent)]
-    App(#[from] AppError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The training data.
-    #[error("{path}: {source}")]
-    Baseline {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        source: crate::baseline::BaselineError,
-    },
-    /// A secret that is needed and cannot be read here.
-    #[error(transparent)]
-    Unread(#[from] UnreadError),
-    /// A secret that is needed and was not given, or is not the right one.
-    #[error("{0}")]
-    Secret(String),
-    /// Arguments that make no sense together.
-    #[error("{0}")]
-    Usage(String),
-    /// Findings of `check --online`.
-    #[error("{0}")]
-    Findings(String),
-    /// Something needed is missing or away.
-    #[error("{0}")]
-    Unavailable(String),
-    /// Logging.
-    #[error(transparent)]
-    Logging(#[from] LoggingError),
-    /// What a silence is to match.
-    #[error(transparent)]
-    Matcher(#[from] MatcherError),
-    /// What a silence is to match, which no alert has.
-    #[error(transparent)]
-    Vocabulary(#[from] VocabularyError),
-    /// Anything else.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl CliError {
-    /// 1 failure, 3 findings, 69 unavailable, 78 configuration; 2 is clap's, for usage.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_)
-            | Self::Unread(_)
-            | Self::Secret(_)
-            | Self::Store(StoreError::NewerSchema { .. } | StoreError::Settings(_))
-            | Self::App(
-                AppError::Config(_)
-                | AppError::Unread(_)
-                | AppError::Receivers(_)
-                | AppError::Listener(ListenerError::Tls(_))
-                | AppError::Kafka(KafkaError::Settings { .. }),
-            ) => 78,
-            // The daemon waits for a database that is away; one that refuses it does so however often it is started.
-            Self::App(AppError::Store(error)) if !error.is_transient() => 78,
-            Self::Store(error) if error.is_refusal() => 78,
-            Self::Usage(_) => 2,
-            Self::App(
-                AppError::Listener(ListenerError::Address { .. })
-                | AppError::Unavailable(_)
-                | AppError::Store(_)
-                | AppError::Kafka(_),
-            )
-            | Self::Store(StoreError::Database { .. })
-            | Self::Unavailable(_) => 69,
-            Self::Findings(_) => 3,
-            _ => 1,
-        }
-    }
-}
-
-/// What all commands share: where the configuration is, or which daemon is asked.
-pub(crate) struct Context {
-    config: PathBuf,
-    /// What is laid over the configuration file.
-    overrides: Overrides,
-    /// From `--server`, or from the environment.
-    server: Option<ServerOptions>,
-    /// Whether it was named on the command line.
-    server_named: bool,
-}
-
-impl Context {
-    fn of(arguments: &Arguments, config_named: bool) -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let server_named = arguments.server.is_some();
-        // A configuration that is named on the command line counts more than a server of the environment.
-        let server = arguments.server.clone().or_else(|| variable("DRIFTD_SERVER").filter(|_| !config_named));
-        let server = server.map(|url| ServerOptions {
-            url,
-            token_file: arguments.token_file.clone().or_else(|| variable("DRIFTD_TOKEN_FILE").map(PathBuf::from)),
-            ca_file: arguments.ca_file.clone().or_else(|| variable("DRIFTD_CA_FILE").map(PathBuf::from)),
-            allow_plain_http: arguments.allow_plain_http
-                || variable("DRIFTD_ALLOW_PLAIN_HTTP").as_deref() == Some("1"),
-        });
-        let overrides = Overrides::of_process(arguments.set.clone());
-        Self { config: arguments.config.clone(), overrides, server, server_named }
-    }
-
-    /// Reads the configuration; secrets that cannot be read here are missing in it.
-    fn settings(&self) -> Result<Settings, CliError> {
-        Ok(load_here(&self.config, &self.overrides)?)
-    }
-
-    /// Refuses `--server` for a command that does not use the API.
-    fn only_here(&self, command: &str, why: &str) -> Result<(), CliError> {
-        if self.server_named {
-            return Err(CliError::Usage(format!(
-                "{command} does not support --server: {why}\nhint: run it where the configuration is, with --config"
-            )));
-        }
-        Ok(())
-    }
-}
-
 fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, for example kafka.group=trial")?;
     Ok((key.trim().to_owned(), value.to_owned()))
@@ -283,7 +158,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    JSON.store(arguments.json, Ordering::Relaxed);
+    write_json(arguments.json);
     let config_named =
         matches.value_source("config") == Some(ValueSource::CommandLine) || !arguments.set.is_empty();
     let context = Context::of(&arguments, config_named);
@@ -352,43 +227,6 @@ fn finish(outcome: Result<u8, CliError>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the command line's own output")]
-fn say_error(text: &str) {
-    eprintln!("{}", plain_lines(text));
-}
-
-/// Says something beside the output.
-pub(crate) fn warn(text: &str) {
-    say_error(&format!("warning: {text}"));
-}
-
-/// Writes a line to standard output: one line whatever is in it, and nothing in it acts on the terminal.
-pub(crate) fn say(text: impl AsRef<str>) {
-    say_as_is(&plain(text.as_ref()));
-}
-
-/// Writes a line, and each hint behind it on a line of its own.
-pub(crate) fn say_with_hints(text: &str) {
-    let mut parts = text.split("\nhint: ");
-    say(parts.next().unwrap_or_default());
-    for hint in parts {
-        say(format!("hint: {hint}"));
-    }
-}
-
-/// Writes a text of several lines, whose parts from data are plain already.
-pub(crate) fn say_lines(text: impl AsRef<str>) {
-    say_as_is(&plain_lines(text.as_ref()));
-}
-
-/// Writes a text with colours of our own; a reader that went away is no error.
-fn say_as_is(text: &str) {
-    use std::io::Write as _;
-    let mut output = std::io::stdout().lock();
-    let _reader_gone = writeln!(output, "{text}");
-    let _reader_gone = output.flush();
-}
-
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -407,34 +245,6 @@ fn with_store<T>(
         let store = Store::connect_lazily(&store_options(&settings)?)?;
         work(&store, &settings).await
     })
-}
-
-/// Whether programs read the output; said once on the command line, for all subcommands.
-static JSON: AtomicBool = AtomicBool::new(false);
-
-fn as_json() -> bool {
-    JSON.load(Ordering::Relaxed)
-}
-
-/// Prints something: as JSON for programs, otherwise in words.
-fn tell(value: &impl serde::Serialize, words: impl FnOnce()) -> Result<(), CliError> {
-    if as_json() {
-        return say_json(value);
-    }
-    words();
-    Ok(())
-}
-
-/// Prints something as JSON.
-fn say_json(value: &impl serde::Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| CliError::Failed(error.to_string()))?;
-    say_as_is(&plain_json(&text));
-    Ok(())
-}
-
-/// Prints something as JSON on one line.
-fn say_json_line(value: &serde_json::Value) {
-    say_as_is(&plain_json(&value.to_string()));
 }
 
 /// Who uses the command line, for the audit log.

@@ -9,7 +9,7 @@ use crate::app::{AppError, build_receiver, source_options};
 use crate::config::Channel;
 use crate::escape::plain;
 use crate::kafka::Producer;
-use crate::notify::{Attempt, Conversation, Outgoing, test_event};
+use crate::notify::{AttemptResult, Conversation, Outgoing, test_event};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
         let elapsed = started.elapsed().as_secs_f64();
         let lines: Vec<String> =
             conversation.lines().iter().map(|line| line.lines().map(plain).collect::<Vec<_>>().join("\n")).collect();
-        let delivered = matches!(attempt, Ok(Attempt::Delivered { .. }));
+        let delivered = matches!(attempt, Ok(AttemptResult::Delivered { .. }));
         if as_json() {
             say_json(&serde_json::json!({ "receiver": name, "delivered": delivered, "seconds": elapsed, "conversation": lines }))?;
         } else {
@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
             }
         }
         match attempt {
-            Ok(Attempt::Delivered { reference }) => {
+            Ok(AttemptResult::Delivered { reference }) => {
                 if as_json() {
                     return Ok(());
                 }
@@ -73,11 +73,11 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
                 }
                 Ok(())
             }
-            Ok(Attempt::Retry { reason, detail, .. }) => Err(CliError::Failed(format!(
+            Ok(AttemptResult::Retry { reason, detail, .. }) => Err(CliError::Failed(format!(
                 "not delivered ({}): {detail}\nhint: the daemon would retry for three days",
                 reason.as_str()
             ))),
-            Ok(Attempt::Failed { reason, detail }) => Err(CliError::Failed(format!(
+            Ok(AttemptResult::Failed { reason, detail }) => Err(CliError::Failed(format!(
                 "not delivered ({}), not retried: {detail}",
                 reason.as_str()
             ))),

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::baseline::from_file;
-use super::compare::{Format, colours, json, write};
+use super::compare::{OutputFormat, colours, json, write};
 use super::files::{DataFile, once_from_standard_input, short_name};
 use super::monitor::monitor as the_monitor;
 use super::{CliError, Context};
 use crate::baseline::{Baseline, BaselineError};
 use crate::config::Monitor;
 use crate::record::table::TableRows;
-use crate::replay::{Inputs, Next, Reading, Replay, ReplaySpec, Replayed};
+use crate::replay::{Inputs, LogReading, NextInput, Replay, ReplaySpec, Replayed};
 use crate::report::{Outcome, replay_html, replay_report, replay_text};
 use crate::window::Partition;
 
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     by_name: bool,
     /// Output format. Default: the extension of --output, otherwise text.
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 /// column could not be read.
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliError> {
     let output = arguments.output.as_deref();
-    let format = Format::of(arguments.format, output)?;
+    let format = OutputFormat::of(arguments.format, output)?;
     once_from_standard_input(&arguments.inputs)?;
     let inputs: Vec<DataFile> =
         arguments.inputs.iter().map(|path| DataFile::new(path)).collect::<Result<_, _>>()?;
@@ -68,9 +68,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliErr
     write(
         output,
         &match format {
-            Format::Text => replay_text(&report, output.is_none() && colours()),
-            Format::Json => json(&report)?,
-            Format::Html => replay_html(&report),
+            OutputFormat::Text => replay_text(&report, output.is_none() && colours()),
+            OutputFormat::Json => json(&report)?,
+            OutputFormat::Html => replay_html(&report),
         },
     )?;
     let verdicts: Vec<Outcome> = report.monitors.iter().map(|monitor| monitor.verdict).collect();
@@ -105,7 +105,7 @@ fn replay(
     baseline: Option<(String, Baseline)>,
     inputs: &[DataFile],
     progress: &ProgressBar,
-) -> Result<(Reading, Replayed), CliError> {
+) -> Result<(LogReading, Replayed), CliError> {
     if monitor.layout.time.is_none() {
         return Err(CliError::Failed(format!(
             "{}: without `time` in [source] records have the time of their Kafka message, which files do not have\nhint: set `source.time`",
@@ -135,16 +135,16 @@ fn replay(
     }
     let mut machine = Replay::new(spec, baseline);
     machine.announce(names.keys().cloned());
-    let mut reading = Reading::new(monitor.schema.clone(), monitor.layout.clone());
+    let mut reading = LogReading::new(monitor.schema.clone(), monitor.layout.clone());
     for next in Inputs::new(opened) {
         match next {
-            Next::Batch(partition, batch) => {
+            NextInput::Batch(partition, batch) => {
                 reading.take(&batch);
                 progress.inc(batch.batch.times.len() as u64 + batch.rejected.total() + batch.filtered.total());
                 machine.feed(&partition, &batch.batch).map_err(learning)?;
             }
-            Next::End(partition) => machine.end_of(&partition).map_err(learning)?,
-            Next::Failed(partition, error) => {
+            NextInput::End(partition) => machine.end_of(&partition).map_err(learning)?,
+            NextInput::Failed(partition, error) => {
                 // What was read before is not lost, but nobody shall take it for the whole.
                 let name = names.get(&partition).map_or_else(String::new, |input| input.name());
                 return Err(CliError::Failed(format!("{name}: {error}")));

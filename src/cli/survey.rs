@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TOO_MANY: f64 = 0.05;
 
 /// What became of one record of a message.
-pub(super) struct Taken {
+pub(super) struct RecordResult {
     pub(super) decoded: Decoded,
     /// The record alone, when it is one.
     pub(super) batch: Option<DecodedBatch>,
@@ -41,13 +41,13 @@ pub(super) struct Taken {
 
 /// One thing that was found out, and whether it is in order.
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
+pub(super) struct CheckResult {
     pub(super) what: String,
     pub(super) ok: bool,
     pub(super) detail: String,
 }
 
-impl Finding {
+impl CheckResult {
     /// Something that is in order.
     pub(super) fn good(what: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { what: what.into(), ok: true, detail: detail.into() }
@@ -133,7 +133,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Takes one message in: what became of each of its records.
-    pub(super) fn take(&mut self, message: &Tapped) -> Vec<Taken> {
+    pub(super) fn take(&mut self, message: &Tapped) -> Vec<RecordResult> {
         self.read += 1;
         let outcomes = self.decoder.decode(message.raw(clock_now()));
         let rows = self.decoder.finish();
@@ -147,8 +147,8 @@ impl<'a> Survey<'a> {
         decoded: Decoded,
         rows: &DecodedBatch,
         row: &mut Range<usize>,
-    ) -> Taken {
-        let mut taken = Taken { decoded, batch: None, why: None, paths: Vec::new() };
+    ) -> RecordResult {
+        let mut taken = RecordResult { decoded, batch: None, why: None, paths: Vec::new() };
         match decoded {
             Decoded::Row => {
                 self.accepted += 1;
@@ -224,21 +224,21 @@ impl<'a> Survey<'a> {
     }
 
     /// What was found: how many messages became records, and whatever is not as it is configured.
-    pub(super) fn found(&self) -> Vec<Finding> {
+    pub(super) fn found(&self) -> Vec<CheckResult> {
         let mut found = vec![self.outcomes()];
         found.extend(self.unreadable().into_iter().map(|column| {
             let what = format!("column `{}` of monitor `{}`", column.column, self.monitor.name);
-            Finding::bad(what, column.in_words())
+            CheckResult::bad(what, column.in_words())
         }));
         found.extend(self.times());
         found.extend(self.order());
         found
     }
 
-    fn outcomes(&self) -> Finding {
+    fn outcomes(&self) -> CheckResult {
         let what = format!("messages of monitor `{}`", self.monitor.name);
         if self.read == 0 {
-            return Finding::good(what, "no messages in its topics yet");
+            return CheckResult::good(what, "no messages in its topics yet");
         }
         let mut parts = vec![format!("{} of {} accepted", self.accepted, number_of(self.read, "message"))];
         if self.filtered > 0 {
@@ -279,7 +279,7 @@ impl<'a> Survey<'a> {
         let usable = self.read - self.tombstones;
         let nothing = self.accepted == 0 && usable > 0;
         let bad = nothing || ratio(rejected, usable - self.filtered) > TOO_MANY;
-        Finding { what, ok: !bad, detail: text }
+        CheckResult { what, ok: !bad, detail: text }
     }
 
     fn unreadable(&self) -> Vec<UnreadableColumn> {
@@ -307,21 +307,24 @@ impl<'a> Survey<'a> {
         found
     }
 
-    fn times(&self) -> Option<Finding> {
+    fn times(&self) -> Option<CheckResult> {
         let newest = self.newest.values().max().filter(|newest| !newest.is_plausible())?;
         let layout = &self.monitor.layout;
         let path = layout.time.as_ref().map_or_else(|| "of the messages".to_owned(), |path| format!("`{path}`"));
         let unit = layout.time_format.in_other_unit(*newest);
         let what = format!("event times of monitor `{}`", self.monitor.name);
-        Some(Finding::bad(what, format!("{path}: the newest is {newest}, outside the years 1990 to 2100{unit}")))
+        Some(CheckResult::bad(
+            what,
+            format!("{path}: the newest is {newest}, outside the years 1990 to 2100{unit}"),
+        ))
     }
 
-    fn order(&self) -> Option<Finding> {
+    fn order(&self) -> Option<CheckResult> {
         if self.accepted == 0 || ratio(self.disordered, self.accepted) <= 0.5 {
             return None;
         }
         let what = format!("order of the records of monitor `{}`", self.monitor.name);
-        Some(Finding::bad(
+        Some(CheckResult::bad(
             what,
             format!(
                 "{} of {} are more than {} (window.out_of_orderness) behind the newest earlier record, up to {}: the log is not \

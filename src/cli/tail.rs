@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::survey::{Finding, Survey, Taken};
+use super::survey::{CheckResult, RecordResult, Survey};
 use super::{CliError, Context, as_json, say, say_error, say_json_line, say_with_hints};
 use crate::app::{AppError, TopicMatcher, source_options};
 use crate::config::Monitor;
@@ -147,14 +147,14 @@ fn sum_up(survey: &Survey<'_>) {
         return;
     }
     say("");
-    for Finding { what, ok, detail } in &found {
+    for CheckResult { what, ok, detail } in &found {
         say_with_hints(&format!("{:<7} {what}: {detail}", if *ok { "ok" } else { "look" }));
     }
 }
 
 /// What a monitor makes of a message.
-fn understood(monitor: &Monitor, message: &Tapped, taken: &Taken) -> Value {
-    let Taken { decoded, batch, why, paths } = taken;
+fn understood(monitor: &Monitor, message: &Tapped, taken: &RecordResult) -> Value {
+    let RecordResult { decoded, batch, why, paths } = taken;
     let mut told = Map::new();
     let mut add = |key: &str, value: Value| told.insert(key.to_owned(), value);
     add("topic", json!(message.partition.topic));

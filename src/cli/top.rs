@@ -37,7 +37,7 @@ struct View {
 }
 
 /// Records of each monitor, and when.
-type Counted = (Instant, BTreeMap<String, u64>);
+type RecordTotals = (Instant, BTreeMap<String, u64>);
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     if !std::io::stdout().is_terminal() {
@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
     with_reach(context, async |reach| {
         // What is wrong with the configuration, the token or the address is said before the screen is taken over.
         let mut view = View { colours: colours(), ..View::default() };
-        let mut before: Option<Counted> = Some(view.take(reach.status().await?, None));
+        let mut before: Option<RecordTotals> = Some(view.take(reach.status().await?, None));
         let mut terminal = ratatui::init();
         let outcome = loop {
             if let Err(error) = terminal.draw(|frame| draw(frame, &view)) {
@@ -93,7 +93,7 @@ fn wants_to_leave(interval: Duration) -> std::io::Result<bool> {
 impl View {
     /// Takes a look over: how many records came since the one before.
     #[expect(clippy::cast_precision_loss, reason = "rates, for people")]
-    fn take(&mut self, status: Status, before: Option<Counted>) -> Counted {
+    fn take(&mut self, status: Status, before: Option<RecordTotals>) -> RecordTotals {
         let now = Instant::now();
         let counts: BTreeMap<String, u64> = status
             .monitors

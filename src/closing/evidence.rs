@@ -120,8 +120,8 @@ fn evidence_of(
             "Look at the pipeline that fills these columns. Retraining on broken values would teach them to the model."
         }
         _ => {
-            "Look at the first columns: did a pipeline change, or did the world? If the new data is right, retrain the \
-             model and build a baseline from its training data (driftd baseline build)."
+            "Check the first columns for a change of a pipeline. If the new data is correct, retrain the model and build a baseline \
+             from its training data (driftd baseline build)."
         }
     }
     .clone_into(&mut evidence.advice);

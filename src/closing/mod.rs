@@ -36,7 +36,6 @@ pub struct DecisionRules {
     pub labels: Labels,
     /// Measures, thresholds, the rule over columns.
     pub judge: JudgeSpec,
-    /// What alerts.
     pub alerts: Vec<AlertRule>,
     /// Names of the receivers it tells whatever the routes say.
     pub receivers: Vec<String>,
@@ -53,7 +52,6 @@ pub struct DecisionRules {
 pub struct ClosingWindow {
     /// Version, segment, start.
     pub key: WindowKey,
-    /// Its end.
     pub end: EventTime,
     /// What was counted.
     pub counts: WindowCounts,
@@ -129,7 +127,6 @@ pub struct Decision {
 /// A running alert that goes on without a change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshedAlert {
-    /// The alert.
     pub id: Uuid,
     /// What it rests on now.
     pub evidence: Evidence,

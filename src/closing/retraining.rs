@@ -31,7 +31,6 @@ pub fn request_notifications(request: Uuid, receivers: &[String], body: &Value) 
 /// A request to retrain, complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetrainingRequest {
-    /// Its id.
     pub id: Uuid,
     /// The alert behind it.
     pub alert: Uuid,
@@ -83,7 +82,7 @@ impl RequestDraft {
             (drifted, _) => format!("{drifted} of {columns} drifted"),
         };
         event.reason =
-            format!("{moved} since the alert began; {} to learn from", number_of(windows, "drifting window"));
+            format!("{moved} since the alert began; training data: {}", number_of(windows, "drifting window"));
         event.drifted.truncate(MAX_COLUMNS);
         event.warned.truncate(MAX_COLUMNS - event.drifted.len());
         let body = event_body(EventKind::RetrainingRequested, &self.now.to_string(), event);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
-use super::{CompareError, CompareSpec, FileRows, Open};
+use super::{CompareError, CompareSpec, FileRows, OpenFile};
 use crate::baseline::{BaselineError, build, place_bins};
 use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning, single};
 use crate::distribution::WindowCounts;
@@ -14,7 +14,7 @@ use crate::record::{ColumnType, ModelSchema, number_of};
 use crate::window::WHOLE;
 
 /// Both sides, counted.
-pub(super) struct Counted {
+pub(super) struct CountedSides {
     pub(super) baseline: WindowCounts,
     pub(super) window: WindowCounts,
     pub(super) baseline_rows: FileRows,
@@ -24,9 +24,9 @@ pub(super) struct Counted {
 pub(super) fn count(
     spec: &CompareSpec,
     exact: bool,
-    baseline: &impl Open,
-    window: &impl Open,
-) -> Result<Counted, CompareError> {
+    baseline: &impl OpenFile,
+    window: &impl OpenFile,
+) -> Result<CountedSides, CompareError> {
     let (baseline_counts, baseline_rows) = if exact {
         let mut distinct: Vec<Distinct> =
             spec.schema.columns().iter().map(|column| Distinct::new(column.column_type)).collect();
@@ -52,13 +52,13 @@ pub(super) fn count(
     };
     let (window_counts, window_rows) =
         counted(baseline_counts.binnings(), &spec.schema, window).map_err(CompareError::Window)?;
-    Ok(Counted { baseline: baseline_counts, window: window_counts, baseline_rows, window_rows })
+    Ok(CountedSides { baseline: baseline_counts, window: window_counts, baseline_rows, window_rows })
 }
 
 /// Embeddings are placed by the baseline, exact or not.
 fn place_embeddings(
     spec: &CompareSpec,
-    baseline: &impl Open,
+    baseline: &impl OpenFile,
     binnings: &mut [(String, Binning)],
 ) -> Result<(), CompareError> {
     let columns = spec.schema.columns().iter().filter(|column| column.column_type == ColumnType::Embedding);
@@ -76,7 +76,7 @@ fn place_embeddings(
 fn counted(
     binnings: &Arc<BinningSet>,
     schema: &ModelSchema,
-    file: &impl Open,
+    file: &impl OpenFile,
 ) -> Result<(WindowCounts, FileRows), BaselineError> {
     let mut counts = WindowCounts::empty(Arc::clone(binnings));
     let mut rows = FileRows::default();
@@ -190,7 +190,7 @@ fn settle(values: &mut Vec<f64>) {
 fn gather(
     distinct: &mut [Distinct],
     schema: &ModelSchema,
-    file: &impl Open,
+    file: &impl OpenFile,
     side: usize,
 ) -> Result<(), BaselineError> {
     for item in file.open(schema)? {

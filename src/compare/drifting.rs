@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Float64Type;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{CompareError, Open};
+use super::{CompareError, OpenFile};
 use crate::baseline::BaselineError;
 use crate::binning::single;
 use crate::measure::{Categories, Points, Values};
@@ -30,8 +30,8 @@ enum Collected {
 pub(super) fn values(
     schema: &ModelSchema,
     drifting: &[&str],
-    baseline: &impl Open,
-    window: &impl Open,
+    baseline: &impl OpenFile,
+    window: &impl OpenFile,
 ) -> Result<BTreeMap<String, Values>, CompareError> {
     let mut found = BTreeMap::new();
     for names in drifting.chunks(TOGETHER) {
@@ -58,7 +58,7 @@ pub(super) fn values(
 fn collect(
     columns: &mut [Collected],
     schema: &ModelSchema,
-    file: &impl Open,
+    file: &impl OpenFile,
     side: fn(&mut (u64, u64)) -> &mut u64,
 ) -> Result<(), BaselineError> {
     for item in file.open(schema)? {

@@ -39,7 +39,6 @@ pub struct CompareSpec {
 /// How rows of a file became counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileRows {
-    /// Rows counted.
     pub counted: u64,
     /// Rows that could not be read, and why.
     pub rejected: Rejections,
@@ -69,7 +68,7 @@ pub struct Comparison {
 }
 
 /// Opens a file for the columns of a schema; called once a pass.
-pub trait Open {
+pub trait OpenFile {
     /// Its rows.
     type Rows: Iterator<Item = ReadItem>;
 
@@ -96,7 +95,11 @@ pub enum CompareError {
 ///
 /// # Errors
 /// When a file cannot be read, or the baseline has no row. An empty window is an outcome, not an error.
-pub fn compare(spec: &CompareSpec, baseline: &impl Open, window: &impl Open) -> Result<Comparison, CompareError> {
+pub fn compare(
+    spec: &CompareSpec,
+    baseline: &impl OpenFile,
+    window: &impl OpenFile,
+) -> Result<Comparison, CompareError> {
     let exact = spec.exact || spec.preset.is_some();
     let counted = counting::count(spec, exact, baseline, window)?;
     let judgement = judge(&counted.window, Some(&counted.baseline), &spec.judge);

@@ -12,7 +12,7 @@ use crate::report::{Both, CompareReport, compare_html, compare_report, compare_t
 /// JSON lines in memory.
 struct Lines(String);
 
-impl Open for Lines {
+impl OpenFile for Lines {
     type Rows = Box<dyn Iterator<Item = ReadItem>>;
 
     fn open(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError> {
@@ -186,7 +186,7 @@ fn names_from_files_cannot_break_out_of_a_report() {
     let schema = ModelSchema::new(vec![crate::record::Column {
         name: "<script>alert(1)</script>\u{1b}[31m".into(),
         path: crate::record::FieldPath::of_steps(["k".to_owned()]),
-        role: crate::record::Role::Feature,
+        role: crate::record::ColumnRole::Feature,
         column_type: ColumnType::Categorical,
         derivation: crate::record::Derivation::Value,
         sensitive: false,

@@ -7,8 +7,8 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Float64Type};
 
-use super::counting::Counted;
-use super::{CompareError, CompareSpec, Open};
+use super::counting::CountedSides;
+use super::{CompareError, CompareSpec, OpenFile};
 use crate::baseline::BaselineError;
 use crate::measure::{Categories, Measure, Pair, Points, Values};
 use crate::preset::{DatasetRule, Preset, ToolScore, nannyml_threshold};
@@ -17,7 +17,6 @@ use crate::record::number_of;
 /// A tool's numbers and verdicts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolJudgement {
-    /// Which tool.
     pub preset: Preset,
     /// By its rule over columns; none when it has no verdict.
     pub drift: Option<bool>,
@@ -28,9 +27,7 @@ pub struct ToolJudgement {
 /// A tool's numbers on one column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolColumn {
-    /// The column.
     pub name: String,
-    /// Its scores.
     pub scores: Vec<ToolScore>,
     /// Whether any of them is drift; none when none has a verdict.
     pub drift: Option<bool>,
@@ -40,8 +37,8 @@ pub(super) fn judge(
     preset: Preset,
     measures: &[Measure],
     spec: &CompareSpec,
-    counted: &Counted,
-    baseline: &impl Open,
+    counted: &CountedSides,
+    baseline: &impl OpenFile,
 ) -> Result<ToolJudgement, CompareError> {
     let mut columns = Vec::new();
     for ((before, after), integers) in
@@ -95,8 +92,8 @@ fn learn_limits(
     spec: &CompareSpec,
     size: u64,
     columns: &mut [ToolColumn],
-    counted: &Counted,
-    baseline: &impl Open,
+    counted: &CountedSides,
+    baseline: &impl OpenFile,
 ) -> Result<(), BaselineError> {
     let mut learnt: BTreeMap<(usize, Measure), Vec<f64>> = BTreeMap::new();
     let whole: Vec<Values> = counted

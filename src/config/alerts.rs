@@ -3,10 +3,11 @@
 use crate::record::TimeSpan;
 use std::collections::BTreeMap;
 
-use super::monitor::Context;
+use super::monitor::MonitorReferences;
 use super::receivers::{Receiver, check_names};
 use super::routing::is_label;
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::alert::{AlertPolicy, AlertRule, Calendar, Labels, RuleKind, Scope, Severity};
 use crate::judge::WindowRule;
 use crate::measure::Measure;
@@ -20,12 +21,12 @@ pub(super) fn labels(section: &Section<'_>) -> Labels {
     let mut labels = Labels::new();
     for (name, value) in section.texts() {
         if OWN_LABELS.contains(&name.as_str()) {
-            section.add(section.problem(&name, format!("`{name}` is a label that driftd sets itself")));
+            section.add(section.mistake(&name, format!("`{name}` is a label that driftd sets itself")));
         } else if is_label(&name) {
             labels.insert(name, value);
         } else {
             let message = format!("`{name}` is not the name of a label: letters, digits and `_`");
-            section.add(section.problem(&name, message));
+            section.add(section.mistake(&name, message));
         }
     }
     labels
@@ -53,7 +54,7 @@ pub(super) fn alerts(
     section: &Section<'_>,
     window: WindowRule,
     columns: &[String],
-    context: &Context<'_>,
+    context: &MonitorReferences<'_>,
 ) -> Alerting {
     let usual =
         usual(section, Usual { severity: Severity::Critical, policy: AlertPolicy::default(), resolve_below: 0.8 });
@@ -63,7 +64,7 @@ pub(super) fn alerts(
     for section in section.sections("rules") {
         if let Some(rule) = rule(&section, usual, window, columns) {
             if rules.iter().any(|known| known.name == rule.name) {
-                section.add(section.problem("name", format!("duplicate rule name `{}`", rule.name)));
+                section.add(section.mistake("name", format!("duplicate rule name `{}`", rule.name)));
             }
             rules.push(rule);
         }
@@ -112,7 +113,7 @@ fn persistence(section: &Section<'_>, before: (u32, u32)) -> (u32, u32) {
         _ => {
             section.add(
                 section
-                    .problem(
+                    .mistake(
                         "for",
                         "must be a number of windows in a row, or a number of the newest windows, at most 100",
                     )
@@ -128,7 +129,7 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_".contains(character))
     {
-        section.add(section.problem("name", "may have letters, digits, `-` and `_` only"));
+        section.add(section.mistake("name", "may have letters, digits, `-` and `_` only"));
     }
     let kind = section.choice(
         "kind",
@@ -142,8 +143,8 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
             let measure = Measure::from_name(&name);
             if measure.is_none() {
                 let message = format!("`{name}` is not a measure");
-                let problem = super::problem::Problem::at(section.file, span, &section.key("measures"), message);
-                section.add(suggest(problem, &name, &known));
+                let mistake = super::mistake::Mistake::at(section.file, span, &section.key("measures"), message);
+                section.add(suggest(mistake, &name, &known));
             }
             measure
         };
@@ -154,9 +155,9 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
         for (name, span) in &names {
             if !columns.contains(name) {
                 let message = format!("`{name}` is not a column of this monitor");
-                let problem =
-                    super::problem::Problem::at(section.file, span.clone(), &section.key("columns"), message);
-                section.add(suggest(problem, name, &known));
+                let mistake =
+                    super::mistake::Mistake::at(section.file, span.clone(), &section.key("columns"), message);
+                section.add(suggest(mistake, name, &known));
             }
         }
         names.into_iter().map(|(name, _)| name).collect()
@@ -188,7 +189,7 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
 pub(super) fn retrain(
     section: &Section<'_>,
     rules: &[AlertRule],
-    context: &Context<'_>,
+    context: &MonitorReferences<'_>,
 ) -> (Option<RetrainPolicy>, Vec<String>) {
     let usual = RetrainPolicy::default();
     let number = |key, default: u32, range| {
@@ -200,8 +201,8 @@ pub(super) fn retrain(
     for (name, span) in &named {
         if !known.contains(&name.as_str()) {
             let message = format!("`{name}` is not a rule of this monitor");
-            let problem = super::problem::Problem::at(section.file, span.clone(), &section.key("rules"), message);
-            section.add(suggest(problem, name, &known));
+            let mistake = super::mistake::Mistake::at(section.file, span.clone(), &section.key("rules"), message);
+            section.add(suggest(mistake, name, &known));
         }
     }
     let receivers = check_names(section, "receivers", context.receivers);
@@ -226,7 +227,7 @@ pub(super) fn retrain(
         section.value(key);
     }
     if section.is_there() && receivers.is_empty() {
-        section.add(section.problem("receivers", "needs at least one receiver"));
+        section.add(section.mistake("receivers", "needs at least one receiver"));
     }
     section.finish();
     (section.is_there().then_some(policy), receivers)
@@ -253,7 +254,7 @@ fn answer_within(section: &Section<'_>, answers: bool) -> TimeSpan {
 /// How long an answer is waited for when one can come.
 const ANSWER_WITHIN: TimeSpan = TimeSpan::days(1);
 
-fn quiet(section: &Section<'_>, context: &Context<'_>) -> Vec<Calendar> {
+fn quiet(section: &Section<'_>, context: &MonitorReferences<'_>) -> Vec<Calendar> {
     let names = section.strings("quiet").unwrap_or_default();
     let Some(calendars) = context.calendars else { return Vec::new() };
     let known: Vec<&str> = calendars.keys().map(String::as_str).collect();
@@ -263,8 +264,8 @@ fn quiet(section: &Section<'_>, context: &Context<'_>) -> Vec<Calendar> {
             let found = calendars.get(&name).cloned();
             if found.is_none() {
                 let message = format!("`{name}` is not a calendar of driftd.toml");
-                let problem = super::problem::Problem::at(section.file, span, &section.key("quiet"), message);
-                section.add(suggest(problem, &name, &known));
+                let mistake = super::mistake::Mistake::at(section.file, span, &section.key("quiet"), message);
+                section.add(suggest(mistake, &name, &known));
             }
             found
         })

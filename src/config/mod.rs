@@ -4,23 +4,25 @@
 mod alerts;
 mod daemon;
 mod layer;
+mod mistake;
 mod monitor;
 mod path;
-mod problem;
 mod receivers;
 mod restart;
 mod routing;
 mod secret;
 mod section;
 mod shared;
+mod single_value;
+mod suggestion;
 
 pub use daemon::{
     CheckpointSettings, DaemonSettings, HttpSettings, KafkaSecurity, KafkaSettings, LimitSettings, LogSettings,
     PostgresSettings, SaslSettings, TokenEndpoint, TokenSettings,
 };
 pub use layer::Overrides;
+pub use mistake::{ConfigError, Mistake, Unread, UnreadError};
 pub use monitor::{Monitor, RegisteredModel, Topics};
-pub use problem::{ConfigError, Problem, Unread, UnreadError};
 pub use receivers::{Channel, Receiver};
 pub use shared::{Parts, common_parts};
 
@@ -31,8 +33,8 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use layer::Layer;
-use monitor::Context;
-use problem::{File, Problems};
+use mistake::{ConfigFile, Mistakes};
+use monitor::MonitorReferences;
 use section::Section;
 
 use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
@@ -75,7 +77,7 @@ impl Settings {
     pub fn need(&self, key: &str, purpose: &'static str) -> Result<(), UnreadError> {
         let below = |unread: &&Unread| {
             unread
-                .problem
+                .mistake
                 .key
                 .strip_prefix(key)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -111,12 +113,12 @@ pub fn load_here(path: &Path, overrides: &Overrides) -> Result<Settings, ConfigE
 }
 
 fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings, ConfigError> {
-    let problems = Problems::default();
+    let mistakes = Mistakes::default();
     let mut warnings = Vec::new();
     let layer = Layer::new(overrides);
-    let main = read(path, "give another file with --config", &problems).and_then(|file| {
-        with_table(&file, &problems, |table| {
-            let root = Section::root(&file, table, &problems, Some(&layer));
+    let main = read(path, "give another file with --config", &mistakes).and_then(|file| {
+        with_table(&file, &mistakes, |table| {
+            let root = Section::root(&file, table, &mistakes, Some(&layer));
             let daemon = daemon::read(&root, &mut warnings);
             let (receivers, declared) = receivers::read(&root, &mut warnings);
             let routing = routing::read(&root, &declared);
@@ -124,7 +126,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
             root.finish();
             warnings.extend(layer.unknown_variables());
             for (key, hint) in layer.unknown_keys() {
-                problems.add(Problem::elsewhere("--set", &key, "is not a key that can be set here").hint(hint));
+                mistakes.add(Mistake::elsewhere("--set", &key, "is not a key that can be set here").hint(hint));
             }
             (daemon, receivers, declared, routing, operations)
         })
@@ -135,13 +137,13 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
             // Receivers of alerts take those about the daemon, too, unless others are named for them.
             let mut takers: Vec<String> =
                 routing.routes.iter().flat_map(|route| route.receivers.clone()).collect();
-            let context = Context {
+            let context = MonitorReferences {
                 receivers: Some(&declared),
                 calendars: Some(&routing.calendars),
                 answering: Some(&receivers),
                 callback_url: daemon.as_ref().and_then(|daemon| daemon.http.callback_url()),
             };
-            let monitors = read_monitors(&directory, &context, &problems, &mut warnings);
+            let monitors = read_monitors(&directory, &context, &mistakes, &mut warnings);
             takers.extend(monitors.iter().flat_map(|monitor| monitor.rules.receivers.clone()));
             if routing.operators.is_empty() {
                 takers.sort();
@@ -153,7 +155,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
                 warnings.extend(waits_in_vain(monitor, &receivers));
             }
             if let Some(daemon) = &daemon {
-                own_listener(path, &receivers, &daemon.http, &problems);
+                own_listener(path, &receivers, &daemon.http, &mistakes);
             }
             not_for_alerts(&receivers, &routing, &monitors, &mut warnings);
             told_nobody(&routing, &monitors, &mut warnings);
@@ -164,19 +166,19 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
                 routing,
                 operations,
                 monitors,
-                configured: problems.configured(),
+                configured: mistakes.configured(),
                 overrides: overrides.clone(),
                 warnings: warnings.clone(),
-                unread: problems.unread(),
+                unread: mistakes.unread(),
                 path: path.to_owned(),
             })
         }
         None => {
-            read_monitors(&directory, &Context::default(), &problems, &mut warnings);
+            read_monitors(&directory, &MonitorReferences::default(), &mistakes, &mut warnings);
             None
         }
     };
-    problems.into_result(settings, strict, warnings)
+    mistakes.into_result(settings, strict, warnings)
 }
 
 /// Reads one monitor file by itself: for building baselines without a daemon's configuration. Names of
@@ -185,15 +187,15 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
 /// # Errors
 /// With every mistake found.
 pub fn load_monitor(path: &Path) -> Result<Monitor, ConfigError> {
-    let problems = Problems::default();
-    let monitor = read(path, "give the file of a monitor, or its name in the configuration", &problems)
+    let mistakes = Mistakes::default();
+    let monitor = read(path, "give the file of a monitor, or its name in the configuration", &mistakes)
         .and_then(|file| {
-            with_table(&file, &problems, |table| {
-                monitor::read(&Section::root(&file, table, &problems, None), &Context::default())
+            with_table(&file, &mistakes, |table| {
+                monitor::read(&Section::root(&file, table, &mistakes, None), &MonitorReferences::default())
             })
         })
         .flatten();
-    problems.into_result(monitor, true, Vec::new())
+    mistakes.into_result(monitor, true, Vec::new())
 }
 
 /// An answer on a retraining is waited for, and none can come.
@@ -211,11 +213,11 @@ fn waits_in_vain(monitor: &Monitor, receivers: &BTreeMap<String, Receiver>) -> O
 }
 
 /// Nobody is told through the daemon's own listener: a message there would only go round in a circle.
-fn own_listener(path: &Path, receivers: &BTreeMap<String, Receiver>, http: &HttpSettings, problems: &Problems) {
+fn own_listener(path: &Path, receivers: &BTreeMap<String, Receiver>, http: &HttpSettings, mistakes: &Mistakes) {
     for (name, receiver) in receivers {
         let Some(Channel::Http(options)) = &receiver.channel else { continue };
         if options.leads_to(http.listen, http.external_url.as_deref()) {
-            problems.add(Problem::elsewhere(
+            mistakes.add(Mistake::elsewhere(
                 path.display().to_string(),
                 &format!("receivers.{name}.url"),
                 format!("leads to the daemon's own listener, {}", http.listen),
@@ -297,8 +299,8 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
 
 fn read_monitors(
     directory: &Path,
-    context: &Context<'_>,
-    problems: &Problems,
+    context: &MonitorReferences<'_>,
+    mistakes: &Mistakes,
     warnings: &mut Vec<String>,
 ) -> Vec<Monitor> {
     let mut files: Vec<PathBuf> = match std::fs::read_dir(directory) {
@@ -308,7 +310,7 @@ fn read_monitors(
             .collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            problems.add(Problem::elsewhere(
+            mistakes.add(Mistake::elsewhere(
                 directory.display().to_string(),
                 "",
                 format!("cannot list the monitors: {error}"),
@@ -317,7 +319,7 @@ fn read_monitors(
         }
     };
     files.sort();
-    if files.is_empty() && problems.is_empty() {
+    if files.is_empty() && mistakes.is_empty() {
         warnings.push(format!(
             "no monitor is configured\nhint: put one file per monitor into {}",
             directory.display()
@@ -327,16 +329,16 @@ fn read_monitors(
     // Of the monitors with mistakes as well: all mistakes are said at once.
     let mut names: HashMap<String, String> = HashMap::new();
     for path in files {
-        let Some(file) = read(&path, "driftd reads all files of this folder that end in `.toml`", problems) else {
+        let Some(file) = read(&path, "driftd reads all files of this folder that end in `.toml`", mistakes) else {
             continue;
         };
-        with_table(&file, problems, |table| {
-            let root = Section::root(&file, table, problems, None);
+        with_table(&file, mistakes, |table| {
+            let root = Section::root(&file, table, mistakes, None);
             let monitor = monitor::read(&root, context);
             let Some(name) = root.text("name") else { return };
             match names.get(&name) {
                 Some(other) => root.add(
-                    root.problem("name", format!("duplicate monitor name `{name}`"))
+                    root.mistake("name", format!("duplicate monitor name `{name}`"))
                         .hint(format!("also in {other}")),
                 ),
                 None => {
@@ -349,15 +351,15 @@ fn read_monitors(
     monitors
 }
 
-fn read(path: &Path, hint: &str, problems: &Problems) -> Option<File> {
+fn read(path: &Path, hint: &str, mistakes: &Mistakes) -> Option<ConfigFile> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Some(File::new(path.display().to_string(), text)),
+        Ok(text) => Some(ConfigFile::new(path.display().to_string(), text)),
         Err(error) => {
             let why = match error.kind() {
                 std::io::ErrorKind::NotFound => format!("configuration file not found: {}", path.display()),
                 _ => format!("cannot read the file: {error}"),
             };
-            problems.add(Problem::elsewhere(path.display().to_string(), "", why).hint(hint));
+            mistakes.add(Mistake::elsewhere(path.display().to_string(), "", why).hint(hint));
             None
         }
     }
@@ -365,8 +367,8 @@ fn read(path: &Path, hint: &str, problems: &Problems) -> Option<File> {
 
 /// Parses a file and hands its table on; syntax errors are noted with their places.
 fn with_table<T>(
-    file: &File,
-    problems: &Problems,
+    file: &ConfigFile,
+    mistakes: &Mistakes,
     use_table: impl FnOnce(&toml::Spanned<DeTable<'_>>) -> T,
 ) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&file.text);
@@ -374,7 +376,7 @@ fn with_table<T>(
         return Some(use_table(&table));
     }
     for error in errors {
-        problems.add(Problem::at(
+        mistakes.add(Mistake::at(
             file,
             error.span().unwrap_or(0..0),
             "",

@@ -1,7 +1,7 @@
 //! Paths of fields as they are configured: keys separated by dots. Other notations are refused, with the right spelling: as
 //! a key that happens to begin with `$` they would never be found, in silence.
 
-use super::problem::Problem;
+use super::mistake::Mistake;
 use super::section::Section;
 use crate::record::FieldPath;
 
@@ -9,28 +9,28 @@ const RULE: &str = "paths are keys separated by dots, such as `features.income`"
 
 /// Why a path is refused.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct PathRefusal {
     /// What is wrong with it, and how it is written.
     pub(super) message: String,
     /// What is allowed.
     pub(super) hint: Option<String>,
 }
 
-impl Refusal {
+impl PathRefusal {
     /// The same as a mistake at a key of a file.
-    pub(super) fn at(self, section: &Section<'_>, key: &str) -> Problem {
-        let problem = section.problem(key, self.message);
+    pub(super) fn at(self, section: &Section<'_>, key: &str) -> Mistake {
+        let mistake = section.mistake(key, self.message);
         match self.hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
+            Some(hint) => mistake.hint(hint),
+            None => mistake,
         }
     }
 }
 
 /// Reads a configured path.
-pub(super) fn configured(text: &str) -> Result<FieldPath, Refusal> {
+pub(super) fn configured(text: &str) -> Result<FieldPath, PathRefusal> {
     let Some((notation, keys)) = foreign(text) else {
-        return FieldPath::parse(text).map_err(|error| Refusal { message: error.to_string(), hint: None });
+        return FieldPath::parse(text).map_err(|error| PathRefusal { message: error.to_string(), hint: None });
     };
     let literal = escaped(text);
     let mut hint = format!("{RULE}; a key that is really called so is written `{literal}`");
@@ -42,7 +42,7 @@ pub(super) fn configured(text: &str) -> Result<FieldPath, Refusal> {
             format!("`{text}` is {notation} and leads into an array, whose elements cannot be read one by one")
         }
     };
-    Err(Refusal { message, hint: Some(hint) })
+    Err(PathRefusal { message, hint: Some(hint) })
 }
 
 /// The notation and the keys, when a text is a path in another notation; no keys when it leads into an array.

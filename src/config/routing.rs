@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use super::problem::Problem;
+use super::mistake::Mistake;
 use super::receivers::check_names;
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::alert::{
     Calendar, GroupTiming, InhibitRule, Matcher, Once, OperationalLimits, Route, Routing, WeeklyTime,
 };
@@ -68,7 +69,7 @@ fn labels(section: &Section<'_>, key: &'static str) -> Option<Vec<String>> {
     let names = section.strings(key)?;
     for (name, span) in &names {
         if !is_label(name) {
-            section.add(Problem::at(
+            section.add(Mistake::at(
                 section.file,
                 span.clone(),
                 &section.key(key),
@@ -91,7 +92,7 @@ pub(super) fn matchers(section: &Section<'_>, key: &'static str) -> Vec<Matcher>
         .filter_map(|(text, span)| {
             Matcher::parse(&text)
                 .map_err(|error| {
-                    section.add(Problem::at(section.file, span, &section.key(key), error.to_string()));
+                    section.add(Mistake::at(section.file, span, &section.key(key), error.to_string()));
                 })
                 .ok()
         })
@@ -111,10 +112,10 @@ fn route(
     let receivers = check_names(section, "receivers", Some(declared));
     let escalate_to = check_names(section, "escalate_to", Some(declared));
     if receivers.is_empty() && escalate_to.is_empty() {
-        section.add(section.problem("receivers", "needs at least one receiver"));
+        section.add(section.mistake("receivers", "needs at least one receiver"));
     }
     if escalate_to.is_empty() && section.has("escalate_after") {
-        section.add(section.problem("escalate_after", "needs `escalate_to`"));
+        section.add(section.mistake("escalate_after", "needs `escalate_to`"));
     }
     let after = section.duration("escalate_after", "30m", ("1s", "30d"));
     let timing = timing(section, usual);
@@ -148,8 +149,8 @@ fn mute(section: &Section<'_>, calendars: &BTreeMap<String, Calendar>) -> Vec<St
     for (name, span) in &names {
         if !calendars.contains_key(name) {
             let message = format!("`{name}` is not a calendar");
-            let problem = Problem::at(section.file, span.clone(), &section.key("mute"), message);
-            section.add(suggest(problem, name, &known));
+            let mistake = Mistake::at(section.file, span.clone(), &section.key("mute"), message);
+            section.add(suggest(mistake, name, &known));
         }
     }
     names.into_iter().map(|(name, _)| name).collect()
@@ -163,7 +164,7 @@ fn inhibition(section: &Section<'_>) -> InhibitRule {
     };
     for (key, matchers) in [("source", &rule.source), ("target", &rule.target)] {
         if matchers.is_empty() {
-            section.add(section.problem(key, "needs at least one matcher"));
+            section.add(section.mistake(key, "needs at least one matcher"));
         }
     }
     section.finish();
@@ -176,7 +177,7 @@ fn calendars(root: &Section<'_>) -> BTreeMap<String, Calendar> {
         let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
             section.add(
                 section
-                    .problem("time_zone", format!("`{zone}` is not a time zone"))
+                    .mistake("time_zone", format!("`{zone}` is not a time zone"))
                     .hint("names of the IANA database, such as \"Europe/Berlin\""),
             );
             TimeZone::UTC
@@ -199,8 +200,8 @@ fn weekly(section: &Section<'_>) -> Option<WeeklyTime> {
             Some((number, _)) => numbers.push(number),
             None => {
                 let message = format!("`{name}` is not a day");
-                let problem = Problem::at(section.file, span.clone(), &section.key("days"), message);
-                section.add(suggest(problem, name, &DAYS));
+                let mistake = Mistake::at(section.file, span.clone(), &section.key("days"), message);
+                section.add(suggest(mistake, name, &DAYS));
             }
         }
     }
@@ -212,7 +213,7 @@ fn weekly(section: &Section<'_>) -> Option<WeeklyTime> {
         let read = text.parse::<Time>().ok();
         if read.is_none() {
             section
-                .add(section.problem(key, format!("`{text}` is not a time of the day")).hint("write \"22:00\""));
+                .add(section.mistake(key, format!("`{text}` is not a time of the day")).hint("write \"22:00\""));
         }
         read
     };
@@ -227,7 +228,7 @@ fn once(section: &Section<'_>) -> Option<Once> {
         let text = section.required(key, "a point in time, \"2026-12-24T00:00:00Z\"")?;
         let read = format.text(&text);
         if read.is_none() {
-            section.add(section.problem(key, format!("`{text}` is not a point in time (RFC 3339)")));
+            section.add(section.mistake(key, format!("`{text}` is not a point in time (RFC 3339)")));
         }
         read
     };
@@ -235,7 +236,7 @@ fn once(section: &Section<'_>) -> Option<Once> {
     section.finish();
     let (from, to) = (from?, to?);
     if from >= to {
-        section.add(section.problem("to", "must be later than `from`"));
+        section.add(section.mistake("to", "must be later than `from`"));
         return None;
     }
     Some(Once { from, to })

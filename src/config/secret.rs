@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use toml::de::DeValue;
 
-use super::problem::Unread;
+use super::mistake::Unread;
 use super::section::Section;
 
 const HINT: &str =
@@ -35,7 +35,7 @@ impl Section<'_> {
             DeValue::Table(table) if table.len() == 1 => {
                 let (kind, name) = table.iter().next()?;
                 let DeValue::String(name) = name.get_ref() else {
-                    self.add(self.problem(key, "must name its source with a text").hint(HINT));
+                    self.add(self.mistake(key, "must name its source with a text").hint(HINT));
                     return None;
                 };
                 match kind.get_ref().as_ref() {
@@ -50,13 +50,13 @@ impl Section<'_> {
                         }
                     }
                     other => {
-                        self.add(self.problem(key, format!("`{other}` is not a source of secrets")).hint(HINT));
+                        self.add(self.mistake(key, format!("`{other}` is not a source of secrets")).hint(HINT));
                         None
                     }
                 }
             }
             _ => {
-                self.add(self.problem(key, "must be a secret").hint(HINT));
+                self.add(self.mistake(key, "must be a secret").hint(HINT));
                 None
             }
         }
@@ -65,20 +65,20 @@ impl Section<'_> {
     /// Whether a secret is configured and could not be read.
     pub(super) fn is_unread(&self, key: &str) -> bool {
         let key = self.key(key);
-        self.all_unread().iter().any(|unread| unread.problem.key == key)
+        self.all_unread().iter().any(|unread| unread.mistake.key == key)
     }
 
     /// Whether any secret of this table or of those in it could not be read.
     pub(super) fn has_unread(&self) -> bool {
         let table = self.key("");
-        self.all_unread().iter().any(|unread| unread.problem.key.starts_with(&table))
+        self.all_unread().iter().any(|unread| unread.mistake.key.starts_with(&table))
     }
 
     /// A credential of the unit. Beside the unit, where systemd passes none, from the folders that it is usually loaded from:
     /// `secrets` next to the configuration, as the unit that driftd ships does, and systemd's own `/etc/credstore`.
     fn read_credential(&self, key: &str, name: &str) -> Option<SecretString> {
         if name.is_empty() || name.contains('/') || name.contains("..") {
-            self.add(self.problem(key, format!("`{name}` is not the name of a credential")));
+            self.add(self.mistake(key, format!("`{name}` is not the name of a credential")));
             return None;
         }
         if let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") {
@@ -191,11 +191,11 @@ impl Section<'_> {
     }
 
     fn unread(&self, key: &str, message: String, hint: Option<String>, elsewhere: bool) {
-        let mut problem = self.problem(key, message);
+        let mut mistake = self.mistake(key, message);
         if let Some(hint) = hint {
-            problem = problem.hint(hint);
+            mistake = mistake.hint(hint);
         }
-        self.add_unread(Unread { problem, elsewhere });
+        self.add_unread(Unread { mistake, elsewhere });
     }
 }
 

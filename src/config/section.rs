@@ -8,72 +8,27 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layer::{Given, Layer};
-use super::problem::{File, Problem, Problems, Unread};
+use super::mistake::{ConfigFile, Mistake, Mistakes, Unread};
+use super::single_value::{SingleValue, article};
+use super::suggestion::{list, suggest};
 use crate::record::TimeSpan;
-
-/// A single value, or what was found in its place.
-enum Single<'a> {
-    Given(Given<'a>),
-    Written(&'a DeValue<'a>),
-}
-
-impl Single<'_> {
-    fn text(&self) -> Result<String, String> {
-        match self {
-            Self::Given(given) => Ok(given.text()),
-            Self::Written(DeValue::String(text)) => Ok(text.to_string()),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-
-    /// None for one that no integer of 64 bits holds.
-    fn integer(&self) -> Result<Option<i64>, String> {
-        match self {
-            Self::Given(given) => given.integer().map(Some).ok_or_else(|| quoted(given)),
-            Self::Written(DeValue::Integer(value)) => Ok(i64::from_str_radix(value.as_str(), value.radix()).ok()),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-
-    /// None for one that no float holds.
-    fn float(&self) -> Result<Option<f64>, String> {
-        match self {
-            Self::Given(given) => given.float().map(Some).ok_or_else(|| quoted(given)),
-            Self::Written(DeValue::Float(value)) => Ok(value.as_str().replace('_', "").parse().ok()),
-            Self::Written(DeValue::Integer(value)) => Ok(value.as_str().replace('_', "").parse().ok()),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-
-    fn flag(&self) -> Result<bool, String> {
-        match self {
-            Self::Given(given) => given.flag().ok_or_else(|| quoted(given)),
-            Self::Written(DeValue::Boolean(value)) => Ok(*value),
-            Self::Written(other) => Err(article(other.type_str())),
-        }
-    }
-}
-
-fn quoted(given: &Given<'_>) -> String {
-    format!("`{}`", given.text())
-}
 
 /// A table being read.
 pub(super) struct Section<'a> {
-    pub(super) file: &'a File,
+    pub(super) file: &'a ConfigFile,
     table: Option<&'a DeTable<'a>>,
     span: Range<usize>,
     path: String,
     asked: RefCell<Vec<&'static str>>,
-    problems: &'a Problems,
+    mistakes: &'a Mistakes,
     layer: Option<&'a Layer>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn root(
-        file: &'a File,
+        file: &'a ConfigFile,
         table: &'a Spanned<DeTable<'a>>,
-        problems: &'a Problems,
+        mistakes: &'a Mistakes,
         layer: Option<&'a Layer>,
     ) -> Self {
         Self {
@@ -82,7 +37,7 @@ impl<'a> Section<'a> {
             span: 0..0,
             path: String::new(),
             asked: RefCell::default(),
-            problems,
+            mistakes,
             layer,
         }
     }
@@ -106,19 +61,19 @@ impl<'a> Section<'a> {
     /// Remembers a value of the file as it is written there.
     fn note_value(&self, key: &str, span: Range<usize>) {
         let text = self.file.text.get(span.clone()).unwrap_or_default();
-        self.problems.note(self.file, self.key(key), text, format!("line {}", self.file.line(span.start)));
+        self.mistakes.note(self.file, self.key(key), text, format!("line {}", self.file.line(span.start)));
     }
 
     /// Remembers what a key is that the file does not have.
     fn note_default(&self, key: &str, value: &str) {
-        self.problems.note(self.file, self.key(key), value, "default".to_owned());
+        self.mistakes.note(self.file, self.key(key), value, "default".to_owned());
     }
 
     /// Remembers where a secret comes from, not what it is.
     pub(super) fn note_secret(&self, key: &str, value: &DeValue<'_>, span: Range<usize>) {
         match value {
             DeValue::Table(_) => self.note_value(key, span),
-            _ => self.problems.note(self.file, self.key(key), "(secret)", "written in plain text".to_owned()),
+            _ => self.mistakes.note(self.file, self.key(key), "(secret)", "written in plain text".to_owned()),
         }
     }
 
@@ -135,34 +90,34 @@ impl<'a> Section<'a> {
     }
 
     /// Notes a mistake at a key of this table (at the table itself when the key is not there).
-    pub(super) fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
+    pub(super) fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {
         if let Some(given) = self.given(key) {
-            return Problem::elsewhere(given.place, &self.key(key), message);
+            return Mistake::elsewhere(given.place, &self.key(key), message);
         }
         let span = self.table.and_then(|table| table.get(key)).map_or(self.span.clone(), Spanned::span);
-        Problem::at(self.file, span, &self.key(key), message)
+        Mistake::at(self.file, span, &self.key(key), message)
     }
 
-    pub(super) fn add(&self, problem: Problem) {
-        self.problems.add(problem);
+    pub(super) fn add(&self, mistake: Mistake) {
+        self.mistakes.add(mistake);
     }
 
     /// Notes a secret that could not be read.
     pub(super) fn add_unread(&self, unread: Unread) {
-        self.problems.add_unread(unread);
+        self.mistakes.add_unread(unread);
     }
 
     /// The secrets that could not be read so far, of all tables.
     pub(super) fn all_unread(&self) -> Vec<Unread> {
-        self.problems.unread()
+        self.mistakes.unread()
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, found: &str) {
-        self.add(self.problem(key, format!("must be {wanted}, not {found}")));
+        self.add(self.mistake(key, format!("must be {wanted}, not {found}")));
     }
 
     fn missing(&self, key: &str, what: &str) {
-        self.add(self.problem(key, format!("is missing: {what}")));
+        self.add(self.mistake(key, format!("is missing: {what}")));
     }
 
     /// What is laid over a key of this table.
@@ -171,16 +126,16 @@ impl<'a> Section<'a> {
     }
 
     /// A single value: what is laid over the key, otherwise what the file has.
-    fn single(&self, key: &'static str) -> Option<Single<'a>> {
+    fn single(&self, key: &'static str) -> Option<SingleValue<'a>> {
         let written = self.find(key);
         if let Some(layer) = self.layer {
             layer.allow(&self.key(key));
         }
         if let Some(given) = self.given(key) {
-            self.problems.note(self.file, self.key(key), &given.as_written(), given.place.clone());
-            return Some(Single::Given(given));
+            self.mistakes.note(self.file, self.key(key), &given.as_written(), given.place.clone());
+            return Some(SingleValue::Given(given));
         }
-        written.map(|(value, _)| Single::Written(value))
+        written.map(|(value, _)| SingleValue::Written(value))
     }
 
     /// The text of a key.
@@ -197,7 +152,7 @@ impl<'a> Section<'a> {
         match &value {
             None if !self.has(key) => self.missing(key, what),
             Some(text) if text.trim().is_empty() => {
-                self.add(self.problem(key, format!("is empty: {what}")));
+                self.add(self.mistake(key, format!("is empty: {what}")));
                 return None;
             }
             _ => {}
@@ -220,7 +175,7 @@ impl<'a> Section<'a> {
         if let Some(value) = value.filter(|value| range.contains(value)) {
             value
         } else {
-            self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
+            self.add(self.mistake(key, format!("must lie between {} and {}", range.start(), range.end())));
             default
         }
     }
@@ -236,7 +191,7 @@ impl<'a> Section<'a> {
         // A NaN is in no range.
         let value: Option<f64> = value.filter(|value| range.contains(value));
         if value.is_none() {
-            self.add(self.problem(key, format!("must lie between {} and {}", range.start(), range.end())));
+            self.add(self.mistake(key, format!("must lie between {} and {}", range.start(), range.end())));
         }
         value
     }
@@ -264,18 +219,18 @@ impl<'a> Section<'a> {
             Ok(text) => text,
             Err(found) => {
                 let hint = hint.replace("write a number and a unit", "write it in quotes with a unit");
-                self.add(self.problem(key, format!("must be a duration, not {found}")).hint(hint));
+                self.add(self.mistake(key, format!("must be a duration, not {found}")).hint(hint));
                 return fallback;
             }
         };
         let Some(duration) = TimeSpan::parse(&text) else {
-            self.add(self.problem(key, format!("is not a duration: `{text}`")).hint(hint));
+            self.add(self.mistake(key, format!("is not a duration: `{text}`")).hint(hint));
             return fallback;
         };
         let (least, most) =
             (TimeSpan::parse(range.0).unwrap_or_default(), TimeSpan::parse(range.1).unwrap_or(TimeSpan::MAX));
         if !(least..=most).contains(&duration) {
-            self.add(self.problem(key, format!("must lie between {} and {}", range.0, range.1)));
+            self.add(self.mistake(key, format!("must lie between {} and {}", range.0, range.1)));
             return fallback;
         }
         duration
@@ -298,7 +253,7 @@ impl<'a> Section<'a> {
         if found.is_none() {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             self.add(suggest(
-                self.problem(key, format!("`{text}` is not one of {}", list(&names))),
+                self.mistake(key, format!("`{text}` is not one of {}", list(&names))),
                 &text,
                 &names,
             ));
@@ -316,7 +271,7 @@ impl<'a> Section<'a> {
                         if let DeValue::String(text) = value.get_ref() {
                             return Some((text.to_string(), value.span()));
                         }
-                        self.add(Problem::at(
+                        self.add(Mistake::at(
                             self.file,
                             value.span(),
                             &self.key(key),
@@ -354,7 +309,7 @@ impl<'a> Section<'a> {
             span,
             path,
             asked: RefCell::default(),
-            problems: self.problems,
+            mistakes: self.mistakes,
             layer: None,
         }
     }
@@ -371,7 +326,7 @@ impl<'a> Section<'a> {
                         Some(self.child(Some(table), value.span(), format!("{}[{index}]", self.key(key))))
                     }
                     other => {
-                        self.add(Problem::at(
+                        self.add(Mistake::at(
                             self.file,
                             value.span(),
                             &self.key(key),
@@ -405,7 +360,7 @@ impl<'a> Section<'a> {
                 }
                 other => {
                     outer.add(
-                        outer.problem(
+                        outer.mistake(
                             name.get_ref(),
                             format!("must be a table, not {}", article(other.type_str())),
                         ),
@@ -431,7 +386,7 @@ impl<'a> Section<'a> {
                     DeValue::Boolean(value) => Some((name, value.to_string())),
                     other => {
                         self.add(
-                            self.problem(
+                            self.mistake(
                                 &name,
                                 format!("must be a single value, not {}", article(other.type_str())),
                             ),
@@ -460,43 +415,9 @@ impl<'a> Section<'a> {
                 let full = self.key(name.get_ref());
                 let mut known = asked.clone();
                 known.dedup();
-                let problem = Problem::at(self.file, name.span(), &full, "is not a known key");
-                self.add(suggest(problem, name.get_ref(), &known));
+                let mistake = Mistake::at(self.file, name.span(), &full, "is not a known key");
+                self.add(suggest(mistake, name.get_ref(), &known));
             }
         }
-    }
-}
-
-/// Adds the nearest allowed word as a hint, or all of them when they are few.
-pub(super) fn suggest(problem: Problem, found: &str, allowed: &[&str]) -> Problem {
-    let nearest = allowed
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(found, candidate), candidate))
-        // Misspelt, or with another ending: `category` for `categorical`.
-        .filter(|(distance, candidate)| {
-            *distance <= 1 + candidate.len() / 4 || strsim::jaro_winkler(found, candidate) > 0.9
-        })
-        .min();
-    match nearest {
-        Some((_, candidate)) => problem.hint(format!("did you mean `{candidate}`?")),
-        None if problem.message.contains("one of") || allowed.is_empty() => problem,
-        None => problem.hint(format!("known here: {}", list(allowed))),
-    }
-}
-
-fn list(names: &[&str]) -> String {
-    let mut unique: Vec<&str> = Vec::new();
-    for name in names {
-        if !unique.contains(name) {
-            unique.push(name);
-        }
-    }
-    unique.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn article(type_name: &str) -> String {
-    match type_name {
-        "integer" | "array" => format!("an {type_name}"),
-        _ => format!("a {type_name}"),
     }
 }

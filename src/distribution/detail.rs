@@ -6,7 +6,7 @@
 //! outside. A bucket is 1/64 of the distance wide, so this works as well a hair as a million ranges away.
 
 use super::bins::TREE_ENTRY;
-use super::moments::{Cells, Group, Moments, Ruler, add_to, bucket_ends, bucket_ruler, merge_cells};
+use super::moments::{Cells, Moments, Ruler, ValueGroup, add_to, bucket_ends, bucket_ruler, merge_cells};
 use super::total;
 use crate::binning::NumericBinning;
 
@@ -36,7 +36,7 @@ pub(super) struct Detail {
 
 /// How the bins of a binning are divided into zones.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
+pub(super) struct ZoneLayout {
     /// The first bin of the core and the first one after it.
     first: usize,
     end: usize,
@@ -56,7 +56,7 @@ const FEW_CUTS: usize = 8;
 pub(super) struct Stretch {
     pub(super) low: f64,
     pub(super) high: f64,
-    pub(super) group: Group,
+    pub(super) group: ValueGroup,
 }
 
 impl Detail {
@@ -67,7 +67,7 @@ impl Detail {
     }
 }
 
-impl Layout {
+impl ZoneLayout {
     pub(super) fn of(binning: &NumericBinning) -> Self {
         let cuts = binning.cuts();
         let skipped = if cuts.len() < FEW_CUTS { 0 } else { (cuts.len() / CUTS_PER_END).max(1) };
@@ -124,15 +124,18 @@ impl Layout {
         let group = moments.group(bucket_ruler(bucket))?;
         let (near, far) = bucket_ends(bucket);
         let (near, far) = (self.at(zone, near), self.at(zone, far));
-        let group =
-            Group { mean: self.at(zone, group.mean), deviation: (group.deviation * 2.0).min(f64::MAX), ..group };
+        let group = ValueGroup {
+            mean: self.at(zone, group.mean),
+            deviation: (group.deviation * 2.0).min(f64::MAX),
+            ..group
+        };
         Some(Stretch { low: near.min(far), high: near.max(far), group })
     }
 }
 
 impl Detail {
     /// Counts a value that lies in a bin.
-    pub(super) fn add(&mut self, layout: &Layout, bin: usize, value: f64) {
+    pub(super) fn add(&mut self, layout: &ZoneLayout, bin: usize, value: f64) {
         match layout.zone(bin) {
             None => self.core.add(layout.core.offset(value)),
             Some(zone) => {
@@ -144,13 +147,13 @@ impl Detail {
     }
 
     /// Counts values of one bin of which number, mean and deviation are known.
-    pub(super) fn add_group(&mut self, layout: &Layout, bin: usize, group: Group) {
+    pub(super) fn add_group(&mut self, layout: &ZoneLayout, bin: usize, group: ValueGroup) {
         match layout.zone(bin) {
             None => self.core.merge(&Moments::of_group(group, layout.core)),
             Some(zone) => {
                 let distance = layout.distance(zone, group.mean);
                 let bucket = crate::binning::universal::bucket(distance);
-                let group = Group { mean: distance, deviation: group.deviation / 2.0, ..group };
+                let group = ValueGroup { mean: distance, deviation: group.deviation / 2.0, ..group };
                 if let Some(cells) = self.cells.get_mut(zone as usize) {
                     cells.entry(bucket).or_default().merge(&Moments::of_group(group, bucket_ruler(bucket)));
                 }
@@ -177,7 +180,7 @@ impl Detail {
     }
 
     /// The values of a zone, by increasing value.
-    pub(super) fn stretches(&self, layout: &Layout, zone: Zone) -> Vec<Stretch> {
+    pub(super) fn stretches(&self, layout: &ZoneLayout, zone: Zone) -> Vec<Stretch> {
         let Some(cells) = self.cells.get(zone as usize) else { return Vec::new() };
         let mut found: Vec<Stretch> =
             cells.iter().filter_map(|(bucket, moments)| layout.stretch(zone, *bucket, moments)).collect();
@@ -188,8 +191,8 @@ impl Detail {
     }
 
     /// Everything it knows of, in groups.
-    pub(super) fn groups(&self, layout: &Layout) -> Vec<Group> {
-        let mut groups: Vec<Group> = self.core.group(layout.core).into_iter().collect();
+    pub(super) fn groups(&self, layout: &ZoneLayout) -> Vec<ValueGroup> {
+        let mut groups: Vec<ValueGroup> = self.core.group(layout.core).into_iter().collect();
         for zone in Zone::ALL {
             groups.extend(self.stretches(layout, zone).into_iter().map(|stretch| stretch.group));
         }

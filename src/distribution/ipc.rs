@@ -20,7 +20,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::stored::{Rows, StoredRow};
+use super::stored::{CountRows, StoredRow};
 use super::{MAX_COUNT, RecordSample, WindowCounts};
 use crate::binning::BinningSet;
 use crate::record::MAX_COLUMNS;
@@ -70,7 +70,7 @@ impl WindowCounts {
     /// # Errors
     /// When Arrow cannot write them.
     pub fn to_ipc(&self) -> Result<Vec<u8>, IpcError> {
-        let mut rows = Rows::default();
+        let mut rows = CountRows::default();
         debug_assert!(self.columns.len() <= MAX_COLUMNS, "the schema bounds the number of columns");
         for (column, distribution) in (0u16..).zip(&self.columns) {
             let mut rows = rows.of_column(column);

@@ -44,7 +44,7 @@ pub(super) struct Moments {
 
 /// Some values by their number, mean and population standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Group {
+pub(super) struct ValueGroup {
     pub(super) count: u64,
     pub(super) mean: f64,
     pub(super) deviation: f64,
@@ -79,7 +79,7 @@ impl Moments {
         clippy::cast_sign_loss,
         reason = "counts stay far below 2^53; the conversion saturates"
     )]
-    pub(super) fn of_group(group: Group, ruler: Ruler) -> Self {
+    pub(super) fn of_group(group: ValueGroup, ruler: Ruler) -> Self {
         let offset = ruler.offset(group.mean);
         let spread = if ruler.half > 0.0 { group.deviation / ruler.half * STEPS } else { 0.0 };
         let count = u128::from(group.count);
@@ -94,7 +94,7 @@ impl Moments {
 
     /// `None` without a value.
     #[expect(clippy::cast_precision_loss, reason = "steps are small beside what a float tells apart")]
-    pub(super) fn group(&self, ruler: Ruler) -> Option<Group> {
+    pub(super) fn group(&self, ruler: Ruler) -> Option<ValueGroup> {
         let count = i128::from(self.count);
         // Whole steps and the rest apart: the difference of large squares would cost all digits in floats.
         let whole = self.sum.checked_div_euclid(count)?;
@@ -103,7 +103,7 @@ impl Moments {
             whole.saturating_mul(self.sum.saturating_mul(2).saturating_sub(count.saturating_mul(whole))),
         );
         let variance = (around as f64 / self.count as f64 - rest * rest).max(0.0);
-        Some(Group {
+        Some(ValueGroup {
             count: self.count,
             mean: ((whole as f64 + rest) / STEPS).mul_add(ruler.half, ruler.middle),
             deviation: variance.sqrt() / STEPS * ruler.half,
@@ -113,15 +113,15 @@ impl Moments {
 
 /// All of them together: the mean and the population standard deviation; `None` without a value.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-pub(super) fn together(groups: &[Group]) -> Option<(f64, f64)> {
+pub(super) fn together(groups: &[ValueGroup]) -> Option<(f64, f64)> {
     let total = total(groups.iter().map(|group| group.count));
     if total == 0 {
         return None;
     }
-    let share = |group: &Group| group.count as f64 / total as f64;
+    let share = |group: &ValueGroup| group.count as f64 / total as f64;
     let mean: f64 = groups.iter().map(|group| group.mean * share(group)).sum();
     // In halves and in units of the largest of them: squares of large numbers are larger than any float.
-    let apart = |group: &Group| group.mean / 2.0 - mean / 2.0;
+    let apart = |group: &ValueGroup| group.mean / 2.0 - mean / 2.0;
     let largest = groups.iter().map(|group| apart(group).abs().max(group.deviation / 2.0)).fold(0.0, f64::max);
     if largest == 0.0 {
         return Some((mean, 0.0));
@@ -202,7 +202,7 @@ mod tests {
             for _ in 0..1000 {
                 add_to(&mut cells, value);
             }
-            let groups: Vec<Group> =
+            let groups: Vec<ValueGroup> =
                 cells.iter().filter_map(|(bucket, moments)| moments.group(bucket_ruler(*bucket))).collect();
             let (mean, deviation) = together(&groups).unwrap();
             assert!((mean / value - 1.0).abs() < 1e-9, "{mean} for {value}");
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_largest_floats_have_a_finite_deviation() {
-        let group = |mean: f64| Group { count: 1, mean, deviation: 0.0 };
+        let group = |mean: f64| ValueGroup { count: 1, mean, deviation: 0.0 };
         let (mean, deviation) = together(&[group(f64::MAX), group(f64::MIN)]).unwrap();
         assert_eq!((mean, deviation), (0.0, f64::MAX));
     }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn values_known_by_mean_and_deviation_alone_keep_both() {
         let ruler = Ruler::between(0.0, 10.0);
-        let group = Group { count: 7, mean: 3.3, deviation: 1.25 };
+        let group = ValueGroup { count: 7, mean: 3.3, deviation: 1.25 };
         let back = Moments::of_group(group, ruler).group(ruler).unwrap();
         assert!(
             (back.mean - 3.3).abs() < 1e-9 && (back.deviation - 1.25).abs() < 1e-9 && back.count == 7,

@@ -2,8 +2,8 @@
 
 use super::bins::{Bins, NumericCounts, UniversalCounts};
 use super::column::Distribution;
-use super::detail::{Layout, Stretch, Zone};
-use super::moments::{Group, bucket_ends, bucket_ruler, together};
+use super::detail::{Stretch, Zone, ZoneLayout};
+use super::moments::{ValueGroup, bucket_ends, bucket_ruler, together};
 use super::total;
 use crate::binning::{Binning, NumericBinning, universal};
 
@@ -105,13 +105,13 @@ impl Distribution {
     }
 
     /// All values in groups of known moments; `None` when some are not known, as in counts of an earlier version.
-    fn groups(&self) -> Option<Vec<Group>> {
+    fn groups(&self) -> Option<Vec<ValueGroup>> {
         match (&self.bins, self.binning()) {
             (Bins::Numeric(NumericCounts { detail, .. }), Binning::Numeric(binning)) => {
-                (detail.count() == self.present()).then(|| detail.groups(&Layout::of(binning)))
+                (detail.count() == self.present()).then(|| detail.groups(&ZoneLayout::of(binning)))
             }
             (Bins::Universal(UniversalCounts { moments, .. }), _) => {
-                let groups: Vec<Group> =
+                let groups: Vec<ValueGroup> =
                     moments.iter().filter_map(|(bucket, moments)| moments.group(bucket_ruler(*bucket))).collect();
                 (total(groups.iter().map(|group| group.count)) == self.present()).then_some(groups)
             }
@@ -122,7 +122,7 @@ impl Distribution {
     /// Mean and deviation of the means of bins, for counts that have no more.
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     fn place_of_bins(&self) -> Option<(f64, Option<f64>)> {
-        let means: Vec<Group> = match (&self.bins, self.binning()) {
+        let means: Vec<ValueGroup> = match (&self.bins, self.binning()) {
             (Bins::Numeric(NumericCounts { counts, offsets, .. }), _) => {
                 // A sum of this size may hide a value so far away that it was cut off.
                 let open = [0, counts.len().saturating_sub(1)];
@@ -130,13 +130,17 @@ impl Distribution {
                     return None;
                 }
                 let group = |(bin, count): (usize, u64)| {
-                    Some(Group { count, mean: self.bin_sum(bin)? / count as f64, deviation: 0.0 })
+                    Some(ValueGroup { count, mean: self.bin_sum(bin)? / count as f64, deviation: 0.0 })
                 };
                 counts.touched().filter_map(group).collect()
             }
             (Bins::Universal(UniversalCounts { counts, .. }), _) => counts
                 .iter()
-                .map(|(bucket, count)| Group { count: *count, mean: universal::middle(*bucket), deviation: 0.0 })
+                .map(|(bucket, count)| ValueGroup {
+                    count: *count,
+                    mean: universal::middle(*bucket),
+                    deviation: 0.0,
+                })
                 .collect(),
             _ => return None,
         };
@@ -175,7 +179,7 @@ impl Distribution {
             (Zone::Below, counts.get(0)?)
         };
         (detail.count_in(zone) == *count).then(|| {
-            let stretches = detail.stretches(&Layout::of(binning), zone);
+            let stretches = detail.stretches(&ZoneLayout::of(binning), zone);
             stretches.into_iter().map(|it| (it.low, it.high, it.group.mean, it.group.count)).collect()
         })
     }
@@ -183,7 +187,7 @@ impl Distribution {
     fn spots(&self) -> Option<Vec<Spot>> {
         match (&self.bins, self.binning()) {
             (Bins::Numeric(NumericCounts { counts, detail, .. }), Binning::Numeric(binning)) => {
-                let layout = Layout::of(binning);
+                let layout = ZoneLayout::of(binning);
                 let (core, last) = (layout.core_bins(), counts.len().saturating_sub(1));
                 let filled = |bin: &usize| counts.get(*bin).is_some_and(|count| *count > 0);
                 let parts = [

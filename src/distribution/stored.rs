@@ -18,9 +18,9 @@ use crate::record::Absence;
 
 /// What a row counts. Kinds from 1 on are absences, in the order of [`Absence::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind(u8);
+pub(super) struct RowKind(u8);
 
-impl Kind {
+impl RowKind {
     pub(super) const BIN: Self = Self(0);
     pub(super) const VECTORS: Self = Self(50);
     pub(super) const MOMENTS: Self = Self(60);
@@ -50,7 +50,7 @@ impl Kind {
 
 /// Rows being written.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct CountRows {
     column: Vec<u16>,
     kind: Vec<u8>,
     key: Vec<i32>,
@@ -59,7 +59,7 @@ pub(super) struct Rows {
     payload: BinaryBuilder,
 }
 
-impl Rows {
+impl CountRows {
     /// Takes rows of one column.
     pub(super) fn of_column(&mut self, column: u16) -> ColumnRows<'_> {
         ColumnRows { rows: self, column }
@@ -89,12 +89,12 @@ impl Rows {
 
 /// Rows of one column being written.
 pub(super) struct ColumnRows<'a> {
-    rows: &'a mut Rows,
+    rows: &'a mut CountRows,
     column: u16,
 }
 
 impl ColumnRows<'_> {
-    pub(super) fn push(&mut self, kind: Kind, key: i32, count: u64, offset: i64, payload: Option<&[u8]>) {
+    pub(super) fn push(&mut self, kind: RowKind, key: i32, count: u64, offset: i64, payload: Option<&[u8]>) {
         self.rows.column.push(self.column);
         self.rows.kind.push(kind.0);
         self.rows.key.push(key);
@@ -104,11 +104,11 @@ impl ColumnRows<'_> {
     }
 
     pub(super) fn push_bin(&mut self, bin: usize, count: u64, offset: i64) {
-        self.push(Kind::BIN, i32::try_from(bin).unwrap_or(i32::MAX), count, offset, None);
+        self.push(RowKind::BIN, i32::try_from(bin).unwrap_or(i32::MAX), count, offset, None);
     }
 
     /// Leaves out moments of nothing.
-    pub(super) fn push_moments(&mut self, kind: Kind, key: i32, moments: &Moments) {
+    pub(super) fn push_moments(&mut self, kind: RowKind, key: i32, moments: &Moments) {
         if moments.count > 0 {
             let mut payload = [0; 32];
             let (sum, squares) = payload.split_at_mut(16);
@@ -121,7 +121,7 @@ impl ColumnRows<'_> {
     /// Counters of absences, in the order of [`Absence::ALL`].
     pub(super) fn push_absent(&mut self, absent: &[u64]) {
         for (code, count) in (1u8..).zip(absent).filter(|(_, count)| **count > 0) {
-            self.push(Kind(code), 0, *count, 0, None);
+            self.push(RowKind(code), 0, *count, 0, None);
         }
     }
 }
@@ -129,7 +129,7 @@ impl ColumnRows<'_> {
 /// A row that was read.
 pub(super) struct StoredRow<'a> {
     pub(super) column: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: RowKind,
     key: i32,
     pub(super) count: u64,
     pub(super) offset: i64,
@@ -157,7 +157,7 @@ impl<'a> StoredRow<'a> {
             batch.column_by_name("payload").and_then(|column| column.as_binary_opt()).ok_or_else(missing)?;
         Ok((0..batch.num_rows()).map(move |row| Self {
             column: usize::from(columns.value(row)),
-            kind: Kind(kinds.value(row)),
+            kind: RowKind(kinds.value(row)),
             key: keys.value(row),
             count: counts.value(row),
             offset: offsets.value(row),

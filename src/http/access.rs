@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::problem::Problem;
-use super::session::{SESSION_SECONDS, Session};
+use super::session::{BrowserSession, SESSION_SECONDS};
 
 /// The name of the session's cookie; over TLS with the prefix that keeps other hosts and plain HTTP from setting it.
 const COOKIE: &str = "driftd_session";
@@ -70,7 +70,7 @@ pub struct Caller {
     /// What is allowed.
     pub role: Role,
     /// The session of a browser, which may have been ended; none of programs.
-    pub session: Option<Session>,
+    pub session: Option<BrowserSession>,
 }
 
 impl Caller {
@@ -112,8 +112,8 @@ impl Access {
             .flat_map(Cookie::split_parse)
             .filter_map(Result::ok)
             .find(|cookie| cookie.name() == self.cookie_name())
-            .and_then(|cookie| Session::verified(cookie.value(), &self.tokens));
-        let caller = |(token, session): (&Token, Session)| Caller {
+            .and_then(|cookie| BrowserSession::verified(cookie.value(), &self.tokens));
+        let caller = |(token, session): (&Token, BrowserSession)| Caller {
             name: token.name.clone(),
             role: token.role,
             session: Some(session),
@@ -143,7 +143,7 @@ impl Access {
     /// The cookie of a new session of a token.
     #[must_use]
     pub fn begin_session(&self, token: &Token) -> Cookie<'static> {
-        self.cookie(Session::begin().signed(token), SESSION_SECONDS)
+        self.cookie(BrowserSession::begin().signed(token), SESSION_SECONDS)
     }
 
     /// The cookie that makes a browser forget its session.

@@ -22,12 +22,12 @@ pub(super) const ARROW: &str = "application/vnd.apache.arrow.stream";
 
 /// In which form an answer is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum AnswerFormat {
     Json,
     Arrow,
 }
 
-impl Form {
+impl AnswerFormat {
     /// What the request accepts; the first of both that it names.
     pub(super) fn wanted(headers: &HeaderMap) -> Result<Self, Problem> {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("*/*");
@@ -55,10 +55,14 @@ pub(super) trait Table: Serialize + Sized {
 }
 
 /// A part of a list in the form that is wanted; where it goes on is in the header `Link`, too.
-pub(super) fn page_as<T: Table>(form: Form, page: &Page<T>, path_and_query: &str) -> Result<Response, Problem> {
+pub(super) fn page_as<T: Table>(
+    form: AnswerFormat,
+    page: &Page<T>,
+    path_and_query: &str,
+) -> Result<Response, Problem> {
     let mut response = match form {
-        Form::Json => Json(page).into_response(),
-        Form::Arrow => stream(&page.items)?,
+        AnswerFormat::Json => Json(page).into_response(),
+        AnswerFormat::Arrow => stream(&page.items)?,
     };
     if let Some(next) = &page.next {
         let link = format!("<{}>; rel=\"next\"", with_cursor(path_and_query, next));

@@ -82,7 +82,7 @@ pub struct ColumnDetail {
 
 /// What people do to an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AlertChange {
+pub enum RequestedAlertChange {
     /// A person acknowledges it.
     Acknowledge,
     /// It is over; what it was, if somebody knows.
@@ -242,7 +242,7 @@ pub trait Backend: Send + Sync {
     async fn change_alert(
         &self,
         id: Uuid,
-        change: AlertChange,
+        change: RequestedAlertChange,
         actor: &str,
         comment: &str,
     ) -> BackendResult<AlertRow>;

@@ -22,8 +22,8 @@ mod wrap;
 pub use access::{Access, Role, Token};
 pub use api::openapi;
 pub use backend::{
-    AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
-    PageRequest, RetrainingChange, SeriesQuery, WindowDetail,
+    Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence, PageRequest,
+    RequestedAlertChange, RetrainingChange, SeriesQuery, WindowDetail,
 };
 pub use probes::Probe;
 pub use serve::{TlsError, TlsFiles, acceptor};

@@ -98,11 +98,11 @@ impl Drop for Place {
 pub(super) struct Places {
     all: usize,
     each: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<TakenPlaces>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenPlaces {
     next: u64,
     /// By number: the lower came earlier.
     ordinary: HashMap<u64, (Peer, Arc<Seat>)>,
@@ -110,7 +110,7 @@ struct Taken {
     peers: HashMap<Peer, usize>,
 }
 
-impl Taken {
+impl TakenPlaces {
     fn leave(&mut self, id: u64) {
         self.kept.remove(&id);
         let Some((peer, _)) = self.ordinary.remove(&id) else { return };
@@ -158,7 +158,7 @@ impl Places {
         Self { all, each: each.min(all), taken: Mutex::default() }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, TakenPlaces> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

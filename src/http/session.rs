@@ -16,14 +16,14 @@ pub const SESSION_SECONDS: u64 = 12 * 3_600;
 
 /// A session of a browser: what it is called, and until when it lasts, in seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct BrowserSession {
     /// Random, and no secret: without the signature it opens nothing.
     pub id: String,
     /// When it ends.
     pub until: u64,
 }
 
-impl Session {
+impl BrowserSession {
     /// A session that begins now.
     #[must_use]
     pub fn begin() -> Self {
@@ -85,27 +85,27 @@ mod tests {
     #[test]
     fn a_session_is_its_tokens_ends_and_cannot_be_made_up() {
         let tokens = tokens();
-        let session = Session::begin();
+        let session = BrowserSession::begin();
         let text = session.signed(&tokens[0]);
-        let (owner, known) = Session::verified(&text, &tokens).unwrap();
+        let (owner, known) = BrowserSession::verified(&text, &tokens).unwrap();
         assert_eq!((owner.name.as_str(), known.id.len()), ("on-call", 32));
-        assert_ne!(Session::begin().id, session.id, "each can be ended by itself");
+        assert_ne!(BrowserSession::begin().id, session.id, "each can be ended by itself");
         let other = text.replacen(&known.id, &"0".repeat(32), 1);
-        assert!(Session::verified(&other, &tokens).is_none(), "the id is signed");
+        assert!(BrowserSession::verified(&other, &tokens).is_none(), "the id is signed");
         let another = text.replacen(&BASE64.encode("on-call"), &BASE64.encode("grafana"), 1);
-        assert!(Session::verified(&another, &tokens).is_none(), "and so is the name");
-        assert!(Session::verified_at(&text, &tokens, now() + SESSION_SECONDS + 1).is_none(), "it ends");
+        assert!(BrowserSession::verified(&another, &tokens).is_none(), "and so is the name");
+        assert!(BrowserSession::verified_at(&text, &tokens, now() + SESSION_SECONDS + 1).is_none(), "it ends");
         let mut rotated = tokens.clone();
         rotated[0].secret = "another-token-of-on-call".into();
-        assert!(Session::verified(&text, &rotated).is_none(), "it ends with its token");
+        assert!(BrowserSession::verified(&text, &rotated).is_none(), "it ends with its token");
         let mut promoted = tokens.clone();
         promoted[0].role = Role::Admin;
-        assert!(Session::verified(&text, &promoted).is_none(), "and with its role");
+        assert!(BrowserSession::verified(&text, &promoted).is_none(), "and with its role");
         let longer = text.replacen('.', ".9", 1);
-        assert!(Session::verified(&longer, &tokens).is_none());
+        assert!(BrowserSession::verified(&longer, &tokens).is_none());
         let name = BASE64.encode("on-call");
         for nonsense in ["", "..", "a.b.c", "...", &format!("{name}.99999999999.0.AA"), &format!("{name}.1")] {
-            assert!(Session::verified(nonsense, &tokens).is_none(), "{nonsense}");
+            assert!(BrowserSession::verified(nonsense, &tokens).is_none(), "{nonsense}");
         }
     }
 }

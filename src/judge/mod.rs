@@ -138,7 +138,6 @@ impl Subject {
 pub struct Finding {
     /// What it is about.
     pub subject: Subject,
-    /// The measure.
     pub measure: Measure,
     /// Its numbers; none when undefined or not computed.
     pub score: Option<Score>,
@@ -206,7 +205,6 @@ pub fn leading<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<&'a Fi
 /// A column with its worst verdict and how it moved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnJudgement {
-    /// The column.
     pub column: String,
     /// The worst verdict of its measures.
     pub verdict: Verdict,

@@ -15,7 +15,6 @@ pub struct MeasureRule {
 /// The measures of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnRules {
-    /// The column.
     pub name: String,
     /// What is measured.
     pub measures: Vec<MeasureRule>,

@@ -6,7 +6,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::client::SourceOptions;
-use super::context::Context;
+use super::context::CallbackContext;
 use super::{KafkaError, failed};
 
 /// Between looks whether a token has come.
@@ -16,8 +16,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) fn consumer(
     options: &SourceOptions,
     adjust: impl FnOnce(&mut ClientConfig),
-) -> Result<BaseConsumer<Context>, KafkaError> {
-    let context = Context::unheard(options.token_provider());
+) -> Result<BaseConsumer<CallbackContext>, KafkaError> {
+    let context = CallbackContext::unheard(options.token_provider());
     let mut config = options.consumer();
     adjust(&mut config);
     config.create_with_context(context).map_err(failed(format!("create a consumer for `{}`", options.brokers)))
@@ -25,7 +25,7 @@ pub(super) fn consumer(
 
 /// Waits until the client has the token that it logs in with, if it needs one: it asks for one only when it is polled, and
 /// questions to the brokers do not poll.
-pub(super) fn log_in(consumer: &BaseConsumer<Context>, patience: Duration) -> Result<(), KafkaError> {
+pub(super) fn log_in(consumer: &BaseConsumer<CallbackContext>, patience: Duration) -> Result<(), KafkaError> {
     let until = Instant::now() + patience;
     while consumer.context().waits_for_token()? && Instant::now() < until {
         // Nothing was assigned, so no message can come; what brokers say is logged.
@@ -35,7 +35,11 @@ pub(super) fn log_in(consumer: &BaseConsumer<Context>, patience: Duration) -> Re
 }
 
 /// An error of a question that began then, with what the client says was wrong meanwhile: it says so only when it is polled.
-pub(super) fn explained(consumer: &BaseConsumer<Context>, began: Instant, error: KafkaError) -> KafkaError {
+pub(super) fn explained(
+    consumer: &BaseConsumer<CallbackContext>,
+    began: Instant,
+    error: KafkaError,
+) -> KafkaError {
     let until = Instant::now() + LOOK * 10;
     while Instant::now() < until {
         drop(consumer.poll(LOOK));

@@ -24,8 +24,7 @@ pub enum StartAt {
 
 /// A token for OAUTHBEARER.
 #[derive(Debug)]
-pub struct Token {
-    /// The token.
+pub struct OauthToken {
     pub value: SecretString,
     /// Whom it stands for.
     pub principal: String,
@@ -35,7 +34,7 @@ pub struct Token {
 
 /// Fetches a token; called whenever the last one runs out, by the thread that polls or drops the client. May block. Where it comes
 /// from, and what may go wrong there, is not known here.
-pub type TokenProvider = Arc<dyn Fn() -> Result<Token, Box<dyn Error + Send + Sync>> + Send + Sync>;
+pub type TokenProvider = Arc<dyn Fn() -> Result<OauthToken, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// How to authenticate.
 pub struct Sasl {
@@ -64,7 +63,6 @@ pub struct Security {
     pub ca_file: Option<PathBuf>,
     /// Client certificate.
     pub cert_file: Option<PathBuf>,
-    /// Its key.
     pub key_file: Option<PathBuf>,
     /// The key's password.
     pub key_password: Option<SecretString>,

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::metadata::MetadataTopic;
 
 use super::client::StartAt;
-use super::context::Context;
+use super::context::CallbackContext;
 use super::verify::Verifier;
 use super::{Beginning, KafkaError, LogEnd, TopicNames, failed};
 use crate::record::Offset;
@@ -30,16 +30,16 @@ pub(super) enum Command {
 /// Talks to the polling thread; cheap to clone.
 #[derive(Clone)]
 pub struct SourceCommands {
-    pub(super) consumer: Weak<BaseConsumer<Context>>,
+    pub(super) consumer: Weak<BaseConsumer<CallbackContext>>,
     pub(super) sender: mpsc::Sender<Command>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<PollingState>,
     pub(super) verifier: Arc<Verifier>,
     pub(super) start: StartAt,
 }
 
 /// What the polling thread and those who talk to it share.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct PollingState {
     pub(super) in_flight: AtomicUsize,
     pub(super) limit: usize,
     pub(super) hold: AtomicBool,
@@ -218,7 +218,7 @@ impl SourceCommands {
     /// Asks the brokers through the client, which waits for the answer on a thread for that.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<CallbackContext>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, KafkaError> {
         let consumer = self.consumer.upgrade().ok_or(KafkaError::Closed)?;
         let began = Instant::now();

@@ -24,7 +24,7 @@ use crate::telemetry::Complaints;
 use crate::window::Partition;
 
 /// What callbacks and the poll loop share.
-pub(super) struct Context {
+pub(super) struct CallbackContext {
     events: UnboundedSender<SourceEvent>,
     /// Partitions that are being fetched: assigned *and* started.
     pub(super) started: Mutex<HashSet<Partition>>,
@@ -57,7 +57,7 @@ struct Ends {
     partitions: HashMap<Partition, LogEnd>,
 }
 
-impl Context {
+impl CallbackContext {
     pub(super) fn new(
         events: UnboundedSender<SourceEvent>,
         revoke_budget: Duration,
@@ -185,7 +185,7 @@ fn gist(message: &str) -> String {
     message.split_once(" (after ").map_or(message, |(before, _)| before).to_owned()
 }
 
-impl ClientContext for Context {
+impl ClientContext for CallbackContext {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -280,7 +280,7 @@ fn log_end(partition: &rdkafka::statistics::Partition, leader_is_up: bool) -> Lo
     }
 }
 
-impl ConsumerContext for Context {
+impl ConsumerContext for CallbackContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         // The list can be null, which only its capacity tells; an answer is owed all the same.
         let partitions: Vec<Partition> = if list.capacity() == 0 {

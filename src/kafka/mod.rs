@@ -11,16 +11,19 @@ mod context;
 mod local;
 mod poll;
 mod producer;
+mod source;
 mod subscription;
 mod tap;
 mod trouble;
 mod verify;
 
-pub use client::{PropertyError, Sasl, Security, SourceOptions, StartAt, Token, TokenProvider, check_property};
+pub use client::{
+    OauthToken, PropertyError, Sasl, Security, SourceOptions, StartAt, TokenProvider, check_property,
+};
 pub use commands::SourceCommands;
 pub use local::LocalBroker;
-pub use poll::Source;
 pub use producer::Producer;
+pub use source::Source;
 pub use tap::{Tap, TapFrom, Tapped};
 
 use std::error::Error;
@@ -99,16 +102,15 @@ pub(super) fn failed(attempted: impl Into<String>) -> impl FnOnce(ClientError) -
 /// Messages of one partition, in order, in one buffer.
 #[derive(Debug)]
 pub struct MessageBatch {
-    /// Which partition.
     pub partition: Partition,
     /// The start of the partition these were read after; older ones are void.
     pub generation: u64,
     buffer: Vec<u8>,
-    entries: Vec<Entry>,
+    entries: Vec<MessageEntry>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct MessageEntry {
     /// Lengths of what lies in the buffer, one after the other; `None` is a key that there is not.
     key: Option<usize>,
     headers: usize,
@@ -119,7 +121,7 @@ struct Entry {
 }
 
 /// What a message costs in memory beside its payload, for the budget.
-const ENTRY_BYTES: usize = size_of::<Entry>();
+const ENTRY_BYTES: usize = size_of::<MessageEntry>();
 
 impl MessageBatch {
     fn new(partition: Partition, generation: u64) -> Self {
@@ -136,7 +138,7 @@ impl MessageBatch {
         let before = self.buffer.len();
         pack_headers(message, &mut self.buffer);
         let headers = self.buffer.len() - before;
-        self.entries.push(Entry { key, headers, payload, offset, time });
+        self.entries.push(MessageEntry { key, headers, payload, offset, time });
     }
 
     /// How many messages.
@@ -206,7 +208,6 @@ pub(super) fn pack_headers(message: &BorrowedMessage<'_>, buffer: &mut Vec<u8>) 
 /// Where reading of a partition begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beginning {
-    /// Which partition.
     pub partition: Partition,
     /// The offset of the first message to hand out.
     pub offset: Offset,
@@ -224,7 +225,6 @@ pub enum SourceEvent {
     /// The group takes partitions back. The polling thread waits, within its budget, until the sender is
     /// dropped: the time to store what was counted.
     Revoked {
-        /// Which.
         partitions: Vec<Partition>,
         /// They are gone already: nothing can be stored for them now.
         lost: bool,
@@ -233,9 +233,7 @@ pub enum SourceEvent {
     },
     /// The position asked for is no longer in the log, which begins later.
     Gone {
-        /// Which partition.
         partition: Partition,
-        /// The position.
         position: Offset,
         /// Where the log begins.
         low: Offset,
@@ -244,7 +242,6 @@ pub enum SourceEvent {
     },
     /// The log holds another message where the last counted one was: it is not the log that was read.
     Replaced {
-        /// Which partition.
         partition: Partition,
         /// Where the other message lies.
         offset: Offset,
@@ -254,7 +251,6 @@ pub enum SourceEvent {
     /// The client handed out every message of a partition: what is left before this offset is handed to no consumer
     /// (markers of transactions, aborted records, gaps left by compaction). Comes after the messages before it.
     AtEnd {
-        /// Which partition.
         partition: Partition,
         /// The start of the partition this was found after.
         generation: u64,

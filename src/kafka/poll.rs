@@ -1,23 +1,21 @@
-//! The polling thread.
+//! What the polling thread does: it polls, does what it is asked between two polls, gathers messages into batches and notices
+//! logs that are not what they were.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, TopicPartitionList};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 
-use super::client::SourceOptions;
-use super::commands::{ASK_TIMEOUT, Command, Shared, SourceCommands};
-use super::context::Context;
+use super::commands::{ASK_TIMEOUT, Command, PollingState};
+use super::context::CallbackContext;
 use super::subscription::Subscription;
-use super::verify::Verifier;
-use super::{Beginning, COMPLAIN_EVERY, KafkaError, MessageBatch, SourceEvent, TopicNames, refused};
+use super::{Beginning, COMPLAIN_EVERY, KafkaError, MessageBatch, SourceEvent, TopicNames};
 use crate::record::{EventTime, Offset};
 use crate::telemetry::Complaints;
 use crate::window::{Anchor, Partition};
@@ -34,84 +32,10 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Between two looks at positions because a topic was unknown.
 const DOUBT_EVERY: Duration = Duration::from_secs(10);
 
-/// The polling thread, and what can be asked of it.
-pub struct Source {
-    commands: SourceCommands,
-    events: UnboundedReceiver<SourceEvent>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Source {
-    /// Connects (in the background; a broker that is away is an outage, not an error) and starts polling.
-    ///
-    /// # Errors
-    /// When librdkafka refuses the configuration.
-    pub fn start(options: &SourceOptions) -> Result<Self, KafkaError> {
-        let (events, receiver) = unbounded_channel();
-        let budget = (options.session_timeout / 2).min(Duration::from_secs(20));
-        let context = Context::new(events.clone(), budget, options.token_provider());
-        let consumer: BaseConsumer<Context> =
-            options.consumer().create_with_context(context).map_err(refused(&options.brokers))?;
-        let consumer = Arc::new(consumer);
-        let (sender, commands) = mpsc::channel();
-        let shared = Arc::new(Shared { limit: options.in_flight_bytes, ..Shared::default() });
-        let handle = SourceCommands {
-            consumer: Arc::downgrade(&consumer),
-            sender,
-            shared: Arc::clone(&shared),
-            verifier: Arc::new(Verifier::new(options)?),
-            start: options.start,
-        };
-        let thread = std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || {
-            let mut poller = Poller {
-                consumer: &consumer,
-                events,
-                shared,
-                topics: TopicNames::default(),
-                subscription: Subscription::default(),
-                open: HashMap::new(),
-                last_flush: Instant::now(),
-                generations: HashMap::new(),
-                positions: HashMap::new(),
-                expected: HashMap::new(),
-                last_doubt: None,
-                complaints: Complaints::every(COMPLAIN_EVERY),
-                last_search: None,
-                disturbed_at: Instant::now(),
-                ends_seen: 0,
-            };
-            poller.run(&commands);
-            consumer.context().close();
-            // Dropping the last reference leaves the group.
-        })?;
-        Ok(Self { commands: handle, events: receiver, thread: Some(thread) })
-    }
-
-    /// What can be asked of the polling thread.
-    #[must_use]
-    pub fn commands(&self) -> SourceCommands {
-        self.commands.clone()
-    }
-
-    /// The next event; none when the thread has ended.
-    pub async fn next(&mut self) -> Option<SourceEvent> {
-        self.events.recv().await
-    }
-
-    /// Stops polling and leaves the group; `false` when that takes longer than the deadline (closing has hung on
-    /// dead brokers), and the thread is left behind.
-    pub async fn close(mut self, deadline: Duration) -> bool {
-        self.commands.shared.stop.store(true, Ordering::SeqCst);
-        let Some(thread) = self.thread.take() else { return true };
-        let joined = tokio::task::spawn_blocking(move || thread.join().is_ok());
-        matches!(tokio::time::timeout(deadline, joined).await, Ok(Ok(true)))
-    }
-}
-
-struct Poller<'a> {
-    consumer: &'a BaseConsumer<Context>,
-    events: tokio::sync::mpsc::UnboundedSender<SourceEvent>,
-    shared: Arc<Shared>,
+pub(super) struct Poller<'a> {
+    consumer: &'a BaseConsumer<CallbackContext>,
+    events: UnboundedSender<SourceEvent>,
+    shared: Arc<PollingState>,
     topics: TopicNames,
     subscription: Subscription,
     open: HashMap<Partition, MessageBatch>,
@@ -129,8 +53,33 @@ struct Poller<'a> {
     ends_seen: u64,
 }
 
-impl Poller<'_> {
-    fn run(&mut self, commands: &mpsc::Receiver<Command>) {
+impl<'a> Poller<'a> {
+    pub(super) fn new(
+        consumer: &'a BaseConsumer<CallbackContext>,
+        events: UnboundedSender<SourceEvent>,
+        shared: Arc<PollingState>,
+    ) -> Self {
+        Self {
+            consumer,
+            events,
+            shared,
+            topics: TopicNames::default(),
+            subscription: Subscription::default(),
+            open: HashMap::new(),
+            last_flush: Instant::now(),
+            generations: HashMap::new(),
+            positions: HashMap::new(),
+            expected: HashMap::new(),
+            last_doubt: None,
+            complaints: Complaints::every(COMPLAIN_EVERY),
+            last_search: None,
+            disturbed_at: Instant::now(),
+            ends_seen: 0,
+        }
+    }
+
+    /// Polls until it is told to stop, or the client cannot go on.
+    pub(super) fn run(&mut self, commands: &mpsc::Receiver<Command>) {
         while !self.shared.stop.load(Ordering::SeqCst) {
             self.shared.turns.fetch_add(1, Ordering::Relaxed);
             while let Ok(command) = commands.try_recv() {

@@ -6,13 +6,13 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 
 use super::client::SourceOptions;
-use super::context::Context;
+use super::context::CallbackContext;
 use super::{KafkaError, failed, refused};
 
 /// An idempotent producer.
 #[derive(Clone)]
 pub struct Producer {
-    inner: FutureProducer<Context>,
+    inner: FutureProducer<CallbackContext>,
 }
 
 impl Producer {
@@ -21,7 +21,7 @@ impl Producer {
     /// # Errors
     /// When librdkafka refuses the configuration.
     pub fn new(options: &SourceOptions) -> Result<Self, KafkaError> {
-        let context = Context::unheard(options.token_provider());
+        let context = CallbackContext::unheard(options.token_provider());
         let inner = options.producer().create_with_context(context).map_err(refused(&options.brokers))?;
         Ok(Self { inner })
     }

@@ -8,7 +8,7 @@ use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::SourceOptions;
-use super::context::Context;
+use super::context::CallbackContext;
 use super::{KafkaError, beside, failed, pack_headers};
 use crate::record::{EventTime, Headers, RawMessage};
 use crate::window::Partition;
@@ -25,9 +25,7 @@ pub enum TapFrom {
 /// A message as it lies in the log.
 #[derive(Clone, Debug)]
 pub struct Tapped {
-    /// The partition.
     pub partition: Partition,
-    /// Its offset.
     pub offset: crate::record::Offset,
     /// When the broker says it came.
     pub time: Option<EventTime>,
@@ -54,7 +52,7 @@ impl Tapped {
 
 /// Reads topics beside everybody else.
 pub struct Tap {
-    consumer: BaseConsumer<Context>,
+    consumer: BaseConsumer<CallbackContext>,
     /// Where partitions that have something to read ended when it began.
     unread: BTreeMap<(String, i32), i64>,
     /// How often the client said that a partition of a number is at its end; it does not say of which topic.

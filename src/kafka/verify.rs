@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Message as _, TopicPartitionList};
 
 use super::client::SourceOptions;
-use super::context::Context;
+use super::context::CallbackContext;
 use super::{KafkaError, beside, failed};
 use crate::record::{EventTime, Offset};
 use crate::window::{Anchor, Partition};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FETCH: &str = "1024";
 
 /// Reads single messages beside the group.
-pub(super) struct Verifier(Mutex<BaseConsumer<Context>>);
+pub(super) struct Verifier(Mutex<BaseConsumer<CallbackContext>>);
 
 impl Verifier {
     /// Connects when it is first used.

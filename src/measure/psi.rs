@@ -24,7 +24,7 @@ impl Smoothing {
     #[must_use]
     pub fn describe(self) -> String {
         match self {
-            Self::Pseudocount(count) => format!("+{count} a bin"),
+            Self::Pseudocount(count) => format!("+{count} per bin"),
             Self::AddShare(share) => format!("shares +{share:e}"),
             Self::FloorShare(share) => format!("shares at least {share:e}"),
             Self::EvidentlyFill => "empty shares become 1e-4 (or a millionth of the smallest)".to_owned(),

@@ -1,4 +1,5 @@
-//! The registry: every measure with its name, what it is for, and its limits.
+//! The registry: every measure with its name, what it is for, and its limits. The file is long because it is one table, and
+//! the enumeration, its rows and what is read from them are checked against one another.
 
 use serde::{Deserialize, Serialize};
 

@@ -19,14 +19,14 @@ use crate::binning::CategoricalBinning;
 const DENSE: u64 = 64;
 
 /// The part of a divergence that one category contributes, of its shares on both sides.
-type Part = fn(f64, f64) -> f64;
+type CategoryTerm = fn(f64, f64) -> f64;
 
 /// The quantile of a divergence's sum when nothing changed, in the unit of its parts, for a categorical column. `None`
 /// for other measures and columns.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub(super) fn chance(measure: Measure, pair: &Pair<'_>, significance: f64) -> Option<f64> {
     let binning = pair.categorical_binning()?;
-    let (part, half): (Part, f64) = match measure {
+    let (part, half): (CategoryTerm, f64) = match measure {
         Measure::JensenShannon => (jensen_shannon, 0.0),
         Measure::Hellinger => (hellinger, 0.0),
         Measure::TotalVariation => (total_variation, 0.0),
@@ -39,8 +39,8 @@ pub(super) fn chance(measure: Measure, pair: &Pair<'_>, significance: f64) -> Op
     let (n, m): (u64, u64) = (groups.baseline.iter().sum(), groups.window.iter().sum());
     let sizes = Sizes { n, m, smoothed: (n as f64 + half * filled, m as f64 + half * filled), half };
     let selection = Selection::of(&groups, binning);
-    let mut known: Vec<Option<Moments>> = vec![None; usize::try_from(DENSE).unwrap_or(0) + 1];
-    let mut sum = Moments::default();
+    let mut known: Vec<Option<PartMoments>> = vec![None; usize::try_from(DENSE).unwrap_or(0) + 1];
+    let mut sum = PartMoments::default();
     let mut beside = 0.0;
     for (bin, (before, after)) in groups.baseline.iter().zip(&groups.window).enumerate() {
         if selection.left_out.contains(&bin) {
@@ -109,12 +109,12 @@ impl Selection {
 
 /// Mean and variance of a part.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moments {
+struct PartMoments {
     mean: f64,
     variance: f64,
 }
 
-impl Moments {
+impl PartMoments {
     fn quantile(self, significance: f64) -> f64 {
         if self.variance <= 0.0 || self.mean <= 0.0 {
             return self.mean;
@@ -140,7 +140,7 @@ impl Sizes {
 
     /// Of a category that both sides together have `count` times, and that got a bin.
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-    fn moments(&self, part: Part, count: u64, selection: &Selection) -> Moments {
+    fn moments(&self, part: CategoryTerm, count: u64, selection: &Selection) -> PartMoments {
         let all = (self.n + self.m) as f64;
         let mine = self.n as f64 / all;
         // For many values it is enough to look at the values within some deviations of the mean.
@@ -152,7 +152,7 @@ impl Sizes {
             let at = |value: f64| value.clamp(0.0, count as f64) as u64;
             (at(count as f64 * mine - 6.0 * deviation), at(count as f64 * mine + 6.0 * deviation))
         };
-        let Ok(law) = Binomial::new(mine, count) else { return Moments::default() };
+        let Ok(law) = Binomial::new(mine, count) else { return PartMoments::default() };
         // A grid of some dozen values is as good as all of them.
         let step = ((high - low) / DENSE).max(1);
         let (mut weight, mut mean, mut square) = (0.0, 0.0, 0.0);
@@ -170,12 +170,12 @@ impl Sizes {
             before += step;
         }
         if weight <= 0.0 {
-            return Moments::default();
+            return PartMoments::default();
         }
         let (mean, square) = (mean / weight, square / weight);
         // Shares sum to 1, which takes a category's own share from its freedom.
         let free = 1.0 - count as f64 / all;
-        Moments { mean: mean * free, variance: (square - mean * mean).max(0.0) * free * free }
+        PartMoments { mean: mean * free, variance: (square - mean * mean).max(0.0) * free * free }
     }
 }
 

@@ -21,7 +21,6 @@ pub enum Values {
 /// Categories in alphabetic order, with how often each side has them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Categories {
-    /// The categories.
     pub names: Vec<String>,
     /// Counts of the baseline.
     pub baseline: Vec<u64>,

@@ -52,8 +52,8 @@ pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
         match binning.ends(bin) {
             (Some(low), Some(high)) => {
                 let steps = [
-                    Step::of(baseline, bin, *left as f64 / n, (low, high)),
-                    Step::of(window, bin, *right as f64 / m, (low, high)),
+                    BinRise::of(baseline, bin, *left as f64 / n, (low, high)),
+                    BinRise::of(window, bin, *right as f64 / m, (low, high)),
                 ];
                 let area = within(before, steps, (low, high));
                 *if (first..=last).contains(&bin) { &mut inside } else { &mut outside } += area;
@@ -73,13 +73,13 @@ pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
 
 /// How the cumulative distribution of a side rises within a bin: by how much, and between which values.
 #[derive(Clone, Copy)]
-struct Step {
+struct BinRise {
     rise: f64,
     from: f64,
     to: f64,
 }
 
-impl Step {
+impl BinRise {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     fn of(column: &Distribution, bin: usize, rise: f64, (low, high): (f64, f64)) -> Self {
         let count = column.counts().get(bin).copied().unwrap_or(0);
@@ -107,7 +107,7 @@ impl Step {
 }
 
 /// The area between two cumulative distributions within a bin, which are apart by `gap` where it begins.
-fn within(gap: f64, [left, right]: [Step; 2], (low, high): (f64, f64)) -> f64 {
+fn within(gap: f64, [left, right]: [BinRise; 2], (low, high): (f64, f64)) -> f64 {
     let mut corners = [low, left.from, left.to, right.from, right.to, high];
     corners.sort_unstable_by(f64::total_cmp);
     let at = |value: f64| gap + left.at(value) - right.at(value);

@@ -120,7 +120,7 @@ pub fn is_loopback(host: &str) -> bool {
 
 /// Why a name leads to no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum AddressRefusal {
     /// It was not looked up.
     #[error("{0}")]
     Lookup(#[from] std::io::Error),
@@ -144,7 +144,7 @@ pub(super) fn allowed(
     name: &str,
     own: &str,
     found: impl Iterator<Item = SocketAddr>,
-) -> Result<Vec<SocketAddr>, Refusal> {
+) -> Result<Vec<SocketAddr>, AddressRefusal> {
     let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
     let (name_bare, own) = (bare(name), bare(own));
     let is_own = !own.is_empty()
@@ -162,9 +162,9 @@ pub(super) fn allowed(
     }
     match (kept.is_empty(), any, loopback) {
         (false, ..) => Ok(kept),
-        (true, false, _) => Err(Refusal::NoAddress),
-        (true, _, true) => Err(Refusal::Loopback),
-        (true, ..) => Err(Refusal::Forbidden),
+        (true, false, _) => Err(AddressRefusal::NoAddress),
+        (true, _, true) => Err(AddressRefusal::Loopback),
+        (true, ..) => Err(AddressRefusal::Forbidden),
     }
 }
 

@@ -11,11 +11,11 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::address::Refusal;
-use super::error::{BuildError, ReachError, authority};
+use super::address::AddressRefusal;
+use super::error::{ReachError, ReceiverBuildError, authority};
 use super::http::GuardedResolver;
 use super::redact::Secrets;
-use super::{Attempt, Conversation, Outgoing, Reason, render_mail};
+use super::{AttemptReason, AttemptResult, Conversation, Outgoing, render_mail};
 use crate::escape::plain;
 
 /// Protection of SMTP.
@@ -25,7 +25,6 @@ pub enum SmtpProtection {
     Tls,
     /// STARTTLS, required.
     Starttls,
-    /// None.
     None,
 }
 
@@ -34,9 +33,7 @@ pub enum SmtpProtection {
 pub struct SmtpOptions {
     /// Its name.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// Protection.
     pub protection: SmtpProtection,
     /// The authority to trust beside the system's.
     pub ca_file: Option<PathBuf>,
@@ -47,7 +44,6 @@ pub struct SmtpOptions {
 /// How mail leaves.
 #[derive(Clone, Debug)]
 pub enum EmailTransport {
-    /// By SMTP.
     Smtp(SmtpOptions),
     /// As files in a folder.
     Directory(PathBuf),
@@ -85,7 +81,7 @@ impl EmailReceiver {
     ///
     /// # Errors
     /// When an address or the certificate of an authority cannot be read, or TLS cannot be set up.
-    pub fn new(options: &EmailOptions) -> Result<Self, BuildError> {
+    pub fn new(options: &EmailOptions) -> Result<Self, ReceiverBuildError> {
         super::choose_crypto();
         let sender = match &options.transport {
             EmailTransport::Directory(directory) => Sender::Directory(directory.clone()),
@@ -113,10 +109,10 @@ impl EmailReceiver {
     }
 
     /// Tries once.
-    pub async fn deliver(&self, outgoing: &Outgoing, conversation: &mut Conversation) -> Attempt {
+    pub async fn deliver(&self, outgoing: &Outgoing, conversation: &mut Conversation) -> AttemptResult {
         let message = match self.message(outgoing) {
             Ok(message) => message,
-            Err(error) => return Attempt::failed(Reason::Invalid, error.to_string()),
+            Err(error) => return AttemptResult::failed(AttemptReason::Invalid, error.to_string()),
         };
         conversation.say(|| {
             let headers = String::from_utf8_lossy(&message.formatted()).into_owned();
@@ -127,14 +123,14 @@ impl EmailReceiver {
             Sender::Smtp(transport) => {
                 if let Err(error) = self.may_connect().await {
                     conversation.say(|| format!("! {error}"));
-                    return Attempt::retry(Reason::Forbidden, error.to_string());
+                    return AttemptResult::retry(AttemptReason::Forbidden, error.to_string());
                 }
                 match transport.send(message).await {
                     Ok(response) => {
                         let said: Vec<&str> = response.message().collect();
                         let said = self.secrets.redact(said.join(" ").trim_end());
                         conversation.say(|| format!("< {} {}", response.code(), plain(&said)));
-                        Attempt::delivered()
+                        AttemptResult::delivered()
                     }
                     Err(error) => {
                         let detail = self.explain(&error);
@@ -153,9 +149,9 @@ impl EmailReceiver {
                 };
                 conversation.say(|| format!("> file {}", path.display()));
                 match written.await {
-                    Ok(()) => Attempt::delivered(),
-                    Err(error) => Attempt::retry(
-                        Reason::Connect,
+                    Ok(()) => AttemptResult::delivered(),
+                    Err(error) => AttemptResult::retry(
+                        AttemptReason::Connect,
                         format!("cannot write the mail to {}: {error}", path.display()),
                     ),
                 }
@@ -204,10 +200,10 @@ impl EmailReceiver {
     async fn may_connect(&self) -> Result<(), ReachError> {
         let Some((name, resolver)) = &self.server else { return Ok(()) };
         match resolver.look_up(name).await {
-            Err(source @ (Refusal::Loopback | Refusal::Forbidden)) => {
+            Err(source @ (AddressRefusal::Loopback | AddressRefusal::Forbidden)) => {
                 Err(ReachError::Refused { host: name.clone(), source })
             }
-            Ok(_) | Err(Refusal::Lookup(_) | Refusal::NoAddress) => Ok(()),
+            Ok(_) | Err(AddressRefusal::Lookup(_) | AddressRefusal::NoAddress) => Ok(()),
         }
     }
 
@@ -279,13 +275,13 @@ fn mailbox(text: &str) -> Result<Mailbox, MailboxError> {
     text.parse().map_err(|source| MailboxError { text: text.to_owned(), source })
 }
 
-fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, BuildError> {
-    let tls = || -> Result<TlsParameters, BuildError> {
+fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, ReceiverBuildError> {
+    let tls = || -> Result<TlsParameters, ReceiverBuildError> {
         let mut builder = TlsParameters::builder(options.host.clone());
         if let Some(file) = &options.ca_file {
             builder = builder.add_root_certificate(authority(file, Certificate::from_pem)?);
         }
-        builder.build().map_err(BuildError::Tls)
+        builder.build().map_err(ReceiverBuildError::Tls)
     };
     let protection = match options.protection {
         SmtpProtection::Tls => Tls::Wrapper(tls()?),
@@ -303,22 +299,22 @@ fn transport(options: &SmtpOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>
 }
 
 /// 4xx is tried again, 5xx is final, everything below SMTP is weather.
-fn classify(error: &lettre::transport::smtp::Error, detail: String) -> Attempt {
+fn classify(error: &lettre::transport::smtp::Error, detail: String) -> AttemptResult {
     let code = error.status().map(|code| code.to_string());
     if error.is_permanent() {
         let reason = match code.as_deref() {
-            Some("530" | "534" | "535" | "538") => Reason::Unauthorized,
-            _ => Reason::Refused,
+            Some("530" | "534" | "535" | "538") => AttemptReason::Unauthorized,
+            _ => AttemptReason::Refused,
         };
-        Attempt::failed(reason, detail)
+        AttemptResult::failed(reason, detail)
     } else if error.is_transient() {
-        Attempt::retry(Reason::ServerError, detail)
+        AttemptResult::retry(AttemptReason::ServerError, detail)
     } else if error.is_timeout() {
-        Attempt::retry(Reason::Timeout, detail)
+        AttemptResult::retry(AttemptReason::Timeout, detail)
     } else if error.is_tls() {
-        Attempt::retry(Reason::Tls, detail)
+        AttemptResult::retry(AttemptReason::Tls, detail)
     } else {
-        Attempt::retry(Reason::Connect, detail)
+        AttemptResult::retry(AttemptReason::Connect, detail)
     }
 }
 

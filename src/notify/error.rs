@@ -3,14 +3,14 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use super::address::Refusal;
+use super::address::AddressRefusal;
 use super::dialect::DialectError;
 use super::email::MailboxError;
 use super::http::UrlError;
 
 /// Why a receiver cannot be built as configured.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
+pub enum ReceiverBuildError {
     /// A sender or recipient.
     #[error(transparent)]
     Mailbox(#[from] MailboxError),
@@ -26,7 +26,6 @@ pub enum BuildError {
     /// The file of the authority to trust cannot be read.
     #[error("cannot read `{}`: {source}", .file.display())]
     Unread {
-        /// The file.
         file: PathBuf,
         /// What the system says.
         source: std::io::Error,
@@ -34,7 +33,6 @@ pub enum BuildError {
     /// The file of the authority to trust holds something else.
     #[error("`{}` holds no certificate: {source}", .file.display())]
     NoCertificate {
-        /// The file.
         file: PathBuf,
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,
@@ -51,9 +49,10 @@ pub enum BuildError {
 pub(super) fn authority<T, E: Error + Send + Sync + 'static>(
     file: &Path,
     read: impl FnOnce(&[u8]) -> Result<T, E>,
-) -> Result<T, BuildError> {
-    let pem = std::fs::read(file).map_err(|source| BuildError::Unread { file: file.to_owned(), source })?;
-    read(&pem).map_err(|error| BuildError::NoCertificate { file: file.to_owned(), source: error.into() })
+) -> Result<T, ReceiverBuildError> {
+    let pem =
+        std::fs::read(file).map_err(|source| ReceiverBuildError::Unread { file: file.to_owned(), source })?;
+    read(&pem).map_err(|error| ReceiverBuildError::NoCertificate { file: file.to_owned(), source: error.into() })
 }
 
 /// Why a receiver does not answer as it should.
@@ -62,10 +61,9 @@ pub enum ReachError {
     /// Its name leads to no address that may be connected to.
     #[error("cannot connect to {host}: {source}")]
     Refused {
-        /// Its host.
         host: String,
         /// Why not.
-        source: Refusal,
+        source: AddressRefusal,
     },
     /// There is no connection.
     #[error("cannot connect to {host}: {source}")]

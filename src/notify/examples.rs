@@ -127,9 +127,9 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
         evidence: Evidence {
             calm: None,
             summary:
-                "credit-score version 3 drifted in 1 of 12 columns: income (2.4 times its limit); 1 more warned"
+                "credit-score version 3 drifted in 1 of 12 columns: income (2.4 times its drift limit); 1 more warned"
                     .to_owned(),
-            advice: "Look at the first columns: did a pipeline change, or did the world?".to_owned(),
+            advice: "Check the first columns for a change of a pipeline.".to_owned(),
             window: Some(window()),
             baseline: Some("version 1 (train.parquet)".to_owned()),
             baseline_records: Some(50_000),
@@ -175,7 +175,7 @@ pub fn example_request() -> RetrainingEvent {
         monitor: "credit-score".to_owned(),
         version: "3".to_owned(),
         segment: "*".to_owned(),
-        reason: "1 of 12 columns drifted since the alert began; 1 drifting window to learn from".to_owned(),
+        reason: "1 of 12 columns drifted since the alert began; training data: 1 drifting window".to_owned(),
         baseline: "version 1 (train.parquet)".to_owned(),
         training: evidence_pack(&windows).unwrap_or_else(|| crate::retrain::TrainingRange {
             from: String::new(),

@@ -11,9 +11,9 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, Url, redirect};
 
-use super::Reason;
-use super::address::{Refusal, allowed, is_forbidden, is_loopback};
-use super::error::{BuildError, ReachError, authority};
+use super::AttemptReason;
+use super::address::{AddressRefusal, allowed, is_forbidden, is_loopback};
+use super::error::{ReachError, ReceiverBuildError, authority};
 
 /// A client for one destination.
 #[derive(Clone, Debug)]
@@ -24,18 +24,18 @@ pub struct HttpClient {
 }
 
 /// Looks a name up: its addresses, whatever they are. The port is that of the answer.
-pub(super) type Lookup =
+pub(super) type NameLookup =
     Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync>;
 
 /// The system's resolver.
-fn system() -> Lookup {
+fn system() -> NameLookup {
     Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }))
 }
 
 /// A resolver that hands on what may be connected to alone.
 #[derive(Clone)]
 pub(super) struct GuardedResolver {
-    lookup: Lookup,
+    lookup: NameLookup,
     own: Arc<str>,
 }
 
@@ -52,13 +52,12 @@ impl Default for GuardedResolver {
 }
 
 impl GuardedResolver {
-    pub(super) fn with(lookup: Lookup) -> Self {
-        let own = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-        Self { lookup, own: own.trim().into() }
+    pub(super) fn with(lookup: NameLookup) -> Self {
+        Self { lookup, own: rustix::system::uname().nodename().to_string_lossy().as_ref().into() }
     }
 
     /// The addresses of a name, or of an address as it is written, that may be connected to.
-    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, Refusal> {
+    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, AddressRefusal> {
         if let Ok(literal) = host.parse::<IpAddr>() {
             return allowed(host, &self.own, std::iter::once(SocketAddr::new(literal, 0)));
         }
@@ -132,7 +131,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// When the URL or the certificate of an authority cannot be read, or the address is forbidden.
-    pub fn new(url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, BuildError> {
+    pub fn new(url: &str, timeout: Duration, ca_file: Option<&Path>) -> Result<Self, ReceiverBuildError> {
         Self::resolving(url, timeout, ca_file, GuardedResolver::default())
     }
 
@@ -141,7 +140,7 @@ impl HttpClient {
         timeout: Duration,
         ca_file: Option<&Path>,
         resolver: GuardedResolver,
-    ) -> Result<Self, BuildError> {
+    ) -> Result<Self, ReceiverBuildError> {
         super::choose_crypto();
         let url = target(url)?;
         let mut builder = Client::builder()
@@ -154,7 +153,7 @@ impl HttpClient {
         if let Some(file) = ca_file {
             builder = builder.tls_certs_merge(authority(file, Certificate::from_pem_bundle)?);
         }
-        let client = builder.build().map_err(BuildError::Client)?;
+        let client = builder.build().map_err(ReceiverBuildError::Client)?;
         Ok(Self { client, url, resolver })
     }
 
@@ -185,7 +184,7 @@ impl HttpClient {
     }
 
     /// What a failed exchange with the host means, in words without the URL: that may hold a token.
-    pub(super) fn explain(&self, error: reqwest::Error) -> (Reason, String) {
+    pub(super) fn explain(&self, error: reqwest::Error) -> (AttemptReason, String) {
         let error = error.without_url();
         let mut text = error.to_string();
         let mut cause = std::error::Error::source(&error);
@@ -194,13 +193,13 @@ impl HttpClient {
             cause = inner.source();
         }
         let reason = if error.is_timeout() {
-            Reason::Timeout
+            AttemptReason::Timeout
         } else if text.contains("forbidden addresses") {
-            Reason::Forbidden
+            AttemptReason::Forbidden
         } else if text.contains("certificate") || text.contains("tls") {
-            Reason::Tls
+            AttemptReason::Tls
         } else {
-            Reason::Connect
+            AttemptReason::Connect
         };
         (reason, format!("{}: {text}", self.host()))
     }

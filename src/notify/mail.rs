@@ -5,7 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::words::{
-    Readable, TEST, effect_words, facts, model, number, request_facts, segments_line, sentence, text_of,
+    Readable, TEST, effect_words, facts, limit_words, model, number, request_facts, segments_line, sentence,
+    text_of,
 };
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::escape::{plain, plain_lines};
@@ -126,7 +127,7 @@ fn columns(moved: &[&DriftedColumn], more: usize) -> Markup {
         @if !moved.is_empty() {
             table width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse;font-size:14px;margin:0 0 12px" {
                 tr {
-                    th style=(head) { "Column" } th style=(head) { "Measure" } th style=(head) { "Effect, in limits" }
+                    th style=(head) { "Column" } th style=(head) { "Measure" } th style=(head) { "Effect" }
                     th style=(head) { "Moved" }
                 }
                 @for column in moved {
@@ -161,7 +162,7 @@ fn bar(column: &DriftedColumn) -> Markup {
             }
         }
         span class="soft" style="font-size:12px;color:#59636e" {
-            (effect_words(column.effect)) ", limit " (number(column.threshold)) ", " (column.verdict.as_str())
+            (effect_words(column.effect)) ", " (limit_words(column)) " " (number(column.threshold))
             @if column.strength > 0.0 { ", " (worst_and_last(column)) }
         }
     }

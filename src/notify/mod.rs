@@ -14,7 +14,7 @@ mod redact;
 mod schedule;
 mod words;
 
-pub use address::{Refusal, is_loopback};
+pub use address::{AddressRefusal, is_loopback};
 pub use circuit::Circuit;
 pub use dialect::{
     Dialect, DialectError, KeyError, Keys, Method, Request, Template, TemplateError, Training, sign, verify,
@@ -22,13 +22,13 @@ pub use dialect::{
 pub use email::{
     EmailOptions, EmailReceiver, EmailTransport, MailboxError, SmtpOptions, SmtpProtection, check_mailbox,
 };
-pub use error::{BuildError, ReachError};
+pub use error::{ReachError, ReceiverBuildError};
 pub use examples::{example_alert, example_request, examples, test_event};
 pub use http::{HttpClient, UrlError, check_url, reached_in_the_open};
 pub use mail::{Mail, render_mail};
 pub use oauth::{OauthClient, OauthError, fetch_token};
 pub use receiver::{Auth, HttpOptions, HttpReceiver};
-pub use schedule::{Step, next_step};
+pub use schedule::{AfterFailure, next_step};
 pub use words::{Readable, text_of};
 
 use crate::record::TimeSpan;
@@ -43,7 +43,7 @@ use uuid::Uuid;
 
 /// Why an attempt ended as it did. A closed set: recorded with the attempt, and a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum AttemptReason {
     /// It arrived.
     Delivered,
     /// No connection, or it broke.
@@ -68,7 +68,7 @@ pub enum Reason {
     Invalid,
 }
 
-impl Reason {
+impl AttemptReason {
     /// The name used in tables, logs and labels.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -90,7 +90,7 @@ impl Reason {
 
 /// How an attempt went. Details hold no secrets and no URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub enum AttemptResult {
     /// It arrived.
     Delivered {
         /// What the receiver calls what it took, if it says so: the id of a training run.
@@ -99,7 +99,7 @@ pub enum Attempt {
     /// It may arrive later.
     Retry {
         /// Why not now.
-        reason: Reason,
+        reason: AttemptReason,
         /// In words.
         detail: String,
         /// What the receiver asked for.
@@ -108,13 +108,13 @@ pub enum Attempt {
     /// It never will.
     Failed {
         /// Why.
-        reason: Reason,
+        reason: AttemptReason,
         /// In words.
         detail: String,
     },
 }
 
-impl Attempt {
+impl AttemptResult {
     pub(super) fn delivered() -> Self {
         Self::Delivered { reference: None }
     }
@@ -124,15 +124,21 @@ impl Attempt {
     pub fn was_answered(&self) -> bool {
         !matches!(
             self,
-            Self::Retry { reason: Reason::Connect | Reason::Timeout | Reason::Tls | Reason::ServerError, .. }
+            Self::Retry {
+                reason: AttemptReason::Connect
+                    | AttemptReason::Timeout
+                    | AttemptReason::Tls
+                    | AttemptReason::ServerError,
+                ..
+            }
         )
     }
 
-    pub(super) fn retry(reason: Reason, detail: impl Into<String>) -> Self {
+    pub(super) fn retry(reason: AttemptReason, detail: impl Into<String>) -> Self {
         Self::Retry { reason, detail: detail.into(), after: None }
     }
 
-    pub(super) fn failed(reason: Reason, detail: impl Into<String>) -> Self {
+    pub(super) fn failed(reason: AttemptReason, detail: impl Into<String>) -> Self {
         Self::Failed { reason, detail: detail.into() }
     }
 }
@@ -193,7 +199,6 @@ pub enum Receiver {
     Http(Box<HttpReceiver>),
     /// A Kafka topic.
     Kafka {
-        /// The topic.
         topic: String,
         /// How to produce.
         produce: Produce,
@@ -244,7 +249,7 @@ impl Receiver {
     }
 
     /// Tries once.
-    pub async fn deliver(&self, message: &Outgoing, conversation: &mut Conversation) -> Attempt {
+    pub async fn deliver(&self, message: &Outgoing, conversation: &mut Conversation) -> AttemptResult {
         match self {
             Self::Email(receiver) => receiver.deliver(message, conversation).await,
             Self::Http(receiver) => receiver.deliver(message, conversation).await,
@@ -252,8 +257,8 @@ impl Receiver {
                 let payload = message.body.to_string();
                 conversation.say(|| format!("> topic {topic}, key {}, {} bytes", message.id, payload.len()));
                 match produce(topic.clone(), message.id.to_string(), payload.into_bytes()).await {
-                    Ok(()) => Attempt::delivered(),
-                    Err(error) => Attempt::retry(Reason::Connect, error.to_string()),
+                    Ok(()) => AttemptResult::delivered(),
+                    Err(error) => AttemptResult::retry(AttemptReason::Connect, error.to_string()),
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::error::BuildError;
+use super::error::ReceiverBuildError;
 use super::http::HttpClient;
 
 /// Who asks for a token.
@@ -13,16 +13,14 @@ use super::http::HttpClient;
 pub struct OauthClient {
     /// The endpoint.
     pub url: String,
-    /// The client.
     pub client_id: String,
-    /// Its secret.
     pub client_secret: SecretString,
     /// What is asked for.
     pub scope: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenAnswer {
     access_token: SecretString,
     #[serde(default)]
     expires_in: Option<u64>,
@@ -33,7 +31,7 @@ struct Answer {
 pub enum OauthError {
     /// The endpoint cannot be used as configured.
     #[error(transparent)]
-    Endpoint(#[from] BuildError),
+    Endpoint(#[from] ReceiverBuildError),
     /// It could not be asked, in words.
     #[error("cannot ask for a token: {0}")]
     NotAsked(String),
@@ -70,6 +68,6 @@ pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration
     }
     let body = response.bytes().await.map_err(|error| OauthError::BrokeOff(http.explain(error).1))?;
     // What is wrong with it would show it.
-    let answer: Answer = serde_json::from_slice(&body).map_err(|_| OauthError::NoToken)?;
+    let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| OauthError::NoToken)?;
     Ok((answer.access_token, Duration::from_secs(answer.expires_in.unwrap_or(300))))
 }

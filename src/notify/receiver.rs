@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::address::is_loopback;
 use super::dialect::{Dialect, DialectError, Method, Request};
-use super::error::{BuildError, ReachError};
+use super::error::{ReachError, ReceiverBuildError};
 use super::http::{HttpClient, read_some};
 use super::redact::Secrets;
-use super::{Attempt, Conversation, Outgoing, Reason};
+use super::{AttemptReason, AttemptResult, Conversation, Outgoing};
 use crate::escape::plain;
 use crate::retrain::RequestState;
 
@@ -99,7 +99,7 @@ pub struct HttpReceiver {
 }
 
 /// An answer, as far as it matters.
-struct Answer {
+struct ReceiverAnswer {
     status: u16,
     after: Option<TimeSpan>,
     body: Value,
@@ -110,12 +110,12 @@ impl HttpReceiver {
     ///
     /// # Errors
     /// When a URL, a certificate, a key or a template cannot be used.
-    pub fn new(options: &HttpOptions) -> Result<Self, BuildError> {
+    pub fn new(options: &HttpOptions) -> Result<Self, ReceiverBuildError> {
         let client =
             |url: &SecretString| HttpClient::new(url.expose_secret(), options.timeout, options.ca_file.as_deref());
         let clients: Vec<HttpClient> = options.urls.iter().map(client).collect::<Result<_, _>>()?;
         if clients.is_empty() {
-            return Err(BuildError::NoUrl);
+            return Err(ReceiverBuildError::NoUrl);
         }
         options.dialect.check()?;
         let address: Vec<&str> = options.urls.iter().map(ExposeSecret::expose_secret).collect();
@@ -162,23 +162,25 @@ impl HttpReceiver {
 
     /// Tries once: all requests of the message, to all addresses. A message that takes several requests is delivered when
     /// all are; a repetition is recognised by its ids.
-    pub async fn deliver(&self, message: &Outgoing, conversation: &mut Conversation) -> Attempt {
+    pub async fn deliver(&self, message: &Outgoing, conversation: &mut Conversation) -> AttemptResult {
         let requests = match self.dialect.requests(message, super::unix_seconds()) {
             Ok(requests) => requests,
-            Err(DialectError::NotForThis) => return Attempt::delivered(),
-            Err(error) => return Attempt::failed(Reason::Invalid, error.to_string()),
+            Err(DialectError::NotForThis) => return AttemptResult::delivered(),
+            Err(error) => return AttemptResult::failed(AttemptReason::Invalid, error.to_string()),
         };
         let mut reference = None;
-        let mut worst = Attempt::delivered();
+        let mut worst = AttemptResult::delivered();
         for client in &self.clients {
             for request in &requests {
                 let attempt = match self.send(client, request, conversation).await {
-                    Err((reason, detail)) => Attempt::retry(reason, detail),
+                    Err((reason, detail)) => AttemptResult::retry(reason, detail),
                     Ok(answer) => {
                         let attempt = judge(&answer, request);
                         match (&attempt, self.dialect.refused(&answer.body)) {
-                            (Attempt::Delivered { .. }, Some(why)) => Attempt::failed(Reason::Refused, why),
-                            (Attempt::Delivered { .. }, None) => {
+                            (AttemptResult::Delivered { .. }, Some(why)) => {
+                                AttemptResult::failed(AttemptReason::Refused, why)
+                            }
+                            (AttemptResult::Delivered { .. }, None) => {
                                 reference = self.dialect.reference(message, &answer.body).or(reference);
                                 attempt
                             }
@@ -190,7 +192,7 @@ impl HttpReceiver {
             }
         }
         match worst {
-            Attempt::Delivered { .. } => Attempt::Delivered { reference },
+            AttemptResult::Delivered { .. } => AttemptResult::Delivered { reference },
             other => other,
         }
     }
@@ -215,10 +217,10 @@ impl HttpReceiver {
         client: &HttpClient,
         request: &Request,
         conversation: &mut Conversation,
-    ) -> Result<Answer, (Reason, String)> {
+    ) -> Result<ReceiverAnswer, (AttemptReason, String)> {
         let mut builder = client
             .request(request.method == Method::Get, request.path.as_deref())
-            .map_err(|error| (Reason::Invalid, error.to_string()))?;
+            .map_err(|error| (AttemptReason::Invalid, error.to_string()))?;
         conversation.say(|| {
             // Paths of chat systems are secrets.
             let path = request.path.as_deref().unwrap_or("(as configured)");
@@ -266,7 +268,7 @@ impl HttpReceiver {
         });
         // What is taken from it is shown and stored, too: why it was refused, what a run is called.
         let body = self.secrets.redact_value(serde_json::from_str(&text).unwrap_or_default());
-        Ok(Answer { status, after, body })
+        Ok(ReceiverAnswer { status, after, body })
     }
 }
 
@@ -284,28 +286,30 @@ fn retry_after(text: &str, now: u64) -> Option<TimeSpan> {
 }
 
 /// 2xx is success; redirects are not followed; 410 is final, as are other 4xx but 408, 425 and 429.
-fn judge(answer: &Answer, request: &Request) -> Attempt {
+fn judge(answer: &ReceiverAnswer, request: &Request) -> AttemptResult {
     let (status, after) = (answer.status, answer.after);
     let detail = format!("HTTP {status}");
     match status {
-        200..=299 => Attempt::delivered(),
-        _ if request.also_success.contains(&status) => Attempt::delivered(),
-        300..=399 => Attempt::failed(Reason::Refused, format!("{detail}: redirects are not followed")),
-        401 | 403 => Attempt::failed(Reason::Unauthorized, detail),
-        410 => Attempt::failed(Reason::Gone, detail),
-        408 | 425 => Attempt::Retry { reason: Reason::Timeout, detail, after },
-        429 => Attempt::Retry { reason: Reason::RateLimited, detail, after },
-        400..=499 => Attempt::failed(Reason::Refused, detail),
-        _ => Attempt::Retry { reason: Reason::ServerError, detail, after },
+        200..=299 => AttemptResult::delivered(),
+        _ if request.also_success.contains(&status) => AttemptResult::delivered(),
+        300..=399 => {
+            AttemptResult::failed(AttemptReason::Refused, format!("{detail}: redirects are not followed"))
+        }
+        401 | 403 => AttemptResult::failed(AttemptReason::Unauthorized, detail),
+        410 => AttemptResult::failed(AttemptReason::Gone, detail),
+        408 | 425 => AttemptResult::Retry { reason: AttemptReason::Timeout, detail, after },
+        429 => AttemptResult::Retry { reason: AttemptReason::RateLimited, detail, after },
+        400..=499 => AttemptResult::failed(AttemptReason::Refused, detail),
+        _ => AttemptResult::Retry { reason: AttemptReason::ServerError, detail, after },
     }
 }
 
 /// What can be tried again is worse than what arrived, and what never will is worse than both.
-fn worse(known: Attempt, new: Attempt) -> Attempt {
-    let rank = |attempt: &Attempt| match attempt {
-        Attempt::Delivered { .. } => 0,
-        Attempt::Retry { .. } => 1,
-        Attempt::Failed { .. } => 2,
+fn worse(known: AttemptResult, new: AttemptResult) -> AttemptResult {
+    let rank = |attempt: &AttemptResult| match attempt {
+        AttemptResult::Delivered { .. } => 0,
+        AttemptResult::Retry { .. } => 1,
+        AttemptResult::Failed { .. } => 2,
     };
     if rank(&new) > rank(&known) { new } else { known }
 }

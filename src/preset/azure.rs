@@ -19,7 +19,7 @@ pub(super) fn score(measure: Measure, values: &Values, n: u64, m: u64) -> ToolSc
             let (baseline, window, detail) = binned(values, n, m);
             // Every category and bin gets one more, empty ones too.
             let statistic = laplace_psi(&baseline, &window);
-            number(statistic, format!("{detail}, +1 a bin, natural log"))
+            number(statistic, format!("{detail}, +1 per bin, natural log"))
         }
         (Measure::JensenShannon, _) => {
             let (baseline, window, detail) = binned(values, n, m);

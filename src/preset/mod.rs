@@ -22,7 +22,6 @@ use crate::measure::{Measure, Values};
 /// A tool whose numbers are reproduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preset {
-    /// Evidently 0.7.
     Evidently,
     /// NannyML 0.13.
     NannyMl,
@@ -36,7 +35,6 @@ pub enum Preset {
     MlRun,
     /// The WhyLabs platform.
     WhyLabs,
-    /// Scouter.
     Scouter,
 }
 

@@ -5,13 +5,13 @@ use super::value::Value;
 /// A place for a value; its text and vector are reused from record to record.
 #[derive(Debug, Default)]
 pub(super) struct Cell {
-    kind: Kind,
+    kind: CellKind,
     text: String,
     vector: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-enum Kind {
+enum CellKind {
     #[default]
     Missing,
     Null,
@@ -28,45 +28,45 @@ enum Kind {
 
 impl Cell {
     pub(super) fn clear(&mut self) {
-        self.kind = Kind::Missing;
+        self.kind = CellKind::Missing;
     }
 
     pub(super) fn set(&mut self, value: Value<'_>) {
         self.kind = match value {
-            Value::Missing => Kind::Missing,
-            Value::Null => Kind::Null,
-            Value::Boolean(value) => Kind::Boolean(value),
-            Value::Integer(value) => Kind::Integer(value),
-            Value::Unsigned(value) => Kind::Unsigned(value),
-            Value::Number(value) => Kind::Number(value),
+            Value::Missing => CellKind::Missing,
+            Value::Null => CellKind::Null,
+            Value::Boolean(value) => CellKind::Boolean(value),
+            Value::Integer(value) => CellKind::Integer(value),
+            Value::Unsigned(value) => CellKind::Unsigned(value),
+            Value::Number(value) => CellKind::Number(value),
             Value::Text(text) | Value::Digits(text) => {
                 self.text.clear();
                 self.text.push_str(text);
-                if matches!(value, Value::Digits(_)) { Kind::Digits } else { Kind::Text }
+                if matches!(value, Value::Digits(_)) { CellKind::Digits } else { CellKind::Text }
             }
             Value::Vector(vector) => {
                 self.vector.clear();
                 self.vector.extend_from_slice(vector);
-                Kind::Vector
+                CellKind::Vector
             }
-            Value::Array => Kind::Array,
-            Value::Object => Kind::Object,
+            Value::Array => CellKind::Array,
+            Value::Object => CellKind::Object,
         };
     }
 
     pub(super) fn value(&self) -> Value<'_> {
         match self.kind {
-            Kind::Missing => Value::Missing,
-            Kind::Null => Value::Null,
-            Kind::Boolean(value) => Value::Boolean(value),
-            Kind::Integer(value) => Value::Integer(value),
-            Kind::Unsigned(value) => Value::Unsigned(value),
-            Kind::Number(value) => Value::Number(value),
-            Kind::Digits => Value::Digits(&self.text),
-            Kind::Text => Value::Text(&self.text),
-            Kind::Vector => Value::Vector(&self.vector),
-            Kind::Array => Value::Array,
-            Kind::Object => Value::Object,
+            CellKind::Missing => Value::Missing,
+            CellKind::Null => Value::Null,
+            CellKind::Boolean(value) => Value::Boolean(value),
+            CellKind::Integer(value) => Value::Integer(value),
+            CellKind::Unsigned(value) => Value::Unsigned(value),
+            CellKind::Number(value) => Value::Number(value),
+            CellKind::Digits => Value::Digits(&self.text),
+            CellKind::Text => Value::Text(&self.text),
+            CellKind::Vector => Value::Vector(&self.vector),
+            CellKind::Array => Value::Array,
+            CellKind::Object => Value::Object,
         }
     }
 }

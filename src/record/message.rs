@@ -7,9 +7,7 @@ use super::{EventTime, Offset, RejectReason};
 pub struct RawMessage<'a> {
     /// The value; `None` is a tombstone.
     pub payload: Option<&'a [u8]>,
-    /// The key.
     pub key: Option<&'a [u8]>,
-    /// The headers.
     pub headers: Headers<'a>,
     /// Its offset in the partition.
     pub offset: Offset,

@@ -50,7 +50,7 @@ pub const MAX_CATEGORY_BYTES: usize = 256;
 /// What a column is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum ColumnRole {
     /// An input of the model.
     Feature,
     /// A prediction or score.
@@ -75,7 +75,7 @@ pub enum ColumnType {
     Embedding,
 }
 
-impl Role {
+impl ColumnRole {
     /// The name used in configuration, logs and tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -169,7 +169,7 @@ pub struct Column {
     /// Where it lies in a record.
     pub path: FieldPath,
     /// What it is to the model.
-    pub role: Role,
+    pub role: ColumnRole,
     /// What values it holds.
     pub column_type: ColumnType,
     /// What is taken of the values.
@@ -206,10 +206,7 @@ pub enum SchemaError {
     },
     /// The same name twice.
     #[error("column `{name}` is declared twice")]
-    DuplicateColumn {
-        /// The name.
-        name: String,
-    },
+    DuplicateColumn { name: String },
 }
 
 impl ModelSchema {
@@ -243,7 +240,7 @@ impl ModelSchema {
             Ok(Column {
                 name: (*name).to_owned(),
                 path,
-                role: Role::Feature,
+                role: ColumnRole::Feature,
                 column_type: *column_type,
                 derivation: Derivation::Value,
                 sensitive: false,

@@ -109,13 +109,10 @@ pub enum TimeUnit {
     /// Seconds, fractions allowed.
     #[serde(rename = "s")]
     Seconds,
-    /// Milliseconds.
     #[serde(rename = "ms")]
     Milliseconds,
-    /// Microseconds.
     #[serde(rename = "us")]
     Microseconds,
-    /// Nanoseconds.
     #[serde(rename = "ns")]
     Nanoseconds,
 }

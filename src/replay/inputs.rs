@@ -17,7 +17,7 @@ pub struct Inputs<I> {
 }
 
 /// What comes next.
-pub enum Next {
+pub enum NextInput {
     /// A batch of a file.
     Batch(Partition, Box<ReadBatch>),
     /// The end of a file.
@@ -36,22 +36,22 @@ impl<I: Iterator<Item = ReadItem>> Inputs<I> {
 }
 
 impl<I: Iterator<Item = ReadItem>> Iterator for Inputs<I> {
-    type Item = Next;
+    type Item = NextInput;
 
-    fn next(&mut self) -> Option<Next> {
+    fn next(&mut self) -> Option<NextInput> {
         // A file that has not begun is behind all others.
         let (index, _) = self.inputs.iter().enumerate().min_by_key(|(_, input)| input.newest)?;
         let input = self.inputs.get_mut(index)?;
         match input.rows.next() {
             Some(Ok(batch)) => {
                 input.newest = input.newest.max(batch.batch.times.iter().max().copied());
-                Some(Next::Batch(input.partition.clone(), Box::new(batch)))
+                Some(NextInput::Batch(input.partition.clone(), Box::new(batch)))
             }
             Some(Err(error)) => {
                 let partition = self.inputs.swap_remove(index).partition;
-                Some(Next::Failed(partition, error))
+                Some(NextInput::Failed(partition, error))
             }
-            None => Some(Next::End(self.inputs.swap_remove(index).partition)),
+            None => Some(NextInput::End(self.inputs.swap_remove(index).partition)),
         }
     }
 }

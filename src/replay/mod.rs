@@ -7,8 +7,8 @@
 mod inputs;
 mod reading;
 
-pub use inputs::{Inputs, Next};
-pub use reading::Reading;
+pub use inputs::{Inputs, NextInput};
+pub use reading::LogReading;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use crate::judge::Judgement;
 use crate::record::{DecodedBatch, EventTime, ModelSchema, TimeSpan};
 use crate::retrain::RetrainDecision;
 use crate::window::{
-    BinningPins, CloseDecision, CountingMachine, CountingSpec, Lengths, Membership, OffsetRanges, Partition,
-    PartitionView, Progress, Tally, Timing, WHOLE, WindowKey, WindowLength,
+    BinningPins, CloseDecision, CountingMachine, CountingSpec, EventTimeProgress, Lengths, Membership,
+    OffsetRanges, Partition, PartitionView, Series, Tally, Timing, WHOLE, WindowKey, WindowLength,
 };
 
 /// A monitor, as far as a replay needs it.
@@ -52,7 +52,6 @@ pub struct ReplaySpec {
 pub struct ReplayedWindow {
     /// Version, segment, start.
     pub key: WindowKey,
-    /// Its end.
     pub end: EventTime,
     /// Findings and verdict.
     pub judgement: Judgement,
@@ -68,9 +67,6 @@ pub struct ReplayedWindow {
     pub gone: Vec<Uuid>,
 }
 
-/// One series of windows: a version and a segment.
-type Series = (String, String);
-
 /// An alert over its whole episode.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplayedAlert {
@@ -83,7 +79,7 @@ pub struct ReplayedAlert {
 }
 
 /// A window that is still open.
-struct Open {
+struct WindowInProgress {
     counts: WindowCounts,
     sample: RecordSample,
     ranges: OffsetRanges,
@@ -96,7 +92,7 @@ pub struct Replay {
     baseline: Option<(String, Baseline)>,
     /// Whole windows counted before there was a baseline, with their segments.
     learning: BTreeMap<EventTime, Vec<(String, WindowCounts)>>,
-    open: BTreeMap<(EventTime, String, String), Open>,
+    open: BTreeMap<(EventTime, String, String), WindowInProgress>,
     closed_until: Option<EventTime>,
     alerts: HashMap<Series, SeriesAlerts>,
     /// The start of the last window of each series.
@@ -230,8 +226,10 @@ impl Replay {
                     }
                 }
                 None => {
-                    self.open
-                        .insert(key, Open { counts: window.counts, sample: window.sample, ranges: window.ranges });
+                    self.open.insert(
+                        key,
+                        WindowInProgress { counts: window.counts, sample: window.sample, ranges: window.ranges },
+                    );
                 }
             }
         }
@@ -246,7 +244,7 @@ impl Replay {
             inactive_for: TimeSpan::ZERO,
             unchanged_for: TimeSpan::ZERO,
         });
-        let progress = Progress::new(views.collect(), self.spec.timing, EventTime::MAX);
+        let progress = EventTimeProgress::new(views.collect(), self.spec.timing, EventTime::MAX);
         while let Some(entry) = self.open.first_entry() {
             let (start, ..) = entry.key();
             let end = self.spec.counting.length.end_of(*start);
@@ -294,7 +292,7 @@ impl Replay {
         Ok(())
     }
 
-    fn decide(&mut self, key: WindowKey, end: EventTime, open: Open) {
+    fn decide(&mut self, key: WindowKey, end: EventTime, open: WindowInProgress) {
         let series = (key.version.clone(), key.segment.clone());
         let alerts = self.alerts.remove(&series).unwrap_or_default();
         let evidence = WindowEvidence {

@@ -8,7 +8,7 @@ use crate::window::Tally;
 
 /// What was read, over all files of a log.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct LogReading {
     schema: ModelSchema,
     layout: RecordLayout,
     fills: Vec<Fill>,
@@ -28,7 +28,7 @@ pub struct Reading {
 /// Among this many records some must be late before the order of a log is doubted.
 const LATE_SHARE: u64 = 20;
 
-impl Reading {
+impl LogReading {
     /// Nothing read yet.
     #[must_use]
     pub fn new(schema: ModelSchema, layout: RecordLayout) -> Self {

@@ -6,7 +6,7 @@ use crate::baseline::build;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::Measure;
 use crate::record::table::{TableRows, json_batches};
-use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeUnit};
+use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeSpan, TimeUnit};
 use crate::retrain::RetrainPolicy;
 use crate::window::WindowLength;
 
@@ -94,9 +94,9 @@ fn run(spec: ReplaySpec, baseline: Option<(String, Baseline)>, files: &[String])
     replay.announce(inputs.iter().map(|(partition, _)| partition.clone()));
     for next in Inputs::new(inputs) {
         match next {
-            Next::Batch(partition, batch) => replay.feed(&partition, &batch.batch).unwrap(),
-            Next::End(partition) => replay.end_of(&partition).unwrap(),
-            Next::Failed(_, error) => panic!("{error}"),
+            NextInput::Batch(partition, batch) => replay.feed(&partition, &batch.batch).unwrap(),
+            NextInput::End(partition) => replay.end_of(&partition).unwrap(),
+            NextInput::Failed(_, error) => panic!("{error}"),
         }
     }
     replay.finish().unwrap()
@@ -318,7 +318,7 @@ fn a_replayed_alert_counts_its_windows_and_knows_its_worst() {
     assert_eq!(evidence.drifted[0].column, "x");
     let report = crate::report::replay_report(
         vec!["log".into()],
-        vec![("m.toml".into(), Reading::new(schema(), RecordLayout::default()), replayed)],
+        vec![("m.toml".into(), LogReading::new(schema(), RecordLayout::default()), replayed)],
     );
     let text = crate::report::replay_text(&report, false).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("in 40 of 41 windows"), "{text}");
@@ -335,7 +335,7 @@ fn an_alert_about_missing_values_names_their_columns_and_the_alert_that_asks_is_
     let replayed = run(spec, given(), &[script("nnmmmmmm")]);
     let report = crate::report::replay_report(
         vec![],
-        vec![("m.toml".into(), Reading::new(schema(), RecordLayout::default()), replayed)],
+        vec![("m.toml".into(), LogReading::new(schema(), RecordLayout::default()), replayed)],
     );
     let alerts = &report.monitors[0].alerts;
     let asking: Vec<&str> =

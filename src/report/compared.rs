@@ -71,7 +71,7 @@ pub fn compare_report(
 
 fn method(spec: &CompareSpec) -> String {
     match &spec.preset {
-        Some((preset, _)) => format!("as {} does it, on every distinct value", preset.as_str()),
+        Some((preset, _)) => format!("by the method of {}, on every distinct value", preset.as_str()),
         None if spec.exact => "on every distinct value".to_owned(),
         None => format!(
             "on up to {} bins of equal baseline mass, and one for each frequent value",
@@ -163,14 +163,9 @@ fn sentence(verdict: Outcome, columns: &[ColumnReport], comparison: &Comparison,
                 .filter(|(_, count)| *count < needed)
                 .map(|(side, count)| format!("the {side} has {}", rows(count)))
                 .collect();
-            return format!(
-                "Nothing is said: {}, fewer than the {needed} that a verdict needs.",
-                few.join(" and ")
-            );
+            return format!("No verdict: {}; {needed} are required.", few.join(" and "));
         }
-        Outcome::Undefined if drifting + warned == 0 => {
-            "Nothing is said: there is no verdict on any column.".to_owned()
-        }
+        Outcome::Undefined if drifting + warned == 0 => "No column has a verdict.".to_owned(),
         _ if drifting > 0 => {
             let names: Vec<&str> =
                 columns.iter().take(drifting.min(3)).map(|column| column.name.as_str()).collect();

@@ -250,7 +250,7 @@ fn known(value: Option<f64>) -> String {
 fn bars(column: &ColumnReport) -> Markup {
     html! {
         table {
-            caption { "The bars of the chart, from the label on, as shares of all rows" }
+            caption { "The bars of the chart: shares of all rows; a number is the lower bound of its bar" }
             thead { tr { th scope="col" { "Bar" } th.number scope="col" { "Baseline" } th.number scope="col" { "Window" } } }
             tbody {
                 @for bar in &column.distribution {

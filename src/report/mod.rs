@@ -109,9 +109,7 @@ impl From<Verdict> for Outcome {
 /// A number for each of the two files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Both<T> {
-    /// Of the baseline.
     pub baseline: T,
-    /// Of the window.
     pub window: T,
 }
 
@@ -128,7 +126,6 @@ pub struct CompareReport {
     pub summary: String,
     /// How values were compared.
     pub method: String,
-    /// The files.
     pub files: Both<String>,
     /// Rows compared.
     pub rows: Both<u64>,

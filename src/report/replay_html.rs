@@ -9,7 +9,7 @@ use super::replayed::{
     series_name, worst_words,
 };
 use super::side_by_side::{SideBySide, alike_words};
-use crate::chart::{Series, TimeMark, timeline};
+use crate::chart::{ScoreLine, TimeMark, timeline};
 use crate::judge::why::number;
 use crate::record::{grouped, listed, number_of, plural};
 
@@ -146,7 +146,7 @@ fn charts(index: usize, monitor: &MonitorReport) -> Markup {
                 @let sentence = sentence(line.column, line.measure, &line.values, line.limits.1);
                 (timeline(
                     &format!("t{index}-{place}-{number}"),
-                    &Series { name: line.column.to_owned(), values: line.values, limits: line.limits },
+                    &ScoreLine { name: line.column.to_owned(), values: line.values, limits: line.limits },
                     &marks(windows),
                     ends(windows),
                     &sentence,

@@ -20,7 +20,6 @@ pub struct SideBySide {
 /// A window on which monitors do not agree.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DifferentWindow {
-    /// Its start.
     pub start: String,
     /// Its end: monitors with windows of other lengths do not have this window.
     pub end: String,
@@ -35,7 +34,6 @@ pub struct DifferentWindow {
 /// What one monitor said about a window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct WindowOutcome {
-    /// The verdict.
     pub verdict: Outcome,
     /// The alert after it: `inactive`, `pending` or `firing`.
     pub alert: &'static str,

@@ -5,7 +5,7 @@ mod request;
 
 pub use policy::{RetrainDecision, RetrainPolicy, Situation, decide, request_id};
 pub use request::{
-    LISTED_WINDOWS, RequestState, RetrainingEvent, Step, StepError, TrainingRange, Transition, evidence_pack,
+    LISTED_WINDOWS, RequestState, RetrainingEvent, Step, StepError, StepOutcome, TrainingRange, evidence_pack,
 };
 
 #[cfg(test)]

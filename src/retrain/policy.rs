@@ -119,7 +119,6 @@ pub struct Situation<'a> {
     pub alert: &'a AlertState,
     /// Whether the window was complete.
     pub complete: bool,
-    /// End of the window.
     pub window_end: EventTime,
     /// Whether this window drifted.
     pub drifting: bool,

@@ -99,7 +99,7 @@ pub enum Step {
 
 /// A step that was taken, or had nothing left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
+pub enum StepOutcome {
     /// It stands here now.
     To(RequestState),
     /// It stands there already, or further.
@@ -128,25 +128,25 @@ impl RequestState {
     ///
     /// # Errors
     /// When the step makes no sense here.
-    pub fn take(self, step: Step) -> Result<Transition, StepError> {
+    pub fn take(self, step: Step) -> Result<StepOutcome, StepError> {
         let no = |step| Err(StepError::NotHere { state: self, step });
         match step {
-            Step::Approve if self == Self::Proposed => Ok(Transition::To(Self::Requested)),
+            Step::Approve if self == Self::Proposed => Ok(StepOutcome::To(Self::Requested)),
             Step::Approve => no("approved"),
             Step::Cancel if self.is_over() => no("cancelled"),
-            Step::Cancel => Ok(Transition::To(Self::Cancelled)),
-            Step::Delivered if self == Self::Requested => Ok(Transition::To(Self::Accepted)),
-            Step::Undeliverable if self == Self::Requested => Ok(Transition::To(Self::Failed)),
-            Step::Delivered | Step::Undeliverable => Ok(Transition::Nothing),
-            Step::TimedOut if self.is_over() || self == Self::Proposed => Ok(Transition::Nothing),
-            Step::TimedOut => Ok(Transition::To(Self::Expired)),
+            Step::Cancel => Ok(StepOutcome::To(Self::Cancelled)),
+            Step::Delivered if self == Self::Requested => Ok(StepOutcome::To(Self::Accepted)),
+            Step::Undeliverable if self == Self::Requested => Ok(StepOutcome::To(Self::Failed)),
+            Step::Delivered | Step::Undeliverable => Ok(StepOutcome::Nothing),
+            Step::TimedOut if self.is_over() || self == Self::Proposed => Ok(StepOutcome::Nothing),
+            Step::TimedOut => Ok(StepOutcome::To(Self::Expired)),
             Step::Report(state) => match (self, state) {
                 (_, Self::Proposed | Self::Requested | Self::Expired | Self::Cancelled) => {
                     Err(StepError::NotTheirs(state))
                 }
                 (Self::Proposed, _) => no("reported on: nobody approved it"),
-                _ if state.rank() > self.rank() => Ok(Transition::To(state)),
-                _ => Ok(Transition::Nothing),
+                _ if state.rank() > self.rank() => Ok(StepOutcome::To(state)),
+                _ => Ok(StepOutcome::Nothing),
             },
         }
     }
@@ -161,7 +161,6 @@ pub struct TrainingRange {
     pub to: String,
     /// Topic, partition, first offset, offset past the last.
     pub offsets: OffsetRanges,
-    /// Records in it.
     pub records: u64,
 }
 
@@ -172,7 +171,6 @@ pub struct RetrainingEvent {
     pub request_id: Uuid,
     /// The alert behind it.
     pub alert_id: Uuid,
-    /// The monitor.
     pub monitor: String,
     /// The model version that drifted.
     pub version: String,

@@ -94,8 +94,8 @@ fn reports_may_come_twice_late_and_out_of_order() {
     use RequestState as State;
     let take = |steps: &[Step]| {
         steps.iter().try_fold(State::Proposed, |state, step| match state.take(*step)? {
-            Transition::To(next) => Ok(next),
-            Transition::Nothing => Ok::<_, StepError>(state),
+            StepOutcome::To(next) => Ok(next),
+            StepOutcome::Nothing => Ok::<_, StepError>(state),
         })
     };
     let report = Step::Report;

@@ -18,10 +18,10 @@ const NAMED: usize = 3;
 const ALL: &str = "";
 
 /// What daemons have configured, by monitor.
-type Running = BTreeMap<String, Vec<Configured>>;
+type ConfiguredMonitors = BTreeMap<String, Vec<MonitorConfiguration>>;
 
 /// What one daemon has configured of one monitor.
-struct Configured {
+struct MonitorConfiguration {
     daemon: String,
     /// The version of driftd: two of them may write the same configuration down differently.
     program: String,
@@ -100,13 +100,13 @@ pub(super) async fn differences(connection: &mut Session, monitor: &str) -> Resu
 }
 
 /// What daemons said lately that they have configured, by monitor: of all, or of one and of what all monitors share.
-async fn running(connection: &mut Session, monitor: Option<&str>) -> Result<Running, sqlx::Error> {
+async fn running(connection: &mut Session, monitor: Option<&str>) -> Result<ConfiguredMonitors, sqlx::Error> {
     let said = "select daemon, monitor, program, parts from daemon_configuration
                 where seen_at > now() - interval '30 seconds' and ($1::text is null or monitor in ('', $1))
                 order by daemon";
-    let mut running = Running::new();
+    let mut running = ConfiguredMonitors::new();
     for row in sqlx::query(said).bind(monitor).fetch_all(connection).await? {
-        running.entry(row.try_get("monitor")?).or_default().push(Configured {
+        running.entry(row.try_get("monitor")?).or_default().push(MonitorConfiguration {
             daemon: row.try_get("daemon")?,
             program: row.try_get("program")?,
             parts: row.try_get::<Json<_>, _>("parts")?.0,
@@ -115,7 +115,7 @@ async fn running(connection: &mut Session, monitor: Option<&str>) -> Result<Runn
     Ok(running)
 }
 
-fn about(running: &Running, monitor: &str) -> Vec<String> {
+fn about(running: &ConfiguredMonitors, monitor: &str) -> Vec<String> {
     let of = |monitor: &str| running.get(monitor).map_or(&[][..], Vec::as_slice);
     let configured = of(monitor);
     let has = |daemon: &String| configured.iter().any(|one| one.daemon == *daemon);
@@ -124,7 +124,7 @@ fn about(running: &Running, monitor: &str) -> Vec<String> {
     in_words(monitor, configured, &without)
 }
 
-fn in_words(monitor: &str, configured: &[Configured], without: &[String]) -> Vec<String> {
+fn in_words(monitor: &str, configured: &[MonitorConfiguration], without: &[String]) -> Vec<String> {
     let of = if monitor.is_empty() { String::new() } else { format!("of monitor {monitor} ") };
     // Part and program, hash, daemons.
     let mut sides: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
@@ -163,9 +163,9 @@ fn in_words(monitor: &str, configured: &[Configured], without: &[String]) -> Vec
 mod tests {
     use super::*;
 
-    fn daemon(name: &str, program: &str, parts: &[(&str, &str)]) -> Configured {
+    fn daemon(name: &str, program: &str, parts: &[(&str, &str)]) -> MonitorConfiguration {
         let parts = parts.iter().map(|(part, hash)| ((*part).to_owned(), (*hash).to_owned())).collect();
-        Configured { daemon: name.to_owned(), program: program.to_owned(), parts }
+        MonitorConfiguration { daemon: name.to_owned(), program: program.to_owned(), parts }
     }
 
     #[test]

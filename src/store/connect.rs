@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection as _, PgConnection};
 
-use super::session::Database;
+use super::session::Pool;
 use super::{Store, StoreError};
 
 /// How long a connection may take to show that it still works.
@@ -126,7 +126,7 @@ impl Store {
             })
             .after_release(|connection, _| Box::pin(answers(connection)))
             .connect_lazy_with(connect);
-        Ok(Self { pool: Database::new(pool, deadline) })
+        Ok(Self { pool: Pool::new(pool, deadline) })
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::alerts::{alert_row, select_alerts};
+use super::alerts::{JUDGED, alert_row, select_alerts, write_history};
 use super::audit::record;
 use super::{Store, StoreError, count, event_time, failed, instant, named};
 use crate::alert::{RowState, Severity};
@@ -88,29 +88,42 @@ impl Store {
         Ok(Page { items: page.items.into_iter().map(|(_, alert)| alert).collect(), next: page.next })
     }
 
-    /// Notes what people found out about an alert.
+    /// Notes what people found out about an alert, in its history too, with their comment if there is one.
     ///
     /// # Errors
     /// When there is no such alert, or the database is away.
-    pub async fn judge_alert(&self, id: Uuid, judged: Judged, actor: &str) -> Result<(), StoreError> {
+    pub async fn judge_alert(
+        &self,
+        id: Uuid,
+        judged: Judged,
+        actor: &str,
+        comment: &str,
+    ) -> Result<(), StoreError> {
         let attempted = "note what was found out about an alert";
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
-        let before: Option<Option<String>> =
-            sqlx::query_scalar("select judged from alert where id = $1 for update")
-                .bind(id)
-                .fetch_optional(&mut transaction)
-                .await
-                .map_err(failed(attempted))?;
-        let Some(before) = before else {
+        let row = sqlx::query("select judged, severity from alert where id = $1 for update")
+            .bind(id)
+            .fetch_optional(&mut transaction)
+            .await
+            .map_err(failed(attempted))?;
+        let Some(row) = row else {
             return Err(StoreError::NotFound(format!("alert {id} not found")));
         };
+        let before: Option<String> = row.try_get("judged").map_err(failed(attempted))?;
+        let severity = named(&row, "severity", Severity::from_name).map_err(failed(attempted))?;
         sqlx::query("update alert set judged = $2, updated_at = now() where id = $1")
             .bind(id)
             .bind(judged.as_str())
             .execute(&mut transaction)
             .await
             .map_err(failed(attempted))?;
-        let detail = json!({ "before": before, "after": judged });
+        write_history(&mut transaction, id, None, (JUDGED, judged.as_str()), severity, actor, comment)
+            .await
+            .map_err(failed(attempted))?;
+        let detail = match comment {
+            "" => json!({ "before": before, "after": judged }),
+            comment => json!({ "before": before, "after": judged, "comment": comment }),
+        };
         record(&mut transaction, actor, "alert.judge", &id.to_string(), detail).await?;
         transaction.commit().await.map_err(failed(attempted))
     }

@@ -172,7 +172,7 @@ const CLOSE: Duration = Duration::from_secs(3);
 /// The pool, with everything that can be asked of the database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: session::Database,
+    pool: session::Pool,
 }
 
 /// The schema's history, part of the program.

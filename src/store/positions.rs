@@ -45,7 +45,6 @@ impl FaultKind {
 /// What keeps a partition from being read until somebody resets its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which partition.
     pub partition: Partition,
     /// What is wrong.
     pub kind: FaultKind,
@@ -56,7 +55,6 @@ pub struct Fault {
 /// All partitions of a monitor's topics, seen at one moment of the database's clock.
 #[derive(Clone, Debug)]
 pub struct PartitionViews {
-    /// The partitions.
     pub partitions: Vec<PartitionView>,
     /// The database's clock.
     pub now: EventTime,

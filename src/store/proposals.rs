@@ -18,7 +18,6 @@ use crate::record::{EventTime, ModelSchema};
 pub struct NewBaseline<'a> {
     /// The same for the same reason: proposing twice is proposing once.
     pub id: Uuid,
-    /// The monitor.
     pub monitor: &'a str,
     /// The model version; when none, any that has no window before `since` (where records name versions at all).
     pub version: Option<&'a str>,

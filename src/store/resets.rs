@@ -12,7 +12,6 @@ use crate::window::Partition;
 /// Where a partition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPosition {
-    /// Which partition.
     pub partition: Partition,
     /// The next offset to read; none before it was ever read.
     pub next_offset: Option<Offset>,

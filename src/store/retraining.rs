@@ -11,13 +11,12 @@ use super::outbox::put_notification;
 use super::session::Session;
 use super::{Store, StoreError, event_time, failed, named};
 use crate::closing::request_notifications;
-use crate::retrain::{RequestState, Step, Transition};
+use crate::retrain::{RequestState, Step, StepOutcome};
 use crate::view::{RequestChange, RequestDetail, RequestRow};
 
 /// What a request is moved on by.
 #[derive(Clone, Copy, Debug)]
 pub struct Moved<'a> {
-    /// The step.
     pub step: Step,
     /// Who.
     pub actor: &'a str,
@@ -182,8 +181,8 @@ pub(super) async fn move_on(
         return Err(StoreError::Refused(format!("retraining request {id} was a dry run: it cannot be approved")));
     }
     let next = match request.state.take(moved.step).map_err(|error| StoreError::Refused(error.to_string()))? {
-        Transition::To(next) => next,
-        Transition::Nothing => {
+        StepOutcome::To(next) => next,
+        StepOutcome::Nothing => {
             note_external(connection, id, moved.external_id).await?;
             return Ok((request.state, false));
         }

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::windows::{select_windows, verdict, window_row};
 use super::{Store, StoreError, count, event_time, failed};
 use crate::view::{
-    ColumnPoint, ColumnScore, ColumnSummary, ScoreBoard, ScoredWindow, SeriesInfo, WindowRow, verdict_of,
+    BoardScore, ColumnPoint, ColumnSummary, ScoreBoard, ScoredWindow, SeriesInfo, WindowRow, verdict_of,
 };
 
 impl Store {
@@ -210,7 +210,7 @@ async fn board(
                 let places = places.get(names).map_or(&[][..], Vec::as_slice);
                 for ((place, score), letter) in places.iter().zip(values).zip(letters.chars()) {
                     if let Some(slot) = place.and_then(|place| scores.get_mut(place)) {
-                        *slot = Some(ColumnScore { score: *score, verdict: verdict_of(letter) });
+                        *slot = Some(BoardScore { score: *score, verdict: verdict_of(letter) });
                     }
                 }
             }

@@ -13,11 +13,12 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 use tokio::time::Instant;
 
-type Rows<'e> = BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, sqlx::postgres::PgRow>, sqlx::Error>>;
+type QueryRows<'e> =
+    BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, sqlx::postgres::PgRow>, sqlx::Error>>;
 
 /// The pool. A statement that is executed on it takes a connection for itself.
 #[derive(Clone, Debug)]
-pub(super) struct Database {
+pub(super) struct Pool {
     pool: PgPool,
     deadline: Duration,
 }
@@ -41,7 +42,7 @@ fn too_late(deadline: Duration) -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
 }
 
-impl Database {
+impl Pool {
     pub(super) fn new(pool: PgPool, deadline: Duration) -> Self {
         Self { pool, deadline }
     }
@@ -111,15 +112,15 @@ impl Drop for Session {
 }
 
 /// A statement under way on a connection: marks it as broken until the last answer came.
-struct Running<'e> {
-    rows: Rows<'e>,
+struct RunningStatement<'e> {
+    rows: QueryRows<'e>,
     is_broken: &'e mut bool,
     until: Instant,
     deadline: Duration,
 }
 
 /// The rows of a statement; each must come before the deadline of the whole statement.
-fn bounded(running: Running<'_>) -> Rows<'_> {
+fn bounded(running: RunningStatement<'_>) -> QueryRows<'_> {
     *running.is_broken = true;
     stream::unfold(Some(running), |running| async move {
         let mut running = running?;
@@ -143,7 +144,7 @@ fn bounded(running: Running<'_>) -> Rows<'_> {
 impl<'c> Executor<'c> for &'c mut Session {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> Rows<'e>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> QueryRows<'e>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
@@ -152,7 +153,7 @@ impl<'c> Executor<'c> for &'c mut Session {
         let Some(connection) = connection.as_mut() else { return gone() };
         let connection: &'e mut PgConnection = connection;
         let rows = connection.fetch_many(query);
-        bounded(Running { rows, is_broken, until: Instant::now() + *deadline, deadline: *deadline })
+        bounded(RunningStatement { rows, is_broken, until: Instant::now() + *deadline, deadline: *deadline })
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(
@@ -199,14 +200,14 @@ impl<'c> Executor<'c> for &'c mut Session {
 }
 
 /// A session is handed back when it is dropped, so there is none that could be used afterwards.
-fn gone<'e>() -> Rows<'e> {
+fn gone<'e>() -> QueryRows<'e> {
     stream::once(async { Err(sqlx::Error::PoolClosed) }).boxed()
 }
 
-impl<'c> Executor<'c> for &'c Database {
+impl<'c> Executor<'c> for &'c Pool {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> Rows<'e>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> QueryRows<'e>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,

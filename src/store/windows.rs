@@ -20,7 +20,6 @@ use crate::window::{OffsetRanges, Partition, WHOLE};
 /// The counts of a window and of what it was compared with.
 #[derive(Clone, Debug)]
 pub struct WindowCountsPair {
-    /// The window.
     pub row: WindowRow,
     /// Its counts, so far when it is open.
     pub window: WindowCounts,

@@ -25,9 +25,9 @@ fn shown(text: &str) -> String {
 }
 
 /// The values of an event or a span, in the order of its fields.
-struct Values(Vec<Option<Box<dyn Value>>>);
+struct FieldValues(Vec<Option<Box<dyn Value>>>);
 
-impl Values {
+impl FieldValues {
     fn of(fields: &FieldSet, record: impl FnOnce(&mut Self)) -> Self {
         let mut values = Self(fields.iter().map(|_| None).collect());
         record(&mut values);
@@ -45,7 +45,7 @@ impl Values {
     }
 }
 
-impl Visit for Values {
+impl Visit for FieldValues {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field, value);
     }
@@ -112,7 +112,7 @@ where
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let metadata = attributes.metadata();
-        let values = Values::of(metadata.fields(), |values| attributes.record(values));
+        let values = FieldValues::of(metadata.fields(), |values| attributes.record(values));
         let all = values.all();
         let set = metadata.fields().value_set_all(&all);
         let shown = match attributes.parent() {
@@ -125,7 +125,7 @@ where
 
     fn on_record(&self, span: &Id, record: &Record<'_>, context: Context<'_, S>) {
         let Some(metadata) = context.metadata(span) else { return };
-        let values = Values::of(metadata.fields(), |values| record.record(values));
+        let values = FieldValues::of(metadata.fields(), |values| record.record(values));
         let all = values.all();
         self.0.on_record(span, &Record::new(&metadata.fields().value_set_all(&all)), context);
     }
@@ -136,7 +136,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
-        let values = Values::of(metadata.fields(), |values| event.record(values));
+        let values = FieldValues::of(metadata.fields(), |values| event.record(values));
         let all = values.all();
         let set = metadata.fields().value_set_all(&all);
         let shown = if event.is_contextual() {

@@ -41,7 +41,6 @@ pub enum LoggingError {
         /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The journal.
     #[error("cannot reach the journal: {0}")]
     Journal(#[source] std::io::Error),
     /// The exporter of traces.

@@ -38,7 +38,7 @@ pub use status::{
 pub use summary::{ColumnSummary, summaries};
 pub use timestamp::Timestamp;
 pub use window::{
-    ColumnPoint, ColumnScore, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
+    BoardScore, ColumnPoint, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
     WindowState, letter_of, verdict_of,
 };
 

@@ -155,7 +155,7 @@ impl FindingRow {
 
 /// Score of a column in a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ColumnScore {
+pub struct BoardScore {
     /// The effect of its leading finding as a multiple of the limit of drift.
     pub score: f32,
     /// Verdict of the column.
@@ -168,7 +168,7 @@ pub struct ScoredWindow {
     /// The window.
     pub window: WindowRow,
     /// Its columns.
-    pub scores: Vec<Option<ColumnScore>>,
+    pub scores: Vec<Option<BoardScore>>,
 }
 
 /// The closed windows of a series over its columns, oldest first.

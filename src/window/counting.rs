@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::membership::{Assigned, Membership};
+use super::membership::{Membership, SeriesAssignment};
 use super::notes::{LATE, Notes};
 use super::{
     Lengths, MonitorDelta, OffsetRanges, Partition, Tally, WHOLE, WindowDelta, WindowKey, WindowLength,
@@ -57,7 +57,7 @@ pub struct CountingMachine {
     bytes: usize,
     /// Sample thresholds of windows whose earlier parts went out with a delta.
     thresholds: HashMap<WindowKey, u64>,
-    series: Assigned,
+    series: SeriesAssignment,
     newest: HashMap<Partition, EventTime>,
     tally: Tally,
     active: BTreeSet<Partition>,
@@ -74,7 +74,7 @@ impl CountingMachine {
             windows: HashMap::new(),
             bytes: 0,
             thresholds: HashMap::new(),
-            series: Assigned::default(),
+            series: SeriesAssignment::default(),
             newest: HashMap::new(),
             tally: Tally::default(),
             active: BTreeSet::new(),

@@ -89,11 +89,9 @@ impl OffsetRanges {
 /// What is added to one window.
 #[derive(Clone, Debug)]
 pub struct WindowDelta {
-    /// Which window.
     pub key: WindowKey,
     /// Where it ends.
     pub end: EventTime,
-    /// The counts.
     pub counts: WindowCounts,
     /// The part of the record sample.
     pub sample: RecordSample,

@@ -36,14 +36,14 @@ pub fn takes_others(version: &str, segment: &str) -> bool {
 
 /// Gives series to records, from what is known and what came up since.
 #[derive(Debug, Default)]
-pub(super) struct Assigned {
+pub(super) struct SeriesAssignment {
     /// Series that are not known and were counted under their own names.
     candidates: HashSet<Series>,
     /// Whether some series found no room since the last delta.
     turned_away: bool,
 }
 
-impl Assigned {
+impl SeriesAssignment {
     /// The series of a version and a segment. Of a version that is counted with others its segments are, too, so that their
     /// number stays bounded.
     pub(super) fn series_of(&mut self, membership: &Membership, version: &str, segment: &str) -> Series {

@@ -13,7 +13,7 @@ pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
 pub use lengths::Lengths;
 pub use membership::{Membership, OTHER, Series, takes_others};
 pub use notes::{ColumnHint, ColumnReading, Example, LATE, Notes, is_unreadable, readings};
-pub use watermark::{CloseDecision, PartitionView, Progress, Timing};
+pub use watermark::{CloseDecision, EventTimeProgress, PartitionView, Timing};
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,6 @@ use crate::record::{EventTime, Offset, TimeSpan, number_of};
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Partition {
-    /// The topic.
     pub topic: Arc<str>,
     /// The partition's number.
     pub partition: i32,
@@ -41,7 +40,6 @@ impl fmt::Display for Partition {
 /// offset, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
-    /// Its offset.
     pub offset: Offset,
     /// A hash of its timestamp and payload, as it is stored.
     pub hash: i64,

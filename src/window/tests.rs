@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::binning::BinningSet;
 use crate::record::{
-    ColumnType, Decoded, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeUnit,
+    ColumnType, Decoded, FieldPath, JsonDecoder, ModelSchema, RawMessage, RecordLayout, TimeFormat, TimeSpan,
+    TimeUnit,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -38,12 +39,12 @@ const TIMING: Timing = Timing {
 
 #[test]
 fn the_watermark_is_held_by_the_slowest_partition_even_one_never_read() {
-    let progress = Progress::new(vec![view(0, Some(100)), view(1, Some(70))], TIMING, at(1_000));
+    let progress = EventTimeProgress::new(vec![view(0, Some(100)), view(1, Some(70))], TIMING, at(1_000));
     assert_eq!(progress.watermark(), Some(at(65)));
     assert_eq!(progress.decide(at(65), TimeSpan::ZERO), CloseDecision::Complete);
     assert_eq!(progress.decide(at(66), TimeSpan::ZERO), CloseDecision::Wait { due: true });
     assert_eq!(progress.decide(at(96), TimeSpan::ZERO), CloseDecision::Wait { due: false });
-    let unread = Progress::new(vec![view(0, Some(100)), view(1, None)], TIMING, at(1_000));
+    let unread = EventTimeProgress::new(vec![view(0, Some(100)), view(1, None)], TIMING, at(1_000));
     assert_eq!(unread.watermark(), None);
 }
 
@@ -53,16 +54,19 @@ fn idle_means_caught_up_and_quiet_and_all_idle_follows_the_wall_clock() {
         quiet_for: Some(TimeSpan::from_micros(seconds * SECOND)),
         ..view(partition, newest)
     };
-    let one = Progress::new(vec![view(0, Some(100)), quiet(1, Some(10), 30)], TIMING, at(1_000));
+    let one = EventTimeProgress::new(vec![view(0, Some(100)), quiet(1, Some(10), 30)], TIMING, at(1_000));
     assert_eq!(one.watermark(), Some(at(95)));
-    let not_yet = Progress::new(vec![view(0, Some(100)), quiet(1, Some(10), 29)], TIMING, at(1_000));
+    let not_yet = EventTimeProgress::new(vec![view(0, Some(100)), quiet(1, Some(10), 29)], TIMING, at(1_000));
     assert_eq!(not_yet.watermark(), Some(at(5)));
-    let all = Progress::new(vec![quiet(0, Some(100), 30), quiet(1, None, 30)], TIMING, at(1_000));
+    let all = EventTimeProgress::new(vec![quiet(0, Some(100), 30), quiet(1, None, 30)], TIMING, at(1_000));
     assert_eq!(all.watermark(), Some(at(965)));
     // A lagging partition is not idle however silent it is.
     let lagging = PartitionView { stalled_for: TimeSpan::seconds(9_000), ..view(1, Some(10)) };
-    assert_eq!(Progress::new(vec![quiet(0, Some(100), 30), lagging], TIMING, at(1_000)).watermark(), Some(at(5)));
-    assert_eq!(Progress::new(vec![], TIMING, at(1_000)).watermark(), None);
+    assert_eq!(
+        EventTimeProgress::new(vec![quiet(0, Some(100), 30), lagging], TIMING, at(1_000)).watermark(),
+        Some(at(5))
+    );
+    assert_eq!(EventTimeProgress::new(vec![], TIMING, at(1_000)).watermark(), None);
 }
 
 #[test]
@@ -74,30 +78,33 @@ fn records_of_other_models_do_not_hold_windows_open() {
         unchanged_for: TimeSpan::seconds(30),
         ..view(partition, newest)
     };
-    let progress = Progress::new(vec![others(0, Some(100)), others(1, None)], TIMING, at(1_000));
+    let progress = EventTimeProgress::new(vec![others(0, Some(100)), others(1, None)], TIMING, at(1_000));
     assert_eq!(progress.watermark(), Some(at(965)));
     let own = PartitionView {
         quiet_for: Some(TimeSpan::ZERO),
         inactive_for: TimeSpan::seconds(29),
         ..view(0, Some(100))
     };
-    assert_eq!(Progress::new(vec![own, others(1, None)], TIMING, at(1_000)).watermark(), Some(at(95)));
+    assert_eq!(EventTimeProgress::new(vec![own, others(1, None)], TIMING, at(1_000)).watermark(), Some(at(95)));
     let lagging = PartitionView { quiet_for: None, ..others(1, Some(10)) };
-    assert_eq!(Progress::new(vec![others(0, Some(100)), lagging], TIMING, at(1_000)).watermark(), Some(at(5)));
+    assert_eq!(
+        EventTimeProgress::new(vec![others(0, Some(100)), lagging], TIMING, at(1_000)).watermark(),
+        Some(at(5))
+    );
 }
 
 #[test]
 fn a_stuck_partition_is_named_and_no_longer_waited_for() {
     let stuck = PartitionView { stalled_for: TimeSpan::seconds(600), ..view(1, Some(10)) };
-    let progress = Progress::new(vec![view(0, Some(100)), stuck], TIMING, at(1_000));
+    let progress = EventTimeProgress::new(vec![view(0, Some(100)), stuck], TIMING, at(1_000));
     assert_eq!(progress.decide(at(60), TimeSpan::seconds(599)), CloseDecision::Wait { due: true });
     assert_eq!(progress.decide(at(60), TimeSpan::seconds(600)), CloseDecision::Incomplete(vec![part(1)]));
     // One that lags but moves is waited for, however long.
-    let moving = Progress::new(vec![view(0, Some(100)), view(1, Some(10))], TIMING, at(1_000));
+    let moving = EventTimeProgress::new(vec![view(0, Some(100)), view(1, Some(10))], TIMING, at(1_000));
     assert_eq!(moving.decide(at(60), TimeSpan::seconds(6_000)), CloseDecision::Wait { due: true });
     // One with a clock that is hours behind, read to its end, is not.
     let wrong_clock = PartitionView { quiet_for: Some(TimeSpan::ZERO), ..view(1, Some(10)) };
-    let progress = Progress::new(vec![view(0, Some(100)), wrong_clock], TIMING, at(1_000));
+    let progress = EventTimeProgress::new(vec![view(0, Some(100)), wrong_clock], TIMING, at(1_000));
     assert_eq!(progress.decide(at(60), TimeSpan::seconds(600)), CloseDecision::Incomplete(vec![part(1)]));
 }
 
@@ -109,16 +116,17 @@ fn windows_have_a_deadline_by_the_clock_when_all_partitions_stand_still() {
         ..view(partition, newest)
     };
     // Nobody has passed 120, and nothing is read from either: over since 120 + 5 + 30, patience 600.
-    let still = |wall| Progress::new(vec![stuck(0, Some(100), 600), stuck(1, Some(90), 600)], TIMING, at(wall));
+    let still =
+        |wall| EventTimeProgress::new(vec![stuck(0, Some(100), 600), stuck(1, Some(90), 600)], TIMING, at(wall));
     assert_eq!(still(754).decide(at(120), TimeSpan::ZERO), CloseDecision::Wait { due: false });
     assert_eq!(still(755).decide(at(120), TimeSpan::ZERO), CloseDecision::Incomplete(vec![part(0), part(1)]));
     assert_eq!(still(755).horizon(), Some(at(120)));
     // One of them is idle: only the other is missing.
     let idle = PartitionView { quiet_for: Some(TimeSpan::seconds(40)), ..stuck(0, Some(100), 700) };
-    let one = Progress::new(vec![idle, stuck(1, Some(90), 700)], TIMING, at(800));
+    let one = EventTimeProgress::new(vec![idle, stuck(1, Some(90), 700)], TIMING, at(800));
     assert_eq!(one.decide(at(120), TimeSpan::ZERO), CloseDecision::Incomplete(vec![part(1)]));
     // One that moves is waited for, whatever the clock says: records of long ago are read.
-    let moving = Progress::new(vec![stuck(0, Some(100), 700), view(1, Some(90))], TIMING, at(9_000));
+    let moving = EventTimeProgress::new(vec![stuck(0, Some(100), 700), view(1, Some(90))], TIMING, at(9_000));
     assert_eq!(moving.decide(at(120), TimeSpan::ZERO), CloseDecision::Wait { due: false });
     assert_eq!(moving.horizon(), Some(at(95)));
 }
@@ -131,12 +139,12 @@ fn traffic_that_cannot_be_used_does_not_hold_a_window_open_for_ever() {
         unchanged_for: TimeSpan::from_micros(seconds * SECOND),
         ..view(0, Some(100))
     };
-    let progress = |seconds| Progress::new(vec![rejecting(seconds)], TIMING, at(2_000));
+    let progress = |seconds| EventTimeProgress::new(vec![rejecting(seconds)], TIMING, at(2_000));
     assert_eq!(progress(599).decide(at(120), TimeSpan::ZERO), CloseDecision::Wait { due: false });
     assert_eq!(progress(600).decide(at(120), TimeSpan::ZERO), CloseDecision::Incomplete(vec![part(0)]));
     // It lags: what it has not read yet may be usable.
     let lagging = PartitionView { quiet_for: None, ..rejecting(600) };
-    let progress = Progress::new(vec![lagging], TIMING, at(2_000));
+    let progress = EventTimeProgress::new(vec![lagging], TIMING, at(2_000));
     assert_eq!(progress.decide(at(120), TimeSpan::ZERO), CloseDecision::Wait { due: false });
 }
 

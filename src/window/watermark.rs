@@ -19,7 +19,6 @@ pub struct Timing {
 /// What is known of a partition, as stored by the checkpoint of its reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionView {
-    /// Which partition.
     pub partition: Partition,
     /// The newest event time counted; none before the first record.
     pub newest: Option<EventTime>,
@@ -37,7 +36,7 @@ pub struct PartitionView {
 
 /// How far event time has come, over all partitions of a monitor's topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct EventTimeProgress {
     watermark: Option<EventTime>,
     leading: Option<EventTime>,
     partitions: Vec<PartitionView>,
@@ -60,7 +59,7 @@ pub enum CloseDecision {
     },
 }
 
-impl Progress {
+impl EventTimeProgress {
     /// From the views of *all* partitions known from metadata and the database's clock.
     ///
     /// The watermark is the smallest of the partitions' newest times, less the out-of-orderness. Idle

@@ -287,3 +287,28 @@ fn only_adds(text: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Obvious fields and variants need no docstring; what can be called, made or implemented does.
+#[test]
+fn public_items_have_docstrings() {
+    let item = |line: &str| {
+        let kinds = ["fn ", "async fn ", "const fn ", "struct ", "enum ", "trait ", "type ", "const ", "static "];
+        line.trim_start().strip_prefix("pub ").is_some_and(|rest| kinds.iter().any(|kind| rest.starts_with(kind)))
+    };
+    let mut bare = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources(&root).into_iter().filter(|path| !path.to_string_lossy().contains("/tests")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| item(line)) {
+            let above = lines[..number].iter().rev().map(|line| line.trim());
+            let own = above.take_while(|line| {
+                !line.is_empty() && !line.ends_with(['}', ';', '{']) || line.starts_with("///")
+            });
+            if !own.into_iter().any(|line| line.starts_with("///")) {
+                bare.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(bare.is_empty(), "{} without a docstring:\n{}", bare.len(), bare.join("\n"));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use driftd::kafka::{Sasl, Security, Source, SourceOptions, StartAt, Token};
+use driftd::kafka::{OauthToken, Sasl, Security, Source, SourceOptions, StartAt};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
@@ -38,7 +38,7 @@ fn every_protocol_and_mechanism_makes_a_client_and_a_dead_broker_does_not_hang_i
             username: Some("u".to_owned()),
             password: Some("p".to_owned().into()),
             token: Some(std::sync::Arc::new(|| {
-                Ok(Token { value: "t".to_owned().into(), principal: "p".to_owned(), expires_at_ms: i64::MAX })
+                Ok(OauthToken { value: "t".to_owned().into(), principal: "p".to_owned(), expires_at_ms: i64::MAX })
             })),
         });
         let security =

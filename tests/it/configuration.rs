@@ -415,3 +415,14 @@ fn no_key_is_in_what_viewers_are_shown_of_the_configuration() {
     };
     assert!(code == Some(0) && !output.contains("K3Y") && output.contains("eu-1a"), "{output}");
 }
+
+#[test]
+fn a_column_that_is_there_twice_is_a_mistake_beside_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.toml");
+    let twice = "name = \"m\"\n[source]\ntopics = [\"t\"]\n[[columns]]\nname = \"age\"\n[[columns]]\nname = \"age\"\ntype = \"numeric\"\n";
+    fs::write(&path, twice).unwrap();
+    let told = config::load_monitor(&path).unwrap_err().to_string();
+    assert!(told.contains("m.toml:4") && told.contains("m.toml:7"), "{told}");
+    assert!(told.contains("`columns[0].type`: is missing") && told.contains("`columns[1].name`"), "{told}");
+}

@@ -236,7 +236,7 @@ fn asked_for(world: &World) {
     assert_eq!((&offsets[1], &offsets[2]), (&json!(0), &json!(records)));
     assert_eq!(
         request["reason"],
-        format!("2 of 3 columns drifted since the alert began; {AFTER} drifting windows to learn from")
+        format!("2 of 3 columns drifted since the alert began; training data: {AFTER} drifting windows")
     );
 }
 

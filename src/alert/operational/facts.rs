@@ -63,7 +63,6 @@ pub enum MissingBaseline {
     NoneActive,
     /// The active version was made for other columns.
     Unfit {
-        /// The version.
         version: i32,
         /// The columns for which it does not fit; empty when only their order differs.
         columns: Vec<String>,

@@ -17,7 +17,6 @@ const NAMED: usize = 5;
 /// What a look says about one rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sign {
-    /// The rule.
     pub rule: OperationalRule,
     /// Whether it is wrong.
     pub level: Level,

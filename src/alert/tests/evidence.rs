@@ -79,16 +79,16 @@ fn the_column_that_moved_most_stays_first_when_it_has_calmed_down() {
     assert_eq!(evidence.window.as_ref().and_then(|window| window.id), Some(102), "the window is the worst one");
     assert_eq!(
         evidence.summary,
-        "m drifted in 2 of 2 columns (1 now): b (at worst 627 times its limit, now 0.10), a; now a (1.2 times its limit)"
+        "m drifted in 2 of 2 columns (1 now): b (at worst 627 times its drift limit, now 0.10), a; now a (1.2 times its drift limit)"
     );
     let words: Vec<String> =
         evidence.windows().iter().map(|(name, window)| format!("{name}: {}", window.words())).collect();
     assert_eq!(
         words,
         [
-            "Worst window: b at 627 times its limit",
-            "Last window: a at 1.2 times its limit",
-            "First window: b at 1.5 times its limit"
+            "Worst window: b at 627 times its drift limit",
+            "Last window: a at 1.2 times its drift limit",
+            "First window: b at 1.5 times its drift limit"
         ]
     );
 }
@@ -104,7 +104,7 @@ fn how_a_column_stands_now_is_what_moves_most_now_by_any_measure() {
         (Measure::WassersteinNormed, Some(0.3), Verdict::Critical)
     );
     assert_eq!(evidence.moving_columns(), ["a"]);
-    assert_eq!(evidence.summary, "m drifted in 1 of 1 column: a (at worst 4.5 times its limit, now 1.5)");
+    assert_eq!(evidence.summary, "m drifted in 1 of 1 column: a (at worst 4.5 times its drift limit, now 1.5)");
 }
 
 #[test]
@@ -128,14 +128,14 @@ fn after_its_end_an_alert_shows_its_worst_window_and_not_its_weakest() {
 fn drifted_means_one_thing_and_a_warning_is_another() {
     let evidence = rests_on(&[(1, &[("a", 0.19), ("b", 0.25), ("c", 0.12), ("d", 0.05)])]);
     assert_eq!((names(&evidence.drifted), names(&evidence.warned)), (vec!["b"], vec!["a", "c"]));
-    assert_eq!(evidence.summary, "m drifted in 1 of 4 columns: b (1.2 times its limit); 2 more warned");
+    assert_eq!(evidence.summary, "m drifted in 1 of 4 columns: b (1.2 times its drift limit); 2 more warned");
     // A warning at nearly twice its own limit ranks below a drift that is just one.
     assert!(evidence.drifted[0].strength > evidence.warned[0].strength);
     assert_eq!((evidence.drifted[0].threshold, evidence.warned[0].threshold), (0.2, 0.1));
     let window = evidence.worst.unwrap();
     assert_eq!((window.drifted, window.warned), (1, 2));
     let mild = rests_on(&[(1, &[("a", 0.19), ("b", 0.01)])]);
-    assert_eq!(mild.summary, "m warns in 1 of 2 columns: a (0.95 of the limit of drift)");
+    assert_eq!(mild.summary, "m warns in 1 of 2 columns: a (0.95 times its drift limit)");
     for (verdict, drifts, moved) in [
         (Verdict::Critical, true, true),
         (Verdict::Warn, false, true),

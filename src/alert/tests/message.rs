@@ -34,7 +34,7 @@ fn alert(id: u128, segment: &str, status: AlertStatus) -> DueAlert {
 
 const FREE: Recipient = Recipient { takes_states: false, room_at: None };
 
-fn decide(groups: &[DueGroup], recipient: Recipient, silences: &[Silence]) -> Decision {
+fn decide(groups: &[DueGroup], recipient: Recipient, silences: &[Silence]) -> MessageDecision {
     let routing = Routing::default();
     let surroundings = Surroundings { silences, open: &[], routing: &routing, now: at(10 * SECOND) };
     decide_message(groups, recipient, &surroundings, Some("https://driftd.example/"))

@@ -7,7 +7,7 @@ use super::*;
 
 /// Everything that ever happened, looked at anew after every step.
 #[derive(Default)]
-struct Reference {
+struct EventHistory {
     /// Levels since the last episode ended.
     windows: Vec<Level>,
     open: bool,
@@ -15,7 +15,7 @@ struct Reference {
     ended_once: bool,
 }
 
-impl Reference {
+impl EventHistory {
     fn step(&mut self, level: Level, policy: AlertPolicy) -> Option<ChangeKind> {
         self.windows.push(level);
         let drifts = |level: &&Level| level.severity().is_some();
@@ -55,7 +55,7 @@ proptest! {
         windows in 1u32..4, extra in 0u32..4, resolve_after in 1u32..4, flap_windows in 0u32..8,
     ) {
         let policy = AlertPolicy { windows, of: windows + extra, resolve_after, flap_windows };
-        let mut reference = Reference::default();
+        let mut reference = EventHistory::default();
         let mut state = AlertState::default();
         let mut ids = std::collections::BTreeSet::new();
         // The window after the end of the last episode.

@@ -55,7 +55,7 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// A stored position, as it was looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StoredPosition {
+pub(super) struct FoundPosition {
     /// The offset of the next message.
     pub(super) offset: Offset,
     /// The message before it, by which the log is recognised.
@@ -66,7 +66,7 @@ pub(super) struct StoredPosition {
 
 /// Messages of one partition, as far as positions are concerned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Received {
+pub(super) struct ReceivedMessages {
     /// The generation in which the partition was started.
     pub(super) generation: u64,
     /// The offset of the first message; none when there is no message.
@@ -109,7 +109,7 @@ pub(super) struct DueCheckpoint {
 
 /// An assigned partition.
 #[derive(Clone, Copy, Debug, Default)]
-struct Assigned {
+struct AssignedPartition {
     /// None while it is looked up, and while it is stopped.
     position: Option<Position>,
     /// When a stopped partition was last tried.
@@ -128,8 +128,8 @@ struct Position {
 }
 
 impl Position {
-    fn at(stored: StoredPosition) -> Self {
-        let StoredPosition { offset, anchor, resets } = stored;
+    fn at(stored: FoundPosition) -> Self {
+        let FoundPosition { offset, anchor, resets } = stored;
         Self { base: offset, next: offset, last: None, stored: anchor, resets }
     }
 
@@ -142,7 +142,7 @@ impl Position {
 #[derive(Debug)]
 pub(super) struct Ledger {
     generation: u64,
-    partitions: BTreeMap<Partition, Assigned>,
+    partitions: BTreeMap<Partition, AssignedPartition>,
 }
 
 impl Ledger {
@@ -172,7 +172,7 @@ impl Ledger {
     pub(super) fn found(
         &mut self,
         generation: u64,
-        found: impl IntoIterator<Item = (Partition, StoredPosition)>,
+        found: impl IntoIterator<Item = (Partition, FoundPosition)>,
     ) -> Option<Started> {
         if generation != self.generation {
             return None;
@@ -190,7 +190,7 @@ impl Ledger {
     }
 
     /// Messages were received.
-    pub(super) fn received(&mut self, partition: &Partition, received: Received) -> Handling {
+    pub(super) fn received(&mut self, partition: &Partition, received: ReceivedMessages) -> Handling {
         let Some(position) = self.current(partition, received.generation) else { return Handling::Drop };
         if received.first.is_some_and(|first| first < position.next) {
             return Handling::Repeated;
@@ -286,8 +286,9 @@ impl Ledger {
 
     /// The stopped partitions whose positions are to be looked up again now.
     pub(super) fn due_retries(&mut self, now: Instant) -> Vec<Partition> {
-        let is_due =
-            |assigned: &Assigned| assigned.stopped.is_some_and(|tried| now.duration_since(tried) >= RETRY);
+        let is_due = |assigned: &AssignedPartition| {
+            assigned.stopped.is_some_and(|tried| now.duration_since(tried) >= RETRY)
+        };
         let due = self.partitions.iter_mut().filter(|(_, assigned)| is_due(assigned));
         due.map(|(partition, assigned)| {
             assigned.stopped = Some(now);
@@ -306,7 +307,7 @@ impl Ledger {
     pub(super) fn crossed_gap(&mut self, partition: &Partition, low: Offset) {
         let position = self.partitions.get_mut(partition).and_then(|assigned| assigned.position.as_mut());
         if let Some(position) = position {
-            *position = Position::at(StoredPosition { offset: low, anchor: None, resets: position.resets });
+            *position = Position::at(FoundPosition { offset: low, anchor: None, resets: position.resets });
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ledger::StoredPosition;
+use super::ledger::FoundPosition;
 use crate::app::clock::clock_now;
 use crate::app::monitors::RunningMonitor;
 use crate::app::state::Shared;
@@ -16,7 +16,7 @@ use crate::store::{Store, StoreError};
 use crate::window::Partition;
 
 /// Looks up where to read and what to count on.
-pub(super) struct Lookup {
+pub(super) struct PositionLookup {
     pub(super) store: Store,
     pub(super) commands: SourceCommands,
     pub(super) shared: Arc<Shared>,
@@ -26,7 +26,7 @@ pub(super) struct Lookup {
 /// Where a partition begins, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Start {
-    pub(super) position: StoredPosition,
+    pub(super) position: FoundPosition,
     /// The newest event time of each monitor.
     pub(super) newest: HashMap<String, EventTime>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Start {
 /// The start of each partition.
 pub(super) type Positions = HashMap<Partition, Start>;
 
-impl Lookup {
+impl PositionLookup {
     pub(super) async fn until_it_works(&self, partitions: &[Partition]) -> (Pins, Positions) {
         let mut patience = Patience::new();
         loop {
@@ -81,7 +81,7 @@ impl Lookup {
             let newest = claim.newest.iter().filter(|(monitor, newest)| !self.is_ahead(monitor, **newest));
             let newest = newest.map(|(monitor, newest)| (monitor.clone(), *newest)).collect();
             let anchor = claim.anchor.filter(|anchor| anchor.offset < offset);
-            let position = StoredPosition { offset, anchor, resets: claim.resets };
+            let position = FoundPosition { offset, anchor, resets: claim.resets };
             positions.insert(partition.clone(), Start { position, newest });
         }
         self.shared.database(Ok(()));

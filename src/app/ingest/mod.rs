@@ -3,11 +3,12 @@
 //! checkpoints stored and positions looked up in the background, and tells the client where to read.
 
 mod ledger;
+mod log_faults;
 mod lookup;
 mod writer;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -19,11 +20,11 @@ use super::state::Shared;
 use super::workers::{Pins, Workers};
 use crate::kafka::{Beginning, KafkaError, Source, SourceCommands, SourceEvent};
 use crate::record::Offset;
-use crate::store::{Fault, FaultKind, Store};
+use crate::store::{FaultKind, Store};
 use crate::supervisor::TaskError;
 use crate::window::Partition;
-use ledger::{DueCheckpoint, Handling, Ledger, Received, Started};
-use lookup::{Lookup, Positions, Start};
+use ledger::{DueCheckpoint, Handling, Ledger, ReceivedMessages, Started};
+use lookup::{PositionLookup, Positions, Start};
 use writer::{Stored, Writer};
 
 /// How long the task waits for a checkpoint when it has to have one before it goes on; well below the patience of
@@ -163,7 +164,7 @@ impl Ingest {
     async fn handle(&mut self, event: SourceEvent, workers: &Workers) -> Result<(), KafkaError> {
         match event {
             SourceEvent::Messages(batch) => {
-                let received = Received {
+                let received = ReceivedMessages {
                     generation: batch.generation,
                     first: batch.first_offset(),
                     next: batch.next_offset(),
@@ -219,7 +220,7 @@ impl Ingest {
     /// that nobody counted.
     fn look_up(&self, mut partitions: Vec<Partition>) {
         partitions.retain(|partition| is_read(&self.monitors, &partition.topic));
-        let lookup = Lookup {
+        let lookup = PositionLookup {
             store: self.store.clone(),
             commands: self.commands.clone(),
             shared: Arc::clone(&self.shared),
@@ -353,75 +354,6 @@ impl Ingest {
                 self.shared.stored.notify_one();
             }
             Stored::Void(reason) => self.void(&reason),
-        }
-    }
-
-    async fn cross_gap(
-        &mut self,
-        partition: Partition,
-        position: Offset,
-        low: Offset,
-        high: Offset,
-        workers: &Workers,
-    ) {
-        if position > high {
-            let detail = format!(
-                "the position {position} lies beyond the end of the log, {high}: the topic was deleted and created again, or cut off by \
-                 an unclean election of a leader"
-            );
-            return self.stop_reading(partition, FaultKind::BeyondEnd, detail, workers).await;
-        }
-        if !matches!(tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await, Ok(true)) {
-            self.void("a gap was met before a checkpoint");
-            return;
-        }
-        let Some(base) = self.ledger.base(&partition) else { return };
-        if low <= base {
-            // Only the message before the position is gone, by which the log was to be recognised.
-            let begin = Beginning { partition, offset: base, anchor: None };
-            return self.commands.start(vec![begin], self.ledger.generation());
-        }
-        tracing::error!(%partition, from = %base, to = %low, "messages were deleted before they could be read");
-        match self.store.record_gap(&partition, base, low).await {
-            Ok(true) => {
-                self.ledger.crossed_gap(&partition, low);
-                let begin = Beginning { partition, offset: low, anchor: None };
-                self.commands.start(vec![begin], self.ledger.generation());
-            }
-            Ok(false) => self.void("another daemon moved a position"),
-            Err(error) => {
-                self.shared.database(Err(&error));
-                self.void("a gap could not be recorded");
-            }
-        }
-    }
-
-    /// Stops reading a partition whose log is not the one that its position belongs to: going on would skip or mix records.
-    async fn stop_reading(&mut self, partition: Partition, kind: FaultKind, detail: String, workers: &Workers) {
-        if self.ledger.stop(&partition, Instant::now()) {
-            tracing::error!(
-                %partition, %detail,
-                "the partition is no longer read\nhint: `driftd positions reset {partition} --to earliest` goes on with what is there now"
-            );
-        }
-        // What was counted of it until now is true.
-        let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
-        let fault = Fault { partition: partition.clone(), kind, detail };
-        if let Err(error) = self.store.note_fault(&fault).await {
-            self.shared.database(Err(&error));
-        }
-        if matches!(stored, Ok(true)) {
-            self.ledger.put_aside(&partition);
-        } else {
-            self.void("a partition was stopped before a checkpoint");
-        }
-    }
-
-    /// Looks whether somebody has reset the position of a partition that is not read.
-    fn retry_stopped(&mut self) {
-        let due = self.ledger.due_retries(Instant::now());
-        if !due.is_empty() {
-            self.look_up(due);
         }
     }
 

@@ -5,16 +5,20 @@ use std::collections::{HashMap, HashSet};
 use crate::cli::CliError;
 use crate::cli::files::DataFile;
 use crate::record::table::{FileColumn, FileProfile, OF_NUMBERS, TWICE, WITH_COMMAS};
-use crate::record::{Column, ColumnType, Derivation, ModelSchema, Role, listed, nearest};
+use crate::record::{Column, ColumnRole, ColumnType, Derivation, ModelSchema, listed, nearest};
 
 /// The columns to compare.
-pub(super) struct Chosen {
+pub(super) struct ComparedColumns {
     pub(super) schema: ModelSchema,
     pub(super) integers: Vec<bool>,
     pub(super) notes: Vec<String>,
 }
 
-pub(super) fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) -> Result<Chosen, CliError> {
+pub(super) fn choose(
+    baseline: &DataFile,
+    window: &DataFile,
+    wanted: &[String],
+) -> Result<ComparedColumns, CliError> {
     let read =
         |file: &DataFile| file.profile().map_err(|error| CliError::Failed(format!("{}: {error}", file.name())));
     let (before, after) = (read(baseline)?, read(window)?);
@@ -67,7 +71,7 @@ pub(super) fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) 
             let column = Column {
                 name,
                 path,
-                role: Role::Feature,
+                role: ColumnRole::Feature,
                 column_type,
                 derivation: Derivation::Value,
                 sensitive: false,
@@ -86,7 +90,7 @@ pub(super) fn choose(baseline: &DataFile, window: &DataFile, wanted: &[String]) 
         let listed = notes.join("\n");
         CliError::Failed(format!("{}: {error}\nhint: choose columns with --column\n{listed}", baseline.name()))
     })?;
-    Ok(Chosen { schema, integers, notes })
+    Ok(ComparedColumns { schema, integers, notes })
 }
 
 fn of(profile: &FileProfile, name: &str) -> Option<FileColumn> {

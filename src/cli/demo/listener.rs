@@ -16,7 +16,7 @@ use crate::notify::sign;
 
 /// A webhook that came.
 #[derive(Clone, Debug)]
-pub(super) struct Received {
+pub(super) struct ReceivedWebhook {
     /// `webhook-id`.
     pub id: String,
     /// Whether the signature is right.
@@ -28,17 +28,17 @@ pub(super) struct Received {
 #[derive(Clone)]
 struct Inbox {
     secret: Arc<SecretString>,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<Mutex<Vec<ReceivedWebhook>>>,
 }
 
 /// A listening receiver.
-pub(super) struct Listener {
+pub(super) struct WebhookListener {
     /// Where it listens.
     pub address: SocketAddr,
     inbox: Inbox,
 }
 
-impl Listener {
+impl WebhookListener {
     /// Starts one on a free port of the loopback interface.
     pub(super) async fn start(secret: SecretString) -> Result<Self, CliError> {
         let failed = |error: std::io::Error| CliError::Unavailable(format!("cannot listen for webhooks: {error}"));
@@ -55,7 +55,7 @@ impl Listener {
     }
 
     /// What came so far.
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(super) fn received(&self) -> Vec<ReceivedWebhook> {
         self.inbox.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -68,7 +68,7 @@ async fn take(State(inbox): State<Inbox>, headers: HeaderMap, body: String) -> S
     let verified = sign(&inbox.secret, &id, timestamp, &body)
         .is_ok_and(|expected| header("webhook-signature").split(' ').any(|signature| signature == expected));
     let Ok(event) = serde_json::from_str(&body) else { return StatusCode::BAD_REQUEST };
-    let received = Received { id, verified, body: event };
+    let received = ReceivedWebhook { id, verified, body: event };
     inbox.received.lock().unwrap_or_else(PoisonError::into_inner).push(received);
     StatusCode::NO_CONTENT
 }

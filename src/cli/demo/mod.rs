@@ -21,7 +21,7 @@ use crate::record::{number_of, plural};
 use crate::store::Store;
 use crate::telemetry::{LogFormat, start_logging};
 use crate::view::{ClosedWindow, Status};
-use listener::{Listener, Received};
+use listener::{ReceivedWebhook, WebhookListener};
 use postgres::Cluster;
 
 /// What the demo uses.
@@ -98,7 +98,7 @@ async fn play(context: &Context, arguments: &Arguments, directory: &Path) -> Res
 
     let secret =
         format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(uuid::Uuid::new_v4().as_bytes()));
-    let listener = Listener::start(secret.clone().into()).await?;
+    let listener = WebhookListener::start(secret.clone().into()).await?;
     let path = write_files(
         directory,
         &secret,
@@ -185,7 +185,7 @@ async fn watch(
     monitor: &Monitor,
     producer: Producer,
     live: &[String],
-    listener: &Listener,
+    listener: &WebhookListener,
     directory: &Path,
 ) -> Result<(), CliError> {
     let started = Instant::now();
@@ -259,7 +259,7 @@ fn line(window: &ClosedWindow) -> String {
 async fn show_outcome(
     store: &Store,
     status: &Status,
-    received: &[Received],
+    received: &[ReceivedWebhook],
     directory: &Path,
     counted: u64,
     elapsed: Duration,

@@ -16,7 +16,7 @@ pub(super) struct Cluster {
 
 /// Whom the server runs as: PostgreSQL refuses to be root.
 #[derive(Clone, Copy)]
-struct Owner {
+struct ServerUser {
     uid: u32,
     gid: u32,
 }
@@ -107,7 +107,7 @@ fn failed(path: &Path, error: &std::io::Error) -> CliError {
     CliError::Failed(format!("cannot use {}: {error}", path.display()))
 }
 
-fn command(program: &Path, owner: Option<Owner>) -> Command {
+fn command(program: &Path, owner: Option<ServerUser>) -> Command {
     let mut command = Command::new(program);
     if let Some(owner) = owner {
         command.uid(owner.uid).gid(owner.gid);
@@ -139,7 +139,7 @@ fn find_binaries() -> Option<PathBuf> {
 }
 
 /// For root, an unprivileged user to run the server as.
-fn unprivileged() -> Result<Option<Owner>, CliError> {
+fn unprivileged() -> Result<Option<ServerUser>, CliError> {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
     if !is_root {
         return Ok(None);
@@ -150,7 +150,7 @@ fn unprivileged() -> Result<Option<Owner>, CliError> {
         .find_map(|wanted| {
             let mut fields =
                 users.lines().find(|line| line.starts_with(&format!("{wanted}:")))?.split(':').skip(2);
-            Some(Owner { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+            Some(ServerUser { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
         })
         .map(Some)
         .ok_or_else(|| {

@@ -16,7 +16,7 @@ use crate::closing::ChangedAlert;
 use crate::config::{Monitor, Settings};
 use crate::record::{EventTime, number_of};
 use crate::store::Store;
-use watch::{Outcome, Phase, watch};
+use watch::{DrillPhase, ReceiverOutcome, watch};
 
 /// What to test.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ async fn drill(
     step(&serde_json::json!({ "alert": id, "state": "firing" }), &words);
     let expected = expected(settings, &groups);
     let first = tokio::select! {
-        outcomes = watch(store, id, Phase::Fired, &expected, patience) => Some(outcomes?),
+        outcomes = watch(store, id, DrillPhase::Fired, &expected, patience) => Some(outcomes?),
         _ = tokio::signal::ctrl_c() => None,
     };
     // Whatever became of it: it does not stay open.
@@ -88,7 +88,7 @@ async fn drill(
         return conclude(id, &first, &BTreeMap::new());
     }
     let second = tokio::select! {
-        outcomes = watch(store, id, Phase::Over, &told, patience) => outcomes?,
+        outcomes = watch(store, id, DrillPhase::Over, &told, patience) => outcomes?,
         _ = tokio::signal::ctrl_c() => return Err(interrupted()),
     };
     conclude(id, &first, &second)
@@ -101,16 +101,18 @@ fn interrupted() -> CliError {
 }
 
 /// What is expected of each receiver: nothing where the outcome is known before.
-fn expected(settings: &Settings, groups: &[GroupKey]) -> BTreeMap<String, Option<Outcome>> {
-    let mut expected: BTreeMap<String, Option<Outcome>> = BTreeMap::new();
+fn expected(settings: &Settings, groups: &[GroupKey]) -> BTreeMap<String, Option<ReceiverOutcome>> {
+    let mut expected: BTreeMap<String, Option<ReceiverOutcome>> = BTreeMap::new();
     for group in groups {
         let receiver = settings.receivers.get(&group.receiver);
         let known = if receiver.is_some_and(crate::config::Receiver::is_training) {
-            Some(Outcome::not_told("training system: receives no alerts"))
+            Some(ReceiverOutcome::not_told("training system: receives no alerts"))
         } else if receiver.is_some_and(crate::config::Receiver::takes_state) {
-            Some(Outcome::not_told("Alertmanager receives the state of all alerts: check there within a minute"))
+            Some(ReceiverOutcome::not_told(
+                "Alertmanager receives the state of all alerts: check there within a minute",
+            ))
         } else if group.timing.unacknowledged_for.is_some() {
-            Some(Outcome::not_told("escalation: sent only if nobody acknowledges in time"))
+            Some(ReceiverOutcome::not_told("escalation: sent only if nobody acknowledges in time"))
         } else {
             None
         };
@@ -124,7 +126,10 @@ fn expected(settings: &Settings, groups: &[GroupKey]) -> BTreeMap<String, Option
 }
 
 /// Who is told of the end: those that were told of the beginning, where ends are told.
-fn told(groups: &[GroupKey], first: &BTreeMap<String, Outcome>) -> BTreeMap<String, Option<Outcome>> {
+fn told(
+    groups: &[GroupKey],
+    first: &BTreeMap<String, ReceiverOutcome>,
+) -> BTreeMap<String, Option<ReceiverOutcome>> {
     let arrived = first.iter().filter(|(_, outcome)| outcome.arrived());
     arrived
         .map(|(receiver, _)| {
@@ -134,7 +139,8 @@ fn told(groups: &[GroupKey], first: &BTreeMap<String, Outcome>) -> BTreeMap<Stri
             let silent = own.all(|group| !group.timing.send_resolved);
             (
                 receiver.clone(),
-                silent.then(|| Outcome::not_told("resolved messages are not sent: `send_resolved = false`")),
+                silent
+                    .then(|| ReceiverOutcome::not_told("resolved messages are not sent: `send_resolved = false`")),
             )
         })
         .collect()
@@ -142,8 +148,8 @@ fn told(groups: &[GroupKey], first: &BTreeMap<String, Outcome>) -> BTreeMap<Stri
 
 fn conclude(
     id: Uuid,
-    first: &BTreeMap<String, Outcome>,
-    second: &BTreeMap<String, Outcome>,
+    first: &BTreeMap<String, ReceiverOutcome>,
+    second: &BTreeMap<String, ReceiverOutcome>,
 ) -> Result<(), CliError> {
     let all = || first.values().chain(second.values());
     let missing = all().filter(|outcome| outcome.failed()).count();

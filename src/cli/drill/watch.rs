@@ -14,14 +14,14 @@ use crate::view::{AlertDetail, DeliveryEntry, DeliveryStatus};
 
 /// What the messages are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum DrillPhase {
     /// The alert fires.
     Fired,
     /// It is over.
     Over,
 }
 
-impl Phase {
+impl DrillPhase {
     fn as_str(self) -> &'static str {
         match self {
             Self::Fired => "fired",
@@ -40,7 +40,7 @@ impl Phase {
 
 /// How it ended for a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ReceiverOutcome {
     /// The receiver took the message.
     Arrived(String),
     /// There is to be no message.
@@ -51,7 +51,7 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-impl Outcome {
+impl ReceiverOutcome {
     pub(super) fn not_told(why: &str) -> Self {
         Self::NotTold(why.to_owned())
     }
@@ -88,12 +88,12 @@ const OVERDUE: TimeSpan = TimeSpan::seconds(5);
 pub(super) async fn watch(
     store: &Store,
     id: Uuid,
-    phase: Phase,
-    expected: &BTreeMap<String, Option<Outcome>>,
+    phase: DrillPhase,
+    expected: &BTreeMap<String, Option<ReceiverOutcome>>,
     patience: Duration,
-) -> Result<BTreeMap<String, Outcome>, CliError> {
+) -> Result<BTreeMap<String, ReceiverOutcome>, CliError> {
     let started = Instant::now();
-    let mut found: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut found: BTreeMap<String, ReceiverOutcome> = BTreeMap::new();
     // Until when a message of each receiver is waited for: from when its group is due.
     let mut until: BTreeMap<&String, Instant> =
         expected.keys().map(|receiver| (receiver, started + patience)).collect();
@@ -140,7 +140,7 @@ pub(super) async fn watch(
                         format!("no message within {} s of being due: no daemon created one", patience.as_secs())
                     }
                 };
-                conclude(&mut found, receiver, phase, Outcome::Failed(why));
+                conclude(&mut found, receiver, phase, ReceiverOutcome::Failed(why));
             }
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -148,29 +148,33 @@ pub(super) async fn watch(
     Ok(found)
 }
 
-fn message_to<'a>(detail: &'a AlertDetail, receiver: &str, phase: Phase) -> Option<&'a DeliveryEntry> {
+fn message_to<'a>(detail: &'a AlertDetail, receiver: &str, phase: DrillPhase) -> Option<&'a DeliveryEntry> {
     let about = |entry: &&DeliveryEntry| {
-        entry.receiver == receiver && (entry.event_type == "drift.alerts.resolved") == (phase == Phase::Over)
+        entry.receiver == receiver && (entry.event_type == "drift.alerts.resolved") == (phase == DrillPhase::Over)
     };
     detail.deliveries.iter().rfind(about)
 }
 
-fn outcome(message: Option<&DeliveryEntry>, group: Option<&WaitingGroup>, elapsed: Duration) -> Option<Outcome> {
+fn outcome(
+    message: Option<&DeliveryEntry>,
+    group: Option<&WaitingGroup>,
+    elapsed: Duration,
+) -> Option<ReceiverOutcome> {
     match message {
-        Some(entry) if entry.status == DeliveryStatus::Sent => Some(Outcome::Arrived(format!(
+        Some(entry) if entry.status == DeliveryStatus::Sent => Some(ReceiverOutcome::Arrived(format!(
             "arrived after {:.1} s, attempt {}",
             elapsed.as_secs_f64(),
             entry.attempts
         ))),
         Some(entry) if entry.status == DeliveryStatus::Dead => {
-            Some(Outcome::Failed(format!("delivery failed{}", attempt_words(entry))))
+            Some(ReceiverOutcome::Failed(format!("delivery failed{}", attempt_words(entry))))
         }
         Some(entry) if entry.status == DeliveryStatus::Superseded => {
-            Some(Outcome::not_told("replaced by a later message"))
+            Some(ReceiverOutcome::not_told("replaced by a later message"))
         }
         Some(_) => None,
         None => group.and_then(|group| group.suppression.as_ref()).map(|suppression| {
-            Outcome::Held(format!(
+            ReceiverOutcome::Held(format!(
                 "held back, {}: {}",
                 suppression.as_str().replace('_', " "),
                 plain(&suppression.by())
@@ -187,10 +191,10 @@ fn attempt_words(entry: &DeliveryEntry) -> String {
     }
 }
 
-fn say_wait(receiver: &str, phase: Phase, due_in: TimeSpan, group: &WaitingGroup) {
+fn say_wait(receiver: &str, phase: DrillPhase, due_in: TimeSpan, group: &WaitingGroup) {
     let seconds = due_in.to_std().as_micros().div_ceil(1_000_000);
     let (key, span) = match phase {
-        Phase::Fired if group.timing.wait >= due_in => ("group_wait", group.timing.wait),
+        DrillPhase::Fired if group.timing.wait >= due_in => ("group_wait", group.timing.wait),
         _ => ("group_interval", group.timing.interval),
     };
     let event = serde_json::json!({
@@ -204,7 +208,12 @@ fn say_wait(receiver: &str, phase: Phase, due_in: TimeSpan, group: &WaitingGroup
     step(&event, &words);
 }
 
-fn conclude(found: &mut BTreeMap<String, Outcome>, receiver: &str, phase: Phase, outcome: Outcome) {
+fn conclude(
+    found: &mut BTreeMap<String, ReceiverOutcome>,
+    receiver: &str,
+    phase: DrillPhase,
+    outcome: ReceiverOutcome,
+) {
     let event = serde_json::json!({
         "receiver": receiver, "state": phase.as_str(), "result": outcome.kind(), "outcome": outcome.words(),
     });

@@ -92,11 +92,12 @@ impl Database {
             AlertStep::Acknowledge => Ok(act(AlertAction::Acknowledge).await?),
             AlertStep::Resolve(judged) => {
                 let mut alert = self.store.alert(&id.to_string()).await?.alert;
-                if judged.is_none() || !alert.is_over() {
+                let said_already = judged.is_none() || !alert.is_over();
+                if said_already {
                     alert = act(AlertAction::Resolve).await?;
                 }
                 if let Some(judged) = judged {
-                    self.store.judge_alert(id, judged, &actor()).await?;
+                    self.store.judge_alert(id, judged, &actor(), if said_already { "" } else { comment }).await?;
                     alert.judged = Some(judged);
                 }
                 Ok(alert)

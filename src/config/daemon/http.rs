@@ -47,7 +47,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if listen.is_none() {
         section.add(
             section
-                .problem("listen", format!("`{text}` is not an address and port"))
+                .mistake("listen", format!("`{text}` is not an address and port"))
                 .hint("write \"127.0.0.1:9464\""),
         );
     }
@@ -55,17 +55,17 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if let Some(url) = &external_url
         && !(url.starts_with("https://") || url.starts_with("http://"))
     {
-        section.add(section.problem("external_url", "must begin with `https://` or `http://`"));
+        section.add(section.mistake("external_url", "must begin with `https://` or `http://`"));
     }
     let callback_secret = section.secret("callback_secret", warnings);
     let mlflow_secret = section.secret("mlflow_secret", warnings);
     if let Some(secret) = &callback_secret
         && let Err(error) = Dialect::Webhook(Keys(vec![secret.clone()])).check()
     {
-        section.add(section.problem("callback_secret", error.to_string()));
+        section.add(section.mistake("callback_secret", error.to_string()));
     }
     if mlflow_secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < 16) {
-        section.add(section.problem("mlflow_secret", "needs 16 characters or more"));
+        section.add(section.mistake("mlflow_secret", "needs 16 characters or more"));
     }
     let tls = tls(&section.section("tls"));
     let tokens = tokens(section, warnings);
@@ -77,7 +77,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         if !section.has("tokens") {
             section.add(
                 section
-                    .problem(
+                    .mistake(
                         "listen",
                         format!(
                             "`{text}` is not a loopback address, and every client that can connect has full access"
@@ -88,7 +88,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         } else if tls.is_none() && !may_be_open {
             section.add(
                 section
-                    .problem("listen", format!("tokens would travel unencrypted to {text}"))
+                    .mistake("listen", format!("tokens would travel unencrypted to {text}"))
                     .hint("set `http.tls`, bind to 127.0.0.1 with a proxy in front, or set `allow_plain_http = true` on a trusted network"),
             );
         }
@@ -131,18 +131,18 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
             &[("viewer", Role::Viewer), ("operator", Role::Operator), ("admin", Role::Admin)],
         );
         if role.is_none() && !entry.has("role") {
-            entry.add(entry.problem("role", "is missing: `viewer`, `operator` or `admin`"));
+            entry.add(entry.mistake("role", "is missing: `viewer`, `operator` or `admin`"));
         }
         let secret = entry.secret("token", warnings);
         if secret.is_none() && !entry.has("token") {
             entry.add(
-                entry.problem("token", "is missing").hint("generate one with: head -c 24 /dev/urandom | base64"),
+                entry.mistake("token", "is missing").hint("generate one with: head -c 24 /dev/urandom | base64"),
             );
         }
         if secret.as_ref().is_some_and(|secret| secret.expose_secret().len() < TOKEN_LENGTH) {
             entry.add(
                 entry
-                    .problem("token", format!("needs {TOKEN_LENGTH} characters or more"))
+                    .mistake("token", format!("needs {TOKEN_LENGTH} characters or more"))
                     .hint("generate one with: head -c 24 /dev/urandom | base64"),
             );
         }
@@ -152,14 +152,14 @@ fn tokens(section: &Section<'_>, warnings: &mut Vec<String>) -> Vec<Token> {
         {
             entry.add(
                 entry
-                    .problem("token", format!("is the same as the token of `{}`", other.name))
+                    .mistake("token", format!("is the same as the token of `{}`", other.name))
                     .hint("generate one for each with: head -c 24 /dev/urandom | base64"),
             );
         }
         if let Some(name) = &name
             && tokens.iter().any(|other| other.name == *name)
         {
-            entry.add(entry.problem("name", format!("duplicate token name `{name}`")));
+            entry.add(entry.mistake("name", format!("duplicate token name `{name}`")));
         }
         if let (Some(name), Some(role), Some(secret)) = (name, role, secret) {
             tokens.push(Token { name, role, secret });

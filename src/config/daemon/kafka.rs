@@ -35,7 +35,6 @@ pub struct KafkaSecurity {
     pub ca_file: Option<PathBuf>,
     /// Client certificate.
     pub cert_file: Option<PathBuf>,
-    /// Its key.
     pub key_file: Option<PathBuf>,
     /// The key's password.
     pub key_password: Option<SecretString>,
@@ -68,9 +67,7 @@ pub enum TokenSettings {
 /// An OAuth 2 token endpoint.
 #[derive(Debug)]
 pub struct TokenEndpoint {
-    /// Its URL.
     pub url: String,
-    /// The client.
     pub client_id: String,
     /// Its secret; none when it could not be read here.
     pub client_secret: Option<SecretString>,
@@ -101,7 +98,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     }
     let group = section.string("group").unwrap_or_else(|| "driftd".to_owned());
     if group.trim().is_empty() {
-        section.add(section.problem("group", "is empty: the consumer group of the daemons, `driftd` by default"));
+        section.add(section.mistake("group", "is empty: the consumer group of the daemons, `driftd` by default"));
     }
     let start =
         section.choice("start", StartAt::Latest, &[("earliest", StartAt::Earliest), ("latest", StartAt::Latest)]);
@@ -111,11 +108,11 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let properties = extra.texts();
     for (name, value) in &properties {
         if PROTECTED_PROPERTIES.contains(&name.as_str()) {
-            extra.add(extra.problem(name, "is set by driftd: another value could lose or duplicate records"));
+            extra.add(extra.mistake(name, "is set by driftd: another value could lose or duplicate records"));
         } else if ["password", "secret", "ssl.key.pem"].iter().any(|word| name.contains(word)) {
-            extra.add(extra.problem(name, "is a secret: set it under `kafka.security`"));
+            extra.add(extra.mistake(name, "is a secret: set it under `kafka.security`"));
         } else if let Err(error) = crate::kafka::check_property(name, value) {
-            extra.add(extra.problem(name, format!("rejected by librdkafka: {error}")).without_value());
+            extra.add(extra.mistake(name, format!("rejected by librdkafka: {error}")).without_value());
         }
     }
     section.finish();
@@ -137,7 +134,7 @@ fn check_brokers(section: &Section<'_>, brokers: &str) {
         if host.is_empty() || host.contains(char::is_whitespace) || !is_port {
             section.add(
                 section
-                    .problem("brokers", format!("`{address}` is not a host and a port from 1 to 65535"))
+                    .mistake("brokers", format!("`{address}` is not a host and a port from 1 to 65535"))
                     .hint("write \"host:9092,host:9092\""),
             );
         }
@@ -176,7 +173,7 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
         (false, Some(_)) => {
             section.add(
                 section
-                    .problem("mechanism", format!("has no effect with protocol `{protocol}`"))
+                    .mistake("mechanism", format!("has no effect with protocol `{protocol}`"))
                     .hint("set `protocol = \"sasl_ssl\"`"),
             );
             return None;
@@ -184,14 +181,14 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
         (true, None) => {
             if !section.has("mechanism") {
                 section.add(
-                    section.problem("mechanism", "is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
+                    section.mistake("mechanism", "is missing: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
                 );
             }
             return None;
         }
         (true, Some("OAUTHBEARER")) => {
             if token.is_none() {
-                section.add(section.problem(
+                section.add(section.mistake(
                     "token",
                     "is missing: OAUTHBEARER needs `token = { file = ... }` or a `token_endpoint` table",
                 ));
@@ -203,7 +200,7 @@ fn security(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<KafkaSe
             if username.is_none() || (password.is_none() && !section.is_unread("password")) {
                 if !section.has("username") || !section.has("password") {
                     section.add(
-                        section.problem("mechanism", format!("`{mechanism}` needs `username` and `password`")),
+                        section.mistake("mechanism", format!("`{mechanism}` needs `username` and `password`")),
                     );
                 }
                 return None;
@@ -232,7 +229,7 @@ fn token(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<TokenSetti
     let client_id = endpoint.required("client_id", "the OAuth client ID");
     let client_secret = endpoint.secret("client_secret", warnings);
     if client_secret.is_none() && !endpoint.has("client_secret") {
-        endpoint.add(endpoint.problem("client_secret", "is missing: the OAuth client secret"));
+        endpoint.add(endpoint.mistake("client_secret", "is missing: the OAuth client secret"));
     }
     let scope = endpoint.string("scope");
     endpoint.finish();

@@ -8,7 +8,8 @@ pub use http::HttpSettings;
 pub use kafka::{KafkaSecurity, KafkaSettings, SaslSettings, TokenEndpoint, TokenSettings};
 pub use postgres::PostgresSettings;
 
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::record::TimeSpan;
 use crate::telemetry::LogFormat;
 
@@ -17,17 +18,13 @@ use crate::telemetry::LogFormat;
 pub struct DaemonSettings {
     /// What this daemon is called in `driftd status` and Kafka's tools.
     pub name: String,
-    /// Kafka.
     pub kafka: KafkaSettings,
-    /// Postgres.
     pub postgres: PostgresSettings,
     /// The listener for health and metrics.
     pub http: HttpSettings,
-    /// Logs.
     pub log: LogSettings,
     /// Checkpoints and judging.
     pub checkpoint: CheckpointSettings,
-    /// Limits.
     pub limits: LimitSettings,
 }
 
@@ -88,7 +85,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
     for wrong in wrong_levels(&log.level) {
         let message =
             format!("`{wrong}` is not a log level; write `info`, or a filter as `info,driftd::kafka=debug`");
-        section.add(suggest(section.problem("level", message), wrong, &LEVELS));
+        section.add(suggest(section.mistake("level", message), wrong, &LEVELS));
     }
     section.finish();
     let section = root.section("checkpoint");
@@ -125,9 +122,9 @@ fn wrong_levels(filter: &str) -> impl Iterator<Item = &str> {
 }
 
 fn default_name() -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("driftd@{}", if host.is_empty() { "localhost" } else { host })
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    format!("driftd@{}", if host.is_empty() { "localhost" } else { &host })
 }
 
 /// Refuses a URL over which a secret would be sent unencrypted to another machine, unless the file says that it may.
@@ -136,7 +133,7 @@ pub(in crate::config) fn in_the_open(section: &Section<'_>, key: &'static str, u
     if let Some(host) = crate::notify::reached_in_the_open(url).filter(|_| !allowed) {
         section.add(
             section
-                .problem(key, format!("{what} would travel unencrypted to {host}"))
+                .mistake(key, format!("{what} would travel unencrypted to {host}"))
                 .hint("write https://, or set `allow_plain_http = true` on a trusted network"),
         );
     }

@@ -13,7 +13,6 @@ use crate::store::{TlsMode, remote_host};
 pub struct PostgresSettings {
     /// `postgres://user@host/database`.
     pub url: String,
-    /// The password.
     pub password: Option<SecretString>,
     /// Protection.
     pub tls: TlsMode,
@@ -32,7 +31,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     if let Some(url) = &url
         && !(url.starts_with("postgres://") || url.starts_with("postgresql://"))
     {
-        section.add(section.problem("url", "must begin with `postgres://`"));
+        section.add(section.mistake("url", "must begin with `postgres://`"));
     }
     let remote = url.as_deref().and_then(|url| match remote_host(url) {
         Ok(host) => host,
@@ -40,7 +39,7 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
         Err(_) => {
             section.add(
                 section
-                    .problem("url", "is not a database URL")
+                    .mistake("url", "is not a database URL")
                     .hint("write \"postgres://driftd@host:5432/driftd\"; characters like `@`, `/` and `#` in a name are percent-encoded"),
             );
             None

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::super::problem::Problem;
-use super::super::section::{Section, suggest};
+use super::super::mistake::Mistake;
+use super::super::section::Section;
+use super::super::suggestion::suggest;
 use super::source::path;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
-use crate::record::{Column, ColumnType, Derivation, FieldPath, ModelSchema, Role};
+use crate::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema};
 
 const TYPES: [(&str, ColumnType); 5] = [
     ("numeric", ColumnType::Numeric),
@@ -31,7 +32,7 @@ pub(super) fn measures(section: &Section<'_>, key: &'static str, column_type: Co
         Measure::ALL.into_iter().filter(|measure| measure.applies_to(column_type)).map(Measure::as_str).collect();
     let mut measures = Vec::new();
     for (name, span) in names {
-        let at = |message: String| Problem::at(section.file, span.clone(), &section.key(key), message);
+        let at = |message: String| Mistake::at(section.file, span.clone(), &section.key(key), message);
         match Measure::from_name(&name) {
             Some(measure) if measure.applies_to(column_type) => {
                 if !measures.contains(&measure) {
@@ -70,7 +71,7 @@ pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds>
         };
         if read.warn > read.critical {
             limits.add(
-                limits.problem("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)),
+                limits.mistake("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)),
             );
         }
         limits.finish();
@@ -88,6 +89,8 @@ pub(super) fn columns(
     let mut columns = Vec::new();
     let mut rules = Vec::new();
     let mut complete = true;
+    // Of columns with mistakes as well: all mistakes are said at once.
+    let mut names: Vec<String> = Vec::new();
     for section in root.sections("columns") {
         let name = section.required("name", "the name of the column");
         let column_path = if section.has("path") {
@@ -103,13 +106,13 @@ pub(super) fn columns(
         };
         let role = section.choice(
             "role",
-            Role::Feature,
-            &[("feature", Role::Feature), ("output", Role::Output), ("latency", Role::Latency)],
+            ColumnRole::Feature,
+            &[("feature", ColumnRole::Feature), ("output", ColumnRole::Output), ("latency", ColumnRole::Latency)],
         );
         let column_type = section.optional_choice("type", &TYPES);
         if !section.has("type") {
             section.add(
-                section.problem("type", "is missing: `numeric`, `categorical`, `boolean`, `text` or `embedding`"),
+                section.mistake("type", "is missing: `numeric`, `categorical`, `boolean`, `text` or `embedding`"),
             );
         }
         let sensitive = section.flag("sensitive", false);
@@ -120,11 +123,12 @@ pub(super) fn columns(
         }
         section.finish();
         if let Some(name) = &name
-            && columns.iter().any(|known: &Column| known.name == *name)
+            && (names.contains(name) || columns.iter().any(|known: &Column| known.name == *name))
         {
-            section.add(section.problem("name", format!("duplicate column name `{name}`")));
+            section.add(section.mistake("name", format!("duplicate column name `{name}`")));
             complete = false;
         }
+        names.extend(name.clone());
         let (Some(name), Some(path), Some(column_type)) = (name, column_path, column_type) else {
             complete = false;
             continue;
@@ -141,7 +145,7 @@ pub(super) fn columns(
     match ModelSchema::new(columns) {
         Ok(schema) => Some((schema, rules)),
         Err(error) => {
-            root.add(root.problem("columns", error.to_string()));
+            root.add(root.mistake("columns", error.to_string()));
             None
         }
     }
@@ -175,7 +179,7 @@ pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSp
     let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
     let drifted_share = section.float("drifted_share", 0.0..=1.0);
     if section.has("drifted_columns") && drifted_share.is_some() {
-        section.add(section.problem("drifted_share", "cannot be combined with `drifted_columns`"));
+        section.add(section.mistake("drifted_share", "cannot be combined with `drifted_columns`"));
     }
     let rule = match drifted_share {
         Some(share) => WindowRule::Share(share),

@@ -28,7 +28,6 @@ pub enum Topics {
 /// A monitor, checked and ready to run.
 #[derive(Clone, Debug)]
 pub struct Monitor {
-    /// Its name.
     pub name: String,
     /// The file it came from.
     pub file: String,
@@ -71,7 +70,7 @@ pub struct RegisteredModel {
 /// What `driftd.toml` says that monitors refer to. A monitor that is read by itself has none, and its references are not
 /// checked.
 #[derive(Default)]
-pub(super) struct Context<'a> {
+pub(super) struct MonitorReferences<'a> {
     pub(super) receivers: Option<&'a [String]>,
     pub(super) calendars: Option<&'a Calendars>,
     /// The receivers themselves; none where they are not read.
@@ -79,12 +78,12 @@ pub(super) struct Context<'a> {
     pub(super) callback_url: Option<String>,
 }
 
-pub(super) fn read(root: &Section<'_>, context: &Context<'_>) -> Option<Monitor> {
+pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Option<Monitor> {
     let name = root.required("name", "the name of the monitor");
     if let Some(name) = &name
         && !name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
     {
-        root.add(root.problem("name", "may have letters, digits, `-`, `_` and `.` only"));
+        root.add(root.mistake("name", "may have letters, digits, `-`, `_` and `.` only"));
     }
     let segments = segments(root);
     let (topics, mut layout) = source(&root.section("source"));

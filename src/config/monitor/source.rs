@@ -26,23 +26,23 @@ pub(super) fn source(section: &Section<'_>) -> (Option<Topics>, RecordLayout) {
     let pattern = section.string("pattern");
     let topics = match (names, pattern) {
         (Some(_), Some(_)) => {
-            section.add(section.problem("pattern", "cannot be combined with `topics`"));
+            section.add(section.mistake("pattern", "cannot be combined with `topics`"));
             None
         }
         (Some(names), None) if !names.is_empty() => Some(Topics::Named(names)),
         (None, Some(pattern)) => match (pattern.starts_with('^'), regex_lite::Regex::new(&pattern)) {
             (true, Ok(_)) => Some(Topics::Pattern(pattern)),
             (false, _) => {
-                section.add(section.problem("pattern", "must begin with `^`, as Kafka's patterns do"));
+                section.add(section.mistake("pattern", "must begin with `^`, as Kafka's patterns do"));
                 None
             }
             (_, Err(error)) => {
-                section.add(section.problem("pattern", format!("is not a regular expression: {error}")));
+                section.add(section.mistake("pattern", format!("is not a regular expression: {error}")));
                 None
             }
         },
         _ => {
-            section.add(section.problem("topics", "is missing: the Kafka topics to read"));
+            section.add(section.mistake("topics", "is missing: the Kafka topics to read"));
             None
         }
     };
@@ -113,7 +113,7 @@ pub(super) fn segments(root: &Section<'_>) -> Vec<(String, FieldPath)> {
 pub(super) fn hidden_segments(root: &Section<'_>, layout: &RecordLayout, schema: &ModelSchema) {
     for (name, path) in &layout.segments {
         if let Some(column) = schema.columns().iter().find(|column| column.sensitive && column.path == *path) {
-            root.add(root.problem(
+            root.add(root.mistake(
                 "segments",
                 format!(
                     "`{name}` has the values of the sensitive column `{}` as names, which every page and alert shows\n\
@@ -130,7 +130,7 @@ pub(super) fn sample(section: &Section<'_>, old: Option<usize>) -> usize {
     let there = section.is_there();
     let size = section.integer("size", DEFAULT_SAMPLE, 1..=LARGEST_SAMPLE);
     if there && old.is_some() {
-        section.add(section.problem("size", "replaces `sample` of [window] and cannot be combined with it"));
+        section.add(section.mistake("size", "replaces `sample` of [window] and cannot be combined with it"));
     }
     section.finish();
     if there { usize::try_from(size).unwrap_or(0) } else { old.unwrap_or(0) }

@@ -9,12 +9,12 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let from = section.required("from", "the address of the sender");
     let to: Vec<String> = section.strings("to").unwrap_or_default().into_iter().map(|(text, _)| text).collect();
     if to.is_empty() {
-        section.add(section.problem("to", "needs at least one address"));
+        section.add(section.mistake("to", "needs at least one address"));
     }
     for address in from.iter().chain(&to) {
         if let Err(error) = crate::notify::check_mailbox(address) {
             section.add(
-                section.problem(if from.as_ref() == Some(address) { "from" } else { "to" }, error.to_string()),
+                section.mistake(if from.as_ref() == Some(address) { "from" } else { "to" }, error.to_string()),
             );
         }
     }
@@ -22,12 +22,12 @@ pub(super) fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<
     let smtp = section.section("smtp");
     let transport = match (directory, smtp.is_there()) {
         (Some(_), true) => {
-            section.add(section.problem("directory", "cannot be combined with `smtp`"));
+            section.add(section.mistake("directory", "cannot be combined with `smtp`"));
             None
         }
         (Some(directory), false) => Some(EmailTransport::Directory(PathBuf::from(directory))),
         (None, false) => {
-            section.add(section.problem("smtp", "is missing: a mail server, or a `directory` to write mails to"));
+            section.add(section.mistake("smtp", "is missing: a mail server, or a `directory` to write mails to"));
             None
         }
         (None, true) => server(&smtp, warnings).map(EmailTransport::Smtp),
@@ -53,11 +53,11 @@ fn server(section: &Section<'_>, warnings: &mut Vec<String>) -> Option<SmtpOptio
     let ca_file = section.file("ca_file");
     if username.is_some() != section.has("password") {
         let together = if username.is_some() { ("username", "password") } else { ("password", "username") };
-        section.add(section.problem(together.0, format!("needs `{}`", together.1)));
+        section.add(section.mistake(together.0, format!("needs `{}`", together.1)));
     }
     if protection == SmtpProtection::None && username.is_some() {
         section.add(
-            section.problem("tls", "`none` would send the password unencrypted").hint("use `tls = \"starttls\"`"),
+            section.mistake("tls", "`none` would send the password unencrypted").hint("use `tls = \"starttls\"`"),
         );
     }
     section.finish();

@@ -6,13 +6,14 @@ mod training;
 
 use std::collections::BTreeMap;
 
-use super::section::{Section, suggest};
+use super::section::Section;
+use super::suggestion::suggest;
 use crate::notify::{EmailOptions, HttpOptions};
 
 /// Somebody who can be told.
 #[derive(Debug)]
 pub struct Receiver {
-    kind: Kind,
+    kind: ReceiverKind,
     /// How; none when one of its secrets could not be read here.
     pub channel: Option<Channel>,
     /// Messages about alerts in an hour at most; the rest is told together when there is room.
@@ -26,11 +27,9 @@ pub struct Receiver {
 pub enum Channel {
     /// By mail.
     Email(EmailOptions),
-    /// By HTTP.
     Http(HttpOptions),
     /// Through a Kafka topic of the same cluster.
     Kafka {
-        /// The topic.
         topic: String,
     },
 }
@@ -39,24 +38,27 @@ impl Receiver {
     /// Whether it is a training system that can be asked how a run goes.
     #[must_use]
     pub fn can_be_asked(&self) -> bool {
-        matches!(self.kind, Kind::Airflow | Kind::Kubeflow | Kind::Prefect | Kind::Dagster)
+        matches!(
+            self.kind,
+            ReceiverKind::Airflow | ReceiverKind::Kubeflow | ReceiverKind::Prefect | ReceiverKind::Dagster
+        )
     }
 
     /// Whether it is posted the state of all alerts instead of messages about them.
     #[must_use]
     pub fn takes_state(&self) -> bool {
-        self.kind == Kind::Alertmanager
+        self.kind == ReceiverKind::Alertmanager
     }
 
     /// Whether it is a training system.
     #[must_use]
     pub fn is_training(&self) -> bool {
-        self.can_be_asked() || matches!(self.kind, Kind::GitHub | Kind::Argo)
+        self.can_be_asked() || matches!(self.kind, ReceiverKind::GitHub | ReceiverKind::Argo)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+enum ReceiverKind {
     Email,
     Kafka,
     Webhook,
@@ -76,24 +78,24 @@ enum Kind {
     Dagster,
 }
 
-const KINDS: [(&str, Kind); 17] = [
-    ("email", Kind::Email),
-    ("webhook", Kind::Webhook),
-    ("kafka", Kind::Kafka),
-    ("cloudevents", Kind::CloudEvents),
-    ("alertmanager_webhook", Kind::AlertmanagerWebhook),
-    ("alertmanager", Kind::Alertmanager),
-    ("slack", Kind::Slack),
-    ("teams", Kind::Teams),
-    ("pagerduty", Kind::PagerDuty),
-    ("opsgenie", Kind::Opsgenie),
-    ("template", Kind::Template),
-    ("airflow", Kind::Airflow),
-    ("github", Kind::GitHub),
-    ("argo", Kind::Argo),
-    ("kubeflow", Kind::Kubeflow),
-    ("prefect", Kind::Prefect),
-    ("dagster", Kind::Dagster),
+const KINDS: [(&str, ReceiverKind); 17] = [
+    ("email", ReceiverKind::Email),
+    ("webhook", ReceiverKind::Webhook),
+    ("kafka", ReceiverKind::Kafka),
+    ("cloudevents", ReceiverKind::CloudEvents),
+    ("alertmanager_webhook", ReceiverKind::AlertmanagerWebhook),
+    ("alertmanager", ReceiverKind::Alertmanager),
+    ("slack", ReceiverKind::Slack),
+    ("teams", ReceiverKind::Teams),
+    ("pagerduty", ReceiverKind::PagerDuty),
+    ("opsgenie", ReceiverKind::Opsgenie),
+    ("template", ReceiverKind::Template),
+    ("airflow", ReceiverKind::Airflow),
+    ("github", ReceiverKind::GitHub),
+    ("argo", ReceiverKind::Argo),
+    ("kubeflow", ReceiverKind::Kubeflow),
+    ("prefect", ReceiverKind::Prefect),
+    ("dagster", ReceiverKind::Dagster),
 ];
 
 /// The receivers, and the names of all that were declared: one with a mistake is still known where it is used.
@@ -105,7 +107,7 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<
         let kind = section.optional_choice("type", &KINDS);
         if !section.has("type") {
             let names: Vec<String> = KINDS.iter().map(|(name, _)| format!("`{name}`")).collect();
-            section.add(section.problem("type", format!("is missing: one of {}", names.join(", "))));
+            section.add(section.mistake("type", format!("is missing: one of {}", names.join(", "))));
         }
         let Some(kind) = kind else { continue };
         let max_per_hour = section
@@ -114,8 +116,10 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> (BTreeMap<
         section.value("max_per_hour");
         let concurrency = u32::try_from(section.integer("concurrency", 1, 1..=16)).unwrap_or(1);
         let channel = match kind {
-            Kind::Email => email::read(&section, warnings).map(Channel::Email),
-            Kind::Kafka => section.required("topic", "the Kafka topic").map(|topic| Channel::Kafka { topic }),
+            ReceiverKind::Email => email::read(&section, warnings).map(Channel::Email),
+            ReceiverKind::Kafka => {
+                section.required("topic", "the Kafka topic").map(|topic| Channel::Kafka { topic })
+            }
             _ => http::read(&section, kind, warnings).map(Channel::Http),
         };
         section.finish();
@@ -136,13 +140,13 @@ pub(super) fn check_names(section: &Section<'_>, key: &'static str, receivers: O
         let known: Vec<&str> = receivers.iter().map(String::as_str).collect();
         for (name, span) in &names {
             if !receivers.contains(name) {
-                let problem = super::problem::Problem::at(
+                let mistake = super::mistake::Mistake::at(
                     section.file,
                     span.clone(),
                     &section.key(key),
                     format!("`{name}` is not a receiver of driftd.toml"),
                 );
-                section.add(suggest(problem, name, &known));
+                section.add(suggest(mistake, name, &known));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{Misses, add_count, add_touched};
 use crate::binning::CategoricalBinning;
 use crate::distribution::ipc::{IpcError, damaged};
 use crate::distribution::sparse::Sparse;
-use crate::distribution::stored::{ColumnRows, Kind, StoredRow};
+use crate::distribution::stored::{ColumnRows, RowKind, StoredRow};
 use crate::distribution::total;
 use crate::distribution::unseen::{UnseenCategories, UnseenState};
 
@@ -123,12 +123,12 @@ impl CategoryCounts {
         match self.unseen.state() {
             UnseenState::Exact(categories) => {
                 for (category, count) in categories {
-                    rows.push(Kind::UNSEEN_CATEGORY, 0, count, 0, Some(category.as_bytes()));
+                    rows.push(RowKind::UNSEEN_CATEGORY, 0, count, 0, Some(category.as_bytes()));
                 }
             }
             UnseenState::Sketched(heavy, distinct) => {
-                rows.push(Kind::UNSEEN_HEAVY, 0, 0, 0, Some(&heavy));
-                rows.push(Kind::UNSEEN_DISTINCT, 0, 0, 0, Some(&distinct));
+                rows.push(RowKind::UNSEEN_HEAVY, 0, 0, 0, Some(&heavy));
+                rows.push(RowKind::UNSEEN_DISTINCT, 0, 0, 0, Some(&distinct));
             }
         }
     }
@@ -136,14 +136,14 @@ impl CategoryCounts {
     /// A sketch takes two rows: the first is kept in `heavy` until the second comes.
     pub(super) fn read<'a>(&mut self, row: &StoredRow<'a>, heavy: &mut Option<&'a [u8]>) -> Result<(), IpcError> {
         match row.kind {
-            Kind::BIN => row.add_to(self.counts.get_mut(row.bin()))?,
-            Kind::UNSEEN_CATEGORY => {
+            RowKind::BIN => row.add_to(self.counts.get_mut(row.bin()))?,
+            RowKind::UNSEEN_CATEGORY => {
                 let text =
                     std::str::from_utf8(row.payload()?).map_err(|_| damaged("a category that is not text"))?;
                 self.unseen.add(text, row.count);
             }
-            Kind::UNSEEN_HEAVY => *heavy = Some(row.payload()?),
-            Kind::UNSEEN_DISTINCT => {
+            RowKind::UNSEEN_HEAVY => *heavy = Some(row.payload()?),
+            RowKind::UNSEEN_DISTINCT => {
                 let heavy = heavy.take().ok_or(damaged("half of the unseen categories"))?;
                 *self.unseen = UnseenCategories::from_sketches(heavy, row.payload()?)
                     .ok_or(damaged("unreadable sketches of unseen categories"))?;

@@ -4,11 +4,11 @@ use arrow::array::{Array as _, Float64Array};
 
 use super::{Misses, add_count, add_touched};
 use crate::binning::NumericBinning;
-use crate::distribution::detail::{Detail, Layout};
+use crate::distribution::detail::{Detail, ZoneLayout};
 use crate::distribution::ipc::{IpcError, damaged};
-use crate::distribution::moments::Group;
+use crate::distribution::moments::ValueGroup;
 use crate::distribution::sparse::Sparse;
-use crate::distribution::stored::{ColumnRows, Kind, StoredRow};
+use crate::distribution::stored::{ColumnRows, RowKind, StoredRow};
 use crate::distribution::total;
 
 /// A count per bin, and the sum of the values' offsets in it. Counts of an earlier version have no detail, or detail of a
@@ -44,7 +44,7 @@ impl NumericCounts {
         rows: impl Iterator<Item = usize>,
         misses: &mut Misses<'_>,
     ) {
-        let layout = Layout::of(binning);
+        let layout = ZoneLayout::of(binning);
         for row in rows {
             let value = values.is_valid(row).then(|| values.value(row));
             let Some(value) = misses.finite(row, value) else { continue };
@@ -67,16 +67,16 @@ impl NumericCounts {
     pub(super) fn add_group(
         &mut self,
         binning: &NumericBinning,
-        layout: &Layout,
+        layout: &ZoneLayout,
         (bin, value, count): (usize, f64, u64),
-        group: Option<Group>,
+        group: Option<ValueGroup>,
     ) {
         add_count(&mut self.counts, bin, count);
         if let Some(offset) = self.offsets.get_mut(bin) {
             let steps = binning.offset(bin, value).saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
             *offset = offset.saturating_add(steps);
             if let Some(group) = group {
-                self.detail.add_group(layout, bin, Group { count, ..group });
+                self.detail.add_group(layout, bin, ValueGroup { count, ..group });
             }
         }
     }
@@ -86,22 +86,22 @@ impl NumericCounts {
             let offset = self.offsets.get(bin).copied().unwrap_or(0);
             rows.push_bin(bin, count, offset);
         }
-        rows.push_moments(Kind::MOMENTS, 0, &self.detail.core);
+        rows.push_moments(RowKind::MOMENTS, 0, &self.detail.core);
         for (zone, cells) in self.detail.cells.iter().enumerate() {
             for (bucket, moments) in cells {
-                rows.push_moments(Kind::cell(zone), *bucket, moments);
+                rows.push_moments(RowKind::cell(zone), *bucket, moments);
             }
         }
     }
 
     pub(super) fn read(&mut self, row: &StoredRow<'_>) -> Result<(), IpcError> {
         match row.kind {
-            Kind::BIN => {
+            RowKind::BIN => {
                 row.add_to(self.counts.get_mut(row.bin()))?;
                 let sum = self.offsets.get_mut(row.bin()).ok_or(damaged("a bin outside the binning"))?;
                 *sum = sum.saturating_add(row.offset);
             }
-            Kind::MOMENTS => self.detail.core.merge(&row.moments()?),
+            RowKind::MOMENTS => self.detail.core.merge(&row.moments()?),
             kind => {
                 let cells = kind.zone().and_then(|zone| self.detail.cells.get_mut(zone));
                 let cells = cells.ok_or(damaged("an unknown kind of count"))?;

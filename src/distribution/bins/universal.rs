@@ -6,10 +6,10 @@ use arrow::array::{Array as _, Float64Array};
 
 use super::{Misses, NumericCounts, TREE_ENTRY};
 use crate::binning::{NumericBinning, universal};
-use crate::distribution::detail::Layout;
+use crate::distribution::detail::ZoneLayout;
 use crate::distribution::ipc::{IpcError, damaged};
 use crate::distribution::moments::{Cells, Moments, add_to, bucket_ruler, merge_cells};
-use crate::distribution::stored::{ColumnRows, Kind, StoredRow};
+use crate::distribution::stored::{ColumnRows, RowKind, StoredRow};
 use crate::distribution::total;
 
 /// Counts of the buckets met so far, and their moments; counts of an earlier version have none, or of a part of their values.
@@ -63,7 +63,7 @@ impl UniversalCounts {
     /// bucket, or in its middle where counts of an earlier version do not know it.
     pub(super) fn rebinned(&self, binning: &NumericBinning) -> NumericCounts {
         let mut target = NumericCounts::empty(binning);
-        let layout = Layout::of(binning);
+        let layout = ZoneLayout::of(binning);
         for (bucket, count) in &self.counts {
             let known = self.moments.get(bucket).filter(|moments| moments.count == *count);
             let group = known.and_then(|moments| moments.group(bucket_ruler(*bucket)));
@@ -76,17 +76,17 @@ impl UniversalCounts {
 
     pub(super) fn write(&self, rows: &mut ColumnRows<'_>) {
         for (bucket, count) in &self.counts {
-            rows.push(Kind::BIN, *bucket, *count, 0, None);
+            rows.push(RowKind::BIN, *bucket, *count, 0, None);
         }
         for (bucket, moments) in &self.moments {
-            rows.push_moments(Kind::UNIVERSAL_MOMENTS, *bucket, moments);
+            rows.push_moments(RowKind::UNIVERSAL_MOMENTS, *bucket, moments);
         }
     }
 
     pub(super) fn read(&mut self, row: &StoredRow<'_>) -> Result<(), IpcError> {
         match row.kind {
-            Kind::BIN => row.add_to(Some(self.counts.entry(row.bucket()?).or_insert(0))),
-            Kind::UNIVERSAL_MOMENTS => {
+            RowKind::BIN => row.add_to(Some(self.counts.entry(row.bucket()?).or_insert(0))),
+            RowKind::UNIVERSAL_MOMENTS => {
                 self.moments.entry(row.bucket()?).or_default().merge(&row.moments()?);
                 Ok(())
             }

@@ -6,7 +6,7 @@ use arrow::datatypes::Float64Type;
 use super::Misses;
 use crate::binning::EmbeddingBinning;
 use crate::distribution::ipc::{IpcError, damaged};
-use crate::distribution::stored::{ColumnRows, Kind, StoredRow};
+use crate::distribution::stored::{ColumnRows, RowKind, StoredRow};
 use crate::record::Absence;
 
 /// How many vectors, and the sums of their components and waves.
@@ -53,7 +53,7 @@ impl VectorSums {
     }
 
     pub(super) fn write(&self, rows: &mut ColumnRows<'_>) {
-        rows.push(Kind::VECTORS, 0, self.count, 0, None);
+        rows.push(RowKind::VECTORS, 0, self.count, 0, None);
         for (place, sum) in self.sums.iter().enumerate().filter(|(_, sum)| **sum != 0) {
             rows.push_bin(place, 0, *sum);
         }
@@ -61,8 +61,8 @@ impl VectorSums {
 
     pub(super) fn read(&mut self, row: &StoredRow<'_>) -> Result<(), IpcError> {
         match row.kind {
-            Kind::VECTORS => row.add_to(Some(&mut self.count)),
-            Kind::BIN => {
+            RowKind::VECTORS => row.add_to(Some(&mut self.count)),
+            RowKind::BIN => {
                 let sum = self.sums.get_mut(row.bin()).ok_or(damaged("a sum outside the binning"))?;
                 *sum = sum.saturating_add(row.offset);
                 Ok(())

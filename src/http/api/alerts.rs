@@ -12,7 +12,7 @@ use super::{Comment, MOST, comment};
 use crate::alert::{Matcher, RowState};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
-use crate::http::backend::{AlertChange, NewSilence};
+use crate::http::backend::{NewSilence, RequestedAlertChange};
 use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::view::{AlertDetail, AlertRow, Judged, Page, SilenceRow};
@@ -93,7 +93,7 @@ pub(super) async fn acknowledge(
     Json(given): Json<Comment>,
 ) -> Result<Json<AlertRow>, Problem> {
     let words = comment(&given.comment)?;
-    Ok(Json(backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?))
+    Ok(Json(backend.change_alert(alert, RequestedAlertChange::Acknowledge, &caller.name, &words).await?))
 }
 
 /// Resolution of an alert.
@@ -121,7 +121,7 @@ pub(super) async fn resolve(
     Json(given): Json<Resolution>,
 ) -> Result<Json<AlertRow>, Problem> {
     let words = comment(&given.comment)?;
-    Ok(Json(backend.change_alert(alert, AlertChange::Resolve(given.judged), &caller.name, &words).await?))
+    Ok(Json(backend.change_alert(alert, RequestedAlertChange::Resolve(given.judged), &caller.name, &words).await?))
 }
 
 /// Filter.

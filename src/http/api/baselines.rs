@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::Listing;
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
-use crate::http::arrow::{Form, stream};
+use crate::http::arrow::{AnswerFormat, stream};
 use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{ChangeProblems, Problem, Problems};
 use crate::record::EventTime;
@@ -54,11 +54,11 @@ pub(super) async fn distributions(
     Path((monitor, version)): Path<(String, i32)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let form = Form::wanted(&headers)?;
+    let form = AnswerFormat::wanted(&headers)?;
     let rows = backend.baseline_distributions(&monitor, version).await?;
     match form {
-        Form::Json => Ok(Json(rows).into_response()),
-        Form::Arrow => stream(&rows),
+        AnswerFormat::Json => Ok(Json(rows).into_response()),
+        AnswerFormat::Arrow => stream(&rows),
     }
 }
 

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::{Listing, MOST_ROWS};
 use crate::http::SharedBackend;
-use crate::http::arrow::{Form, page_as, stream};
+use crate::http::arrow::{AnswerFormat, page_as, stream};
 use crate::http::extract::{Json, Path, Query, page_request};
 use crate::http::problem::{Problem, Problems};
 use crate::judge::Verdict;
@@ -90,7 +90,7 @@ pub(super) async fn windows(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let form = Form::wanted(&headers)?;
+    let form = AnswerFormat::wanted(&headers)?;
     let filter = WindowFilter {
         from: micros("from", query.from.as_ref())?,
         to: micros("to", query.to.as_ref())?,
@@ -145,11 +145,11 @@ pub(super) async fn distributions(
     Query(query): Query<DistributionQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let form = Form::wanted(&headers)?;
+    let form = AnswerFormat::wanted(&headers)?;
     let rows = backend.distributions(&monitor, window, query.column.as_deref()).await?;
     match form {
-        Form::Json => Ok(Json(rows).into_response()),
-        Form::Arrow => stream(&rows),
+        AnswerFormat::Json => Ok(Json(rows).into_response()),
+        AnswerFormat::Arrow => stream(&rows),
     }
 }
 
@@ -244,7 +244,7 @@ pub(super) async fn findings(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let form = Form::wanted(&headers)?;
+    let form = AnswerFormat::wanted(&headers)?;
     let filter = FindingFilter {
         from: micros("from", query.from.as_ref())?,
         to: micros("to", query.to.as_ref())?,

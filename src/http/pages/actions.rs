@@ -9,7 +9,7 @@ use super::PageResult;
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::api::{comment, new_silence};
-use crate::http::backend::{AlertChange, RetrainingChange};
+use crate::http::backend::{RequestedAlertChange, RetrainingChange};
 use crate::http::extract::{Form, Path};
 use crate::view::Judged;
 
@@ -35,7 +35,7 @@ pub(super) async fn acknowledge(
     Form(fields): Form<Fields>,
 ) -> PageResult {
     let words = comment(&fields.comment)?;
-    backend.change_alert(alert, AlertChange::Acknowledge, &caller.name, &words).await?;
+    backend.change_alert(alert, RequestedAlertChange::Acknowledge, &caller.name, &words).await?;
     Ok(back(&format!("/alerts/{alert}")))
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn resolve(
     caller: Caller,
     Form(fields): Form<Fields>,
 ) -> PageResult {
-    let change = AlertChange::Resolve(Judged::from_name(&fields.judged));
+    let change = RequestedAlertChange::Resolve(Judged::from_name(&fields.judged));
     backend.change_alert(alert, change, &caller.name, &comment(&fields.comment)?).await?;
     Ok(back(&format!("/alerts/{alert}")))
 }

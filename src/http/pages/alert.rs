@@ -4,7 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table, trail};
+use super::layout::{PageLayout, may_operate, page, table, trail};
 use super::words::{column_at, column_in, monitor_at, number_of, series_at, series_name, span, standing, time};
 use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RowState, RuleKind, times};
 use crate::http::SharedBackend;
@@ -24,7 +24,7 @@ pub(super) async fn show(
     let mut requests = backend.requests(true).await?;
     requests.retain(|request| request.alert_id == detail.alert.view.id);
     let layout =
-        Layout::titled(format!("Alert: {}", headline(&detail))).in_part("/alerts").seen_by(&caller).live();
+        PageLayout::titled(format!("Alert: {}", headline(&detail))).in_part("/alerts").seen_by(&caller).live();
     Ok(page(&layout, &content(&detail, &requests, &caller)))
 }
 
@@ -53,7 +53,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         (facts(detail))
         @if view.evidence.moved().next().is_some() {
             h2 { "What moved" }
-            p.soft { "Each column as in the window in which it moved most, and as it stands in the last judged window. Drift is 1 and more times its limit." }
+            p.soft { "Values are those of each column's worst window; “last” is the last judged window. Multiples of the drift limit: 1 and more is drift." }
             (table("Columns that moved", &moved(detail)))
             @for column in view.evidence.moved().filter(|column| !column.why.is_empty()) {
                 h3 { "Why " (column.column) }
@@ -95,21 +95,21 @@ fn sentence(detail: &AlertDetail) -> Markup {
     let view = &alert.view;
     html! {
         @match alert.state {
-            RowState::Pending => { "Not told yet: it has not lasted long enough. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
+            RowState::Pending => { "Pending: no message is sent yet, the rule asks for more windows. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
             RowState::Cleared | RowState::Resolved => {
-                (capitalised(&view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began at " (time(&view.since))
+                (capitalised(&view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began " (time(&view.since))
                 @if view.kind != RuleKind::Operational { " and drifted " (view.windows_words()) }
                 "."
             }
             state => {
-                "Firing" @if state == RowState::Acknowledged { ", acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) (view.said()) }
-                " since " (time(&view.since))
+                "Firing since " (time(&view.since))
                 @if view.kind != RuleKind::Operational { ", " (view.windows_words()) }
                 @if let Some(calm) = view.evidence.calm { "; " (calm.words()) }
                 "."
+                @if state == RowState::Acknowledged { " Acknowledged by " (view.acknowledged_by.as_deref().unwrap_or("a person")) (view.said()) "." }
             }
         }
-        @if !alert.not_told.is_empty() { " Not told to " (alert.not_told.join(", ")) "." }
+        @if !alert.not_told.is_empty() { " No messages to " (alert.not_told.join(", ")) "." }
         @if let Some(judged) = alert.judged { " " (judged.words()) }
     }
 }
@@ -125,7 +125,7 @@ fn facts(detail: &AlertDetail) -> Markup {
     html! {
         dl.facts {
             div { dt { "Monitor" } dd { @if view.monitor.is_empty() { "the daemon itself" } @else { a href=(monitor_at(&view.monitor)) { (view.monitor) } } } }
-            @if view.kind != RuleKind::Operational { div { dt { "Of" } dd { a href=(series_at(&view.monitor, &view.version, &view.segment)) { (series_name(&view.version, &view.segment)) } } } }
+            @if view.kind != RuleKind::Operational { div { dt { "Series" } dd { a href=(series_at(&view.monitor, &view.version, &view.segment)) { (series_name(&view.version, &view.segment)) } } } }
             div { dt { "Rule" } dd { (view.rule) @if let Some(column) = &detail.alert.column { ", " (column) } } }
             div { dt { "Severity" } dd { (view.severity.as_str()) } }
             @for (name, window) in evidence.windows() {
@@ -165,13 +165,13 @@ fn actions(detail: &AlertDetail) -> Markup {
             }
             form method="post" action=(format!("/alerts/{id}/resolve")) {
                 fieldset {
-                    legend { @if alert.is_over() { "What was it?" } @else { "Resolve" } }
+                    legend { @if alert.is_over() { "Was it a real problem?" } @else { "Resolve" } }
                     @if !alert.is_over() { p.soft { "The problem is over: the next drifting window opens a new alert." } }
                     label.choice { input type="radio" name="judged" value="real" checked[alert.judged == Some(Judged::Real)]; "A real problem" }
                     label.choice { input type="radio" name="judged" value="false_alarm" checked[alert.judged == Some(Judged::FalseAlarm)]; "A false alarm" }
                     label for="resolve-comment" { "Comment" }
                     input type="text" id="resolve-comment" name="comment" maxlength="1000";
-                    button { @if alert.is_over() { "Note it" } @else { "Resolve" } }
+                    button { @if alert.is_over() { "Save" } @else { "Resolve" } }
                 }
             }
             @if !alert.is_over() {
@@ -220,12 +220,12 @@ fn moved(detail: &AlertDetail) -> Markup {
             tr {
                 th scope="col" { "Column" }
                 th scope="col" { "Verdict" }
-                th.number scope="col" { "Worst" }
-                th.number scope="col" { "Last" }
-                th.wide scope="col" { "Worst in" }
+                th.number scope="col" { "Worst, × drift limit" }
+                th.number scope="col" { "Last, × drift limit" }
+                th.wide scope="col" { "Worst window" }
                 th scope="col" { "Measure" }
                 th.number.wide scope="col" { "Effect" }
-                th.number.wide scope="col" { "Limit" }
+                th.number.wide scope="col" { "Limit of the verdict" }
                 th scope="col" { "Before, after" }
             }
         }
@@ -328,7 +328,7 @@ fn messages(detail: &AlertDetail) -> Markup {
             }
         }
         tbody {
-            @for message in &detail.deliveries {
+            @for message in detail.deliveries.iter().rev() {
                 tr {
                     th scope="row" { a href=(format!("/deliveries/{}", message.id)) { (time(message.at)) } }
                     td { (message.receiver) }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table};
+use super::layout::{PageLayout, may_operate, page, table};
 use super::words::{encoded, standing, time};
 use crate::alert::RowState;
 use crate::http::SharedBackend;
@@ -31,7 +31,7 @@ pub(super) async fn show(
     let request = PageRequest { cursor: query.cursor.clone(), limit: 100 };
     let alerts = backend.alerts(query.monitor.as_deref(), states, &request).await?;
     let silences = backend.silences(false).await?;
-    let layout = Layout::titled("Alerts").in_part("/alerts").seen_by(&caller).live();
+    let layout = PageLayout::titled("Alerts").in_part("/alerts").seen_by(&caller).live();
     Ok(page(&layout, &content(&query, &alerts, &silences, &caller)))
 }
 
@@ -66,9 +66,9 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
                 th scope="col" { "Severity" }
                 th scope="col" { "What" }
                 th scope="col" { "Rule" }
-                th scope="col" { "Since" }
+                th scope="col" { "Since (event time)" }
                 th.number.wide scope="col" { "Windows" }
-                th.wide scope="col" { "Last change" }
+                th.wide scope="col" { "Updated" }
             }
         }
         tbody {
@@ -78,7 +78,7 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
                     td { (standing(alert.state.as_str(), view.severity.as_str())) }
                     td { (view.severity.as_str()) }
                     th.words scope="row" { a href=(format!("/alerts/{}", view.id)) { @if view.evidence.summary.is_empty() { (view.rule) " of " (view.monitor) } @else { (view.evidence.summary) } }
-                        @if !alert.not_told.is_empty() { div.soft { "Not told to " (alert.not_told.join(", ")) } } }
+                        @if !alert.not_told.is_empty() { div.soft { "No messages to " (alert.not_told.join(", ")) } } }
                     td { (view.rule) }
                     td { (time(&view.since)) }
                     td.number.wide { (view.windows) @if view.judged_windows > view.windows { " of " (view.judged_windows) } }

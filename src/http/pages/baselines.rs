@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::PageResult;
-use super::layout::{Layout, may_administer, page, table, trail};
+use super::layout::{PageLayout, may_administer, page, table, trail};
 use super::words::{monitor_at, number_of, short_time, time};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -24,7 +24,7 @@ pub(super) async fn show(
 ) -> PageResult {
     let detail = backend.monitor(&monitor).await?;
     let baselines = backend.baselines(&monitor).await?;
-    let layout = Layout::titled(format!("Baselines of {monitor}")).in_part("/").seen_by(&caller);
+    let layout = PageLayout::titled(format!("Baselines of {monitor}")).in_part("/").seen_by(&caller);
     Ok(page(&layout, &content(&monitor, &detail, &baselines, &caller)))
 }
 
@@ -177,7 +177,7 @@ pub(super) async fn diff(
     caller: Caller,
 ) -> PageResult {
     let diff = backend.baseline_diff(&monitor, two.before, two.after).await?;
-    let layout = Layout::titled(format!("Baselines of {monitor} compared")).in_part("/").seen_by(&caller);
+    let layout = PageLayout::titled(format!("Baselines of {monitor} compared")).in_part("/").seen_by(&caller);
     Ok(page(&layout, &compared(&monitor, &diff)))
 }
 

@@ -3,34 +3,34 @@
 use maud::{Markup, html};
 
 use super::words::{column_at, short_time, verdict};
-use crate::chart::{Cell, condensed, strip};
+use crate::chart::{StripCell, condensed, strip};
 use crate::judge::Verdict;
-use crate::view::{ColumnScore, ScoreBoard, ScoredWindow, Timestamp};
+use crate::view::{BoardScore, ScoreBoard, ScoredWindow, Timestamp};
 
 /// Cells of a line of a heat map at most.
 pub(super) const CELLS: usize = 96;
 
 /// How a column stood as a cell.
-fn cell(score: Option<ColumnScore>) -> Cell {
+fn cell(score: Option<BoardScore>) -> StripCell {
     match score {
-        None => Cell::Empty,
-        Some(ColumnScore { verdict: Verdict::Critical, score }) if score >= 2.0 => Cell::Strong,
-        Some(ColumnScore { verdict: Verdict::Critical, .. }) => Cell::Drift,
-        Some(ColumnScore { verdict: Verdict::Warn, .. }) => Cell::Warn,
-        Some(ColumnScore { verdict: Verdict::Ok, score }) if score >= 0.5 => Cell::Near,
-        Some(ColumnScore { verdict: Verdict::Ok, .. }) => Cell::Calm,
-        Some(_) => Cell::Unjudged,
+        None => StripCell::Empty,
+        Some(BoardScore { verdict: Verdict::Critical, score }) if score >= 2.0 => StripCell::Strong,
+        Some(BoardScore { verdict: Verdict::Critical, .. }) => StripCell::Drift,
+        Some(BoardScore { verdict: Verdict::Warn, .. }) => StripCell::Warn,
+        Some(BoardScore { verdict: Verdict::Ok, score }) if score >= 0.5 => StripCell::Near,
+        Some(BoardScore { verdict: Verdict::Ok, .. }) => StripCell::Calm,
+        Some(_) => StripCell::Unjudged,
     }
 }
 
 /// The verdict of a window as a cell.
-pub(super) fn window_cell(window: &ScoredWindow) -> Cell {
+pub(super) fn window_cell(window: &ScoredWindow) -> StripCell {
     match window.window.verdict {
-        None => Cell::Empty,
-        Some(Verdict::Critical) => Cell::Drift,
-        Some(Verdict::Warn) => Cell::Warn,
-        Some(Verdict::Ok) => Cell::Calm,
-        Some(_) => Cell::Unjudged,
+        None => StripCell::Empty,
+        Some(Verdict::Critical) => StripCell::Drift,
+        Some(Verdict::Warn) => StripCell::Warn,
+        Some(Verdict::Ok) => StripCell::Calm,
+        Some(_) => StripCell::Unjudged,
     }
 }
 
@@ -38,11 +38,11 @@ pub(super) fn window_cell(window: &ScoredWindow) -> Cell {
 pub(super) struct Ranked<'a> {
     pub(super) index: usize,
     pub(super) name: &'a str,
-    pub(super) last: Option<ColumnScore>,
+    pub(super) last: Option<BoardScore>,
     /// In how many windows it drifted.
     pub(super) drifted: usize,
     /// The window in which it moved most, of those that columns are ranked by, and how it stood there.
-    pub(super) worst: Option<(&'a ScoredWindow, ColumnScore)>,
+    pub(super) worst: Option<(&'a ScoredWindow, BoardScore)>,
 }
 
 impl Ranked<'_> {
@@ -53,7 +53,7 @@ impl Ranked<'_> {
 }
 
 /// How loud a score is: what was judged by its verdict, then what was not.
-fn loudness(score: ColumnScore) -> (u8, f32) {
+fn loudness(score: BoardScore) -> (u8, f32) {
     match score.verdict {
         Verdict::Critical => (3, score.score),
         Verdict::Warn => (2, score.score),
@@ -67,7 +67,7 @@ fn loudness(score: ColumnScore) -> (u8, f32) {
 pub(super) fn ranked(board: &ScoreBoard, since: Option<Timestamp>) -> Vec<Ranked<'_>> {
     let counts = |window: &&ScoredWindow| since.is_none_or(|since| window.window.start >= since);
     let counted: Vec<&ScoredWindow> = board.windows.iter().filter(counts).collect();
-    let louder = |left: ColumnScore, right: ColumnScore| {
+    let louder = |left: BoardScore, right: BoardScore| {
         let (left, right) = (loudness(left), loudness(right));
         left.0.cmp(&right.0).then(left.1.total_cmp(&right.1))
     };
@@ -145,7 +145,7 @@ pub(super) fn heat_map(
             }
             tbody {
                 @for column in columns.iter().take(most) {
-                    @let cells: Vec<Cell> = board.windows.iter().map(|window| cell(window.scores.get(column.index).copied().flatten())).collect();
+                    @let cells: Vec<StripCell> = board.windows.iter().map(|window| cell(window.scores.get(column.index).copied().flatten())).collect();
                     tr {
                         th scope="row" { a href=(column_at(monitor, column.name, version, segment)) { (column.name) } }
                         td { (strip(&condensed(&cells, CELLS), &sentence(column, board.windows.len()))) }
@@ -160,7 +160,7 @@ pub(super) fn heat_map(
 
 fn sentence(column: &Ranked<'_>, windows: usize) -> String {
     format!(
-        "{}: drifted in {} of {windows} windows, at most {:.2} times its limit",
+        "{}: drifted in {} of {windows} windows; highest score in the ranked period {:.2}",
         column.name,
         column.drifted,
         column.most()

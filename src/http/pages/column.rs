@@ -5,13 +5,13 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::PageResult;
-use super::layout::{Layout, page, table, trail};
+use super::layout::{PageLayout, page, table, trail};
 use super::monitor::Params;
 use super::words::{
     column_in, encoded, number_of, records_at, series_at, series_name, short_time, span, time, verdict,
 };
 use crate::chart::{
-    Quantiles, Rate, Series, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
+    Quantiles, Rate, ScoreLine, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
 };
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -31,7 +31,7 @@ const CATEGORIES: usize = 7;
 /// Windows in the table.
 const LISTED: usize = 60;
 
-struct Seen<'a> {
+struct ColumnPage<'a> {
     series: &'a SeriesQuery,
     column: &'a str,
     points: &'a [ColumnPoint],
@@ -72,13 +72,18 @@ pub(super) async fn show(
         (None, Some(last)) => Some(backend.column(&monitor, last.window.id, &column).await?),
         (None, None) => None,
     };
-    let seen =
-        Seen { series: &series, column: &column, points: &points, episodes: &episodes, shown: shown.as_ref() };
-    let layout = Layout::titled(format!("{column} of {monitor}")).in_part("/").seen_by(&caller).live();
+    let seen = ColumnPage {
+        series: &series,
+        column: &column,
+        points: &points,
+        episodes: &episodes,
+        shown: shown.as_ref(),
+    };
+    let layout = PageLayout::titled(format!("{column} of {monitor}")).in_part("/").seen_by(&caller).live();
     Ok(page(&layout, &content(&seen)))
 }
 
-fn content(seen: &Seen<'_>) -> Markup {
+fn content(seen: &ColumnPage<'_>) -> Markup {
     let monitor = &seen.series.monitor;
     let shown = seen.shown.and_then(|detail| seen.points.iter().find(|point| point.window.id == detail.window.id));
     html! {
@@ -99,7 +104,7 @@ fn decided(point: &ColumnPoint) -> Option<Verdict> {
     point.findings.iter().map(|finding| finding.verdict).reduce(Verdict::worse)
 }
 
-fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
+fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
     let place = seen.points.iter().position(|point| point.window.id == detail.window.id);
     let at = |index: Option<usize>| index.and_then(|index| seen.points.get(index)).map(|point| point.window.id);
     let (before, after) = (at(place.and_then(|place| place.checked_sub(1))), at(place.map(|place| place + 1)));
@@ -135,7 +140,7 @@ fn against_baseline(seen: &Seen<'_>, detail: &ColumnDetail) -> Markup {
     }
 }
 
-fn over_time(seen: &Seen<'_>) -> Markup {
+fn over_time(seen: &ColumnPage<'_>) -> Markup {
     let points = seen.points;
     let first = points.first().map_or(String::new(), |point| short_time(point.window.start));
     let last = points.last().map_or(String::new(), |point| short_time(point.window.end));
@@ -144,7 +149,7 @@ fn over_time(seen: &Seen<'_>) -> Markup {
     let counts: Vec<u64> = points.iter().map(|point| point.window.rows).collect();
     let least = counts.iter().copied().min().unwrap_or(0);
     let records = format!(
-        "Records a window over {windows}: between {} and {}.",
+        "Records per window over {windows}: between {} and {}.",
         grouped(least),
         grouped(counts.iter().copied().max().unwrap_or(0))
     );
@@ -165,7 +170,7 @@ fn over_time(seen: &Seen<'_>) -> Markup {
 }
 
 /// The measures that ever came near their limit, and the one furthest along; each over time.
-fn measures(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
+fn measures(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
     let mut names: Vec<(&str, f64)> = Vec::new();
     for finding in seen.points.iter().flat_map(|point| &point.findings) {
         let strength = finding.strength();
@@ -185,14 +190,14 @@ fn measures(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
             @let sentence = format!("{name} over {}: drifted in {drifted} of them; its limit is {}.", number_of(values.len(), "window"), number(limits.1));
             figure {
                 figcaption { (name) }
-                (timeline(&format!("m{index}"), &Series { name: (*name).to_owned(), values, limits }, &marks, ends, &sentence))
+                (timeline(&format!("m{index}"), &ScoreLine { name: (*name).to_owned(), values, limits }, &marks, ends, &sentence))
                 p.soft { (sentence) }
             }
         }
     }
 }
 
-fn mark(seen: &Seen<'_>, point: &ColumnPoint) -> TimeMark {
+fn mark(seen: &ColumnPage<'_>, point: &ColumnPoint) -> TimeMark {
     let fires = seen.episodes.iter().any(|episode| {
         episode.covers(point.window.start) && episode.column.as_deref().is_none_or(|column| column == seen.column)
     });
@@ -211,7 +216,7 @@ fn all_known(quantiles: [Option<f64>; 5]) -> Quantiles {
     Some([q05, q25, q50, q75, q95])
 }
 
-fn bands(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
+fn bands(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
     let of = |point: &ColumnPoint| point.summary.as_ref().and_then(|summary| summary.quantiles);
     let quantiles: Vec<Quantiles> = seen.points.iter().map(|point| of(point).and_then(all_known)).collect();
     let unknown =
@@ -249,7 +254,7 @@ fn bands(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
     }
 }
 
-fn shares(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
+fn shares(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
     let categories =
         |point: &ColumnPoint| point.summary.as_ref().map(|summary| summary.categories.clone()).unwrap_or_default();
     let mut totals: Vec<(String, f64)> = Vec::new();
@@ -292,7 +297,7 @@ fn shares(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts, for a chart")]
-fn absences(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
+fn absences(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
     let rate = |name: &'static str, of: fn(&crate::view::ColumnSummary) -> u64| Rate {
         name,
         values: seen
@@ -316,20 +321,20 @@ fn absences(seen: &Seen<'_>, ends: (&str, &str)) -> Markup {
         .map(|line| format!("{} {:.1} %", line.name, line.values.last().copied().unwrap_or(0.0) * 100.0))
         .collect();
     if last.is_empty() {
-        return html! { figure { figcaption { "Not a known value" } p.soft { "No value was null, missing, invalid, out of range or unseen in these windows." } } };
+        return html! { figure { figcaption { "Missing, invalid and unseen values" } p.soft { "No value was null, missing, invalid, out of range or unseen in these windows." } } };
     }
     let sentence =
         format!("Shares of records without a known value; in the last of these windows: {}.", last.join(", "));
     html! {
         figure {
-            figcaption { "Not a known value" }
+            figcaption { "Missing, invalid and unseen values" }
             (rates("rates", &lines, ends, &sentence))
             p.soft { (sentence) }
         }
     }
 }
 
-fn numbers(seen: &Seen<'_>) -> Markup {
+fn numbers(seen: &ColumnPage<'_>) -> Markup {
     let shown = |value: Option<f64>| value.map_or("–".to_owned(), number);
     html! {
         h2 { "Window by window" }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table, trail};
+use super::layout::{PageLayout, may_operate, page, table, trail};
 use super::retraining::json;
 use super::words::{encoded, standing, time};
 use crate::http::SharedBackend;
@@ -42,7 +42,7 @@ pub(super) async fn list(
     let deliveries = backend.deliveries(&filter, &request).await?;
     let status = backend.status().await?;
     let of = query.receiver.as_ref().map_or(String::new(), |receiver| format!("&receiver={}", encoded(receiver)));
-    let layout = Layout::titled("Deliveries").in_part("/deliveries").seen_by(&caller).live();
+    let layout = PageLayout::titled("Deliveries").in_part("/deliveries").seen_by(&caller).live();
     let content = html! {
         h1 { "Deliveries" @if let Some(receiver) = &query.receiver { " to " (receiver) } }
         @let dead: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();
@@ -115,7 +115,7 @@ pub(super) async fn show(
     let detail = backend.delivery(delivery).await?;
     let row = &detail.delivery;
     let layout =
-        Layout::titled(format!("Message to {}", row.receiver)).in_part("/deliveries").seen_by(&caller).live();
+        PageLayout::titled(format!("Message to {}", row.receiver)).in_part("/deliveries").seen_by(&caller).live();
     let again = may_operate(&caller) && matches!(row.status, DeliveryStatus::Dead | DeliveryStatus::Sent);
     let content = html! {
         (trail(&[("/deliveries", "Deliveries")], row.id.to_string().get(..8).unwrap_or_default()))

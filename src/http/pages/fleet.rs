@@ -7,9 +7,9 @@ use maud::{Markup, html};
 
 use super::PageResult;
 use super::boards::{heat_map, window_cell};
-use super::layout::{Layout, page, table};
+use super::layout::{PageLayout, page, table};
 use super::words::{monitor_at, number_of, short_time, state, time};
-use crate::chart::{Cell, hatching, strip, strip_key};
+use crate::chart::{StripCell, hatching, strip, strip_key};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::backend::{Backend, SeriesQuery};
@@ -45,7 +45,7 @@ pub(super) async fn show(State(backend): State<SharedBackend>, caller: Caller) -
         urgency(left.state).cmp(&urgency(right.state)).then_with(|| left.name.cmp(&right.name))
     });
     let boards = boards(backend.as_ref(), &monitors).await?;
-    let layout = Layout::titled("Monitors").in_part("/").seen_by(&caller).live();
+    let layout = PageLayout::titled("Monitors").in_part("/").seen_by(&caller).live();
     Ok(page(&layout, &content(&monitors, &boards)))
 }
 
@@ -182,7 +182,7 @@ fn alerts(monitor: &MonitorView) -> Markup {
 /// The verdicts on the last windows.
 fn sparkline(monitor: &MonitorView, board: Option<&ScoreBoard>) -> Markup {
     let Some(board) = board.filter(|board| !board.windows.is_empty()) else { return html! { "no window yet" } };
-    let cells: Vec<Cell> = board.windows.iter().map(window_cell).collect();
+    let cells: Vec<StripCell> = board.windows.iter().map(window_cell).collect();
     let drifted = cells.iter().filter(|cell| cell.drifted()).count();
     let starts: Vec<String> = board.windows.iter().map(|window| short_time(window.window.start)).collect();
     let words = format!("{}: {drifted} of the last {} drifted", monitor.name, number_of(cells.len(), "window"));

@@ -10,7 +10,7 @@ use crate::http::access::{Caller, Role};
 
 /// Around a page's content.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layout {
+pub(super) struct PageLayout {
     title: String,
     /// Which part of the site it belongs to.
     part: &'static str,
@@ -26,7 +26,7 @@ const PARTS: [(&str, &str); 5] = [
     ("/status", "Status"),
 ];
 
-impl Layout {
+impl PageLayout {
     pub(super) fn titled(title: impl Into<String>) -> Self {
         Self { title: title.into(), ..Self::default() }
     }
@@ -56,7 +56,7 @@ pub(super) fn may_administer(caller: &Caller) -> bool {
 }
 
 /// A whole page.
-pub(super) fn page(layout: &Layout, content: &Markup) -> Response {
+pub(super) fn page(layout: &PageLayout, content: &Markup) -> Response {
     let document = html! {
         (DOCTYPE)
         html lang="en" {

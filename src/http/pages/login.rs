@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::PageResult;
-use super::layout::{Layout, page};
+use super::layout::{PageLayout, page};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::attempts::{Attempts, Way, forwarded};
@@ -63,7 +63,7 @@ fn form(next: &str, wrong: Option<&str>) -> Response {
             }
         }
     };
-    page(&Layout::titled("Log in"), &content)
+    page(&PageLayout::titled("Log in"), &content)
 }
 
 pub(super) async fn take(

@@ -24,7 +24,7 @@ use maud::html;
 
 use super::guard::Routes;
 use super::problem::Problem;
-use layout::{Layout, page};
+use layout::{PageLayout, page};
 pub(super) use words::encoded;
 
 /// A page, or a page that says what went wrong.
@@ -88,5 +88,5 @@ pub(super) fn problem_page(problem: &Problem) -> Response {
         @if let Some(hint) = &problem.hint { p { (hint) } }
         p { a href="/" { "All monitors" } }
     };
-    (problem.code(), page(&Layout::titled(problem.title), &content)).into_response()
+    (problem.code(), page(&PageLayout::titled(problem.title), &content)).into_response()
 }

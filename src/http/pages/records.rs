@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::PageResult;
-use super::layout::{Layout, page, table, trail};
+use super::layout::{PageLayout, page, table, trail};
 use super::words::{column_at, encoded, monitor_at, number_of, span, time};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -32,7 +32,7 @@ pub(super) async fn show(
     caller: Caller,
 ) -> PageResult {
     let found = backend.records(&monitor, window, query.column.as_deref(), LISTED).await?;
-    let layout = Layout::titled(format!("Records of {monitor}")).in_part("/").seen_by(&caller);
+    let layout = PageLayout::titled(format!("Records of {monitor}")).in_part("/").seen_by(&caller);
     Ok(page(&layout, &content(&monitor, &found)))
 }
 
@@ -62,10 +62,10 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
             p.status.waiting { "Nothing became more frequent that carries the score: the values that moved are missing from the window, or the column is not in the sample." }
         }
         @if !found.grown.is_empty() {
-            p { "What became more frequent and carries the score:" }
+            p { "Values that became more frequent and contribute most to the score:" }
             ul {
                 @for group in &found.grown {
-                    li { (group.holds) ": " (format!("{:.1} % to {:.1} %", group.before * 100.0, group.after * 100.0)) ", " (number_of(group.sampled, "record")) " of the sample" }
+                    li { (group.holds) ": " "from " (format!("{:.1} % to {:.1} %", group.before * 100.0, group.after * 100.0)) ", " (number_of(group.sampled, "record")) " of the sample" }
                 }
             }
         }
@@ -76,7 +76,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
         @if !found.records.is_empty() { (rows(column, &found.records)) }
         @if found.sample > 0 {
             p.soft {
-                "At most " (LISTED) " are listed here; all of the sample: "
+                "At most " (LISTED) " are listed here; the full sample: "
                 a href=(format!("/api/v1/monitors/{}/windows/{}/records?limit=10000{}", encoded(monitor), window.id, column.map_or(String::new(), |column| format!("&column={}", encoded(column))))) { "as JSON" }
                 "."
             }
@@ -94,7 +94,7 @@ fn rows(column: Option<&str>, records: &[SampledRecord]) -> Markup {
                 tr {
                     th scope="col" { "Where" }
                     th scope="col" { "Event time" }
-                    @if column.is_some() { th scope="col" { "Belongs to" } }
+                    @if column.is_some() { th scope="col" { "Value range" } }
                     @for name in &names { th scope="col" { (name) } }
                 }
             }

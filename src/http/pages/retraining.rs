@@ -6,7 +6,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::PageResult;
-use super::layout::{Layout, may_operate, page, table, trail};
+use super::layout::{PageLayout, may_operate, page, table, trail};
 use super::words::{monitor_at, series_at, series_name, standing, time};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -25,7 +25,7 @@ pub(super) async fn list(
     caller: Caller,
 ) -> PageResult {
     let requests = backend.requests(query.open.is_none()).await?;
-    let layout = Layout::titled("Retraining").in_part("/retraining").seen_by(&caller).live();
+    let layout = PageLayout::titled("Retraining").in_part("/retraining").seen_by(&caller).live();
     let content = html! {
         h1 { "Retraining requests" }
         nav.filter aria-label="Which requests" {
@@ -47,10 +47,10 @@ fn rows(requests: &[RequestRow]) -> Markup {
             tr {
                 th scope="col" { "State" }
                 th scope="col" { "Monitor" }
-                th.wide scope="col" { "Of" }
-                th scope="col" { "Decided" }
-                th scope="col" { "Last moved" }
-                th scope="col" { "Asked" }
+                th.wide scope="col" { "Series" }
+                th scope="col" { "Created" }
+                th scope="col" { "Updated" }
+                th scope="col" { "Sent to" }
             }
         }
         tbody {
@@ -74,7 +74,7 @@ pub(super) async fn show(
     caller: Caller,
 ) -> PageResult {
     let detail = backend.request(request).await?;
-    let layout = Layout::titled(format!("Retraining of {}", detail.request.monitor))
+    let layout = PageLayout::titled(format!("Retraining of {}", detail.request.monitor))
         .in_part("/retraining")
         .seen_by(&caller)
         .live();
@@ -87,19 +87,19 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
     html! {
         (trail(&[("/retraining", "Retraining")], request.id.to_string().get(..8).unwrap_or_default()))
         div.title { h1 { "Retraining of " (request.monitor) } (standing(state, "")) }
-        @if request.dry_run { p.status.waiting { "A dry run: this is what would have been asked." } }
+        @if request.dry_run { p.status.waiting { "Dry run: this request would have been sent." } }
         dl.facts {
             div { dt { "Monitor" } dd { a href=(monitor_at(&request.monitor)) { (request.monitor) } } }
-            div { dt { "Of" } dd { a href=(series_at(&request.monitor, &request.version, &request.segment)) { (series_name(&request.version, &request.segment)) } } }
+            div { dt { "Series" } dd { a href=(series_at(&request.monitor, &request.version, &request.segment)) { (series_name(&request.version, &request.segment)) } } }
             div { dt { "Because of" } dd { a href=(format!("/alerts/{}", request.alert_id)) { "this alert" } ", window to " (time(request.window_end)) } }
-            div { dt { "Asked" } dd { (request.receivers.join(", ")) } }
-            @if let Some(external) = &request.external_id { div { dt { "Their name for it" } dd { (external) } } }
-            @if let Some(until) = &request.expires_at { div { dt { "An answer is waited for until" } dd { (time(until)) } } }
+            div { dt { "Sent to" } dd { (request.receivers.join(", ")) } }
+            @if let Some(external) = &request.external_id { div { dt { "ID in the training system" } dd { (external) } } }
+            @if let Some(until) = &request.expires_at { div { dt { "Expires without an answer" } dd { (time(until)) } } }
         }
         @if may_operate(caller) && !request.state.is_over() {
             div.forms {
                 @if state == "proposed" && !request.dry_run { (form(request.id, "approve", "Approve", "It is sent to the training system.")) }
-                (form(request.id, "cancel", "Cancel", "It is called off; a run that began goes on."))
+                (form(request.id, "cancel", "Cancel", "Cancels the request. A run that has started is not stopped."))
             }
         }
         h2 { "History" }
@@ -111,7 +111,7 @@ fn content(detail: &RequestDetail, caller: &Caller) -> Markup {
                 }
             }
         }))
-        h2 { "What is asked" }
+        h2 { "Request body" }
         (json(&request.body))
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::PageResult;
-use super::layout::{Layout, page, table};
+use super::layout::{PageLayout, page, table};
 use super::words::time;
 use crate::http::Probe;
 use crate::http::SharedBackend;
@@ -16,23 +16,23 @@ use crate::view::{AuditEntry, ConfiguredValue, Status};
 pub(super) async fn show(State(backend): State<SharedBackend>, caller: Caller) -> PageResult {
     let status = backend.status().await?;
     let audit = backend.audit(None, &PageRequest { cursor: None, limit: 30 }).await?;
-    let layout = Layout::titled("Status").in_part("/status").seen_by(&caller).live();
+    let layout = PageLayout::titled("Status").in_part("/status").seen_by(&caller).live();
     let ready = backend.ready();
     let works = if ready.standby {
-        "The database answers; this daemon stands by, without a partition."
+        "The database answers; this daemon is on standby, without a partition."
     } else {
         "The database answers, and partitions are assigned."
     };
     let content = html! {
         h1 { "Status" }
-        (probe("Work", &ready, works))
-        (probe("Health", &backend.health(), "All loops turn."))
+        (probe("Ready", &ready, works))
+        (probe("Live", &backend.health(), "All tasks run."))
         p { "Running daemons of this database: " (status.daemons_in_words()) "." }
         @for difference in &status.differences { p.status.drift { (difference) "." } }
         h2 { "Partitions" }
         (partitions(&status))
         h2 { "Who changed what" }
-        @if audit.items.is_empty() { p.soft { "Nobody changed anything yet." } } @else { (table("Audit log", &changes(&audit.items))) }
+        @if audit.items.is_empty() { p.soft { "No changes yet." } } @else { (table("Audit log", &changes(&audit.items))) }
         h2 { "Build" }
         dl.facts {
             div { dt { "Version" } dd { "driftd " (env!("CARGO_PKG_VERSION")) } }
@@ -67,12 +67,12 @@ fn partitions(status: &Status) -> Markup {
                 tr {
                     th scope="col" { "Partition" }
                     th.number scope="col" { "Next offset" }
-                    th.number.wide scope="col" { "End of the log" }
+                    th.number.wide scope="col" { "Log end" }
                     th.number scope="col" { "Lag" }
                     th scope="col" { "Newest event" }
                     th scope="col" { "Last checkpoint" }
-                    th scope="col" { "Caught up" }
-                    th.number scope="col" { "Lost" }
+                    th scope="col" { "Read to the end" }
+                    th.number scope="col" { "Messages never read" }
                     th.wide scope="col" { "Read by" }
                 }
             }

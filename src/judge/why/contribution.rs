@@ -1,6 +1,7 @@
 //! Which bins carry the score.
 
 use super::{Cause, Reason, number};
+use crate::binning::single;
 use crate::measure::{Pair, Span};
 
 /// A group of bins and what it does for the score.
@@ -76,10 +77,18 @@ fn label(pair: &Pair<'_>, span: &Span) -> String {
             .0
             .map_or_else(String::new, |value| format!("exactly {}", number(value)));
     }
-    // What begins behind a frequent value does not hold that value.
-    let behind = if first.checked_sub(1).is_some_and(|before| binning.is_atom(before)) { "above " } else { "" };
+    // The value that is written may lie on this side of the cut or beyond it: behind a frequent value bins begin just above it.
+    let is_below = |cut: Option<f64>, written: f64| {
+        let value: Option<f64> = number(written).parse().ok();
+        value.zip(cut).is_some_and(|(value, cut)| single::class_of(value).0 < cut)
+    };
+    let (low_cut, high_cut) = (binning.ends(*first).0, binning.ends(*last).1);
     match (binning.shown_ends(*first).0, binning.shown_ends(*last).1) {
-        (Some(low), Some(high)) => format!("{behind}{} to {}", number(low), number(high)),
+        (Some(low), Some(high)) => {
+            let open = if is_below(low_cut, low) { "(" } else { "[" };
+            let close = if is_below(high_cut, high) { "]" } else { ")" };
+            format!("{open}{}, {}{close}", number(low), number(high))
+        }
         (None, Some(high)) => format!("below {}", number(high)),
         (Some(low), None) => format!("above {}", number(low)),
         (None, None) => "all values".to_owned(),
@@ -129,8 +138,9 @@ pub(super) fn reason(pair: &Pair<'_>) -> Option<Reason> {
         .take(3)
         .filter(|group| group.share >= 0.1)
         .map(|group| {
+            let word = if group.after >= group.before { "rose" } else { "fell" };
             format!(
-                "{}: {:.1} % to {:.1} % ({:.0} % of the divergence)",
+                "{} {word} from {:.1} % to {:.1} % ({:.0} % of the difference)",
                 group.label,
                 group.before * 100.0,
                 group.after * 100.0,

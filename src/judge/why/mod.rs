@@ -238,10 +238,11 @@ fn quantiles(pair: &Pair<'_>, sides: Option<&Sides>) -> Option<String> {
         let [low, _, middle, _, high] = finer_quantiles(column, values)?;
         let estimated = [low, middle, high].iter().any(|located| is_estimate(*located));
         let about = if estimated { "about " } else { "" };
-        Some(format!("{about}{} / {} / {}", place(low), place(middle), place(high)))
+        Some(format!("{about}{}, {}, {}", place(low), place(middle), place(high)))
     };
     let (before, after) = sides.map_or((None, None), |sides| (sides.of(Side::Baseline), sides.of(Side::Window)));
-    Some(format!("; 5 % / median / 95 %: {} to {}", of(pair.baseline(), before)?, of(pair.window(), after)?))
+    let (before, after) = (of(pair.baseline(), before)?, of(pair.window(), after)?);
+    Some(format!("; quantiles (5 %, median, 95 %) from {before} to {after}"))
 }
 
 /// The 5, 25, 50, 75 and 95 % quantiles of a column; where its counts do not tell one, that of its values themselves, all or

@@ -424,11 +424,36 @@ fn the_way_a_column_moved_is_told_in_true_numbers() {
         let deviation = points.deviation(Side::Window, 0).unwrap();
         assert!(text.contains(&format!(" to {};", number(deviation))), "{deviation}: {text}");
         let told = text.rsplit(" to ").next().unwrap();
-        for (told, level) in told.trim_start_matches("about ").split(" / ").zip([0.05, 0.5, 0.95]) {
+        for (told, level) in told.trim_start_matches("about ").split(", ").zip([0.05, 0.5, 0.95]) {
             let told: f64 = told.parse().unwrap();
             let truth = points.quantile(Side::Window, level).unwrap();
             let slack = (deviation / 4.0).max(truth.abs() * 1e-3);
             assert!((told - truth).abs() <= slack, "{told} for {truth}: {text}");
         }
     }
+}
+
+#[test]
+fn the_brackets_of_a_bin_say_which_of_its_ends_belongs_to_it() {
+    // Tenths from 0 to 1; a third of all values is exactly 0.5.
+    let before: Vec<f64> =
+        (0..3_000).map(|row| if row % 3 == 0 { 0.5 } else { f64::from(row % 11) / 10.0 }).collect();
+    let after: Vec<f64> = (0..3_000).map(|row| 0.6 + f64::from(row % 5) / 10.0).collect();
+    let reasons = numbers_of_daemon(&before, &after);
+    let text = &reasons.iter().find(|reason| reason.cause == Cause::Bins).unwrap().text;
+    for group in text.split("; ") {
+        let Some((low, high)) = group.split_once(", ") else { continue };
+        let (open, low) = low.split_at(1);
+        let (high, rest) = high.split_at(high.find([')', ']']).unwrap());
+        let (low, high): (f64, f64) = (low.parse().unwrap(), high.parse().unwrap());
+        let within = |value: &&f64| {
+            (**value > low || **value == low && open == "[")
+                && (**value < high || **value == high && rest.starts_with(']'))
+        };
+        for (values, said) in [(&before, " from "), (&after, " to ")] {
+            let share = values.iter().filter(within).count() as f64 / values.len() as f64 * 100.0;
+            assert!(rest.contains(&format!("{said}{share:.1} %")), "{share:.1}: {group}");
+        }
+    }
+    assert!(text.contains("[0, 0.1]") && text.contains("(0.1, 0.3]"), "{text}");
 }

@@ -49,7 +49,7 @@ const NARROW: f64 = 0.01;
 const SURE: f64 = 3.3;
 
 /// A fault, what is left when it is undone, and the interval around its size.
-struct Fit {
+struct FittedFault {
     size: f64,
     left: f64,
     low: f64,
@@ -67,7 +67,7 @@ pub(super) fn transformed(numbers: &Numbers<'_>) -> Option<Reason> {
     {
         return None;
     }
-    let moments = Moments::of(numbers.pair, points)?;
+    let moments = SideMoments::of(numbers.pair, points)?;
     let fits = |factor: f64, offset: f64| fit(numbers, apart, factor, offset);
     let told = |cause: Cause, what: &str, left: f64| {
         Some(Reason::new(
@@ -192,12 +192,12 @@ impl Shape {
 }
 
 /// Mean, deviation and number of values of both sides.
-struct Moments {
+struct SideMoments {
     before: (f64, f64, f64),
     after: (f64, f64, f64),
 }
 
-impl Moments {
+impl SideMoments {
     /// Of all values where the counts know them, of those at hand otherwise.
     fn of(pair: &Pair<'_>, points: &Points) -> Option<Self> {
         let of = |column: &crate::distribution::Distribution, side: Side| {
@@ -234,7 +234,11 @@ impl Moments {
     }
 }
 
-fn factor(numbers: &Numbers<'_>, moments: &Moments, fits: &dyn Fn(f64, f64) -> Option<f64>) -> Option<Fit> {
+fn factor(
+    numbers: &Numbers<'_>,
+    moments: &SideMoments,
+    fits: &dyn Fn(f64, f64) -> Option<f64>,
+) -> Option<FittedFault> {
     let points = numbers.points;
     // The two estimates there are, each with its error: the means, and the spreads.
     let spreads =
@@ -265,7 +269,7 @@ fn factor(numbers: &Numbers<'_>, moments: &Moments, fits: &dyn Fn(f64, f64) -> O
     let best = fitting.min_by(|left, right| left.1.total_cmp(&right.1))?;
     // Mostly zeros: no mean and no spread is near enough to tell an interval.
     let Some((size, error)) = estimate else {
-        return Some(Fit { size: best.0, left: best.1, low: best.0 * 0.9, high: best.0 * 1.1 });
+        return Some(FittedFault { size: best.0, left: best.1, low: best.0 * 0.9, high: best.0 * 1.1 });
     };
     let around = (size * (1.0 - SURE * error), size * (1.0 + SURE * error));
     Some(settled(best, fits(size, 0.0), size, around))
@@ -273,15 +277,19 @@ fn factor(numbers: &Numbers<'_>, moments: &Moments, fits: &dyn Fn(f64, f64) -> O
 
 /// The estimate with its interval, or the best guess where that fits much better: columns of few values are matched exactly
 /// by one guess, which then is better than any mean.
-fn settled((guess, left): (f64, f64), estimate: Option<f64>, size: f64, (low, high): (f64, f64)) -> Fit {
+fn settled((guess, left): (f64, f64), estimate: Option<f64>, size: f64, (low, high): (f64, f64)) -> FittedFault {
     let (size, left) = match estimate {
         Some(estimate) if estimate <= 2.0 * left.max(NOTHING / 2.0) => (size, estimate),
         _ => (guess, left),
     };
-    Fit { size, left, low: low.min(size), high: high.max(size) }
+    FittedFault { size, left, low: low.min(size), high: high.max(size) }
 }
 
-fn offset(numbers: &Numbers<'_>, moments: &Moments, fits: &dyn Fn(f64, f64) -> Option<f64>) -> Option<Fit> {
+fn offset(
+    numbers: &Numbers<'_>,
+    moments: &SideMoments,
+    fits: &dyn Fn(f64, f64) -> Option<f64>,
+) -> Option<FittedFault> {
     let points = numbers.points;
     let same_spread = match spread(points, Side::Baseline).zip(spread(points, Side::Window)) {
         Some((old, new)) if old > 0.0 => (new / old - 1.0).abs() < 0.1,
@@ -302,7 +310,7 @@ fn offset(numbers: &Numbers<'_>, moments: &Moments, fits: &dyn Fn(f64, f64) -> O
     Some(settled(best, fits(1.0, size), size, (size - error, size + error)))
 }
 
-fn said_factor(numbers: &Numbers<'_>, fit: &Fit) -> String {
+fn said_factor(numbers: &Numbers<'_>, fit: &FittedFault) -> String {
     let narrow = fit.high - fit.low <= 2.0 * NARROW * fit.size;
     let unit = UNITS
         .iter()
@@ -315,7 +323,7 @@ fn said_factor(numbers: &Numbers<'_>, fit: &Fit) -> String {
     }
 }
 
-fn said_offset(fit: &Fit) -> String {
+fn said_offset(fit: &FittedFault) -> String {
     for (offset, what) in [(KELVIN, "Celsius to Kelvin"), (-KELVIN, "Kelvin to Celsius")] {
         if (fit.low..=fit.high).contains(&offset) && fit.high - fit.low <= 2.0 * NARROW * KELVIN {
             return format!("{} seems to be added to all values, as from {what}", number(offset));
@@ -325,7 +333,7 @@ fn said_offset(fit: &Fit) -> String {
 }
 
 /// From where to where the size may be, unless that is the same number.
-fn interval(fit: &Fit) -> String {
+fn interval(fit: &FittedFault) -> String {
     let (low, high) = (number(fit.low), number(fit.high));
     if low == high { String::new() } else { format!(" (between {low} and {high})") }
 }

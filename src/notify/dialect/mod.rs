@@ -50,22 +50,18 @@ pub enum Dialect {
 /// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// GET.
     Get,
-    /// POST.
     Post,
 }
 
 /// A request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// The method.
     pub method: Method,
     /// What is added to the configured URL.
     pub path: Option<String>,
     /// Headers; no secrets.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: Option<String>,
     /// Statuses beyond 2xx that say that it arrived.
     pub also_success: Vec<u16>,

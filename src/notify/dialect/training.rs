@@ -19,7 +19,6 @@ pub enum Training {
     Airflow {
         /// 2 or 3.
         version: u8,
-        /// The DAG.
         dag: String,
     },
     /// GitHub: a `repository_dispatch` event. It cannot recognise a repetition.
@@ -33,7 +32,6 @@ pub enum Training {
     Argo,
     /// Kubeflow Pipelines: a run. It cannot recognise a repetition; the run's name carries the id.
     Kubeflow {
-        /// The pipeline.
         pipeline: String,
         /// Its version; the newest when none.
         version: Option<String>,
@@ -47,11 +45,9 @@ pub enum Training {
     },
     /// Dagster: a run of a job, over GraphQL. The run's tags carry the id.
     Dagster {
-        /// The job.
         job: String,
         /// The code location.
         location: String,
-        /// The repository.
         repository: String,
     },
 }

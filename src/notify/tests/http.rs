@@ -1,3 +1,4 @@
+use crate::record::TimeSpan;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -65,11 +66,11 @@ fn options(url: &str, dialect: Dialect) -> HttpOptions {
     }
 }
 
-async fn attempt(url: &str, dialect: Dialect) -> Attempt {
+async fn attempt(url: &str, dialect: Dialect) -> AttemptResult {
     attempt_as(Auth::Bearer(secret()), url, dialect).await
 }
 
-async fn attempt_as(auth: Auth, url: &str, dialect: Dialect) -> Attempt {
+async fn attempt_as(auth: Auth, url: &str, dialect: Dialect) -> AttemptResult {
     // Training systems take requests, the others alerts.
     let event = examples().remove(if matches!(dialect, Dialect::Training(_)) { 3 } else { 0 });
     let receiver = HttpReceiver::new(&HttpOptions { auth, ..options(url, dialect) }).unwrap();
@@ -82,13 +83,13 @@ async fn attempt_as(auth: Auth, url: &str, dialect: Dialect) -> Attempt {
 
 #[tokio::test]
 async fn every_status_is_success_final_or_tried_again() {
-    use Reason as R;
-    let retry = |reason, detail: &str, after| Attempt::Retry { reason, detail: detail.to_owned(), after };
-    let failed = |reason, detail: &str| Attempt::Failed { reason, detail: detail.to_owned() };
+    use AttemptReason as R;
+    let retry = |reason, detail: &str, after| AttemptResult::Retry { reason, detail: detail.to_owned(), after };
+    let failed = |reason, detail: &str| AttemptResult::Failed { reason, detail: detail.to_owned() };
     for (answer, expected) in [
-        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Attempt::delivered()),
-        ("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n", Attempt::delivered()),
-        ("HTTP/1.1 204 No Content\r\n\r\n", Attempt::delivered()),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", AttemptResult::delivered()),
+        ("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n", AttemptResult::delivered()),
+        ("HTTP/1.1 204 No Content\r\n\r\n", AttemptResult::delivered()),
         (
             "HTTP/1.1 301 Moved\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n",
             failed(R::Refused, "HTTP 301: redirects are not followed"),
@@ -122,27 +123,27 @@ async fn every_status_is_success_final_or_tried_again() {
 
 #[tokio::test]
 async fn servers_that_hang_break_off_or_never_end_cost_an_attempt_and_no_more() {
-    let reason = |attempt: Attempt| match attempt {
-        Attempt::Retry { reason, .. } => reason,
+    let reason = |attempt: AttemptResult| match attempt {
+        AttemptResult::Retry { reason, .. } => reason,
         other => panic!("{other:?}"),
     };
     let (url, _) = server("", Then::Hang).await;
-    assert_eq!(reason(attempt(&url, Dialect::Slack).await), Reason::Timeout, "no header ever");
+    assert_eq!(reason(attempt(&url, Dialect::Slack).await), AttemptReason::Timeout, "no header ever");
     let (url, _) = server("HTTP/1.1 20", Then::Close).await;
-    assert_eq!(reason(attempt(&url, Dialect::Slack).await), Reason::Connect, "broken off");
+    assert_eq!(reason(attempt(&url, Dialect::Slack).await), AttemptReason::Connect, "broken off");
     let (url, _) = server("HTTP/1.1 200 OK\r\n\r\n", Then::Pour).await;
     assert_eq!(
         attempt(&url, Dialect::Slack).await,
-        Attempt::delivered(),
+        AttemptResult::delivered(),
         "an endless body is not read to its end"
     );
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", nobody.local_addr().unwrap());
     drop(nobody);
-    assert_eq!(reason(attempt(&url, Dialect::Teams).await), Reason::Connect, "refused");
+    assert_eq!(reason(attempt(&url, Dialect::Teams).await), AttemptReason::Connect, "refused");
     let (url, _) = server("HTTP/1.1 200 OK\r\n\r\n", Then::Close).await;
     let tls = url.replace("http://", "https://");
-    assert_ne!(reason(attempt(&tls, Dialect::Teams).await), Reason::Delivered, "no TLS there");
+    assert_ne!(reason(attempt(&tls, Dialect::Teams).await), AttemptReason::Delivered, "no TLS there");
 }
 
 #[tokio::test]
@@ -207,7 +208,7 @@ async fn a_graphql_answer_that_says_no_is_no_success() {
     let (url, _) = server(answer, Then::Close).await;
     let dagster = Training::Dagster { job: "j".into(), location: "l".into(), repository: "r".into() };
     let attempt = attempt(&url, Dialect::Training(dagster)).await;
-    assert!(matches!(attempt, Attempt::Failed { reason: Reason::Refused, .. }), "{attempt:?}");
+    assert!(matches!(attempt, AttemptResult::Failed { reason: AttemptReason::Refused, .. }), "{attempt:?}");
 }
 
 #[test]
@@ -240,7 +241,7 @@ async fn a_name_is_connected_to_where_it_may_lead_and_nowhere_else() {
     let (url, heard) = server("HTTP/1.1 204 No Content\r\n\r\n", Then::Close).await;
     let port = url.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
     let client = |name: &str, addresses: &'static [&'static str]| {
-        let lookup: crate::notify::http::Lookup = Arc::new(move |_| {
+        let lookup: crate::notify::http::NameLookup = Arc::new(move |_| {
             let found = addresses.iter().map(|text| std::net::SocketAddr::new(text.parse().unwrap(), 0)).collect();
             Box::pin(async move { Ok(found) })
         });
@@ -260,7 +261,7 @@ async fn a_name_is_connected_to_where_it_may_lead_and_nowhere_else() {
         let refused = client.connects().await.unwrap_err();
         assert!(refused.to_string().contains("forbidden addresses"), "{name}: {refused}");
         let (reason, detail) = client.explain(client.post().send().await.unwrap_err());
-        assert_eq!(reason, Reason::Forbidden, "{name}: {detail}");
+        assert_eq!(reason, AttemptReason::Forbidden, "{name}: {detail}");
     }
     assert!(heard.lock().unwrap().is_empty());
     // The one address of several that may be connected to is.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::alert::AlertStatus;
+use crate::record::TimeSpan;
 
 /// A secret that must be seen nowhere.
 const SECRET: &str = "hunter2-correct-horse";
@@ -26,7 +27,7 @@ fn signing_secret() -> SecretString {
 }
 
 /// No secret, in any of the forms it has on the way, in anything that people or logs get to see.
-fn assert_leaks_no_secret(attempt: &Attempt, conversation: &Conversation) {
+fn assert_leaks_no_secret(attempt: &AttemptResult, conversation: &Conversation) {
     let shown = format!("{attempt:?}\n{}", conversation.lines().join("\n"));
     let base64 = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
     for form in [
@@ -60,18 +61,21 @@ fn outgoing(body: Value) -> Outgoing {
 fn retries_go_on_for_three_days_and_then_end() {
     let mut total = TimeSpan::ZERO;
     let mut failures = 0;
-    while let Step::Retry(after) = next_step(failures, total, None, 0.0) {
+    while let AfterFailure::Retry(after) = next_step(failures, total, None, 0.0) {
         total = total.plus(after);
         failures += 1;
     }
     assert_eq!(failures, 10);
     assert!((TimeSpan::days(3)..TimeSpan::days(4)).contains(&total), "{total:?}");
-    assert_eq!(next_step(0, TimeSpan::ZERO, Some(TimeSpan::minutes(1)), 0.0), Step::Retry(TimeSpan::minutes(1)));
-    assert_eq!(next_step(0, TimeSpan::ZERO, None, 1.0), Step::Retry(TimeSpan::from_micros(5_500_000)));
+    assert_eq!(
+        next_step(0, TimeSpan::ZERO, Some(TimeSpan::minutes(1)), 0.0),
+        AfterFailure::Retry(TimeSpan::minutes(1))
+    );
+    assert_eq!(next_step(0, TimeSpan::ZERO, None, 1.0), AfterFailure::Retry(TimeSpan::from_micros(5_500_000)));
     // A receiver that asks for a day each time is tried for four days, not for ten.
     let day = TimeSpan::days(1);
-    let tried =
-        (0..20).take_while(|days| next_step(*days, day.times(i64::from(*days)), Some(day), 0.0) != Step::GiveUp);
+    let tried = (0..20)
+        .take_while(|days| next_step(*days, day.times(i64::from(*days)), Some(day), 0.0) != AfterFailure::GiveUp);
     assert_eq!(tried.count(), 4);
 }
 
@@ -84,7 +88,7 @@ fn a_mail_says_what_drifted_how_much_since_when_why_and_what_to_do() {
         assert!(mail.html.contains(part), "{part}");
     }
     let over = render_mail(&examples()[1]).unwrap();
-    insta::assert_snapshot!(over.subject, @"[resolved] credit-score version 3: drift over");
+    insta::assert_snapshot!(over.subject, @"[resolved] credit-score version 3: drift ended");
 }
 
 #[test]
@@ -139,7 +143,7 @@ async fn a_mail_in_a_folder_has_a_stable_id_and_no_injected_header() {
     .unwrap();
     let outgoing = outgoing(hostile());
     for _ in 0..2 {
-        assert_eq!(receiver.deliver(&outgoing, &mut Conversation::off()).await, Attempt::delivered());
+        assert_eq!(receiver.deliver(&outgoing, &mut Conversation::off()).await, AttemptResult::delivered());
     }
     let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
     assert_eq!(files.len(), 1, "a repetition has the same name");

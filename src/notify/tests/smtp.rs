@@ -94,34 +94,34 @@ fn receiver(port: u16, protection: SmtpProtection) -> EmailReceiver {
     .unwrap()
 }
 
-async fn attempt(port: u16, protection: SmtpProtection) -> Attempt {
+async fn attempt(port: u16, protection: SmtpProtection) -> AttemptResult {
     let mut conversation = Conversation::on();
     let receiver = receiver(port, protection);
     let message = outgoing(examples().remove(0));
     let sending = receiver.deliver(&message, &mut conversation);
     let attempt = tokio::time::timeout(Duration::from_secs(2), sending)
         .await
-        .unwrap_or_else(|_| Attempt::retry(Reason::Timeout, "the attempt took too long"));
+        .unwrap_or_else(|_| AttemptResult::retry(AttemptReason::Timeout, "the attempt took too long"));
     assert_leaks_no_secret(&attempt, &conversation);
     attempt
 }
 
-fn reason(attempt: &Attempt) -> (bool, Reason) {
+fn reason(attempt: &AttemptResult) -> (bool, AttemptReason) {
     match attempt {
-        Attempt::Delivered { .. } => (false, Reason::Delivered),
-        Attempt::Retry { reason, .. } => (true, *reason),
-        Attempt::Failed { reason, .. } => (false, *reason),
+        AttemptResult::Delivered { .. } => (false, AttemptReason::Delivered),
+        AttemptResult::Retry { reason, .. } => (true, *reason),
+        AttemptResult::Failed { reason, .. } => (false, *reason),
     }
 }
 
 #[tokio::test]
 async fn what_a_mail_server_says_is_success_final_or_tried_again() {
     for (manner, protection, expected) in [
-        (Manner::Fine, SmtpProtection::None, (false, Reason::Delivered)),
-        (Manner::Silent, SmtpProtection::None, (true, Reason::Timeout)),
-        (Manner::Busy, SmtpProtection::None, (true, Reason::ServerError)),
-        (Manner::Greylisting, SmtpProtection::None, (true, Reason::ServerError)),
-        (Manner::NoSuchUser, SmtpProtection::None, (false, Reason::Refused)),
+        (Manner::Fine, SmtpProtection::None, (false, AttemptReason::Delivered)),
+        (Manner::Silent, SmtpProtection::None, (true, AttemptReason::Timeout)),
+        (Manner::Busy, SmtpProtection::None, (true, AttemptReason::ServerError)),
+        (Manner::Greylisting, SmtpProtection::None, (true, AttemptReason::ServerError)),
+        (Manner::NoSuchUser, SmtpProtection::None, (false, AttemptReason::Refused)),
     ] {
         let (port, mails) = server(manner).await;
         let attempt = attempt(port, protection).await;
@@ -134,7 +134,7 @@ async fn what_a_mail_server_says_is_success_final_or_tried_again() {
 async fn without_starttls_nothing_is_sent_and_no_password_either() {
     let (port, mails) = server(Manner::Stripped).await;
     let attempt = attempt(port, SmtpProtection::Starttls).await;
-    assert!(!matches!(attempt, Attempt::Delivered { .. }), "{attempt:?}");
+    assert!(!matches!(attempt, AttemptResult::Delivered { .. }), "{attempt:?}");
     assert!(mails.lock().unwrap().is_empty());
 }
 
@@ -143,7 +143,7 @@ async fn a_mail_that_may_have_arrived_is_sent_again_under_the_same_id() {
     let (port, mails) = server(Manner::DropsAfterData).await;
     for _ in 0..2 {
         let attempt = attempt(port, SmtpProtection::None).await;
-        assert!(matches!(attempt, Attempt::Retry { .. }), "{attempt:?}");
+        assert!(matches!(attempt, AttemptResult::Retry { .. }), "{attempt:?}");
     }
     let mails = mails.lock().unwrap();
     let id = |mail: &String| mail.lines().find(|line| line.starts_with("Message-ID")).map(str::to_owned);

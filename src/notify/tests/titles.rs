@@ -188,19 +188,19 @@ fn the_end_of_an_alert_says_why_and_how_bad_it_was() {
         let mail = render_mail(&body(SendReason::Resolved, false, vec![alert])).unwrap();
         (mail.subject, mail.text.lines().next().unwrap_or_default().to_owned())
     };
-    let worst = "It was worst 2026-11-21 14:00:00 UTC: income at 2.4 times its limit.";
+    let worst = "Worst window 2026-11-21 14:00:00 UTC: income at 2.4 times its drift limit.";
     let (subject, text) = end("quiet");
-    assert_eq!(subject, "[resolved] credit-score version 3: drift over");
+    assert_eq!(subject, "[resolved] credit-score version 3: drift ended");
     assert_eq!(
         text,
-        format!("Drift of credit-score version 3 is over; it had begun 2026-11-21 13:00:00 UTC. {worst}")
+        format!("Drift of credit-score version 3 is resolved; it began 2026-11-21 13:00:00 UTC. {worst}")
     );
     // A version that is no longer seen did not stop drifting.
     let (subject, text) = end("no_more_records");
     assert_eq!(subject, "[resolved] credit-score version 3: drift not known: no records");
-    assert!(text.contains("ended without a verdict: no records came") && !text.contains("is over"), "{text}");
+    assert!(text.contains("ended without a verdict: no records came") && !text.contains("is resolved"), "{text}");
     let (_, text) = end("rule_removed");
-    assert!(text.contains("no longer configured") && !text.contains("is over"), "{text}");
+    assert!(text.contains("no longer configured") && !text.contains("is resolved"), "{text}");
     let (_, text) = end("by_person");
     assert!(text.contains("resolved by a person"), "{text}");
 }
@@ -218,13 +218,13 @@ fn a_mail_names_first_worst_and_last_window_and_links_columns_to_theirs() {
     alert.evidence.drifted[0].last.as_mut().unwrap().strength = 0.4;
     let mail = render_mail(&body(SendReason::Repeated, false, vec![alert])).unwrap();
     for line in [
-        "Worst window: 2026-11-21 14:00:00 UTC to 2026-11-21 15:00:00 UTC: income at 2.4 times its limit",
-        "Last window: 2026-11-21 19:00:00 UTC to 2026-11-21 15:00:00 UTC: income at 1.1 times its limit",
-        "First window: 2026-11-21 13:00:00 UTC to 2026-11-21 14:00:00 UTC: income at 1.6 times its limit",
+        "Worst window: 2026-11-21 14:00:00 UTC to 2026-11-21 15:00:00 UTC: income at 2.4 times its drift limit",
+        "Last window: 2026-11-21 19:00:00 UTC to 2026-11-21 15:00:00 UTC: income at 1.1 times its drift limit",
+        "First window: 2026-11-21 13:00:00 UTC to 2026-11-21 14:00:00 UTC: income at 1.6 times its drift limit",
         "Since: 2026-11-21 13:00:00 UTC, in 99 of 120 judged windows",
     ] {
         assert!(mail.text.contains(line), "{line}\n{}", mail.text);
     }
     assert!(mail.html.contains("href=\"https://driftd.example/monitors/m/columns/income?window=4711\""));
-    assert!(mail.html.contains("at worst 2.4 times its limit, now 0.40"), "{}", mail.html);
+    assert!(mail.html.contains("at worst 2.4 times its drift limit, now 0.40"), "{}", mail.html);
 }

@@ -98,17 +98,17 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             let since = if alert.kind == RuleKind::Operational { &alert.fired_at } else { &alert.since };
             let worst = alert.evidence.worst.as_ref();
             let worst = worst.map_or(String::new(), |worst| {
-                format!(" It was worst {}: {}.", time(&worst.start), plain(&worst.words()))
+                format!(" Worst window {}: {}.", time(&worst.start), plain(&worst.words()))
             });
             let subject = capital(&subject(alert));
             let end = match alert.reason.as_str() {
                 "no_more_records" | "rule_removed" | "by_person" => {
                     format!("{subject}: {}", plain(&alert.end_words()))
                 }
-                _ if alert.kind == RuleKind::DataQuality => format!("{subject} are over"),
-                _ => format!("{subject} is over"),
+                _ if alert.kind == RuleKind::DataQuality => format!("{subject} are resolved"),
+                _ => format!("{subject} is resolved"),
             };
-            format!("{end}; it had begun {}.{worst}", time(since))
+            format!("{end}; it began {}.{worst}", time(since))
         }
         AlertStatus::Acknowledged => {
             let who = alert.acknowledged_by.as_deref().unwrap_or("a person");
@@ -233,18 +233,24 @@ pub(super) fn column_line(column: &DriftedColumn) -> String {
     let moved = if moved.is_empty() { moved } else { format!("; {moved}") };
     let how = if column.strength > 0.0 { format!(", {}", worst_and_last(column)) } else { String::new() };
     format!(
-        "{}: {} {} (limit {}{how}){moved}",
+        "{}: {} {} ({} {}{how}){moved}",
         plain(&column.column),
         column.measure.as_str(),
         effect_words(column.effect),
+        limit_words(column),
         number(column.threshold),
     )
+}
+
+/// Which limit a column is held against.
+pub(super) fn limit_words(column: &DriftedColumn) -> &'static str {
+    if column.verdict.drifts() { "drift limit" } else { "warn limit" }
 }
 
 pub(super) use crate::judge::why::{effect_words, number};
 
 /// What stands in messages that somebody sends to see whether they arrive.
-pub(super) const TEST: &str = "This is a test: somebody tries whether messages arrive. Nothing is wrong.";
+pub(super) const TEST: &str = "This is a test message: its values are invented, and nothing is wrong.";
 
 /// The whole event as plain text.
 #[must_use]
@@ -327,7 +333,7 @@ fn columns_text<'a>(text: &mut String, moved: impl Iterator<Item = &'a DriftedCo
     if more > 0 {
         let _infallible = writeln!(text, "... and {more} more");
     }
-    let _infallible = writeln!(text, "(worst and last: multiples of the limit of drift)");
+    let _infallible = writeln!(text, "(limit: that of the verdict; worst and last: multiples of the drift limit)");
     for column in moved.iter().filter(|column| !column.why.is_empty()) {
         let _infallible = writeln!(text, "\nWhy {}:", plain(&column.column));
         for reason in &column.why {

@@ -91,7 +91,7 @@ pub(super) fn alerts_title(event: &AlertsEvent) -> String {
     let more = event.alerts.len() + event.more - over - 1;
     let mut suffix = if more > 0 { format!(" and {more} more") } else { String::new() };
     if over > 0 {
-        let _infallible = write!(suffix, "; {over} over");
+        let _infallible = write!(suffix, "; {over} resolved");
     }
     let head = format!("{test}[{tag}] {prefix}");
     let room = TITLE.saturating_sub(head.chars().count() + suffix.chars().count());
@@ -163,6 +163,6 @@ fn ended(alert: &AlertView) -> &'static str {
     match alert.reason.as_str() {
         "no_more_records" => "not known: no records",
         "rule_removed" => "no longer watched",
-        _ => "over",
+        _ => "ended",
     }
 }

@@ -7,8 +7,8 @@ use arrow::compute::{cast, filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Fields, SchemaRef};
 
 use super::TableRows;
-use super::dialect::Dialect;
-use super::locate::{Located, locate, root};
+use super::dialect::TableDialect;
+use super::locate::{LocatedValues, locate, root};
 use super::read::{BATCH_ROWS, ReadBatch, number};
 use super::text::batch_rows;
 use super::values::{Wanted, for_each};
@@ -27,7 +27,6 @@ pub enum ConvertError {
     MissingPath {
         /// What lies there, such as "the event time".
         what: &'static str,
-        /// The path.
         path: String,
         /// The columns of the file.
         available: String,
@@ -55,7 +54,7 @@ pub(super) struct Converter {
     rows: TableRows,
     schema: SchemaRef,
     /// How text stands for other types, where the format has text only.
-    untyped: Option<Dialect>,
+    untyped: Option<TableDialect>,
     /// What each filter wants, as a category.
     wanted: Vec<String>,
     next: Offset,
@@ -86,7 +85,7 @@ impl TableRows {
 }
 
 impl Converter {
-    pub(super) fn new(rows: TableRows, untyped: Option<Dialect>) -> Self {
+    pub(super) fn new(rows: TableRows, untyped: Option<TableDialect>) -> Self {
         let wanted = rows.layout.filters.iter().map(|(_, expected)| canonical(expected)).collect();
         Self { schema: arrow_schema(&rows.schema), rows, untyped, wanted, next: Offset::default(), row: 0 }
     }
@@ -213,7 +212,7 @@ impl Converter {
         self.rows.schema.columns().iter().any(|column| column.sensitive && column.path == *path)
     }
 
-    fn needed(batch: &RecordBatch, what: &'static str, path: &FieldPath) -> Result<Located, ConvertError> {
+    fn needed(batch: &RecordBatch, what: &'static str, path: &FieldPath) -> Result<LocatedValues, ConvertError> {
         locate(batch, path)?.ok_or_else(|| {
             let leaves = super::locate::leaves(batch.schema_ref().fields());
             let names: Vec<String> = leaves.iter().map(|(path, _)| path.to_string()).collect();
@@ -263,9 +262,9 @@ pub(super) fn parts(batch: &RecordBatch, rows: &TableRows) -> Result<Vec<Range<u
 
 /// Calls `take` with the value of each row: missing where the object around it is not there.
 fn each(
-    located: &Located,
+    located: &LocatedValues,
     wanted: Wanted,
-    untyped: Option<Dialect>,
+    untyped: Option<TableDialect>,
     mut take: impl FnMut(Value<'_>),
 ) -> Result<(), ConvertError> {
     let mut row = 0;

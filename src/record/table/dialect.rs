@@ -13,7 +13,7 @@ use crate::record::value::Value;
 
 /// How a text table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dialect {
+pub struct TableDialect {
     /// What stands between columns.
     pub(super) separator: u8,
     /// Whether numbers have a comma before their decimals, as in much of Europe.
@@ -33,7 +33,7 @@ const LONGEST_HEADER: usize = 16 << 20;
 /// Lines looked at to find the separator.
 const LINES: usize = 50;
 
-impl Dialect {
+impl TableDialect {
     /// The dialect of a file that begins with this text. The separator is the one that every line has equally often, and
     /// most often.
     #[must_use]
@@ -159,7 +159,7 @@ fn unquoted(line: &str, separator: u8) -> usize {
 ///
 /// # Errors
 /// When there is no readable header, or it is not UTF-8.
-pub(super) fn header(reader: &mut impl Read, dialect: Dialect) -> Result<SchemaRef, ReadError> {
+pub(super) fn header(reader: &mut impl Read, dialect: TableDialect) -> Result<SchemaRef, ReadError> {
     let mut header = Vec::new();
     let mut byte = [0u8];
     let mut quoted = false;
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_separator_is_the_one_that_every_line_has() {
-        let separator = |text| char::from(Dialect::of(text).separator);
+        let separator = |text| char::from(TableDialect::of(text).separator);
         assert_eq!(separator("age;plan;paid\n20;a;1\n30;b;0\n"), ';');
         assert_eq!(separator("age,plan;old,paid\n20,a;x,1\n"), ',');
         assert_eq!(separator("a\tb\n1,5\t2\n"), '\t');
@@ -225,22 +225,22 @@ mod tests {
         assert_eq!(separator("a,b\n\"one\ntwo\",2\n"), ',');
         assert_eq!(separator(""), ',');
         assert_eq!(separator("sep=;\na;b,c\n1;2\n"), ';');
-        assert!(Dialect::of("a, b\n1, 2\n").blanks && !Dialect::of("a, b,c\n").blanks);
+        assert!(TableDialect::of("a, b\n1, 2\n").blanks && !TableDialect::of("a, b,c\n").blanks);
     }
 
     #[test]
     fn decimal_commas_are_read_where_nothing_has_a_point() {
-        let dialect = Dialect::of("a;b\n1,5;x\n-1.234,25;y\n7;z\n");
+        let dialect = TableDialect::of("a;b\n1,5;x\n-1.234,25;y\n7;z\n");
         assert!(dialect.decimal_comma());
         assert_eq!(dialect.value("1,5", Wanted::Number), Value::Number(1.5));
         assert_eq!(dialect.value("-1.234,25", Wanted::Number), Value::Number(-1234.25));
-        assert!(!Dialect::of("a;b\n1,5;2.5\n").decimal_comma());
-        assert!(!Dialect::of("a,b\n1,5\n").decimal_comma());
+        assert!(!TableDialect::of("a;b\n1,5;2.5\n").decimal_comma());
+        assert!(!TableDialect::of("a,b\n1,5\n").decimal_comma());
     }
 
     #[test]
     fn cells_are_read_as_the_column_that_wants_them() {
-        let dialect = Dialect { separator: b',', decimal_comma: false, blanks: false, named: false };
+        let dialect = TableDialect { separator: b',', decimal_comma: false, blanks: false, named: false };
         assert_eq!(dialect.value("NA", Wanted::Category), Value::Text("NA"));
         assert_eq!(dialect.value("NA", Wanted::Number), Value::Null);
         assert_eq!(dialect.value(" 12 ", Wanted::Number), Value::Integer(12));

@@ -9,7 +9,7 @@ use super::format::{OTHER_ENCODING, peeked, refuse_others};
 
 /// How documents follow one another in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Layout {
+enum DocumentLayout {
     /// One a line; a broken line costs itself.
     Lines,
     /// Between the brackets of one array, or one after the other, with line breaks inside.
@@ -24,7 +24,7 @@ pub(super) const LONGEST: usize = 16 << 20;
 
 /// What follows in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextDocument {
     /// A document, handed over.
     Document,
     /// A document that is too long, passed over.
@@ -36,7 +36,7 @@ pub(super) enum Next {
 /// The documents of a file, one by one.
 pub(super) struct Documents<R> {
     reader: R,
-    layout: Layout,
+    layout: DocumentLayout,
     opened: bool,
     longest: usize,
 }
@@ -119,40 +119,40 @@ impl<R: BufRead> Documents<R> {
     }
 
     /// The next document, white space around it included.
-    pub(super) fn next(&mut self, document: &mut Vec<u8>) -> io::Result<Next> {
+    pub(super) fn next(&mut self, document: &mut Vec<u8>) -> io::Result<NextDocument> {
         match self.layout {
-            Layout::Lines => self.next_line(document),
-            Layout::Documents => self.next_document(document),
+            DocumentLayout::Lines => self.next_line(document),
+            DocumentLayout::Documents => self.next_document(document),
         }
     }
 
-    fn next_line(&mut self, document: &mut Vec<u8>) -> io::Result<Next> {
+    fn next_line(&mut self, document: &mut Vec<u8>) -> io::Result<NextDocument> {
         let most = self.longest.saturating_add(1);
         loop {
             document.clear();
             let read = self.reader.by_ref().take(most as u64).read_until(b'\n', document)?;
             if read == 0 {
-                return Ok(Next::End);
+                return Ok(NextDocument::End);
             }
             if read == most && !document.ends_with(b"\n") {
                 self.reader.skip_until(b'\n')?;
                 document.clear();
-                return Ok(Next::TooLong);
+                return Ok(NextDocument::TooLong);
             }
             if !document.iter().all(u8::is_ascii_whitespace) {
-                return Ok(Next::Document);
+                return Ok(NextDocument::Document);
             }
         }
     }
 
-    fn next_document(&mut self, document: &mut Vec<u8>) -> io::Result<Next> {
+    fn next_document(&mut self, document: &mut Vec<u8>) -> io::Result<NextDocument> {
         document.clear();
         let mut scan = Scan::default();
         let mut too_long = false;
         let found = |document: &Vec<u8>, too_long: bool| match (too_long, document.is_empty()) {
-            (true, _) => Next::TooLong,
-            (false, true) => Next::End,
-            (false, false) => Next::Document,
+            (true, _) => NextDocument::TooLong,
+            (false, true) => NextDocument::End,
+            (false, false) => NextDocument::Document,
         };
         loop {
             let buffer = self.reader.fill_buf()?;
@@ -173,8 +173,8 @@ impl<R: BufRead> Documents<R> {
                 }
                 let step = scan.step(*byte);
                 // What ends a number or word is not part of it.
-                ended = !matches!(step, Step::Inside);
-                if !matches!(step, Step::Beyond) {
+                ended = !matches!(step, ScanStep::Inside);
+                if !matches!(step, ScanStep::Beyond) {
                     if document.len() < self.longest {
                         document.push(*byte);
                     } else {
@@ -202,14 +202,14 @@ struct Scan {
     begun: bool,
 }
 
-enum Step {
+enum ScanStep {
     Inside,
     Last,
     Beyond,
 }
 
 impl Scan {
-    fn step(&mut self, byte: u8) -> Step {
+    fn step(&mut self, byte: u8) -> ScanStep {
         let first = !std::mem::replace(&mut self.begun, true);
         if self.quoted {
             match byte {
@@ -218,12 +218,12 @@ impl Scan {
                 b'"' => {
                     self.quoted = false;
                     if self.depth == 0 {
-                        return Step::Last;
+                        return ScanStep::Last;
                     }
                 }
                 _ => {}
             }
-            return Step::Inside;
+            return ScanStep::Inside;
         }
         match byte {
             b'"' => self.quoted = true,
@@ -231,29 +231,29 @@ impl Scan {
             b'}' | b']' if self.depth > 0 => {
                 self.depth -= 1;
                 if self.depth == 0 {
-                    return Step::Last;
+                    return ScanStep::Last;
                 }
             }
             _ if self.depth == 0 && !first && (byte.is_ascii_whitespace() || matches!(byte, b',' | b']')) => {
-                return Step::Beyond;
+                return ScanStep::Beyond;
             }
             _ => {}
         }
-        Step::Inside
+        ScanStep::Inside
     }
 }
 
 /// Where the first document of a text ends; `None` when it does not end in it.
 fn end_of_first(text: &[u8]) -> Option<usize> {
     let mut scan = Scan::default();
-    text.iter().position(|byte| matches!(scan.step(*byte), Step::Last | Step::Beyond)).map(|last| last + 1)
+    text.iter().position(|byte| matches!(scan.step(*byte), ScanStep::Last | ScanStep::Beyond)).map(|last| last + 1)
 }
 
 fn trimmed(head: &[u8]) -> &[u8] {
     head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start()
 }
 
-fn layout_of(head: &[u8]) -> Layout {
+fn layout_of(head: &[u8]) -> DocumentLayout {
     let text = trimmed(head);
     let end = end_of_first(text);
     let first = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
@@ -261,11 +261,11 @@ fn layout_of(head: &[u8]) -> Layout {
     let alone = rest.trim_ascii().is_empty();
     let same_line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
     match text.first() {
-        Some(b'[') if alone => Layout::Documents,
+        Some(b'[') if alone => DocumentLayout::Documents,
         // Also several in a line, with commas at line ends, or behind record separators (RFC 7464).
-        Some(0x1e) => Layout::Documents,
-        Some(b'{') if first.contains(&b'\n') || !same_line.trim_ascii().is_empty() => Layout::Documents,
-        _ => Layout::Lines,
+        Some(0x1e) => DocumentLayout::Documents,
+        Some(b'{') if first.contains(&b'\n') || !same_line.trim_ascii().is_empty() => DocumentLayout::Documents,
+        _ => DocumentLayout::Lines,
     }
 }
 
@@ -307,7 +307,7 @@ mod tests {
         let reader = io::BufReader::with_capacity(5, text.as_bytes());
         let mut documents = Documents::new(text.as_bytes(), reader).unwrap();
         let (mut found, mut document) = (Vec::new(), Vec::new());
-        while documents.next(&mut document).unwrap() != Next::End {
+        while documents.next(&mut document).unwrap() != NextDocument::End {
             found.push(String::from_utf8(document.clone()).unwrap().trim().to_owned());
         }
         found
@@ -336,9 +336,13 @@ mod tests {
             let reader = io::BufReader::with_capacity(5, text.as_bytes());
             let mut documents = Documents::new(text.as_bytes(), reader).unwrap().up_to(10);
             let mut document = Vec::new();
-            let found: Vec<Next> =
+            let found: Vec<NextDocument> =
                 std::iter::from_fn(|| Some(documents.next(&mut document).unwrap())).take(4).collect();
-            assert_eq!(found, [Next::Document, Next::TooLong, Next::Document, Next::End], "{text}");
+            assert_eq!(
+                found,
+                [NextDocument::Document, NextDocument::TooLong, NextDocument::Document, NextDocument::End],
+                "{text}"
+            );
         }
     }
 

@@ -25,7 +25,6 @@ pub enum ReadError {
         "cannot read the file as {format}: it is damaged: {why}\nhint: is it complete, and named after what it is? Write or copy it again"
     )]
     Damaged {
-        /// The format.
         format: &'static str,
         /// What is wrong in it.
         why: String,
@@ -64,7 +63,6 @@ pub enum ReadError {
     /// A file of a folder.
     #[error("{name}: {source}")]
     Part {
-        /// Its name.
         name: String,
         /// Why it cannot be read.
         source: Box<ReadError>,

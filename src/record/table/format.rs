@@ -8,7 +8,6 @@ use super::error::ReadError;
 /// The formats files may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileFormat {
-    /// Parquet.
     Parquet,
     /// The Arrow IPC file format, also known as Feather 2.
     Arrow,

@@ -9,7 +9,7 @@ use parquet::file::reader::ChunkReader;
 use serde_json::Value as Document;
 
 use super::convert::is_text;
-use super::documents::{Documents, Next};
+use super::documents::{Documents, NextDocument};
 use super::error::ReadError;
 use super::kinds::{FEW, Kinds};
 use super::locate::{DEEPEST, leaves, locate};
@@ -187,7 +187,7 @@ pub fn profile_json(reader: impl Read) -> Result<FileProfile, ReadError> {
     let mut complete = true;
     loop {
         let next = documents.next(&mut document)?;
-        if next == Next::End {
+        if next == NextDocument::End {
             break;
         }
         if rows >= sample_rows(found.len()) || found.len() > MAX_FILE_COLUMNS {
@@ -195,7 +195,7 @@ pub fn profile_json(reader: impl Read) -> Result<FileProfile, ReadError> {
             break;
         }
         rows += 1;
-        let Some(object) = document_of(&document).filter(|_| next == Next::Document) else { continue };
+        let Some(object) = document_of(&document).filter(|_| next == NextDocument::Document) else { continue };
         let mut leaves = Vec::new();
         flatten(&object, &mut Vec::new(), &mut leaves);
         for (path, value) in leaves {

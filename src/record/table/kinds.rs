@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value as Document;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::dialect::{Dialect, has_decimal_comma};
+use super::dialect::{TableDialect, has_decimal_comma};
 use super::values::Wanted;
 use crate::record::ColumnType;
 use crate::record::value::{Value, looks_like_time};
@@ -118,7 +118,7 @@ impl Kinds {
     }
 
     /// A cell of a format that has text only.
-    pub(super) fn add_untyped(&mut self, value: Value<'_>, dialect: Dialect) {
+    pub(super) fn add_untyped(&mut self, value: Value<'_>, dialect: TableDialect) {
         let Value::Text(text) = value else { return self.add(value) };
         let number = dialect.value(text, Wanted::Number);
         match number {

@@ -9,8 +9,7 @@ use arrow::error::ArrowError;
 use crate::record::FieldPath;
 
 /// The values at a path.
-pub(super) struct Located {
-    /// The values.
+pub(super) struct LocatedValues {
     pub(super) array: ArrayRef,
     /// Rows in which the object around the value is there; in the others the value is missing rather than null. `None`
     /// where it is there in all.
@@ -31,7 +30,7 @@ pub(super) fn root<'a>(fields: &Fields, path: &'a FieldPath) -> Option<(usize, &
 ///
 /// # Errors
 /// When Arrow cannot take values out of a map.
-pub(super) fn locate(batch: &RecordBatch, path: &FieldPath) -> Result<Option<Located>, ArrowError> {
+pub(super) fn locate(batch: &RecordBatch, path: &FieldPath) -> Result<Option<LocatedValues>, ArrowError> {
     let schema = batch.schema_ref();
     let Some((index, rest)) = root(schema.fields(), path) else { return Ok(None) };
     let mut array = batch.column(index).clone();
@@ -49,7 +48,7 @@ pub(super) fn locate(batch: &RecordBatch, path: &FieldPath) -> Result<Option<Loc
         within = NullBuffer::union(NullBuffer::union(within.as_ref(), outer.as_ref()).as_ref(), found.as_ref());
         array = inner;
     }
-    Ok(Some(Located { array, within }))
+    Ok(Some(LocatedValues { array, within }))
 }
 
 /// The values that the rows of a map have under a key, of several the last, and the rows that have it.

@@ -19,7 +19,7 @@ mod thrift;
 mod values;
 
 pub use convert::ConvertError;
-pub use dialect::Dialect;
+pub use dialect::TableDialect;
 pub use error::ReadError;
 pub use format::{FileFormat, refuse_others};
 pub(crate) use infer::flatten;

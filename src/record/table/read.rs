@@ -14,8 +14,8 @@ use parquet::file::reader::ChunkReader;
 
 use super::TableRows;
 use super::convert::{Converter, is_text, parts};
-use super::dialect::{Dialect, header};
-use super::documents::{Documents, Next};
+use super::dialect::{TableDialect, header};
+use super::documents::{Documents, NextDocument};
 use super::error::ReadError;
 use super::format::{OTHER_ENCODING, peeked, refuse_others, text_of};
 use super::parquet_check::check_parquet;
@@ -74,7 +74,7 @@ pub(super) fn guard<T>(format: &'static str, work: impl FnOnce() -> Result<T, Re
 fn converted(
     format: &'static str,
     rows: TableRows,
-    untyped: Option<Dialect>,
+    untyped: Option<TableDialect>,
     batches: impl Iterator<Item = Result<RecordBatch, ReadError>>,
 ) -> impl Iterator<Item = ReadItem> {
     let mut converter = Converter::new(rows.clone(), untyped);
@@ -289,12 +289,12 @@ fn refuse_other_text(text: &str) -> Result<(), ReadError> {
 pub(super) fn csv_texts<R: Read>(
     reader: R,
     most: usize,
-) -> Result<(SchemaRef, Dialect, impl Iterator<Item = Result<RecordBatch, ReadError>>), ReadError> {
+) -> Result<(SchemaRef, TableDialect, impl Iterator<Item = Result<RecordBatch, ReadError>>), ReadError> {
     let (head, mut reader) = peeked(reader)?;
     refuse_others(&head)?;
     let text = text_of(&head)?;
     refuse_other_text(text)?;
-    let dialect = Dialect::of(text);
+    let dialect = TableDialect::of(text);
     if dialect.named {
         // The line that names the separator is no header.
         let mut byte = [0u8];
@@ -345,7 +345,7 @@ pub fn json_batches<R: Read>(
         let mut bytes = 0usize;
         while decoder.rows() < most && bytes < BATCH_BYTES {
             match documents.next(&mut document) {
-                Ok(Next::End) => {
+                Ok(NextDocument::End) => {
                     done = true;
                     break;
                 }
@@ -353,13 +353,13 @@ pub fn json_batches<R: Read>(
                     done = true;
                     return Some(Err(error.into()));
                 }
-                Ok(Next::TooLong) => {
+                Ok(NextDocument::TooLong) => {
                     offset += 1;
                     rejected.add(RejectReason::TooBig, || {
                         format!("record {offset}: it has more than {} bytes", documents.longest())
                     });
                 }
-                Ok(Next::Document) => {
+                Ok(NextDocument::Document) => {
                     let message = RawMessage {
                         payload: Some(&document),
                         offset: Offset::new(offset),

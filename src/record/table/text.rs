@@ -8,7 +8,7 @@ use arrow::csv::reader::Decoder;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-use super::dialect::Dialect;
+use super::dialect::TableDialect;
 
 /// Cells of a batch, about: of a table of many columns fewer rows are read at once.
 const CELLS: usize = 2_000_000;
@@ -32,7 +32,7 @@ pub(super) struct Texts<R> {
 
 impl<R: Read> Texts<R> {
     /// `head` is the beginning of the file, by which the length of its rows is guessed.
-    pub(super) fn new(reader: R, names: &SchemaRef, dialect: Dialect, head: &str, most: usize) -> Self {
+    pub(super) fn new(reader: R, names: &SchemaRef, dialect: TableDialect, head: &str, most: usize) -> Self {
         let lines = head.bytes().filter(|byte| *byte == b'\n').count().max(1);
         let by_length = (BATCH_BYTES / (head.len() / lines).max(1)).max(1);
         let rows = batch_rows(names.fields().len(), most).min(by_length);

@@ -11,7 +11,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::Timestamp;
 
 use super::convert::is_text;
-use super::dialect::Dialect;
+use super::dialect::TableDialect;
 use crate::record::value::Value;
 use crate::record::{Column, ColumnType, Derivation};
 
@@ -46,7 +46,7 @@ impl Wanted {
 pub(super) fn for_each(
     array: &ArrayRef,
     wanted: Wanted,
-    untyped: Option<Dialect>,
+    untyped: Option<TableDialect>,
     take: &mut dyn FnMut(Value<'_>),
 ) -> Result<(), ArrowError> {
     let as_type = |kind: &DataType| cast(array, kind);
@@ -163,7 +163,7 @@ pub(super) fn for_each(
     Ok(())
 }
 
-fn texts(array: &ArrayRef, wanted: Wanted, untyped: Option<Dialect>, take: &mut dyn FnMut(Value<'_>)) {
+fn texts(array: &ArrayRef, wanted: Wanted, untyped: Option<TableDialect>, take: &mut dyn FnMut(Value<'_>)) {
     let mut vector = Vec::new();
     for text in array.as_string::<i32>() {
         match (text, untyped) {

@@ -5,7 +5,7 @@ mod write;
 
 pub use act::AlertAction;
 pub(super) use write::{
-    By, HELD, Owner, TOLD, later_change, refresh_alerts, store_states, write_changes, write_history,
+    By, HELD, JUDGED, Owner, TOLD, later_change, refresh_alerts, store_states, write_changes, write_history,
 };
 
 use chrono::{DateTime, Utc};

@@ -14,6 +14,9 @@ pub(in crate::store) const TOLD: &str = "told";
 /// See [`TOLD`].
 pub(in crate::store) const HELD: &str = "held";
 
+/// What a person found out about an alert.
+pub(in crate::store) const JUDGED: &str = "judged";
+
 /// Whose alert it is.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct Owner<'a> {

@@ -36,7 +36,6 @@ pub struct OpenWindow {
     pub id: i64,
     /// Version, segment, start.
     pub key: WindowKey,
-    /// Its end.
     pub end: EventTime,
     /// For how long it has been due; none when not marked yet.
     pub due_for: Option<TimeSpan>,
@@ -45,7 +44,6 @@ pub struct OpenWindow {
 /// A window that is over.
 #[derive(Clone, Debug)]
 pub struct DueWindow {
-    /// Which.
     pub window: OpenWindow,
     /// Partitions that are not waited for.
     pub missing: Vec<Partition>,

@@ -15,7 +15,7 @@ use crate::store::{StoreError, damaged, failed};
 
 /// The baseline for windows that were counted on one set of bins.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen {
+pub(super) struct ChosenBaseline {
     pub(super) baseline: Uuid,
     pub(super) bins: Arc<BinningSet>,
     pub(super) fit: Fit,
@@ -25,7 +25,7 @@ pub(super) struct Chosen {
 #[derive(Default)]
 pub(super) struct References {
     /// By the bins that windows were counted on.
-    chosen: HashMap<Uuid, Option<Chosen>>,
+    chosen: HashMap<Uuid, Option<ChosenBaseline>>,
     /// By baseline and segment.
     read: HashMap<(Uuid, String), Reference>,
 }
@@ -38,7 +38,7 @@ impl References {
         connection: &mut Session,
         monitor: &str,
         counted_on: &Arc<BinningSet>,
-    ) -> Result<Option<Chosen>, StoreError> {
+    ) -> Result<Option<ChosenBaseline>, StoreError> {
         if let Some(known) = self.chosen.get(&counted_on.id()) {
             return Ok(known.clone());
         }
@@ -51,7 +51,7 @@ impl References {
     pub(super) async fn of_segment(
         &mut self,
         connection: &mut Session,
-        chosen: &Chosen,
+        chosen: &ChosenBaseline,
         segment: &str,
     ) -> Result<Reference, StoreError> {
         let key = (chosen.baseline, segment.to_owned());
@@ -68,7 +68,7 @@ async fn choose(
     connection: &mut Session,
     monitor: &str,
     counted_on: &Arc<BinningSet>,
-) -> Result<Option<Chosen>, StoreError> {
+) -> Result<Option<ChosenBaseline>, StoreError> {
     let attempted = "find what a window is compared with";
     let candidates: Vec<(Uuid, Uuid)> = sqlx::query_as(
         "select id, binning_id from baseline where monitor = $1 and (active or binning_id = $2)
@@ -83,7 +83,7 @@ async fn choose(
         let bins =
             if bins == counted_on.id() { Arc::clone(counted_on) } else { binning(connection, bins).await? };
         if let Some(fit) = Fit::of(counted_on, &bins) {
-            return Ok(Some(Chosen { baseline, bins, fit }));
+            return Ok(Some(ChosenBaseline { baseline, bins, fit }));
         }
     }
     Ok(None)

@@ -5,8 +5,8 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertsEvent, DueGroup, GroupDecision, GroupStep, Message, SendReason, Severity, Suppression, derived_id,
-    event_body,
+    AlertsEvent, DueGroup, GroupDecision, GroupStep, Message, OWN_ROUTE, SendReason, Severity, Suppression,
+    derived_id, event_body,
 };
 use crate::record::EventTime;
 use crate::store::alerts::{HELD, TOLD, write_history};
@@ -32,7 +32,7 @@ pub(super) async fn write_group(
         .execute(&mut *connection)
         .await?;
         let reason = decided.step.send.map_or("", SendReason::as_str);
-        let detail = format!("as {}, to {} by the route {}", told.status.as_str(), group.receiver, group.route);
+        let detail = format!("as {}, to {} ({})", told.status.as_str(), group.receiver, route_words(&group.route));
         write_history(connection, *alert, None, (TOLD, reason), told.severity, "driftd", &detail).await?;
     }
     let GroupStep { done, due, send, .. } = &decided.step;
@@ -75,11 +75,16 @@ async fn write_suppression(
         .await?;
     let receiver = &group.receiver;
     let (reason, detail) = match suppression {
-        Some(suppression) => (suppression.as_str(), format!("not sent to {receiver}: {}", suppression.by())),
-        None => ("released", format!("no longer held back from {receiver}")),
+        Some(suppression) => (suppression.as_str(), format!("no message to {receiver}: {}", suppression.by())),
+        None => ("released", format!("messages to {receiver} again")),
     };
     let detail = detail.trim_end_matches(": ");
     write_history(connection, alert, None, (HELD, reason), severity, "driftd", detail).await
+}
+
+/// A route as people read it: that of the receivers that a monitor names itself has no name of its own.
+fn route_words(route: &str) -> String {
+    if route == OWN_ROUTE { "receivers of the monitor".to_owned() } else { format!("route {route}") }
 }
 
 /// Puts a message into the outbox. Messages of these threads that never went out are taken back: this one says what they

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Counted, InputCheck};
+use super::{InputCheck, RecordCounts};
 use crate::alert::{HeldBack, MissingBaseline, OperationalFacts};
 use crate::record::{FieldPath, TimeSpan, number_of};
 use crate::store::close::binning;
@@ -20,9 +20,9 @@ use crate::view::{NotCounted, Reading};
 pub(super) async fn facts_of(
     connection: &mut Session,
     watched: &InputCheck<'_>,
-    before: &Counted,
+    before: &RecordCounts,
     baseline_missing: Option<MissingBaseline>,
-) -> Result<(OperationalFacts, Counted), sqlx::Error> {
+) -> Result<(OperationalFacts, RecordCounts), sqlx::Error> {
     let monitor = watched.scope.monitor;
     let silent_for: Option<TimeSpan> = sqlx::query_scalar(
         "select (extract(epoch from now() - max(counted_at)) * 1e6)::bigint from monitor_partition where monitor = $1",
@@ -75,7 +75,7 @@ pub(super) async fn facts_of(
     .bind(monitor)
     .fetch_all(&mut *connection)
     .await?;
-    let mut now = Counted::default();
+    let mut now = RecordCounts::default();
     let add = |total: &mut u64, number: u64| *total = total.saturating_add(number);
     for row in tallies {
         let number = count(row.try_get("count")?);

@@ -24,7 +24,6 @@ use facts::{dead_deliveries, facts_of, missing_baseline};
 /// Where a log ends, as its reader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotedEnd {
-    /// Which partition.
     pub partition: Partition,
     /// The offset up to which it can be read.
     pub readable: Offset,
@@ -60,15 +59,14 @@ pub struct InputCheck<'a> {
 /// Counts of records at a look.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Counted {
+struct RecordCounts {
     accepted: u64,
     late: u64,
     filtered: u64,
-    /// By reason.
     reasons: BTreeMap<String, u64>,
 }
 
-impl Counted {
+impl RecordCounts {
     /// Records rejected since an earlier look, by reason. Messages without a value are how a compacted topic deletes a key,
     /// not records that cannot be used.
     fn rejected_since(&self, before: &Self) -> BTreeMap<String, u64> {
@@ -82,7 +80,7 @@ impl Counted {
 
 struct Locked {
     alerts: SeriesAlerts,
-    counted: Counted,
+    counted: RecordCounts,
     now: EventTime,
 }
 
@@ -268,7 +266,7 @@ async fn lock(connection: &mut Session, scope: &str, interval: TimeSpan) -> Resu
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Locked {
         alerts: row.try_get::<Json<SeriesAlerts>, _>("alerts")?.0,
-        counted: row.try_get::<Json<Counted>, _>("tally")?.0,
+        counted: row.try_get::<Json<RecordCounts>, _>("tally")?.0,
         now: event_time(row.try_get::<DateTime<Utc>, _>("at")?),
     }))
 }

@@ -46,12 +46,12 @@ pub struct Metrics {
     judging_seconds: Histogram,
     /// Read while a scrape is written, held alone while gauges are replaced: a scrape has all of one refresh.
     refreshed: RwLock<Refreshed>,
-    seen: Mutex<Seen>,
+    seen: Mutex<LabelSets>,
 }
 
 /// Label sets of counters, so that they can be taken away with their monitor.
 #[derive(Debug, Default)]
-struct Seen {
+struct LabelSets {
     records: BTreeSet<RecordLabels>,
     windows: BTreeSet<VerdictLabels>,
 }
@@ -218,7 +218,7 @@ impl Metrics {
         refreshed.replace(gauges);
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, LabelSets> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

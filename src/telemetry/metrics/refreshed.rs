@@ -47,7 +47,6 @@ pub struct MonitorGauges {
 /// How far a partition has been counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionGauges {
-    /// Its topic.
     pub topic: String,
     /// Its number.
     pub partition: i32,

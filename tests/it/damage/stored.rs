@@ -16,7 +16,7 @@ use driftd::distribution::{IpcError, RecordSample, RowOrigin, WindowCounts, samp
 use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
 use driftd::measure::{Measure, Pair};
 use driftd::record::table::{ReadItem, TableRows, json_batches};
-use driftd::record::{Column, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout, Role};
+use driftd::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout};
 use driftd::report::{column_section, window_column};
 use driftd::view::{distribution_rows, summaries};
 use driftd::window::OffsetRanges;
@@ -37,7 +37,7 @@ pub(super) fn schema() -> ModelSchema {
     let column = |(name, column_type): (&str, ColumnType)| Column {
         name: name.to_owned(),
         path: FieldPath::parse(name).unwrap(),
-        role: Role::Feature,
+        role: ColumnRole::Feature,
         column_type,
         derivation: Derivation::Value,
         sensitive: false,

@@ -127,6 +127,19 @@ pub(super) fn people_change_things(seen: &Http<'_>) {
     }
     let state = seen.json(&format!("/api/v1/alerts/{alert}"));
     assert_eq!((&state["alert"]["state"], &state["alert"]["judged"]), (&json!("resolved"), &json!("false_alarm")));
+    // What is found out later is in the history, with its comment.
+    let (bearer, body) = (token("on-call"), json!({ "judged": "real", "comment": "a second look" }));
+    let path = format!("/api/v1/alerts/{alert}/resolve");
+    let answer = guarded.ask(Method::POST, &path, &[("authorization", &bearer)], Some(&body));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let history = seen.json(&format!("/api/v1/alerts/{alert}"))["history"].clone();
+    let last = history.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&last["kind"], &last["reason"], &last["detail"]),
+        (&json!("judged"), &json!("real"), &json!("a second look"))
+    );
+    let page = seen.get(&format!("/alerts/{alert}")).1;
+    assert!(page.contains("recorded as a real problem") && page.contains("a second look"), "{page}");
     let baselines = seen.json("/api/v1/monitors/bike-demand/baselines")["items"].clone();
     assert_eq!(baselines[0]["version"], 2, "{baselines}");
     assert!(baselines[0]["origin"].as_str().unwrap().starts_with("2 windows from "), "{baselines}");
@@ -146,7 +159,10 @@ pub(super) fn people_change_things(seen: &Http<'_>) {
         entry("alert.acknowledge")["detail"],
         json!({ "before": "firing", "after": "acknowledged", "comment": "mine" })
     );
-    assert_eq!(entry("alert.judge")["detail"], json!({ "before": null, "after": "false_alarm" }));
+    assert_eq!(
+        entry("alert.judge")["detail"],
+        json!({ "before": "false_alarm", "after": "real", "comment": "a second look" })
+    );
     assert_eq!(entry("baseline.add")["actor"], "platform");
     assert_eq!(entry("baseline.activate")["detail"], json!({ "before": 2, "after": 1 }));
     assert_eq!(entry("silence.add")["actor"], "on-call");

@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::PageResult;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
-use super::layout::{Layout, page, table, trail};
+use super::layout::{PageLayout, page, table, trail};
 use super::words::{
     column_at, column_in, encoded, monitor_at, number_of, series_at, series_name, short_time, span, standing,
     state, time, verdict,
 };
 use crate::alert::times;
-use crate::chart::{Cell, condensed, hatching, spark, strip, strip_key};
+use crate::chart::{StripCell, condensed, hatching, spark, strip, strip_key};
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::backend::{Backend, BackendError, SeriesQuery};
@@ -66,12 +66,12 @@ impl Params {
 }
 
 /// Everything the page shows.
-struct Seen<'a> {
+struct MonitorPage<'a> {
     detail: &'a MonitorDetail,
     series: &'a SeriesQuery,
     board: &'a ScoreBoard,
     episodes: &'a [Episode],
-    side_by_side: &'a [(SeriesInfo, Vec<Cell>)],
+    side_by_side: &'a [(SeriesInfo, Vec<StripCell>)],
 }
 
 pub(super) async fn show(
@@ -85,9 +85,14 @@ pub(super) async fn show(
     let board = backend.score_board(&series).await?;
     let episodes = backend.episodes(&series).await?;
     let side_by_side = lines(backend.as_ref(), &detail).await?;
-    let layout = Layout::titled(&monitor).in_part("/").seen_by(&caller).live();
-    let seen =
-        Seen { detail: &detail, series: &series, board: &board, episodes: &episodes, side_by_side: &side_by_side };
+    let layout = PageLayout::titled(&monitor).in_part("/").seen_by(&caller).live();
+    let seen = MonitorPage {
+        detail: &detail,
+        series: &series,
+        board: &board,
+        episodes: &episodes,
+        side_by_side: &side_by_side,
+    };
     Ok(page(&layout, &content(&seen)))
 }
 
@@ -95,7 +100,7 @@ pub(super) async fn show(
 async fn lines(
     backend: &dyn Backend,
     detail: &MonitorDetail,
-) -> Result<Vec<(SeriesInfo, Vec<Cell>)>, BackendError> {
+) -> Result<Vec<(SeriesInfo, Vec<StripCell>)>, BackendError> {
     let mut lines = Vec::new();
     if detail.series.len() < 2 {
         return Ok(lines);
@@ -113,7 +118,7 @@ async fn lines(
     Ok(lines)
 }
 
-fn content(seen: &Seen<'_>) -> Markup {
+fn content(seen: &MonitorPage<'_>) -> Markup {
     let monitor = &seen.detail.monitor;
     let open: Vec<&Episode> = seen.episodes.iter().filter(|episode| episode.until.is_none()).collect();
     html! {
@@ -127,7 +132,7 @@ fn content(seen: &Seen<'_>) -> Markup {
                 @for episode in open {
                     li {
                         a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                        " " (standing(episode.state.as_str(), episode.severity.as_str())) " since " (time(episode.since))
+                        " " (standing(episode.state.as_str(), episode.severity.as_str())) ", drifting since " (time(episode.since))
                     }
                 }
             }
@@ -155,13 +160,13 @@ fn content(seen: &Seen<'_>) -> Markup {
 }
 
 /// Since when an alert of the series runs, if one does.
-fn running_since(seen: &Seen<'_>) -> Option<Timestamp> {
+fn running_since(seen: &MonitorPage<'_>) -> Option<Timestamp> {
     let running = seen.episodes.iter().filter(|episode| episode.until.is_none());
     running.map(|episode| episode.since).min()
 }
 
 /// What columns are ranked by, in words.
-fn ranked_by(seen: &Seen<'_>) -> String {
+fn ranked_by(seen: &MonitorPage<'_>) -> String {
     match running_since(seen) {
         Some(since) => format!("By the worst window since {}, when the alert began.", short_time(since)),
         None => format!("By the worst of the last {}.", number_of(seen.board.windows.len(), "window")),
@@ -169,7 +174,7 @@ fn ranked_by(seen: &Seen<'_>) -> String {
 }
 
 /// What drifted in the last window, in words; and what was worst while an alert runs.
-fn moved(seen: &Seen<'_>) -> Markup {
+fn moved(seen: &MonitorPage<'_>) -> Markup {
     let columns = ranked(seen.board, running_since(seen));
     let drifted: Vec<&str> = columns
         .iter()
@@ -184,7 +189,7 @@ fn moved(seen: &Seen<'_>) -> Markup {
             "In the last window " (number_of(drifted.len(), "column")) " drifted: " (names) @if more > 0 { " and " (more) " more" } ". "
         }
         @if let Some((column, (window, score))) = worst.and_then(|column| Some((column, column.worst?))) {
-            "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its limit in "
+            "Worst since the alert began: " (column.name) ", " (times(f64::from(score.score))) " times its drift limit in "
             a href=(column_in(&seen.series.monitor, column.name, (&seen.series.version, &seen.series.segment), window.window.id)) {
                 "the window from " (time(window.window.start))
             }
@@ -228,7 +233,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
             } }
             div { dt { "Open windows" } dd { (monitor.open_windows) } }
             div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (number_of(lag, "message")) } @else { "not known here" } } }
-            div { dt { "Watermark" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
+            div { dt { "Event time reached" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
             div { dt { "Columns" } dd { (detail.columns.len()) } }
             @if !monitor.labels.is_empty() {
                 div { dt { "Labels" } dd { @for (label, value) in &monitor.labels { (label) "=" (value) " " } } }
@@ -237,7 +242,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
     }
 }
 
-fn columns(seen: &Seen<'_>) -> Markup {
+fn columns(seen: &MonitorPage<'_>) -> Markup {
     let ranked = ranked(seen.board, running_since(seen));
     let of = (seen.series.version.as_str(), seen.series.segment.as_str());
     let type_of = |name: &str| seen.detail.columns.iter().find(|column| column.name == name);
@@ -245,11 +250,11 @@ fn columns(seen: &Seen<'_>) -> Markup {
         thead {
             tr {
                 th scope="col" { "Column" }
-                th.number scope="col" { "Worst" }
-                th scope="col" { "Last" }
-                th.number scope="col" { "Score" }
+                th.number scope="col" { "Worst score" }
+                th scope="col" { "Last verdict" }
+                th.number scope="col" { "Last score" }
                 th scope="col" data-fixed="" { "Over time" }
-                th.number scope="col" { "Drifted" }
+                th.number scope="col" { "Windows drifted" }
                 th.wide scope="col" { "Role" }
                 th.wide scope="col" { "Type" }
             }
@@ -279,7 +284,7 @@ fn columns(seen: &Seen<'_>) -> Markup {
     }
 }
 
-fn side_by_side(seen: &Seen<'_>) -> Markup {
+fn side_by_side(seen: &MonitorPage<'_>) -> Markup {
     html! {
         @if !seen.side_by_side.is_empty() {
             h2 { "Versions and segments side by side" }
@@ -329,7 +334,7 @@ fn side_by_side(seen: &Seen<'_>) -> Markup {
     }
 }
 
-fn windows(seen: &Seen<'_>) -> Markup {
+fn windows(seen: &MonitorPage<'_>) -> Markup {
     html! {
         thead {
             tr {
@@ -361,7 +366,7 @@ fn windows(seen: &Seen<'_>) -> Markup {
     }
 }
 
-fn drifted(seen: &Seen<'_>, scored: &ScoredWindow) -> Markup {
+fn drifted(seen: &MonitorPage<'_>, scored: &ScoredWindow) -> Markup {
     let mut names: Vec<(&String, f32)> = seen
         .board
         .columns

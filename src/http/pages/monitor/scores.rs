@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::super::words::{number_of, short_time, standing, time};
-use super::Seen;
-use crate::chart::{Change, Series, TimeMark, timeline_with};
+use super::MonitorPage;
+use crate::chart::{Change, ScoreLine, TimeMark, timeline_with};
 use crate::judge::Verdict;
 use crate::judge::why::number;
 use crate::view::{Episode, ScoredWindow, SeriesInfo, Timestamp};
@@ -16,7 +16,7 @@ fn largest(window: &ScoredWindow) -> Option<f64> {
 }
 
 /// The chart with its sentence, what changed in words, and the alerts.
-pub(super) fn scores(seen: &Seen<'_>) -> Markup {
+pub(super) fn scores(seen: &MonitorPage<'_>) -> Markup {
     let windows = &seen.board.windows;
     let values: Vec<Option<f64>> = windows.iter().map(largest).collect();
     let changes = changes(seen);
@@ -25,13 +25,13 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
     let unjudged = values.iter().filter(|value| value.is_none()).count();
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let sentence = format!(
-        "The largest score of all columns over {}: {drifted} drifted, {unjudged} without a verdict, at most {} times its limit.",
+        "Highest score of all columns over {}: {} times the drift limit. {drifted} drifted, {unjudged} without a verdict.",
         number_of(windows.len(), "window"),
         number(most)
     );
     let first = windows.first().map_or(String::new(), |window| short_time(window.window.start));
     let last = windows.last().map_or(String::new(), |window| short_time(window.window.end));
-    let series = Series { name: "score".to_owned(), values, limits: (0.5, 1.0) };
+    let series = ScoreLine { name: "score".to_owned(), values, limits: (0.5, 1.0) };
     html! {
         h2 { "Score over time" }
         p { (sentence) }
@@ -39,7 +39,7 @@ pub(super) fn scores(seen: &Seen<'_>) -> Markup {
             (timeline_with("score", &series, &marks, &changes_only(&changes), (&first, &last), &sentence))
         }
         p.soft {
-            "The largest effect of any column as a multiple of its limit; dashed: 1. Shaded: an alert fires. Hatched: incomplete, or no verdict."
+            "Score: effect ÷ drift limit, of the column where it is largest. Dashed line: drift limit. Shaded: an alert fires. Hatched: incomplete, or no verdict."
         }
         @if !changes.is_empty() {
             ul { @for (change, words) in &changes { li { strong { (change.sign) } " " (words) } } }
@@ -53,7 +53,7 @@ fn changes_only(changes: &[(Change, String)]) -> Vec<Change> {
 }
 
 /// Where baseline, configuration and model version changed between two windows.
-fn changes(seen: &Seen<'_>) -> Vec<(Change, String)> {
+fn changes(seen: &MonitorPage<'_>) -> Vec<(Change, String)> {
     let windows = &seen.board.windows;
     let others = || {
         seen.detail
@@ -120,7 +120,7 @@ fn alerts_of(episodes: &[Episode]) -> Markup {
                     @for episode in episodes.iter().rev().take(50) {
                         li {
                             a href=(format!("/alerts/{}", episode.id)) { (episode.rule) @if let Some(column) = &episode.column { " of " (column) } }
-                            " " (standing(episode.state.as_str(), episode.severity.as_str())) " from " (time(episode.since))
+                            " " (standing(episode.state.as_str(), episode.severity.as_str())) ", drift from " (time(episode.since))
                             @if let Some(until) = &episode.until { " to " (time(until)) }
                         }
                     }

@@ -10,16 +10,15 @@ use crate::view::ConfiguredValue;
 
 /// A configuration file as read.
 #[derive(Debug)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     /// Its name for messages.
     pub name: String,
-    /// Its text.
     pub text: String,
     /// Where its lines begin.
     lines: Vec<usize>,
 }
 
-impl File {
+impl ConfigFile {
     pub(super) fn new(name: String, text: String) -> Self {
         let starts = text.match_indices('\n').map(|(position, _)| position + 1);
         let lines = std::iter::once(0).chain(starts).collect();
@@ -34,25 +33,25 @@ impl File {
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Mistake {
     /// The key, dotted; empty when it is about the file.
     pub key: String,
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    place: Place,
+    place: MistakePlace,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum MistakePlace {
     Elsewhere(String),
     Line { file: String, line: usize, column: usize, width: usize, text: String },
 }
 
-impl Problem {
+impl Mistake {
     /// A mistake at a span of a file.
-    pub(super) fn at(file: &File, span: Range<usize>, key: &str, message: impl Into<String>) -> Self {
+    pub(super) fn at(file: &ConfigFile, span: Range<usize>, key: &str, message: impl Into<String>) -> Self {
         let start = span.start.min(file.text.len());
         let before = file.text.get(..start).unwrap_or_default();
         let line = file.line(start);
@@ -66,7 +65,7 @@ impl Problem {
             key: key.to_owned(),
             message,
             hint,
-            place: Place::Line {
+            place: MistakePlace::Line {
                 file: file.name.clone(),
                 line,
                 column,
@@ -79,13 +78,13 @@ impl Problem {
     /// A mistake that is not on a line: a file that is missing, an environment variable.
     pub(super) fn elsewhere(place: impl Into<String>, key: &str, message: impl Into<String>) -> Self {
         let (message, hint) = parted(message.into());
-        Self { key: key.to_owned(), message, hint, place: Place::Elsewhere(place.into()) }
+        Self { key: key.to_owned(), message, hint, place: MistakePlace::Elsewhere(place.into()) }
     }
 
     /// Shows the line without its value: it may be a secret under a name that does not tell.
     #[must_use]
     pub(super) fn without_value(mut self) -> Self {
-        if let Place::Line { text, .. } = &mut self.place {
+        if let MistakePlace::Line { text, .. } = &mut self.place {
             *text = starred(text, true);
         }
         self
@@ -107,15 +106,15 @@ fn parted(message: String) -> (String, Option<String>) {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key.as_str() {
             "" => writeln!(formatter, "{}", self.message)?,
             key => writeln!(formatter, "`{key}`: {}", self.message)?,
         }
         match &self.place {
-            Place::Elsewhere(place) => write!(formatter, "  --> {place}")?,
-            Place::Line { file, line, column, width, text } => {
+            MistakePlace::Elsewhere(place) => write!(formatter, "  --> {place}")?,
+            MistakePlace::Line { file, line, column, width, text } => {
                 let number = line.to_string();
                 let margin = " ".repeat(number.len());
                 writeln!(formatter, "{margin} --> {file}:{line}:{column}")?;
@@ -262,7 +261,7 @@ fn password(characters: &[char], start: usize) -> Option<Range<usize>> {
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     /// In the order they were found.
-    pub problems: Vec<Problem>,
+    pub mistakes: Vec<Mistake>,
     /// Legal, but worth a word.
     pub warnings: Vec<String>,
     /// Secrets that could not be read here, although the daemon may be able to.
@@ -274,13 +273,13 @@ impl fmt::Display for ConfigError {
         for warning in &self.warnings {
             writeln!(formatter, "warning: {warning}\n")?;
         }
-        for Unread { problem, .. } in &self.unread {
-            writeln!(formatter, "not read here: {problem}\n")?;
+        for Unread { mistake, .. } in &self.unread {
+            writeln!(formatter, "not read here: {mistake}\n")?;
         }
-        for problem in &self.problems {
-            writeln!(formatter, "error: {problem}\n")?;
+        for mistake in &self.mistakes {
+            writeln!(formatter, "error: {mistake}\n")?;
         }
-        write!(formatter, "{} in the configuration", number_of(self.problems.len(), "error"))
+        write!(formatter, "{} in the configuration", number_of(self.mistakes.len(), "error"))
     }
 }
 
@@ -288,7 +287,7 @@ impl fmt::Display for ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// Which one, and why.
-    pub problem: Problem,
+    pub mistake: Mistake,
     /// Whether the daemon may be able to read it all the same: in its unit, as its user, with its environment.
     pub elsewhere: bool,
 }
@@ -306,8 +305,8 @@ impl fmt::Display for UnreadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.unread.len() == 1 { "a secret" } else { "secrets" };
         write!(formatter, "{what} needed {} cannot be read here", self.purpose)?;
-        for Unread { problem, .. } in &self.unread {
-            write!(formatter, "\n{problem}")?;
+        for Unread { mistake, .. } in &self.unread {
+            write!(formatter, "\n{mistake}")?;
         }
         Ok(())
     }
@@ -315,23 +314,23 @@ impl fmt::Display for UnreadError {
 
 /// Where readers put what they find.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
-    found: RefCell<Vec<Problem>>,
+pub(super) struct Mistakes {
+    found: RefCell<Vec<Mistake>>,
     /// With how many mistakes were found before each.
     unread: RefCell<Vec<(usize, Unread)>>,
-    configured: RefCell<Configured>,
+    configured: RefCell<AskedKeys>,
 }
 
 /// Every key that was asked for, in that order, and where it stands.
 #[derive(Debug, Default)]
-struct Configured {
+struct AskedKeys {
     values: Vec<ConfiguredValue>,
     places: HashMap<(String, String), usize>,
 }
 
-impl Problems {
-    pub(super) fn add(&self, problem: Problem) {
-        self.found.borrow_mut().push(problem);
+impl Mistakes {
+    pub(super) fn add(&self, mistake: Mistake) {
+        self.found.borrow_mut().push(mistake);
     }
 
     /// Notes a secret that could not be read.
@@ -353,19 +352,19 @@ impl Problems {
         strict: bool,
         warnings: Vec<String>,
     ) -> Result<T, ConfigError> {
-        let mut problems = self.found.into_inner();
-        let others = !problems.is_empty();
+        let mut mistakes = self.found.into_inner();
+        let others = !mistakes.is_empty();
         let is_mistake = |unread: &Unread| strict || (others && !unread.elsewhere);
         let unread = self.unread.into_inner().into_iter();
-        let (mistakes, rest): (Vec<_>, Vec<_>) = unread.partition(|(_, unread)| is_mistake(unread));
+        let (unreadable, rest): (Vec<_>, Vec<_>) = unread.partition(|(_, unread)| is_mistake(unread));
         // From behind, so that those before keep their places.
-        for (before, unread) in mistakes.into_iter().rev() {
-            problems.insert(before.min(problems.len()), unread.problem);
+        for (before, unread) in unreadable.into_iter().rev() {
+            mistakes.insert(before.min(mistakes.len()), unread.mistake);
         }
         match value {
-            Some(value) if problems.is_empty() => Ok(value),
+            Some(value) if mistakes.is_empty() => Ok(value),
             _ => Err(ConfigError {
-                problems,
+                mistakes,
                 warnings,
                 unread: rest.into_iter().map(|(_, unread)| unread).collect(),
             }),
@@ -373,9 +372,9 @@ impl Problems {
     }
 
     /// Remembers what a key is set to, in place of what was known of it before.
-    pub(super) fn note(&self, file: &File, key: String, value: &str, origin: String) {
+    pub(super) fn note(&self, file: &ConfigFile, key: String, value: &str, origin: String) {
         let value = shown(&key, value);
-        let Configured { values, places } = &mut *self.configured.borrow_mut();
+        let AskedKeys { values, places } = &mut *self.configured.borrow_mut();
         let place = *places.entry((file.name.clone(), key.clone())).or_insert(values.len());
         match values.get_mut(place) {
             Some(known) => (known.value, known.origin) = (value, origin),

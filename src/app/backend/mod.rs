@@ -1,6 +1,8 @@
 //! What the listener shows and changes, from the store and from what runs.
 
-use crate::record::TimeSpan;
+mod changes;
+mod cursor;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,16 +15,15 @@ use super::monitors::RunningMonitor;
 use super::overview::view;
 use super::state::Shared;
 use crate::alert::RowState;
-use crate::config::Monitor;
 use crate::http::{
-    Access, AlertChange, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail,
-    NewSilence, PageRequest, Probe, RetrainingChange, SeriesQuery, WindowDetail,
+    Access, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
+    PageRequest, Probe, RequestedAlertChange, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use crate::kafka::SourceCommands;
 use crate::measure::Pair;
+use crate::record::TimeSpan;
 use crate::report::{baseline_diff, window_column};
-use crate::retrain::Step;
-use crate::store::{AlertAction, FindingPlace, Moved, Resend, Store, StoreError};
+use crate::store::{FindingPlace, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
@@ -30,6 +31,7 @@ use crate::view::{
     ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows, sampled_records,
 };
 use crate::window::WHOLE;
+use cursor::{bad_cursor, number, place};
 
 /// Series of a monitor that are listed at most.
 const SERIES: i64 = 500;
@@ -70,21 +72,6 @@ impl From<StoreError> for BackendError {
 
 fn no_monitor(name: &str) -> BackendError {
     BackendError::NotFound(format!("monitor `{name}` not found"))
-}
-
-fn bad_cursor() -> BackendError {
-    BackendError::Invalid("invalid `cursor`: pass `next` of the previous response".to_owned())
-}
-
-/// A cursor of two parts.
-fn place<A: std::str::FromStr, B: std::str::FromStr>(request: &PageRequest) -> BackendResult<Option<(A, B)>> {
-    let Some(cursor) = &request.cursor else { return Ok(None) };
-    let (left, right) = cursor.split_once('.').ok_or_else(bad_cursor)?;
-    Ok(Some((left.parse().map_err(|_| bad_cursor())?, right.parse().map_err(|_| bad_cursor())?)))
-}
-
-fn number(request: &PageRequest) -> BackendResult<Option<i64>> {
-    request.cursor.as_deref().map(str::parse).transpose().map_err(|_| bad_cursor())
 }
 
 impl StoreBackend {
@@ -320,19 +307,11 @@ impl Backend for StoreBackend {
     }
 
     async fn promote(&self, monitor: &str, wanted: Promotion, actor: &str) -> BackendResult<BaselineSummary> {
-        self.check(monitor).await?;
-        let running = self.configured(monitor)?;
-        let (schema, options) = (&running.monitor.schema, running.monitor.build);
-        let made = self.store.promote(monitor, &wanted, schema, options, actor).await?;
-        tracing::info!(monitor, version = made.version, actor, origin = %made.origin, "made a baseline from windows");
-        Ok(made)
+        changes::promote(self, monitor, wanted, actor).await
     }
 
     async fn activate(&self, monitor: &str, version: i32, actor: &str) -> BackendResult<BaselineSummary> {
-        self.store.baseline_summary(monitor, version).await?;
-        self.store.activate_baseline(monitor, version, actor).await?;
-        tracing::info!(monitor, version, actor, "activated a baseline");
-        Ok(self.store.baseline_summary(monitor, version).await?)
+        changes::activate(self, monitor, version, actor).await
     }
 
     async fn alerts(
@@ -352,29 +331,11 @@ impl Backend for StoreBackend {
     async fn change_alert(
         &self,
         id: Uuid,
-        change: AlertChange,
+        change: RequestedAlertChange,
         actor: &str,
         comment: &str,
     ) -> BackendResult<AlertRow> {
-        let act =
-            async |action| self.store.act_on_alert(id, action, actor, comment).await.map_err(BackendError::from);
-        match change {
-            AlertChange::Acknowledge => {
-                act(AlertAction::Acknowledge).await?;
-            }
-            AlertChange::Resolve(None) => {
-                act(AlertAction::Resolve).await?;
-            }
-            AlertChange::Resolve(Some(judged)) => {
-                // One that is over can still turn out to have been a false alarm.
-                if !self.store.alert(&id.to_string()).await?.alert.is_over() {
-                    act(AlertAction::Resolve).await?;
-                }
-                self.store.judge_alert(id, judged, actor).await?;
-            }
-        }
-        self.shared.alerts.notify_waiters();
-        Ok(self.store.alert(&id.to_string()).await?.alert)
+        changes::change_alert(self, id, change, actor, comment).await
     }
 
     async fn silences(&self, all: bool) -> BackendResult<Vec<SilenceRow>> {
@@ -382,19 +343,11 @@ impl Backend for StoreBackend {
     }
 
     async fn silence(&self, wanted: NewSilence, actor: &str) -> BackendResult<SilenceRow> {
-        let running = self.shared.monitors();
-        let monitors: Vec<&Monitor> = running.iter().map(|running| &running.monitor).collect();
-        let known = super::status::vocabulary(&self.store, &monitors).await?;
-        known.check_all(&wanted.matchers).map_err(|error| BackendError::Invalid(error.to_string()))?;
-        let id = self.store.add_silence(&wanted.matchers, wanted.duration, actor, &wanted.comment).await?;
-        self.shared.alerts.notify_waiters();
-        Ok(self.store.silence(id).await?)
+        changes::silence(self, wanted, actor).await
     }
 
     async fn end_silence(&self, id: Uuid, actor: &str) -> BackendResult<SilenceRow> {
-        self.store.expire_silence(&id.to_string(), actor).await?;
-        self.shared.alerts.notify_waiters();
-        Ok(self.store.silence(id).await?)
+        changes::end_silence(self, id, actor).await
     }
 
     async fn deliveries(
@@ -411,16 +364,7 @@ impl Backend for StoreBackend {
     }
 
     async fn send_again(&self, id: Uuid, actor: &str) -> BackendResult<DeliveryDetail> {
-        let before = self.store.delivery(id).await?;
-        let sent = self.store.replay_deliveries(&Resend::Message(id.to_string()), actor).await?;
-        if sent == 0 {
-            return Err(BackendError::Refused(format!(
-                "message {id} is {}: only failed or sent messages can be resent",
-                before.delivery.status.as_str()
-            )));
-        }
-        self.shared.outbox.notify_waiters();
-        Ok(self.store.delivery(id).await?)
+        changes::send_again(self, id, actor).await
     }
 
     async fn requests(&self, all: bool) -> BackendResult<Vec<RequestRow>> {
@@ -438,14 +382,7 @@ impl Backend for StoreBackend {
         actor: &str,
         comment: &str,
     ) -> BackendResult<RequestDetail> {
-        let step = match change {
-            RetrainingChange::Approve => Step::Approve,
-            RetrainingChange::Cancel => Step::Cancel,
-        };
-        let moved = Moved { step, actor, detail: comment, external_id: None };
-        callbacks::move_on(&self.store, &self.shared, &id.to_string(), moved).await?;
-        self.shared.outbox.notify_waiters();
-        self.request(id).await
+        changes::change_request(self, id, change, actor, comment).await
     }
 
     async fn status(&self) -> BackendResult<Status> {

@@ -1,0 +1,199 @@
+//! The report of a replay: windows, scores over time, alerts that would have fired; several monitors side by side.
+
+mod alerts;
+mod series;
+mod verdict;
+
+use serde::Serialize;
+
+use super::gaps::gaps;
+use super::side_by_side::SideBySide;
+use super::{FORMAT, MeasureReport, Outcome, columns};
+use crate::judge::Movement;
+use crate::replay::{LogReading, Replayed, ReplayedWindow};
+use alerts::alerts;
+pub use alerts::{AlertReport, ColumnWhy};
+pub(super) use alerts::{flapping_words, worst_words};
+pub(super) use series::{ColumnSeries, by_series, series, series_name};
+use verdict::verdict;
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReplayReport {
+    /// The version of driftd.
+    pub driftd: &'static str,
+    /// The version of this form, see [`FORMAT`].
+    pub format: u32,
+    /// The files that were replayed.
+    pub inputs: Vec<String>,
+    /// One entry per monitor, in the order they were given.
+    pub monitors: Vec<MonitorReport>,
+    /// Where several monitors differ; none of a single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side_by_side: Option<SideBySide>,
+}
+
+/// What one monitor would have done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MonitorReport {
+    /// Its name.
+    pub monitor: String,
+    /// The file it was read from.
+    pub file: String,
+    /// What windows were compared with; none without a baseline.
+    pub baseline: Option<String>,
+    /// The verdict on the whole log: drift when an alert fired.
+    pub verdict: Outcome,
+    /// The same in a sentence.
+    pub summary: String,
+    /// What became of the records.
+    pub records: Records,
+    /// What could not be read or compared, and other remarks on the log.
+    pub notes: Vec<String>,
+    /// The alerts that would have fired.
+    pub alerts: Vec<AlertReport>,
+    /// The windows in the order they closed.
+    pub windows: Vec<WindowReport>,
+}
+
+/// What became of the records of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Counted in windows.
+    pub counted: u64,
+    /// Too late for their window.
+    pub late: u64,
+    /// Of something else.
+    pub filtered: u64,
+    /// Unusable.
+    pub rejected: u64,
+}
+
+/// A window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowReport {
+    /// The model version; empty when records name none.
+    pub version: String,
+    /// `*` for the whole.
+    pub segment: String,
+    pub start: String,
+    pub end: String,
+    /// Records in it.
+    pub rows: u64,
+    pub verdict: Outcome,
+    /// The alert after it: `inactive`, `pending` or `firing`.
+    pub alert: &'static str,
+    /// What happened to an alert last.
+    pub change: Option<&'static str>,
+    /// What happened to the alert of each rule.
+    pub changes: Vec<RuleChange>,
+    /// The columns in the order of the monitor's findings.
+    pub columns: Vec<WindowColumn>,
+}
+
+/// What happened to the alert of a rule in a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RuleChange {
+    pub rule: String,
+    /// What happened.
+    pub change: &'static str,
+}
+
+/// A column of a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowColumn {
+    pub name: String,
+    /// The worst verdict of its measures.
+    pub verdict: Outcome,
+    /// Before and after: means, shares of nulls, the category that changed most.
+    pub movement: Movement,
+    pub measures: Vec<MeasureReport>,
+}
+
+/// The report of what monitors would have done. Each comes with its file and what was read.
+#[must_use]
+pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, LogReading, Replayed)>) -> ReplayReport {
+    let monitors: Vec<MonitorReport> =
+        monitors.into_iter().map(|(file, reading, replayed)| monitor_report(file, &reading, &replayed)).collect();
+    let side_by_side = SideBySide::of(&monitors);
+    ReplayReport { driftd: env!("CARGO_PKG_VERSION"), format: FORMAT, inputs, monitors, side_by_side }
+}
+
+fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> MonitorReport {
+    let windows: Vec<WindowReport> = replayed.windows.iter().map(window_report).collect();
+    let alerts = alerts(replayed);
+    let (verdict, summary) = verdict(reading, replayed, &windows, &alerts);
+    MonitorReport {
+        monitor: replayed.monitor.clone(),
+        file,
+        baseline: replayed.baseline.clone(),
+        verdict,
+        summary,
+        records: Records {
+            counted: replayed.tally.accepted,
+            late: replayed.tally.late,
+            filtered: reading.filtered.total() + replayed.tally.filtered,
+            rejected: reading.rejected.total() + replayed.tally.rejected.values().sum::<u64>(),
+        },
+        notes: reading.notes(&replayed.tally).into_iter().chain(gaps(replayed)).collect(),
+        alerts,
+        windows,
+    }
+}
+
+fn window_report(window: &ReplayedWindow) -> WindowReport {
+    let mut by_column: Vec<WindowColumn> = Vec::new();
+    let of_columns =
+        window.judgement.findings.iter().filter_map(|finding| Some((finding.subject.column()?, finding)));
+    for (name, finding) in of_columns {
+        let measure = columns::of_finding(finding, None);
+        match by_column.last_mut() {
+            Some(column) if column.name == name => column.measures.push(measure),
+            _ => {
+                let judged = window.judgement.columns.iter().find(|column| column.column == name);
+                by_column.push(WindowColumn {
+                    name: name.to_owned(),
+                    verdict: judged.map_or(Outcome::Undefined, |column| column.verdict.into()),
+                    movement: judged.map(|column| column.movement.clone()).unwrap_or_default(),
+                    measures: vec![measure],
+                });
+            }
+        }
+    }
+    WindowReport {
+        version: window.key.version.clone(),
+        segment: window.key.segment.clone(),
+        start: window.key.start.to_string(),
+        end: window.end.to_string(),
+        rows: window.judgement.n_window,
+        verdict: window.judgement.verdict.into(),
+        alert: window.phase.as_str(),
+        change: window.changes.iter().map(|transition| transition.change.kind.as_str()).next_back(),
+        changes: window
+            .changes
+            .iter()
+            .map(|transition| RuleChange {
+                rule: transition.rule.clone(),
+                change: transition.change.kind.as_str(),
+            })
+            .collect(),
+        columns: by_column,
+    }
+}
+
+impl WindowReport {
+    /// How the alerts stand after it, and what happened to which: `firing (data_quality resolved)`.
+    pub(super) fn alert_words(&self) -> String {
+        let changes: Vec<String> = self
+            .changes
+            .iter()
+            .map(|changed| format!("{} {}", changed.rule, changed.change.replace('_', " ")))
+            .collect();
+        match (self.alert, changes.is_empty()) {
+            ("inactive", true) => String::new(),
+            ("inactive", false) => changes.join(", "),
+            (alert, true) => alert.to_owned(),
+            (alert, false) => format!("{alert} ({})", changes.join(", ")),
+        }
+    }
+}
