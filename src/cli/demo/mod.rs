@@ -192,6 +192,7 @@ async fn watch(
     let records: Arc<Vec<String>> = Arc::new(live.to_vec());
     let total = records.len();
     let replay = tokio::task::spawn_blocking(move || replay(&producer, &records));
+    say("A window of this monitor drifts when two of its columns do (`drifted_columns = 2`).");
     say("window (30 days from)   records  verdict          columns with the largest effects");
     let mut shown = 0;
     let mut replay = Some(replay);
