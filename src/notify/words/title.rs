@@ -91,7 +91,7 @@ pub(super) fn alerts_title(event: &AlertsEvent) -> String {
     let more = event.alerts.len() + event.more - over - 1;
     let mut suffix = if more > 0 { format!(" and {more} more") } else { String::new() };
     if over > 0 {
-        let _infallible = write!(suffix, "; {over} resolved");
+        let _infallible = write!(suffix, "; {over} ended");
     }
     let head = format!("{test}[{tag}] {prefix}");
     let room = TITLE.saturating_sub(head.chars().count() + suffix.chars().count());
