@@ -15,6 +15,7 @@ use crate::escape::plain_json;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
+use crate::record::misspelt;
 use crate::record::table::{ReadError, TableRows};
 use crate::record::{ModelSchema, RecordLayout};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
@@ -96,13 +97,7 @@ fn preset(name: &str) -> Result<Preset, CliError> {
 
 fn measure(name: &str) -> Result<Measure, CliError> {
     Measure::from_name(name).ok_or_else(|| {
-        // Misspelt, or with another ending, as keys of the configuration are.
-        let close = |known: &str| {
-            let distance = strsim::damerau_levenshtein(name, known);
-            (distance <= 1 + known.len() / 4 || strsim::jaro_winkler(name, known) > 0.9).then_some(distance)
-        };
-        let measures = Measure::ALL.into_iter().map(Measure::as_str);
-        let near = measures.filter_map(|known| Some((close(known)?, known))).min().map(|(_, known)| known);
+        let near = misspelt(name, Measure::ALL.into_iter().map(Measure::as_str));
         let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
         CliError::Usage(format!("`{name}` is not a measure; {near}`driftd measures` lists them"))
     })

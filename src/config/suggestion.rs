@@ -1,19 +1,12 @@
 //! What was probably meant by a word that is not allowed: the nearest of those that are.
 
 use super::mistake::Mistake;
+use crate::record::misspelt;
 
 /// Adds the nearest allowed word as a hint, or all of them when they are few.
 pub(super) fn suggest(mistake: Mistake, found: &str, allowed: &[&str]) -> Mistake {
-    let nearest = allowed
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(found, candidate), candidate))
-        // Misspelt, or with another ending: `category` for `categorical`.
-        .filter(|(distance, candidate)| {
-            *distance <= 1 + candidate.len() / 4 || strsim::jaro_winkler(found, candidate) > 0.9
-        })
-        .min();
-    match nearest {
-        Some((_, candidate)) => mistake.hint(format!("did you mean `{candidate}`?")),
+    match misspelt(found, allowed.iter().copied()) {
+        Some(candidate) => mistake.hint(format!("did you mean `{candidate}`?")),
         None if mistake.message.contains("one of") || allowed.is_empty() => mistake,
         None => mistake.hint(format!("known here: {}", list(allowed))),
     }

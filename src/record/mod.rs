@@ -30,7 +30,7 @@ pub use decode::{Decoder, Format};
 pub use derive::Derivation;
 pub use json::{JsonDecoder, paths_of};
 pub use message::{Decoded, Headers, Outcomes, RawMessage};
-pub use nearest::{listed, nearest};
+pub use nearest::{listed, misspelt, nearest};
 pub use offset::Offset;
 pub use rejection::{Filtered, Rejections};
 pub use sensitive::{hashed_category, is_sensitive};

@@ -24,6 +24,17 @@ pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str> + Clo
     })
 }
 
+/// Of the words of a closed set the one that is meant by a misspelt one, or one with another ending (`category` for
+/// `categorical`). `None` when none is near: a far word would only mislead.
+#[must_use]
+pub fn misspelt<'a>(found: &str, allowed: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    allowed
+        .map(|word| (strsim::damerau_levenshtein(found, word), word))
+        .filter(|(distance, word)| *distance <= 1 + word.len() / 4 || strsim::jaro_winkler(found, word) > 0.9)
+        .min()
+        .map(|(_, word)| word)
+}
+
 /// The first names, and how many more there are.
 #[must_use]
 pub fn listed(names: &[impl AsRef<str>], most: usize) -> String {
