@@ -99,7 +99,7 @@ pub struct EpisodeWindow {
     pub drifted: usize,
     /// Columns that warned in it.
     pub warned: usize,
-    /// Those that moved most, at most [`SCORES`].
+    /// Those that moved most, at most five.
     pub columns: Vec<ColumnScore>,
 }
 

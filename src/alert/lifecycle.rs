@@ -177,7 +177,7 @@ impl From<WindowLevel> for (EventTime, Level) {
     }
 }
 
-/// That an open alert has no drift just now, and what ends it.
+/// Progress of an open alert without drift in its last windows towards its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Calm {
     /// Windows in a row without drift.

@@ -19,10 +19,10 @@ pub struct Segments {
     pub following: u32,
     /// Segments whose alerts stand apart: they drift in other columns, or more strongly.
     pub apart: u32,
-    /// The names of those that follow, at most [`SEGMENT_NAMES`].
+    /// The names of those that follow, at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// The names of those that stand apart, at most [`SEGMENT_NAMES`].
+    /// The names of those that stand apart, at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub apart_names: Vec<String>,
 }
