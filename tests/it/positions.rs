@@ -216,7 +216,7 @@ fn a_wrong_clock_closes_no_window_and_makes_nobody_late() {
         "2011-03-01T00:00:00Z",
         "--yes",
     ]);
-    assert!(done.contains("back to 2011-03-01T00:00:00Z"), "{done}");
+    assert!(done.contains("set back from 2099-01-01T00:00:00Z to 2011-03-01T00:00:00Z"), "{done}");
     world.produce_in_turns(0, &live[1_800..2_400]);
     world.wait_for_count(2_640..=2_640, 60);
     assert_eq!(world.tally().get("accepted"), Some(&2_400));
