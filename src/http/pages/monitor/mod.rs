@@ -233,7 +233,7 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
             } }
             div { dt { "Open windows" } dd { (monitor.open_windows) } }
             div { dt { "Lag" } dd { @if let Some(lag) = monitor.lag { (number_of(lag, "message")) } @else { "not known here" } } }
-            div { dt { "Event time reached" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
+            div { dt { "Windows closed up to" } dd { @if let Some(watermark) = &detail.watermark { (time(watermark)) } @else { "none yet" } } }
             div { dt { "Columns" } dd { (detail.columns.len()) } }
             @if !monitor.labels.is_empty() {
                 div { dt { "Labels" } dd { @for (label, value) in &monitor.labels { (label) "=" (value) " " } } }
