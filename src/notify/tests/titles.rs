@@ -122,6 +122,25 @@ fn names_are_cut_in_the_middle_and_what_is_said_of_them_stays() {
 }
 
 #[test]
+fn how_many_still_drift_gives_way_to_whose_columns_they_are() {
+    let mut alert = example_alert(AlertStatus::Firing);
+    alert.evidence.drifted = vec![alert.evidence.drifted[0].clone(); 2];
+    let calm = alert.evidence.drifted[0].clone();
+    alert.evidence.drifted[1].last = Some(crate::alert::ColumnScore {
+        column: calm.column,
+        verdict: crate::judge::Verdict::Ok,
+        measure: calm.measure,
+        effect: Some(0.0),
+        strength: 0.0,
+    });
+    let said = title(&body(SendReason::NewAlerts, false, vec![alert.clone()]));
+    assert_eq!(said, "[critical] credit-score version 3: 2 of 12 columns drifted (1 now), income");
+    alert.segment = "country=DE".to_owned();
+    let said = title(&body(SendReason::NewAlerts, false, vec![alert]));
+    assert!(!said.contains("now)") && said.contains("country=DE: 2 of 12 columns drifted"), "{said}");
+}
+
+#[test]
 fn segments_that_follow_the_whole_are_one_line_and_those_that_do_not_are_apart() {
     let segment = |number: u128, strength: f64| {
         let mut alert = example_alert(AlertStatus::Firing);

@@ -109,7 +109,13 @@ pub(in crate::notify) fn headline(alert: &AlertView, room: usize) -> String {
         0 => " (none now)".to_owned(),
         now => format!(" ({now} now)"),
     };
-    let moved = |number: usize, how: &str| format!(": {number}{of} {} {how}{now}", columns(number));
+    let whole = model(&alert.monitor, &alert.version, &alert.segment).chars().count();
+    let moved = |number: usize, how: &str| {
+        let text = format!(": {number}{of} {} {how}", columns(number));
+        // Whose columns they are says more than how many still do.
+        let fits = whole + text.chars().count() + now.chars().count() <= room;
+        if fits { format!("{text}{now}") } else { text }
+    };
     let over = alert.status == AlertStatus::Resolved;
     let said = match (alert.kind, over) {
         (RuleKind::Operational, _) => return cut(&plain(&evidence.summary), room),
