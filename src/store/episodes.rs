@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::alerts::{JUDGED, alert_row, select_alerts, write_history};
+use super::alerts::{AlertAction, JUDGED, alert_row, select_alerts, write_history};
 use super::audit::record;
 use super::{Store, StoreError, count, event_time, failed, instant, named};
 use crate::alert::{RowState, Severity};
@@ -88,17 +88,31 @@ impl Store {
         Ok(Page { items: page.items.into_iter().map(|(_, alert)| alert).collect(), next: page.next })
     }
 
-    /// Notes what people found out about an alert, in its history too, with their comment if there is one.
+    /// Resolves an alert, with what it was if that is known. One that is resolved already can still be judged, with a
+    /// comment of its own.
     ///
     /// # Errors
-    /// When there is no such alert, or the database is away.
-    pub async fn judge_alert(
+    /// When there is no such alert, it is resolved already and there is no judgement, or the database is away.
+    pub async fn resolve_alert(
         &self,
         id: Uuid,
-        judged: Judged,
+        judged: Option<Judged>,
         actor: &str,
         comment: &str,
-    ) -> Result<(), StoreError> {
+    ) -> Result<AlertRow, StoreError> {
+        let text = id.to_string();
+        let resolves = judged.is_none() || !self.alert(&text).await?.alert.is_over();
+        if resolves {
+            self.act_on_alert(id, AlertAction::Resolve, actor, comment).await?;
+        }
+        if let Some(judged) = judged {
+            self.judge_alert(id, judged, actor, if resolves { "" } else { comment }).await?;
+        }
+        Ok(self.alert(&text).await?.alert)
+    }
+
+    /// Notes what people found out about an alert, in its history too, with their comment if there is one.
+    async fn judge_alert(&self, id: Uuid, judged: Judged, actor: &str, comment: &str) -> Result<(), StoreError> {
         let attempted = "note what was found out about an alert";
         let mut transaction = self.pool.begin().await.map_err(failed(attempted))?;
         let row = sqlx::query("select judged, severity from alert where id = $1 for update")

@@ -46,26 +46,16 @@ pub(super) async fn change_alert(
     actor: &str,
     comment: &str,
 ) -> BackendResult<AlertRow> {
-    let act =
-        async |action| backend.store.act_on_alert(id, action, actor, comment).await.map_err(BackendError::from);
-    match change {
+    let store = &backend.store;
+    let changed = match change {
         RequestedAlertChange::Acknowledge => {
-            act(AlertAction::Acknowledge).await?;
+            store.act_on_alert(id, AlertAction::Acknowledge, actor, comment).await?;
+            store.alert(&id.to_string()).await?.alert
         }
-        RequestedAlertChange::Resolve(None) => {
-            act(AlertAction::Resolve).await?;
-        }
-        RequestedAlertChange::Resolve(Some(judged)) => {
-            // One that is over can still turn out to have been a false alarm.
-            let is_over = backend.store.alert(&id.to_string()).await?.alert.is_over();
-            if !is_over {
-                act(AlertAction::Resolve).await?;
-            }
-            backend.store.judge_alert(id, judged, actor, if is_over { comment } else { "" }).await?;
-        }
-    }
+        RequestedAlertChange::Resolve(judged) => store.resolve_alert(id, judged, actor, comment).await?,
+    };
     backend.shared.alerts.notify_waiters();
-    Ok(backend.store.alert(&id.to_string()).await?.alert)
+    Ok(changed)
 }
 
 /// Makes a silence.

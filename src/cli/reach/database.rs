@@ -87,22 +87,12 @@ impl Database {
         comment: &str,
     ) -> Result<AlertRow, CliError> {
         let id = self.store.find_alert(prefix).await?;
-        let act = async |action| self.store.act_on_alert(id, action, &actor(), comment).await;
-        match step {
-            AlertStep::Acknowledge => Ok(act(AlertAction::Acknowledge).await?),
-            AlertStep::Resolve(judged) => {
-                let mut alert = self.store.alert(&id.to_string()).await?.alert;
-                let said_already = judged.is_none() || !alert.is_over();
-                if said_already {
-                    alert = act(AlertAction::Resolve).await?;
-                }
-                if let Some(judged) = judged {
-                    self.store.judge_alert(id, judged, &actor(), if said_already { "" } else { comment }).await?;
-                    alert.judged = Some(judged);
-                }
-                Ok(alert)
+        Ok(match step {
+            AlertStep::Acknowledge => {
+                self.store.act_on_alert(id, AlertAction::Acknowledge, &actor(), comment).await?
             }
-        }
+            AlertStep::Resolve(judged) => self.store.resolve_alert(id, judged, &actor(), comment).await?,
+        })
     }
 
     pub(super) async fn send_again(&self, prefix: &str) -> Result<u64, CliError> {
