@@ -1,6 +1,7 @@
 //! The unit in which movements of numbers are stated: standard deviations of the baseline.
 
 use super::{Pair, Points, Side};
+use crate::distribution::Distribution;
 
 /// Relative to its mean, the deviation at and below which a side is constant: what rounding leaves of equal values.
 const ROUNDING: f64 = 1e-12;
@@ -15,25 +16,23 @@ impl Scale {
     /// `None` when a side has no value or a deviation is not known.
     pub(super) fn of_points(points: &Points) -> Option<Self> {
         let side = |side: Side| Some((points.mean(side)?, points.deviation(side, 0)?));
-        Some(Self::between(side(Side::Baseline)?, side(Side::Window)?))
+        Self::between(side(Side::Baseline)?, || side(Side::Window))
     }
 
     /// `None` when a side has no value, or means and deviations are not known.
     pub(super) fn of_pair(pair: &Pair<'_>) -> Option<Self> {
-        let baseline = (pair.baseline().mean()?, pair.baseline().deviation()?);
+        let side = |side: &Distribution| Some((side.mean()?, side.deviation()?));
+        Self::between(side(pair.baseline())?, || side(pair.window()))
+    }
+
+    /// From (mean, deviation) of the baseline, and of the window, which is only asked for when the baseline is constant.
+    fn between(baseline: (f64, f64), window: impl FnOnce() -> Option<(f64, f64)>) -> Option<Self> {
         if !is_constant(baseline) {
             return Some(Self(baseline.1));
         }
-        Some(Self::between(baseline, (pair.window().mean()?, pair.window().deviation()?)))
-    }
-
-    /// From (mean, deviation) of the baseline and of the window.
-    fn between(baseline: (f64, f64), window: (f64, f64)) -> Self {
-        if !is_constant(baseline) {
-            return Self(baseline.1);
-        }
+        let window = window()?;
         let within = baseline.1.hypot(window.1) / std::f64::consts::SQRT_2;
-        Self(within.hypot(window.0 / 2.0 - baseline.0 / 2.0))
+        Some(Self(within.hypot(window.0 / 2.0 - baseline.0 / 2.0)))
     }
 
     /// A distance in this unit; 0 for no distance.

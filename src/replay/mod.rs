@@ -305,11 +305,14 @@ impl Replay {
             offsets: open.ranges,
         };
         let mut counts = open.counts;
-        let reference = self.baseline.as_ref().and_then(|(name, baseline)| {
-            let fit = Fit::of(counts.binnings(), &baseline.binnings)?;
-            counts = fit.apply(counts.clone(), &baseline.binnings);
-            Some(Reference { name: name.clone(), counts: baseline.segments.get(&key.segment).cloned() })
-        });
+        let mut reference = None;
+        if let Some((name, baseline)) = &self.baseline
+            && let Some(fit) = Fit::of(counts.binnings(), &baseline.binnings)
+        {
+            counts = fit.apply(counts, &baseline.binnings);
+            let segment = baseline.segments.get(&key.segment).cloned();
+            reference = Some(Reference { name: name.clone(), counts: segment });
+        }
         let window = ClosingWindow {
             key: key.clone(),
             end,
@@ -407,7 +410,7 @@ pub struct Replayed {
     pub windows: Vec<ReplayedWindow>,
     /// The alerts there were, by their ids.
     pub alerts: HashMap<Uuid, ReplayedAlert>,
-    /// What became of the records.
+    /// Record counts by outcome.
     pub tally: Tally,
 }
 

@@ -257,7 +257,9 @@ pub fn finer_quantiles(column: &Distribution, values: Option<(&Points, Side)>) -
         let finer = || values.and_then(|(points, side)| points.quantile(side, level));
         let all = values.is_some_and(|(points, side)| points.size(side) == column.present());
         // All values know it exactly, the counts within a bin, a sample about.
-        if let Some(value) = finer() {
+        if (all || located.value().is_none())
+            && let Some(value) = finer()
+        {
             *located = if all { Located::At(value) } else { located.or_estimate(value) };
         }
     }

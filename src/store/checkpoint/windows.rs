@@ -86,12 +86,14 @@ pub(super) async fn add_windows(
     .map_err(failed("open series"))?;
     // The baseline is what pages show of open windows, and what daemons of the version before compare them with.
     sqlx::query(
-        "insert into model_window (monitor, counted_as, model_version, segment, starts_at, ends_at, binning_id, baseline_id)
-         select $1, $7, v, s, starts_at, ends_at, bins,
-                (select b.id from baseline b where b.monitor = $1 and b.binning_id = bins
-                 order by b.active desc, b.version desc limit 1)
+        "with newest as (
+             select distinct on (binning_id) binning_id, id from baseline
+             where monitor = $1 and binning_id = any($6) order by binning_id, active desc, version desc)
+         insert into model_window (monitor, counted_as, model_version, segment, starts_at, ends_at, binning_id, baseline_id)
+         select $1, $7, v, s, starts_at, ends_at, bins, newest.id
          from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])
               as t (v, s, starts_at, ends_at, bins)
+         left join newest on newest.binning_id = bins
          order by 3, 4, 5 on conflict do nothing",
     )
     .bind(monitor)
