@@ -1,4 +1,4 @@
-//! What commands write: words for people and JSON for programs on standard output, mistakes and warnings beside it. Nothing in
+//! What commands write: words for people and JSON for programs on standard output, errors and warnings on standard error. Nothing in
 //! what is written acts on the terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The share of rejected records beyond which something is wrong.
 const TOO_MANY: f64 = 0.05;
 
-/// What became of one record of a message.
+/// The outcome of one record of a message.
 pub(super) struct RecordResult {
     pub(super) decoded: Decoded,
     /// The record alone, when it is one.
@@ -132,7 +132,7 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Takes one message in: what became of each of its records.
+    /// Takes one message in. Returns the outcome of each of its records.
     pub(super) fn take(&mut self, message: &Tapped) -> Vec<RecordResult> {
         self.read += 1;
         let outcomes = self.decoder.decode(message.raw(clock_now()));

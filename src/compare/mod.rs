@@ -53,9 +53,9 @@ pub struct Comparison {
     pub baseline: WindowCounts,
     /// The counts of the window, on the same bins.
     pub window: WindowCounts,
-    /// What became of the rows of the baseline's file.
+    /// Row counts of the baseline's file by outcome.
     pub baseline_rows: FileRows,
-    /// What became of the rows of the window's file.
+    /// Row counts of the window's file by outcome.
     pub window_rows: FileRows,
     /// What driftd finds.
     pub judgement: Judgement,

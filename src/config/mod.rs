@@ -87,8 +87,8 @@ impl Settings {
     }
 }
 
-/// Reads `driftd.toml` with the environment laid over it and, beside it, `monitors.d/*.toml` in the order of their names, for
-/// a daemon: with all secrets.
+/// Reads `driftd.toml`, with the environment laid over it, and `monitors.d/*.toml` of the same folder in the order of their
+/// names, for a daemon: with all secrets.
 ///
 /// # Errors
 /// With every mistake found in any of them, secrets that cannot be read among them.

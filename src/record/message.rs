@@ -1,4 +1,4 @@
-//! A message as decoders see it, and what became of its records.
+//! A message as decoders see it, and the outcomes of its records.
 
 use super::{EventTime, Offset, RejectReason};
 

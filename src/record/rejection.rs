@@ -1,4 +1,4 @@
-//! What became of the messages and rows that did not become records: how many, why, and an example of each in words.
+//! Messages and rows that did not become records: how many, why, and an example of each in words.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What became of the rows of a log while it was read, and what is worth saying about it: fields that are in no record,
+//! Outcomes of the rows of a log, and what is worth saying about them: fields that are in no record,
 //! times that cannot be right, rows that were rejected or filtered.
 
 use crate::baseline::{Fill, Unusable, UnusableColumn, unusable_of_fills};

@@ -117,7 +117,7 @@ pub enum StepError {
         /// What is done to it.
         step: &'static str,
     },
-    /// Whoever reports.
+    /// A state that no training system reports.
     #[error("`{}` is not something a training system says", .0.as_str())]
     NotTheirs(RequestState),
 }

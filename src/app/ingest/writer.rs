@@ -17,7 +17,7 @@ use crate::record::RejectReason;
 use crate::store::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove, Store};
 use crate::window::{Anchor, ColumnReading, Example, MonitorDelta, Partition, readings};
 
-/// What became of a checkpoint.
+/// Outcome of a checkpoint.
 pub(super) enum Stored {
     Done { moved: Vec<PositionMove>, pins: Option<Arc<Pins>> },
     Void(String),

@@ -35,7 +35,7 @@ const UNPACKING: Unpacking = Unpacking { at_least: 1 << 30, times: 100 };
 /// Rows of a batch when reading files.
 pub(super) const BATCH_ROWS: usize = 8_192;
 
-/// A batch of rows, and what became of the rows around it.
+/// A batch of rows, and the rows around it that are not in it.
 #[derive(Clone, Debug)]
 pub struct ReadBatch {
     /// The rows.

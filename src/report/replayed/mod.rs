@@ -46,7 +46,7 @@ pub struct MonitorReport {
     pub verdict: Outcome,
     /// The same in a sentence.
     pub summary: String,
-    /// What became of the records.
+    /// Record counts by outcome.
     pub records: Records,
     /// What could not be read or compared, and other remarks on the log.
     pub notes: Vec<String>,
@@ -56,7 +56,7 @@ pub struct MonitorReport {
     pub windows: Vec<WindowReport>,
 }
 
-/// What became of the records of a log.
+/// Record counts of a log by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
     /// Counted in windows.

@@ -70,7 +70,7 @@ pub struct MonitorCounts {
 #[derive(Debug, PartialEq, Eq)]
 pub enum CheckpointOutcome {
     Stored {
-        /// What became of each monitor's messages, those for windows that were closed already among the late ones.
+        /// Counts of each monitor's messages by outcome, those for windows that were closed already among the late ones.
         tallies: BTreeMap<String, Tally>,
     },
     /// A position was not where this reader had begun: nothing was stored, its counts are void.

@@ -49,7 +49,7 @@ pub struct DueWindow {
     pub missing: Vec<Partition>,
 }
 
-/// What became of a window that was to be closed: `None` when another daemon is at its series or has closed it, or an
+/// Outcome of closing a window: `None` when another daemon is at its series or has closed it, or an
 /// older one is still open.
 pub type Closed = Result<Option<Decision>, StoreError>;
 
@@ -116,7 +116,7 @@ impl Store {
     }
 
     /// Closes windows of a monitor in one transaction: `decide` is called for each with everything counted in it and the clock
-    /// of the database. What became of each, in the order given; one whose stored counts are damaged does not keep the others
+    /// of the database. Returns the outcome of each, in the order given; one whose stored counts are damaged does not keep the others
     /// from being closed.
     ///
     /// # Errors

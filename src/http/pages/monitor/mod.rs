@@ -416,7 +416,7 @@ fn not_counted(monitor: &MonitorView) -> Markup {
     }
 }
 
-/// What became of the records.
+/// Record counts by outcome.
 fn records(monitor: &MonitorView) -> Markup {
     let reasons = |reason: &str| if reason.is_empty() { String::new() } else { reason.replace('_', " ") };
     html! {
