@@ -22,6 +22,23 @@ use crate::support::{
 /// Kills between decision, sending and recording.
 const KILLS: u128 = 200;
 
+/// A change of an alert after one window.
+pub(super) fn transition(id: u128, kind: ChangeKind) -> Transition {
+    Transition {
+        rule: "drift".to_owned(),
+        column: None,
+        change: AlertChange {
+            id: Uuid::from_u128(id),
+            kind,
+            reason: ChangeReason::Persisted,
+            severity: Severity::Critical,
+            since: EventTime::default(),
+            windows: 1,
+            judged: 1,
+        },
+    }
+}
+
 /// An alert that fires and is told to a receiver at once.
 pub(super) fn fired(id: u128, receiver: &str) -> ChangedAlert {
     let labels = [("monitor", "bike-demand"), ("kind", "drift"), ("alertname", "drift"), ("severity", "critical")];
@@ -29,19 +46,7 @@ pub(super) fn fired(id: u128, receiver: &str) -> ChangedAlert {
         labels.into_iter().map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
     labels.insert("number".to_owned(), id.to_string());
     ChangedAlert {
-        transition: Transition {
-            rule: "drift".to_owned(),
-            column: None,
-            change: AlertChange {
-                id: Uuid::from_u128(id),
-                kind: ChangeKind::Firing,
-                reason: ChangeReason::Persisted,
-                severity: Severity::Critical,
-                since: EventTime::default(),
-                windows: 1,
-                judged: 1,
-            },
-        },
+        transition: transition(id, ChangeKind::Firing),
         kind: RuleKind::Drift,
         groups: vec![GroupKey {
             route: "test".to_owned(),

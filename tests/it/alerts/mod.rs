@@ -8,17 +8,15 @@ mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftd::alert::{
-    AlertChange, ChangeKind, ChangeReason, Evidence, GroupKey, GroupTiming, Labels, Routing, RuleKind, Severity,
-    Transition,
-};
+use driftd::alert::{ChangeKind, Evidence, GroupKey, GroupTiming, Labels, Routing, RuleKind};
 use driftd::closing::ChangedAlert;
-use driftd::record::{EventTime, TimeSpan};
+use driftd::record::TimeSpan;
 use driftd::store::{Store, Telling};
 use driftd::view::AlertDetail;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::deliveries::transition;
 use crate::support::{World, number, services};
 
 /// A database with nothing running on it.
@@ -77,19 +75,7 @@ impl Desk {
             mute: vec![],
         });
         let change = ChangedAlert {
-            transition: Transition {
-                rule: "drift".to_owned(),
-                column: None,
-                change: AlertChange {
-                    id: Uuid::from_u128(id),
-                    kind,
-                    reason: ChangeReason::Persisted,
-                    severity: Severity::Critical,
-                    since: EventTime::default(),
-                    windows: 1,
-                    judged: 1,
-                },
-            },
+            transition: transition(id, kind),
             kind: RuleKind::Drift,
             labels,
             evidence: (kind == ChangeKind::Firing)
