@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Evidence, Matcher, RuleKind, Segments, Severity};
+use crate::record::{EventTime, Timestamp};
 use crate::window::WHOLE;
 
 /// The `type` of an event.
@@ -87,13 +88,13 @@ pub struct AlertView {
     pub segment: String,
     /// What it is routed and silenced by.
     pub labels: BTreeMap<String, String>,
-    /// Start of the first drifting window, RFC 3339.
-    pub since: String,
-    /// When it fired, RFC 3339.
-    pub fired_at: String,
-    /// When it was over, RFC 3339.
+    /// Start of the first drifting window.
+    pub since: Timestamp,
+    /// When it fired.
+    pub fired_at: Timestamp,
+    /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolved_at: Option<String>,
+    pub resolved_at: Option<Timestamp>,
     /// Who acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
@@ -252,6 +253,7 @@ impl AlertsEvent {
 
 /// The body of an event: `type`, `timestamp`, `data`.
 #[must_use]
-pub fn event_body(kind: EventKind, timestamp: &str, data: &impl Serialize) -> serde_json::Value {
+pub fn event_body(kind: EventKind, at: EventTime, data: &impl Serialize) -> serde_json::Value {
+    let timestamp = Timestamp::from(at);
     serde_json::json!({ "type": kind, "timestamp": timestamp, "data": data })
 }

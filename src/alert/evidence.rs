@@ -9,7 +9,7 @@ use super::{AlertRule, Calm};
 use crate::judge::why::Reason;
 use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Verdict, leading};
 use crate::measure::{Measure, Score};
-use crate::record::EventTime;
+use crate::record::{EventTime, Timestamp};
 use crate::window::OffsetRanges;
 
 /// A window, as evidence names it.
@@ -18,10 +18,10 @@ pub struct WindowEvidence {
     /// Its id, by which pages, the API and `driftd explain` show it; none in a replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// Its start, RFC 3339.
-    pub start: String,
-    /// Its end (exclusive), RFC 3339.
-    pub end: String,
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end (exclusive).
+    pub end: Timestamp,
     /// Records counted.
     pub records: u64,
     /// Records that came too late to be counted, so far.
@@ -39,17 +39,17 @@ pub struct WindowRef {
     /// Its id; none in a replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// Its start, RFC 3339.
-    pub start: String,
-    /// Its end (exclusive), RFC 3339.
-    pub end: String,
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end (exclusive).
+    pub end: Timestamp,
 }
 
 impl WindowEvidence {
     /// Which window it is.
     #[must_use]
     pub fn reference(&self) -> WindowRef {
-        WindowRef { id: self.id, start: self.start.clone(), end: self.end.clone() }
+        WindowRef { id: self.id, start: self.start, end: self.end }
     }
 }
 
@@ -87,10 +87,10 @@ pub struct EpisodeWindow {
     /// Its id; none in a replay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// Its start, RFC 3339.
-    pub start: String,
-    /// Its end (exclusive), RFC 3339.
-    pub end: String,
+    /// Its start.
+    pub start: Timestamp,
+    /// Its end (exclusive).
+    pub end: Timestamp,
     /// Records counted.
     pub records: u64,
     /// The largest effect in it, as a multiple of the limit of drift.
@@ -321,7 +321,7 @@ impl Evidence {
     pub fn take(&mut self, judged: JudgedWindow<'_>, why: impl Fn(&str) -> Vec<Reason>) {
         let now = judged.moved();
         let remembered = remembered(&judged, &now);
-        let newest = self.last.as_ref().and_then(|last| last.start.parse::<EventTime>().ok());
+        let newest = self.last.as_ref().map(|last| *last.start);
         if newest.is_none_or(|newest| newest <= judged.start) {
             self.last = Some(remembered.clone());
         }

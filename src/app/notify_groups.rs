@@ -128,7 +128,7 @@ async fn post_states(store: &Store, shared: &Shared) {
         };
         // A state is no message: the receiver sees neither id.
         let event = AlertsEvent::new(Uuid::nil(), BTreeMap::new(), SendReason::Repeated, alerts);
-        let body = crate::alert::event_body(event.kind(), "", &event);
+        let body = crate::alert::event_body(event.kind(), crate::app::clock_now().unwrap_or_default(), &event);
         let message = Outgoing { id: Uuid::nil(), subject: Uuid::nil(), body };
         let (name, running) = (name.clone(), Arc::clone(running));
         posts.spawn(async move { (name, running.receiver.deliver(&message, &mut Conversation::off()).await) });

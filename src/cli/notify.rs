@@ -44,8 +44,8 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<(), CliError> 
             build_receiver(&settings, name, producer.as_ref()).map_err(|error| AppError::Receivers(vec![error]))?;
         let receiver = &running.receiver;
         let thread = Uuid::new_v4();
-        let now = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string();
-        let body = test_event(receiver.is_training(), &now, thread);
+        let now = crate::app::clock_now().unwrap_or_default().to_the_second();
+        let body = test_event(receiver.is_training(), now, thread);
         let message = Outgoing { id: Uuid::new_v4(), subject: thread, body };
         let mut conversation = Conversation::on();
         let started = Instant::now();

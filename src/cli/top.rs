@@ -249,10 +249,8 @@ mod tests {
     use super::*;
     use crate::alert::{RowState, Severity};
     use crate::judge::Verdict;
-    use crate::record::TimeSpan;
-    use crate::view::{
-        Learning, MonitorStatus, OutboxDepth, PartitionStatus, RecordCount, Timestamp, WindowStatus,
-    };
+    use crate::record::{TimeSpan, Timestamp};
+    use crate::view::{Learning, MonitorStatus, OutboxDepth, PartitionStatus, RecordCount, WindowStatus};
 
     fn at(text: &str) -> Timestamp {
         text.parse::<crate::record::EventTime>().unwrap().into()

@@ -85,7 +85,7 @@ impl RequestDraft {
             format!("{moved} since the alert began; training data: {}", number_of(windows, "drifting window"));
         event.drifted.truncate(MAX_COLUMNS);
         event.warned.truncate(MAX_COLUMNS - event.drifted.len());
-        let body = event_body(EventKind::RetrainingRequested, &self.now.to_string(), event);
+        let body = event_body(EventKind::RetrainingRequested, self.now, event);
         let notifications = if self.decision == RetrainDecision::Request {
             request_notifications(event.request_id, &self.receivers, &body)
         } else {

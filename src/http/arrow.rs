@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::view::{DistributionRow, FindingRow, Page, Timestamp, WindowRow};
+use crate::record::Timestamp;
+use crate::view::{DistributionRow, FindingRow, Page, WindowRow};
 
 /// The media type of Arrow IPC streams.
 pub(super) const ARROW: &str = "application/vnd.apache.arrow.stream";

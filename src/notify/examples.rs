@@ -1,7 +1,7 @@
 //! An example of every event: templates are rendered with them before anything happens, test messages are made of them, and
 //! the documentation shows them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::alert::{
@@ -10,11 +10,15 @@ use crate::alert::{
 };
 use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
-use crate::record::Offset;
+use crate::record::{EventTime, Offset, TimeSpan, Timestamp};
 use crate::retrain::{RetrainingEvent, evidence_pack};
 use crate::window::{OffsetRanges, Partition};
 
-const TIME: &str = "2026-11-21T15:00:11Z";
+/// A time of the day of the examples, 2026-11-21.
+fn at(hour: i64, minute: i64, second: i64) -> Timestamp {
+    let midnight = TimeSpan::seconds(1_795_219_200);
+    EventTime::default().shifted(midnight).shifted(TimeSpan::seconds(hour * 3_600 + minute * 60 + second)).into()
+}
 
 fn window() -> WindowEvidence {
     let mut offsets = OffsetRanges::default();
@@ -25,8 +29,8 @@ fn window() -> WindowEvidence {
     );
     WindowEvidence {
         id: Some(4_711),
-        start: "2026-11-21T14:00:00Z".to_owned(),
-        end: "2026-11-21T15:00:00Z".to_owned(),
+        start: at(14, 0, 0),
+        end: at(15, 0, 0),
         records: 4_321,
         late_records: 0,
         complete: true,
@@ -73,15 +77,20 @@ fn score(column: &str, measure: Measure, effect: f64, strength: f64) -> ColumnSc
 
 fn last_window() -> EpisodeWindow {
     let WindowRef { start, end, .. } = window().reference();
-    episode_window(4_711, (&start, &end), score("income", Measure::Psi, 0.61, 2.44), 1)
+    episode_window(4_711, (start, end), score("income", Measure::Psi, 0.61, 2.44), 1)
 }
 
 /// The window of an episode, with the first column that moved in it.
-fn episode_window(id: i64, (start, end): (&str, &str), income: ColumnScore, warned: usize) -> EpisodeWindow {
+fn episode_window(
+    id: i64,
+    (start, end): (Timestamp, Timestamp),
+    income: ColumnScore,
+    warned: usize,
+) -> EpisodeWindow {
     EpisodeWindow {
         id: Some(id),
-        start: start.to_owned(),
-        end: end.to_owned(),
+        start,
+        end,
         records: 4_321,
         strength: income.strength,
         drifted: 1,
@@ -113,9 +122,9 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
         version: "3".to_owned(),
         segment: "*".to_owned(),
         labels,
-        since: "2026-11-21T13:00:00Z".to_owned(),
-        fired_at: TIME.to_owned(),
-        resolved_at: (status == AlertStatus::Resolved).then(|| "2026-11-21T17:00:09Z".to_owned()),
+        since: at(13, 0, 0),
+        fired_at: at(15, 0, 11),
+        resolved_at: (status == AlertStatus::Resolved).then(|| at(17, 0, 9)),
         acknowledged_by: (status == AlertStatus::Acknowledged).then(|| "cli:ada".to_owned()),
         resolved_by: None,
         comment: None,
@@ -140,7 +149,7 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
             more_warned: 0,
             first: Some(episode_window(
                 4_702,
-                ("2026-11-21T13:00:00Z", "2026-11-21T14:00:00Z"),
+                (at(13, 0, 0), at(14, 0, 0)),
                 score("income", Measure::Psi, 0.4, 1.6),
                 0,
             )),
@@ -178,8 +187,8 @@ pub fn example_request() -> RetrainingEvent {
         reason: "1 of 12 columns drifted since the alert began; training data: 1 drifting window".to_owned(),
         baseline: "version 1 (train.parquet)".to_owned(),
         training: evidence_pack(&windows).unwrap_or_else(|| crate::retrain::TrainingRange {
-            from: String::new(),
-            to: String::new(),
+            from: at(14, 0, 0),
+            to: at(15, 0, 0),
             offsets: OffsetRanges::default(),
             records: 0,
         }),
@@ -200,14 +209,15 @@ pub fn examples() -> Vec<Value> {
         alerts_event(SendReason::Resolved, AlertStatus::Resolved),
         alerts_event(SendReason::Digest, AlertStatus::Firing),
     ];
-    let mut bodies: Vec<Value> = alerts.iter().map(|event| event_body(event.kind(), TIME, event)).collect();
-    bodies.push(event_body(EventKind::RetrainingRequested, TIME, &example_request()));
+    let mut bodies: Vec<Value> =
+        alerts.iter().map(|event| event_body(event.kind(), *at(15, 0, 11), event)).collect();
+    bodies.push(event_body(EventKind::RetrainingRequested, *at(15, 0, 11), &example_request()));
     bodies
 }
 
 /// What `driftd notify test` sends: an alert that says that it is none.
 #[must_use]
-pub fn test_event(training: bool, now: &str, thread: Uuid) -> Value {
+pub fn test_event(training: bool, now: EventTime, thread: Uuid) -> Value {
     if training {
         let request = RetrainingEvent { request_id: thread, test: true, ..example_request() };
         return event_body(EventKind::RetrainingRequested, now, &request);
@@ -215,8 +225,8 @@ pub fn test_event(training: bool, now: &str, thread: Uuid) -> Value {
     let mut alert = example_alert(AlertStatus::Firing);
     alert.id = thread;
     alert.labels.insert("test".to_owned(), "true".to_owned());
-    now.clone_into(&mut alert.fired_at);
+    alert.fired_at = now.into();
     let mut event = AlertsEvent::new(thread, Labels::new(), SendReason::Test, vec![alert]);
     event.test = true;
-    json!({ "type": event.kind(), "timestamp": now, "data": event })
+    event_body(event.kind(), now, &event)
 }

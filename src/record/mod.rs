@@ -22,6 +22,7 @@ mod sensitive;
 mod span;
 pub mod table;
 mod time;
+mod timestamp;
 mod value;
 
 pub use batch::{BatchBuilder, DecodedBatch, Dictionary, arrow_schema};
@@ -36,6 +37,7 @@ pub use rejection::{Filtered, Rejections};
 pub use sensitive::{hashed_category, is_sensitive};
 pub use span::TimeSpan;
 pub use time::{EventTime, TimeError, TimeFormat, TimeUnit};
+pub use timestamp::Timestamp;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -297,8 +297,8 @@ impl Replay {
         let alerts = self.alerts.remove(&series).unwrap_or_default();
         let evidence = WindowEvidence {
             id: None,
-            start: key.start.to_string(),
-            end: end.to_string(),
+            start: key.start.into(),
+            end: end.into(),
             records: open.counts.rows(),
             late_records: 0,
             complete: true,

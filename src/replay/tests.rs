@@ -313,7 +313,7 @@ fn a_replayed_alert_counts_its_windows_and_knows_its_worst() {
     assert_eq!((alert.windows, alert.judged), (40, 41));
     let evidence = &alert.evidence;
     assert!(evidence.worst.as_ref().is_some_and(|worst| worst.strength >= 1.0), "{evidence:?}");
-    assert_eq!(evidence.first.as_ref().unwrap().start, replayed.windows[0].key.start.to_string());
+    assert_eq!(*evidence.first.as_ref().unwrap().start, replayed.windows[0].key.start);
     assert_eq!(evidence.last.as_ref().unwrap().drifted, 0, "the window that ended it");
     assert_eq!(evidence.drifted[0].column, "x");
     let report = crate::report::replay_report(

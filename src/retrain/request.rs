@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::alert::{DriftedColumn, WindowEvidence};
+use crate::record::Timestamp;
 use crate::window::OffsetRanges;
 
 /// Request state.
@@ -155,10 +156,10 @@ impl RequestState {
 /// What a model could be trained on: the drifting windows, as event time and as offsets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingRange {
-    /// From here on, RFC 3339 ...
-    pub from: String,
+    /// From here on ...
+    pub from: Timestamp,
     /// ... to here, exclusive.
-    pub to: String,
+    pub to: Timestamp,
     /// Topic, partition, first offset, offset past the last.
     pub offsets: OffsetRanges,
     pub records: u64,

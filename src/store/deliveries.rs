@@ -7,7 +7,8 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::{Store, StoreError, event_time, failed, named};
-use crate::view::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus, Page, Timestamp};
+use crate::record::Timestamp;
+use crate::view::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus, Page};
 
 macro_rules! select_deliveries {
     ($rest:literal) => {

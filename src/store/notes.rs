@@ -7,8 +7,8 @@ use sqlx::Row as _;
 
 use super::session::Session;
 use super::{StoreError, bigint, count, event_time, failed};
-use crate::record::{EventTime, Offset};
-use crate::view::{FilterSeen, NotCounted, Reading, Timestamp, UnreadableColumn};
+use crate::record::{EventTime, Offset, Timestamp};
+use crate::view::{FilterSeen, NotCounted, Reading, UnreadableColumn};
 use crate::window::{ColumnReading, Example, LATE, MonitorDelta, is_unreadable};
 
 /// Examples of one reason that are kept.

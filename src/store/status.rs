@@ -7,9 +7,9 @@ use super::learning::segments_without_baseline;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed, named};
 use crate::alert::{RowState, Severity};
+use crate::record::Timestamp;
 use crate::view::{
-    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, Timestamp,
-    WindowStatus,
+    ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, WindowStatus,
 };
 
 impl Store {

@@ -1,10 +1,11 @@
 //! Alerts with their history and messages.
 
-use super::{DeliveryStatus, Timestamp};
+use super::DeliveryStatus;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::alert::{AlertView, RowState, Severity};
+use crate::record::Timestamp;
 
 /// Which alerts to list.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +59,7 @@ pub struct AlertRow {
     pub state: RowState,
     /// What people found out about it.
     pub judged: Option<Judged>,
-    /// When it last changed, RFC 3339.
+    /// When it last changed.
     pub updated_at: Timestamp,
     /// Who is not told of it now, and why: `owner: silenced by 1a2b3c4d`.
     #[serde(default)]
@@ -121,7 +122,7 @@ impl AlertRow {
 /// A row of an alert's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HistoryEntry {
-    /// When, RFC 3339.
+    /// When.
     pub at: Timestamp,
     /// What happened.
     pub kind: String,
@@ -133,8 +134,8 @@ pub struct HistoryEntry {
     pub actor: String,
     /// In words.
     pub detail: String,
-    /// Start of the window that made the change, RFC 3339.
-    pub window: Option<String>,
+    /// Start of the window that made the change.
+    pub window: Option<Timestamp>,
     /// Its id; none when no window made the change, or it was deleted.
     pub window_id: Option<i64>,
 }
@@ -156,7 +157,7 @@ pub struct DeliveryEntry {
     pub outcome: Option<String>,
     /// In words.
     pub detail: Option<String>,
-    /// When it was decided, RFC 3339.
+    /// When it was decided.
     pub at: Timestamp,
 }
 
@@ -187,9 +188,9 @@ pub struct Episode {
     pub state: RowState,
     /// How bad it is.
     pub severity: Severity,
-    /// Start of the first drifting window, RFC 3339.
+    /// Start of the first drifting window.
     pub since: Timestamp,
-    /// Start of the window that ended it, RFC 3339; none while it is not over.
+    /// Start of the window that ended it; none while it is not over.
     pub until: Option<Timestamp>,
 }
 

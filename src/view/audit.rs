@@ -1,6 +1,6 @@
 //! Who changed what.
 
-use super::Timestamp;
+use crate::record::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Baselines, and how two of them differ.
 
-use super::Timestamp;
+use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

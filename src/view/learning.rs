@@ -1,6 +1,6 @@
 //! What is not compared yet: a baseline that is still being learnt, and segments that it does not have.
 
-use super::Timestamp;
+use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{TimeSpan, number_of};

@@ -14,7 +14,6 @@ mod retraining;
 mod silence;
 mod status;
 mod summary;
-mod timestamp;
 mod window;
 
 pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
@@ -36,7 +35,6 @@ pub use status::{
     WindowStatus,
 };
 pub use summary::{ColumnSummary, summaries};
-pub use timestamp::Timestamp;
 pub use window::{
     BoardScore, ColumnPoint, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
     WindowState, letter_of, verdict_of,

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use super::{
-    BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentWithoutBaseline, Timestamp, WindowStatus,
-};
+use super::{BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentWithoutBaseline, WindowStatus};
 use crate::alert::{OperationalRule, RowState, Severity};
 use crate::judge::Verdict;
+use crate::record::Timestamp;
 
 /// State of a monitor. Unknown states are never ok.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]

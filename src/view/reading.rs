@@ -1,6 +1,6 @@
 //! How a monitor reads its topics: what was not counted and why, what its filters see, which columns it cannot read.
 
-use super::Timestamp;
+use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{number_of, plural};

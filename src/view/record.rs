@@ -5,11 +5,11 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Timestamp, WindowRow};
+use super::WindowRow;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::why::{Contribution, contributions};
 use crate::measure::{Pair, Span};
-use crate::record::{Absence, EventTime, grouped, plural, quantity};
+use crate::record::{Absence, EventTime, Timestamp, grouped, plural, quantity};
 use crate::window::OffsetRanges;
 
 /// A sampled record.

@@ -1,6 +1,6 @@
 //! Retraining requests.
 
-use super::Timestamp;
+use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Silences.
 
-use super::Timestamp;
+use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

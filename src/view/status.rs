@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Learning, Reading, SegmentWithoutBaseline, Timestamp};
+use super::{Learning, Reading, SegmentWithoutBaseline};
 use crate::alert::{RowState, Severity};
 use crate::judge::Verdict;
+use crate::record::Timestamp;
 
 /// A summary of everything stored.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnSummary, Timestamp};
+use super::ColumnSummary;
 use crate::judge::Verdict;
+use crate::record::Timestamp;
 use crate::window::Partition;
 
 /// Window state.

@@ -12,8 +12,8 @@ const HOUR: i64 = 3_600_000_000;
 fn window(hour: i64) -> WindowEvidence {
     WindowEvidence {
         id: Some(100 + hour),
-        start: at(hour * HOUR).to_string(),
-        end: at((hour + 1) * HOUR).to_string(),
+        start: at(hour * HOUR).into(),
+        end: at((hour + 1) * HOUR).into(),
         records: 1_000,
         late_records: 0,
         complete: true,

@@ -5,7 +5,8 @@ use maud::{Markup, html};
 use super::words::{column_at, short_time, verdict};
 use crate::chart::{StripCell, condensed, strip};
 use crate::judge::Verdict;
-use crate::view::{BoardScore, ScoreBoard, ScoredWindow, Timestamp};
+use crate::record::Timestamp;
+use crate::view::{BoardScore, ScoreBoard, ScoredWindow};
 
 /// Cells of a line of a heat map at most.
 pub(super) const CELLS: usize = 96;

@@ -49,7 +49,7 @@ pub(super) fn webhook(event: &AlertsEvent) -> Request {
                 "labels": labels(alert),
                 "annotations": annotations(alert),
                 "startsAt": alert.fired_at,
-                "endsAt": alert.resolved_at.as_deref().unwrap_or(ZERO_TIME),
+                "endsAt": alert.resolved_at.map_or_else(|| ZERO_TIME.to_owned(), |at| at.to_string()),
                 "generatorURL": alert.url.as_deref().unwrap_or_default(),
                 "fingerprint": alert.id.simple().to_string().chars().take(16).collect::<String>(),
             })
@@ -90,8 +90,8 @@ pub(super) fn state(alerts: &[AlertView]) -> Request {
                 "startsAt": alert.fired_at,
             });
             if let Value::Object(posted) = &mut posted {
-                if let Some(at) = &alert.resolved_at {
-                    posted.insert("endsAt".to_owned(), at.clone().into());
+                if let Some(at) = alert.resolved_at {
+                    posted.insert("endsAt".to_owned(), at.to_string().into());
                 }
                 if let Some(url) = &alert.url {
                     posted.insert("generatorURL".to_owned(), url.clone().into());

@@ -106,7 +106,7 @@ fn twelve_drifted_columns_of_a_model_are_one_table_ranked() {
         alert
     });
     let event = AlertsEvent::new(Uuid::nil(), Labels::new(), SendReason::NewAlerts, alerts.collect());
-    let body = event_body(event.kind(), "2026-11-21T15:00:11Z", &event);
+    let body = event_body(event.kind(), "2026-11-21T15:00:11Z".parse().unwrap(), &event);
     let mail = render_mail(&body).unwrap();
     assert_eq!(mail.subject, "[critical] credit-score version 3: 12 columns drifted, c12 12x limit");
     let places: Vec<usize> =
@@ -197,7 +197,7 @@ fn while_secrets_are_rotated_a_message_verifies_with_either() {
 #[test]
 fn a_test_says_that_it_is_one() {
     for training in [false, true] {
-        let event = test_event(training, "2026-11-21T15:00:00Z", Uuid::from_u128(5));
+        let event = test_event(training, "2026-11-21T15:00:00Z".parse().unwrap(), Uuid::from_u128(5));
         let mail = render_mail(&event).unwrap();
         assert!(mail.subject.starts_with("[test] "), "{}", mail.subject);
     }

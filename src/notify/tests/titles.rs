@@ -8,11 +8,12 @@ use crate::alert::{
     AlertStatus, AlertView, AlertsEvent, Labels, RuleKind, SEGMENT_NAMES, SendReason, Severity, event_body,
 };
 use crate::notify::{Dialect, example_alert, example_request, render_mail};
+use crate::record::EventTime;
 
 fn body(reason: SendReason, test: bool, alerts: Vec<AlertView>) -> Value {
     let mut event = AlertsEvent::new(Uuid::nil(), Labels::new(), reason, alerts);
     event.test = test;
-    event_body(event.kind(), "2026-11-21T15:00:11Z", &event)
+    event_body(event.kind(), "2026-11-21T15:00:11Z".parse().unwrap(), &event)
 }
 
 fn title(body: &Value) -> String {
@@ -87,7 +88,7 @@ fn titles_have_less_than_80_characters_whatever_the_names() {
     request.version = long(200);
     request.test = true;
     let kind = crate::alert::EventKind::RetrainingRequested;
-    let subject = title(&event_body(kind, "2026-11-21T15:00:11Z", &request));
+    let subject = title(&event_body(kind, "2026-11-21T15:00:11Z".parse().unwrap(), &request));
     assert!(subject.chars().count() < 80 && subject.starts_with("[test] [retraining] "), "{subject}");
 }
 
@@ -231,7 +232,7 @@ fn a_mail_names_first_worst_and_last_window_and_links_columns_to_theirs() {
     alert.evidence.drifted[0].url =
         Some("https://driftd.example/monitors/m/columns/income?window=4711".to_owned());
     let mut last = alert.evidence.worst.clone().unwrap();
-    "2026-11-21T19:00:00Z".clone_into(&mut last.start);
+    last.start = "2026-11-21T19:00:00Z".parse::<EventTime>().unwrap().into();
     last.columns[0].strength = 1.1;
     alert.evidence.last = Some(last);
     alert.evidence.drifted[0].last.as_mut().unwrap().strength = 0.4;

@@ -11,7 +11,7 @@ use crate::alert::{
     worst_and_last,
 };
 use crate::escape::plain;
-use crate::record::{grouped, number_of};
+use crate::record::{Timestamp, grouped, number_of};
 use crate::retrain::RetrainingEvent;
 
 pub(super) use merged::apart;
@@ -95,10 +95,10 @@ pub(super) fn subject(alert: &AlertView) -> String {
 pub(super) fn sentence(alert: &AlertView) -> String {
     match alert.status {
         AlertStatus::Resolved => {
-            let since = if alert.kind == RuleKind::Operational { &alert.fired_at } else { &alert.since };
+            let since = if alert.kind == RuleKind::Operational { alert.fired_at } else { alert.since };
             let worst = alert.evidence.worst.as_ref();
             let worst = worst.map_or(String::new(), |worst| {
-                format!(" Worst window {}: {}.", time(&worst.start), plain(&worst.words()))
+                format!(" Worst window {}: {}.", time(worst.start), plain(&worst.words()))
             });
             let subject = capital(&subject(alert));
             let end = match alert.reason.as_str() {
@@ -146,7 +146,7 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let evidence = &alert.evidence;
     for (name, named) in evidence.windows() {
-        facts.push((name, format!("{} to {}: {}", time(&named.start), time(&named.end), plain(&named.words()))));
+        facts.push((name, format!("{} to {}: {}", time(named.start), time(named.end), plain(&named.words()))));
     }
     if let Some(evidence_window) = &evidence.window {
         if evidence.worst.is_none() || !evidence_window.complete || evidence_window.late_records > 0 {
@@ -161,14 +161,14 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         facts.push(("Baseline", plain(baseline)));
     }
     if alert.kind == RuleKind::Operational {
-        facts.push(("Since", time(&alert.fired_at)));
+        facts.push(("Since", time(alert.fired_at)));
     } else {
-        facts.push(("Since", format!("{}, {}", time(&alert.since), alert.windows_words())));
+        facts.push(("Since", format!("{}, {}", time(alert.since), alert.windows_words())));
         if let Some(calm) = evidence.calm.filter(|_| alert.status != AlertStatus::Resolved) {
             facts.push(("Now", calm.words()));
         }
     }
-    if let Some(at) = &alert.resolved_at {
+    if let Some(at) = alert.resolved_at {
         facts.push(("Ended", time(at)));
     }
     if let Some(who) = &alert.acknowledged_by {
@@ -197,12 +197,7 @@ pub(super) fn request_facts(request: &RetrainingEvent) -> Vec<(&'static str, Str
         ),
         (
             "Training range",
-            format!(
-                "{} to {}, {}",
-                time(&training.from),
-                time(&training.to),
-                number_of(training.records, "record")
-            ),
+            format!("{} to {}, {}", time(training.from), time(training.to), number_of(training.records, "record")),
         ),
         ("Baseline", plain(&request.baseline)),
         ("Request", request.request_id.to_string()),
@@ -217,14 +212,13 @@ pub(super) fn window(window: &WindowEvidence) -> String {
         0 => String::new(),
         late => format!(", {}", number_of(late, "late record")),
     };
-    format!("{} to {}{late}{incomplete}", time(&window.start), time(&window.end))
+    format!("{} to {}{late}{incomplete}", time(window.start), time(window.end))
 }
 
-/// RFC 3339 as people write it, to the second.
-pub(super) fn time(text: &str) -> String {
-    let text = plain(text).replacen('T', " ", 1);
-    let text = text.trim_end_matches('Z');
-    format!("{} UTC", text.split('.').next().unwrap_or(text))
+/// `2026-11-21 15:00:11 UTC`.
+pub(super) fn time(at: Timestamp) -> String {
+    let text = at.to_the_second().to_string().replacen('T', " ", 1);
+    format!("{} UTC", text.trim_end_matches('Z'))
 }
 
 /// One line about a column: measure, effect, limit, before and after.

@@ -109,7 +109,7 @@ fn fired(window: &ReplayedWindow, transition: &Transition, episode: Option<&Repl
     let explained = evidence.moved().filter(|column| columns.contains(&column.column) && !column.why.is_empty());
     let why = explained.map(|column| ColumnWhy {
         column: column.column.clone(),
-        window: column.window.as_ref().map_or_else(String::new, |window| window.start.clone()),
+        window: column.window.as_ref().map_or_else(String::new, |window| window.start.to_string()),
         reasons: column.why.clone(),
     });
     AlertReport {

@@ -62,9 +62,9 @@ pub(super) fn alert_row(row: &sqlx::postgres::PgRow) -> Result<AlertRow, sqlx::E
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
         labels,
-        since: time("since")?.to_string(),
-        fired_at: time("fired_at")?.to_string(),
-        resolved_at: resolved.map(|at| event_time(at).to_string()),
+        since: time("since")?.into(),
+        fired_at: time("fired_at")?.into(),
+        resolved_at: resolved.map(|at| event_time(at).into()),
         acknowledged_by: row.try_get("acknowledged_by")?,
         resolved_by: person.filter(|_| did.as_deref() == Some("resolved") && state == RowState::Resolved),
         // Without a comment the history has the summary in its place.
@@ -206,7 +206,7 @@ async fn history(connection: &mut Session, id: Uuid) -> Result<Vec<HistoryEntry>
                 severity: named(row, "severity", Severity::from_name)?,
                 actor: row.try_get("actor")?,
                 detail: row.try_get("detail")?,
-                window: window.map(|at| event_time(at).to_string()),
+                window: window.map(|at| event_time(at).into()),
                 window_id: row.try_get("window_id")?,
             })
         })

@@ -232,8 +232,8 @@ async fn close_one(
     }
     let evidence = WindowEvidence {
         id: Some(window.id),
-        start: window.key.start.to_string(),
-        end: window.end.to_string(),
+        start: window.key.start.into(),
+        end: window.end.into(),
         records: merged.counts.rows(),
         late_records: 0,
         complete: missing.is_empty(),

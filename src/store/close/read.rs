@@ -199,8 +199,8 @@ pub(super) async fn earlier_windows(
             let ranges: Value = row.try_get("ranges")?;
             Ok(WindowEvidence {
                 id: Some(row.try_get("id")?),
-                start: event_time(row.try_get("starts_at")?).to_string(),
-                end: event_time(row.try_get("ends_at")?).to_string(),
+                start: event_time(row.try_get("starts_at")?).into(),
+                end: event_time(row.try_get("ends_at")?).into(),
                 records: count(row.try_get("rows")?),
                 late_records: count(row.try_get("late")?),
                 complete: row.try_get("complete")?,

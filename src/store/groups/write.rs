@@ -122,7 +122,7 @@ pub(super) async fn write_message(
     .bind(thread)
     .bind(receiver)
     .bind(kind.as_str())
-    .bind(event_body(kind, &now.to_string(), &event))
+    .bind(event_body(kind, now, &event))
     .execute(&mut *connection)
     .await?;
     sqlx::query(

@@ -19,10 +19,9 @@ use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::backend::{Backend, BackendError, SeriesQuery};
 use crate::http::extract::{Path, Query};
-use crate::record::grouped;
+use crate::record::{Timestamp, grouped};
 use crate::view::{
-    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow,
-    SeriesInfo, Timestamp,
+    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo,
 };
 use crate::window::WHOLE;
 

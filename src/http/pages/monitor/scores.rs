@@ -7,7 +7,8 @@ use super::MonitorPage;
 use crate::chart::{Change, ScoreLine, TimeMark, timeline_with};
 use crate::judge::Verdict;
 use crate::judge::why::number;
-use crate::view::{Episode, ScoredWindow, SeriesInfo, Timestamp};
+use crate::record::Timestamp;
+use crate::view::{Episode, ScoredWindow, SeriesInfo};
 
 fn largest(window: &ScoredWindow) -> Option<f64> {
     let judged = window.window.verdict.is_some_and(Verdict::is_judged);

@@ -1,13 +1,13 @@
-//! Times of read models.
+//! Times of events, of evidence and of read models.
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::record::EventTime;
+use super::EventTime;
 
-/// A time that is shown: RFC 3339 in UTC wherever it is written, a time until then.
+/// An event time that is written as RFC 3339 text in UTC, where [`EventTime`] itself is stored as microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, utoipa::ToSchema)]
 #[schema(value_type = String, format = DateTime)]
 pub struct Timestamp(EventTime);
