@@ -56,8 +56,8 @@ async fn retraining(store: &Store, shared: &Shared, id: &str, signed: &Signed, b
         );
     };
     let (message, timestamp, signatures) = signed;
-    if let Err(why) = verify(secret, (message, timestamp, signatures), body, unix_seconds()) {
-        return CallbackOutcome::Unauthorized(why.to_owned());
+    if let Err(error) = verify(secret, (message, timestamp, signatures), body, unix_seconds()) {
+        return CallbackOutcome::Unauthorized(error.to_string());
     }
     let progress: Progress = match serde_json::from_str(body) {
         Ok(progress) => progress,
@@ -174,8 +174,8 @@ async fn mlflow(store: &Store, shared: &Shared, signed: &Signed, body: &str) -> 
     // MLflow signs with the bytes of its secret as they are.
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, secret.expose_secret());
     let (delivery, timestamp, signatures) = signed;
-    if let Err(why) = verify(&encoded.into(), (delivery, timestamp, signatures), body, unix_seconds()) {
-        return CallbackOutcome::Unauthorized(why.to_owned());
+    if let Err(error) = verify(&encoded.into(), (delivery, timestamp, signatures), body, unix_seconds()) {
+        return CallbackOutcome::Unauthorized(error.to_string());
     }
     let event: Registered = match serde_json::from_str(body) {
         Ok(event) => event,

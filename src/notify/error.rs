@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use super::AttemptReason;
 use super::address::AddressRefusal;
 use super::dialect::DialectError;
 use super::email::MailboxError;
@@ -53,6 +54,16 @@ pub(super) fn authority<T, E: Error + Send + Sync + 'static>(
     let pem =
         std::fs::read(file).map_err(|source| ReceiverBuildError::Unread { file: file.to_owned(), source })?;
     read(&pem).map_err(|error| ReceiverBuildError::NoCertificate { file: file.to_owned(), source: error.into() })
+}
+
+/// An exchange over HTTP that failed: without the URL and without secrets.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub struct ExchangeError {
+    /// The kind of failure.
+    pub reason: AttemptReason,
+    /// The host, and what the client says with all causes.
+    pub detail: String,
 }
 
 /// Why a receiver does not answer as it should.

@@ -13,7 +13,7 @@ use reqwest::{Certificate, Client, Url, redirect};
 
 use super::AttemptReason;
 use super::address::{AddressRefusal, allowed, is_forbidden, is_loopback};
-use super::error::{ReachError, ReceiverBuildError, authority};
+use super::error::{ExchangeError, ReachError, ReceiverBuildError, authority};
 
 /// A client for one destination.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ impl HttpClient {
     }
 
     /// What a failed exchange with the host means, in words without the URL: that may hold a token.
-    pub(super) fn explain(&self, error: reqwest::Error) -> (AttemptReason, String) {
+    pub(super) fn explain(&self, error: reqwest::Error) -> ExchangeError {
         let error = error.without_url();
         let mut text = error.to_string();
         let mut cause = std::error::Error::source(&error);
@@ -201,7 +201,7 @@ impl HttpClient {
         } else {
             AttemptReason::Connect
         };
-        (reason, format!("{}: {text}", self.host()))
+        ExchangeError { reason, detail: format!("{}: {text}", self.host()) }
     }
 
     /// Whether a connection to the host can be made.

@@ -17,12 +17,13 @@ mod words;
 pub use address::{AddressRefusal, is_loopback};
 pub use circuit::Circuit;
 pub use dialect::{
-    Dialect, DialectError, KeyError, Keys, Method, Request, Template, TemplateError, Training, sign, verify,
+    Dialect, DialectError, KeyError, Keys, Method, Request, Template, TemplateError, Training, VerifyError, sign,
+    verify,
 };
 pub use email::{
     EmailOptions, EmailReceiver, EmailTransport, MailboxError, SmtpOptions, SmtpProtection, check_mailbox,
 };
-pub use error::{ReachError, ReceiverBuildError};
+pub use error::{ExchangeError, ReachError, ReceiverBuildError};
 pub use examples::{example_alert, example_request, examples, test_event};
 pub use http::{HttpClient, UrlError, check_url, reached_in_the_open};
 pub use mail::{Mail, render_mail};

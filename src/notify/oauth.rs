@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::error::ReceiverBuildError;
+use super::error::{ExchangeError, ReceiverBuildError};
 use super::http::HttpClient;
 
 /// Who asks for a token.
@@ -32,15 +32,15 @@ pub enum OauthError {
     /// The endpoint cannot be used as configured.
     #[error(transparent)]
     Endpoint(#[from] ReceiverBuildError),
-    /// It could not be asked, in words.
+    /// It could not be asked.
     #[error("cannot ask for a token: {0}")]
-    NotAsked(String),
+    NotAsked(#[source] ExchangeError),
     /// It refuses.
     #[error("the token endpoint answers HTTP {0}")]
     Refused(u16),
-    /// Its answer broke off, in words.
+    /// Its answer broke off.
     #[error("cannot read the token: {0}")]
-    BrokeOff(String),
+    BrokeOff(#[source] ExchangeError),
     /// Its answer is something else.
     #[error("the token endpoint's answer holds no token")]
     NoToken,
@@ -62,11 +62,11 @@ pub async fn fetch_token(client: &OauthClient) -> Result<(SecretString, Duration
         .form(&form)
         .send()
         .await
-        .map_err(|error| OauthError::NotAsked(http.explain(error).1))?;
+        .map_err(|error| OauthError::NotAsked(http.explain(error)))?;
     if !response.status().is_success() {
         return Err(OauthError::Refused(response.status().as_u16()));
     }
-    let body = response.bytes().await.map_err(|error| OauthError::BrokeOff(http.explain(error).1))?;
+    let body = response.bytes().await.map_err(|error| OauthError::BrokeOff(http.explain(error)))?;
     // What is wrong with it would show it.
     let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| OauthError::NoToken)?;
     Ok((answer.access_token, Duration::from_secs(answer.expires_in.unwrap_or(300))))

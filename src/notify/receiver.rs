@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::address::is_loopback;
 use super::dialect::{Dialect, DialectError, Method, Request};
-use super::error::{ReachError, ReceiverBuildError};
-use super::http::{HttpClient, read_some};
+use super::error::{ExchangeError, ReachError, ReceiverBuildError};
+use super::http::{HttpClient, UrlError, read_some};
 use super::redact::Secrets;
 use super::{AttemptReason, AttemptResult, Conversation, Outgoing};
 use crate::escape::plain;
@@ -98,6 +98,26 @@ pub struct HttpReceiver {
     secrets: Secrets,
 }
 
+/// Why there is no answer to a request.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    /// The request cannot be built.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The request was sent, or was to be sent.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+}
+
+impl SendError {
+    fn reason(&self) -> AttemptReason {
+        match self {
+            Self::Url(_) => AttemptReason::Invalid,
+            Self::Exchange(error) => error.reason,
+        }
+    }
+}
+
 /// An answer, as far as it matters.
 struct ReceiverAnswer {
     status: u16,
@@ -173,7 +193,7 @@ impl HttpReceiver {
         for client in &self.clients {
             for request in &requests {
                 let attempt = match self.send(client, request, conversation).await {
-                    Err((reason, detail)) => AttemptResult::retry(reason, detail),
+                    Err(error) => AttemptResult::retry(error.reason(), error.to_string()),
                     Ok(answer) => {
                         let attempt = judge(&answer, request);
                         match (&attempt, self.dialect.refused(&answer.body)) {
@@ -205,7 +225,7 @@ impl HttpReceiver {
         let Some(request) = self.dialect.poll(reference) else { return Ok(None) };
         let Some(client) = self.clients.first() else { return Ok(None) };
         let sent = self.send(client, &request, &mut Conversation::off()).await;
-        let answer = sent.map_err(|(_, detail)| ReachError::Failed(detail))?;
+        let answer = sent.map_err(|error| ReachError::Failed(error.to_string()))?;
         if !(200..300).contains(&answer.status) {
             return Err(ReachError::Status(answer.status));
         }
@@ -217,10 +237,8 @@ impl HttpReceiver {
         client: &HttpClient,
         request: &Request,
         conversation: &mut Conversation,
-    ) -> Result<ReceiverAnswer, (AttemptReason, String)> {
-        let mut builder = client
-            .request(request.method == Method::Get, request.path.as_deref())
-            .map_err(|error| (AttemptReason::Invalid, error.to_string()))?;
+    ) -> Result<ReceiverAnswer, SendError> {
+        let mut builder = client.request(request.method == Method::Get, request.path.as_deref())?;
         conversation.say(|| {
             // Paths of chat systems are secrets.
             let path = request.path.as_deref().unwrap_or("(as configured)");
@@ -248,10 +266,10 @@ impl HttpReceiver {
         let response = match builder.send().await {
             Ok(response) => response,
             Err(error) => {
-                let (reason, detail) = client.explain(error);
+                let ExchangeError { reason, detail } = client.explain(error);
                 let detail = self.secrets.redact(&detail);
                 conversation.say(|| format!("! {}: {detail}", reason.as_str()));
-                return Err((reason, detail));
+                return Err(ExchangeError { reason, detail }.into());
             }
         };
         let status = response.status().as_u16();

@@ -8,7 +8,7 @@ mod standard;
 mod template;
 mod training;
 
-pub use standard::{KeyError, Keys, sign, verify};
+pub use standard::{KeyError, Keys, VerifyError, sign, verify};
 pub use template::{Template, TemplateError};
 pub use training::Training;
 

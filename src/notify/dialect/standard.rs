@@ -96,29 +96,46 @@ fn code(key: &SecretSlice<u8>, id: &str, timestamp: u64, body: &str) -> Option<H
     Some(mac)
 }
 
+/// Why a signed message does not verify. The texts are sent to the caller: they help nobody who does not know the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The timestamp cannot be read.
+    #[error("the timestamp is not a number of seconds")]
+    Timestamp,
+    /// The message is too old, or the clocks differ.
+    #[error("the timestamp is too far from the time here")]
+    TooFar,
+    /// The secret to verify with is not a signing secret.
+    #[error("the secret configured here cannot be used")]
+    Secret,
+    /// None of the signatures was made with the secret.
+    #[error("no signature fits")]
+    Signature,
+}
+
 /// How far a signed message's time may lie from ours, in seconds.
 const TOLERANCE: u64 = 300;
 
 /// Verifies a signed message that came to us: `headers` are its id, timestamp and signatures. Compared in constant time.
 ///
 /// # Errors
-/// In words that help nobody who does not know the secret.
+/// When it is not signed with the secret, or its time is too far from ours.
 pub fn verify(
     secret: &SecretString,
     (id, timestamp, signatures): (&str, &str, &str),
     body: &str,
     now: u64,
-) -> Result<(), &'static str> {
-    let sent: u64 = timestamp.parse().map_err(|_| "the timestamp is not a number of seconds")?;
+) -> Result<(), VerifyError> {
+    let sent: u64 = timestamp.parse().map_err(|_| VerifyError::Timestamp)?;
     if sent.abs_diff(now) > TOLERANCE {
-        return Err("the timestamp is too far from the time here");
+        return Err(VerifyError::TooFar);
     }
-    let key = decode(secret).map_err(|_| "the secret configured here cannot be used")?;
+    let key = decode(secret).map_err(|_| VerifyError::Secret)?;
     let fits = signatures.split_whitespace().any(|signature| {
         let Some(bytes) = signature.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok()) else {
             return false;
         };
         code(&key, id, sent, body).is_some_and(|mac| mac.verify_slice(&bytes).is_ok())
     });
-    if fits { Ok(()) } else { Err("no signature fits") }
+    if fits { Ok(()) } else { Err(VerifyError::Signature) }
 }

@@ -260,8 +260,8 @@ async fn a_name_is_connected_to_where_it_may_lead_and_nowhere_else() {
         let client = client(name, addresses);
         let refused = client.connects().await.unwrap_err();
         assert!(refused.to_string().contains("forbidden addresses"), "{name}: {refused}");
-        let (reason, detail) = client.explain(client.post().send().await.unwrap_err());
-        assert_eq!(reason, AttemptReason::Forbidden, "{name}: {detail}");
+        let error = client.explain(client.post().send().await.unwrap_err());
+        assert_eq!(error.reason, AttemptReason::Forbidden, "{name}: {error}");
     }
     assert!(heard.lock().unwrap().is_empty());
     // The one address of several that may be connected to is.
