@@ -23,6 +23,17 @@ pub(super) enum Stored {
     Void(String),
 }
 
+/// Why records have to be counted again under other series.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum AdmitError {
+    /// Records were counted as `(other)` whose series have a place now.
+    #[error("there is room for more versions and segments by now")]
+    Room,
+    /// Series were refused: their records are counted as `(other)` next time.
+    #[error("there were more versions and segments than limits.max_series")]
+    TooMany,
+}
+
 /// Stores checkpoints; goes on trying while the database is away.
 pub(super) struct Writer {
     pub(super) store: Store,
@@ -53,8 +64,8 @@ impl Writer {
         if self.is_replaced(anchors).await {
             return Stored::Void("a log is not the one that was read".to_owned());
         }
-        if let Err(reason) = self.admit(&sums).await {
-            return Stored::Void(reason.to_owned());
+        if let Err(error) = self.admit(&sums).await {
+            return Stored::Void(error.to_string());
         }
         let monitors: Vec<MonitorCounts> = self
             .monitors
@@ -132,8 +143,11 @@ impl Writer {
         }
     }
 
-    /// Has series admitted that came up; an error when some were refused, whose records are to be counted with others.
-    async fn admit(&self, sums: &HashMap<String, MonitorDelta>) -> Result<(), &'static str> {
+    /// Has new series admitted.
+    ///
+    /// # Errors
+    /// When the records have to be counted again under other series.
+    async fn admit(&self, sums: &HashMap<String, MonitorDelta>) -> Result<(), AdmitError> {
         for running in self.monitors.iter() {
             let monitor = &running.monitor;
             let undecided = |delta: &&MonitorDelta| !delta.candidates.is_empty() || delta.turned_away;
@@ -143,7 +157,7 @@ impl Writer {
                 let limit = series_limit(monitor);
                 match self.store.admit_series(&monitor.name, &delta.candidates, delta.turned_away, limit).await {
                     // Another daemon may count them apart already.
-                    Ok(None) => return Err("there is room for more versions and segments by now"),
+                    Ok(None) => return Err(AdmitError::Room),
                     Ok(Some(refused)) => break refused,
                     Err(error) => {
                         self.shared.database(Err(&error));
@@ -157,7 +171,7 @@ impl Writer {
                     monitor = %monitor.name, limit = monitor.counting.max_series, refused = refused.len(), example = ?refused.first(),
                     "too many versions and segments: these are counted together as (other)"
                 );
-                return Err("there were more versions and segments than limits.max_series");
+                return Err(AdmitError::TooMany);
             }
         }
         Ok(())
