@@ -138,8 +138,13 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, for example kafka.group=trial")?;
+/// Text without `=` where a key with its value is expected.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("write KEY=VALUE, for example kafka.group=trial")]
+struct NoKeyAndValue;
+
+fn key_and_value(text: &str) -> Result<(String, String), NoKeyAndValue> {
+    let (key, value) = text.split_once('=').ok_or(NoKeyAndValue)?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 

@@ -2,6 +2,7 @@
 //! mistake noted with its place, and whatever was not asked for is an unknown key.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
@@ -112,7 +113,7 @@ impl<'a> Section<'a> {
         self.mistakes.unread()
     }
 
-    fn wrong_type(&self, key: &str, wanted: &str, found: &str) {
+    fn wrong_type(&self, key: &str, wanted: &str, found: &impl Display) {
         self.add(self.mistake(key, format!("must be {wanted}, not {found}")));
     }
 
