@@ -18,5 +18,5 @@ pub fn hit(name: &str) {
         std::process::abort();
     }
     let stopped = std::process::Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
-    tracing::warn!(?stopped, point, "going on after a stop");
+    tracing::warn!(?stopped, point, "process resumed after SIGSTOP");
 }

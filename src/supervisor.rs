@@ -75,7 +75,7 @@ impl Supervisor {
         let drained = tokio::time::timeout(grace, async {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Ok((name, Err(error))) = ended {
-                    tracing::error!(task = name, %error, "a task failed while stopping");
+                    tracing::error!(task = name, %error, "task failed during shutdown");
                     failure.get_or_insert(SupervisorError::Failed { name, source: error });
                 }
             }

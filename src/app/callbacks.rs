@@ -132,7 +132,7 @@ async fn moved_on(
     actor: &str,
 ) -> Result<RequestState, StoreError> {
     if new {
-        tracing::info!(request = %id, state = state.as_str(), actor, "retraining request moved on");
+        tracing::info!(request = %id, state = state.as_str(), actor, "retraining request changed state");
         if state == RequestState::Succeeded {
             propose(store, shared, id).await?;
         }

@@ -48,7 +48,7 @@ pub(super) async fn run(
                 Err(error) => {
                     let monitor = &running.monitor.name;
                     if judge.shared.complaints.is_due(monitor, &format!("judging: {error}")) {
-                        tracing::warn!(%monitor, %error, "cannot judge windows yet");
+                        tracing::warn!(%monitor, %error, "cannot close due windows; retrying");
                     }
                 }
             }
@@ -113,8 +113,9 @@ impl Judge {
             };
             if !missing.is_empty() {
                 tracing::warn!(
-                    monitor = %monitor.name, window = %window.key.start, ?missing,
-                    "closing a window although partitions are missing"
+                    monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
+                    start = %window.key.start, ?missing,
+                    "closing an incomplete window: not all partitions have passed its end"
                 );
             }
             due.push(DueWindow { window, missing });
@@ -159,7 +160,7 @@ impl Judge {
                 true
             }
             Err(error) => {
-                tracing::debug!(%error, "cannot ask which partitions there are");
+                tracing::debug!(%error, "cannot read the partitions of topics from the brokers; windows stay open");
                 let since = *self.topics_unknown_since.get_or_insert_with(Instant::now);
                 since.elapsed() >= patience.to_std()
             }
@@ -185,7 +186,7 @@ impl Judge {
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, routing, now);
         let outcomes = match self.store.close_windows(with, due, decide).instrument(span).await {
             Err(error) if !error.is_transient() && due.len() > 1 => {
-                tracing::warn!(monitor = %monitor.name, %error, "windows are closed one by one");
+                tracing::warn!(monitor = %monitor.name, %error, "cannot close windows in one transaction; closing them one by one");
                 let mut closed = 0;
                 for one in due.chunks(1) {
                     closed += Box::pin(self.close(running, routing, one)).await?;
@@ -208,7 +209,7 @@ impl Judge {
                     if self.shared.complaints.is_due(&monitor.name, &format!("judge {}", window.id)) {
                         tracing::error!(
                             monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
-                            start = %window.key.start, %error, "cannot judge a window"
+                            start = %window.key.start, %error, "cannot close a window; retrying"
                         );
                     }
                 }
@@ -269,7 +270,7 @@ async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor
             if shared.complaints.is_due(&monitor.name, "learn") {
                 tracing::warn!(
                     monitor = %monitor.name, ?columns,
-                    "no baseline is learned: these columns have no valid value, or hardly one, in the closed windows"
+                    "no baseline is learned: these columns have no or almost no valid values in the closed windows"
                 );
             }
             return Ok(());
@@ -278,7 +279,7 @@ async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor
     let baseline = match learn(&monitor.schema, &counted, monitor.build) {
         Ok(baseline) => baseline,
         Err(error) => {
-            tracing::warn!(monitor = %monitor.name, %error, "cannot learn a baseline from the first windows");
+            tracing::warn!(monitor = %monitor.name, %error, "cannot learn a baseline from the closed windows; retrying when the next window closes");
             return Ok(());
         }
     };
@@ -290,7 +291,7 @@ async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor
     if let Some(summary) = added {
         let segments: BTreeMap<&String, u64> =
             baseline.segments.iter().map(|(segment, counts)| (segment, counts.rows())).collect();
-        tracing::info!(monitor = %monitor.name, version = summary.version, ?segments, "learned a baseline");
+        tracing::info!(monitor = %monitor.name, version = summary.version, ?segments, "baseline learned");
     }
     Ok(())
 }

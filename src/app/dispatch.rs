@@ -39,7 +39,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
     loop {
         while let Some(ended) = tasks.try_join_next() {
             if let Err(error) = ended {
-                tracing::error!(%error, "a delivery task died; all are started anew");
+                tracing::error!(%error, "delivery task ended unexpectedly; restarting all delivery tasks");
                 version = None;
             }
         }
@@ -71,7 +71,7 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "a delivery task died");
+            tracing::error!(%error, "delivery task ended unexpectedly");
         }
     }
     Ok(())
@@ -100,7 +100,7 @@ impl DeliveryTask {
                 Ok(Turn::Again) => continue,
                 Ok(Turn::Pause(pause)) => pause,
                 Err(error) => {
-                    tracing::debug!(receiver = %self.name, %error, "cannot look for notifications");
+                    tracing::debug!(receiver = %self.name, %error, "cannot read pending notifications; retrying");
                     IDLE * 3
                 }
             };
@@ -124,9 +124,10 @@ impl DeliveryTask {
         let Some(claimed) = claimed.into_iter().next() else {
             return Ok(Turn::Pause(IDLE));
         };
-        let span = tracing::debug_span!("deliver", receiver = %self.name, message = %claimed.id, attempt = claimed.attempt);
+        let span =
+            tracing::debug_span!("deliver", receiver = %self.name, id = %claimed.id, attempt = claimed.attempt);
         if let Err(error) = self.deliver(claimed, host.as_deref()).instrument(span).await {
-            tracing::warn!(receiver = %self.name, %error, "cannot record a delivery; it may be repeated under the same id");
+            tracing::warn!(receiver = %self.name, %error, "cannot record a delivery attempt; the message may be sent again under the same ID");
         }
         Ok(Turn::Again)
     }
@@ -150,7 +151,7 @@ impl DeliveryTask {
         };
         let attempt = tokio::select! {
             ended = &mut sending => Some(ended.unwrap_or_else(|error| {
-                tracing::error!(receiver = %self.name, message = %claimed.id, %error, "sending a message panicked");
+                tracing::error!(receiver = %self.name, id = %claimed.id, %error, "delivery attempt panicked; retrying later");
                 AttemptResult::Retry { reason: AttemptReason::Invalid, detail: "driftd failed while it sent this".to_owned(), after: None }
             })),
             () = tokio::time::sleep(limit) => Some(AttemptResult::Retry {
@@ -173,11 +174,11 @@ impl DeliveryTask {
             match self.store.renew_lease(claimed, TimeSpan::from(LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => tracing::warn!(
-                    receiver = %self.name, message = %claimed.id,
-                    "another daemon sends this message, too, under the same id: this one did not renew its lease in time"
+                    receiver = %self.name, id = %claimed.id,
+                    "the lease of a message was not renewed in time; another daemon sends it too, under the same ID"
                 ),
                 Err(error) => {
-                    tracing::debug!(receiver = %self.name, %error, "cannot renew the lease of a message");
+                    tracing::debug!(receiver = %self.name, id = %claimed.id, %error, "cannot renew the lease of a message; retrying");
                 }
             }
         }
@@ -187,12 +188,12 @@ impl DeliveryTask {
     async fn give_back(&self, claimed: &Claimed) {
         tracing::warn!(
             receiver = %self.name, id = %claimed.id,
-            "stopping: a delivery that takes too long is broken off; it is sent again under the same id"
+            "shutdown aborted a delivery; the message will be sent again under the same ID"
         );
         match tokio::time::timeout(RELEASE, self.store.release_lease(claimed)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "cannot give a message back; its lease runs out"),
-            Err(_) => tracing::debug!("cannot give a message back in time; its lease runs out"),
+            Ok(Err(error)) => tracing::debug!(%error, "cannot release the lease of a message; it will expire"),
+            Err(_) => tracing::debug!("timeout while releasing the lease of a message; it will expire"),
         }
     }
 
@@ -234,12 +235,14 @@ impl DeliveryTask {
         let (id, event, attempt) = (claimed.id, claimed.event_type.as_str(), claimed.attempt);
         let gone = outcome == AttemptOutcome::Dead && reason == AttemptReason::Gone;
         match &outcome {
-            AttemptOutcome::Sent { .. } => tracing::info!(receiver = name, %id, event, attempt, "delivered"),
+            AttemptOutcome::Sent { .. } => {
+                tracing::info!(receiver = name, %id, event, attempt, "message delivered")
+            }
             AttemptOutcome::Retry { after } => {
-                tracing::warn!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, retry_seconds = after.micros() / 1_000_000, "not delivered yet");
+                tracing::warn!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, retry_seconds = after.micros() / 1_000_000, "delivery attempt failed; retrying later");
             }
             AttemptOutcome::Dead => {
-                tracing::error!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, "gave up delivering");
+                tracing::error!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, "delivery failed permanently");
             }
         }
         self.store.record_attempt(&claimed, outcome, reason.as_str(), &detail).await?;

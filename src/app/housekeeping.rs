@@ -40,7 +40,7 @@ pub(super) async fn run(
         }
         wait = interval.max(Duration::from_secs(5));
         if let Err(error) = look_at_topics(&store, &commands, &shared).await {
-            tracing::debug!(%error, "cannot look for new partitions");
+            tracing::debug!(%error, "cannot read the partitions of topics from the brokers; retrying");
         }
         let looked = async {
             let status = shared.status(&store).await?;
@@ -60,7 +60,7 @@ pub(super) async fn run(
                 store.merge_many_deltas(&monitor.name, MANY_DELTAS, monitor.counting.sample_size).await
                 && shared.complaints.is_due(&monitor.name, &format!("deltas: {error}"))
             {
-                tracing::warn!(monitor = %monitor.name, %error, "cannot merge deltas");
+                tracing::warn!(monitor = %monitor.name, %error, "cannot merge deltas; retrying");
             }
         }
     }

@@ -88,7 +88,7 @@ pub enum ReloadError {
     )]
     Open,
     /// The daemon has not begun.
-    #[error("driftd waits for its database and has not begun: restart it to take another configuration")]
+    #[error("driftd is still waiting for its database; restart it to load another configuration")]
     NotBegun,
 }
 
@@ -298,11 +298,11 @@ async fn reload_loop(
                 tracing::info!("{summary}");
                 if !needs_restart.is_empty() {
                     let keys = listed(needs_restart, CHANGED_KEYS);
-                    tracing::warn!("changed, and in force after a restart only: {keys}");
+                    tracing::warn!("settings changed that take effect only after a restart: {keys}");
                 }
             }
             Err(error) => {
-                tracing::error!("the old configuration stays:");
+                tracing::error!("reload failed; the old configuration stays in force:");
                 // As `check` shows it, a line each: a log has no lines within an entry.
                 error.to_string().lines().for_each(|line| tracing::error!("{line}"));
             }

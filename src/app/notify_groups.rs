@@ -37,7 +37,7 @@ async fn tell(store: &Store, shared: &Shared, changed: &Notify, stop: &Cancellat
         match tell_due(store, shared, stop).await {
             Ok(true) => changed.notify_one(),
             Ok(false) => {}
-            Err(error) => tracing::debug!(%error, "cannot look at groups of alerts"),
+            Err(error) => tracing::debug!(%error, "cannot read due alert groups; retrying"),
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -94,7 +94,7 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
             Ok(None) => {}
             Ok(Some(decided)) => {
                 let reason = decided.reason.as_str();
-                tracing::info!(receiver = %decided.receiver, reason, alerts = decided.alerts, "telling");
+                tracing::info!(receiver = %decided.receiver, reason, alerts = decided.alerts, "notification added to the outbox");
                 shared.metrics.told(&decided.receiver, reason);
                 shared.outbox.notify_waiters();
                 changed = true;
@@ -102,7 +102,7 @@ async fn tell_due(store: &Store, shared: &Shared, stop: &CancellationToken) -> R
             // What is wrong with one group must not keep the others from being told.
             Err(error) if !error.is_transient() => {
                 if shared.complaints.is_due(&group.to_string(), &error.to_string()) {
-                    tracing::error!(%group, %error, "cannot tell a group of alerts");
+                    tracing::error!(%group, %error, "cannot decide the notifications of an alert group; retrying");
                 }
             }
             Err(error) => return Err(error),
@@ -122,7 +122,7 @@ async fn post_states(store: &Store, shared: &Shared) {
             Ok(alerts) if alerts.is_empty() => continue,
             Ok(alerts) => alerts,
             Err(error) => {
-                tracing::debug!(receiver = %name, %error, "cannot read the state of alerts");
+                tracing::debug!(receiver = %name, %error, "cannot read the alerts of a receiver; retrying");
                 continue;
             }
         };
@@ -138,9 +138,9 @@ async fn post_states(store: &Store, shared: &Shared) {
             Ok((_, AttemptResult::Delivered { .. })) => {}
             Ok((name, AttemptResult::Retry { reason, detail, .. } | AttemptResult::Failed { reason, detail })) => {
                 shared.metrics.delivery(&name, reason.as_str());
-                tracing::warn!(receiver = %name, reason = reason.as_str(), %detail, "cannot post the state of alerts");
+                tracing::warn!(receiver = %name, reason = reason.as_str(), %detail, "cannot post the state of alerts; retrying");
             }
-            Err(error) => tracing::error!(%error, "posting the state of alerts panicked"),
+            Err(error) => tracing::error!(%error, "posting the state of alerts panicked; retrying"),
         }
     }
 }

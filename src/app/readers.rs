@@ -63,7 +63,7 @@ impl Readers {
             tokio::select! {
                 () = stop.cancelled() => break,
                 outcome = self.look() => if let Err(error) = outcome {
-                    tracing::debug!(%error, "cannot look for others that read the same topics");
+                    tracing::debug!(%error, "cannot check for other readers of the same topics; retrying");
                 }
             }
             tokio::select! {
@@ -80,8 +80,12 @@ impl Readers {
         // A database that is away forgets by itself.
         match tokio::time::timeout(LEAVE, self.store.forget_configuration(&self.daemon)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "cannot say that this daemon ends"),
-            Err(_) => tracing::debug!("cannot say in time that this daemon ends"),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "cannot remove this daemon from the running daemons; its entry will expire");
+            }
+            Err(_) => tracing::debug!(
+                "timeout while removing this daemon from the running daemons; its entry will expire"
+            ),
         }
     }
 
@@ -94,7 +98,9 @@ impl Readers {
             self.looked = Some(Instant::now());
             match self.commands.committed(partitions.clone()).await {
                 Ok(committed) => foreign = self.compare(committed),
-                Err(error) => tracing::debug!(%error, "cannot read what the group has committed"),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot read the committed offsets of the consumer group; retrying");
+                }
             }
         }
         let topics: BTreeSet<String> =
@@ -115,7 +121,7 @@ impl Readers {
         for difference in self.store.note_configuration(&self.daemon, &configured).await? {
             if self.shared.complaints.is_due("", &difference) {
                 tracing::warn!(
-                    "{difference}\nhint: bring the same configuration to all daemons of this database, and reload them"
+                    "{difference}\nhint: deploy the same configuration to all daemons of this database and reload them"
                 );
             }
         }
@@ -142,14 +148,14 @@ impl Readers {
         if !others.is_empty() && self.shared.complaints.is_due("", "groups") {
             tracing::error!(
                 group, others = %others.join(", "),
-                "other consumer groups read the same topics into this database: the daemons of a database share one `kafka.group`"
+                "other consumer groups read the same topics into this database; set the same `kafka.group` for all daemons of a database"
             );
         }
         if let Some(database) = foreign.filter(|_| self.shared.complaints.is_due("", "databases")) {
             tracing::error!(
                 group, %database,
-                "another database reads with the same consumer group, so each has a part of the records: every database has a \
-                 `kafka.group` of its own"
+                "another database reads with the same consumer group, so each database receives only a part of the records; set \
+                 a separate `kafka.group` for each database"
             );
         }
     }

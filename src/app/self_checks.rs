@@ -33,10 +33,10 @@ pub(super) async fn run(store: Store, shared: Arc<Shared>, stop: CancellationTok
         }
         let round = async {
             if let Err(error) = look(&store, &shared).await {
-                tracing::debug!(%error, "cannot look after the daemon's own work");
+                tracing::debug!(%error, "self-checks failed; retrying");
             }
             if let Err(error) = end_removed(&store, &shared, &mut missing).await {
-                tracing::debug!(%error, "cannot end the alerts of monitors that were removed");
+                tracing::debug!(%error, "cannot resolve the alerts of removed monitors; retrying");
             }
             ask_about_runs(&store, &shared).await;
         };
@@ -64,7 +64,7 @@ async fn end_removed(
             continue;
         }
         let ended = store.end_alerts_of(&monitor).await?;
-        tracing::info!(%monitor, ended, "alerts of a monitor that is no longer configured have ended");
+        tracing::info!(%monitor, ended, "resolved the alerts of a monitor that is no longer configured");
         shared.alerts.notify_waiters();
     }
     Ok(())
@@ -81,7 +81,7 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
             Err(error) if !error.is_transient() => {
                 let monitor = &running.monitor.name;
                 if shared.complaints.is_due(monitor, &format!("input: {error}")) {
-                    tracing::error!(%monitor, %error, "cannot look at a monitor's input");
+                    tracing::error!(%monitor, %error, "cannot check the input of a monitor; retrying");
                 }
             }
             Err(error) => return Err(error),
@@ -93,7 +93,7 @@ async fn look(store: &Store, shared: &Shared) -> Result<(), StoreError> {
     store.check_deliveries(scope, &names, LOOK).await?;
     let expired = store.expire_requests().await?;
     if expired > 0 {
-        tracing::warn!(requests = expired, "retraining requests got no answer in time");
+        tracing::warn!(requests = expired, "retraining requests expired without an answer");
     }
     shared.alerts.notify_waiters();
     Ok(())
@@ -133,7 +133,7 @@ async fn look_at(
     store.retire_idle_series(&monitor.name, limit).await?;
     let ended = store.end_alerts_of_gone_series(&monitor.name, limit.idle).await?;
     if ended > 0 {
-        tracing::info!(monitor = %monitor.name, series = ended, "ended the alerts of versions or segments without records");
+        tracing::info!(monitor = %monitor.name, series = ended, "resolved the alerts of versions and segments without records");
     }
     make_baselines(store, monitor).await;
     Ok(())
@@ -144,10 +144,12 @@ async fn make_baselines(store: &Store, monitor: &Monitor) {
     match store.make_proposed_baselines(&monitor.name, &monitor.schema, monitor.build).await {
         Ok(made) => {
             for (version, active) in made {
-                tracing::info!(monitor = %monitor.name, version, active, "made a baseline from a new version's first windows");
+                tracing::info!(monitor = %monitor.name, version, active, "baseline built from the first windows of a new version");
             }
         }
-        Err(error) => tracing::warn!(monitor = %monitor.name, %error, "cannot make a proposed baseline"),
+        Err(error) => {
+            tracing::warn!(monitor = %monitor.name, %error, "cannot build a proposed baseline; retrying");
+        }
     }
 }
 
@@ -158,7 +160,7 @@ async fn ask_about_runs(store: &Store, shared: &Shared) {
     let requests = match store.requests_to_poll(POLL).await {
         Ok(requests) => requests,
         Err(error) => {
-            tracing::debug!(%error, "cannot find runs to ask about");
+            tracing::debug!(%error, "cannot read the retraining requests to poll; retrying");
             return;
         }
     };
@@ -172,7 +174,7 @@ async fn ask_about_runs(store: &Store, shared: &Shared) {
                 Ok(None) => {}
                 Ok(Some(state)) => report(store, shared, &request.id.to_string(), state, name).await,
                 Err(error) => {
-                    tracing::warn!(receiver = %name, request = %request.id, %error, "cannot ask about a run");
+                    tracing::warn!(receiver = %name, request = %request.id, %error, "cannot poll the state of a training run; retrying");
                 }
             }
         }
@@ -182,6 +184,6 @@ async fn ask_about_runs(store: &Store, shared: &Shared) {
 async fn report(store: &Store, shared: &Shared, id: &str, state: RequestState, by: &str) {
     let moved = Moved { step: Step::Report(state), actor: by, detail: "", external_id: None };
     if let Err(error) = super::callbacks::move_on(store, shared, id, moved).await {
-        tracing::warn!(request = id, %error, "cannot move a retraining request on");
+        tracing::warn!(request = id, %error, "cannot change the state of a retraining request; retrying");
     }
 }

@@ -50,7 +50,7 @@ impl Stalls {
         }
         self.behind = behind;
         if let Some(partition) = stalled {
-            tracing::warn!(%partition, "the client does not see what the broker has: reading begins anew");
+            tracing::warn!(%partition, "the Kafka client and the broker disagree on the end of a log; looking up all positions again");
             self.restarted = Some(Instant::now());
             self.behind.clear();
             commands.read_anew();

@@ -44,7 +44,7 @@ pub(super) async fn wait_for_database(
         };
         if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
             said = Some(Instant::now());
-            tracing::warn!(%error, "waiting for the database: nothing is read before it can be reached");
+            tracing::warn!(%error, "waiting for the database; reading starts when it is available");
         }
         shared.waits_for_database(&error);
         tokio::select! {
@@ -67,7 +67,7 @@ async fn stay_alive(shared: &Shared, reloads: &mut mpsc::Receiver<ReloadRequest>
         match tokio::time::timeout(Duration::from_secs(1), reloads.recv()).await {
             Ok(Some(request)) => {
                 let error = ReloadError::NotBegun;
-                tracing::error!("not reloaded: {error}");
+                tracing::error!(%error, "reload rejected");
                 // The caller may have gone.
                 let _asker_gone = request.send(Err(error));
             }

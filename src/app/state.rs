@@ -188,8 +188,10 @@ impl Shared {
     pub fn database(&self, outcome: Result<(), &StoreError>) {
         let mut life = self.life();
         match (&outcome, &life.database_error) {
-            (Err(error), None) => tracing::error!(%error, "the database is away: reading pauses until it is back"),
-            (Ok(()), Some(_)) => tracing::info!("the database is back"),
+            (Err(error), None) => {
+                tracing::error!(%error, "the database is unavailable; reading pauses until it is available again");
+            }
+            (Ok(()), Some(_)) => tracing::info!("the database is available again"),
             _ => {}
         }
         self.metrics.database(outcome.is_ok() && life.write_error.is_none());
@@ -202,7 +204,7 @@ impl Shared {
         if life.missing_topics != missing {
             for topic in &missing {
                 tracing::warn!(
-                    "{topic}; nothing is read from it\nhint: `driftd check --online` names topics that there are"
+                    "{topic}; nothing is read from it\nhint: `driftd check --online` lists existing topics"
                 );
             }
             life.missing_topics = missing;
@@ -234,7 +236,7 @@ impl Shared {
         let mut life = self.life();
         match (&outcome, &life.write_error) {
             (Err(error), None) => {
-                tracing::error!(%error, "a checkpoint cannot be stored: reading pauses until one can be");
+                tracing::error!(%error, "cannot store a checkpoint; reading pauses until checkpoints can be stored again");
             }
             (Ok(()), Some(_)) => tracing::info!("checkpoints can be stored again"),
             _ => {}
@@ -311,7 +313,7 @@ fn unstored(life: &Life) -> Option<Duration> {
 }
 
 /// What a daemon does that has no partition.
-const STANDBY: &str = "stands by: the consumer group gives this daemon no partition now";
+const STANDBY: &str = "standby: the consumer group has assigned no partition to this daemon";
 
 /// Tells systemd how things are: ready once, a status line, and the watchdog only while loops turn.
 pub(super) async fn watchdog(

@@ -58,10 +58,10 @@ pub(super) async fn register(
         match commands.start_at() {
             StartAt::Latest => {
                 let partitions = number_of(begin.len(), "partition");
-                tracing::info!(%monitor, "started for the first time: {partitions} are read from their ends of now on");
+                tracing::info!(%monitor, "monitor started for the first time; {partitions} will be read from the current end");
             }
             StartAt::Earliest => {
-                tracing::info!(%monitor, "started for the first time: partitions are read from their beginnings");
+                tracing::info!(%monitor, "monitor started for the first time; partitions will be read from the beginning");
             }
         }
     }

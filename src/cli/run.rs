@@ -34,7 +34,7 @@ async fn listen(stop: CancellationToken, reload: mpsc::Sender<ReloadRequest>) {
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
-        tracing::error!("cannot listen for signals");
+        tracing::error!("cannot install signal handlers");
         return;
     };
     loop {
@@ -48,10 +48,10 @@ async fn listen(stop: CancellationToken, reload: mpsc::Sender<ReloadRequest>) {
             }
         }
         if stop.is_cancelled() {
-            tracing::warn!("second signal: stopping at once");
+            tracing::warn!("second signal received; exiting without a final checkpoint");
             std::process::exit(1);
         }
-        tracing::info!("stopping");
+        tracing::info!("signal received; shutting down");
         stop.cancel();
     }
 }

@@ -125,7 +125,7 @@ pub(super) async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Too many open files, or a connection that is gone: waiting a moment helps against both.
-                tracing::debug!(%error, "cannot accept a connection");
+                tracing::debug!(%error, "cannot accept a connection; retrying");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -144,14 +144,14 @@ pub(super) async fn serve(
                         Ok(Ok(stream)) => {
                             converse(Paced::new(stream, Arc::clone(&seat), PACE), router, &seat, info, stop).await;
                         }
-                        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                        Err(_) => tracing::debug!("a TLS handshake took too long"),
+                        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                        Err(_) => tracing::debug!("TLS handshake timed out"),
                     },
                 }
             };
             tokio::select! {
                 () = conversation => {}
-                () = place.seat.evicted() => tracing::debug!(peer = %address.ip(), "a connection gave way to another"),
+                () = place.seat.evicted() => tracing::debug!(peer = %address.ip(), "connection closed to make room for another"),
             }
         });
     }
@@ -215,7 +215,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         tokio::select! {
             outcome = connection.as_mut() => {
                 if let Err(error) = outcome {
-                    tracing::debug!(%error, "a connection broke");
+                    tracing::debug!(%error, "connection failed");
                 }
                 return;
             }

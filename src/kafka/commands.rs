@@ -81,7 +81,7 @@ impl SourceCommands {
 
     fn send(&self, command: Command) {
         if self.sender.send(command).is_err() {
-            tracing::debug!("a command to a source that is closed");
+            tracing::debug!("command ignored: the Kafka source is closed");
         }
     }
 

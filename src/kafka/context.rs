@@ -169,10 +169,10 @@ impl CallbackContext {
         if list.count() > 0
             && let Err(error) = consumer.resume(&list)
         {
-            tracing::warn!(%error, "cannot resume partitions that are given back");
+            tracing::warn!(%error, "cannot resume revoked partitions");
         }
         if let Err(error) = consumer.incremental_unassign(&list) {
-            tracing::warn!(%error, "cannot give partitions back");
+            tracing::warn!(%error, "cannot unassign revoked partitions");
         }
     }
 }
@@ -247,7 +247,7 @@ impl ClientContext for CallbackContext {
         if let Err(why) = &came
             && self.complaints.is_due("token", &why.to_string())
         {
-            tracing::warn!(target: "driftd::kafka::client", "cannot get a token to log in with: {why}");
+            tracing::warn!(target: "driftd::kafka::client", error = %why, "cannot obtain an OAuth token for Kafka; the client will retry");
         }
         *self.token_came.lock().unwrap_or_else(PoisonError::into_inner) = Some(came);
         let token = token?;
@@ -297,15 +297,15 @@ impl ConsumerContext for CallbackContext {
                 self.joined.store(true, Ordering::SeqCst);
                 // Fetching starts when the positions are known: a slow database does not block the group.
                 if let Err(error) = consumer.incremental_assign(&TopicPartitionList::new()) {
-                    tracing::warn!(%error, "cannot accept partitions");
+                    tracing::warn!(%error, "cannot accept assigned partitions");
                 }
                 if !partitions.is_empty() && self.events.send(SourceEvent::Assigned(partitions)).is_err() {
-                    tracing::debug!("partitions assigned to a source that is closing");
+                    tracing::debug!("assignment ignored: the Kafka source is closing");
                 }
             }
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, partitions),
             other => {
-                tracing::warn!(error = ?other, "the consumer group reports an error while rebalancing");
+                tracing::warn!(error = %RDKafkaErrorCode::from(other), "rebalance failed; releasing the partitions");
                 self.revoke(consumer, partitions);
             }
         }

@@ -63,7 +63,7 @@ pub enum KafkaError {
     #[error("kafka: cannot start the polling thread: {0}")]
     Thread(#[from] std::io::Error),
     /// There is nothing to read.
-    #[error("kafka: there is no such topic\nhint: `driftd check --online` names topics that there are")]
+    #[error("kafka: there is no such topic\nhint: `driftd check --online` lists existing topics")]
     NoTopic,
     /// There is no token to log in with.
     #[error("kafka: cannot log in: {0}")]
@@ -71,7 +71,7 @@ pub enum KafkaError {
     /// A question to the brokers broke off: the client panicked, or everything stops.
     #[error("kafka: a question to the brokers broke off: {0}")]
     BrokeOff(String),
-    /// The client gave up.
+    /// The client failed and cannot continue.
     #[error("kafka: {0}")]
     Fatal(#[source] RDKafkaErrorCode),
     /// The source was closed.

@@ -122,7 +122,7 @@ impl<'a> Poller<'a> {
                 continue;
             };
             *position = end.readable;
-            tracing::debug!(%partition, next = %end.readable, "at the end: what is left is handed to no consumer");
+            tracing::debug!(%partition, next = %end.readable, "end of the log reached; the remaining offsets hold no messages for consumers");
             // The receiver is gone only when everything stops anyway.
             let _stopping = self.events.send(SourceEvent::AtEnd { partition, generation, next: end.readable });
         }
@@ -132,7 +132,7 @@ impl<'a> Poller<'a> {
         match command {
             Command::Subscribe(topics) => {
                 if self.subscription.want(topics) {
-                    tracing::debug!("other topics are joined as soon as the place in the group is steady");
+                    tracing::debug!("subscription changes when the assignment of the group is stable");
                 }
             }
             Command::Start(positions, generation) => self.start(positions, generation),
@@ -157,7 +157,7 @@ impl<'a> Poller<'a> {
                 if list.count() > 0
                     && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
                 {
-                    tracing::debug!(%error, "cannot commit offsets to Kafka; they are a courtesy only");
+                    tracing::debug!(%error, "cannot commit offsets to Kafka; positions in the database are not affected");
                 }
             }
         }
@@ -169,11 +169,11 @@ impl<'a> Poller<'a> {
         let Some(topics) = self.subscription.due(steady, Instant::now()) else { return };
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         if again {
-            tracing::debug!(?names, "leaving the group, to join it with other topics");
+            tracing::debug!(topics = ?names, "leaving the consumer group to join it with other topics");
             self.consumer.unsubscribe();
         }
         if let Err(error) = self.consumer.subscribe(&names) {
-            tracing::error!(%error, ?names, "cannot subscribe");
+            tracing::error!(%error, topics = ?names, "cannot subscribe to topics");
         }
     }
 
@@ -218,7 +218,7 @@ impl<'a> Poller<'a> {
         drop(started);
         let stopped = if stop.count() > 0 { self.consumer.incremental_unassign(&stop) } else { Ok(()) };
         if let Err(error) = stopped.and_then(|()| self.consumer.incremental_assign(&start)) {
-            tracing::error!(%error, "cannot start partitions");
+            tracing::error!(%error, "cannot start reading partitions");
         }
         self.disturbed_at = Instant::now();
     }
@@ -233,7 +233,7 @@ impl<'a> Poller<'a> {
         if pause == paused || (paused && in_flight > self.shared.limit / 2) {
             return;
         }
-        tracing::debug!(pause, in_flight, hold, "back-pressure");
+        tracing::debug!(pause, in_flight, hold, "back-pressure changed");
         self.pause_all(pause);
     }
 
@@ -246,7 +246,7 @@ impl<'a> Poller<'a> {
         self.disturbed_at = Instant::now();
         match outcome {
             Ok(()) => self.shared.paused.store(pause, Ordering::SeqCst),
-            Err(error) => tracing::warn!(%error, pause, "cannot pause or resume partitions"),
+            Err(error) => tracing::warn!(%error, pause, "cannot pause or resume partitions; retrying"),
         }
     }
 
@@ -347,7 +347,7 @@ impl<'a> Poller<'a> {
             other => {
                 let text = other.to_string();
                 if self.complaints.is_due("", &text) {
-                    tracing::warn!(error = %text, "kafka: polling goes on");
+                    tracing::warn!(error = %text, "the Kafka client reports an error; polling continues");
                 }
             }
         }
@@ -360,7 +360,10 @@ impl<'a> Poller<'a> {
             return;
         }
         self.last_doubt = Some(Instant::now());
-        tracing::warn!(why, "kafka: a topic may have been deleted or made anew; positions are looked up again");
+        tracing::warn!(
+            reason = why,
+            "a topic may have been deleted and created again; looking up all positions again"
+        );
         let _stopping = self.events.send(SourceEvent::Doubtful);
     }
 
@@ -399,7 +402,7 @@ impl<'a> Poller<'a> {
         }
         if !found {
             // It was outside a moment ago: the log was made anew, and has grown past the position since.
-            self.doubt("a position was outside its log and is inside again");
+            self.doubt("a position was outside its log and is inside it again");
         }
     }
 }

@@ -43,7 +43,7 @@ mod otlp {
         if let Some(provider) = PROVIDER.get()
             && let Err(error) = provider.shutdown()
         {
-            tracing::warn!(%error, "some traces were not exported");
+            tracing::warn!(%error, "cannot export the remaining traces");
         }
     }
 }

@@ -207,7 +207,7 @@ fn alerts_of_a_monitor_that_is_not_configured_any_more_end_and_their_end_is_told
         0 => Ok(()),
         open => Err(format!("{open} are open")),
     });
-    daemon.wait_for_log("alerts of a monitor that is no longer configured have ended", 5);
+    daemon.wait_for_log("resolved the alerts of a monitor that is no longer configured", 5);
     let ends = "select string_agg(distinct reason, ' ') from alert where monitor = 'm' and state = 'resolved'";
     assert_eq!(world.text(ends), "rule_removed");
     world.wait_for("their end to be told", 20, async |pool| {

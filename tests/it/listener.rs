@@ -202,7 +202,7 @@ fn guesses_become_slow_and_are_logged_with_their_peer_and_strangers_learn_nothin
     );
     assert!(asked.elapsed() > Duration::from_millis(900));
     let log = daemon.log();
-    let failed: Vec<&str> = log.lines().filter(|line| line.contains("a log-in failed")).collect();
+    let failed: Vec<&str> = log.lines().filter(|line| line.contains("log-in failed")).collect();
     assert_eq!(failed.len(), 4, "{log}");
     assert!(
         failed[3].contains("peer=127.0.0.1") && failed[3].contains("10.9.8.7") && failed[3].contains("failures=4"),

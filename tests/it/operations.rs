@@ -230,7 +230,7 @@ fn a_reload_takes_all_changes_or_none() {
     // What needs a restart is not in force, and is said to be not.
     world.configure("a", |daemon| daemon.set("checkpoint.judge_interval", "4s"));
     daemon.signal("HUP");
-    daemon.wait_for_log("in force after a restart only: checkpoint.judge_interval", 10);
+    daemon.wait_for_log("take effect only after a restart: checkpoint.judge_interval", 10);
     let shown = world.http("a").json("/api/v1/configuration");
     let key = |value: &&serde_json::Value| value["key"] == "checkpoint.judge_interval";
     let shown = shown.as_array().unwrap().iter().find(key).unwrap();

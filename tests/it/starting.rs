@@ -63,7 +63,7 @@ fn a_database_that_is_away_at_the_start_is_waited_for() {
     // It can be asked to reload, and says that it has not begun.
     let (code, text) = world.attempt("a", &["reload", "--pid", &first.id().to_string()]);
     assert_eq!(code, Some(0), "{text}");
-    first.wait_for_log("not reloaded: driftd waits for its database", 10);
+    first.wait_for_log("reload rejected error=driftd is still waiting for its database", 10);
     proxy.set(true);
     wait_for_status(&world, "a", "/readyz", 200, 40);
     world.produce(0, br#"{"ts": 1, "temp": 1}"#);
@@ -175,7 +175,7 @@ fn a_daemon_without_a_partition_stands_by_and_is_ready() {
         std::thread::sleep(Duration::from_millis(100));
     }
     let (reader, other, name) = if standby("b") { (first, second, "b") } else { (second, first, "a") };
-    other.wait_for_log("stands by: ", 15);
+    other.wait_for_log("standby: ", 15);
     // It takes over, and is ready all the time.
     reader.kill();
     let deadline = Instant::now() + Duration::from_secs(30);

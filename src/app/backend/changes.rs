@@ -21,7 +21,7 @@ pub(super) async fn promote(
     let running = backend.configured(monitor)?;
     let (schema, options) = (&running.monitor.schema, running.monitor.build);
     let made = backend.store.promote(monitor, &wanted, schema, options, actor).await?;
-    tracing::info!(monitor, version = made.version, actor, origin = %made.origin, "made a baseline from windows");
+    tracing::info!(monitor, version = made.version, actor, origin = %made.origin, "baseline built from closed windows");
     Ok(made)
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn activate(
 ) -> BackendResult<BaselineSummary> {
     backend.store.baseline_summary(monitor, version).await?;
     backend.store.activate_baseline(monitor, version, actor).await?;
-    tracing::info!(monitor, version, actor, "activated a baseline");
+    tracing::info!(monitor, version, actor, "baseline activated");
     Ok(backend.store.baseline_summary(monitor, version).await?)
 }
 

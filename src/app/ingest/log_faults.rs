@@ -27,7 +27,7 @@ impl Ingest {
             return self.stop_reading(partition, FaultKind::BeyondEnd, detail, workers).await;
         }
         if !matches!(tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await, Ok(true)) {
-            self.void("a gap was met before a checkpoint");
+            self.void("a gap was found, and the checkpoint before it was not stored");
             return;
         }
         let Some(base) = self.ledger.base(&partition) else { return };
@@ -36,7 +36,7 @@ impl Ingest {
             let begin = Beginning { partition, offset: base, anchor: None };
             return self.commands.start(vec![begin], self.ledger.generation());
         }
-        tracing::error!(%partition, from = %base, to = %low, "messages were deleted before they could be read");
+        tracing::error!(%partition, from = %base, to = %low, "messages were deleted before they could be read; reading continues after the gap");
         match self.store.record_gap(&partition, base, low).await {
             Ok(true) => {
                 self.ledger.crossed_gap(&partition, low);
@@ -62,7 +62,7 @@ impl Ingest {
         if self.ledger.stop(&partition, Instant::now()) {
             tracing::error!(
                 %partition, %detail,
-                "the partition is no longer read\nhint: `driftd positions reset {partition} --to earliest` goes on with what is there now"
+                "reading of a partition stopped: its position does not fit its log\nhint: `driftd positions reset {partition} --to earliest` continues with the messages that exist now"
             );
         }
         // What was counted of it until now is true.
@@ -74,7 +74,7 @@ impl Ingest {
         if matches!(stored, Ok(true)) {
             self.ledger.put_aside(&partition);
         } else {
-            self.void("a partition was stopped before a checkpoint");
+            self.void("reading of a partition stopped, and the checkpoint before it was not stored");
         }
     }
 

@@ -42,7 +42,7 @@ impl PositionLookup {
                 Ok(found) => return found,
                 Err(error) => {
                     if self.shared.complaints.is_due("", &format!("positions: {error}")) {
-                        tracing::warn!(%error, "cannot look positions up yet");
+                        tracing::warn!(%error, "cannot look up positions; retrying");
                     }
                     patience.wait().await;
                 }

@@ -153,7 +153,7 @@ impl Ingest {
     fn subscribe(&self) {
         let topics = subscription(&self.monitors);
         if topics.is_empty() {
-            tracing::warn!("there is no monitor, so no topic to read");
+            tracing::warn!("no monitor is configured; no topic is read");
             self.shared.kafka_ready();
             return;
         }
@@ -179,17 +179,17 @@ impl Ingest {
                     // The client must not hand them out twice.
                     Handling::Repeated => {
                         self.commands.done(batch.bytes());
-                        self.void("messages came twice");
+                        self.void("the Kafka client delivered messages twice");
                     }
                 }
             }
             SourceEvent::Assigned(partitions) => {
-                tracing::info!(partitions = %list(&partitions), "assigned");
+                tracing::info!(partitions = %list(&partitions), "partitions assigned");
                 self.ledger.assigned(&partitions);
                 self.look_up(partitions);
             }
             SourceEvent::Revoked { partitions, lost, done } => {
-                tracing::info!(partitions = %list(&partitions), lost, "revoked");
+                tracing::info!(partitions = %list(&partitions), lost, "partitions revoked");
                 self.give_up(&partitions, lost, workers).await;
                 drop(done);
             }
@@ -205,7 +205,7 @@ impl Ingest {
             }
             SourceEvent::Doubtful => {
                 let _void_or_stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
-                self.void("the logs are checked to be the ones that were read");
+                self.void("a topic may have been deleted and created again");
             }
             SourceEvent::AtEnd { partition, generation, next } => {
                 self.ledger.at_end(&partition, generation, next);
@@ -252,7 +252,7 @@ impl Ingest {
         if is_news {
             let at = |begin: &Beginning| format!("{}@{}", begin.partition, begin.offset);
             let positions: Vec<String> = beginnings.iter().map(at).collect();
-            tracing::info!(?positions, "reading");
+            tracing::info!(?positions, "reading started");
         }
         // The database answers: a checkpoint that was given up may have left everything on hold.
         self.commands.hold(false);
@@ -268,7 +268,7 @@ impl Ingest {
     /// As [`Self::void`], for a daemon that has these partitions no more.
     fn void_and_leave(&mut self, reason: &str, revoked: &[Partition]) {
         if self.ledger.is_stored() {
-            tracing::info!(reason, "all positions are looked up again");
+            tracing::info!(reason, "looking up all positions again");
         } else {
             tracing::warn!(reason, "counts since the last checkpoint are dropped; their records are read again");
         }
@@ -371,10 +371,14 @@ impl Ingest {
     async fn stop(mut self, workers: &Workers) {
         let stored = tokio::time::timeout(PATIENCE, self.checkpoint_now(workers)).await;
         if !matches!(stored, Ok(true)) {
-            tracing::warn!("stopping without a last checkpoint: its records will be read again");
+            tracing::warn!(
+                "shutdown without a final checkpoint; the records counted since the last one will be read again"
+            );
         }
         if !self.source.close(Duration::from_secs(8)).await {
-            tracing::warn!("the consumer did not close in time; the group notices by its session timeout");
+            tracing::warn!(
+                "the consumer did not close in time; its group will remove it after the session timeout"
+            );
         }
     }
 }

@@ -62,7 +62,7 @@ impl Writer {
             }
         }
         if self.is_replaced(anchors).await {
-            return Stored::Void("a log is not the one that was read".to_owned());
+            return Stored::Void("a log was replaced".to_owned());
         }
         if let Err(error) = self.admit(&sums).await {
             return Stored::Void(error.to_string());
@@ -116,7 +116,7 @@ impl Writer {
                 Ok(CheckpointOutcome::StaleBinning) => {
                     self.recovered();
                     self.shared.metrics.checkpoint("stale_binning", seconds);
-                    return Stored::Void("a window was opened on other bins".to_owned());
+                    return Stored::Void("a window was opened on another binning".to_owned());
                 }
                 Err(error) => {
                     self.shared.metrics.checkpoint("failed", seconds);
@@ -137,7 +137,7 @@ impl Writer {
         match self.commands.replaced(anchors).await {
             Ok(replaced) => !replaced.is_empty(),
             Err(error) => {
-                tracing::warn!(%error, "cannot check whether the logs are the ones that were read");
+                tracing::warn!(%error, "cannot check whether logs were replaced; storing the checkpoint without this check");
                 false
             }
         }
@@ -169,7 +169,7 @@ impl Writer {
             if !refused.is_empty() {
                 tracing::warn!(
                     monitor = %monitor.name, limit = monitor.counting.max_series, refused = refused.len(), example = ?refused.first(),
-                    "too many versions and segments: these are counted together as (other)"
+                    "too many versions and segments; the refused ones are counted together as (other)"
                 );
                 return Err(AdmitError::TooMany);
             }
@@ -190,7 +190,7 @@ impl Writer {
             }
             for Example { partition, offset, why } in examples {
                 if *reason == RejectReason::Tombstone.as_str() {
-                    tracing::debug!(%monitor, reason, number, %partition, %offset, "messages without a value");
+                    tracing::debug!(%monitor, reason, number, %partition, %offset, "messages without a value were not counted");
                 } else {
                     tracing::warn!(%monitor, reason, number, %partition, %offset, example = %why, "records were not counted");
                 }
@@ -215,7 +215,7 @@ impl Writer {
         }
         let newest = delta.newest.values().max().filter(|newest| !newest.is_plausible());
         if let Some(newest) = newest.filter(|_| self.shared.complaints.is_due(monitor, "time")) {
-            tracing::warn!(%monitor, %newest, "event times are implausible: is `source.time_unit` right?");
+            tracing::warn!(%monitor, %newest, "event times are implausible; check `source.time_unit`");
         }
     }
 
@@ -229,7 +229,7 @@ impl Writer {
         match pins(&self.store, &self.monitors).await {
             Ok(pins) => Some(Arc::new(pins)),
             Err(error) => {
-                tracing::warn!(%error, "cannot read which baselines are active; the known ones stay in use");
+                tracing::warn!(%error, "cannot read the active baselines; the known ones stay in use");
                 None
             }
         }

@@ -48,7 +48,7 @@ impl WebhookListener {
         let router = Router::new().route("/", post(take)).with_state(inbox.clone());
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the demo's receiver ended");
+                tracing::error!(%error, "the webhook listener of the demo stopped");
             }
         });
         Ok(Self { address, inbox })

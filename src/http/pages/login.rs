@@ -83,9 +83,9 @@ pub(super) async fn take(
     tokio::time::sleep(attempts.delay(peer)).await;
     let Some(token) = access.by_token(login.token.trim()) else {
         if let Some(failures) = attempts.failed(Way::LogIn, peer) {
-            tracing::warn!(peer = %address, forwarded, failures, "a log-in failed: the token is not known");
+            tracing::warn!(peer = %address, forwarded, failures, "log-in failed: invalid token");
         }
-        let mut again = form(&login.next, Some("This token is not known."));
+        let mut again = form(&login.next, Some("Invalid token."));
         *again.status_mut() = StatusCode::UNAUTHORIZED;
         return Ok(again);
     };

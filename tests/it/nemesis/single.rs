@@ -30,7 +30,7 @@ fn partitions_that_went_away_while_reading_paused_are_read_when_they_come_back()
     // Its database goes away, and reading pauses; then half of its partitions go to another daemon.
     lines["a"].postgres.set(Mode::Cut);
     produce(&world, 600, 600);
-    a.wait_for_log("the database is away", 20);
+    a.wait_for_log("the database is unavailable", 20);
     std::thread::sleep(Duration::from_secs(1));
     let b = world.start_daemon("b", None);
     a.wait_for_log("revoked", 60);
