@@ -227,7 +227,7 @@ impl DeliveryTask {
             AttemptResult::Retry { reason, detail, after } => {
                 match next_step(claimed.failures, claimed.trying_for, after, fastrand::f64()) {
                     AfterFailure::Retry(after) => (AttemptOutcome::Retry { after }, reason, detail),
-                    AfterFailure::GiveUp => (AttemptOutcome::Dead, reason, detail),
+                    AfterFailure::Fail => (AttemptOutcome::Dead, reason, detail),
                 }
             }
         };
@@ -236,7 +236,7 @@ impl DeliveryTask {
         let gone = outcome == AttemptOutcome::Dead && reason == AttemptReason::Gone;
         match &outcome {
             AttemptOutcome::Sent { .. } => {
-                tracing::info!(receiver = name, %id, event, attempt, "message delivered")
+                tracing::info!(receiver = name, %id, event, attempt, "message delivered");
             }
             AttemptOutcome::Retry { after } => {
                 tracing::warn!(receiver = name, %id, event, attempt, reason = reason.as_str(), %detail, retry_seconds = after.micros() / 1_000_000, "delivery attempt failed; retrying later");

@@ -157,7 +157,7 @@ async fn replay(reach: &Reach, message: Option<&str>, receiver: Option<&str>) ->
         say(format!("{} queued for resending", number_of(number, "message")));
         if number == 0 {
             say(
-                "hint: `driftd alerts show ALERT` lists its messages; only messages in state dead, sent, or pending after a failure can be sent again",
+                "hint: `driftd alerts show ALERT` lists its messages; only messages that failed, were sent, or are pending after a failure can be sent again",
             );
         }
     })
@@ -217,7 +217,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
         say(judged.words());
     }
     for held in &alert.not_told {
-        say(format!("Not sent to {}", plain(held)));
+        say(format!("No messages to {}", plain(held)));
     }
     for related in segments {
         let how = match (related.view.segment == WHOLE, related.view.follows.is_some()) {
@@ -262,7 +262,7 @@ pub(super) fn show(AlertDetail { alert, history, deliveries, segments }: &AlertD
             delivery.id.to_string().get(..8).unwrap_or_default(),
             delivery.event_type,
             delivery.receiver,
-            delivery.status.as_str(),
+            delivery.status.words(),
             number_of(delivery.attempts, "attempt"),
         ));
     }

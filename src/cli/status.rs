@@ -2,7 +2,6 @@
 
 use super::{CliError, Context, say, tell, with_reach};
 use crate::escape::plain;
-use crate::judge::Verdict;
 use crate::record::number_of;
 use crate::view::{FilterSeen, NotCounted, Reading, RecordCount, SEGMENT_ADVICE, Status};
 
@@ -11,14 +10,6 @@ pub(super) fn run(context: &Context) -> Result<(), CliError> {
         let status = reach.status().await?;
         tell(&status, || show(&status))
     })
-}
-
-/// A verdict in the word for people.
-pub(super) fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Critical => "drift",
-        other => other.as_str(),
-    }
 }
 
 /// Letters by which examples of a reason are told apart.
@@ -98,7 +89,7 @@ pub(super) fn show(status: &Status) {
                     format!(" of version {}", plain(&window.version))
                 },
                 number_of(window.rows, "record"),
-                verdict(window.verdict)
+                window.verdict.words()
             ));
         }
     }

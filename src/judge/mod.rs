@@ -52,6 +52,17 @@ impl Verdict {
         }
     }
 
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Critical => "drift",
+            Self::NotEnoughData => "not enough data",
+            Self::NoBaseline => "no baseline",
+            other => other.as_str(),
+        }
+    }
+
     /// The one of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -9,8 +9,8 @@ const DELAYS: [i64; 10] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 50_400,
 pub enum AfterFailure {
     /// Again after so long.
     Retry(TimeSpan),
-    /// That was the last one.
-    GiveUp,
+    /// That was the last attempt: the delivery fails.
+    Fail,
 }
 
 /// From this age on the next failure is the last, whatever the receiver asks for: four days. It is longer
@@ -22,7 +22,7 @@ const LONGEST: TimeSpan = TimeSpan::days(4);
 #[must_use]
 pub fn next_step(failures: i32, trying_for: TimeSpan, asked: Option<TimeSpan>, jitter: f64) -> AfterFailure {
     let index = usize::try_from(failures.max(0)).unwrap_or(usize::MAX);
-    let Some(delay) = DELAYS.get(index).filter(|_| trying_for < LONGEST) else { return AfterFailure::GiveUp };
+    let Some(delay) = DELAYS.get(index).filter(|_| trying_for < LONGEST) else { return AfterFailure::Fail };
     let delay = TimeSpan::seconds(*delay);
     #[expect(clippy::cast_possible_truncation, reason = "a tenth of some hours")]
     let stretch = TimeSpan::from_micros((delay.as_seconds() * 1e5 * jitter.clamp(0.0, 1.0)) as i64);

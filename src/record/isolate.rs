@@ -49,7 +49,7 @@ pub(crate) fn isolated<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     outcome.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Panicked(text.unwrap_or_else(|| "the decoder gave up".to_owned()))
+        Panicked(text.unwrap_or_else(|| "the decoder panicked".to_owned()))
     })
 }
 

@@ -114,7 +114,7 @@ impl Store {
         if let Some(file) = &options.ca_file {
             connect = connect.ssl_root_cert(file);
         }
-        // A statement that takes too long is given up by the server, which says so. The deadline is for no answer at all.
+        // A statement that takes too long is cancelled by the server, which says so. The deadline is for no answer at all.
         let deadline = options.statement_timeout + (options.statement_timeout / 4).max(Duration::from_secs(1));
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections)

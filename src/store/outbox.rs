@@ -45,7 +45,7 @@ pub enum AttemptOutcome {
         /// The delay.
         after: TimeSpan,
     },
-    /// Given up: visible, and never sent again by itself.
+    /// Failed: visible, and not tried again by itself.
     Dead,
 }
 
@@ -192,8 +192,8 @@ impl Store {
         put_notification(&mut connection, notification).await
     }
 
-    /// Sends again what was given up, or was sent already, under the same id: one message, or all that were given up by
-    /// a receiver. How many.
+    /// Sends messages that failed, or were sent already, again under the same ID: one message, or all that failed for a
+    /// receiver. How many.
     ///
     /// # Errors
     /// When the database is away.
@@ -230,7 +230,7 @@ impl Store {
         Ok(replayed)
     }
 
-    /// Switches a receiver off: it said that it is gone for good. What waits for it is given up.
+    /// Switches a receiver off: it answered that it is gone for good. Its pending messages fail.
     ///
     /// # Errors
     /// When the database is away.
@@ -258,7 +258,7 @@ impl Store {
         .bind(receiver)
         .execute(&mut transaction)
         .await
-        .map_err(failed("give up what waits for a receiver"))?;
+        .map_err(failed("fail the pending messages to a receiver"))?;
         transaction.commit().await.map_err(failed("commit switching a receiver off"))
     }
 
@@ -299,7 +299,7 @@ impl Store {
 pub enum Resend {
     /// The message whose id begins so.
     Message(String),
-    /// All messages to a receiver that were given up, or wait after a failure.
+    /// All messages to a receiver that failed, or are pending after a failure.
     Receiver(String),
 }
 

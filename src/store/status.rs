@@ -231,7 +231,7 @@ impl Store {
             .collect()
     }
 
-    /// How many notifications wait or were given up, by receiver.
+    /// How many notifications are pending or failed, by receiver.
     async fn outbox_depths(&self) -> Result<Vec<OutboxDepth>, sqlx::Error> {
         let rows = sqlx::query(
             "select receiver, count(*) filter (where status = 'pending') as pending,

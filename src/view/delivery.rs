@@ -23,7 +23,7 @@ impl DeliveryStatus {
     /// Every status.
     pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Dead, Self::Superseded];
 
-    /// The name in tables, answers and messages.
+    /// The name in tables and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +31,15 @@ impl DeliveryStatus {
             Self::Sent => "sent",
             Self::Dead => "dead",
             Self::Superseded => "superseded",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Dead => "failed",
+            other => other.as_str(),
         }
     }
 
@@ -46,7 +55,7 @@ impl DeliveryStatus {
 pub struct DeliveryFilter {
     /// To this receiver.
     pub receiver: Option<String>,
-    /// Those that stand there.
+    /// With this status.
     pub status: Option<DeliveryStatus>,
 }
 

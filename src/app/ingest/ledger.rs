@@ -31,7 +31,7 @@
 //! The counts of all partitions are added up, so those of one cannot be taken out again. When a checkpoint was refused, or a
 //! partition went away before one could be stored, the counts of *all* partitions are *void*: they are dropped, every
 //! position is looked up again, and reading goes on under the next generation. Messages and look-ups of earlier generations
-//! are ignored. So is the outcome of an earlier checkpoint, which may still be stored after it was given up: the positions
+//! are ignored. So is the outcome of an earlier checkpoint, which may still be stored after it was aborted: the positions
 //! that are looked up say whether it was, and if it is stored after that, the next checkpoint is fenced.
 //!
 //! That is why every message is counted exactly once: its count is stored together with the move of the position over it,

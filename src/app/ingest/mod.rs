@@ -254,7 +254,7 @@ impl Ingest {
             let positions: Vec<String> = beginnings.iter().map(at).collect();
             tracing::info!(?positions, "reading started");
         }
-        // The database answers: a checkpoint that was given up may have left everything on hold.
+        // The database answers: a checkpoint that was aborted may have left everything on hold.
         self.commands.hold(false);
         self.commands.start(beginnings, generation);
         self.shared.kafka_ready();

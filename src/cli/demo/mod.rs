@@ -252,7 +252,7 @@ fn line(window: &ClosedWindow) -> String {
         "{:<22} {:>8}  {:<15}  {}",
         window.window.start.to_string().get(..10).unwrap_or_default(),
         window.window.rows,
-        super::status::verdict(window.window.verdict),
+        window.window.verdict.words(),
         columns.join(", ")
     )
 }

@@ -99,7 +99,7 @@ impl Database {
         Ok(self.store.replay_deliveries(&Resend::Message(prefix.to_owned()), &actor()).await?)
     }
 
-    /// Sends all again that was given up for a receiver, which is switched on again.
+    /// Sends all failed messages to a receiver again, which is switched on again.
     pub(in crate::cli) async fn send_all_again(&self, receiver: &str) -> Result<u64, CliError> {
         self.store.enable_receiver(receiver).await?;
         Ok(self.store.replay_deliveries(&Resend::Receiver(receiver.to_owned()), &actor()).await?)

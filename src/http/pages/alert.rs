@@ -52,9 +52,9 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         @if !view.evidence.advice.is_empty() && !alert.is_over() { p { (view.evidence.advice) } }
         (facts(detail))
         @if view.evidence.moved().next().is_some() {
-            h2 { "What moved" }
+            h2 { "Columns that drifted or warned" }
             p.soft { "Values are those of each column's worst window; “last” is the last judged window. Multiples of the drift limit: 1 and more is drift." }
-            (table("Columns that moved", &moved(detail)))
+            (table("Columns that drifted or warned", &moved(detail)))
             @for column in view.evidence.moved().filter(|column| !column.why.is_empty()) {
                 h3 { "Why " (column.column) }
                 ul { @for reason in &column.why { li { (reason) } } }
@@ -332,7 +332,7 @@ fn messages(detail: &AlertDetail) -> Markup {
                 tr {
                     th scope="row" { a href=(format!("/deliveries/{}", message.id)) { (time(message.at)) } }
                     td { (message.receiver) }
-                    td { (standing(message.status.as_str(), "")) }
+                    td { (standing(message.status.words(), "")) }
                     td.number { (message.attempts) }
                     td.wide { (message.event_type) }
                     td.words { (message.outcome.as_deref().unwrap_or_default()) @if let Some(words) = message.detail.as_deref().filter(|words| !words.is_empty()) { ": " (words) } }

@@ -117,7 +117,7 @@ fn make(at: &str, detail: &MonitorDetail) -> Markup {
                     input type="text" id="version" name="version";
                     label.choice { input type="checkbox" name="exclude_alerts" value="1" checked; "Leave out windows in which alerts fired" }
                     label.choice { input type="checkbox" name="activate" value="1"; "Compare new windows with it at once" }
-                    button { "Make a baseline" }
+                    button { "Build a baseline" }
                 }
             }
         }

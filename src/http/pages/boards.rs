@@ -155,7 +155,7 @@ pub(super) fn heat_map(
                 }
             }
         }
-        @if columns.len() > most { p.soft { (columns.len() - most) " more columns moved less." } }
+        @if columns.len() > most { p.soft { (columns.len() - most) " more columns have lower scores." } }
     }
 }
 

@@ -25,9 +25,9 @@ pub(super) struct Params {
 
 fn name_of(status: DeliveryStatus) -> &'static str {
     match status {
-        DeliveryStatus::Pending => "Waiting",
+        DeliveryStatus::Pending => "Pending",
         DeliveryStatus::Sent => "Sent",
-        DeliveryStatus::Dead => "Given up",
+        DeliveryStatus::Dead => "Failed",
         DeliveryStatus::Superseded => "Superseded",
     }
 }
@@ -45,9 +45,9 @@ pub(super) async fn list(
     let layout = PageLayout::titled("Deliveries").in_part("/deliveries").seen_by(&caller).live();
     let content = html! {
         h1 { "Deliveries" @if let Some(receiver) = &query.receiver { " to " (receiver) } }
-        @let dead: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();
-        @let waiting: u64 = status.outbox.iter().map(|receiver| receiver.pending).sum();
-        p.status.(if dead > 0 { "drift" } else if waiting > 0 { "warn" } else { "ok" }) { (waiting) " waiting, " (dead) " given up." }
+        @let failed: u64 = status.outbox.iter().map(|receiver| receiver.dead).sum();
+        @let pending: u64 = status.outbox.iter().map(|receiver| receiver.pending).sum();
+        p.status.(if failed > 0 { "drift" } else if pending > 0 { "warn" } else { "ok" }) { (pending) " pending, " (failed) " failed." }
         nav.filter aria-label="Which messages" {
             a href=(format!("/deliveries?{}", of.trim_start_matches('&'))) aria-current=[query.status.is_none().then_some("true")] { "All" }
             @for status in DeliveryStatus::ALL {
@@ -55,7 +55,7 @@ pub(super) async fn list(
             }
             @if query.receiver.is_some() { a href="/deliveries" { "To all receivers" } }
         }
-        @if deliveries.items.is_empty() { p.soft { "There is no such message." } } @else { (table("Deliveries", &rows(&deliveries.items))) }
+        @if deliveries.items.is_empty() { p.soft { "No messages match." } } @else { (table("Deliveries", &rows(&deliveries.items))) }
         @if let Some(next) = &deliveries.next {
             @let status = query.status.map_or(String::new(), |status| format!("&status={}", status.as_str()));
             p { a href=(format!("/deliveries?cursor={}{status}{of}", encoded(next))) rel="next" { "Older ones" } }
@@ -63,7 +63,7 @@ pub(super) async fn list(
         @if !status.outbox.is_empty() {
             h2 { "Receivers" }
             (table("Receivers", &html! {
-                thead { tr { th scope="col" { "Receiver" } th.number scope="col" { "Waiting" } th.number scope="col" { "Given up" } th.number scope="col" { "Oldest, seconds" } } }
+                thead { tr { th scope="col" { "Receiver" } th.number scope="col" { "Pending" } th.number scope="col" { "Failed" } th.number scope="col" { "Oldest, seconds" } } }
                 tbody {
                     @for receiver in &status.outbox {
                         tr {
@@ -95,7 +95,7 @@ fn rows(deliveries: &[DeliveryRow]) -> Markup {
             @for delivery in deliveries {
                 tr {
                     th scope="row" { a href=(format!("/deliveries/{}", delivery.id)) { (time(delivery.created_at)) } }
-                    td { (standing(delivery.status.as_str(), "")) }
+                    td { (standing(delivery.status.words(), "")) }
                     td { (delivery.receiver) }
                     td.words { (delivery.about) }
                     td.wide { (delivery.event_type) }
@@ -119,17 +119,17 @@ pub(super) async fn show(
     let again = may_operate(&caller) && matches!(row.status, DeliveryStatus::Dead | DeliveryStatus::Sent);
     let content = html! {
         (trail(&[("/deliveries", "Deliveries")], row.id.to_string().get(..8).unwrap_or_default()))
-        div.title { h1 { "Message to " (row.receiver) } (standing(row.status.as_str(), "")) }
+        div.title { h1 { "Message to " (row.receiver) } (standing(row.status.words(), "")) }
         p { (row.about) }
         dl.facts {
             div { dt { "Event" } dd { (row.event_type) } }
-            div { dt { "Id" } dd { code { (row.id) } } }
+            div { dt { "ID" } dd { code { (row.id) } } }
             div { dt { "Decided" } dd { (time(row.created_at)) } }
-            @if let Some(at) = &row.finished_at { div { dt { "Sent or given up" } dd { (time(at)) } } }
+            @if let Some(at) = &row.finished_at { div { dt { "Sent or failed" } dd { (time(at)) } } }
             @if let Some(at) = &row.next_attempt_at { div { dt { "Next attempt" } dd { (time(at)) } } }
         }
         @if again {
-            form method="post" action=(format!("/deliveries/{}/replay", row.id)) { button { "Send again" } " " span.soft { "under the same id, so that receivers can tell" } }
+            form method="post" action=(format!("/deliveries/{}/replay", row.id)) { button { "Send again" } " " span.soft { "under the same ID, so that receivers can recognise a repetition" } }
         }
         h2 { "Attempts" }
         @if detail.attempts.is_empty() { p.soft { "None yet." } } @else {

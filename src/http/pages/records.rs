@@ -59,7 +59,7 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
             p.status.undefined { "No records of this window are kept." }
             p { "The section " code { "[sample]" } " of a monitor's file keeps a sample of the records of each window." }
         } @else if column.is_some() && found.grown.is_empty() && found.records.is_empty() {
-            p.status.waiting { "Nothing became more frequent that carries the score: the values that moved are missing from the window, or the column is not in the sample." }
+            p.status.waiting { "No value that became more frequent accounts for the score: values of the baseline are missing from the window, or the column is not in the sample." }
         }
         @if !found.grown.is_empty() {
             p { "Values that became more frequent and contribute most to the score:" }

@@ -33,7 +33,7 @@ pub(super) async fn list(
             a href="/retraining?open=1" aria-current=[query.open.is_some().then_some("true")] { "Open" }
         }
         @if requests.is_empty() {
-            p.status.ok { @if query.open.is_some() { "No request is open." } @else { "Nothing was asked yet." } }
+            p.status.ok { @if query.open.is_some() { "No request is open." } @else { "No retraining requests yet." } }
         } @else {
             (table("Retraining requests", &rows(&requests)))
         }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use crate::alert::column_page;
 use crate::judge::Verdict;
-use crate::report::{Outcome, badge};
+use crate::report::Outcome;
 use crate::view::MonitorState;
 use crate::window::WHOLE;
 
@@ -41,10 +41,7 @@ pub(super) fn series_name(version: &str, segment: &str) -> String {
 
 /// A verdict as a badge.
 pub(super) fn verdict(verdict: Verdict) -> Markup {
-    match verdict {
-        Verdict::NoBaseline => html! { span.badge.undefined { "no baseline" } },
-        other => badge(Outcome::from(other)),
-    }
+    html! { span class=(format!("badge {}", Outcome::from(verdict).as_str())) { (verdict.words()) } }
 }
 
 /// The state of a monitor as a badge.
@@ -55,7 +52,7 @@ pub(super) fn state(state: MonitorState) -> Markup {
 /// The state of an alert, a request or a delivery as a badge.
 pub(super) fn standing(state: &str, severity: &str) -> Markup {
     let class = match state {
-        "firing" | "dead" | "failed" | "expired" => {
+        "firing" | "failed" | "expired" => {
             if severity == "warn" {
                 "warn"
             } else {

@@ -75,7 +75,7 @@ fn retries_go_on_for_three_days_and_then_end() {
     // A receiver that asks for a day each time is tried for four days, not for ten.
     let day = TimeSpan::days(1);
     let tried = (0..20)
-        .take_while(|days| next_step(*days, day.times(i64::from(*days)), Some(day), 0.0) != AfterFailure::GiveUp);
+        .take_while(|days| next_step(*days, day.times(i64::from(*days)), Some(day), 0.0) != AfterFailure::Fail);
     assert_eq!(tried.count(), 4);
 }
 

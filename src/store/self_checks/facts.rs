@@ -230,7 +230,7 @@ fn unreadable_in_words(reading: &Reading) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Receivers with messages that were given up in the last hour, or that are switched off, and what is wrong.
+/// Receivers with messages that failed in the last hour, or that are switched off, and what is wrong.
 pub(super) async fn dead_deliveries(connection: &mut Session) -> Result<BTreeMap<String, String>, sqlx::Error> {
     let rows = sqlx::query(
         "select n.receiver, count(*)::bigint as dead,
@@ -246,7 +246,7 @@ pub(super) async fn dead_deliveries(connection: &mut Session) -> Result<BTreeMap
         let outcome: Option<String> = row.try_get("outcome")?;
         let why = outcome.map_or(String::new(), |outcome| format!(" ({outcome})"));
         let messages = number_of(number, "message");
-        dead.insert(receiver.clone(), format!("{messages} to receiver `{receiver}` failed finally{why}"));
+        dead.insert(receiver.clone(), format!("{messages} to receiver `{receiver}` failed permanently{why}"));
     }
     let disabled: Vec<(String, String)> =
         sqlx::query_as("select receiver, detail from receiver_state").fetch_all(connection).await?;

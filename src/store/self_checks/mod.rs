@@ -123,8 +123,8 @@ impl Store {
         else {
             return Ok(());
         };
-        // A receiver that is no longer configured has nobody who would deliver. To all others a message is given up
-        // by the daemon that tries to deliver it, never untried: the daemon may have been away for days.
+        // A receiver that is no longer configured has no delivery task. Messages to all others fail only after an attempt,
+        // by the daemon that makes it: the daemon may have been away for days.
         sqlx::query(
             "update notification set status = 'dead', finished_at = now()
              where status = 'pending' and waiting_since < now() - interval '4 days' and receiver <> all($1)",

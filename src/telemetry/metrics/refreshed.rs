@@ -104,11 +104,11 @@ impl Refreshed {
             "Messages between the stored position and the end of the log",
             self.lag.clone(),
         );
-        registry.register("outbox_pending", "Notifications not delivered yet", self.outbox_pending.clone());
-        registry.register("outbox_dead", "Notifications that failed finally", self.outbox_dead.clone());
+        registry.register("outbox_pending", "Pending notifications", self.outbox_pending.clone());
+        registry.register("outbox_dead", "Notifications that failed permanently", self.outbox_dead.clone());
         registry.register(
             "outbox_oldest_seconds",
-            "Age of the oldest notification not delivered yet",
+            "Age of the oldest pending notification",
             self.outbox_oldest.clone(),
         );
         registry.register("window_deltas", "Additions to open windows, not merged yet", self.deltas.clone());

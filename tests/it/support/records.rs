@@ -92,7 +92,7 @@ pub fn assert_windows_are_true(world: &World, records: &[String]) {
 }
 
 /// Every alert that fired is known to both receivers, unless something kept it back, and each of them knows how it stands;
-/// every request has gone to both of its receivers. Nothing is left, and nothing was given up.
+/// every request has gone to both of its receivers. Nothing is pending, and nothing failed.
 pub fn assert_everything_was_told(world: &World) {
     world.runtime.block_on(async {
         let pool = &world.pool;

@@ -278,7 +278,7 @@ fn columns(seen: &MonitorPage<'_>) -> Markup {
             }
         }
         @if ranked.len() > LISTED {
-            tfoot { tr { td colspan="8" { "The other " (ranked.len() - LISTED) " columns moved less; the API has all of them." } } }
+            tfoot { tr { td colspan="8" { "The other " (ranked.len() - LISTED) " columns have lower scores; the API lists all columns." } } }
         }
     }
 }

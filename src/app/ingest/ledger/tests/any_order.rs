@@ -105,7 +105,7 @@ struct World {
     owners: BTreeMap<Partition, Option<usize>>,
     /// The first offset that the log of each partition still has.
     lows: BTreeMap<Partition, i64>,
-    /// Checkpoints that were given up and that the database may still store.
+    /// Checkpoints that were aborted and that the database may still store.
     left_over: Vec<Transaction>,
 }
 
