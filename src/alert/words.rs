@@ -44,11 +44,11 @@ impl AlertView {
 }
 
 impl EpisodeWindow {
-    /// What moved most in it, and how far.
+    /// The column with the largest effect in it, and how far it is beyond its limit.
     #[must_use]
     pub fn words(&self) -> String {
         self.columns.first().map_or_else(
-            || "nothing moved".to_owned(),
+            || "no column drifted or warned".to_owned(),
             |first| format!("{} at {}", first.column, how_far(first.strength)),
         )
     }
@@ -114,7 +114,7 @@ pub fn how_far(strength: f64) -> String {
     format!("{} times its drift limit", times(strength))
 }
 
-/// How far a column moved, and how it stands in the last window where that is another.
+/// The largest effect of a column, and the one in the last window where that is another.
 #[must_use]
 pub fn worst_and_last(column: &DriftedColumn) -> String {
     let worst = how_far(column.strength);

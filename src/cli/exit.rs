@@ -16,7 +16,7 @@ const OWN: [(&str, &str); 11] = [
     ("doctor", "0 all checks passed; 3 a check failed; 1 failed; 2 usage; 78 errors in the configuration"),
     (
         "drill",
-        "0 every message that is to be sent arrived; 3 a message failed, or is held back (silence, calendar, cap, another alert); 1 failed; 2 usage; 69 database unavailable; 78 configuration",
+        "0 every message that is to be sent arrived; 3 a message failed, or is suppressed (silence, calendar, cap, another alert); 1 failed; 2 usage; 69 database unavailable; 78 configuration",
     ),
     (
         "notify test",

@@ -71,7 +71,7 @@ fn page(told: &Readable) -> Markup {
                     }
                     Readable::Retraining(request) => (card(&html! {
                         p style="margin:0 0 12px" {
-                            strong { "A retraining of " (model(&request.monitor, &request.version, &request.segment)) " is asked for" }
+                            strong { "Retraining of " (model(&request.monitor, &request.version, &request.segment)) " requested" }
                             ": " (plain(&request.reason)) "."
                         }
                         (columns(&request.drifted.iter().chain(&request.warned).collect::<Vec<_>>(), 0))
@@ -128,7 +128,7 @@ fn columns(moved: &[&DriftedColumn], more: usize) -> Markup {
             table width="100%" cellpadding="0" cellspacing="0" style="border-collapse:collapse;font-size:14px;margin:0 0 12px" {
                 tr {
                     th style=(head) { "Column" } th style=(head) { "Measure" } th style=(head) { "Effect" }
-                    th style=(head) { "Moved" }
+                    th style=(head) { "Before, after" }
                 }
                 @for column in moved {
                     tr {

@@ -124,7 +124,7 @@ fn one_alert(alert: &AlertReport) -> Markup {
                     None => { "firing to the end of the log." }
                 }
                 " In " (alert.windows) " of " (alert.judged_windows) " judged windows" @if let Some(worst) = worst_words(alert) { "; " (worst) } (flapping_words(alert)) "."
-                @if alert.retraining { " It would have asked for a retraining." }
+                @if alert.retraining { " It would have requested a retraining." }
             }
             p { "Columns: " (alert.columns.join(", ")) "." }
             @for why in &alert.why {

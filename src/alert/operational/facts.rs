@@ -74,10 +74,10 @@ impl MissingBaseline {
         match self {
             Self::NoneActive => "windows close and there is no baseline to compare them with".to_owned(),
             Self::Unfit { version, columns } if columns.is_empty() => format!(
-                "windows close and are compared with nothing: baseline version {version} has the columns in another order"
+                "windows close without being compared: baseline version {version} has the columns in another order"
             ),
             Self::Unfit { version, columns } => format!(
-                "windows close and are compared with nothing: baseline version {version} does not fit the monitor's columns: {}",
+                "windows close without being compared: baseline version {version} does not fit the monitor's columns: {}",
                 listed(columns, NAMED_COLUMNS)
             ),
         }

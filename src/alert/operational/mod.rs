@@ -47,7 +47,7 @@ pub enum OperationalRule {
     BaselineMissing,
     /// Segments close windows that the baseline has nothing of.
     SegmentWithoutBaseline,
-    /// Messages were given up.
+    /// Deliveries failed.
     DeadDeliveries,
     /// A training system does not answer.
     RetrainingUnanswered,
@@ -139,7 +139,7 @@ impl OperationalRule {
             Self::ImplausibleTime => "Set `source.time` and `source.time_unit` to what the records have.",
             Self::UnreadableColumn => {
                 "If it was read until now, look at what fills it. Otherwise set `path` and `type` of the column to what the records \
-                 have (driftd tail shows them), or remove the column. Its values cannot be compared, and no baseline is learnt with it."
+                 have (driftd tail shows them), or remove the column. Its values cannot be compared, and no baseline is learned with it."
             }
             Self::NothingSelected => "Set `[source.where]` to what the records have, or remove it.",
             Self::StuckPartition => {
@@ -147,8 +147,8 @@ impl OperationalRule {
                  back, look at its producer (kafka-transactions.sh find-hanging)."
             }
             Self::LogReplaced => {
-                "Find out what happened to the topic. `driftd positions reset TOPIC --to earliest` reads on from the beginning of what is \
-                 there now; it says first what it will do."
+                "Find out what happened to the topic. `driftd positions reset TOPIC --to earliest` continues with the messages that exist \
+                 now; it shows first what it will change."
             }
             Self::TopicMissing => {
                 "Is `source.topics` spelt as the topic is (driftd check --online)? When the topic is gone for good, remove it there, and \
@@ -163,19 +163,19 @@ impl OperationalRule {
                  and `postgres.url` so, and restart the daemons. Windows of that time lack records, or were read twice for nothing."
             }
             Self::ConfigurationsDiffer => {
-                "Bring the same configuration to all daemons of this database and reload them (driftd reload); `driftd config show` says \
+                "Deploy the same configuration to all daemons of this database and reload them (driftd reload); `driftd config show` says \
                  what each has."
             }
             Self::BaselineMissing => {
-                "Build one for the columns as they are (driftd baseline build), make one from closed windows (page of baselines), or, \
-                 when there never was one, learn it from the first windows (`baseline.learn`)."
+                "Build a baseline for the current columns from training data (driftd baseline build) or from closed windows (page of \
+                 baselines). If there never was one, it can be learned from the first windows (`baseline.learn`)."
             }
             Self::SegmentWithoutBaseline => {
-                "Make a baseline from windows that have these segments (page of baselines), or build one from newer training data \
+                "Build a baseline from windows that have these segments (page of baselines), or one from newer training data \
                  (driftd baseline build). `driftd status` names all of them."
             }
             Self::DeadDeliveries => {
-                "Fix the receiver (driftd notify test RECEIVER), then send again what was given up (driftd alerts replay)."
+                "Fix the receiver (driftd notify test RECEIVER), then send the failed messages again (driftd alerts replay)."
             }
             Self::RetrainingUnanswered => {
                 "Look at the training system; driftd retraining show ID says what was asked."

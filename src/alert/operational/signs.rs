@@ -93,7 +93,7 @@ impl OperationalFacts {
                 .iter()
                 .take(REASONS)
                 .map(|(reason, count)| format!("{count} {}", reason.replace('_', " ")));
-            format!("{} could not be used: {}", of_all(share), named.collect::<Vec<_>>().join(", "))
+            format!("{} were rejected: {}", of_all(share), named.collect::<Vec<_>>().join(", "))
         });
         let examples: Vec<String> =
             reasons.iter().take(REASONS).filter_map(|(reason, _)| self.example(reason)).collect();
@@ -104,7 +104,7 @@ impl OperationalFacts {
                              several sources follow one another in it, or old records are written again.";
                 late_hint = Some(late_hint.take().map_or(order.to_owned(), |example| format!("{order} {example}")));
             }
-            format!("{} came too late to be counted", of_all(share))
+            format!("{} are late", of_all(share))
         });
         let ahead_of_clock = RejectReason::FutureTimestamp.as_str();
         let future = self.rejected.get(ahead_of_clock).copied().unwrap_or(0);
@@ -128,7 +128,7 @@ impl OperationalFacts {
             .map(|newest| format!("all event times lie before 1990 or after 2100, the newest is {newest}"));
         let unreadable = (!self.unreadable.is_empty()).then(|| {
             let names: Vec<String> = self.unreadable.iter().map(|(name, _)| format!("`{name}`")).collect();
-            format!("columns without a valid value, or hardly with one: {}", listed(&names, NAMED))
+            format!("columns with no or almost no valid values: {}", listed(&names, NAMED))
         });
         let found: Vec<String> = self.unreadable.iter().take(NAMED).map(|(_, found)| sentence(found)).collect();
         let selected = self
@@ -176,7 +176,7 @@ impl OperationalFacts {
             .collect();
         signs.push(Sign::new(
             Rule::RetentionGap,
-            list(&gaps).map(|list| format!("messages were gone before they could be read: {list}")),
+            list(&gaps).map(|list| format!("messages were deleted before they could be read: {list}")),
         ));
         let stuck: Vec<_> =
             self.stuck.iter().map(|(name, since)| (name.clone(), format!("for {}", span(*since)))).collect();
@@ -190,11 +190,11 @@ impl OperationalFacts {
                 )
             })
             .collect();
-        let standing = list(&stuck).map(|list| format!("partitions with unread messages stand still: {list}"));
+        let stuck = list(&stuck).map(|list| format!("stuck partitions with unread messages: {list}"));
         let held = list(&held).map(|list| {
-            format!("a transaction that its producer neither commits nor aborts holds messages back: {list}")
+            format!("messages held back by a transaction that its producer neither commits nor aborts: {list}")
         });
-        let both: Vec<String> = standing.into_iter().chain(held).collect();
+        let both: Vec<String> = stuck.into_iter().chain(held).collect();
         signs.push(Sign::new(Rule::StuckPartition, (!both.is_empty()).then(|| both.join("; "))));
         let replaced = list(&self.replaced)
             .map(|list| format!("the position does not fit the log, so these are not read: {list}"));

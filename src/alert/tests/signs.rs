@@ -31,8 +31,8 @@ fn facts_about_the_input_are_signs_and_too_few_records_are_none() {
         broken,
         [
             "no_data: no record was counted for 2 hours",
-            "rejected_share: 9.0 % of the last 1000 records could not be used: 90 syntax",
-            "retention_gap: messages were gone before they could be read: t/0 lost 12 messages"
+            "rejected_share: 9.0 % of the last 1000 records were rejected: 90 syntax",
+            "retention_gap: messages were deleted before they could be read: t/0 lost 12 messages"
         ]
     );
     // A monitor with windows of a day is not silent after two hours.
@@ -83,10 +83,7 @@ fn what_is_rejected_late_or_from_the_future_is_told_with_an_example_and_its_own_
     let firing = self::firing(&facts);
     let of = |rule: &str| firing.iter().find(|(name, ..)| *name == rule).unwrap();
     let (_, rejected, advice) = of("rejected_share");
-    assert_eq!(
-        rejected,
-        "29.6 % of the last 1350 records could not be used: 300 future timestamp, 100 not an object"
-    );
+    assert_eq!(rejected, "29.6 % of the last 1350 records were rejected: 300 future timestamp, 100 not an object");
     assert!(
         advice.starts_with("For example t/0 at 1: `ts` is 9 h after the timestamp of the message. A time zone?")
             && advice.contains("For example t/0 at 2: an array of 2."),

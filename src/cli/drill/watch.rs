@@ -47,7 +47,7 @@ pub(super) enum ReceiverOutcome {
     NotTold(String),
     /// Something keeps the alert from being told now: a silence, a calendar, a cap, another alert.
     Held(String),
-    /// The message was given up, or never came.
+    /// The delivery failed, or there was no message in time.
     Failed(String),
 }
 
@@ -60,7 +60,7 @@ impl ReceiverOutcome {
         matches!(self, Self::Arrived(_))
     }
 
-    /// Whether a message is missing; one that is held back did not arrive, either.
+    /// Whether a message is missing; one that is suppressed did not arrive, either.
     pub(super) fn failed(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Held(_))
     }
@@ -170,12 +170,12 @@ fn outcome(
             Some(ReceiverOutcome::Failed(format!("delivery failed{}", attempt_words(entry))))
         }
         Some(entry) if entry.status == DeliveryStatus::Superseded => {
-            Some(ReceiverOutcome::not_told("replaced by a later message"))
+            Some(ReceiverOutcome::not_told("superseded by a later message"))
         }
         Some(_) => None,
         None => group.and_then(|group| group.suppression.as_ref()).map(|suppression| {
             ReceiverOutcome::Held(format!(
-                "held back, {}: {}",
+                "suppressed, {}: {}",
                 suppression.as_str().replace('_', " "),
                 plain(&suppression.by())
             ))

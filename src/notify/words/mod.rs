@@ -268,7 +268,7 @@ pub fn text_of(told: &Readable) -> String {
         Readable::Retraining(request) => {
             let _infallible = writeln!(
                 text,
-                "A retraining of {} is asked for: {}.",
+                "Retraining of {} requested: {}.",
                 model(&request.monitor, &request.version, &request.segment),
                 plain(&request.reason)
             );
@@ -306,7 +306,7 @@ fn columns_text<'a>(text: &mut String, moved: impl Iterator<Item = &'a DriftedCo
     let wide = wide.unwrap_or(6).clamp(6, 40);
     let _infallible = writeln!(
         text,
-        "\n{:<wide$}  {:<8}  {:<20}  {:>8}  {:>8}  {:>7}  {:>7}  moved",
+        "\n{:<wide$}  {:<8}  {:<20}  {:>8}  {:>8}  {:>7}  {:>7}  before, after",
         "column", "verdict", "measure", "effect", "limit", "worst", "last"
     );
     let times_of = |strength: f64| if strength > 0.0 { format!("{}x", times(strength)) } else { "-".to_owned() };
@@ -315,7 +315,7 @@ fn columns_text<'a>(text: &mut String, moved: impl Iterator<Item = &'a DriftedCo
             text,
             "{:<wide$}  {:<8}  {:<20}  {:>8}  {:>8}  {:>7}  {:>7}  {}",
             plain(&column.column),
-            column.verdict.as_str(),
+            column.verdict.words(),
             column.measure.as_str(),
             effect_words(column.effect),
             number(column.threshold),

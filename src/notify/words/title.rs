@@ -83,7 +83,7 @@ pub(super) fn alerts_title(event: &AlertsEvent) -> String {
         SendReason::Resolved if open => "still: ",
         SendReason::Repeated => "still: ",
         SendReason::Worsened => "worse: ",
-        SendReason::Digest => "held back: ",
+        SendReason::Digest => "digest: ",
         _ => "",
     };
     let test = if event.test { "[test] " } else { "" };

@@ -29,7 +29,7 @@ pub struct AlertReport {
     pub flapping: bool,
     /// The worst severity.
     pub severity: &'static str,
-    /// Whether a retraining would have been asked for.
+    /// Whether a retraining would have been requested.
     pub retraining: bool,
     /// Windows since it began that drift by its rule.
     pub windows: u32,

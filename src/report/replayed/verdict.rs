@@ -22,7 +22,7 @@ pub(super) fn verdict(
     if judged == 0 {
         let most = windows.iter().map(|window| window.rows).max().unwrap_or(0);
         let why = if replayed.learning {
-            "the log ended while the baseline was being learnt".to_owned()
+            "the log ended while the baseline was being learned".to_owned()
         } else if replayed.baseline.is_none() {
             "there is no baseline".to_owned()
         } else if windows.iter().all(|window| window.verdict == Outcome::NotEnoughData) {
@@ -55,7 +55,7 @@ pub(super) fn verdict(
     let asked = alerts.iter().filter(|alert| alert.retraining).count();
     let retraining = match asked {
         0 => String::new(),
-        count => format!("; {} would have been asked for", number_of(count, "retraining")),
+        count => format!("; {} would have been requested", number_of(count, "retraining")),
     };
     let unjudged = match all - judged {
         0 => String::new(),

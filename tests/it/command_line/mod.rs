@@ -189,7 +189,7 @@ fn a_drill_waits_for_the_groups_and_ends_with_an_outcome_for_each_receiver() {
     world.driftd(&["alerts", "silence", "version=drill", "--comment", "quiet"]);
     let (code, text) = driftd(&config, &["drill", "--timeout", "5"], &[]);
     assert_eq!(code, Some(3), "{text}");
-    assert!(text.contains("held back, silenced"), "{text}");
+    assert!(text.contains("suppressed, silenced"), "{text}");
     let open = world
         .runtime
         .block_on(number(&world.pool, "select count(*) from alert where state in ('pending', 'firing')"));
