@@ -107,7 +107,7 @@ fn summary(
         MonitorState::NoBaseline => "No baseline: windows are counted, but not judged".to_owned(),
         MonitorState::Learning => match learning {
             Some(learning) => format!("Windows are counted, but not judged yet; {}", learning.words()),
-            None => "Windows are counted, but not judged yet: a baseline is being learnt".to_owned(),
+            None => "Windows are counted, but not judged yet: a baseline is being learned".to_owned(),
         },
         MonitorState::TooFew => {
             format!("The last window has {}, a verdict needs {least}", number_of(rows.unwrap_or(0), "record"))
