@@ -84,6 +84,7 @@ pub mod measure;
 pub mod notify;
 pub mod preset;
 pub mod record;
+pub mod reference;
 pub mod replay;
 pub mod report;
 pub mod retrain;

@@ -5,7 +5,6 @@
 //! columns one for each of them.
 
 mod address;
-mod calendar;
 mod change;
 mod event;
 mod evidence;
@@ -22,7 +21,6 @@ mod vocabulary;
 mod words;
 
 pub use address::{column_page, encoded};
-pub use calendar::{Calendar, Once, WeeklyTime};
 pub use change::{AlertChange, ChangeKind, ChangeReason, RowState, derived_id, episode_id};
 pub use event::{AlertStatus, AlertView, AlertsEvent, EventKind, event_body};
 pub use evidence::{

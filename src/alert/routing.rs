@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AlertStatus, Calendar, Labels, Matcher, RuleKind, all_match, derived_id};
+use super::{AlertStatus, Labels, Matcher, RuleKind, all_match, derived_id};
 use crate::record::{EventTime, TimeSpan};
+use crate::window::Calendar;
 
 /// How messages about a group are spaced; the words are Alertmanager's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

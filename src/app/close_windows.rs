@@ -180,6 +180,7 @@ impl Judge {
             monitor: &monitor.name,
             sample_size: monitor.counting.sample_size,
             configuration: &monitor.fingerprint,
+            references: &monitor.references,
         };
         let began = Instant::now();
         let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());

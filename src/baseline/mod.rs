@@ -2,11 +2,9 @@
 //! there was one.
 
 mod readable;
-mod reference;
 mod unusable;
 
 pub use readable::unreadable_columns;
-pub use reference::{Fit, Reference};
 pub use unusable::{Fill, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
 
 use std::collections::{BTreeMap, HashMap};

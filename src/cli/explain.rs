@@ -4,6 +4,7 @@ use super::reach::{Compared, Reach};
 use super::{CliError, Context, as_json, say, say_json, say_lines, with_reach};
 use crate::escape::plain;
 use crate::record::number_of;
+use crate::reference::ReferenceChoice;
 use crate::report::measure_words;
 use crate::view::WindowRow;
 
@@ -64,15 +65,16 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
     reach.check_monitor(monitor).await?;
     let id = window_id(monitor, window, async || reach.last_window(monitor).await).await?;
     let Compared { window: row, baseline, report } = reach.column(monitor, id, column).await?;
+    let reasons = row.reference.as_ref().map(ReferenceChoice::reasons).unwrap_or_default();
     let name = baseline.ok_or_else(|| {
-        CliError::Failed(format!(
-            "window {id} of `{monitor}` was not compared: there was no baseline when it closed"
-        ))
+        let why = if reasons.is_empty() { "there was no baseline when it closed" } else { &reasons };
+        CliError::Failed(format!("window {id} of `{monitor}` was not compared: {why}"))
     })?;
     let report = report.ok_or_else(|| {
         CliError::Failed(format!(
-            "window {id} of `{monitor}` was not compared in `{column}`: baseline {name} has nothing of it for segment `{}`\n\
+            "window {id} of `{monitor}` was not compared in `{column}`: {} has nothing of it for segment `{}`\n\
              hint: `driftd baseline show {monitor}` lists its columns and segments",
+            row.compared_with().unwrap_or_else(|| name.clone()),
             row.segment
         ))
     })?;
@@ -80,14 +82,18 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
         return say_json(&serde_json::json!({ "window": row, "baseline": name, "column": report }));
     }
     say(format!(
-        "{} of {}, window {} to {}: {} ({} against baseline {name})",
+        "{} of {}, window {} to {}: {} ({} against {})",
         plain(column),
         plain(&crate::alert::series_words(monitor, &row.version, &row.segment)),
         row.start,
         row.end,
         report.verdict.words(),
         number_of(row.rows, "record"),
+        plain(&row.compared_with().unwrap_or(name)),
     ));
+    if !reasons.is_empty() {
+        say(format!("not used: {}", plain(&reasons)));
+    }
     if !report.why.is_empty() {
         say_lines("\nwhy");
     }

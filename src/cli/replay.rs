@@ -120,6 +120,7 @@ fn replay(
         rules: monitor.rules.clone(),
         learn: monitor.learn.filter(|_| baseline.is_none()),
         build: monitor.build,
+        references: monitor.references.clone(),
         silence: monitor.silence_of_series(),
     };
     let learning = |error: BaselineError| {

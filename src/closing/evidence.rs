@@ -9,11 +9,11 @@ use crate::alert::{
     AlertRule, Calm, ChangeReason, Evidence, JudgedWindow, Labels, RuleKind, SeriesAlerts, Transition,
     series_words, summary_of,
 };
-use crate::baseline::Reference;
 use crate::judge::Judgement;
 use crate::judge::why::{Reason, Sides, explain_columns};
 use crate::measure::Pair;
 use crate::record::EventTime;
+use crate::reference::Reference;
 
 pub(super) fn labels_of(
     rules: &DecisionRules,
@@ -125,7 +125,7 @@ fn evidence_of(
         }
     }
     .clone_into(&mut evidence.advice);
-    evidence.baseline = window.reference.as_ref().map(|reference| reference.name.clone());
+    evidence.baseline = window.reference.as_ref().map(|reference| reference.choice.name.clone());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
     evidence
 }

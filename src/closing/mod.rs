@@ -18,10 +18,10 @@ use crate::alert::{
     AlertRule, ChangeKind, EventKind, Evidence, GroupKey, Labels, Routing, RuleKind, SeriesAlerts, SeriesKey,
     Transition, WindowEvidence,
 };
-use crate::baseline::Reference;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::record::EventTime;
+use crate::reference::Reference;
 use crate::retrain::{RetrainDecision, RetrainPolicy};
 use crate::window::WindowKey;
 use evidence::{Episodes, labels_of};

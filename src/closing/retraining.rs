@@ -150,7 +150,11 @@ pub(super) fn retraining(
                 version: window.key.version.clone(),
                 segment: window.key.segment.clone(),
                 reason: String::new(),
-                baseline: window.reference.as_ref().map(|reference| reference.name.clone()).unwrap_or_default(),
+                baseline: window
+                    .reference
+                    .as_ref()
+                    .map(|reference| reference.choice.name.clone())
+                    .unwrap_or_default(),
                 training,
                 drifting_windows: 1,
                 windows: vec![window.evidence.clone()],

@@ -8,10 +8,11 @@ use super::receivers::{Receiver, check_names};
 use super::routing::is_label;
 use super::section::Section;
 use super::suggestion::suggest;
-use crate::alert::{AlertPolicy, AlertRule, Calendar, Labels, RuleKind, Scope, Severity};
+use crate::alert::{AlertPolicy, AlertRule, Labels, RuleKind, Scope, Severity};
 use crate::judge::WindowRule;
 use crate::measure::Measure;
 use crate::retrain::RetrainPolicy;
+use crate::window::Calendar;
 
 /// Labels that driftd sets itself.
 const OWN_LABELS: [&str; 9] =
@@ -216,7 +217,7 @@ pub(super) fn retrain(
         cool_down: section.duration("cool_down", "1d", ("0s", "3650d")),
         per_day: budget("per_day"),
         per_week: budget("per_week"),
-        quiet: quiet(section, context),
+        quiet: named_calendars(section, "quiet", context),
         dry_run: section.flag("dry_run", usual.dry_run),
         approval: section.flag("approval", usual.approval),
         answer_within: answer_within(section, answers),
@@ -254,8 +255,13 @@ fn answer_within(section: &Section<'_>, answers: bool) -> TimeSpan {
 /// How long an answer is waited for when one can come.
 const ANSWER_WITHIN: TimeSpan = TimeSpan::days(1);
 
-fn quiet(section: &Section<'_>, context: &MonitorReferences<'_>) -> Vec<Calendar> {
-    let names = section.strings("quiet").unwrap_or_default();
+/// The calendars of `driftd.toml` that a list of a monitor names.
+pub(super) fn named_calendars(
+    section: &Section<'_>,
+    key: &'static str,
+    context: &MonitorReferences<'_>,
+) -> Vec<Calendar> {
+    let names = section.strings(key).unwrap_or_default();
     let Some(calendars) = context.calendars else { return Vec::new() };
     let known: Vec<&str> = calendars.keys().map(String::as_str).collect();
     names
@@ -264,7 +270,7 @@ fn quiet(section: &Section<'_>, context: &MonitorReferences<'_>) -> Vec<Calendar
             let found = calendars.get(&name).cloned();
             if found.is_none() {
                 let message = format!("`{name}` is not a calendar of driftd.toml");
-                let mistake = super::mistake::Mistake::at(section.file, span, &section.key("quiet"), message);
+                let mistake = super::mistake::Mistake::at(section.file, span, &section.key(key), message);
                 section.add(suggest(mistake, &name, &known));
             }
             found

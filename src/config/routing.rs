@@ -3,17 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::mistake::Mistake;
 use super::receivers::check_names;
 use super::section::Section;
 use super::suggestion::suggest;
-use crate::alert::{
-    Calendar, GroupTiming, InhibitRule, Matcher, Once, OperationalLimits, Route, Routing, WeeklyTime,
-};
+use crate::alert::{GroupTiming, InhibitRule, Matcher, OperationalLimits, Route, Routing};
 use crate::record::{TimeFormat, TimeSpan, TimeUnit};
+use crate::window::{Calendar, Day, Once, WeeklyTime};
 
 pub(super) fn read(root: &Section<'_>, declared: &[String]) -> Routing {
     let calendars = calendars(root);
@@ -183,9 +182,10 @@ fn calendars(root: &Section<'_>) -> BTreeMap<String, Calendar> {
             TimeZone::UTC
         });
         let weekly = section.sections("weekly").iter().filter_map(weekly).collect();
+        let days = days(&section);
         let once = section.sections("once").iter().filter_map(once).collect();
         section.finish();
-        (name, Calendar { zone, weekly, once })
+        (name, Calendar { zone, weekly, days, once })
     };
     root.named_sections("calendars").into_iter().map(read).collect()
 }
@@ -220,6 +220,28 @@ fn weekly(section: &Section<'_>) -> Option<WeeklyTime> {
     let (from, to) = (time("from", "00:00"), time("to", "00:00"));
     section.finish();
     Some(WeeklyTime { days: numbers, from: from?, to: to? })
+}
+
+/// `days`: dates, or months and days of every year.
+fn days(section: &Section<'_>) -> Vec<Day> {
+    let day = |text: &str| {
+        if let Ok(date) = text.parse::<Date>() {
+            return Some(Day::Date(date));
+        }
+        let (month, day) = text.split_once('-').filter(|(month, day)| month.len() == 2 && day.len() == 2)?;
+        // In a leap year all days exist.
+        let date = Date::new(2_024, month.parse().ok()?, day.parse().ok()?).ok()?;
+        Some(Day::Yearly { month: date.month(), day: date.day() })
+    };
+    let read = |(text, span): (String, std::ops::Range<usize>)| {
+        let found = day(&text);
+        if found.is_none() {
+            let mistake = Mistake::at(section.file, span, &section.key("days"), format!("`{text}` is not a day"));
+            section.add(mistake.hint("write \"2026-12-25\", or \"12-25\" for every year"));
+        }
+        found
+    };
+    section.strings("days").unwrap_or_default().into_iter().filter_map(read).collect()
 }
 
 fn once(section: &Section<'_>) -> Option<Once> {

@@ -15,13 +15,16 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{ChangeReason, Evidence, Phase, Routing, SeriesAlerts, Transition, WindowEvidence};
-use crate::baseline::{Baseline, BaselineError, Fit, Reference, learn};
+use crate::alert::{
+    ChangeKind, ChangeReason, Evidence, Phase, Routing, RuleKind, SeriesAlerts, Transition, WindowEvidence,
+};
+use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
 use crate::record::{DecodedBatch, EventTime, ModelSchema, TimeSpan};
+use crate::reference::{Fit, History, Part, PassedOver, Reference, ReferenceChoice, ReferencePlan, Unusable};
 use crate::retrain::RetrainDecision;
 use crate::window::{
     BinningPins, CloseDecision, CountingMachine, CountingSpec, EventTimeProgress, Lengths, Membership,
@@ -43,6 +46,8 @@ pub struct ReplaySpec {
     pub learn: Option<u32>,
     /// How fine a learnt baseline is.
     pub build: BuildOptions,
+    /// What windows are compared with.
+    pub references: ReferencePlan,
     /// For how long others have records, when the alerts of a version or segment without any end.
     pub silence: TimeSpan,
 }
@@ -53,6 +58,8 @@ pub struct ReplayedWindow {
     /// Version, segment, start.
     pub key: WindowKey,
     pub end: EventTime,
+    /// What it was compared with.
+    pub reference: ReferenceChoice,
     /// Findings and verdict.
     pub judgement: Judgement,
     /// The loudest state of the series' alerts after it.
@@ -94,6 +101,8 @@ pub struct Replay {
     learning: BTreeMap<EventTime, Vec<(String, WindowCounts)>>,
     open: BTreeMap<(EventTime, String, String), WindowInProgress>,
     closed_until: Option<EventTime>,
+    /// Closed windows, and those that close with them, for references.
+    history: History,
     alerts: HashMap<Series, SeriesAlerts>,
     /// The start of the last window of each series.
     last: HashMap<Series, EventTime>,
@@ -123,6 +132,7 @@ impl Replay {
         ));
         Self {
             machine: CountingMachine::new(spec.counting.clone(), pins),
+            history: History::new(spec.references.clone()),
             spec,
             baseline,
             learning: BTreeMap::new(),
@@ -252,7 +262,10 @@ impl Replay {
                 break;
             }
             let ((start, version, segment), open) = entry.remove_entry();
-            self.closed_until = Some(self.closed_until.map_or(end, |until| until.max(end)));
+            if self.closed_until.is_none_or(|until| until < end) {
+                self.closed_until = Some(end);
+                self.remember((&start, &version, &segment), end, &open);
+            }
             let key = WindowKey { version, segment, start };
             self.learn_from(&key, &open.counts)?;
             self.decide(key, end, open);
@@ -304,15 +317,14 @@ impl Replay {
             complete: true,
             offsets: open.ranges,
         };
-        let mut counts = open.counts;
-        let mut reference = None;
-        if let Some((name, baseline)) = &self.baseline
-            && let Some(fit) = Fit::of(counts.binnings(), &baseline.binnings)
-        {
-            counts = fit.apply(counts, &baseline.binnings);
-            let segment = baseline.segments.get(&key.segment).cloned();
-            reference = Some(Reference { name: name.clone(), counts: segment });
-        }
+        let fit = self.baseline.as_ref().and_then(|(_, baseline)| {
+            Some((Fit::of(open.counts.binnings(), &baseline.binnings)?, Arc::clone(&baseline.binnings)))
+        });
+        let (counts, bins) = match fit {
+            Some((fit, bins)) => (fit.apply(open.counts, &bins), Some(bins)),
+            None => (open.counts, None),
+        };
+        let (reference, choice) = self.reference(&key, bins.as_ref());
         let window = ClosingWindow {
             key: key.clone(),
             end,
@@ -336,6 +348,14 @@ impl Replay {
         let gone = if begins { self.end_gone(key.start) } else { Vec::new() };
         for changed in &changes {
             let change = &changed.transition.change;
+            if changed.kind == RuleKind::DataQuality {
+                let series = (key.version.clone(), key.segment.clone());
+                match change.kind {
+                    ChangeKind::Firing => self.history.broken_since(&series, change.id, change.since),
+                    kind if kind.is_over() => self.history.mended_at(&series, change.id, key.start),
+                    _ => {}
+                }
+            }
             let alert = self.episodes.entry(change.id).or_default();
             (alert.windows, alert.judged) = (change.windows, change.judged);
             if let Some(evidence) = &changed.evidence {
@@ -354,6 +374,7 @@ impl Replay {
         self.done.push(ReplayedWindow {
             key,
             end,
+            reference: choice,
             judgement,
             phase,
             changes,
@@ -361,6 +382,53 @@ impl Replay {
             requested_by,
             gone,
         });
+    }
+
+    /// Keeps a window for the references of later ones, and all that close with it for those of each other.
+    fn remember(&mut self, first: (&EventTime, &String, &String), end: EventTime, open: &WindowInProgress) {
+        if self.spec.references.is_fixed() {
+            return;
+        }
+        let (start, version, segment) = first;
+        let first = (version.clone(), segment.clone(), open.counts.clone());
+        let others = self.open.iter().take_while(|((other, ..), _)| other == start);
+        let others =
+            others.map(|((_, version, segment), open)| (version.clone(), segment.clone(), open.counts.clone()));
+        let windows: Vec<(String, String, WindowCounts)> = std::iter::once(first).chain(others).collect();
+        for (version, segment, counts) in windows {
+            let key = WindowKey { version, segment, start: *start };
+            self.history.add(&key, Part { id: None, start: *start, end, counts: Arc::new(counts) });
+        }
+    }
+
+    /// The reference by the first rule that gives one, as the daemon resolves it.
+    fn reference(&self, key: &WindowKey, bins: Option<&Arc<BinningSet>>) -> (Option<Reference>, ReferenceChoice) {
+        let mut passed_over = Vec::new();
+        for rule in &self.spec.references.rules {
+            let found = match (bins, &self.baseline) {
+                (Some(bins), Some((name, baseline))) => {
+                    rule.selection(key).and_then(|selection| match selection {
+                        None => {
+                            let counts = baseline.segments.get(&key.segment).cloned();
+                            Ok(Reference::baseline(name.clone(), counts))
+                        }
+                        Some(selection) => rule.reference(key, bins, self.history.select(key, &selection)),
+                    })
+                }
+                _ => Err(Unusable::no_baseline()),
+            };
+            match found {
+                Ok(mut reference) => {
+                    reference.choice.passed_over = passed_over;
+                    let choice = reference.choice.clone();
+                    return (Some(reference), choice);
+                }
+                Err(reason) => {
+                    passed_over.push(PassedOver { rule: rule.name(), reason: reason.to_string() });
+                }
+            }
+        }
+        (None, ReferenceChoice { passed_over, ..ReferenceChoice::default() })
     }
 
     /// Ends the alerts of series that have had no records for so long that they are gone, as the daemon does.

@@ -65,6 +65,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             callback_url: None,
         },
         learn,
+        references: ReferencePlan::default(),
         build: BuildOptions::default(),
         silence: TimeSpan::from_micros(3 * HOUR * 1_000_000),
     }

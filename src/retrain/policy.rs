@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::alert::{AlertState, Calendar, derived_id};
+use crate::alert::{AlertState, derived_id};
 use crate::record::{EventTime, TimeSpan};
+use crate::window::Calendar;
 
 /// When a monitor asks for a retraining. Times are event times, so a replay decides as the daemon did.
 #[derive(Clone, Debug, PartialEq)]

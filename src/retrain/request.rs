@@ -213,8 +213,8 @@ pub fn evidence_pack(windows: &[WindowEvidence]) -> Option<TrainingRange> {
         offsets.merge(&window.offsets);
     }
     Some(TrainingRange {
-        from: first.start.clone(),
-        to: last.end.clone(),
+        from: first.start,
+        to: last.end,
         offsets,
         records: windows.iter().map(|window| window.records).sum(),
     })

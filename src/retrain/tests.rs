@@ -1,9 +1,10 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::alert::{AlertState, Calendar, Episode, Lessons, Once, Phase, Severity};
+use crate::alert::{AlertState, Episode, Lessons, Phase, Severity};
 use crate::record::EventTime;
 use crate::record::TimeSpan;
+use crate::window::{Calendar, Once};
 
 fn at(micros: i64) -> EventTime {
     EventTime::from_micros(micros).unwrap()
@@ -78,6 +79,7 @@ fn budgets_quiet_hours_dry_runs_and_approval_hold_it_back() {
                 quiet: vec![Calendar {
                     zone: jiff::tz::TimeZone::UTC,
                     weekly: vec![],
+                    days: vec![],
                     once: vec![Once { from: at(3 * day), to: at(4 * day) }],
                 }],
                 ..policy

@@ -8,6 +8,7 @@ mod checkpoint;
 mod close;
 mod configurations;
 mod connect;
+mod counts_cache;
 mod deliveries;
 mod episodes;
 mod findings;
@@ -26,6 +27,7 @@ mod proposals;
 mod readers;
 mod resets;
 mod retraining;
+mod selection;
 mod self_checks;
 mod series;
 mod session;
@@ -173,6 +175,7 @@ const CLOSE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: session::Pool,
+    counts: counts_cache::CountsCache,
 }
 
 /// The schema's history, part of the program.
@@ -192,6 +195,7 @@ fn migrations() -> Migrator {
         (12, "configurations", include_str!("../../migrations/0012_configurations.sql")),
         (13, "daemons", include_str!("../../migrations/0013_daemons.sql")),
         (14, "history", include_str!("../../migrations/0014_history.sql")),
+        (15, "references", include_str!("../../migrations/0015_references.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -1,17 +1,13 @@
 //! Baselines made from closed windows that somebody chose.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::{Store, StoreError, damaged, event_time, failed, timestamp};
+use super::close::binning;
+use super::selection::{WindowSelection, sums};
+use super::{Store, StoreError, damaged, failed};
 use crate::baseline::{learn, sum_of};
 use crate::binning::{BinningSet, BuildOptions};
-use crate::distribution::WindowCounts;
 use crate::record::{EventTime, ModelSchema};
 use crate::view::{BaselineSummary, Promotion};
 
@@ -36,74 +32,36 @@ impl Store {
         if wanted.exclude_alerts {
             excluded.extend(self.incidents(monitor).await?);
         }
-        let (from, to): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) =
-            excluded.iter().map(|(from, to)| (timestamp(*from), timestamp(*to))).unzip();
-        let rows = sqlx::query(
-            "select w.starts_at, w.ends_at, w.segment, w.binning_id, w.counts from model_window w
-             where w.monitor = $1 and w.status = 'closed' and w.rows > 0 and w.starts_at >= $2 and w.starts_at < $3
-               and ($4::text is null or w.model_version = $4)
-               and not exists (select from unnest($5::timestamptz[], $6::timestamptz[]) as x (low, high)
-                               where w.starts_at < x.high and w.ends_at > x.low)
-             order by w.starts_at limit $7",
-        )
-        .bind(monitor)
-        .bind(timestamp(wanted.from))
-        .bind(timestamp(wanted.to))
-        .bind(&wanted.version)
-        .bind(from)
-        .bind(to)
-        .bind(MAX_WINDOWS + 1)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed(attempted))?;
-        if super::bigint(rows.len() as u64) > MAX_WINDOWS {
+        let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
+        let mut selection =
+            WindowSelection::closed(monitor).starting_within(&[(wanted.from, wanted.to)]).outside(&excluded);
+        if let Some(version) = &wanted.version {
+            selection = selection.of_version(version);
+        }
+        let windows = selection.oldest(&mut connection, MAX_WINDOWS + 1).await?;
+        if super::bigint(windows.len() as u64) > MAX_WINDOWS {
             return Err(StoreError::Refused(format!(
                 "more than {MAX_WINDOWS} windows lie between {} and {}\nhint: use a shorter period",
                 wanted.from, wanted.to
             )));
         }
-        let ids: Vec<Uuid> = rows
-            .iter()
-            .map(|row| row.try_get("binning_id"))
-            .collect::<Result<_, _>>()
-            .map_err(failed(attempted))?;
-        let Some(first) = ids.first() else {
+        let Some(first) = windows.first() else {
             return Err(StoreError::Refused(format!(
                 "monitor `{monitor}` has no closed window with records between {} and {} that is not excluded",
                 wanted.from, wanted.to
             )));
         };
-        if ids.iter().any(|id| id != first) {
+        if windows.iter().any(|window| window.binning != first.binning) {
             return Err(StoreError::Refused(
                 "these windows were counted on different bins and do not add up\n\
                  hint: take windows from between two changes of the baseline, or build one from a file (driftd baseline build)"
                     .to_owned(),
             ));
         }
-        let columns: Value = sqlx::query_scalar("select columns from binning where id = $1")
-            .bind(first)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(failed(attempted))?;
-        let binnings: Arc<BinningSet> =
-            Arc::new(damaged(&format!("binning {first}"), serde_json::from_value(columns))?);
-        // Summed as they are read: a wide model's windows do not fit into memory all at once.
-        let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
-        let mut starts: Vec<DateTime<Utc>> = Vec::new();
-        for row in &rows {
-            let bytes: &[u8] = row.try_get("counts").map_err(failed(attempted))?;
-            let counts = damaged("a window", WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
-            let segment: String = row.try_get("segment").map_err(failed(attempted))?;
-            match sums.get_mut(&segment) {
-                Some(sum) => damaged("the windows of a baseline", sum.merge(&counts))?,
-                None => {
-                    sums.insert(segment, counts);
-                }
-            }
-            starts.push(row.try_get("starts_at").map_err(failed(attempted))?);
-        }
+        let binnings = binning(&mut connection, first.binning).await?;
+        let counted = sums(&mut connection, &windows, &binnings).await?;
+        let mut starts: Vec<EventTime> = windows.iter().map(|window| window.start).collect();
         starts.dedup();
-        let counted: Vec<(String, WindowCounts)> = sums.into_iter().collect();
         let made = if binnings.id() == BinningSet::universal(schema).id() {
             learn(schema, &counted, options)
         } else {
@@ -115,10 +73,9 @@ impl Store {
             let version =
                 wanted.version.as_deref().map_or(String::new(), |version| format!(" of version {version}"));
             let left_out = if excluded.is_empty() { "" } else { ", without incidents" };
-            let time = |at: &DateTime<Utc>| event_time(*at);
             match starts.len() {
-                1 => format!("the window{version} from {}", time(first)),
-                number => format!("{number} windows{version} from {} to {}{left_out}", time(first), time(last)),
+                1 => format!("the window{version} from {first}"),
+                number => format!("{number} windows{version} from {first} to {last}{left_out}"),
             }
         });
         let added = self.add_baseline(monitor, &baseline, &origin, wanted.activate, false, actor).await?;

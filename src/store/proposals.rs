@@ -1,12 +1,11 @@
 //! Baselines to come: made from the first windows of a new model version, once there are enough of them.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::close::binning;
+use super::selection::{WindowSelection, sums};
 use super::{Store, StoreError, damaged, failed, timestamp};
 use crate::baseline::{learn, sum_of};
 use crate::binning::{BinningSet, BuildOptions};
@@ -125,52 +124,24 @@ impl Store {
         proposal: &Proposal,
     ) -> Result<Vec<(String, WindowCounts)>, StoreError> {
         let attempted = "read the windows of a proposed baseline";
-        let rows = sqlx::query(
-            "with eligible as (
-                 select w.id, w.starts_at, w.binning_id from model_window w
-                 where w.monitor = $1 and ($2::text is null or w.model_version = $2) and w.starts_at >= $3
-                   and w.status = 'closed' and w.rows > 0
-                   and ($2 is not null or w.model_version = '' or not exists (
-                           select from model_window o
-                           where o.monitor = $1 and o.model_version = w.model_version and o.starts_at < $3)))
-             select w.starts_at, w.segment, w.counts, n.columns from eligible e
-             join model_window w on w.id = e.id join binning n on n.id = w.binning_id
-             where w.binning_id = (select binning_id from eligible order by starts_at desc limit 1)
-             order by w.starts_at limit $4",
-        )
-        .bind(monitor)
-        .bind(&proposal.version)
-        .bind(proposal.since)
-        .bind(i64::from(proposal.windows) * 1_000)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed(attempted))?;
-        let mut binnings: Option<Arc<BinningSet>> = None;
-        let mut starts: Vec<DateTime<Utc>> = Vec::new();
-        let mut counted = Vec::new();
-        for row in rows {
-            let start: DateTime<Utc> = row.try_get("starts_at").map_err(failed(attempted))?;
-            if starts.last() != Some(&start) {
-                if starts.len() == usize::try_from(proposal.windows).unwrap_or(usize::MAX) {
-                    return Ok(counted);
-                }
-                starts.push(start);
-            }
-            let set = match &binnings {
-                Some(set) => Arc::clone(set),
-                None => {
-                    let columns: Value = row.try_get("columns").map_err(failed(attempted))?;
-                    let set: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
-                    binnings = Some(Arc::clone(&set));
-                    set
-                }
-            };
-            let bytes: &[u8] = row.try_get("counts").map_err(failed(attempted))?;
-            let counts = damaged("a window", WindowCounts::from_ipc(bytes, set))?;
-            counted.push((row.try_get("segment").map_err(failed(attempted))?, counts));
-        }
-        let enough = starts.len() >= usize::try_from(proposal.windows).unwrap_or(usize::MAX);
-        Ok(if enough { counted } else { Vec::new() })
+        let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
+        let mut selection = WindowSelection::closed(monitor).from(proposal.since);
+        selection = match &proposal.version {
+            Some(version) => selection.of_version(version),
+            None => selection.of_versions_since(monitor, proposal.since),
+        };
+        let most = i64::from(proposal.windows) * 1_000;
+        let mut windows = selection.oldest(&mut connection, most).await?;
+        // Windows on the bins of before the latest change of the baseline do not add up with those after it.
+        let Some(bins) = windows.last().map(|window| window.binning) else { return Ok(Vec::new()) };
+        windows.retain(|window| window.binning == bins);
+        let mut starts: Vec<EventTime> = windows.iter().map(|window| window.start).collect();
+        starts.dedup();
+        let wanted = usize::try_from(proposal.windows).unwrap_or(usize::MAX);
+        let Some(last) = wanted.checked_sub(1).and_then(|last| starts.get(last)) else { return Ok(Vec::new()) };
+        windows.retain(|window| window.start <= *last);
+        let binnings = binning(&mut connection, bins).await?;
+        sums(&mut connection, &windows, &binnings).await
     }
 }
 

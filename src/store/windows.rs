@@ -10,10 +10,12 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::close::{self, binning};
+use super::session::Session;
 use super::{Store, StoreError, count, damaged, event_time, failed, instant, named, named_if_any};
-use crate::baseline::Reference;
+use crate::binning::BinningSet;
 use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
+use crate::reference::{Reference, ReferenceChoice, RuleName};
 use crate::view::{Page, WindowFilter, WindowRow, WindowState};
 use crate::window::{OffsetRanges, Partition, WHOLE};
 
@@ -23,7 +25,8 @@ pub struct WindowCountsPair {
     pub row: WindowRow,
     /// Its counts, so far when it is open.
     pub window: WindowCounts,
-    /// What it was compared with, or will be for all that is known now.
+    /// What it was compared with, or will be for all that is known now. The counts of windows that were deleted since are
+    /// missing in it.
     pub reference: Option<Reference>,
     /// What the window is made of.
     pub offsets: OffsetRanges,
@@ -34,7 +37,7 @@ macro_rules! select_windows {
     ($rest:literal) => {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
-                    w.configuration, w.retrain_decision, b.version as baseline,
+                    w.configuration, w.retrain_decision, w.reference, b.version as baseline,
                     least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
              from model_window w left join baseline b on b.id = w.baseline_id ",
@@ -64,6 +67,7 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         complete: row.try_get("complete")?,
         missing: missing.map_or(Vec::new(), |Json(missing)| missing),
         baseline: row.try_get("baseline")?,
+        reference: row.try_get::<Option<Json<ReferenceChoice>>, _>("reference")?.map(|Json(choice)| choice),
         configuration: row.try_get("configuration")?,
         retraining: row.try_get("retrain_decision")?,
     })
@@ -177,8 +181,8 @@ impl Store {
         let binnings = binning(&mut connection, stored.try_get("binning_id").map_err(failed(attempted))?).await?;
         let baseline_id: Option<Uuid> = stored.try_get("baseline_id").map_err(failed(attempted))?;
         let reference = match baseline_id {
-            Some(id) => Some(close::reference(&mut connection, id, &shown.segment, &binnings).await?),
-            None => None,
+            Some(id) => Some(close::stored_baseline(&mut connection, id, &shown.segment, &binnings).await?),
+            None => self.selected_reference(&mut connection, shown.reference.as_ref(), &binnings).await?,
         };
         let counts: Option<&[u8]> = stored.try_get("counts").map_err(failed(attempted))?;
         let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
@@ -195,5 +199,19 @@ impl Store {
             }
         };
         Ok(WindowCountsPair { row: shown, window, reference, offsets })
+    }
+
+    /// The reference of a closed window again, from the windows that it was made of.
+    async fn selected_reference(
+        &self,
+        connection: &mut Session,
+        choice: Option<&ReferenceChoice>,
+        binnings: &Arc<BinningSet>,
+    ) -> Result<Option<Reference>, StoreError> {
+        let Some(choice) = choice.filter(|choice| choice.rule.is_some_and(|rule| rule != RuleName::Fixed)) else {
+            return Ok(None);
+        };
+        let reference = close::parts_again(connection, &self.counts, &choice.ids, binnings).await?;
+        Ok(Some(Reference::of_parts(choice.clone(), reference)))
     }
 }

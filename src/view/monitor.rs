@@ -6,6 +6,7 @@ use super::{BaselineSummary, Learning, OpenAlert, Reading, RecordCount, SegmentW
 use crate::alert::{OperationalRule, RowState, Severity};
 use crate::judge::Verdict;
 use crate::record::Timestamp;
+use crate::reference::RuleName;
 
 /// State of a monitor. Unknown states are never ok.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
@@ -187,6 +188,8 @@ pub struct SeriesInfo {
 /// A monitor with its columns and series.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct MonitorDetail {
+    /// Rules for the reference of its windows, in the order in which they are tried; empty if it is not configured on this daemon.
+    pub references: Vec<RuleName>,
     /// The monitor.
     pub monitor: MonitorView,
     /// Configured columns.

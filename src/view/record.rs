@@ -237,6 +237,7 @@ mod tests {
             complete: None,
             missing: Vec::new(),
             baseline: None,
+            reference: None,
             configuration: None,
             retraining: None,
         }

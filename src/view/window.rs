@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ColumnSummary;
 use crate::judge::Verdict;
-use crate::record::Timestamp;
+use crate::record::{Timestamp, number_of};
+use crate::reference::{ReferenceChoice, RuleName};
 use crate::window::Partition;
 
 /// Window state.
@@ -77,12 +78,40 @@ pub struct WindowRow {
     /// Partitions that had not passed its end.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub missing: Vec<Partition>,
-    /// Version of the baseline.
+    /// Version of the baseline; null when it was compared with other windows.
     pub baseline: Option<i32>,
+    /// How the reference was chosen; null while open, and for windows closed before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceChoice>,
     /// Fingerprint of the configuration of the verdict.
     pub configuration: Option<String>,
     /// Decision on a retraining request, with the reason.
     pub retraining: Option<String>,
+}
+
+impl WindowRow {
+    /// What it was compared with, as it is said in a sentence; none while it is open, and when there was nothing.
+    #[must_use]
+    pub fn compared_with(&self) -> Option<String> {
+        match &self.reference {
+            Some(choice) => choice.in_words(),
+            None => self.baseline.map(|version| format!("baseline version {version}")),
+        }
+    }
+
+    /// The same in a cell of a table.
+    #[must_use]
+    pub fn reference_in_short(&self) -> Option<String> {
+        if let Some(version) = self.baseline {
+            return Some(format!("baseline {version}"));
+        }
+        let choice = self.reference.as_ref()?;
+        let rule = choice.rule?;
+        Some(match rule {
+            RuleName::Previous | RuleName::Version | RuleName::Rest => rule.as_str().to_owned(),
+            _ => format!("{}, {}", rule.as_str(), number_of(choice.windows, "window")),
+        })
+    }
 }
 
 /// Which findings to list.

@@ -1,6 +1,7 @@
 //! Windows of event time: which window a record belongs to, what was counted since the last checkpoint
 //! (the counting machine), and when a window may close (the watermark).
 
+mod calendar;
 mod counting;
 mod delta;
 mod lengths;
@@ -8,6 +9,7 @@ mod membership;
 mod notes;
 mod watermark;
 
+pub use calendar::{Calendar, Day, Once, WeeklyTime};
 pub use counting::{BinningPins, CountingMachine, CountingSpec};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
 pub use lengths::Lengths;

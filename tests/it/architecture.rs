@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 16] = [
+const CORE: [&str; 17] = [
     "record",
     "binning",
     "distribution",
@@ -17,6 +17,7 @@ const CORE: [&str; 16] = [
     "compare",
     "replay",
     "report",
+    "reference",
     "chart",
     "view",
     "escape",
@@ -98,7 +99,7 @@ const FLOORS: [&[&str]; 12] = [
     &["binning"],
     &["distribution"],
     &["measure", "window"],
-    &["preset", "judge", "baseline"],
+    &["preset", "judge", "baseline", "reference"],
     &["alert"],
     &["retrain", "compare", "chart"],
     &["closing"],
@@ -170,7 +171,8 @@ fn edges_do_not_import_each_other_and_configuration_does_not_leak_into_them() {
 #[test]
 fn what_is_shown_is_described_where_it_is_shown() {
     // Types that an answer has as they are; nothing that counts, compares or connects knows of an API.
-    let describing = ["http", "view", "report", "chart", "alert", "judge", "retrain"];
+    let describing =
+        ["http", "view", "report", "chart", "alert", "judge", "reference", "retrain", "record/timestamp"];
     for (file, text) in code() {
         let known = describing.iter().any(|module| is_in(&file, module));
         assert!(known || !text.contains("utoipa"), "src/{file} describes an API");

@@ -216,10 +216,11 @@ fn compared_with(world: &World, store: &Store) -> Option<String> {
         let open = store.open_windows("m", EventTime::MAX, 10).await.unwrap();
         let due: Vec<DueWindow> =
             open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
-        let with = Closing { monitor: "m", sample_size: 100, configuration: "" };
+        let references = &monitor.references;
+        let with = Closing { monitor: "m", sample_size: 100, configuration: "", references };
         let closed = store
             .close_windows(with, &due, |window, now| {
-                *told.lock().unwrap() = window.reference.as_ref().map(|reference| reference.name.clone());
+                *told.lock().unwrap() = window.reference.as_ref().map(|reference| reference.choice.name.clone());
                 driftd::closing::decide_window(window, &monitor.rules, &Routing::default(), now)
             })
             .await

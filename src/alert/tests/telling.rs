@@ -6,6 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
+use crate::window::{Calendar, Once};
 use AlertStatus::{Firing, Resolved};
 use Severity::{Critical, Warn};
 
@@ -67,6 +68,7 @@ fn silences_inhibition_and_calendars_keep_an_alert_back_and_say_which_did() {
             Calendar {
                 zone: jiff::tz::TimeZone::UTC,
                 weekly: vec![],
+                days: vec![],
                 once: vec![Once { from: at(0), to: at(1_000) }],
             },
         )]),

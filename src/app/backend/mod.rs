@@ -22,6 +22,7 @@ use crate::http::{
 use crate::kafka::SourceCommands;
 use crate::measure::Pair;
 use crate::record::TimeSpan;
+use crate::reference::ReferenceRule;
 use crate::report::{baseline_diff, window_column};
 use crate::store::{FindingPlace, Store, StoreError};
 use crate::view::{
@@ -164,7 +165,9 @@ impl Backend for StoreBackend {
                 watermark(&self.store, running, &topics, self.reader_timeout).await?
             }
         };
+        let rules = running.iter().flat_map(|running| &running.monitor.references.rules);
         Ok(MonitorDetail {
+            references: rules.map(ReferenceRule::name).collect(),
             watermark: watermark.map(|(watermark, _)| watermark.into()),
             columns: columns.collect(),
             series: self.store.series(name, SERIES).await?,
@@ -209,7 +212,7 @@ impl Backend for StoreBackend {
             return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
         };
         let findings = self.store.judged(id).await?;
-        let (name, counts) = pair.reference.map(|reference| (reference.name, reference.counts)).unzip();
+        let (name, counts) = pair.reference.map(|reference| (reference.choice.name, reference.counts)).unzip();
         let values_only = self.running(monitor).is_some_and(|running| running.monitor.rules.judge.values_only);
         let counts = counts.flatten();
         let before = counts.as_ref().and_then(|counts| counts.column(column));

@@ -191,7 +191,8 @@ impl Database {
             .iter()
             .find(|known| known.name == monitor)
             .is_some_and(|known| known.rules.judge.values_only);
-        let (baseline, counts) = found.reference.map(|reference| (reference.name, reference.counts)).unzip();
+        let (baseline, counts) =
+            found.reference.map(|reference| (reference.choice.name, reference.counts)).unzip();
         let counts = counts.flatten();
         let findings = self.store.judged(window).await?;
         let before = counts.as_ref().and_then(|counts| counts.column(column));

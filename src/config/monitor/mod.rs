@@ -1,6 +1,7 @@
 //! `monitors.d/*.toml`: what is watched, one file per monitor.
 
 mod columns;
+mod reference;
 mod source;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,10 @@ use crate::binning::BuildOptions;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
+use crate::reference::ReferencePlan;
 use crate::window::{CountingSpec, Timing, WindowLength};
 use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
+use reference::{BaselineSettings, baseline};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
 
 /// Which topics a monitor reads.
@@ -47,6 +50,8 @@ pub struct Monitor {
     pub learn: Option<u32>,
     /// How fine baselines are.
     pub build: BuildOptions,
+    /// What windows are compared with.
+    pub references: ReferencePlan,
     /// Of the text of its file: changes with every change of it.
     pub fingerprint: String,
     /// Alerts of a version or segment end that has no records for this long of event time, while others of
@@ -119,7 +124,8 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let Alerting { rules: alerts, receivers, gone_after } =
         alerts::alerts(&root.section("alert"), judge.rule, &names, context);
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
-    let (learn, build) = baseline(&root.section("baseline"));
+    let length = counting.as_ref().map(|counting| counting.length.span());
+    let BaselineSettings { learn, build, plan } = baseline(&root.section("baseline"), context, length);
     let mlflow = mlflow(&root.section("mlflow"));
     root.finish();
     let name = name?;
@@ -143,6 +149,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         },
         learn,
         build,
+        references: plan,
         mlflow,
         fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,
@@ -171,19 +178,6 @@ fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>
         max_series: 1_000,
     });
     (counting, timing, sample)
-}
-
-fn baseline(section: &Section<'_>) -> (Option<u32>, BuildOptions) {
-    let learn =
-        section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
-    section.value("learn");
-    let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(1);
-    let build = BuildOptions {
-        resolution: size("resolution", 500, 10..=5_000),
-        max_categories: size("max_categories", 1_000, 2..=100_000),
-    };
-    section.finish();
-    (learn, build)
 }
 
 fn mlflow(section: &Section<'_>) -> Option<RegisteredModel> {

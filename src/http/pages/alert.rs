@@ -95,14 +95,14 @@ fn sentence(detail: &AlertDetail) -> Markup {
     let view = &alert.view;
     html! {
         @match alert.state {
-            RowState::Pending => { "Pending: no message is sent yet, the rule asks for more windows. Drifting since " (time(&view.since)) ", " (view.windows_words()) "." }
+            RowState::Pending => { "Pending: no message is sent yet, the rule asks for more windows. Drifting since " (time(view.since)) ", " (view.windows_words()) "." }
             RowState::Cleared | RowState::Resolved => {
-                (capitalised(&view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began " (time(&view.since))
+                (capitalised(&view.end_words())) @if let Some(at) = &view.resolved_at { ", " (time(at)) } ". It began " (time(view.since))
                 @if view.kind != RuleKind::Operational { " and drifted " (view.windows_words()) }
                 "."
             }
             state => {
-                "Firing since " (time(&view.since))
+                "Firing since " (time(view.since))
                 @if view.kind != RuleKind::Operational { ", " (view.windows_words()) }
                 @if let Some(calm) = view.evidence.calm { "; " (calm.words()) }
                 "."
@@ -132,10 +132,10 @@ fn facts(detail: &AlertDetail) -> Markup {
                 div { dt { (name) } dd { (window_link(view, window)) ", " (number_of(window.records, "record")) ": " (window.words()) } }
             }
             @if let Some(window) = evidence.window.as_ref().filter(|window| evidence.worst.is_none() || !window.complete) {
-                div { dt { "Window" } dd { (span(&window.start, &window.end)) ", " (number_of(window.records, "record")) @if !window.complete { ", incomplete" } } }
+                div { dt { "Window" } dd { (span(window.start, window.end)) ", " (number_of(window.records, "record")) @if !window.complete { ", incomplete" } } }
             }
             @if let Some(baseline) = &evidence.baseline {
-                div { dt { "Baseline" } dd { (baseline) @if let Some(records) = evidence.baseline_records { ", " (number_of(records, "record")) } } }
+                div { dt { "Reference" } dd { (baseline) @if let Some(records) = evidence.baseline_records { ", " (number_of(records, "record")) } } }
             }
             @if let Some(columns) = evidence.columns {
                 @let (drifted, warned) = evidence.counts();
@@ -196,7 +196,7 @@ fn actions(detail: &AlertDetail) -> Markup {
 
 /// The times of a window of the episode, as a link to the column that moved most in it.
 fn window_link(view: &AlertView, window: &EpisodeWindow) -> Markup {
-    let shown = span(&window.start, &window.end);
+    let shown = span(window.start, window.end);
     let column = window.columns.first().or_else(|| view.evidence.worst.as_ref()?.columns.first());
     match (window.id, column) {
         (Some(id), Some(column)) => {
@@ -236,7 +236,7 @@ fn moved(detail: &AlertDetail) -> Markup {
                     td { (badge(Outcome::from(column.verdict))) }
                     td.number { (shown(column.strength)) }
                     td.number { @if let Some(last) = &column.last { (shown(last.strength)) } @else { "–" } }
-                    td.wide { @if let Some(window) = &column.window { (time(&window.start)) } }
+                    td.wide { @if let Some(window) = &column.window { (time(window.start)) } }
                     td { (column.measure.as_str()) }
                     td.number.wide { (effect_words(column.effect)) }
                     td.number.wide { (number(column.threshold)) }

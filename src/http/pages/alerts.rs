@@ -80,7 +80,7 @@ pub(super) fn rows(alerts: &[AlertRow]) -> Markup {
                     th.words scope="row" { a href=(format!("/alerts/{}", view.id)) { @if view.evidence.summary.is_empty() { (view.rule) " of " (view.monitor) } @else { (view.evidence.summary) } }
                         @if !alert.not_told.is_empty() { div.soft { "No messages to " (alert.not_told.join(", ")) } } }
                     td { (view.rule) }
-                    td { (time(&view.since)) }
+                    td { (time(view.since)) }
                     td.number.wide { (view.windows) @if view.judged_windows > view.windows { " of " (view.judged_windows) } }
                     td.wide { (time(alert.updated_at)) }
                 }

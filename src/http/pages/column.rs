@@ -21,8 +21,9 @@ use crate::http::problem::Problem;
 use crate::judge::Verdict;
 use crate::judge::why::number;
 use crate::record::grouped;
+use crate::reference::ReferenceChoice;
 use crate::report::{column_section, key};
-use crate::view::{ColumnPoint, Episode};
+use crate::view::{ColumnPoint, Episode, WindowRow};
 
 /// Windows of the charts without anything asked.
 const WINDOWS: i64 = 120;
@@ -104,6 +105,11 @@ fn decided(point: &ColumnPoint) -> Option<Verdict> {
     point.findings.iter().map(|finding| finding.verdict).reduce(Verdict::worse)
 }
 
+/// Why the first rules for a reference were not used.
+fn not_used(window: &WindowRow) -> Option<String> {
+    window.reference.as_ref().map(ReferenceChoice::reasons).filter(|reasons| !reasons.is_empty())
+}
+
 fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
     let place = seen.points.iter().position(|point| point.window.id == detail.window.id);
     let at = |index: Option<usize>| index.and_then(|index| seen.points.get(index)).map(|point| point.window.id);
@@ -114,7 +120,8 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
         h2 { "Window " (span(detail.window.start, detail.window.end)) }
         p {
             (number_of(detail.window.rows, "record"))
-            @if let Some(baseline) = &detail.baseline { ", compared with baseline " (baseline) }
+            @if let Some(reference) = detail.window.compared_with() { ", compared with " (reference) }
+            @if let Some(reasons) = not_used(&detail.window) { " (" (reasons) ")" }
             @if detail.window.complete == Some(false) { "; incomplete: not all partitions had passed its end" }
             ". "
             @if let Some(id) = before { a href=(link(id)) rel="prev" { "window before" } " " }

@@ -84,7 +84,7 @@ fn a_mail_says_what_drifted_how_much_since_when_why_and_what_to_do() {
     let mail = render_mail(&examples()[0]).unwrap();
     insta::assert_snapshot!(mail.subject, @"[critical] credit-score version 3: 1 of 12 columns drifted, income 2.4x limit");
     insta::assert_snapshot!(mail.text);
-    for part in ["income", "What to do", "psi", "limit 0.25", "50,000 in the baseline"] {
+    for part in ["income", "What to do", "psi", "limit 0.25", "50,000 in the reference"] {
         assert!(mail.html.contains(part), "{part}");
     }
     let over = render_mail(&examples()[1]).unwrap();

@@ -45,7 +45,7 @@ pub(super) fn merge_columns(alerts: &[AlertView]) -> Vec<AlertView> {
 /// Takes the alert of another column of the series in.
 fn merge(known: &mut AlertView, alert: &AlertView) {
     known.severity = known.severity.max(alert.severity);
-    known.since = known.since.clone().min(alert.since.clone());
+    known.since = known.since.min(alert.since);
     known.windows = known.windows.max(alert.windows);
     known.judged_windows = known.judged_windows.max(alert.judged_windows);
     let (evidence, other) = (&mut known.evidence, &alert.evidence);
@@ -67,7 +67,7 @@ fn merge(known: &mut AlertView, alert: &AlertView) {
     if stronger(&evidence.last, &other.last) {
         evidence.last.clone_from(&other.last);
     }
-    let earlier = |window: &Option<EpisodeWindow>| window.as_ref().map(|window| window.start.clone());
+    let earlier = |window: &Option<EpisodeWindow>| window.as_ref().map(|window| window.start);
     if earlier(&other.first).is_some_and(|start| earlier(&evidence.first).is_none_or(|known| start < known)) {
         evidence.first.clone_from(&other.first);
     }

@@ -153,12 +153,12 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
             facts.push(("Window", window(evidence_window)));
         }
         let baseline =
-            evidence.baseline_records.map_or(String::new(), |n| format!(", {} in the baseline", grouped(n)));
+            evidence.baseline_records.map_or(String::new(), |n| format!(", {} in the reference", grouped(n)));
         let which = if evidence.worst.is_some() { "the worst window" } else { "the window" };
         facts.push(("Records", format!("{} in {which}{baseline}", grouped(evidence_window.records))));
     }
     if let Some(baseline) = evidence.baseline.as_deref().filter(|baseline| !baseline.is_empty()) {
-        facts.push(("Baseline", plain(baseline)));
+        facts.push(("Reference", plain(baseline)));
     }
     if alert.kind == RuleKind::Operational {
         facts.push(("Since", time(alert.fired_at)));
@@ -199,7 +199,7 @@ pub(super) fn request_facts(request: &RetrainingEvent) -> Vec<(&'static str, Str
             "Training range",
             format!("{} to {}, {}", time(training.from), time(training.to), number_of(training.records, "record")),
         ),
-        ("Baseline", plain(&request.baseline)),
+        ("Reference", plain(&request.baseline)),
         ("Request", request.request_id.to_string()),
         ("Alert", request.alert_id.to_string()),
         (LOOK, format!("driftd retraining show {}", request.request_id)),

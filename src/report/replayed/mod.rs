@@ -10,6 +10,8 @@ use super::gaps::gaps;
 use super::side_by_side::SideBySide;
 use super::{FORMAT, MeasureReport, Outcome, columns};
 use crate::judge::Movement;
+use crate::record::number_of;
+use crate::reference::{ReferenceChoice, RuleName};
 use crate::replay::{LogReading, Replayed, ReplayedWindow};
 use alerts::alerts;
 pub use alerts::{AlertReport, ColumnWhy};
@@ -81,6 +83,8 @@ pub struct WindowReport {
     /// Records in it.
     pub rows: u64,
     pub verdict: Outcome,
+    /// What it was compared with.
+    pub reference: ReferenceChoice,
     /// The alert after it: `inactive`, `pending` or `firing`.
     pub alert: &'static str,
     /// What happened to an alert last.
@@ -135,10 +139,39 @@ fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> Mo
             filtered: reading.filtered.total() + replayed.tally.filtered,
             rejected: reading.rejected.total() + replayed.tally.rejected.values().sum::<u64>(),
         },
-        notes: reading.notes(&replayed.tally).into_iter().chain(gaps(replayed)).collect(),
+        notes: reading
+            .notes(&replayed.tally)
+            .into_iter()
+            .chain(gaps(replayed))
+            .chain(references(replayed))
+            .collect(),
         alerts,
         windows,
     }
+}
+
+/// With what windows were compared, where that is not one baseline.
+fn references(replayed: &Replayed) -> Option<String> {
+    let choices = || replayed.windows.iter().map(|window| &window.reference);
+    if choices()
+        .all(|choice| choice.rule.is_none_or(|rule| rule == RuleName::Fixed) && choice.passed_over.len() < 2)
+    {
+        return None;
+    }
+    let counted = RuleName::ALL.into_iter().filter_map(|rule| {
+        let windows = choices().filter(|choice| choice.rule == Some(rule)).count();
+        (windows > 0).then(|| format!("{} by `{}`", number_of(windows as u64, "window"), rule.as_str()))
+    });
+    let mut parts: Vec<String> = counted.collect();
+    let without: Vec<&ReferenceChoice> = choices().filter(|choice| choice.rule.is_none()).collect();
+    if let Some(last) = without.last() {
+        parts.push(format!(
+            "{} by none, the last one because of {}",
+            number_of(without.len() as u64, "window"),
+            last.reasons()
+        ));
+    }
+    Some(format!("References: {}.", parts.join(", ")))
 }
 
 fn window_report(window: &ReplayedWindow) -> WindowReport {
@@ -167,6 +200,7 @@ fn window_report(window: &ReplayedWindow) -> WindowReport {
         end: window.end.to_string(),
         rows: window.judgement.n_window,
         verdict: window.judgement.verdict.into(),
+        reference: window.reference.clone(),
         alert: window.phase.as_str(),
         change: window.changes.iter().map(|transition| transition.change.kind.as_str()).next_back(),
         changes: window

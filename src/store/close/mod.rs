@@ -16,17 +16,19 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::counts_cache::CountsCache;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
 use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision};
 use crate::record::{EventTime, TimeSpan};
+use crate::reference::{ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey};
 pub(super) use read::{binning, merge_deltas};
 use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 use reference::References;
-pub(super) use reference::reference;
+pub(super) use reference::{parts_again, stored_baseline};
 use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due.
@@ -62,6 +64,8 @@ pub struct Closing<'a> {
     pub sample_size: usize,
     /// Fingerprint of the monitor's configuration.
     pub configuration: &'a str,
+    /// How references are chosen.
+    pub references: &'a ReferencePlan,
 }
 
 impl Store {
@@ -131,7 +135,7 @@ impl Store {
         let mut shared = SharedReads::default();
         let mut closed = Vec::with_capacity(due.len());
         for window in due {
-            match close_one(&mut transaction, &mut shared, with, window, &decide).await {
+            match close_one(&mut transaction, (&mut shared, &self.counts), with, window, &decide).await {
                 // The transaction cannot go on after an error of the database.
                 Err(error @ StoreError::Database { .. }) => return Err(error),
                 outcome => closed.push(outcome),
@@ -212,7 +216,7 @@ struct SharedReads {
 /// Closes one window. An error that is not the database's comes before anything was written.
 async fn close_one(
     connection: &mut Session,
-    shared: &mut SharedReads,
+    (shared, cache): (&mut SharedReads, &CountsCache),
     with: Closing<'_>,
     due: &DueWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
@@ -225,11 +229,13 @@ async fn close_one(
     };
     let mut merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
     let chosen = shared.references.choose(connection, monitor, &binnings).await?;
-    let mut reference = None;
     if let Some(chosen) = &chosen {
         merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
-        reference = Some(shared.references.of_segment(connection, chosen, &window.key.segment).await?);
     }
+    let by = (monitor, with.references);
+    let (reference, choice) =
+        shared.references.resolve(connection, cache, by, &window.key, chosen.as_ref()).await?;
+    let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
     let evidence = WindowEvidence {
         id: Some(window.id),
         start: window.key.start.into(),
@@ -265,7 +271,7 @@ async fn close_one(
         }
         None => None,
     };
-    write_window(connection, due, &closing, (with, chosen.map(|chosen| chosen.baseline)), &decision).await?;
+    write_window(connection, due, &closing, (with, baseline, &choice), &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
     write_alerts(connection, monitor, window, &decision).await?;

@@ -1,4 +1,4 @@
-//! Which baseline a closing window is compared with.
+//! What a closing window is compared with: the rules of its monitor, one after the other.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,14 +6,19 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::read::binning;
-use crate::baseline::{Fit, Reference};
+use super::read::{binning, merge_deltas};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
+use crate::reference::{
+    Fit, Part, PassedOver, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Selection, Unusable,
+};
+use crate::store::counts_cache::CountsCache;
+use crate::store::selection::{READ_TOGETHER, SelectedWindow, WindowSelection, at_most, closed_counts};
 use crate::store::session::Session;
-use crate::store::{StoreError, damaged, failed};
+use crate::store::{StoreError, damaged, failed, timestamp};
+use crate::window::WindowKey;
 
-/// The baseline for windows that were counted on one set of bins.
+/// The baseline that gives windows that were counted on one set of bins their bins.
 #[derive(Clone, Debug)]
 pub(super) struct ChosenBaseline {
     pub(super) baseline: Uuid,
@@ -21,13 +26,14 @@ pub(super) struct ChosenBaseline {
     pub(super) fit: Fit,
 }
 
-/// What windows that are closed together are compared with; each is read and decoded once.
+/// What windows that are closed together are compared with; each baseline is read and decoded once.
 #[derive(Default)]
 pub(super) struct References {
     /// By the bins that windows were counted on.
     chosen: HashMap<Uuid, Option<ChosenBaseline>>,
     /// By baseline and segment.
     read: HashMap<(Uuid, String), Reference>,
+    binnings: HashMap<Uuid, Arc<BinningSet>>,
 }
 
 impl References {
@@ -47,8 +53,55 @@ impl References {
         Ok(chosen)
     }
 
+    /// The reference by the first rule that gives one, and how it was chosen.
+    pub(super) async fn resolve(
+        &mut self,
+        connection: &mut Session,
+        cache: &CountsCache,
+        (monitor, plan): (&str, &ReferencePlan),
+        key: &WindowKey,
+        chosen: Option<&ChosenBaseline>,
+    ) -> Result<(Option<Reference>, ReferenceChoice), StoreError> {
+        let mut passed_over = Vec::new();
+        for rule in &plan.rules {
+            let found = match chosen {
+                None => Err(Unusable::no_baseline()),
+                Some(chosen) => self.by_rule(connection, cache, (monitor, plan, rule), key, chosen).await?,
+            };
+            match found {
+                Ok(mut reference) => {
+                    reference.choice.passed_over = passed_over;
+                    let choice = reference.choice.clone();
+                    return Ok((Some(reference), choice));
+                }
+                Err(reason) => {
+                    passed_over.push(PassedOver { rule: rule.name(), reason: reason.to_string() });
+                }
+            }
+        }
+        Ok((None, ReferenceChoice { passed_over, ..ReferenceChoice::default() }))
+    }
+
+    async fn by_rule(
+        &mut self,
+        connection: &mut Session,
+        cache: &CountsCache,
+        (monitor, plan, rule): (&str, &ReferencePlan, &ReferenceRule),
+        key: &WindowKey,
+        chosen: &ChosenBaseline,
+    ) -> Result<Result<Reference, Unusable>, StoreError> {
+        let selection = match rule.selection(key) {
+            Ok(Some(selection)) => selection,
+            Ok(None) => return self.of_segment(connection, chosen, &key.segment).await.map(Ok),
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let selected = select(connection, monitor, plan, key, &selection).await?;
+        let parts = self.parts(connection, cache, selected, &chosen.bins).await?;
+        Ok(rule.reference(key, &chosen.bins, parts))
+    }
+
     /// The counts of a chosen baseline for a segment.
-    pub(super) async fn of_segment(
+    async fn of_segment(
         &mut self,
         connection: &mut Session,
         chosen: &ChosenBaseline,
@@ -58,10 +111,143 @@ impl References {
         if let Some(known) = self.read.get(&key) {
             return Ok(known.clone());
         }
-        let read = reference(connection, chosen.baseline, segment, &chosen.bins).await?;
+        let read = stored_baseline(connection, chosen.baseline, segment, &chosen.bins).await?;
         self.read.insert(key, read.clone());
         Ok(read)
     }
+
+    /// Selected windows with their counts.
+    async fn parts(
+        &mut self,
+        connection: &mut Session,
+        cache: &CountsCache,
+        selected: Vec<SelectedWindow>,
+        bins: &Arc<BinningSet>,
+    ) -> Result<Vec<Part>, StoreError> {
+        let mut counts: HashMap<i64, Arc<WindowCounts>> =
+            selected.iter().filter_map(|window| Some((window.id, cache.get(window.id)?))).collect();
+        let missing: Vec<&SelectedWindow> =
+            selected.iter().filter(|window| !counts.contains_key(&window.id)).collect();
+        for window in missing.iter().filter(|window| window.is_open) {
+            let binnings = self.binning(connection, window.binning, bins).await?;
+            let merged = merge_deltas(connection, window.id, &binnings, 0).await?;
+            if merged.counts.rows() > 0 {
+                counts.insert(window.id, Arc::new(merged.counts));
+            }
+        }
+        let mut closed: HashMap<Uuid, Vec<i64>> = HashMap::new();
+        for window in missing.iter().filter(|window| !window.is_open) {
+            closed.entry(window.binning).or_default().push(window.id);
+        }
+        for (binning, ids) in closed {
+            let binnings = self.binning(connection, binning, bins).await?;
+            for ids in ids.chunks(READ_TOGETHER) {
+                for (id, read) in closed_counts(connection, ids, &binnings).await? {
+                    let read = Arc::new(read);
+                    cache.put(id, &read);
+                    counts.insert(id, read);
+                }
+            }
+        }
+        let part = |window: SelectedWindow| {
+            let counts = counts.get(&window.id).cloned()?;
+            Some(Part { id: Some(window.id), start: window.start, end: window.end, counts })
+        };
+        Ok(selected.into_iter().filter_map(part).collect())
+    }
+
+    async fn binning(
+        &mut self,
+        connection: &mut Session,
+        id: Uuid,
+        known: &Arc<BinningSet>,
+    ) -> Result<Arc<BinningSet>, StoreError> {
+        if id == known.id() {
+            return Ok(Arc::clone(known));
+        }
+        if let Some(read) = self.binnings.get(&id) {
+            return Ok(Arc::clone(read));
+        }
+        let read = binning(connection, id).await?;
+        self.binnings.insert(id, Arc::clone(&read));
+        Ok(read)
+    }
+}
+
+/// Windows that a reference was made of, as far as they are still there, with their counts on the bins of the window.
+pub(in crate::store) async fn parts_again(
+    connection: &mut Session,
+    cache: &CountsCache,
+    ids: &[i64],
+    bins: &Arc<BinningSet>,
+) -> Result<Vec<Part>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let selected = WindowSelection::these(ids).oldest(connection, MOST).await?;
+    let parts = References::default().parts(connection, cache, selected, bins).await?;
+    Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
+}
+
+async fn select(
+    connection: &mut Session,
+    monitor: &str,
+    plan: &ReferencePlan,
+    key: &WindowKey,
+    selection: &Selection,
+) -> Result<Vec<SelectedWindow>, StoreError> {
+    let of_series = || {
+        let closed = WindowSelection::closed(monitor).of_version(&key.version).of_segment(&key.segment);
+        closed.before(key.start).with_sound_data()
+    };
+    // Windows of the same start close together: one that is still open has all the records that it is waited for.
+    let of_start = || WindowSelection::any(monitor).starting_at(vec![timestamp(key.start)]).with_sound_data();
+    let mut selected = match selection {
+        Selection::Latest(most) => return latest(connection, plan, of_series, *most).await,
+        Selection::Within(ranges) if ranges.is_empty() => Vec::new(),
+        Selection::Within(ranges) => of_series().starting_within(ranges).latest(connection, MOST).await?,
+        Selection::OfVersion(version) => {
+            of_start().of_version(version).of_segment(&key.segment).latest(connection, 1).await?
+        }
+        Selection::OfOthers(column) => {
+            let others = of_start().of_version(&key.version).of_other_segments(column, &key.segment);
+            others.latest(connection, MOST).await?
+        }
+    };
+    selected.retain(|window| plan.admits(window.start, window.end));
+    Ok(selected)
+}
+
+/// Windows of a reference at most.
+const MOST: i64 = 10_000;
+/// Excluded windows that are passed over at most, in search for the latest ones.
+const EXCLUDED: usize = 20_000;
+
+/// The latest windows of a series that are not excluded.
+async fn latest(
+    connection: &mut Session,
+    plan: &ReferencePlan,
+    of_series: impl Fn() -> WindowSelection,
+    most: usize,
+) -> Result<Vec<SelectedWindow>, StoreError> {
+    let mut found: Vec<SelectedWindow> = Vec::new();
+    let (mut looked_at, mut before) = (0, None);
+    while found.len() < most && looked_at < EXCLUDED {
+        let selection = match before {
+            Some(before) => of_series().before(before),
+            None => of_series(),
+        };
+        let page = selection.latest(connection, at_most(most)).await?;
+        let is_last = page.len() < most;
+        looked_at += page.len();
+        before = page.last().map(|window| window.start);
+        found.extend(page.into_iter().filter(|window| plan.admits(window.start, window.end)));
+        if is_last {
+            break;
+        }
+    }
+    found.truncate(most);
+    Ok(found)
 }
 
 async fn choose(
@@ -90,7 +276,7 @@ async fn choose(
 }
 
 /// A stored baseline as the reference of windows of a segment.
-pub(in crate::store) async fn reference(
+pub(in crate::store) async fn stored_baseline(
     connection: &mut Session,
     id: Uuid,
     segment: &str,
@@ -111,5 +297,5 @@ pub(in crate::store) async fn reference(
     let read = |bytes: &[u8]| {
         damaged(&format!("baseline version {version}"), WindowCounts::from_ipc(bytes, Arc::clone(bins)))
     };
-    Ok(Reference { name: format!("version {version} ({origin})"), counts: counts.map(read).transpose()? })
+    Ok(Reference::baseline(format!("version {version} ({origin})"), counts.map(read).transpose()?))
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Closing, DueWindow, OpenWindow};
 use crate::closing::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::judge::Judgement;
+use crate::reference::ReferenceChoice;
 use crate::retrain::RetrainDecision;
 use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};
 use crate::store::outbox::put_notification;
@@ -18,7 +19,7 @@ pub(super) async fn write_window(
     connection: &mut Session,
     due: &DueWindow,
     closing: &ClosingWindow,
-    (with, baseline): (Closing<'_>, Option<Uuid>),
+    (with, baseline, choice): (Closing<'_>, Option<Uuid>, &ReferenceChoice),
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let DueWindow { window, missing } = due;
@@ -27,7 +28,7 @@ pub(super) async fn write_window(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
                 columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15, binning_id = $16,
-                baseline_id = $17
+                baseline_id = $17, reference = $18
          where id = $1",
     )
     .bind(window.id)
@@ -47,6 +48,7 @@ pub(super) async fn write_window(
     .bind(&decision.drifts_for)
     .bind(closing.counts.binnings().id())
     .bind(baseline)
+    .bind(Json(choice))
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;

@@ -20,8 +20,10 @@ use crate::http::access::Caller;
 use crate::http::backend::{Backend, BackendError, SeriesQuery};
 use crate::http::extract::{Path, Query};
 use crate::record::{Timestamp, grouped};
+use crate::reference::{ReferenceChoice, RuleName};
 use crate::view::{
-    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo,
+    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow,
+    SeriesInfo, WindowRow,
 };
 use crate::window::WHOLE;
 
@@ -224,6 +226,9 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
                 @if let Some(baseline) = &monitor.baseline { "version " (baseline.version) ", " (number_of(baseline.rows, "record")) } @else { "none" }
                 " · " a href=(format!("{}/baselines", monitor_at(&monitor.name))) { "baselines" }
             } }
+            @if detail.references != [RuleName::Fixed] && !detail.references.is_empty() {
+                div { dt { "Reference" } dd { (detail.references.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(", else ")) } }
+            }
             div { dt { "Last window" } dd {
                 @if let Some(window) = &monitor.last_window {
                     (span(window.start, window.end)) ", " (number_of(window.rows, "record"))
@@ -342,7 +347,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
                 th.number scope="col" { "Records" }
                 th.number scope="col" { "Late" }
                 th scope="col" { "Complete" }
-                th.number.wide scope="col" { "Baseline" }
+                th.wide scope="col" { "Reference" }
                 th.wide scope="col" { "Retraining" }
                 th scope="col" { "Columns that drifted" }
             }
@@ -356,13 +361,20 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
                     td.number { (grouped(window.rows)) }
                     td.number { (grouped(window.late)) }
                     td { @if window.complete == Some(false) { "no: " (window.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } @else { "yes" } }
-                    td.number.wide { @if let Some(version) = window.baseline { (version) } @else { "–" } }
+                    td.wide title=(reference_title(window)) { (window.reference_in_short().as_deref().unwrap_or("–")) }
                     td.wide { (window.retraining.as_deref().unwrap_or("–").replace('_', " ")) }
                     td.words { (drifted(seen, scored)) }
                 }
             }
         }
     }
+}
+
+/// What a window was compared with in full, and why not with what comes first.
+fn reference_title(window: &WindowRow) -> String {
+    let reasons = window.reference.as_ref().map(ReferenceChoice::reasons).unwrap_or_default();
+    let parts = [window.compared_with().unwrap_or_default(), reasons];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 fn drifted(seen: &MonitorPage<'_>, scored: &ScoredWindow) -> Markup {

@@ -8,7 +8,7 @@ use crate::chart::{Change, ScoreLine, TimeMark, timeline_with};
 use crate::judge::Verdict;
 use crate::judge::why::number;
 use crate::record::Timestamp;
-use crate::view::{Episode, ScoredWindow, SeriesInfo};
+use crate::view::{Episode, ScoredWindow, SeriesInfo, WindowRow};
 
 fn largest(window: &ScoredWindow) -> Option<f64> {
     let judged = window.window.verdict.is_some_and(Verdict::is_judged);
@@ -70,17 +70,9 @@ fn changes(seen: &MonitorPage<'_>) -> Vec<(Change, String)> {
             changes.push((Change { window: index + 1, sign }, words));
         };
         let at = short_time(after.window.start);
-        if before.window.baseline != after.window.baseline {
-            let name =
-                |version: Option<i32>| version.map_or("none".to_owned(), |version| format!("version {version}"));
-            add(
-                "B",
-                format!(
-                    "{at}: baseline {} instead of {}",
-                    name(after.window.baseline),
-                    name(before.window.baseline)
-                ),
-            );
+        if reference(&before.window) != reference(&after.window) {
+            let (now, earlier) = (reference(&after.window), reference(&before.window));
+            add("B", format!("{at}: compared with {now} instead of {earlier}"));
         }
         if before.window.configuration.is_some() && before.window.configuration != after.window.configuration {
             add("C", format!("{at}: the monitor's configuration changed"));
@@ -95,6 +87,16 @@ fn changes(seen: &MonitorPage<'_>) -> Vec<(Change, String)> {
     let more = changes.len().saturating_sub(12);
     changes.drain(..more);
     changes
+}
+
+/// The baseline by its version, or the rule that gave the reference.
+fn reference(window: &WindowRow) -> String {
+    let rule = window.reference.as_ref().and_then(|choice| choice.rule);
+    match (window.baseline, rule) {
+        (Some(version), _) => format!("baseline version {version}"),
+        (None, Some(rule)) => format!("the {} reference", rule.as_str()),
+        (None, None) => "nothing".to_owned(),
+    }
 }
 
 fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {

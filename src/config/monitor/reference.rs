@@ -1,0 +1,177 @@
+//! `[baseline]`: how baselines are learned and built, and what windows are compared with.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use toml::de::DeValue;
+
+use super::super::alerts::named_calendars;
+use super::super::mistake::Mistake;
+use super::super::section::Section;
+use super::super::suggestion::suggest;
+use super::MonitorReferences;
+use crate::binning::BuildOptions;
+use crate::record::TimeSpan;
+use crate::reference::{ReferencePlan, ReferenceRule, RuleName, Same, Season};
+
+/// What `[baseline]` says.
+pub(super) struct BaselineSettings {
+    /// Windows to learn a baseline from.
+    pub(super) learn: Option<u32>,
+    /// How fine baselines are.
+    pub(super) build: BuildOptions,
+    /// How references are chosen.
+    pub(super) plan: ReferencePlan,
+}
+
+/// Reads `[baseline]`, for windows of this length.
+pub(super) fn baseline(
+    section: &Section<'_>,
+    context: &MonitorReferences<'_>,
+    length: Option<TimeSpan>,
+) -> BaselineSettings {
+    let names = rule_names(section);
+    let mut rules = rules(section, &names, length);
+    let plan_rules: Vec<ReferenceRule> = names.iter().filter_map(|name| rules.remove(name)).collect();
+    // What is left over is configured and not used.
+    for (key, name) in [("rolling", RuleName::Rolling), ("seasonal", RuleName::Seasonal)] {
+        if section.has(key) && !names.contains(&name) {
+            let message = format!("is not used: `reference` does not name \"{key}\"");
+            section.add(section.mistake(key, message).hint(format!("reference = [\"{key}\", \"fixed\"]")));
+        }
+    }
+    if section.has("champion") && !names.contains(&RuleName::Version) {
+        section.add(section.mistake("champion", "is not used: `reference` does not name \"version\""));
+    }
+    let excluded = named_calendars(section, "exclude", context);
+    let plan = ReferencePlan { rules: plan_rules, excluded };
+    let learn =
+        section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
+    section.value("learn");
+    let learn = learn.or_else(|| windows_for_bins(&plan, length));
+    let size = |key, default, range| usize::try_from(section.integer(key, default, range)).unwrap_or(1);
+    let build = BuildOptions {
+        resolution: size("resolution", 500, 10..=5_000),
+        max_categories: size("max_categories", 1_000, 2..=100_000),
+    };
+    section.finish();
+    BaselineSettings { learn, build, plan }
+}
+
+/// How many first windows give bins where neither `learn` nor a file does: a reference that is a sum of windows needs bins, too.
+/// None where only a stored baseline is used.
+fn windows_for_bins(plan: &ReferencePlan, length: Option<TimeSpan>) -> Option<u32> {
+    plan.rules.iter().find_map(|rule| match rule {
+        ReferenceRule::Fixed => None,
+        ReferenceRule::Rolling { at_least, .. } => Some(*at_least),
+        ReferenceRule::Seasonal(season) => {
+            let length = length.filter(|length| !length.is_zero())?.micros();
+            let in_a_cycle = season.same.cycle().micros() / length;
+            Some(u32::try_from(in_a_cycle).unwrap_or(u32::MAX).clamp(1, MOST_FOR_BINS))
+        }
+        ReferenceRule::Previous | ReferenceRule::Version(_) | ReferenceRule::Rest => Some(1),
+    })
+}
+
+/// Windows of which bins are made at most, where the number is not given.
+const MOST_FOR_BINS: u32 = 168;
+
+/// `reference`: one name, or several in the order in which they are tried.
+fn rule_names(section: &Section<'_>) -> Vec<RuleName> {
+    let rules = RuleName::ALL.map(|rule| (rule.as_str(), rule));
+    if !matches!(section.value("reference"), Some((DeValue::Array(_), _))) {
+        return vec![section.choice("reference", RuleName::Fixed, &rules)];
+    }
+    let known: Vec<&str> = rules.iter().map(|(name, _)| *name).collect();
+    let mut names = Vec::new();
+    for (name, span) in section.strings("reference").unwrap_or_default() {
+        let at = |message| Mistake::at(section.file, span.clone(), &section.key("reference"), message);
+        match rules.iter().find(|(known, _)| *known == name) {
+            Some((_, rule)) if names.contains(rule) => {
+                section.add(at(format!("names `{name}` twice: the second one is never reached")));
+            }
+            Some((_, rule)) => names.push(*rule),
+            None => section.add(suggest(at(format!("`{name}` is not a rule")), &name, &known)),
+        }
+    }
+    if names.is_empty() {
+        section.add(section.mistake("reference", "names no rule").hint("reference = [\"seasonal\", \"fixed\"]"));
+    }
+    names
+}
+
+/// All rules by their names, with what the section says of each.
+fn rules(
+    section: &Section<'_>,
+    names: &[RuleName],
+    length: Option<TimeSpan>,
+) -> BTreeMap<RuleName, ReferenceRule> {
+    let mut rules: BTreeMap<RuleName, ReferenceRule> = BTreeMap::new();
+    rules.insert(RuleName::Fixed, ReferenceRule::Fixed);
+    rules.insert(RuleName::Previous, ReferenceRule::Previous);
+    rules.insert(RuleName::Rolling, rolling(&section.section("rolling")));
+    rules.insert(RuleName::Seasonal, seasonal(&section.section("seasonal"), length));
+    rules.insert(RuleName::Rest, ReferenceRule::Rest);
+    match section.string("champion") {
+        Some(champion) if champion.is_empty() => {
+            section.add(section.mistake("champion", "is empty: the model version that others are compared with"));
+        }
+        Some(champion) => {
+            rules.insert(RuleName::Version, ReferenceRule::Version(champion));
+        }
+        None if names.contains(&RuleName::Version) && !section.has("champion") => {
+            let message = "is missing: the model version that others are compared with";
+            section.add(section.mistake("champion", message).hint("champion = \"3\""));
+        }
+        None => {}
+    }
+    rules
+}
+
+fn rolling(section: &Section<'_>) -> ReferenceRule {
+    let windows = number(section, "windows", 24, 1..=2_000);
+    let at_least = at_least(section, ("windows", windows));
+    section.finish();
+    ReferenceRule::Rolling { windows, at_least }
+}
+
+fn seasonal(section: &Section<'_>, length: Option<TimeSpan>) -> ReferenceRule {
+    let choices = Same::ALL.map(|same| (same.as_str(), same));
+    let same = section.choice("same", Same::HourOfWeek, &choices);
+    let zone = section.string("time_zone").unwrap_or_else(|| "UTC".to_owned());
+    let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
+        section.add(
+            section
+                .mistake("time_zone", format!("`{zone}` is not a time zone"))
+                .hint("names of the IANA database, such as \"Europe/Berlin\""),
+        );
+        TimeZone::UTC
+    });
+    let cycles = number(section, "cycles", 4, 1..=400);
+    let at_least = at_least(section, ("cycles", cycles));
+    if section.is_there() && length.is_some_and(|length| length > same.slot()) {
+        let slot = if same.slot() < TimeSpan::days(1) { "an hour" } else { "a day" };
+        let message = format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str());
+        let hint = if same.slot() < TimeSpan::days(1) {
+            "use \"day_of_week\" or another day, or shorter windows (window.length)"
+        } else {
+            "use windows of at most a day (window.length)"
+        };
+        section.add(section.mistake("same", message).hint(hint));
+    }
+    section.finish();
+    ReferenceRule::Seasonal(Season { same, zone, cycles, at_least })
+}
+
+fn number(section: &Section<'_>, key: &'static str, default: i64, range: std::ops::RangeInclusive<i64>) -> u32 {
+    u32::try_from(section.integer(key, default, range)).unwrap_or(1)
+}
+
+/// `at_least`, by default half of what is looked at.
+fn at_least(section: &Section<'_>, (of, most): (&str, u32)) -> u32 {
+    let at_least = number(section, "at_least", i64::from(most.div_ceil(2)), 1..=2_000);
+    if at_least > most {
+        section.add(section.mistake("at_least", format!("must not be above `{of}`: {at_least} > {most}")));
+    }
+    at_least
+}

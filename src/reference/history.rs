@@ -1,0 +1,124 @@
+//! Closed windows that are kept in memory for the references of later ones: what a replay has in place of the database.
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+use super::season::TimeRange;
+use super::{Part, ReferencePlan, ReferenceRule, Selection};
+use crate::record::{EventTime, TimeSpan};
+use crate::window::{Series, WHOLE, WindowKey};
+
+/// Windows beyond those that a rolling reference needs, in place of excluded ones.
+const SPARE_WINDOWS: usize = 64;
+
+/// The windows there were, by series, as far back as the rules of a plan reach.
+#[derive(Clone, Debug)]
+pub struct History {
+    plan: ReferencePlan,
+    windows: HashMap<Series, BTreeMap<EventTime, Part>>,
+    /// Alerts about data quality, by version and segment: since when, and until when if they are over.
+    broken: HashMap<Series, HashMap<Uuid, (EventTime, Option<EventTime>)>>,
+}
+
+impl History {
+    /// No window yet.
+    #[must_use]
+    pub fn new(plan: ReferencePlan) -> Self {
+        Self { plan, windows: HashMap::new(), broken: HashMap::new() }
+    }
+
+    /// Adds a window; one that no reference may have is left out, and those that no rule reaches any more are dropped.
+    pub fn add(&mut self, key: &WindowKey, part: Part) {
+        if self.plan.is_fixed() || part.counts.rows() == 0 || !self.plan.admits(part.start, part.end) {
+            return;
+        }
+        let (number, span) = reach(&self.plan);
+        let windows = self.windows.entry((key.version.clone(), key.segment.clone())).or_default();
+        let oldest = part.start.shifted(-span);
+        windows.insert(part.start, part);
+        while windows.len() > number {
+            let Some(first) = windows.first_entry().filter(|first| *first.key() < oldest) else { break };
+            first.remove();
+        }
+    }
+
+    /// Says that an alert about the data of a series holds for the windows from here on.
+    pub fn broken_since(&mut self, series: &Series, alert: Uuid, since: EventTime) {
+        self.broken.entry(series.clone()).or_default().insert(alert, (since, None));
+    }
+
+    /// Says that such an alert, if it is one, does not hold for the windows from here on.
+    pub fn mended_at(&mut self, series: &Series, alert: Uuid, until: EventTime) {
+        if let Some(range) = self.broken.get_mut(series).and_then(|alerts| alerts.get_mut(&alert)) {
+            range.1 = Some(until);
+        }
+    }
+
+    /// The windows that a rule selects for the reference of a window.
+    #[must_use]
+    pub fn select(&self, key: &WindowKey, selection: &Selection) -> Vec<Part> {
+        let series = (key.version.clone(), key.segment.clone());
+        match selection {
+            Selection::Latest(most) => {
+                let earlier = self.usable(&series).filter(|part| part.start < key.start);
+                let mut latest: Vec<Part> = earlier.cloned().collect();
+                latest.split_off(latest.len().saturating_sub(*most))
+            }
+            Selection::Within(ranges) => {
+                let is_within = |part: &&Part| {
+                    part.start < key.start
+                        && ranges.iter().any(|(from, to): &TimeRange| *from <= part.start && part.start < *to)
+                };
+                self.usable(&series).filter(is_within).cloned().collect()
+            }
+            Selection::OfVersion(version) => {
+                let champion = (version.clone(), key.segment.clone());
+                self.usable(&champion).filter(|part| part.start == key.start).cloned().collect()
+            }
+            Selection::OfOthers(column) => {
+                let is_other = |series: &&Series| {
+                    series.0 == key.version
+                        && series.1 != key.segment
+                        && series.1.split_once('=').is_some_and(|(name, _)| name == column)
+                };
+                let others = self.windows.keys().filter(is_other);
+                others
+                    .flat_map(|series| self.usable(series))
+                    .filter(|part| part.start == key.start)
+                    .cloned()
+                    .collect()
+            }
+        }
+    }
+
+    /// The windows of a series without an alert about data quality, of its own or of the whole.
+    fn usable(&self, series: &Series) -> impl Iterator<Item = &Part> {
+        let whole = (series.0.clone(), WHOLE.to_owned());
+        let broken: Vec<(EventTime, Option<EventTime>)> = [series, &whole]
+            .into_iter()
+            .filter_map(|series| self.broken.get(series))
+            .flat_map(|alerts| alerts.values().copied())
+            .collect();
+        let windows = self.windows.get(series).into_iter().flat_map(BTreeMap::values);
+        windows.filter(move |part| {
+            !broken
+                .iter()
+                .any(|(since, until)| *since <= part.start && until.is_none_or(|until| part.start < until))
+        })
+    }
+}
+
+/// How many windows of a series rules need at most, and how far back they look.
+fn reach(plan: &ReferencePlan) -> (usize, TimeSpan) {
+    let mut reach = (1, TimeSpan::ZERO);
+    for rule in &plan.rules {
+        match rule {
+            ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
+            ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
+            ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
+            ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
+        }
+    }
+    reach
+}

@@ -1,0 +1,161 @@
+//! What a window is compared with. A window keeps the bins it was opened on; its reference is resolved when it closes: a
+//! stored baseline, or a sum of other windows that a rule selects.
+
+mod history;
+mod rule;
+mod season;
+#[cfg(test)]
+mod tests;
+
+pub use history::History;
+pub use rule::{ReferencePlan, ReferenceRule, RuleName, Selection, Unusable};
+pub use season::{Same, Season, TimeRange};
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::binning::BinningSet;
+use crate::distribution::WindowCounts;
+use crate::record::{EventTime, Timestamp};
+
+/// What one window is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// Where it comes from.
+    pub choice: ReferenceChoice,
+    /// Its counts of the window's segment, on the bins of the window; none when it has nothing of the segment, or is on
+    /// other bins.
+    pub counts: Option<WindowCounts>,
+    /// The windows that it is the sum of, in order of time; empty for a stored baseline.
+    pub parts: Vec<Part>,
+}
+
+impl Reference {
+    /// A stored baseline, called `name`, such as `version 3 (training.parquet)`.
+    #[must_use]
+    pub fn baseline(name: String, counts: Option<WindowCounts>) -> Self {
+        let records = counts.as_ref().map_or(0, WindowCounts::rows);
+        let choice = ReferenceChoice { rule: Some(RuleName::Fixed), name, records, ..ReferenceChoice::default() };
+        Self { choice, counts, parts: Vec::new() }
+    }
+
+    /// What a window was compared with, of the parts that there still are; parts on other bins are left out.
+    #[must_use]
+    pub fn of_parts(choice: ReferenceChoice, parts: Vec<Part>) -> Self {
+        let mut counts: Option<WindowCounts> = None;
+        let mut added = Vec::with_capacity(parts.len());
+        for part in parts {
+            let is_added = match &mut counts {
+                Some(sum) => sum.merge(&part.counts).is_ok(),
+                None => {
+                    counts = Some(WindowCounts::clone(&part.counts));
+                    true
+                }
+            };
+            if is_added {
+                added.push(part);
+            }
+        }
+        Self { choice, counts, parts: added }
+    }
+}
+
+/// One window of a reference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Its id; none in a replay.
+    pub id: Option<i64>,
+    /// Its start.
+    pub start: EventTime,
+    /// Its end (exclusive).
+    pub end: EventTime,
+    /// What was counted in it.
+    pub counts: Arc<WindowCounts>,
+}
+
+/// How the reference of a window was chosen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ReferenceChoice {
+    /// The rule that gave it; none when none did.
+    pub rule: Option<RuleName>,
+    /// In words; empty without a rule.
+    #[serde(default)]
+    pub name: String,
+    /// Number of windows; 0 for a stored baseline.
+    #[serde(default)]
+    pub windows: u32,
+    /// Number of records.
+    #[serde(default)]
+    pub records: u64,
+    /// Start of the first window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// End of the last window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// IDs of the windows; they may have been deleted since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<i64>,
+    /// Rules that come first and could not be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOver>,
+}
+
+impl ReferenceChoice {
+    /// What the window was compared with, as it is said in a sentence; none without a reference.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        match self.rule? {
+            RuleName::Fixed => Some(format!("baseline {}", self.name)),
+            _ => Some(self.name.clone()),
+        }
+    }
+
+    /// Why rules were passed over, each with its name; empty when the first one was used.
+    #[must_use]
+    pub fn reasons(&self) -> String {
+        let reasons = self.passed_over.iter().map(|passed| format!("{}: {}", passed.rule.as_str(), passed.reason));
+        reasons.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A rule that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PassedOver {
+    /// The rule.
+    pub rule: RuleName,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// How counts get onto the bins of a baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// They are on these bins.
+    Same,
+    /// They were made on universal bins, before the baseline was learnt from others like them: they are moved to its bins, which
+    /// loses nothing.
+    Moved,
+}
+
+impl Fit {
+    /// How counts made on `counted_on` can be compared with those of a baseline on `bins`; none when they cannot.
+    #[must_use]
+    pub fn of(counted_on: &BinningSet, bins: &BinningSet) -> Option<Self> {
+        if counted_on.id() == bins.id() {
+            Some(Self::Same)
+        } else {
+            bins.holds_whole_buckets_of(counted_on).then_some(Self::Moved)
+        }
+    }
+
+    /// The counts on the bins of the baseline.
+    #[must_use]
+    pub fn apply(self, counts: WindowCounts, bins: &Arc<BinningSet>) -> WindowCounts {
+        match self {
+            Self::Same => counts,
+            Self::Moved => counts.rebinned(bins),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::binning::{Binning, CategoricalBinning};
+use crate::record::{ColumnType, ModelSchema, TimeSpan, batch_of};
+use crate::window::{Calendar, Once, WindowKey};
+
+fn at(hour: i64) -> EventTime {
+    "2026-11-02T00:00:00Z".parse::<EventTime>().unwrap().shifted(TimeSpan::hours(hour))
+}
+
+fn bins() -> Arc<BinningSet> {
+    Arc::new(BinningSet::new(vec![("flag".to_owned(), Binning::Categorical(CategoricalBinning::boolean()))]))
+}
+
+fn other_bins() -> Arc<BinningSet> {
+    Arc::new(BinningSet::new(vec![("sign".to_owned(), Binning::Categorical(CategoricalBinning::boolean()))]))
+}
+
+fn counts(bins: &Arc<BinningSet>, rows: usize) -> Arc<WindowCounts> {
+    let schema = ModelSchema::of_features(&[("flag", ColumnType::Boolean)]).unwrap();
+    let batch = batch_of(&schema, (0..rows).map(|row| format!(r#"{{"flag":{}}}"#, row % 3 == 0)));
+    let mut counts = WindowCounts::empty(Arc::clone(bins));
+    let all: Vec<u32> = (0..u32::try_from(rows).unwrap()).collect();
+    counts.count(&batch, &all);
+    Arc::new(counts)
+}
+
+fn part(hour: i64, rows: usize) -> Part {
+    Part { id: Some(hour), start: at(hour), end: at(hour + 1), counts: counts(&bins(), rows) }
+}
+
+fn key(hour: i64, segment: &str) -> WindowKey {
+    WindowKey { version: "2".to_owned(), segment: segment.to_owned(), start: at(hour) }
+}
+
+fn rolling(windows: u32, at_least: u32) -> ReferenceRule {
+    ReferenceRule::Rolling { windows, at_least }
+}
+
+#[test]
+fn a_rolling_reference_is_the_sum_of_the_latest_windows_and_keeps_them() {
+    let mut history = History::new(ReferencePlan { rules: vec![rolling(3, 2)], excluded: Vec::new() });
+    for hour in 0..6 {
+        history.add(&key(hour, "*"), part(hour, 10 + usize::try_from(hour).unwrap()));
+    }
+    let rule = rolling(3, 2);
+    let selection = rule.selection(&key(5, "*")).unwrap().unwrap();
+    let reference = rule.reference(&key(5, "*"), &bins(), history.select(&key(5, "*"), &selection)).unwrap();
+    assert_eq!(reference.choice.ids, [2, 3, 4]);
+    assert_eq!((reference.choice.windows, reference.choice.records), (3, 12 + 13 + 14));
+    assert_eq!(reference.counts.as_ref().map(WindowCounts::rows), Some(39));
+    assert_eq!(reference.choice.name, "the last 3 windows, 2026-11-02T02:00:00Z to 2026-11-02T05:00:00Z");
+    let early = history.select(&key(1, "*"), &selection);
+    let refused = rule.reference(&key(1, "*"), &bins(), early).unwrap_err();
+    assert_eq!(refused.to_string(), "1 earlier window is usable, 2 are needed");
+}
+
+#[test]
+fn windows_on_other_bins_are_left_out_and_counted() {
+    let mut parts = vec![part(0, 10), part(1, 10)];
+    parts.push(Part { counts: counts(&other_bins(), 10), ..part(2, 10) });
+    let reference = rolling(3, 1).reference(&key(3, "*"), &bins(), parts.clone()).unwrap();
+    assert_eq!(reference.choice.ids, [0, 1]);
+    let refused = rolling(3, 3).reference(&key(3, "*"), &bins(), parts).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "2 earlier windows are usable, 3 are needed; 1 window was counted on other bins"
+    );
+}
+
+#[test]
+fn a_seasonal_reference_needs_cycles_not_windows() {
+    let season =
+        Season { same: Same::HourOfDay, zone: TimeZone::get("Europe/Berlin").unwrap(), cycles: 3, at_least: 2 };
+    let rule = ReferenceRule::Seasonal(season);
+    let mut history = History::new(ReferencePlan { rules: vec![rule.clone()], excluded: Vec::new() });
+    for hour in 0..72 {
+        history.add(&key(hour, "*"), part(hour, 10));
+    }
+    let selection = rule.selection(&key(72, "*")).unwrap().unwrap();
+    let reference = rule.reference(&key(72, "*"), &bins(), history.select(&key(72, "*"), &selection)).unwrap();
+    assert_eq!(reference.choice.ids, [0, 24, 48]);
+    assert!(reference.choice.name.starts_with("3 windows of the same hour of the day in Europe/Berlin, 2026"));
+    // Two windows of one cycle are one cycle.
+    let refused = rule.reference(&key(72, "*"), &bins(), vec![part(48, 10), part(48, 10)]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "1 of the last 3 cycles with a usable window of the same hour of the day, 2 are needed"
+    );
+}
+
+#[test]
+fn the_champion_is_compared_in_the_same_window_and_not_with_itself() {
+    let rule = ReferenceRule::Version("1".to_owned());
+    let mut history = History::new(ReferencePlan { rules: vec![rule.clone()], excluded: Vec::new() });
+    for (version, rows) in [("1", 30), ("2", 20)] {
+        let key = WindowKey { version: version.to_owned(), ..key(4, "*") };
+        history.add(&key, part(4, rows));
+    }
+    let selection = rule.selection(&key(4, "*")).unwrap().unwrap();
+    let reference = rule.reference(&key(4, "*"), &bins(), history.select(&key(4, "*"), &selection)).unwrap();
+    assert_eq!((reference.choice.records, reference.choice.name.as_str()), (30, "version 1 in the same window"));
+    let own = WindowKey { version: "1".to_owned(), ..key(4, "*") };
+    assert_eq!(rule.selection(&own).unwrap_err().to_string(), "the window is of version 1 itself");
+    let nothing = rule.reference(&key(5, "*"), &bins(), Vec::new()).unwrap_err();
+    assert_eq!(nothing.to_string(), "version 1 has no records in this window");
+}
+
+#[test]
+fn the_rest_is_all_other_segments_of_the_same_column() {
+    let mut history = History::new(ReferencePlan { rules: vec![ReferenceRule::Rest], excluded: Vec::new() });
+    for (segment, rows) in
+        [("*", 99), ("country=DE", 10), ("country=FR", 20), ("country=(other)", 5), ("age=1", 7)]
+    {
+        history.add(&key(4, segment), part(4, rows));
+    }
+    let rule = ReferenceRule::Rest;
+    let key = key(4, "country=DE");
+    let selection = rule.selection(&key).unwrap().unwrap();
+    let reference = rule.reference(&key, &bins(), history.select(&key, &selection)).unwrap();
+    assert_eq!(reference.choice.records, 25);
+    assert_eq!(reference.choice.name, "2 other segments of country in the same window");
+    assert!(rule.selection(&WindowKey { segment: "*".to_owned(), ..key }).is_err());
+}
+
+#[test]
+fn incidents_and_windows_with_broken_data_are_in_no_reference() {
+    let incident = Calendar {
+        zone: TimeZone::UTC,
+        weekly: Vec::new(),
+        days: Vec::new(),
+        once: vec![Once { from: at(2), to: at(3) }],
+    };
+    let mut history = History::new(ReferencePlan { rules: vec![rolling(9, 1)], excluded: vec![incident] });
+    for hour in 0..8 {
+        for segment in ["*", "country=DE"] {
+            history.add(&key(hour, segment), part(hour, 10));
+        }
+    }
+    let ids = |history: &History, segment| -> Vec<i64> {
+        let parts = history.select(&key(8, segment), &Selection::Latest(9));
+        parts.iter().filter_map(|part| part.id).collect()
+    };
+    assert_eq!(ids(&history, "*"), [0, 1, 3, 4, 5, 6, 7]);
+    let alert = Uuid::from_u128(7);
+    let series = ("2".to_owned(), "country=DE".to_owned());
+    history.broken_since(&series, alert, at(4));
+    assert_eq!(ids(&history, "country=DE"), [0, 1, 3]);
+    history.mended_at(&series, alert, at(6));
+    assert_eq!(ids(&history, "country=DE"), [0, 1, 3, 6, 7]);
+    assert_eq!(ids(&history, "*"), [0, 1, 3, 4, 5, 6, 7], "only the segment's data is broken");
+    // What is broken in all records is broken in each segment.
+    history.broken_since(&("2".to_owned(), "*".to_owned()), Uuid::from_u128(8), at(7));
+    assert_eq!(ids(&history, "country=DE"), [0, 1, 3, 6]);
+}
+
+proptest! {
+    /// The counts of a reference are those of its windows, whatever the order in which they were closed.
+    #[test]
+    fn a_reference_is_the_sum_of_its_windows_in_any_order(
+        mut rows in prop::collection::vec(1usize..40, 1..12), windows in 1u32..14, seed in 0usize..1_000,
+    ) {
+        let length = rows.len();
+        let mut order: Vec<usize> = (0..length).collect();
+        order.sort_by_key(|hour| (hour * 7_919 + seed) % 101);
+        let mut history = History::new(ReferencePlan { rules: vec![rolling(windows, 1)], excluded: Vec::new() });
+        for hour in order {
+            let hours = i64::try_from(hour).unwrap();
+            history.add(&key(hours, "*"), part(hours, rows[hour]));
+        }
+        let now = key(i64::try_from(length).unwrap(), "*");
+        let rule = rolling(windows, 1);
+        let selection = rule.selection(&now).unwrap().unwrap();
+        let reference = rule.reference(&now, &bins(), history.select(&now, &selection)).unwrap();
+        let expected = rows.split_off(length.saturating_sub(windows as usize));
+        prop_assert_eq!(reference.counts.as_ref(), Some(&*counts_of(&expected)));
+        prop_assert_eq!(reference.parts.len(), expected.len());
+        prop_assert_eq!(reference.parts.iter().map(|part| part.counts.rows()).sum::<u64>(), reference.choice.records);
+    }
+}
+
+fn counts_of(windows: &[usize]) -> Arc<WindowCounts> {
+    let mut sum = WindowCounts::empty(bins());
+    for rows in windows {
+        sum.merge(&counts(&bins(), *rows)).unwrap();
+    }
+    Arc::new(sum)
+}

@@ -1,0 +1,262 @@
+//! Closed windows whose counts are used again: for references, for baselines made from windows, for learning. One query
+//! for all, so that what never enters a sum is left out everywhere.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, QueryBuilder, Row as _};
+use uuid::Uuid;
+
+use super::session::Session;
+use super::{StoreError, bigint, damaged, event_time, failed, timestamp};
+use crate::binning::BinningSet;
+use crate::distribution::WindowCounts;
+use crate::record::EventTime;
+
+/// A window that was selected, without its counts.
+#[derive(Clone, Debug)]
+pub(super) struct SelectedWindow {
+    pub(super) id: i64,
+    pub(super) segment: String,
+    pub(super) start: EventTime,
+    pub(super) end: EventTime,
+    pub(super) binning: Uuid,
+    /// Whether it still takes records: its counts are in deltas.
+    pub(super) is_open: bool,
+}
+
+/// Which windows of a monitor.
+pub(super) struct WindowSelection {
+    query: QueryBuilder<Postgres>,
+}
+
+impl WindowSelection {
+    /// All closed windows of a monitor that have records.
+    pub(super) fn closed(monitor: &str) -> Self {
+        let mut selection = Self::any(monitor);
+        selection.query.push(" and w.status = 'closed' and w.rows > 0 and w.counts is not null");
+        selection
+    }
+
+    /// All windows of a monitor, also those that are open.
+    pub(super) fn any(monitor: &str) -> Self {
+        let mut selection = Self::all();
+        selection.query.push(" and w.monitor = ").push_bind(monitor.to_owned());
+        selection
+    }
+
+    /// All windows of all monitors, to be narrowed down by their ids.
+    fn all() -> Self {
+        Self {
+            query: QueryBuilder::new(
+                "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open
+                 from model_window w where true",
+            ),
+        }
+    }
+
+    /// Those of these windows that are still there.
+    pub(super) fn these(ids: &[i64]) -> Self {
+        let mut selection = Self::all().bind(" and w.id = any(", ids.to_vec());
+        selection.query.push(")");
+        selection
+    }
+
+    fn bind<T>(mut self, condition: &'static str, value: T) -> Self
+    where
+        T: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres> + Send + 'static,
+    {
+        self.query.push(condition).push_bind(value);
+        self
+    }
+
+    pub(super) fn of_version(self, version: &str) -> Self {
+        self.bind(" and w.model_version = ", version.to_owned())
+    }
+
+    pub(super) fn of_segment(self, segment: &str) -> Self {
+        self.bind(" and w.segment = ", segment.to_owned())
+    }
+
+    /// Of the segments of this column but for one.
+    pub(super) fn of_other_segments(self, column: &str, but_for: &str) -> Self {
+        self.bind(" and starts_with(w.segment, ", format!("{column}="))
+            .bind(") and w.segment <> ", but_for.to_owned())
+    }
+
+    /// Of versions that have no window before a time, and of records without a version.
+    pub(super) fn of_versions_since(self, monitor: &str, since: DateTime<Utc>) -> Self {
+        let mut selection = self.bind(
+            " and (w.model_version = '' or not exists (select from model_window o
+                   where o.model_version = w.model_version and o.monitor = ",
+            monitor.to_owned(),
+        );
+        selection.query.push(" and o.starts_at < ").push_bind(since).push("))");
+        selection
+    }
+
+    pub(super) fn from(self, from: DateTime<Utc>) -> Self {
+        self.bind(" and w.starts_at >= ", from)
+    }
+
+    pub(super) fn before(self, to: EventTime) -> Self {
+        self.bind(" and w.starts_at < ", timestamp(to))
+    }
+
+    pub(super) fn starting_at(self, starts: Vec<DateTime<Utc>>) -> Self {
+        let mut selection = self.bind(" and w.starts_at = any(", starts);
+        selection.query.push(")");
+        selection
+    }
+
+    /// That start in one of these ranges.
+    pub(super) fn starting_within(self, ranges: &[(EventTime, EventTime)]) -> Self {
+        let (from, to) = columns(ranges);
+        let mut selection = self.bind(" and exists (select from unnest(", from);
+        selection.query.push("::timestamptz[], ").push_bind(to);
+        selection
+            .query
+            .push("::timestamptz[]) as x (low, high) where w.starts_at >= x.low and w.starts_at < x.high)");
+        // For the index: the ranges lie close together, compared with all there is.
+        match (ranges.iter().map(|range| range.0).min(), ranges.iter().map(|range| range.1).max()) {
+            (Some(first), Some(last)) => selection.from(timestamp(first)).before(last),
+            _ => selection,
+        }
+    }
+
+    /// That overlap with none of these ranges.
+    pub(super) fn outside(self, ranges: &[(EventTime, EventTime)]) -> Self {
+        let (from, to) = columns(ranges);
+        let mut selection = self.bind(" and not exists (select from unnest(", from);
+        selection.query.push("::timestamptz[], ").push_bind(to);
+        selection
+            .query
+            .push("::timestamptz[]) as x (low, high) where w.starts_at < x.high and w.ends_at > x.low)");
+        selection
+    }
+
+    pub(super) fn on(self, binnings: Vec<Uuid>) -> Self {
+        let mut selection = self.bind(" and w.binning_id = any(", binnings);
+        selection.query.push(")");
+        selection
+    }
+
+    /// Without those during which an alert said that the data of their series, or of their version as a whole, is broken.
+    pub(super) fn with_sound_data(mut self) -> Self {
+        self.query.push(
+            " and not exists (
+                select from alert a
+                where a.monitor = w.monitor and a.model_version = w.model_version and a.segment in (w.segment, '*')
+                  and a.kind = 'data_quality' and a.fired_at is not null and a.since <= w.starts_at
+                  and (a.state in ('firing', 'acknowledged')
+                       or w.starts_at < coalesce((select max(c.window_start) from alert_change c
+                                                  where c.alert_id = a.id and c.kind in ('resolved', 'cleared')),
+                                                 a.resolved_at, a.updated_at)))",
+        );
+        self
+    }
+
+    /// The windows, in the order of their starts.
+    pub(super) async fn oldest(
+        mut self,
+        connection: &mut Session,
+        most: i64,
+    ) -> Result<Vec<SelectedWindow>, StoreError> {
+        self.query.push(" order by w.starts_at, w.id limit ").push_bind(most);
+        self.list(connection).await
+    }
+
+    /// The windows, the latest first.
+    pub(super) async fn latest(
+        mut self,
+        connection: &mut Session,
+        most: i64,
+    ) -> Result<Vec<SelectedWindow>, StoreError> {
+        self.query.push(" order by w.starts_at desc, w.id desc limit ").push_bind(most);
+        self.list(connection).await
+    }
+
+    async fn list(mut self, connection: &mut Session) -> Result<Vec<SelectedWindow>, StoreError> {
+        let rows = self.query.build().fetch_all(connection).await.map_err(failed("select windows"))?;
+        rows.iter().map(selected).collect::<Result<_, sqlx::Error>>().map_err(failed("select windows"))
+    }
+}
+
+fn columns(ranges: &[(EventTime, EventTime)]) -> (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) {
+    ranges.iter().map(|(from, to)| (timestamp(*from), timestamp(*to))).unzip()
+}
+
+fn selected(row: &PgRow) -> Result<SelectedWindow, sqlx::Error> {
+    Ok(SelectedWindow {
+        id: row.try_get("id")?,
+        segment: row.try_get("segment")?,
+        start: event_time(row.try_get("starts_at")?),
+        end: event_time(row.try_get("ends_at")?),
+        binning: row.try_get("binning_id")?,
+        is_open: row.try_get("open")?,
+    })
+}
+
+/// Windows whose counts are read in one go.
+pub(super) const READ_TOGETHER: usize = 32;
+
+/// The counts of closed windows that are on these bins, by their ids; windows without counts are left out.
+pub(super) async fn closed_counts(
+    connection: &mut Session,
+    ids: &[i64],
+    binnings: &Arc<BinningSet>,
+) -> Result<Vec<(i64, WindowCounts)>, StoreError> {
+    let rows = sqlx::query("select id, counts from model_window where id = any($1) and counts is not null")
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("read the counts of windows"))?;
+    let mut read = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id: i64 = row.try_get("id").map_err(failed("read the counts of windows"))?;
+        let bytes: &[u8] = row.try_get("counts").map_err(failed("read the counts of windows"))?;
+        let counts = WindowCounts::from_ipc(bytes, Arc::clone(binnings));
+        read.push((id, damaged(&format!("window {id}"), counts)?));
+    }
+    Ok(read)
+}
+
+/// The windows one by one, with their segments; all of them are on these bins.
+pub(super) async fn counted(
+    connection: &mut Session,
+    windows: &[SelectedWindow],
+    binnings: &Arc<BinningSet>,
+) -> Result<Vec<(String, WindowCounts)>, StoreError> {
+    let ids: Vec<i64> = windows.iter().map(|window| window.id).collect();
+    let segments: HashMap<i64, &String> = windows.iter().map(|window| (window.id, &window.segment)).collect();
+    let counts = closed_counts(connection, &ids, binnings).await?;
+    Ok(counts.into_iter().filter_map(|(id, counts)| Some(((*segments.get(&id)?).clone(), counts))).collect())
+}
+
+/// The sums of windows by segment; all of them are on these bins.
+pub(super) async fn sums(
+    connection: &mut Session,
+    windows: &[SelectedWindow],
+    binnings: &Arc<BinningSet>,
+) -> Result<Vec<(String, WindowCounts)>, StoreError> {
+    let mut sums: BTreeMap<String, WindowCounts> = BTreeMap::new();
+    // A part at a time: the windows of a wide model do not fit into memory all at once.
+    for part in windows.chunks(READ_TOGETHER) {
+        for (segment, counts) in counted(connection, part, binnings).await? {
+            match sums.get_mut(&segment) {
+                Some(sum) => damaged("a sum of windows", sum.merge(&counts))?,
+                None => {
+                    sums.insert(segment, counts);
+                }
+            }
+        }
+    }
+    Ok(sums.into_iter().collect())
+}
+
+/// As many as a limit of a query can be.
+pub(super) fn at_most(windows: usize) -> i64 {
+    bigint(windows as u64)
+}
