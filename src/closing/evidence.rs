@@ -125,7 +125,7 @@ fn evidence_of(
         }
     }
     .clone_into(&mut evidence.advice);
-    evidence.baseline = window.reference.as_ref().map(|reference| reference.choice.name.clone());
+    evidence.baseline = window.reference.as_ref().and_then(|reference| reference.choice.in_words());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
     evidence
 }

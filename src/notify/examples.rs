@@ -140,7 +140,7 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
                     .to_owned(),
             advice: "Check the first columns for a change of a pipeline.".to_owned(),
             window: Some(window()),
-            baseline: Some("version 1 (train.parquet)".to_owned()),
+            baseline: Some("baseline version 1 (train.parquet)".to_owned()),
             baseline_records: Some(50_000),
             columns: Some(12),
             drifted: vec![income()],
@@ -185,7 +185,7 @@ pub fn example_request() -> RetrainingEvent {
         version: "3".to_owned(),
         segment: "*".to_owned(),
         reason: "1 of 12 columns drifted since the alert began; training data: 1 drifting window".to_owned(),
-        baseline: "version 1 (train.parquet)".to_owned(),
+        baseline: "baseline version 1 (train.parquet)".to_owned(),
         training: evidence_pack(&windows).unwrap_or_else(|| crate::retrain::TrainingRange {
             from: at(14, 0, 0),
             to: at(15, 0, 0),
