@@ -153,7 +153,7 @@ pub(super) fn retraining(
                 baseline: window
                     .reference
                     .as_ref()
-                    .map(|reference| reference.choice.name.clone())
+                    .and_then(|reference| reference.choice.in_words())
                     .unwrap_or_default(),
                 training,
                 drifting_windows: 1,
