@@ -21,6 +21,7 @@ mod output;
 mod positions;
 mod reach;
 mod records;
+mod rejudge;
 mod reload;
 mod replay;
 mod retraining;
@@ -128,6 +129,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Run monitors over log files, without any service: which windows and alerts they would have produced.
     Replay(replay::Arguments),
+    /// Judge stored windows again under the present configuration, without storing anything: what would have fired.
+    Rejudge(rejudge::Arguments),
     /// List the measures with their default limits.
     Measures,
     /// Print a shell completion script.
@@ -194,6 +197,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&context, &demo),
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Replay(logs) => return finish(replay::run(&context, &logs)),
+        Command::Rejudge(windows) => return finish(rejudge::run(&context, &windows)),
         Command::Measures => measures::run(),
     };
     finish(outcome.map(|()| 0))

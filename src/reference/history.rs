@@ -5,12 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 use super::season::TimeRange;
-use super::{Part, ReferencePlan, ReferenceRule, Selection};
-use crate::record::{EventTime, TimeSpan};
+use super::{Part, ReferencePlan, Selection};
+use crate::record::EventTime;
 use crate::window::{Series, WHOLE, WindowKey};
-
-/// Windows beyond those that a rolling reference needs, in place of excluded ones.
-const SPARE_WINDOWS: usize = 64;
 
 /// The windows there were, by series, as far back as the rules of a plan reach.
 #[derive(Clone, Debug)]
@@ -33,7 +30,7 @@ impl History {
         if self.plan.is_fixed() || part.counts.rows() == 0 || !self.plan.admits(part.start, part.end) {
             return;
         }
-        let (number, span) = reach(&self.plan);
+        let (number, span) = self.plan.reach();
         let windows = self.windows.entry((key.version.clone(), key.segment.clone())).or_default();
         let oldest = part.start.shifted(-span);
         windows.insert(part.start, part);
@@ -107,18 +104,4 @@ impl History {
                 .any(|(since, until)| *since <= part.start && until.is_none_or(|until| part.start < until))
         })
     }
-}
-
-/// How many windows of a series rules need at most, and how far back they look.
-fn reach(plan: &ReferencePlan) -> (usize, TimeSpan) {
-    let mut reach = (1, TimeSpan::ZERO);
-    for rule in &plan.rules {
-        match rule {
-            ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
-            ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
-            ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
-            ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
-        }
-    }
-    reach
 }

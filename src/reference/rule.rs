@@ -9,7 +9,7 @@ use super::season::{Season, TimeRange};
 use super::{Fit, Part, Reference, ReferenceChoice};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
-use crate::record::{EventTime, number_of, quantity};
+use crate::record::{EventTime, TimeSpan, number_of, quantity};
 use crate::window::{Calendar, WHOLE, WindowKey};
 
 /// The names of the rules.
@@ -236,6 +236,9 @@ fn sum(parts: &[Part]) -> Result<WindowCounts, Unusable> {
     Ok(counts)
 }
 
+/// Windows beyond those that a rolling reference needs, in place of excluded ones.
+const SPARE_WINDOWS: usize = 64;
+
 /// The rules of a monitor in the order in which they are tried, and what never enters a reference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReferencePlan {
@@ -257,6 +260,21 @@ impl ReferencePlan {
     #[must_use]
     pub fn admits(&self, start: EventTime, end: EventTime) -> bool {
         !self.excluded.iter().any(|calendar| calendar.overlaps(start, end))
+    }
+
+    /// How many windows of a series the rules need at most, with room for excluded ones, and how far back they look.
+    #[must_use]
+    pub fn reach(&self) -> (usize, TimeSpan) {
+        let mut reach = (1, TimeSpan::ZERO);
+        for rule in &self.rules {
+            match rule {
+                ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
+                ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
+                ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
+                ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
+            }
+        }
+        reach
     }
 
     /// Whether windows are selected at all, or only a stored baseline is used.

@@ -5,9 +5,11 @@
 //! has passed them. So files that follow one another and files that run side by side both work.
 
 mod inputs;
+mod judging;
 mod reading;
 
 pub use inputs::{Inputs, NextInput};
+pub use judging::{CountedWindow, Judging, JudgingSpec};
 pub use reading::LogReading;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,20 +17,18 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::alert::{
-    ChangeKind, ChangeReason, Evidence, Phase, Routing, RuleKind, SeriesAlerts, Transition, WindowEvidence,
-};
+use crate::alert::{Evidence, Phase, Transition};
 use crate::baseline::{Baseline, BaselineError, learn};
 use crate::binning::{BinningSet, BuildOptions};
-use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
+use crate::closing::DecisionRules;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
 use crate::record::{DecodedBatch, EventTime, ModelSchema, TimeSpan};
-use crate::reference::{Fit, History, Part, PassedOver, Reference, ReferenceChoice, ReferencePlan, Unusable};
+use crate::reference::{ReferenceChoice, ReferencePlan};
 use crate::retrain::RetrainDecision;
 use crate::window::{
     BinningPins, CloseDecision, CountingMachine, CountingSpec, EventTimeProgress, Lengths, Membership,
-    OffsetRanges, Partition, PartitionView, Series, Tally, Timing, WHOLE, WindowKey, WindowLength,
+    OffsetRanges, Partition, PartitionView, Tally, Timing, WHOLE, WindowKey, WindowLength,
 };
 
 /// A monitor, as far as a replay needs it.
@@ -55,6 +55,8 @@ pub struct ReplaySpec {
 /// A closed window and what was decided about it.
 #[derive(Clone, Debug)]
 pub struct ReplayedWindow {
+    /// Its id, when it is stored.
+    pub id: Option<i64>,
     /// Version, segment, start.
     pub key: WindowKey,
     pub end: EventTime,
@@ -96,22 +98,12 @@ struct WindowInProgress {
 pub struct Replay {
     spec: ReplaySpec,
     machine: CountingMachine,
-    baseline: Option<(String, Baseline)>,
+    judging: Judging,
     /// Whole windows counted before there was a baseline, with their segments.
     learning: BTreeMap<EventTime, Vec<(String, WindowCounts)>>,
     open: BTreeMap<(EventTime, String, String), WindowInProgress>,
     closed_until: Option<EventTime>,
-    /// Closed windows, and those that close with them, for references.
-    history: History,
-    alerts: HashMap<Series, SeriesAlerts>,
-    /// The start of the last window of each series.
-    last: HashMap<Series, EventTime>,
-    /// Every alert there was, and what it rests on.
-    episodes: HashMap<Uuid, ReplayedAlert>,
-    requested: Vec<Uuid>,
-    requests: Vec<EventTime>,
     newest: BTreeMap<Partition, Option<EventTime>>,
-    done: Vec<ReplayedWindow>,
     tally: Tally,
 }
 
@@ -130,21 +122,16 @@ impl Replay {
             Membership::up_to(spec.counting.max_series),
             spec.counting.length,
         ));
+        let judging =
+            JudgingSpec { rules: spec.rules.clone(), references: spec.references.clone(), silence: spec.silence };
         Self {
             machine: CountingMachine::new(spec.counting.clone(), pins),
-            history: History::new(spec.references.clone()),
             spec,
-            baseline,
+            judging: Judging::new(judging, baseline.into_iter().collect()),
             learning: BTreeMap::new(),
             open: BTreeMap::new(),
             closed_until: None,
-            alerts: HashMap::new(),
-            last: HashMap::new(),
-            episodes: HashMap::new(),
-            requested: Vec::new(),
-            requests: Vec::new(),
             newest: BTreeMap::new(),
-            done: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -202,13 +189,14 @@ impl Replay {
     /// As [`Self::feed`].
     pub fn finish(mut self) -> Result<Replayed, BaselineError> {
         self.close(true)?;
-        let learnt = self.spec.learn.is_some() && self.baseline.is_none();
+        let baseline = self.judging.baseline().map(|(name, _)| name.clone());
+        let (windows, alerts) = self.judging.finish();
         Ok(Replayed {
             monitor: self.spec.rules.monitor.clone(),
-            baseline: self.baseline.map(|(name, _)| name),
-            learning: learnt,
-            windows: self.done,
-            alerts: self.episodes,
+            learning: self.spec.learn.is_some() && baseline.is_none(),
+            baseline,
+            windows,
+            alerts,
             tally: self.tally,
         })
     }
@@ -255,27 +243,38 @@ impl Replay {
             unchanged_for: TimeSpan::ZERO,
         });
         let progress = EventTimeProgress::new(views.collect(), self.spec.timing, EventTime::MAX);
-        while let Some(entry) = self.open.first_entry() {
-            let (start, ..) = entry.key();
-            let end = self.spec.counting.length.end_of(*start);
+        while let Some((start, ..)) = self.open.keys().next() {
+            let start = *start;
+            let end = self.spec.counting.length.end_of(start);
             if !all && progress.decide(end, TimeSpan::ZERO) != CloseDecision::Complete {
                 break;
             }
-            let ((start, version, segment), open) = entry.remove_entry();
-            if self.closed_until.is_none_or(|until| until < end) {
-                self.closed_until = Some(end);
-                self.remember((&start, &version, &segment), end, &open);
+            self.closed_until = Some(self.closed_until.map_or(end, |until| until.max(end)));
+            let mut windows = Vec::new();
+            while let Some(entry) = self.open.first_entry().filter(|entry| entry.key().0 == start) {
+                let ((_, version, segment), WindowInProgress { counts, sample, ranges }) = entry.remove_entry();
+                let key = WindowKey { version, segment, start };
+                windows.push(CountedWindow {
+                    id: None,
+                    key,
+                    end,
+                    counts,
+                    sample,
+                    offsets: ranges,
+                    complete: true,
+                });
             }
-            let key = WindowKey { version, segment, start };
-            self.learn_from(&key, &open.counts)?;
-            self.decide(key, end, open);
+            for window in &windows {
+                self.learn_from(&window.key, &window.counts)?;
+            }
+            self.judging.judge(windows);
         }
         Ok(())
     }
 
     /// Takes a window into account for a baseline that is still to be learnt.
     fn learn_from(&mut self, key: &WindowKey, counts: &WindowCounts) -> Result<(), BaselineError> {
-        let Some(wanted) = self.spec.learn.filter(|_| self.baseline.is_none()) else { return Ok(()) };
+        let Some(wanted) = self.spec.learn.filter(|_| self.judging.baseline().is_none()) else { return Ok(()) };
         // As the daemon: the first windows that closed, once there are enough, when the next one begins.
         if self.learning.len() >= wanted as usize && !self.learning.contains_key(&key.start) {
             let counted: Vec<(String, WindowCounts)> = self.learning.values().flatten().cloned().collect();
@@ -284,11 +283,11 @@ impl Replay {
                 1 => "learnt from the first window".to_owned(),
                 wanted => format!("learnt from the first {wanted} windows"),
             };
-            self.baseline = Some((origin, baseline));
+            self.judging.prefer(origin, baseline);
             self.learning.clear();
             let mut active = pins(
                 &self.spec.schema,
-                self.baseline.as_ref(),
+                self.judging.baseline(),
                 Membership::up_to(self.spec.counting.max_series),
                 self.spec.counting.length,
             );
@@ -303,152 +302,6 @@ impl Replay {
             self.learning.entry(key.start).or_default().push((key.segment.clone(), counts.clone()));
         }
         Ok(())
-    }
-
-    fn decide(&mut self, key: WindowKey, end: EventTime, open: WindowInProgress) {
-        let series = (key.version.clone(), key.segment.clone());
-        let alerts = self.alerts.remove(&series).unwrap_or_default();
-        let evidence = WindowEvidence {
-            id: None,
-            start: key.start.into(),
-            end: end.into(),
-            records: open.counts.rows(),
-            late_records: 0,
-            complete: true,
-            offsets: open.ranges,
-        };
-        let fit = self.baseline.as_ref().and_then(|(_, baseline)| {
-            Some((Fit::of(open.counts.binnings(), &baseline.binnings)?, Arc::clone(&baseline.binnings)))
-        });
-        let (counts, bins) = match fit {
-            Some((fit, bins)) => (fit.apply(open.counts, &bins), Some(bins)),
-            None => (open.counts, None),
-        };
-        let (reference, choice) = self.reference(&key, bins.as_ref());
-        let window = ClosingWindow {
-            key: key.clone(),
-            end,
-            counts,
-            sample: open.sample,
-            evidence,
-            reference,
-            rested_on: self.rested_on(&alerts),
-            alerts,
-            feed_broken: false,
-            requested: self.requested.clone(),
-            requests: self.requests.clone(),
-        };
-        let Decision { judgement, alerts, changes, refreshed, retrain, request, .. } =
-            decide_window(&window, &self.spec.rules, &Routing::default(), end);
-        let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
-        self.last.insert(series.clone(), key.start);
-        self.alerts.insert(series, alerts);
-        // Windows of one start close one after the other: what is gone at the first is gone at all.
-        let begins = self.done.last().is_none_or(|last| last.key.start != key.start);
-        let gone = if begins { self.end_gone(key.start) } else { Vec::new() };
-        for changed in &changes {
-            let change = &changed.transition.change;
-            if changed.kind == RuleKind::DataQuality {
-                let series = (key.version.clone(), key.segment.clone());
-                match change.kind {
-                    ChangeKind::Firing => self.history.broken_since(&series, change.id, change.since),
-                    kind if kind.is_over() => self.history.mended_at(&series, change.id, key.start),
-                    _ => {}
-                }
-            }
-            let alert = self.episodes.entry(change.id).or_default();
-            (alert.windows, alert.judged) = (change.windows, change.judged);
-            if let Some(evidence) = &changed.evidence {
-                alert.evidence = evidence.clone();
-            }
-        }
-        for RefreshedAlert { id, evidence, windows, judged, .. } in refreshed {
-            self.episodes.insert(id, ReplayedAlert { evidence, windows, judged });
-        }
-        let requested_by = request.map(|request| request.alert());
-        if let Some(alert) = requested_by {
-            self.requested.push(alert);
-            self.requests.push(end);
-        }
-        let changes: Vec<Transition> = changes.into_iter().map(|changed| changed.transition).collect();
-        self.done.push(ReplayedWindow {
-            key,
-            end,
-            reference: choice,
-            judgement,
-            phase,
-            changes,
-            retraining: retrain,
-            requested_by,
-            gone,
-        });
-    }
-
-    /// Keeps a window for the references of later ones, and all that close with it for those of each other.
-    fn remember(&mut self, first: (&EventTime, &String, &String), end: EventTime, open: &WindowInProgress) {
-        if self.spec.references.is_fixed() {
-            return;
-        }
-        let (start, version, segment) = first;
-        let first = (version.clone(), segment.clone(), open.counts.clone());
-        let others = self.open.iter().take_while(|((other, ..), _)| other == start);
-        let others =
-            others.map(|((_, version, segment), open)| (version.clone(), segment.clone(), open.counts.clone()));
-        let windows: Vec<(String, String, WindowCounts)> = std::iter::once(first).chain(others).collect();
-        for (version, segment, counts) in windows {
-            let key = WindowKey { version, segment, start: *start };
-            self.history.add(&key, Part { id: None, start: *start, end, counts: Arc::new(counts) });
-        }
-    }
-
-    /// The reference by the first rule that gives one, as the daemon resolves it.
-    fn reference(&self, key: &WindowKey, bins: Option<&Arc<BinningSet>>) -> (Option<Reference>, ReferenceChoice) {
-        let mut passed_over = Vec::new();
-        for rule in &self.spec.references.rules {
-            let found = match (bins, &self.baseline) {
-                (Some(bins), Some((name, baseline))) => {
-                    rule.selection(key).and_then(|selection| match selection {
-                        None => {
-                            let counts = baseline.segments.get(&key.segment).cloned();
-                            Ok(Reference::baseline(name.clone(), counts))
-                        }
-                        Some(selection) => rule.reference(key, bins, self.history.select(key, &selection)),
-                    })
-                }
-                _ => Err(Unusable::no_baseline()),
-            };
-            match found {
-                Ok(mut reference) => {
-                    reference.choice.passed_over = passed_over;
-                    let choice = reference.choice.clone();
-                    return (Some(reference), choice);
-                }
-                Err(reason) => {
-                    passed_over.push(PassedOver { rule: rule.name(), reason: reason.to_string() });
-                }
-            }
-        }
-        (None, ReferenceChoice { passed_over, ..ReferenceChoice::default() })
-    }
-
-    /// Ends the alerts of series that have had no records for so long that they are gone, as the daemon does.
-    fn end_gone(&mut self, newest: EventTime) -> Vec<Uuid> {
-        let (last, silence) = (&self.last, self.spec.silence);
-        let is_gone = |series: &Series| last.get(series).is_some_and(|start| start.shifted(silence) < newest);
-        let gone = self.alerts.iter_mut().filter(|(series, _)| is_gone(series));
-        gone.flat_map(|(_, alerts)| alerts.end_all(ChangeReason::NoMoreRecords))
-            .map(|transition| transition.change.id)
-            .collect()
-    }
-}
-
-impl Replay {
-    /// What the running alerts of a series rested on before.
-    fn rested_on(&self, alerts: &SeriesAlerts) -> HashMap<Uuid, Evidence> {
-        let episodes = alerts.states().filter_map(|(_, _, state)| state.episode.as_ref());
-        episodes
-            .filter_map(|episode| Some((episode.id, self.episodes.get(&episode.id)?.evidence.clone())))
-            .collect()
     }
 }
 

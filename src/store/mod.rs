@@ -34,6 +34,7 @@ mod session;
 mod silences;
 mod span;
 mod status;
+mod stored_windows;
 mod windows;
 
 pub use alerts::AlertAction;
@@ -50,6 +51,7 @@ pub use proposals::NewBaseline;
 pub use resets::StoredPosition;
 pub use retraining::Moved;
 pub use self_checks::{InputCheck, NotedEnd};
+pub use stored_windows::{StoredPeriod, StoredWindow};
 pub use windows::WindowCountsPair;
 
 use std::time::Duration;

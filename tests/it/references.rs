@@ -2,6 +2,7 @@
 //! commands and replays say of them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
@@ -153,16 +154,9 @@ fn seasons_do_not_alarm_a_shift_in_one_hour_does_and_a_replay_says_the_same() {
     // A replay of the same log decides the same, window by window.
     let file = world.folder.path().join("log.jsonl");
     fs::write(&file, log.join("\n")).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
-        .args(["--config".as_ref(), world.daemon_file("a").as_os_str()])
-        .args(["replay", "--format", "json", "--monitor", "m", "--baseline"])
-        .arg(world.folder.path().join("training.jsonl"))
-        .arg(file)
-        .output()
-        .unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
-        panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    });
+    let training = world.folder.path().join("training.jsonl");
+    let arguments = ["replay", "--format", "json", "--monitor", "m", "--baseline"].map(OsStr::new);
+    let report = answer(&world, &[&arguments[..], &[training.as_os_str(), file.as_os_str()]].concat());
     let replayed = report["monitors"][0]["windows"].as_array().unwrap();
     assert_eq!(replayed.len(), 120);
     for (at, window) in (0i64..).zip(replayed) {
@@ -175,6 +169,49 @@ fn seasons_do_not_alarm_a_shift_in_one_hour_does_and_a_replay_says_the_same() {
         assert_eq!(window["reference"], expected, "hour {at}");
         assert_eq!(window["verdict"] == "drift", of(at).1 == "critical", "hour {at}");
     }
+    judged_again(&world);
+}
+
+/// What a command writes as JSON.
+fn answer(world: &World, arguments: &[&OsStr]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .args(["--config".as_ref(), world.daemon_file("a").as_os_str()])
+        .args(arguments)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+        panic!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+/// Stored windows judged again: the same under the same rules, something else under others, and nothing is stored.
+fn judged_again(world: &World) {
+    let rejudge = |monitor: &OsStr, from: &str| {
+        let arguments = ["rejudge", "--format", "json", "--from", from, "--monitor"].map(OsStr::new);
+        let report = answer(world, &[&arguments[..], &[monitor]].concat());
+        report["monitors"][0].clone()
+    };
+    let all = rejudge("m".as_ref(), &time(0, 0));
+    assert_eq!(all["windows"].as_array().map(Vec::len), Some(120));
+    let last = |report: &Value| report["notes"].as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
+    assert_eq!(last(&all), "all 120 windows have the verdict that is stored");
+    // References reach back before the period.
+    let late = rejudge("m".as_ref(), &time(96, 0));
+    assert_eq!(late["windows"].as_array().map(Vec::len), Some(24));
+    assert_eq!(last(&late), "all 24 windows have the verdict that is stored");
+    assert_eq!(late["alerts"].as_array().map(Vec::len), Some(1), "{late}");
+    // With the fixed baseline alone most hours of the day are drift.
+    let other = world.folder.path().join("fixed.toml");
+    monitor(world).write(&other);
+    let fixed = rejudge(other.as_os_str(), &time(96, 0));
+    assert!(last(&fixed).contains("of 24 windows have another verdict than the stored one"), "{fixed}");
+    let windows = world.runtime.block_on(number(&world.pool, "select count(*) from model_window"));
+    assert_eq!(windows, Ok(120));
+    // What cannot be judged is said.
+    let (code, text) = world.attempt("a", &["rejudge", "--monitor", "m", "--from", "2030-01-01T00:00:00Z"]);
+    assert!(code == Some(1) && text.contains("no closed window with counts"), "{text}");
+    let (code, text) = world.attempt("a", &["rejudge", "--monitor", "m", "--from", "yesterday"]);
+    assert!(code == Some(2) && text.contains("write it as 2026-01-31T00:00:00Z"), "{text}");
 }
 
 #[test]

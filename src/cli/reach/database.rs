@@ -43,6 +43,11 @@ impl Database {
         Ok(Self { settings, store })
     }
 
+    /// The database itself, for what the API does not have.
+    pub(in crate::cli) fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn monitors(&self) -> Vec<&Monitor> {
         self.settings.monitors.iter().collect()
     }
@@ -51,7 +56,7 @@ impl Database {
         Ok(app::status(&self.store, &self.monitors()).await?)
     }
 
-    pub(super) async fn check_monitor(&self, name: &str) -> Result<(), CliError> {
+    pub(in crate::cli) async fn check_monitor(&self, name: &str) -> Result<(), CliError> {
         if self.settings.monitors.iter().any(|monitor| monitor.name == name) {
             return Ok(());
         }

@@ -1,0 +1,215 @@
+//! `driftd rejudge`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::compare::{OutputFormat, colours, json, write};
+use super::files::short_name;
+use super::monitor::monitor as the_monitor;
+use super::reach::Reach;
+use super::{CliError, Context, with_reach};
+use crate::baseline::Baseline;
+use crate::config::Monitor;
+use crate::judge::Verdict;
+use crate::record::{EventTime, TimeSpan, number_of};
+use crate::reference::ReferencePlan;
+use crate::replay::{CountedWindow, Judging, JudgingSpec, LogReading, Replayed, ReplayedWindow};
+use crate::report::{Outcome, ReplayReport, replay_html, replay_report, replay_text};
+use crate::store::{Store, StoredPeriod, StoredWindow};
+use crate::window::{Tally, WHOLE};
+
+/// Which windows to judge again, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Monitor: its name in the configuration, or its file. Given twice: both side by side, to tune thresholds on past windows.
+    #[arg(long = "monitor", value_name = "MONITOR", required = true)]
+    monitors: Vec<String>,
+    /// Windows that start at or after this time, such as 2026-01-31T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    from: EventTime,
+    /// Windows that start before this time. Default: all.
+    #[arg(long, value_name = "TIME")]
+    to: Option<EventTime>,
+    /// Version of the stored baseline to compare with. Default: as the daemon, the active one, or that on the bins of the window.
+    #[arg(long, value_name = "VERSION")]
+    baseline: Option<i32>,
+    /// Output format. Default: the extension of --output, otherwise text.
+    #[arg(long, value_enum)]
+    format: Option<OutputFormat>,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Judges again; the exit code says what was found, as that of `replay`: 0 no alert, 3 alerts would have fired, 1 nothing could
+/// be judged. Nothing is stored and nobody is notified.
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliError> {
+    let output = arguments.output.as_deref();
+    let format = OutputFormat::of(arguments.format, output)?;
+    let monitors: Vec<Monitor> =
+        arguments.monitors.iter().map(|named| the_monitor(context, named)).collect::<Result<_, _>>()?;
+    let to = arguments.to.unwrap_or(EventTime::MAX);
+    if arguments.from >= to {
+        return Err(CliError::Failed(format!(
+            "--to must be later than --from: {to} is not after {}",
+            arguments.from
+        )));
+    }
+    let report = with_reach(context, async |reach| {
+        let Reach::Database(database) = reach else {
+            return Err(CliError::Failed(
+                "stored windows are judged again from their counts, which the API does not have\n\
+                 hint: run `driftd rejudge` without --server where the database can be reached"
+                    .to_owned(),
+            ));
+        };
+        let mut judged = Vec::new();
+        for monitor in &monitors {
+            database.check_monitor(&monitor.name).await?;
+            judged.push(rejudge(database.store(), monitor, (arguments.from, to), arguments.baseline).await?);
+        }
+        Ok(report(arguments.from, to, judged))
+    })?;
+    write(
+        output,
+        &match format {
+            OutputFormat::Text => replay_text(&report, output.is_none() && colours()),
+            OutputFormat::Json => json(&report)?,
+            OutputFormat::Html => replay_html(&report),
+        },
+    )?;
+    let verdicts: Vec<Outcome> = report.monitors.iter().map(|monitor| monitor.verdict).collect();
+    Ok(if verdicts.contains(&Outcome::Drift) { 3 } else { u8::from(verdicts.contains(&Outcome::Undefined)) })
+}
+
+/// Starts that are read at a time.
+const STARTS: usize = 16;
+
+/// A monitor with its windows judged again.
+struct Rejudged {
+    file: String,
+    replayed: Replayed,
+    reading: LogReading,
+    notes: Vec<String>,
+}
+
+async fn rejudge(
+    store: &Store,
+    monitor: &Monitor,
+    (from, to): (EventTime, EventTime),
+    version: Option<i32>,
+) -> Result<Rejudged, CliError> {
+    let period = store.windows_with_counts(&monitor.name, from, to).await?;
+    if period.starts.is_empty() {
+        return Err(CliError::Failed(format!(
+            "monitor `{}` has no closed window with counts that starts from {from} on\nhint: counts are deleted after `retention.counts`",
+            monitor.name
+        )));
+    }
+    let baselines: Vec<(String, Baseline)> = match version {
+        Some(version) => {
+            vec![(format!("version {version}"), store.baseline(&monitor.name, version).await?)]
+        }
+        None => store.baselines_for(&monitor.name, &period).await?,
+    };
+    let name = baselines.first().map(|(name, _)| name.clone());
+    let spec = JudgingSpec {
+        rules: monitor.rules.clone(),
+        references: monitor.references.clone(),
+        silence: monitor.silence_of_series(),
+    };
+    let mut judging = Judging::new(spec, baselines);
+    if let Some(before) = before(&monitor.references, from, monitor.counting.length.span()) {
+        let earlier = store.windows_with_counts(&monitor.name, before, from).await?;
+        each_start(store, &earlier, false, |windows| {
+            judging.remember(&windows.into_iter().map(|stored| stored.window).collect::<Vec<CountedWindow>>());
+        })
+        .await?;
+    }
+    let mut verdicts: BTreeMap<i64, Verdict> = BTreeMap::new();
+    let mut tally = Tally::default();
+    each_start(store, &period, true, |windows| {
+        for StoredWindow { window, verdict } in &windows {
+            verdicts.extend(window.id.map(|id| (id, *verdict)));
+            if window.key.segment == WHOLE {
+                tally.accepted += window.counts.rows();
+            }
+        }
+        judging.judge(windows.into_iter().map(|stored| stored.window).collect());
+    })
+    .await?;
+    let (windows, alerts) = judging.finish();
+    let notes = vec![differences(&windows, &verdicts)];
+    let monitor_name = monitor.name.clone();
+    Ok(Rejudged {
+        file: short_name(Path::new(&monitor.file)),
+        replayed: Replayed { monitor: monitor_name, baseline: name, learning: false, windows, alerts, tally },
+        reading: LogReading::new(monitor.schema.clone(), monitor.layout.clone()),
+        notes,
+    })
+}
+
+/// Reads the windows of a period, a few starts at a time, and hands them on start by start.
+async fn each_start(
+    store: &Store,
+    period: &StoredPeriod,
+    with_samples: bool,
+    mut take: impl FnMut(Vec<StoredWindow>),
+) -> Result<(), CliError> {
+    for starts in period.starts.chunks(STARTS) {
+        let ids: Vec<i64> = starts.iter().flat_map(|(_, ids)| ids).copied().collect();
+        let windows = store.stored_windows(&ids, with_samples).await?;
+        let mut windows = windows.into_iter().peekable();
+        while let Some(first) = windows.next() {
+            let start = first.window.key.start;
+            let mut group = vec![first];
+            while let Some(next) = windows.next_if(|next| next.window.key.start == start) {
+                group.push(next);
+            }
+            take(group);
+        }
+    }
+    Ok(())
+}
+
+/// From when on windows can be part of the references of windows that start at `from`; none when no rule selects windows.
+fn before(plan: &ReferencePlan, from: EventTime, length: TimeSpan) -> Option<EventTime> {
+    if plan.is_fixed() {
+        return None;
+    }
+    let (windows, span) = plan.reach();
+    let windows = i64::try_from(windows).unwrap_or(i64::MAX);
+    Some(from.shifted(-span.max(TimeSpan::from_micros(length.micros().saturating_mul(windows)))))
+}
+
+/// How many windows have another verdict than they had.
+fn differences(windows: &[ReplayedWindow], verdicts: &BTreeMap<i64, Verdict>) -> String {
+    let differs = |window: &&ReplayedWindow| {
+        let before = window.id.and_then(|id| verdicts.get(&id));
+        before.is_some_and(|before| *before != window.judgement.verdict)
+    };
+    let changed: Vec<&ReplayedWindow> = windows.iter().filter(differs).collect();
+    let Some(first) = changed.first() else {
+        return format!("all {} have the verdict that is stored", number_of(windows.len() as u64, "window"));
+    };
+    let before = first.id.and_then(|id| verdicts.get(&id)).map_or("", |verdict| verdict.words());
+    format!(
+        "{} of {} have another verdict than the stored one, the first from {}: {} instead of {before}",
+        changed.len(),
+        number_of(windows.len() as u64, "window"),
+        first.key.start,
+        first.judgement.verdict.words(),
+    )
+}
+
+fn report(from: EventTime, to: EventTime, judged: Vec<Rejudged>) -> ReplayReport {
+    let until = if to == EventTime::MAX { String::new() } else { format!(" to {to}") };
+    let inputs = vec![format!("stored windows from {from}{until}")];
+    let notes: Vec<Vec<String>> = judged.iter().map(|one| one.notes.clone()).collect();
+    let judged = judged.into_iter().map(|one| (one.file, one.reading, one.replayed)).collect();
+    let mut report = replay_report(inputs, judged);
+    for (monitor, notes) in report.monitors.iter_mut().zip(notes) {
+        monitor.notes.extend(notes);
+    }
+    report
+}

@@ -1,0 +1,263 @@
+//! Judging counted windows one after the other, as the daemon does when it closes them: for replays of logs, and for stored
+//! windows that are judged again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{ReplayedAlert, ReplayedWindow};
+use crate::alert::{
+    ChangeKind, ChangeReason, Evidence, Routing, RuleKind, SeriesAlerts, Transition, WindowEvidence,
+};
+use crate::baseline::Baseline;
+use crate::binning::BinningSet;
+use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
+use crate::distribution::{RecordSample, WindowCounts};
+use crate::record::{EventTime, TimeSpan};
+use crate::reference::{Fit, History, Part, PassedOver, Reference, ReferenceChoice, ReferencePlan, Unusable};
+use crate::window::{OffsetRanges, Series, WindowKey};
+
+/// A window with all that was counted in it.
+#[derive(Clone, Debug)]
+pub struct CountedWindow {
+    /// Its id, when it is stored.
+    pub id: Option<i64>,
+    /// Version, segment, start.
+    pub key: WindowKey,
+    pub end: EventTime,
+    /// What was counted.
+    pub counts: WindowCounts,
+    /// A sample of its records, empty when none is kept.
+    pub sample: RecordSample,
+    /// What it is made of.
+    pub offsets: OffsetRanges,
+    /// Whether every partition had passed its end.
+    pub complete: bool,
+}
+
+/// How windows are judged.
+#[derive(Clone, Debug)]
+pub struct JudgingSpec {
+    /// Measures, limits, alerts, retraining.
+    pub rules: DecisionRules,
+    /// What windows are compared with.
+    pub references: ReferencePlan,
+    /// For how long others have records, when the alerts of a version or segment without any end.
+    pub silence: TimeSpan,
+}
+
+/// The machine: counted windows in the order of their starts in, verdicts and alerts out.
+pub struct Judging {
+    spec: JudgingSpec,
+    /// With what they are called, the preferred one first.
+    baselines: Vec<(String, Baseline)>,
+    /// Closed windows, and those that close with them, for references.
+    history: History,
+    alerts: HashMap<Series, SeriesAlerts>,
+    /// The start of the last window of each series.
+    last: HashMap<Series, EventTime>,
+    /// Every alert there was, and what it rests on.
+    episodes: HashMap<Uuid, ReplayedAlert>,
+    requested: Vec<Uuid>,
+    requests: Vec<EventTime>,
+    done: Vec<ReplayedWindow>,
+}
+
+impl Judging {
+    /// Nothing judged yet; a window is compared with the first baseline that has bins for its counts.
+    #[must_use]
+    pub fn new(spec: JudgingSpec, baselines: Vec<(String, Baseline)>) -> Self {
+        Self {
+            history: History::new(spec.references.clone()),
+            spec,
+            baselines,
+            alerts: HashMap::new(),
+            last: HashMap::new(),
+            episodes: HashMap::new(),
+            requested: Vec::new(),
+            requests: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// The preferred baseline.
+    pub(super) fn baseline(&self) -> Option<&(String, Baseline)> {
+        self.baselines.first()
+    }
+
+    /// Prefers this baseline from now on.
+    pub(super) fn prefer(&mut self, name: String, baseline: Baseline) {
+        self.baselines.insert(0, (name, baseline));
+    }
+
+    /// The windows and the alerts there were.
+    #[must_use]
+    pub fn finish(self) -> (Vec<ReplayedWindow>, HashMap<Uuid, ReplayedAlert>) {
+        (self.done, self.episodes)
+    }
+
+    /// Takes windows into account for the references of later ones without judging them.
+    pub fn remember(&mut self, windows: &[CountedWindow]) {
+        if self.spec.references.is_fixed() {
+            return;
+        }
+        for CountedWindow { id, key, end, counts, .. } in windows {
+            self.history.add(key, Part { id: *id, start: key.start, end: *end, counts: Arc::new(counts.clone()) });
+        }
+    }
+
+    /// Judges the windows of one start, in their order.
+    pub fn judge(&mut self, windows: Vec<CountedWindow>) {
+        self.remember(&windows);
+        for window in windows {
+            self.judge_one(window);
+        }
+    }
+
+    fn judge_one(&mut self, window: CountedWindow) {
+        let CountedWindow { id, key, end, counts, sample, offsets, complete } = window;
+        let series = (key.version.clone(), key.segment.clone());
+        let alerts = self.alerts.remove(&series).unwrap_or_default();
+        let evidence = WindowEvidence {
+            id,
+            start: key.start.into(),
+            end: end.into(),
+            records: counts.rows(),
+            late_records: 0,
+            complete,
+            offsets,
+        };
+        let chosen = self
+            .baselines
+            .iter()
+            .find_map(|(name, baseline)| Some((Fit::of(counts.binnings(), &baseline.binnings)?, name, baseline)));
+        let counts = match chosen {
+            Some((fit, _, baseline)) => fit.apply(counts, &baseline.binnings),
+            None => counts,
+        };
+        let (reference, choice) =
+            self.reference(&key, chosen.map(|(_, name, baseline)| (name.as_str(), baseline)));
+        let closing = ClosingWindow {
+            key: key.clone(),
+            end,
+            counts,
+            sample,
+            evidence,
+            reference,
+            rested_on: self.rested_on(&alerts),
+            alerts,
+            feed_broken: false,
+            requested: self.requested.clone(),
+            requests: self.requests.clone(),
+        };
+        let decision = decide_window(&closing, &self.spec.rules, &Routing::default(), end);
+        self.take((id, key, end), series, choice, decision);
+    }
+
+    fn take(
+        &mut self,
+        (id, key, end): (Option<i64>, WindowKey, EventTime),
+        series: Series,
+        reference: ReferenceChoice,
+        decision: Decision,
+    ) {
+        let Decision { judgement, alerts, changes, refreshed, retrain, request, .. } = decision;
+        let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
+        self.last.insert(series.clone(), key.start);
+        self.alerts.insert(series.clone(), alerts);
+        // Windows of one start close one after the other: what is gone at the first is gone at all.
+        let begins = self.done.last().is_none_or(|last| last.key.start != key.start);
+        let gone = if begins { self.end_gone(key.start) } else { Vec::new() };
+        for changed in &changes {
+            let change = &changed.transition.change;
+            if changed.kind == RuleKind::DataQuality {
+                match change.kind {
+                    ChangeKind::Firing => self.history.broken_since(&series, change.id, change.since),
+                    kind if kind.is_over() => self.history.mended_at(&series, change.id, key.start),
+                    _ => {}
+                }
+            }
+            let alert = self.episodes.entry(change.id).or_default();
+            (alert.windows, alert.judged) = (change.windows, change.judged);
+            if let Some(evidence) = &changed.evidence {
+                alert.evidence = evidence.clone();
+            }
+        }
+        for RefreshedAlert { id, evidence, windows, judged, .. } in refreshed {
+            self.episodes.insert(id, ReplayedAlert { evidence, windows, judged });
+        }
+        let requested_by = request.map(|request| request.alert());
+        if let Some(alert) = requested_by {
+            self.requested.push(alert);
+            self.requests.push(end);
+        }
+        let changes: Vec<Transition> = changes.into_iter().map(|changed| changed.transition).collect();
+        self.done.push(ReplayedWindow {
+            id,
+            key,
+            end,
+            reference,
+            judgement,
+            phase,
+            changes,
+            retraining: retrain,
+            requested_by,
+            gone,
+        });
+    }
+
+    /// The reference by the first rule that gives one, as the daemon resolves it. `baseline` is that whose bins the window's
+    /// counts are on.
+    fn reference(
+        &self,
+        key: &WindowKey,
+        baseline: Option<(&str, &Baseline)>,
+    ) -> (Option<Reference>, ReferenceChoice) {
+        let mut passed_over = Vec::new();
+        for rule in &self.spec.references.rules {
+            let found = match baseline {
+                None => Err(Unusable::no_baseline()),
+                Some((name, baseline)) => rule.selection(key).and_then(|selection| match selection {
+                    None => {
+                        let counts = baseline.segments.get(&key.segment).cloned();
+                        Ok(Reference::baseline(name.to_owned(), counts))
+                    }
+                    Some(selection) => {
+                        let bins: &Arc<BinningSet> = &baseline.binnings;
+                        rule.reference(key, bins, self.history.select(key, &selection))
+                    }
+                }),
+            };
+            match found {
+                Ok(mut reference) => {
+                    reference.choice.passed_over = passed_over;
+                    let choice = reference.choice.clone();
+                    return (Some(reference), choice);
+                }
+                Err(reason) => {
+                    passed_over.push(PassedOver { rule: rule.name(), reason: reason.to_string() });
+                }
+            }
+        }
+        (None, ReferenceChoice { passed_over, ..ReferenceChoice::default() })
+    }
+
+    /// Ends the alerts of series that have had no records for so long that they are gone, as the daemon does.
+    fn end_gone(&mut self, newest: EventTime) -> Vec<Uuid> {
+        let (last, silence) = (&self.last, self.spec.silence);
+        let is_gone = |series: &Series| last.get(series).is_some_and(|start| start.shifted(silence) < newest);
+        let gone = self.alerts.iter_mut().filter(|(series, _)| is_gone(series));
+        gone.flat_map(|(_, alerts)| alerts.end_all(ChangeReason::NoMoreRecords))
+            .map(|transition| transition.change.id)
+            .collect()
+    }
+
+    /// What the running alerts of a series rested on before.
+    fn rested_on(&self, alerts: &SeriesAlerts) -> HashMap<Uuid, Evidence> {
+        let episodes = alerts.states().filter_map(|(_, _, state)| state.episode.as_ref());
+        episodes
+            .filter_map(|episode| Some((episode.id, self.episodes.get(&episode.id)?.evidence.clone())))
+            .collect()
+    }
+}
