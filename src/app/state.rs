@@ -212,13 +212,13 @@ impl Shared {
     }
 
     /// Whether the length of a monitor's windows has not been brought into force yet.
-    pub(super) fn length_is_new(&self, monitor: &str, length: WindowLength) -> bool {
-        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).get(monitor) != Some(&length)
+    pub(super) fn length_is_new(&self, monitor: &str, length: &WindowLength) -> bool {
+        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).get(monitor) != Some(length)
     }
 
     /// It has been now.
-    pub(super) fn length_is_proposed(&self, monitor: &str, length: WindowLength) {
-        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).insert(monitor.to_owned(), length);
+    pub(super) fn length_is_proposed(&self, monitor: &str, length: &WindowLength) {
+        self.lengths.lock().unwrap_or_else(PoisonError::into_inner).insert(monitor.to_owned(), length.clone());
     }
 
     /// Something was counted that is to be stored.

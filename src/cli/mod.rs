@@ -287,7 +287,7 @@ mod tests {
         walk(&super::command(), "driftd", &mut found);
         for (flag, values, path) in &found {
             for (other, theirs, elsewhere) in &found {
-                let free = ["from", "output", "baseline"].contains(&flag.as_str());
+                let free = ["from", "to", "output", "baseline"].contains(&flag.as_str());
                 assert!(flag != other || free || values == theirs, "--{flag} in `{path}` and `{elsewhere}`");
             }
         }

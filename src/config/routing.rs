@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
 
 use super::mistake::Mistake;
 use super::receivers::check_names;
@@ -172,15 +171,7 @@ fn inhibition(section: &Section<'_>) -> InhibitRule {
 
 fn calendars(root: &Section<'_>) -> BTreeMap<String, Calendar> {
     let read = |(name, section): (String, Section<'_>)| {
-        let zone = section.string("time_zone").unwrap_or_else(|| "UTC".to_owned());
-        let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
-            section.add(
-                section
-                    .mistake("time_zone", format!("`{zone}` is not a time zone"))
-                    .hint("names of the IANA database, such as \"Europe/Berlin\""),
-            );
-            TimeZone::UTC
-        });
+        let zone = section.time_zone("time_zone");
         let weekly = section.sections("weekly").iter().filter_map(weekly).collect();
         let days = days(&section);
         let once = section.sections("once").iter().filter_map(once).collect();

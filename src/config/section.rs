@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 
+use jiff::tz::TimeZone;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -235,6 +236,16 @@ impl<'a> Section<'a> {
             return fallback;
         }
         duration
+    }
+
+    /// A time zone by its name in the IANA database; UTC by default.
+    pub(super) fn time_zone(&self, key: &'static str) -> TimeZone {
+        let Some(name) = self.string(key) else { return TimeZone::UTC };
+        TimeZone::get(&name).unwrap_or_else(|_| {
+            let mistake = self.mistake(key, format!("`{name}` is not a time zone"));
+            self.add(mistake.hint("names of the IANA database, such as \"Europe/Berlin\""));
+            TimeZone::UTC
+        })
     }
 
     pub(super) fn choice<T: Copy + PartialEq>(&self, key: &'static str, default: T, choices: &[(&str, T)]) -> T {

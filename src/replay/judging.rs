@@ -152,13 +152,13 @@ impl Judging {
             requests: self.requests.clone(),
         };
         let decision = decide_window(&closing, &self.spec.rules, &Routing::default(), end);
-        self.take((id, key, end), series, choice, decision);
+        self.take((id, key, end), &series, choice, decision);
     }
 
     fn take(
         &mut self,
         (id, key, end): (Option<i64>, WindowKey, EventTime),
-        series: Series,
+        series: &Series,
         reference: ReferenceChoice,
         decision: Decision,
     ) {
@@ -173,8 +173,8 @@ impl Judging {
             let change = &changed.transition.change;
             if changed.kind == RuleKind::DataQuality {
                 match change.kind {
-                    ChangeKind::Firing => self.history.broken_since(&series, change.id, change.since),
-                    kind if kind.is_over() => self.history.mended_at(&series, change.id, key.start),
+                    ChangeKind::Firing => self.history.broken_since(series, change.id, change.since),
+                    kind if kind.is_over() => self.history.mended_at(series, change.id, key.start),
                     _ => {}
                 }
             }

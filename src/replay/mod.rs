@@ -120,7 +120,7 @@ impl Replay {
             &spec.schema,
             baseline.as_ref(),
             Membership::up_to(spec.counting.max_series),
-            spec.counting.length,
+            spec.counting.length.clone(),
         ));
         let judging =
             JudgingSpec { rules: spec.rules.clone(), references: spec.references.clone(), silence: spec.silence };
@@ -148,7 +148,7 @@ impl Replay {
     pub fn feed(&mut self, partition: &Partition, batch: &DecodedBatch) -> Result<(), BaselineError> {
         // A batch of a file can span many windows, and what follows from one window, such as a baseline, is for the next
         // ones: so it is counted up to each row that begins a new one.
-        let length = self.spec.counting.length;
+        let length = self.spec.counting.length.clone();
         let mut latest = self.newest.get(partition).copied().flatten().map(|newest| length.start_of(newest));
         let mut first = 0;
         for (row, time) in batch.times.iter().enumerate() {
@@ -289,7 +289,7 @@ impl Replay {
                 &self.spec.schema,
                 self.judging.baseline(),
                 Membership::up_to(self.spec.counting.max_series),
-                self.spec.counting.length,
+                self.spec.counting.length.clone(),
             );
             // Windows that are open keep their bins.
             let universal = Arc::new(BinningSet::universal(&self.spec.schema));

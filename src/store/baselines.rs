@@ -190,7 +190,7 @@ impl Store {
         monitor: &str,
         schema: &ModelSchema,
         counted_as: &str,
-        length: WindowLength,
+        length: &WindowLength,
     ) -> Result<BinningPins, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(failed("read pins"))?;
         // Windows of before that was remembered are counted as they are now.

@@ -198,6 +198,7 @@ fn migrations() -> Migrator {
         (13, "daemons", include_str!("../../migrations/0013_daemons.sql")),
         (14, "history", include_str!("../../migrations/0014_history.sql")),
         (15, "references", include_str!("../../migrations/0015_references.sql")),
+        (16, "calendar", include_str!("../../migrations/0016_calendar.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -4,6 +4,9 @@
 use super::WindowLength;
 use crate::record::{EventTime, TimeSpan};
 
+/// What holds where there is no length; constructors see to it that there is one.
+const SHORTEST: WindowLength = WindowLength::Fixed(1);
+
 /// The length in force from each time on. Before the first, its length holds, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lengths(Vec<(EventTime, WindowLength)>);
@@ -41,21 +44,21 @@ impl Lengths {
 
     /// The length of windows at a time.
     #[must_use]
-    pub fn length_at(&self, time: EventTime) -> WindowLength {
+    pub fn length_at(&self, time: EventTime) -> &WindowLength {
         self.at(time).1
     }
 
     /// From when on a length holds that is to come into force after `taken`, the end of the last window there is.
     #[must_use]
-    pub fn begin_after(taken: EventTime, length: WindowLength) -> EventTime {
+    pub fn begin_after(taken: EventTime, length: &WindowLength) -> EventTime {
         let start = length.start_of(taken);
         if start == taken { taken } else { length.end_of(start) }
     }
 
-    fn at(&self, time: EventTime) -> (EventTime, WindowLength, Option<EventTime>) {
+    fn at(&self, time: EventTime) -> (EventTime, &WindowLength, Option<EventTime>) {
         let place = self.0.partition_point(|(from, _)| *from <= time).saturating_sub(1);
-        let (from, length) = self.0.get(place).copied().unwrap_or((time, WindowLength(1)));
-        (from, length, self.0.get(place + 1).map(|(from, _)| *from))
+        let until = self.0.get(place + 1).map(|(from, _)| *from);
+        self.0.get(place).map_or((time, &SHORTEST, until), |(from, length)| (*from, length, until))
     }
 }
 
@@ -75,12 +78,12 @@ mod tests {
     #[test]
     fn a_longer_length_begins_where_the_last_window_of_the_old_one_ends() {
         // Windows of a minute up to 12:03; five minutes from then on begin at 12:05.
-        let from = Lengths::begin_after(at(180), length(300));
+        let from = Lengths::begin_after(at(180), &length(300));
         assert_eq!(from, at(300));
         let lengths = Lengths::from_changes(vec![(at(-1_000_000), length(60)), (from, length(300))]).unwrap();
         assert_eq!((lengths.start_of(at(299)), lengths.end_of(at(240))), (at(240), at(300)));
         assert_eq!((lengths.start_of(at(301)), lengths.end_of(at(300))), (at(300), at(600)));
-        assert_eq!(Lengths::begin_after(at(300), length(300)), at(300));
+        assert_eq!(Lengths::begin_after(at(300), &length(300)), at(300));
     }
 
     proptest! {
@@ -92,7 +95,7 @@ mod tests {
             let mut taken = at(0);
             let mut list = Vec::new();
             for (later, seconds) in changes {
-                let from = if list.is_empty() { at(-10_000) } else { Lengths::begin_after(taken, length(seconds)) };
+                let from = if list.is_empty() { at(-10_000) } else { Lengths::begin_after(taken, &length(seconds)) };
                 list.push((from, length(seconds)));
                 taken = from.max(taken).shifted(TimeSpan::seconds(later));
             }

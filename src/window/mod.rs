@@ -4,6 +4,7 @@
 mod calendar;
 mod counting;
 mod delta;
+mod length;
 mod lengths;
 mod membership;
 mod notes;
@@ -12,6 +13,7 @@ mod watermark;
 pub use calendar::{Calendar, Day, Once, WeeklyTime};
 pub use counting::{BinningPins, CountingMachine, CountingSpec};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
+pub use length::{CalendarUnit, WindowLength};
 pub use lengths::Lengths;
 pub use membership::{Membership, OTHER, Series, takes_others};
 pub use notes::{ColumnHint, ColumnReading, Example, LATE, Notes, is_unreadable, readings};
@@ -54,43 +56,6 @@ impl Anchor {
         let seed = time.map_or(0, EventTime::micros);
         let hash = xxhash_rust::xxh3::xxh3_64_with_seed(payload.unwrap_or_default(), seed.cast_unsigned());
         Self { offset, hash: hash.cast_signed() }
-    }
-}
-
-/// Tumbling windows: half-open intervals of one length, side by side from the epoch on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WindowLength(i64);
-
-impl WindowLength {
-    /// From microseconds; `None` unless positive.
-    #[must_use]
-    pub fn from_micros(micros: i64) -> Option<Self> {
-        (micros > 0).then_some(Self(micros))
-    }
-
-    /// In microseconds.
-    #[must_use]
-    pub fn micros(self) -> i64 {
-        self.0
-    }
-
-    /// As a length of time.
-    #[must_use]
-    pub fn span(self) -> TimeSpan {
-        TimeSpan::from_micros(self.0)
-    }
-
-    /// The start of the window that holds a time. Euclidean remainder: times before 1970 belong to the
-    /// window below them, too.
-    #[must_use]
-    pub fn start_of(self, time: EventTime) -> EventTime {
-        time.shifted(TimeSpan::from_micros(-time.micros().rem_euclid(self.0)))
-    }
-
-    /// The end of the window that starts here.
-    #[must_use]
-    pub fn end_of(self, start: EventTime) -> EventTime {
-        start.shifted(self.span())
     }
 }
 

@@ -256,3 +256,51 @@ fn versions_and_segments_are_compared_in_the_same_windows() {
     assert_eq!(of("1", "*", 0).2, "no_baseline");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn windows_of_the_calendar_are_local_days_and_stay_what_they_were_after_a_restart() {
+    let Some(services) = services("calendar windows") else { return };
+    let world = World::new(&services);
+    monitor(&world)
+        .set("window.length", "day")
+        .set("window.time_zone", "Europe/Berlin")
+        .set("baseline.reference", "seasonal")
+        .set("baseline.seasonal", json!({ "same": "day_of_week", "time_zone": "Europe/Berlin", "cycles": 1 }))
+        .write(world.monitor_file());
+    // Three weeks around 29 March 2026, when the clocks are set forward at 01:00 UTC.
+    let first: jiff::Timestamp = "2026-03-15T23:00:00Z".parse().unwrap();
+    let mut dice = Dice(4);
+    let log: Vec<String> = (0..21 * 24 * 4)
+        .map(|quarter| {
+            let at = first + jiff::SignedDuration::from_mins(quarter * 15);
+            json!({ "ts": at.to_string(), "x": dice.below(1_000) }).to_string()
+        })
+        .collect();
+    let (before, after) = log.split_at(log.len() / 2);
+    let daemon = world.start_daemon("a", None);
+    produce(&world, before);
+    world.wait_for_count(before.len() as i64.., 30);
+    assert_eq!(daemon.stop(), Some(0));
+    let daemon = world.start_daemon("a", None);
+    produce(&world, after);
+    // The last quarter of an hour of the 21 days is one hour past local midnight: a day that lasts 23 hours is among them.
+    wait_for_windows(&world, 22);
+    let days: Vec<(String, String, i64)> = world
+        .runtime
+        .block_on(
+            sqlx::query_as(
+                "select to_char(starts_at at time zone 'Europe/Berlin', 'MM-DD HH24:MI'),
+                        coalesce(reference->>'rule', 'none'), rows from model_window order by starts_at",
+            )
+            .fetch_all(&world.pool),
+        )
+        .unwrap();
+    assert!(days.iter().all(|(start, ..)| start.ends_with(" 00:00")), "{days:?}");
+    let rows: Vec<i64> = days.iter().map(|(.., rows)| *rows).collect();
+    let mut expected = vec![96; 22];
+    (expected[13], expected[21]) = (92, 4);
+    assert_eq!(rows, expected, "29 March has 23 hours: {days:?}");
+    // The first week gives bins; from then on each day is compared with that of the week before.
+    assert!(days[8..21].iter().all(|(_, rule, _)| rule == "seasonal"), "{days:?}");
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -171,7 +171,7 @@ impl Backend for StoreBackend {
             watermark: watermark.map(|(watermark, _)| watermark.into()),
             columns: columns.collect(),
             series: self.store.series(name, SERIES).await?,
-            window_seconds: running.map(|running| running.monitor.counting.length.micros() / 1_000_000),
+            window_seconds: running.map(|running| running.monitor.counting.length.span().micros() / 1_000_000),
             monitor,
         })
     }

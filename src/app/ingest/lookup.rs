@@ -61,9 +61,9 @@ impl PositionLookup {
         register(&self.store, &self.commands, &self.monitors, &known).await?;
         for running in self.monitors.iter().map(|running| &running.monitor) {
             // Once: with daemons that differ, each would set its own again and again.
-            if self.shared.length_is_new(&running.name, running.counting.length) {
-                self.store.propose_length(&running.name, running.counting.length).await.map_err(away)?;
-                self.shared.length_is_proposed(&running.name, running.counting.length);
+            if self.shared.length_is_new(&running.name, &running.counting.length) {
+                self.store.propose_length(&running.name, &running.counting.length).await.map_err(away)?;
+                self.shared.length_is_proposed(&running.name, &running.counting.length);
             }
         }
         let pins = pins(&self.store, &self.monitors).await.map_err(away)?;
@@ -105,7 +105,7 @@ pub(super) async fn pins(store: &Store, monitors: &[Arc<RunningMonitor>]) -> Res
         pins.insert(
             monitor.name.clone(),
             Arc::new(
-                store.pins(&monitor.name, &monitor.schema, &running.counted_as, monitor.counting.length).await?,
+                store.pins(&monitor.name, &monitor.schema, &running.counted_as, &monitor.counting.length).await?,
             ),
         );
     }

@@ -14,7 +14,7 @@ use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::ReferencePlan;
-use crate::window::{CountingSpec, Timing, WindowLength};
+use crate::window::{CalendarUnit, CountingSpec, Timing, WindowLength};
 use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
@@ -124,7 +124,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let Alerting { rules: alerts, receivers, gone_after } =
         alerts::alerts(&root.section("alert"), judge.rule, &names, context);
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
-    let length = counting.as_ref().map(|counting| counting.length.span());
+    let length = counting.as_ref().map(|counting| &counting.length);
     let BaselineSettings { learn, build, plan } = baseline(&root.section("baseline"), context, length);
     let mlflow = mlflow(&root.section("mlflow"));
     root.finish();
@@ -156,8 +156,29 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     })
 }
 
+/// `length`: a duration, or a unit of the calendar in `time_zone`.
+fn window_length(section: &Section<'_>) -> Option<WindowLength> {
+    let text = section.text("length").unwrap_or_default();
+    let unit = CalendarUnit::ALL.into_iter().find(|unit| unit.as_str() == text);
+    let named = section.has("time_zone");
+    let zone = section.time_zone("time_zone");
+    match unit {
+        Some(unit) => {
+            section.value("length");
+            Some(WindowLength::Calendar(unit, zone))
+        }
+        None => {
+            if named {
+                let mistake = section.mistake("time_zone", "is used only with a unit of the calendar");
+                section.add(mistake.hint("length = \"hour\", \"day\", \"week\" or \"month\""));
+            }
+            WindowLength::from_micros(section.duration("length", "1h", ("1s", "366d")).micros())
+        }
+    }
+}
+
 fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing, Option<usize>) {
-    let length = section.duration("length", "1h", ("1s", "366d"));
+    let length = window_length(section);
     let timing = Timing {
         max_future_skew: layout.max_future_skew,
         out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
@@ -170,7 +191,7 @@ fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>
     section.value("sample");
     let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
     section.finish();
-    let counting = WindowLength::from_micros(length.micros()).map(|length| CountingSpec {
+    let counting = length.map(|length| CountingSpec {
         length,
         segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
         sample_size: 0,

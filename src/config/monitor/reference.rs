@@ -13,6 +13,7 @@ use super::MonitorReferences;
 use crate::binning::BuildOptions;
 use crate::record::TimeSpan;
 use crate::reference::{ReferencePlan, ReferenceRule, RuleName, Same, Season};
+use crate::window::{CalendarUnit, WindowLength};
 
 /// What `[baseline]` says.
 pub(super) struct BaselineSettings {
@@ -28,7 +29,7 @@ pub(super) struct BaselineSettings {
 pub(super) fn baseline(
     section: &Section<'_>,
     context: &MonitorReferences<'_>,
-    length: Option<TimeSpan>,
+    length: Option<&WindowLength>,
 ) -> BaselineSettings {
     let names = rule_names(section);
     let mut rules = rules(section, &names, length);
@@ -60,13 +61,12 @@ pub(super) fn baseline(
 
 /// How many first windows give bins where neither `learn` nor a file does: a reference that is a sum of windows needs bins, too.
 /// None where only a stored baseline is used.
-fn windows_for_bins(plan: &ReferencePlan, length: Option<TimeSpan>) -> Option<u32> {
+fn windows_for_bins(plan: &ReferencePlan, length: Option<&WindowLength>) -> Option<u32> {
     plan.rules.iter().find_map(|rule| match rule {
         ReferenceRule::Fixed => None,
         ReferenceRule::Rolling { at_least, .. } => Some(*at_least),
         ReferenceRule::Seasonal(season) => {
-            let length = length.filter(|length| !length.is_zero())?.micros();
-            let in_a_cycle = season.same.cycle().micros() / length;
+            let in_a_cycle = season.same.cycle().micros() / length?.span().micros().max(1);
             Some(u32::try_from(in_a_cycle).unwrap_or(u32::MAX).clamp(1, MOST_FOR_BINS))
         }
         ReferenceRule::Previous | ReferenceRule::Version(_) | ReferenceRule::Rest => Some(1),
@@ -104,7 +104,7 @@ fn rule_names(section: &Section<'_>) -> Vec<RuleName> {
 fn rules(
     section: &Section<'_>,
     names: &[RuleName],
-    length: Option<TimeSpan>,
+    length: Option<&WindowLength>,
 ) -> BTreeMap<RuleName, ReferenceRule> {
     let mut rules: BTreeMap<RuleName, ReferenceRule> = BTreeMap::new();
     rules.insert(RuleName::Fixed, ReferenceRule::Fixed);
@@ -135,32 +135,50 @@ fn rolling(section: &Section<'_>) -> ReferenceRule {
     ReferenceRule::Rolling { windows, at_least }
 }
 
-fn seasonal(section: &Section<'_>, length: Option<TimeSpan>) -> ReferenceRule {
+fn seasonal(section: &Section<'_>, length: Option<&WindowLength>) -> ReferenceRule {
     let choices = Same::ALL.map(|same| (same.as_str(), same));
     let same = section.choice("same", Same::HourOfWeek, &choices);
-    let zone = section.string("time_zone").unwrap_or_else(|| "UTC".to_owned());
-    let zone = TimeZone::get(&zone).unwrap_or_else(|_| {
-        section.add(
-            section
-                .mistake("time_zone", format!("`{zone}` is not a time zone"))
-                .hint("names of the IANA database, such as \"Europe/Berlin\""),
-        );
-        TimeZone::UTC
-    });
+    let zone = section.time_zone("time_zone");
     let cycles = number(section, "cycles", 4, 1..=400);
     let at_least = at_least(section, ("cycles", cycles));
-    if section.is_there() && length.is_some_and(|length| length > same.slot()) {
-        let slot = if same.slot() < TimeSpan::days(1) { "an hour" } else { "a day" };
-        let message = format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str());
-        let hint = if same.slot() < TimeSpan::days(1) {
-            "use \"day_of_week\" or another day, or shorter windows (window.length)"
-        } else {
-            "use windows of at most a day (window.length)"
-        };
+    if section.is_there()
+        && let Some(length) = length.filter(|length| !has_slots(length, same, &zone))
+    {
+        let (message, hint) = misfit(length, same);
         section.add(section.mistake("same", message).hint(hint));
     }
     section.finish();
     ReferenceRule::Seasonal(Season { same, zone, cycles, at_least })
+}
+
+/// Whether each window has one slot, the same for all windows that are alike.
+fn has_slots(length: &WindowLength, same: Same, zone: &TimeZone) -> bool {
+    match length {
+        WindowLength::Fixed(_) | WindowLength::Calendar(CalendarUnit::Hour, _) => length.span() <= same.slot(),
+        // Longer ones begin with a day of their zone.
+        WindowLength::Calendar(_, of_windows) => {
+            same.slot() >= TimeSpan::days(1) && of_windows.iana_name() == zone.iana_name()
+        }
+    }
+}
+
+fn misfit(length: &WindowLength, same: Same) -> (String, &'static str) {
+    let is_hour = same.slot() < TimeSpan::days(1);
+    let slot = if is_hour { "an hour" } else { "a day" };
+    match length {
+        WindowLength::Calendar(..) if !is_hour => (
+            format!("`{}` in another time zone than the windows", same.as_str()),
+            "give both the same `time_zone`",
+        ),
+        _ if is_hour => (
+            format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str()),
+            "use \"day_of_week\" or another day, or shorter windows (window.length)",
+        ),
+        _ => (
+            format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str()),
+            "use windows of a unit of the calendar, such as window.length = \"month\", in the same `time_zone`",
+        ),
+    }
 }
 
 fn number(section: &Section<'_>, key: &'static str, default: i64, range: std::ops::RangeInclusive<i64>) -> u32 {

@@ -49,6 +49,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
         "[[segments]]",
         "[sample]",
         "learn",
+        "time_zone",
         "reference = [",
         "rolling",
         "seasonal",
@@ -62,7 +63,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
     let spelled_out = uncommented(&text, &optional);
     assert_eq!(format!("{:?}", load_monitor(&text)), format!("{:?}", load_monitor(&spelled_out)));
     // And with everything optional, too, it is still valid.
-    let everything = uncommented(&text, &["pattern", "drifted_columns", "reference = \"fixed\""]);
+    let everything = uncommented(&text, &["pattern", "drifted_columns", "reference = \"fixed\"", "time_zone"]);
     let monitor = load_monitor(&everything);
     assert!(monitor.learn.is_some() && monitor.rules.retrain.is_some() && monitor.layout.segments.len() == 1);
     assert_eq!(monitor.references.rules.len(), 4);
