@@ -12,6 +12,7 @@ use crate::binning::BuildOptions;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
+use crate::retention::{Retention, RetentionOverride};
 use crate::window::{CountingSpec, Timing, WindowLength};
 use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
@@ -54,6 +55,8 @@ pub struct Monitor {
     pub gone_after: TimeSpan,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
+    /// What it keeps longer or shorter than others.
+    pub retention: RetentionOverride,
 }
 
 /// A model in MLflow's registry.
@@ -76,6 +79,8 @@ pub(super) struct MonitorReferences<'a> {
     /// The receivers themselves; none where they are not read.
     pub(super) answering: Option<&'a BTreeMap<String, Receiver>>,
     pub(super) callback_url: Option<String>,
+    /// What holds for all monitors.
+    pub(super) retention: Option<Retention>,
 }
 
 pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Option<Monitor> {
@@ -121,6 +126,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
     let (learn, build) = baseline(&root.section("baseline"));
     let mlflow = mlflow(&root.section("mlflow"));
+    let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     root.finish();
     let name = name?;
     Some(Monitor {
@@ -144,6 +150,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         learn,
         build,
         mlflow,
+        retention,
         fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,
     })
