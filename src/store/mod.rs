@@ -25,6 +25,7 @@ mod promotion;
 mod proposals;
 mod readers;
 mod resets;
+mod retention;
 mod retraining;
 mod self_checks;
 mod series;
@@ -46,9 +47,10 @@ pub use outbox::{AttemptOutcome, Claimed, Resend};
 pub use positions::{Claim, Fault, FaultKind, PartitionViews};
 pub use proposals::NewBaseline;
 pub use resets::StoredPosition;
+pub use retention::{DeletedBatch, Deletion, RETENTION_TABLES};
 pub use retraining::Moved;
 pub use self_checks::{InputCheck, NotedEnd};
-pub use windows::WindowCountsPair;
+pub use windows::{StoredWindow, WindowCountsPair};
 
 use std::time::Duration;
 
@@ -90,6 +92,14 @@ pub enum StoreError {
         what: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The counts of a closed window are older than they are kept.
+    #[error(
+        "the counts of window {window} were deleted (`retention.counts`)\nhint: its verdict and its scores are kept longer"
+    )]
+    CountsDeleted {
+        /// The window.
+        window: i64,
     },
     /// Something asked for that is not there.
     #[error("{0}")]
@@ -192,6 +202,7 @@ fn migrations() -> Migrator {
         (12, "configurations", include_str!("../../migrations/0012_configurations.sql")),
         (13, "daemons", include_str!("../../migrations/0013_daemons.sql")),
         (14, "history", include_str!("../../migrations/0014_history.sql")),
+        (16, "retention", include_str!("../../migrations/0016_retention.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
