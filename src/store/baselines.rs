@@ -268,7 +268,8 @@ impl Store {
         let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(
             "select starts_at from (
                  select distinct starts_at from model_window
-                 where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0) closed
+                 where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0
+                   and counts is not null) closed
              order by case when $4 then starts_at end desc, starts_at limit $3",
         )
         .bind(monitor)
@@ -283,7 +284,7 @@ impl Store {
         }
         let rows = sqlx::query(
             "select segment, counts from model_window
-             where monitor = $1 and binning_id = $2 and status = 'closed' and starts_at = any($3)",
+             where monitor = $1 and binning_id = $2 and status = 'closed' and counts is not null and starts_at = any($3)",
         )
         .bind(monitor)
         .bind(binnings.id())

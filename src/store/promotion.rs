@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::retention::refuse_without_counts;
 use super::{Store, StoreError, damaged, event_time, failed, timestamp};
 use crate::baseline::{learn, sum_of};
 use crate::binning::{BinningSet, BuildOptions};
@@ -62,6 +63,7 @@ impl Store {
                 wanted.from, wanted.to
             )));
         }
+        refuse_without_counts(&rows)?;
         let ids: Vec<Uuid> = rows
             .iter()
             .map(|row| row.try_get("binning_id"))

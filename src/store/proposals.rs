@@ -129,7 +129,7 @@ impl Store {
             "with eligible as (
                  select w.id, w.starts_at, w.binning_id from model_window w
                  where w.monitor = $1 and ($2::text is null or w.model_version = $2) and w.starts_at >= $3
-                   and w.status = 'closed' and w.rows > 0
+                   and w.status = 'closed' and w.rows > 0 and w.counts is not null
                    and ($2 is not null or w.model_version = '' or not exists (
                            select from model_window o
                            where o.monitor = $1 and o.model_version = w.model_version and o.starts_at < $3)))
