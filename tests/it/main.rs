@@ -38,6 +38,7 @@ mod nemesis;
 mod operations;
 mod positions;
 mod practice;
+mod retention;
 mod roles;
 mod secured;
 mod seeing;
