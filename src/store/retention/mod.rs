@@ -141,8 +141,8 @@ impl Store {
         .map_err(failed("list the monitors that have windows"))
     }
 
-    /// Bytes on disk of the tables that hold most, with their indexes, as [`DeletedBatch`] shrinks them in the long run:
-    /// PostgreSQL uses the space of deleted rows again, and gives back little of it.
+    /// The tables that hold most, with their bytes on disk including indexes. PostgreSQL uses the space of deleted rows again and
+    /// gives back little of it, so sizes stop growing rather than shrink.
     ///
     /// # Errors
     /// When the database is away.

@@ -6,7 +6,7 @@ use driftd::store::Deletion;
 use tokio_util::sync::CancellationToken;
 
 use super::{Aged, Closed, DAY, usual};
-use crate::support::services;
+use crate::support::{number, services};
 
 const WINDOWS: i64 = 1_300;
 
@@ -81,6 +81,12 @@ fn a_pass_that_is_cut_off_leaves_whole_rows_and_the_next_one_goes_on() {
             learns_from: None,
         });
         let _cut_off = tokio::time::timeout(std::time::Duration::from_micros(300), batch).await;
+    });
+    // The database notices after a moment; until then others leave the work to who is at it.
+    aged.world.wait_for("the batch is undone", 10, async |pool| {
+        let held = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
+                    where l.locktype = 'advisory' and d.datname = current_database()";
+        if number(pool, held).await? == 0 { Ok(()) } else { Err("it holds its lock".to_owned()) }
     });
     // Told to stop after its first batch.
     let stop = CancellationToken::new();

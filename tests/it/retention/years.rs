@@ -62,7 +62,7 @@ fn sizes(aged: &Aged) -> Vec<(String, u64)> {
 }
 
 #[test]
-#[ignore = "some minutes, and 5 GB of disk: it prints the table of docs/operations.md"]
+#[ignore = "two minutes, and 3 GB of disk: it prints the table of docs/operations.md"]
 fn two_years_of_a_hundred_monitors_are_cleaned_in_small_batches() {
     let Some(services) = services("two years") else { return };
     let aged = Aged::new(&services);
