@@ -22,7 +22,7 @@
 //! stored and dropped. None reads a clock, a socket, a file or a database.
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
-//!   [`retrain`], [`baseline`], [`closing`]; [`escape`] is how text from data is shown, by all of them;
+//!   [`retrain`], [`baseline`], [`closing`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
@@ -87,6 +87,7 @@ pub mod record;
 pub mod reference;
 pub mod replay;
 pub mod report;
+pub mod retention;
 pub mod retrain;
 pub mod store;
 pub mod supervisor;

@@ -12,6 +12,7 @@ mod monitors;
 mod notify_groups;
 mod overview;
 mod readers;
+mod retention;
 mod self_checks;
 mod stalls;
 mod start;
@@ -23,6 +24,7 @@ mod workers;
 
 pub use clock::clock_now;
 pub use monitors::TopicMatcher;
+pub use retention::{DeletedRows, RetentionPlan, delete_old};
 pub use status::{status, vocabulary};
 pub use wiring::{ReceiverError, build_receiver, build_receivers, source_options, store_options};
 
@@ -218,6 +220,7 @@ impl App {
         );
         supervisor.start("notify groups", notify_groups::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));
+        supervisor.start("retention", retention::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("self-checks", self_checks::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start(
             "housekeeping",

@@ -114,7 +114,8 @@ impl Readers {
     /// Says what this daemon has configured, and in what others differ.
     async fn compare_configurations(&self) -> Result<(), StoreError> {
         let in_force = self.shared.in_force();
-        let common = (String::new(), common_parts(&in_force.routing, in_force.receivers.keys()));
+        let common =
+            (String::new(), common_parts(&in_force.routing, &in_force.retention, in_force.receivers.keys()));
         let monitors =
             in_force.monitors.iter().map(|running| (running.monitor.name.clone(), running.parts.clone()));
         let configured: Vec<(String, Parts)> = monitors.chain([common]).collect();

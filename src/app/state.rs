@@ -16,6 +16,7 @@ use crate::http::{Access, Probe};
 use crate::kafka::SourceCommands;
 use crate::notify::{Circuit, Receiver};
 use crate::record::number_of;
+use crate::retention::Retention;
 use crate::store::StoreError;
 use crate::supervisor::TaskError;
 use crate::telemetry::{Complaints, Metrics};
@@ -45,6 +46,8 @@ pub struct InForce {
     pub routing: Arc<Routing>,
     /// From where on the daemon's own work is a problem.
     pub operations: OperationalLimits,
+    /// How long what is stored is kept.
+    pub retention: Retention,
     /// What the pages of alerts begin with.
     pub external_url: Option<String>,
     /// What training systems sign their reports with.
@@ -67,6 +70,7 @@ impl InForce {
             receivers,
             routing: Arc::clone(&settings.routing),
             operations: settings.operations,
+            retention: settings.daemon.retention,
             external_url: http.external_url.clone(),
             callback_secret: http.callback_secret.clone(),
             mlflow_secret: http.mlflow_secret.clone(),

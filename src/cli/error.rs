@@ -5,6 +5,7 @@ use crate::app::AppError;
 use crate::config::{ConfigError, UnreadError};
 use crate::http::ListenerError;
 use crate::kafka::KafkaError;
+use crate::retention::WindowRetention;
 use crate::store::StoreError;
 use crate::telemetry::LoggingError;
 
@@ -58,6 +59,14 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// Why the counts of a window of a monitor that keeps them so long cannot be read.
+    pub(super) fn of_window(error: StoreError, kept: &WindowRetention) -> Self {
+        match error {
+            StoreError::CountsDeleted { .. } => Self::Failed(kept.counts_deleted()),
+            error => Self::Store(error),
+        }
+    }
+
     /// 1 failure, 3 findings, 69 unavailable, 78 configuration; 2 is clap's, for usage.
     pub(super) fn exit_code(&self) -> u8 {
         match self {

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliError> {
     context
         .only_here("`records`", "it reads the database; the API has records at /monitors/M/windows/W/records")?;
-    with_store(context, async |store, _| {
+    with_store(context, async |store, settings| {
         let parts: Vec<&str> = arguments.what.splitn(3, '/').collect();
         let (monitor, window, column) = match parts.as_slice() {
             [monitor, window] => (*monitor, *window, None),
@@ -32,7 +32,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             }
         };
         let id = window_id(monitor, window, async || Ok(store.last_window(monitor).await?)).await?;
-        let pair = store.window_counts(monitor, id).await?;
+        let kept = settings.retention_of(monitor);
+        let pair = store.window_counts(monitor, id).await.map_err(|error| CliError::of_window(error, &kept))?;
         if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
             return Err(CliError::Failed(format!("window {id} of `{monitor}` has no column `{column}`")));
         }
@@ -40,7 +41,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
         let baseline = pair.reference.and_then(|reference| reference.counts);
         let limit = usize::try_from(arguments.count).unwrap_or(usize::MAX);
         let of = (&mut sample, &pair.offsets);
-        let found = sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit);
+        let mut found = sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit);
+        let own = settings.monitors.iter().find(|known| known.name == monitor);
+        if own.is_some_and(|known| known.counting.sample_size > 0) {
+            found.explain_missing_sample(&kept, pair.closed_for);
+        }
         if as_json() {
             return say_json(&found);
         }
@@ -59,6 +64,10 @@ fn show(monitor: &str, found: &SampledRecords) {
         number_of(window.rows, "record"),
         plural(found.sample, "is", "are")
     ));
+    if let Some(why) = &found.deleted {
+        say(format!("note: {why}"));
+        return;
+    }
     if found.sample == 0 {
         say("hint: the section [sample] of a monitor's file keeps a sample of the records of each window");
         return;

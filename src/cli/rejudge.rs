@@ -15,7 +15,7 @@ use crate::record::{EventTime, TimeSpan, number_of};
 use crate::reference::ReferencePlan;
 use crate::replay::{CountedWindow, Judging, JudgingSpec, LogReading, Replayed, ReplayedWindow};
 use crate::report::{Outcome, ReplayReport, replay_html, replay_report, replay_text};
-use crate::store::{Store, StoredPeriod, StoredWindow};
+use crate::store::{ClosedWindowCounts, Store, StoredPeriod};
 use crate::window::{Tally, WHOLE};
 
 /// Which windows to judge again, and how.
@@ -129,7 +129,7 @@ async fn rejudge(
     let mut verdicts: BTreeMap<i64, Verdict> = BTreeMap::new();
     let mut tally = Tally::default();
     each_start(store, &period, true, |windows| {
-        for StoredWindow { window, verdict } in &windows {
+        for ClosedWindowCounts { window, verdict } in &windows {
             verdicts.extend(window.id.map(|id| (id, *verdict)));
             if window.key.segment == WHOLE {
                 tally.accepted += window.counts.rows();
@@ -154,7 +154,7 @@ async fn each_start(
     store: &Store,
     period: &StoredPeriod,
     with_samples: bool,
-    mut take: impl FnMut(Vec<StoredWindow>),
+    mut take: impl FnMut(Vec<ClosedWindowCounts>),
 ) -> Result<(), CliError> {
     for starts in period.starts.chunks(STARTS) {
         let ids: Vec<i64> = starts.iter().flat_map(|(_, ids)| ids).copied().collect();

@@ -9,6 +9,7 @@ mod monitor;
 mod path;
 mod receivers;
 mod restart;
+mod retention;
 mod routing;
 mod secret;
 mod section;
@@ -39,6 +40,7 @@ use section::Section;
 
 use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
 use crate::record::TimeSpan;
+use crate::retention::WindowRetention;
 use crate::view::ConfiguredValue;
 
 /// Where the daemon looks for its configuration when it is not told.
@@ -70,6 +72,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long the parts of a monitor's windows are kept; as for all monitors when it is not configured.
+    #[must_use]
+    pub fn retention_of(&self, monitor: &str) -> WindowRetention {
+        let own = self.monitors.iter().find(|known| known.name == monitor);
+        let own = own.map_or_else(Default::default, |monitor| monitor.retention);
+        self.daemon.retention.of_monitor(&own)
+    }
+
     /// Makes sure that the secrets below a key were read: what `postgres`, `kafka` or `receivers.NAME` is used with.
     ///
     /// # Errors
@@ -142,6 +152,7 @@ fn read_all(path: &Path, overrides: &Overrides, strict: bool) -> Result<Settings
                 calendars: Some(&routing.calendars),
                 answering: Some(&receivers),
                 callback_url: daemon.as_ref().and_then(|daemon| daemon.http.callback_url()),
+                retention: daemon.as_ref().map(|daemon| daemon.retention),
             };
             let monitors = read_monitors(&directory, &context, &mistakes, &mut warnings);
             takers.extend(monitors.iter().flat_map(|monitor| monitor.rules.receivers.clone()));

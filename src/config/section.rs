@@ -67,7 +67,7 @@ impl<'a> Section<'a> {
     }
 
     /// Remembers what a key is that the file does not have.
-    fn note_default(&self, key: &str, value: &str) {
+    pub(super) fn note_default(&self, key: &str, value: &str) {
         self.mistakes.note(self.file, self.key(key), value, "default".to_owned());
     }
 
@@ -128,7 +128,7 @@ impl<'a> Section<'a> {
     }
 
     /// A single value: what is laid over the key, otherwise what the file has.
-    fn single(&self, key: &'static str) -> Option<SingleValue<'a>> {
+    pub(super) fn single(&self, key: &'static str) -> Option<SingleValue<'a>> {
         let written = self.find(key);
         if let Some(layer) = self.layer {
             layer.allow(&self.key(key));

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::monitor::Monitor;
 use crate::alert::Routing;
 use crate::record::{FieldPath, TimeSpan};
+use crate::retention::Retention;
 
 /// Parts of a configuration, each with a hash of what it means: equal for daemons of one version that read the same files,
 /// whatever comments and layout these have.
@@ -61,15 +62,24 @@ impl Monitor {
             ("alerts and receivers", hash_of(&told)),
             ("retraining", hash_of(&retraining)),
             ("baselines", hash_of(&baselines)),
+            ("retention", hash_of(&self.retention)),
         ])
     }
 }
 
-/// What daemons must have in common beside their monitors: routes, and the names of receivers. Addresses and secrets are not
+/// What daemons must have in common beside their monitors: routes, retention, and the names of receivers. Addresses and secrets are not
 /// part of it: they may differ by the place of a daemon, and no hash of a secret is kept.
 #[must_use]
-pub fn common_parts<'a>(routing: &Routing, receivers: impl Iterator<Item = &'a String>) -> Parts {
-    Parts::from([("routes", hash_of(routing)), ("names of receivers", hash_of(&receivers.collect::<Vec<_>>()))])
+pub fn common_parts<'a>(
+    routing: &Routing,
+    retention: &Retention,
+    receivers: impl Iterator<Item = &'a String>,
+) -> Parts {
+    Parts::from([
+        ("routes", hash_of(routing)),
+        ("retention", hash_of(retention)),
+        ("names of receivers", hash_of(&receivers.collect::<Vec<_>>())),
+    ])
 }
 
 /// Of what a value prints for debugging: all of its fields. Two versions of driftd may print different things.

@@ -25,6 +25,8 @@ pub enum BackendError {
     NotFound(String),
     /// Conflict with the current state.
     Refused(String),
+    /// It was there, and is older than it is kept.
+    Deleted(String),
     /// It makes no sense.
     Invalid(String),
     /// Later, perhaps.
@@ -65,6 +67,8 @@ pub struct WindowDetail {
     pub window: WindowRow,
     /// Topic, partition, first offset, offset past the last.
     pub offsets: OffsetRanges,
+    /// Why it has no counts any more; none while it has them.
+    pub deleted: Option<String>,
 }
 
 /// A column of a window: compared with its baseline, or why it cannot be.
@@ -78,6 +82,8 @@ pub struct ColumnDetail {
     pub report: Option<ColumnReport>,
     /// Records of the window in its sample; 0 when none is kept.
     pub sample: usize,
+    /// Why there are no counts to compare any more; none while there are.
+    pub deleted: Option<String>,
 }
 
 /// What people do to an alert.

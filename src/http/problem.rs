@@ -61,6 +61,7 @@ impl From<BackendError> for Problem {
         let (status, detail) = match failure {
             BackendError::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
             BackendError::Refused(detail) => (StatusCode::CONFLICT, detail),
+            BackendError::Deleted(detail) => (StatusCode::GONE, detail),
             BackendError::Invalid(detail) => (StatusCode::BAD_REQUEST, detail),
             BackendError::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail),
             BackendError::Broken(detail) => (StatusCode::INTERNAL_SERVER_ERROR, detail),
@@ -105,6 +106,15 @@ pub enum Problems {
     /// Database unavailable, or timeout.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
+}
+
+/// What operations may answer that need what is kept for a limited time.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only the description is used")]
+pub enum DeletedProblems {
+    /// Deleted because of its age: `[retention]` in the configuration.
+    #[response(status = 410, content_type = "application/problem+json")]
+    Gone(Problem),
 }
 
 /// What operations that change something may answer, too.

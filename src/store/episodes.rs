@@ -23,7 +23,8 @@ impl Store {
         let rows = sqlx::query(
             "select a.id, a.rule, a.column_name, a.state, a.severity, a.since,
                     case when a.state in ('resolved', 'cleared') then coalesce(
-                        (select max(w.starts_at) from alert_change c join model_window w on w.id = c.window_id
+                        (select max(coalesce(c.window_start, w.starts_at))
+                         from alert_change c left join model_window w on w.id = c.window_id
                          where c.alert_id = a.id and c.kind in ('resolved', 'cleared')), a.resolved_at, a.updated_at) end as until
              from alert a
              where a.monitor = $1 and a.model_version = $2 and a.segment = $3 and a.kind <> 'operational'

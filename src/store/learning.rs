@@ -24,6 +24,7 @@ impl Store {
             "select count(*) from (
                  select distinct starts_at from model_window
                  where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0
+                   and counts is not null
                  limit $3) first",
         )
         .bind(monitor)

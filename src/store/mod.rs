@@ -26,6 +26,7 @@ mod promotion;
 mod proposals;
 mod readers;
 mod resets;
+mod retention;
 mod retraining;
 mod selection;
 mod self_checks;
@@ -49,10 +50,11 @@ pub use outbox::{AttemptOutcome, Claimed, Resend};
 pub use positions::{Claim, Fault, FaultKind, PartitionViews};
 pub use proposals::NewBaseline;
 pub use resets::StoredPosition;
+pub use retention::{DeletedBatch, Deletion, RETENTION_TABLES};
 pub use retraining::Moved;
 pub use self_checks::{InputCheck, NotedEnd};
-pub use stored_windows::{StoredPeriod, StoredWindow};
-pub use windows::WindowCountsPair;
+pub use stored_windows::{ClosedWindowCounts, StoredPeriod};
+pub use windows::{StoredWindow, WindowCountsPair};
 
 use std::time::Duration;
 
@@ -94,6 +96,14 @@ pub enum StoreError {
         what: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The counts of a closed window are older than they are kept.
+    #[error(
+        "the counts of window {window} were deleted (`retention.counts`)\nhint: its verdict and its scores are kept longer"
+    )]
+    CountsDeleted {
+        /// The window.
+        window: i64,
     },
     /// Something asked for that is not there.
     #[error("{0}")]
@@ -199,6 +209,7 @@ fn migrations() -> Migrator {
         (14, "history", include_str!("../../migrations/0014_history.sql")),
         (15, "references", include_str!("../../migrations/0015_references.sql")),
         (16, "calendar", include_str!("../../migrations/0016_calendar.sql")),
+        (17, "retention", include_str!("../../migrations/0017_retention.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -4,6 +4,7 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::close::binning;
+use super::retention::refuse_without_counts;
 use super::selection::{WindowSelection, sums};
 use super::{Store, StoreError, damaged, failed};
 use crate::baseline::{learn, sum_of};
@@ -34,7 +35,7 @@ impl Store {
         }
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
         let mut selection =
-            WindowSelection::closed(monitor).starting_within(&[(wanted.from, wanted.to)]).outside(&excluded);
+            WindowSelection::closed_once(monitor).starting_within(&[(wanted.from, wanted.to)]).outside(&excluded);
         if let Some(version) = &wanted.version {
             selection = selection.of_version(version);
         }
@@ -45,6 +46,7 @@ impl Store {
                 wanted.from, wanted.to
             )));
         }
+        refuse_without_counts(&windows)?;
         let Some(first) = windows.first() else {
             return Err(StoreError::Refused(format!(
                 "monitor `{monitor}` has no closed window with records between {} and {} that is not excluded",

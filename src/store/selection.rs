@@ -25,6 +25,8 @@ pub(super) struct SelectedWindow {
     pub(super) binning: Uuid,
     /// Whether it still takes records: its counts are in deltas.
     pub(super) is_open: bool,
+    /// Whether a closed window still has its counts.
+    pub(super) has_counts: bool,
 }
 
 /// Which windows of a monitor.
@@ -33,10 +35,17 @@ pub(super) struct WindowSelection {
 }
 
 impl WindowSelection {
-    /// All closed windows of a monitor that have records.
+    /// All closed windows of a monitor that have records and still have their counts.
     pub(super) fn closed(monitor: &str) -> Self {
+        let mut selection = Self::closed_once(monitor);
+        selection.query.push(" and w.counts is not null");
+        selection
+    }
+
+    /// All closed windows of a monitor that have records, also those whose counts were deleted.
+    pub(super) fn closed_once(monitor: &str) -> Self {
         let mut selection = Self::any(monitor);
-        selection.query.push(" and w.status = 'closed' and w.rows > 0 and w.counts is not null");
+        selection.query.push(" and w.status = 'closed' and w.rows > 0");
         selection
     }
 
@@ -51,7 +60,8 @@ impl WindowSelection {
     fn all() -> Self {
         Self {
             query: QueryBuilder::new(
-                "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open
+                "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open,
+                        w.counts is not null as counted
                  from model_window w where true",
             ),
         }
@@ -196,6 +206,7 @@ fn selected(row: &PgRow) -> Result<SelectedWindow, sqlx::Error> {
         end: event_time(row.try_get("ends_at")?),
         binning: row.try_get("binning_id")?,
         is_open: row.try_get("open")?,
+        has_counts: row.try_get("counted")?,
     })
 }
 

@@ -32,7 +32,7 @@ pub struct StoredPeriod {
 
 /// A closed window, and the verdict on it.
 #[derive(Clone, Debug)]
-pub struct StoredWindow {
+pub struct ClosedWindowCounts {
     pub window: CountedWindow,
     pub verdict: Verdict,
 }
@@ -71,7 +71,11 @@ impl Store {
     ///
     /// # Errors
     /// When something stored is damaged, or the database is away.
-    pub async fn stored_windows(&self, ids: &[i64], with_samples: bool) -> Result<Vec<StoredWindow>, StoreError> {
+    pub async fn stored_windows(
+        &self,
+        ids: &[i64],
+        with_samples: bool,
+    ) -> Result<Vec<ClosedWindowCounts>, StoreError> {
         let attempted = "read closed windows";
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
         let rows = sqlx::query(
@@ -133,7 +137,7 @@ impl Store {
     }
 }
 
-fn stored(row: &PgRow, binnings: Arc<BinningSet>) -> Result<StoredWindow, StoreError> {
+fn stored(row: &PgRow, binnings: Arc<BinningSet>) -> Result<ClosedWindowCounts, StoreError> {
     let failed = failed("read closed windows");
     let id: i64 = row.try_get("id").map_err(&failed)?;
     let counts: &[u8] = row.try_get("counts").map_err(&failed)?;
@@ -152,7 +156,7 @@ fn stored(row: &PgRow, binnings: Arc<BinningSet>) -> Result<StoredWindow, StoreE
         Some(bytes) => damaged(&of("the sample"), RecordSample::from_ipc(bytes, MAX_SAMPLE))?,
         None => RecordSample::new(MAX_SAMPLE),
     };
-    Ok(StoredWindow {
+    Ok(ClosedWindowCounts {
         window: CountedWindow {
             id: Some(id),
             key: key().map_err(&failed)?,

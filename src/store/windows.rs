@@ -15,6 +15,7 @@ use super::{Store, StoreError, count, damaged, event_time, failed, instant, name
 use crate::binning::BinningSet;
 use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
+use crate::record::TimeSpan;
 use crate::reference::{Reference, ReferenceChoice, RuleName};
 use crate::view::{Page, WindowFilter, WindowRow, WindowState};
 use crate::window::{OffsetRanges, Partition, WHOLE};
@@ -30,6 +31,18 @@ pub struct WindowCountsPair {
     pub reference: Option<Reference>,
     /// What the window is made of.
     pub offsets: OffsetRanges,
+    /// Since it was closed, by the clock of the database; none while it is open.
+    pub closed_for: Option<TimeSpan>,
+}
+
+/// A window without its counts.
+#[derive(Clone, Debug)]
+pub struct StoredWindow {
+    pub row: WindowRow,
+    /// What it is made of.
+    pub offsets: OffsetRanges,
+    /// Whether its counts are older than they are kept.
+    pub counts_deleted: bool,
 }
 
 /// A query for windows, with the columns that [`window_row`] reads.
@@ -71,6 +84,13 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         configuration: row.try_get("configuration")?,
         retraining: row.try_get("retrain_decision")?,
     })
+}
+
+fn no_window(monitor: &str, id: i64) -> StoreError {
+    StoreError::NotFound(format!(
+        "monitor `{monitor}` has no window {id}\nhint: windows are deleted at the age of `retention.alerts`; histories of alerts stay \
+         as long as their alerts"
+    ))
 }
 
 impl Store {
@@ -145,7 +165,7 @@ impl Store {
         .fetch_optional(&self.pool)
         .await
         .map_err(failed(attempted))?
-        .ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no window {id}")))?;
+        .ok_or_else(|| no_window(monitor, id))?;
         let closed: Option<Vec<u8>> = row.try_get("sample").map_err(failed(attempted))?;
         let parts: Vec<Vec<u8>> = row.try_get("parts").map_err(failed(attempted))?;
         let mut sample = RecordSample::new(MAX_SAMPLE);
@@ -158,10 +178,44 @@ impl Store {
         Ok(sample)
     }
 
+    /// A window, and what it is made of; also when its counts were deleted.
+    ///
+    /// # Errors
+    /// When there is no such window, its offsets are damaged, or the database is away.
+    pub async fn window(&self, monitor: &str, id: i64) -> Result<StoredWindow, StoreError> {
+        match self.window_counts(monitor, id).await {
+            Ok(WindowCountsPair { row, offsets, .. }) => {
+                return Ok(StoredWindow { row, offsets, counts_deleted: false });
+            }
+            Err(StoreError::CountsDeleted { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let attempted = "read a window";
+        let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
+            .bind(monitor)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed(attempted))?
+            .ok_or_else(|| no_window(monitor, id))?;
+        let ranges: Option<Value> = sqlx::query_scalar("select ranges from model_window where id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed(attempted))?
+            .flatten();
+        let ranges = ranges.unwrap_or_else(|| Value::Array(Vec::new()));
+        Ok(StoredWindow {
+            row: window_row(&row).map_err(failed(attempted))?,
+            offsets: damaged(&format!("the offsets of window {id}"), serde_json::from_value(ranges))?,
+            counts_deleted: true,
+        })
+    }
+
     /// A window with its counts, and those of its baseline.
     ///
     /// # Errors
-    /// When there is no such window, its counts are damaged, or the database is away.
+    /// When there is no such window, its counts were deleted or are damaged, or the database is away.
     pub async fn window_counts(&self, monitor: &str, id: i64) -> Result<WindowCountsPair, StoreError> {
         let attempted = "read a window";
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
@@ -171,20 +225,28 @@ impl Store {
             .fetch_optional(&mut connection)
             .await
             .map_err(failed(attempted))?
-            .ok_or_else(|| StoreError::NotFound(format!("monitor `{monitor}` has no window {id}")))?;
+            .ok_or_else(|| no_window(monitor, id))?;
         let shown = window_row(&row).map_err(failed(attempted))?;
-        let stored = sqlx::query("select binning_id, baseline_id, counts, ranges from model_window where id = $1")
-            .bind(id)
-            .fetch_one(&mut connection)
-            .await
-            .map_err(failed(attempted))?;
+        let stored = sqlx::query(
+            "select binning_id, baseline_id, counts, ranges,
+                    (extract(epoch from now() - closed_at) * 1e6)::bigint as closed_for
+             from model_window where id = $1",
+        )
+        .bind(id)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed(attempted))?;
+        let counts: Option<&[u8]> = stored.try_get("counts").map_err(failed(attempted))?;
+        let closed_for: Option<TimeSpan> = stored.try_get("closed_for").map_err(failed(attempted))?;
+        if counts.is_none() && closed_for.is_some() {
+            return Err(StoreError::CountsDeleted { window: id });
+        }
         let binnings = binning(&mut connection, stored.try_get("binning_id").map_err(failed(attempted))?).await?;
         let baseline_id: Option<Uuid> = stored.try_get("baseline_id").map_err(failed(attempted))?;
         let reference = match baseline_id {
             Some(id) => Some(close::stored_baseline(&mut connection, id, &shown.segment, &binnings).await?),
             None => self.selected_reference(&mut connection, shown.reference.as_ref(), &binnings).await?,
         };
-        let counts: Option<&[u8]> = stored.try_get("counts").map_err(failed(attempted))?;
         let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
         let (window, offsets) = match counts {
             Some(bytes) => {
@@ -198,7 +260,7 @@ impl Store {
                 (merged.counts, merged.ranges)
             }
         };
-        Ok(WindowCountsPair { row: shown, window, reference, offsets })
+        Ok(WindowCountsPair { row: shown, window, reference, offsets, closed_for })
     }
 
     /// The reference of a closed window again, from the windows that it was made of.

@@ -9,7 +9,8 @@ use super::WindowRow;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::why::{Contribution, contributions};
 use crate::measure::{Pair, Span};
-use crate::record::{Absence, EventTime, Timestamp, grouped, plural, quantity};
+use crate::record::{Absence, EventTime, TimeSpan, Timestamp, grouped, plural, quantity};
+use crate::retention::WindowRetention;
 use crate::window::OffsetRanges;
 
 /// A sampled record.
@@ -53,6 +54,8 @@ pub struct SampledRecords {
     pub column: Option<String>,
     /// Size of the sample; 0 if the monitor keeps none.
     pub sample: usize,
+    /// Reason why there is no sample any more; null otherwise.
+    pub deleted: Option<String>,
     /// Groups of values that became more frequent, largest contribution to the score first.
     pub grown: Vec<GrownGroup>,
     /// Monitored columns that are not in the sample.
@@ -61,6 +64,16 @@ pub struct SampledRecords {
     pub remarks: Vec<String>,
     /// The records.
     pub records: Vec<SampledRecord>,
+}
+
+impl SampledRecords {
+    /// Says so when a window of a monitor that keeps samples has none because of its age, `closed_for` since it was closed.
+    pub fn explain_missing_sample(&mut self, kept: &WindowRetention, closed_for: Option<TimeSpan>) {
+        let over = kept.samples.age().zip(closed_for).is_some_and(|(age, closed_for)| closed_for >= age);
+        if self.sample == 0 && over {
+            self.deleted = Some(kept.sample_deleted());
+        }
+    }
 }
 
 /// Groups of values that are looked for.
@@ -90,6 +103,7 @@ pub fn sampled_records(
         window,
         column: column.map(str::to_owned),
         sample: rows.as_ref().map_or(0, RecordBatch::num_rows),
+        deleted: None,
         grown: Vec::new(),
         left_out,
         remarks: remarks(counts, column),

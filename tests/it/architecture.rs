@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 17] = [
+const CORE: [&str; 18] = [
     "record",
     "binning",
     "distribution",
@@ -13,6 +13,7 @@ const CORE: [&str; 17] = [
     "judge",
     "alert",
     "retrain",
+    "retention",
     "baseline",
     "compare",
     "replay",
@@ -96,7 +97,7 @@ fn the_core_reads_no_clock_socket_file_or_database() {
 const FLOORS: [&[&str]; 12] = [
     &["escape"],
     &["record"],
-    &["binning"],
+    &["binning", "retention"],
     &["distribution"],
     &["measure", "window"],
     &["preset", "judge", "baseline", "reference"],

@@ -1,5 +1,6 @@
 //! Mistakes are reported all at once and exactly so.
 
+mod ages;
 mod examples;
 
 use std::fs;

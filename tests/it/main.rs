@@ -39,6 +39,7 @@ mod operations;
 mod positions;
 mod practice;
 mod references;
+mod retention;
 mod roles;
 mod secured;
 mod seeing;

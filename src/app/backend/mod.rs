@@ -2,6 +2,7 @@
 
 mod changes;
 mod cursor;
+mod windows;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,16 +21,15 @@ use crate::http::{
     PageRequest, Probe, RequestedAlertChange, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use crate::kafka::SourceCommands;
-use crate::measure::Pair;
 use crate::record::TimeSpan;
 use crate::reference::ReferenceRule;
-use crate::report::{baseline_diff, window_column};
+use crate::report::baseline_diff;
 use crate::store::{FindingPlace, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
     FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
-    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows, sampled_records,
+    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
 };
 use crate::window::WHOLE;
 use cursor::{bad_cursor, number, place};
@@ -52,6 +52,7 @@ impl From<StoreError> for BackendError {
         match error {
             StoreError::NotFound(why) => Self::NotFound(why),
             StoreError::Refused(why) => Self::Refused(why),
+            error @ StoreError::CountsDeleted { .. } => Self::Deleted(error.to_string()),
             error @ (StoreError::Damaged { .. }
             | StoreError::Settings(_)
             | StoreError::Migrate(_)
@@ -188,8 +189,7 @@ impl Backend for StoreBackend {
     }
 
     async fn window(&self, monitor: &str, id: i64) -> BackendResult<WindowDetail> {
-        let pair = self.store.window_counts(monitor, id).await?;
-        Ok(WindowDetail { window: pair.row, offsets: pair.offsets })
+        windows::detail(self, monitor, id).await
     }
 
     async fn distributions(
@@ -198,31 +198,11 @@ impl Backend for StoreBackend {
         id: i64,
         column: Option<&str>,
     ) -> BackendResult<Vec<DistributionRow>> {
-        let pair = self.store.window_counts(monitor, id).await?;
-        let baseline = pair.reference.as_ref().and_then(|reference| reference.counts.as_ref());
-        if let Some(name) = column.filter(|name| pair.window.column(name).is_none()) {
-            return Err(BackendError::NotFound(format!("window {id} has no column `{name}`")));
-        }
-        Ok(distribution_rows(&pair.window, baseline, column))
+        windows::distributions(self, monitor, id, column).await
     }
 
     async fn column(&self, monitor: &str, id: i64, column: &str) -> BackendResult<ColumnDetail> {
-        let pair = self.store.window_counts(monitor, id).await?;
-        let Some(after) = pair.window.column(column) else {
-            return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
-        };
-        let findings = self.store.judged(id).await?;
-        let (name, counts) = pair.reference.map(|reference| (reference.choice.name, reference.counts)).unzip();
-        let values_only = self.running(monitor).is_some_and(|running| running.monitor.rules.judge.values_only);
-        let counts = counts.flatten();
-        let before = counts.as_ref().and_then(|counts| counts.column(column));
-        let sample = self.store.window_sample(monitor, id).await?;
-        let values = sample.column(column);
-        let report = before.and_then(|before| {
-            let pair = Pair::new(before, after).ok()?;
-            Some(window_column(&pair, &findings, values_only, values.as_ref()))
-        });
-        Ok(ColumnDetail { window: pair.row, baseline: name, report, sample: sample.len() })
+        windows::column(self, monitor, id, column).await
     }
 
     async fn records(
@@ -232,14 +212,7 @@ impl Backend for StoreBackend {
         column: Option<&str>,
         limit: usize,
     ) -> BackendResult<SampledRecords> {
-        let pair = self.store.window_counts(monitor, id).await?;
-        if let Some(column) = column.filter(|column| pair.window.column(column).is_none()) {
-            return Err(BackendError::NotFound(format!("window {id} has no column `{column}`")));
-        }
-        let mut sample = self.store.window_sample(monitor, id).await?;
-        let baseline = pair.reference.and_then(|reference| reference.counts);
-        let of = (&mut sample, &pair.offsets);
-        Ok(sampled_records(pair.row, &pair.window, baseline.as_ref(), of, column, limit))
+        windows::records(self, monitor, id, (column, limit)).await
     }
 
     async fn findings(

@@ -182,7 +182,8 @@ impl Database {
     }
 
     pub(super) async fn column(&self, monitor: &str, window: i64, column: &str) -> Result<Compared, CliError> {
-        let found = self.store.window_counts(monitor, window).await?;
+        let found = self.store.window_counts(monitor, window).await;
+        let found = found.map_err(|error| CliError::of_window(error, &self.settings.retention_of(monitor)))?;
         let after = found.window.column(column).ok_or_else(|| {
             let names: Vec<&str> = found.window.columns().iter().map(Distribution::name).collect();
             CliError::Failed(format!(

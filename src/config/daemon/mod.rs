@@ -11,6 +11,7 @@ pub use postgres::PostgresSettings;
 use super::section::Section;
 use super::suggestion::suggest;
 use crate::record::TimeSpan;
+use crate::retention::Retention;
 use crate::telemetry::LogFormat;
 
 /// How the daemon runs.
@@ -26,6 +27,8 @@ pub struct DaemonSettings {
     /// Checkpoints and judging.
     pub checkpoint: CheckpointSettings,
     pub limits: LimitSettings,
+    /// How long what is stored is kept.
+    pub retention: Retention,
 }
 
 /// Logs.
@@ -104,7 +107,17 @@ pub(super) fn read(root: &Section<'_>, warnings: &mut Vec<String>) -> Option<Dae
         max_series: size("max_series", 1_000, 1..=100_000),
     };
     section.finish();
-    Some(DaemonSettings { name, kafka: kafka?, postgres: postgres?, http: http?, log, checkpoint, limits })
+    let retention = super::retention::read(&root.section("retention"));
+    Some(DaemonSettings {
+        name,
+        kafka: kafka?,
+        postgres: postgres?,
+        http: http?,
+        log,
+        checkpoint,
+        limits,
+        retention,
+    })
 }
 
 /// The levels of logs.

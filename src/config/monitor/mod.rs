@@ -14,6 +14,7 @@ use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::ReferencePlan;
+use crate::retention::{Retention, RetentionOverride};
 use crate::window::{CalendarUnit, CountingSpec, Timing, WindowLength};
 use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline};
@@ -59,6 +60,8 @@ pub struct Monitor {
     pub gone_after: TimeSpan,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
+    /// What it keeps longer or shorter than others.
+    pub retention: RetentionOverride,
 }
 
 /// A model in MLflow's registry.
@@ -81,6 +84,8 @@ pub(super) struct MonitorReferences<'a> {
     /// The receivers themselves; none where they are not read.
     pub(super) answering: Option<&'a BTreeMap<String, Receiver>>,
     pub(super) callback_url: Option<String>,
+    /// What holds for all monitors.
+    pub(super) retention: Option<Retention>,
 }
 
 pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Option<Monitor> {
@@ -127,6 +132,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let length = counting.as_ref().map(|counting| &counting.length);
     let BaselineSettings { learn, build, plan } = baseline(&root.section("baseline"), context, length);
     let mlflow = mlflow(&root.section("mlflow"));
+    let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     root.finish();
     let name = name?;
     Some(Monitor {
@@ -151,6 +157,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         build,
         references: plan,
         mlflow,
+        retention,
         fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,
     })

@@ -9,8 +9,9 @@ use utoipa::IntoParams;
 use super::{Listing, MOST_ROWS};
 use crate::http::SharedBackend;
 use crate::http::arrow::{AnswerFormat, page_as, stream};
+use crate::http::backend::BackendError;
 use crate::http::extract::{Json, Path, Query, page_request};
-use crate::http::problem::{Problem, Problems};
+use crate::http::problem::{DeletedProblems, Problem, Problems};
 use crate::judge::Verdict;
 use crate::record::EventTime;
 use crate::report::ColumnReport;
@@ -112,6 +113,8 @@ pub(super) struct WindowAnswer {
     /// Per partition: topic and partition, first offset, end offset (exclusive).
     #[schema(value_type = Vec<serde_json::Value>)]
     offsets: crate::window::OffsetRanges,
+    /// Reason why its counts were deleted; null if it has them.
+    deleted: Option<String>,
 }
 
 /// Returns a window with the offsets of its messages.
@@ -123,7 +126,7 @@ pub(super) async fn window(
     Path((monitor, window)): Path<(String, i64)>,
 ) -> Result<Json<WindowAnswer>, Problem> {
     let detail = backend.window(&monitor, window).await?;
-    Ok(Json(WindowAnswer { window: detail.window, offsets: detail.offsets }))
+    Ok(Json(WindowAnswer { window: detail.window, offsets: detail.offsets, deleted: detail.deleted }))
 }
 
 /// Filter.
@@ -138,7 +141,7 @@ pub(super) struct DistributionQuery {
 /// Returns the distributions of a window and its baseline per bin, without bins that are empty in both.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/distributions", tag = "monitors",
     params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window"), DistributionQuery),
-    responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), Problems))]
+    responses((status = 200, content((Vec<DistributionRow> = "application/json"), (Vec<u8> = "application/vnd.apache.arrow.stream"))), DeletedProblems, Problems))]
 pub(super) async fn distributions(
     State(backend): State<SharedBackend>,
     Path((monitor, window)): Path<(String, i64)>,
@@ -168,12 +171,15 @@ pub(super) struct ColumnAnswer {
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/columns/{column}", tag = "monitors",
     params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window"),
            ("column" = String, Path, description = "Name of the column")),
-    responses((status = 200, body = ColumnAnswer), Problems))]
+    responses((status = 200, body = ColumnAnswer), DeletedProblems, Problems))]
 pub(super) async fn column(
     State(backend): State<SharedBackend>,
     Path((monitor, window, column)): Path<(String, i64, String)>,
 ) -> Result<Json<ColumnAnswer>, Problem> {
     let detail = backend.column(&monitor, window, &column).await?;
+    if let Some(why) = detail.deleted {
+        return Err(BackendError::Deleted(why).into());
+    }
     Ok(Json(ColumnAnswer { window: detail.window, baseline: detail.baseline, comparison: detail.report }))
 }
 
@@ -193,7 +199,7 @@ pub(super) struct RecordQuery {
 /// sensitive columns.
 #[utoipa::path(get, path = "/api/v1/monitors/{monitor}/windows/{window}/records", tag = "monitors",
     params(("monitor" = String, Path, description = "Name of the monitor"), ("window" = i64, Path, description = "ID of the window"), RecordQuery),
-    responses((status = 200, body = SampledRecords), Problems))]
+    responses((status = 200, body = SampledRecords), DeletedProblems, Problems))]
 pub(super) async fn records(
     State(backend): State<SharedBackend>,
     Path((monitor, window)): Path<(String, i64)>,

@@ -135,6 +135,7 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
                     p { a href=(records_at(&seen.series.monitor, detail.window.id, seen.column)) { "Records behind this" } ", from the sample of the window." }
                 }
             }
+            None if detail.deleted.is_some() => (deleted(detail.deleted.as_deref().unwrap_or_default())),
             None => {
                 p.status.no_baseline { "There is nothing to compare this window with: no baseline on the same bins." }
                 p {
@@ -144,6 +145,15 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What is not there any more, and what decides on it.
+fn deleted(why: &str) -> Markup {
+    let (why, hint) = why.split_once("\nhint: ").unwrap_or((why, ""));
+    html! {
+        p.status.no_baseline { (why) "." }
+        p { "Its verdicts and scores are below. " (hint) "." }
     }
 }
 

@@ -57,7 +57,10 @@ fn content(monitor: &str, found: &SampledRecords) -> Markup {
         }
         @if found.sample == 0 {
             p.status.undefined { "No records of this window are kept." }
-            p { "The section " code { "[sample]" } " of a monitor's file keeps a sample of the records of each window." }
+            @match &found.deleted {
+                Some(why) => p { "Reason: " (why) "." },
+                None => p { "The section " code { "[sample]" } " of a monitor's file keeps a sample of the records of each window." },
+            }
         } @else if column.is_some() && found.grown.is_empty() && found.records.is_empty() {
             p.status.waiting { "No value that became more frequent accounts for the score: values of the baseline are missing from the window, or the column is not in the sample." }
         }

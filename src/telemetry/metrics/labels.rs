@@ -58,3 +58,8 @@ pub(super) struct StateLabels {
 pub(super) struct OutcomeLabels {
     pub(super) outcome: String,
 }
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct TableLabels {
+    pub(super) table: String,
+}

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 
 pub use refreshed::{Gauges, MonitorGauges, PartitionGauges};
 
-use labels::{DeliveryLabels, OutcomeLabels, RecordLabels, VerdictLabels};
+use labels::{DeliveryLabels, OutcomeLabels, RecordLabels, TableLabels, VerdictLabels};
 use refreshed::Refreshed;
 
 type Float = Gauge<f64, AtomicU64>;
@@ -44,6 +44,8 @@ pub struct Metrics {
     checkpoint_age: Float,
     counted: Gauge,
     judging_seconds: Histogram,
+    retention_deleted: Family<TableLabels, Counter>,
+    table_bytes: Family<TableLabels, Gauge>,
     /// Read while a scrape is written, held alone while gauges are replaced: a scrape has all of one refresh.
     refreshed: RwLock<Refreshed>,
     seen: Mutex<LabelSets>,
@@ -76,6 +78,8 @@ impl Default for Metrics {
             checkpoint_age: Float::default(),
             counted: Gauge::default(),
             judging_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            retention_deleted: Family::default(),
+            table_bytes: Family::default(),
             refreshed: RwLock::default(),
             seen: Mutex::default(),
             registry: Registry::default(),
@@ -137,6 +141,16 @@ impl Default for Metrics {
             "How long closing a window takes: merging, judging, storing",
             metrics.judging_seconds.clone(),
         );
+        registry.register(
+            "retention_deleted",
+            "Rows that this daemon deleted or emptied because they were older than [retention] keeps them",
+            metrics.retention_deleted.clone(),
+        );
+        registry.register(
+            "table_bytes",
+            "Size of a table of the database on disk, with its indexes",
+            metrics.table_bytes.clone(),
+        );
         metrics.refreshed.read().unwrap_or_else(PoisonError::into_inner).register(&mut registry);
         metrics.reload_success.set(1);
         metrics.reload_time.set(now());
@@ -167,6 +181,19 @@ impl Metrics {
         let each = seconds / windows.max(1) as f64;
         for _ in 0..windows {
             self.judging_seconds.observe(each);
+        }
+    }
+
+    /// Rows of a table were deleted because of their age, or emptied in a column.
+    pub fn retention_deleted(&self, table: &str, rows: u64) {
+        self.retention_deleted.get_or_create(&TableLabels { table: table.to_owned() }).inc_by(rows);
+    }
+
+    /// The sizes of tables on disk, in bytes.
+    pub fn table_bytes(&self, sizes: &[(String, u64)]) {
+        for (table, bytes) in sizes {
+            let labels = TableLabels { table: table.clone() };
+            self.table_bytes.get_or_create(&labels).set(i64::try_from(*bytes).unwrap_or(i64::MAX));
         }
     }
 

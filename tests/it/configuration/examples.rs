@@ -59,6 +59,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
         "[labels]",
         "[[alert.rules]]",
         "[mlflow]",
+        "[retention]",
     ];
     let spelled_out = uncommented(&text, &optional);
     assert_eq!(format!("{:?}", load_monitor(&text)), format!("{:?}", load_monitor(&spelled_out)));
@@ -67,6 +68,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
     let monitor = load_monitor(&everything);
     assert!(monitor.learn.is_some() && monitor.rules.retrain.is_some() && monitor.layout.segments.len() == 1);
     assert_eq!(monitor.references.rules.len(), 4);
+    assert!(monitor.retention.counts.is_some() && monitor.retention.findings.is_some());
     assert!(monitor.mlflow.is_some() && monitor.rules.alerts.len() == 1 && monitor.rules.labels.len() == 1);
 }
 
@@ -144,6 +146,8 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
         "labels(section, \"",
         "labels(&section, \"",
         "path_part(section, \"",
+        "kept(section, \"",
+        "own(\"",
         ".secret(\"",
         ".value(\"",
         "path(&section, \"",
@@ -165,6 +169,7 @@ fn every_key_the_code_asks_for_stands_in_an_example() {
         "monitor/source",
         "monitor/columns",
         "alerts",
+        "retention",
         "routing",
         "receivers/mod",
         "receivers/email",
