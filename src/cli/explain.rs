@@ -94,6 +94,9 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
     if !reasons.is_empty() {
         say(format!("not used: {}", plain(&reasons)));
     }
+    if let Some(why) = row.reference.as_ref().and_then(|choice| choice.why_not_compared(column)) {
+        say(format!("not compared: {why}"));
+    }
     if !report.why.is_empty() {
         say_lines("\nwhy");
     }

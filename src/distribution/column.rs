@@ -95,6 +95,14 @@ impl Distribution {
         total([Absence::Nan, Absence::Infinite, Absence::WrongType].map(|kind| self.absent(kind)))
     }
 
+    /// Whether more than a tenth of the numbers lie below the lowest or above the highest bin: what happens among them cannot be
+    /// seen. Never so for other types, and without values.
+    #[must_use]
+    pub fn lies_beyond_bins(&self) -> bool {
+        let (Binning::Numeric(_), [lowest, .., highest]) = (self.binning(), self.counts()) else { return false };
+        (lowest.saturating_add(*highest)).saturating_mul(10) > self.present()
+    }
+
     /// Values that are there.
     #[must_use]
     pub fn present(&self) -> u64 {

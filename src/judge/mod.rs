@@ -276,6 +276,9 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
                 (None, Some(pair)) if rule.measure.reads_values() && has_few_values(pair, spec.min_records) => {
                     unscored(rules, rule, Verdict::NotEnoughData)
                 }
+                (None, Some(pair)) if rule.measure.reads_values() && pair.baseline().lies_beyond_bins() => {
+                    unscored(rules, rule, Verdict::Undefined)
+                }
                 (None, Some(pair)) => finding(rules, rule, pair, significance),
             });
         }
@@ -341,7 +344,8 @@ fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     verdicts.reduce(Verdict::worse).unwrap_or(Verdict::Undefined)
 }
 
-/// The worst verdict of the findings; a column without a value on one side is never found in order.
+/// The worst verdict of the findings; a column without a value on one side, or with a reference beyond its bins, is never found
+/// in order.
 fn column_verdict(findings: &[Finding], before: Option<&Distribution>, after: Option<&Distribution>) -> Verdict {
     let verdict = worst(findings.iter().map(|finding| finding.verdict));
     let few = findings.iter().any(|finding| finding.verdict == Verdict::NotEnoughData);
@@ -349,7 +353,8 @@ fn column_verdict(findings: &[Finding], before: Option<&Distribution>, after: Op
         return Verdict::NotEnoughData;
     }
     let empty = |column: Option<&Distribution>| column.is_none_or(|column| column.present() == 0);
-    if verdict == Verdict::Ok && (empty(before) || empty(after)) { Verdict::Undefined } else { verdict }
+    let beyond = before.is_some_and(Distribution::lies_beyond_bins);
+    if verdict == Verdict::Ok && (empty(before) || empty(after) || beyond) { Verdict::Undefined } else { verdict }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Closed windows that are kept in memory for the references of later ones: what a replay has in place of the database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -8,6 +8,9 @@ use super::season::TimeRange;
 use super::{Part, ReferencePlan, Selection};
 use crate::record::EventTime;
 use crate::window::{Series, WHOLE, WindowKey};
+
+/// Windows with an alert about data quality that are kept at most.
+const EXCLUDED: usize = 64;
 
 /// The windows there were, by series, as far back as the rules of a plan reach.
 #[derive(Clone, Debug)]
@@ -25,18 +28,28 @@ impl History {
         Self { plan, windows: HashMap::new(), broken: HashMap::new() }
     }
 
-    /// Adds a window; one that no reference may have is left out, and those that no rule reaches any more are dropped.
+    /// Adds a window; those that no rule reaches any more are dropped.
     pub fn add(&mut self, key: &WindowKey, part: Part) {
-        if self.plan.is_fixed() || part.counts.rows() == 0 || !self.plan.admits(part.start, part.end) {
+        if self.plan.is_fixed() || part.counts.rows() == 0 {
             return;
         }
         let (number, span) = self.plan.reach();
-        let windows = self.windows.entry((key.version.clone(), key.segment.clone())).or_default();
         let oldest = part.start.shifted(-span);
-        windows.insert(part.start, part);
-        while windows.len() > number {
-            let Some(first) = windows.first_entry().filter(|first| *first.key() < oldest) else { break };
-            first.remove();
+        let series = (key.version.clone(), key.segment.clone());
+        self.windows.entry(series.clone()).or_default().insert(part.start, part);
+        // Windows that are excluded take nobody's place; of those the latest ones are kept, as an alert may be over.
+        let usable: HashSet<EventTime> = self.usable(&series).map(|part| part.start).collect();
+        let Some(windows) = self.windows.get_mut(&series) else { return };
+        let mut kept = (0, 0);
+        let starts: Vec<EventTime> = windows.keys().rev().copied().collect();
+        for start in starts {
+            let is_usable = usable.contains(&start);
+            let place = if is_usable { &mut kept.0 } else { &mut kept.1 };
+            *place += 1;
+            let is_needed = if is_usable { *place <= number || start >= oldest } else { *place <= EXCLUDED };
+            if !is_needed {
+                windows.remove(&start);
+            }
         }
     }
 
@@ -52,6 +65,12 @@ impl History {
         }
     }
 
+    /// Whether an alert says that the data of a series, or of its version as a whole, is broken.
+    #[must_use]
+    pub fn is_broken(&self, series: &Series) -> bool {
+        self.broken_ranges(series).iter().any(|(_, until)| until.is_none())
+    }
+
     /// The windows that a rule selects for the reference of a window.
     #[must_use]
     pub fn select(&self, key: &WindowKey, selection: &Selection) -> Vec<Part> {
@@ -59,12 +78,14 @@ impl History {
         match selection {
             Selection::Latest(most) => {
                 let earlier = self.usable(&series).filter(|part| part.start < key.start);
+                let earlier = earlier.filter(|part| self.plan.admits(part.start, part.end));
                 let mut latest: Vec<Part> = earlier.cloned().collect();
                 latest.split_off(latest.len().saturating_sub(*most))
             }
             Selection::Within(ranges) => {
                 let is_within = |part: &&Part| {
                     part.start < key.start
+                        && self.plan.admits(part.start, part.end)
                         && ranges.iter().any(|(from, to): &TimeRange| *from <= part.start && part.start < *to)
                 };
                 self.usable(&series).filter(is_within).cloned().collect()
@@ -91,17 +112,18 @@ impl History {
 
     /// The windows of a series without an alert about data quality, of its own or of the whole.
     fn usable(&self, series: &Series) -> impl Iterator<Item = &Part> {
-        let whole = (series.0.clone(), WHOLE.to_owned());
-        let broken: Vec<(EventTime, Option<EventTime>)> = [series, &whole]
-            .into_iter()
-            .filter_map(|series| self.broken.get(series))
-            .flat_map(|alerts| alerts.values().copied())
-            .collect();
+        let broken = self.broken_ranges(series);
         let windows = self.windows.get(series).into_iter().flat_map(BTreeMap::values);
         windows.filter(move |part| {
             !broken
                 .iter()
                 .any(|(since, until)| *since <= part.start && until.is_none_or(|until| part.start < until))
         })
+    }
+
+    fn broken_ranges(&self, series: &Series) -> Vec<(EventTime, Option<EventTime>)> {
+        let whole = (series.0.clone(), WHOLE.to_owned());
+        let alerts = [series, &whole].into_iter().filter_map(|series| self.broken.get(series));
+        alerts.flat_map(|alerts| alerts.values().copied()).collect()
     }
 }

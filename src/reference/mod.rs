@@ -100,6 +100,9 @@ pub struct ReferenceChoice {
     /// Rules that come first and could not be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
+    /// Columns of which more than a tenth of the reference lies outside the bins: not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond_bins: Vec<String>,
 }
 
 impl ReferenceChoice {
@@ -110,6 +113,15 @@ impl ReferenceChoice {
             RuleName::Fixed => Some(format!("baseline {}", self.name)),
             _ => Some(self.name.clone()),
         }
+    }
+
+    /// Why a column is not compared although there is a reference; none otherwise.
+    #[must_use]
+    pub fn why_not_compared(&self, column: &str) -> Option<&'static str> {
+        self.beyond_bins.iter().any(|beyond| beyond == column).then_some(
+            "more than a tenth of the reference lies outside the bins of the column, so that changes there cannot be seen; a new \
+             baseline brings new bins (driftd baseline build, or promote windows)",
+        )
     }
 
     /// Why rules were passed over, each with its name; empty when the first one was used.

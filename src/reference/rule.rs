@@ -91,7 +91,7 @@ impl Unusable {
     /// There is no baseline, or none on bins that the window's counts can be moved to.
     #[must_use]
     pub fn no_baseline() -> Self {
-        Self::because("no baseline has the bins that the window was counted on")
+        Self::because("no baseline has bins for the counts of the window, or it is still being learned")
     }
 }
 
@@ -137,15 +137,16 @@ impl ReferenceRule {
     }
 
     /// The reference that these windows make. `parts` are what the rule selected, without those that are excluded; those on
-    /// other bins are left out.
+    /// other bins are left out, which its name says.
     ///
     /// # Errors
-    /// When they are too few, or do not add up.
+    /// When they are too few, have fewer than `min_records` records together, or do not add up.
     pub fn reference(
         &self,
         key: &WindowKey,
         bins: &Arc<BinningSet>,
         parts: Vec<Part>,
+        min_records: u64,
     ) -> Result<Reference, Unusable> {
         let selected = parts.len();
         let mut parts: Vec<Part> = parts.into_iter().filter_map(|part| part.on(bins)).collect();
@@ -156,16 +157,25 @@ impl ReferenceRule {
         };
         self.enough(key, &parts).map_err(|reason| Unusable::because(format!("{reason}{elsewhere}")))?;
         let counts = sum(&parts)?;
+        if counts.rows() < min_records {
+            return Err(Unusable::because(format!(
+                "its {} {} {}, {min_records} are needed{elsewhere}",
+                quantity(parts.len() as u64, "window", "windows"),
+                if parts.len() == 1 { "has" } else { "have" },
+                number_of(counts.rows(), "record"),
+            )));
+        }
         let (from, to) = (parts.first().map(|part| part.start), parts.iter().map(|part| part.end).max());
         let choice = ReferenceChoice {
             rule: Some(self.name()),
-            name: self.in_words(key, parts.len(), from.zip(to)),
+            name: format!("{}{elsewhere}", self.in_words(key, parts.len(), from.zip(to))),
             windows: u32::try_from(parts.len()).unwrap_or(u32::MAX),
             records: counts.rows(),
             from: from.map(Into::into),
             to: to.map(Into::into),
             ids: parts.iter().filter_map(|part| part.id).collect(),
             passed_over: Vec::new(),
+            beyond_bins: beyond_bins(&counts),
         };
         Ok(Reference { choice, counts: Some(counts), parts })
     }
@@ -193,9 +203,11 @@ impl ReferenceRule {
             }
             Self::Previous if found == 0 => Err("there is no earlier window that is usable".to_owned()),
             Self::Version(champion) if found == 0 => {
-                Err(format!("version {champion} has no records in this window"))
+                Err(format!("version {champion} has no records in this window, or a data-quality alert"))
             }
-            Self::Rest if found == 0 => Err("no other segment has records in this window".to_owned()),
+            Self::Rest if found == 0 => {
+                Err("no other segment has records in this window without a data-quality alert".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -221,6 +233,12 @@ impl ReferenceRule {
     }
 }
 
+/// The columns whose values lie outside the bins to such a part that they can hardly be compared.
+fn beyond_bins(counts: &WindowCounts) -> Vec<String> {
+    let beyond = counts.columns().iter().filter(|column| column.lies_beyond_bins());
+    beyond.map(|column| column.name().to_owned()).collect()
+}
+
 /// The sum of all parts.
 fn sum(parts: &[Part]) -> Result<WindowCounts, Unusable> {
     let mut rest = parts.iter();
@@ -244,14 +262,16 @@ const SPARE_WINDOWS: usize = 64;
 pub struct ReferencePlan {
     /// The first one that has enough windows is used.
     pub rules: Vec<ReferenceRule>,
-    /// Windows that overlap with one of these are no part of a reference.
+    /// Windows that overlap with one of these are no part of a reference of earlier windows.
     pub excluded: Vec<Calendar>,
+    /// A sum of windows with fewer records is no reference.
+    pub min_records: u64,
 }
 
 impl Default for ReferencePlan {
     /// The active baseline.
     fn default() -> Self {
-        Self { rules: vec![ReferenceRule::Fixed], excluded: Vec::new() }
+        Self { rules: vec![ReferenceRule::Fixed], excluded: Vec::new(), min_records: 0 }
     }
 }
 

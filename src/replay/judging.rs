@@ -225,7 +225,12 @@ impl Judging {
                     }
                     Some(selection) => {
                         let bins: &Arc<BinningSet> = &baseline.binnings;
-                        rule.reference(key, bins, self.history.select(key, &selection))
+                        rule.reference(
+                            key,
+                            bins,
+                            self.history.select(key, &selection),
+                            self.spec.references.min_records,
+                        )
                     }
                 }),
             };
@@ -240,7 +245,18 @@ impl Judging {
                 }
             }
         }
-        (None, ReferenceChoice { passed_over, ..ReferenceChoice::default() })
+        // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
+        let series = (key.version.clone(), key.segment.clone());
+        match baseline.filter(|_| self.history.is_broken(&series)) {
+            Some((name, baseline)) => {
+                let counts = baseline.segments.get(&key.segment).cloned();
+                let mut reference = Reference::baseline(name.to_owned(), counts);
+                reference.choice.passed_over = passed_over;
+                let choice = reference.choice.clone();
+                (Some(reference), choice)
+            }
+            None => (None, ReferenceChoice { passed_over, ..ReferenceChoice::default() }),
+        }
     }
 
     /// Ends the alerts of series that have had no records for so long that they are gone, as the daemon does.

@@ -17,7 +17,7 @@ use crate::reference::ReferencePlan;
 use crate::retention::{Retention, RetentionOverride};
 use crate::window::{CalendarUnit, CountingSpec, Timing, WindowLength};
 use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
-use reference::{BaselineSettings, baseline};
+use reference::{BaselineSettings, baseline, check_references};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
 
 /// Which topics a monitor reads.
@@ -130,9 +130,12 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         alerts::alerts(&root.section("alert"), judge.rule, &names, context);
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
     let length = counting.as_ref().map(|counting| &counting.length);
-    let BaselineSettings { learn, build, plan } = baseline(&root.section("baseline"), context, length);
+    let BaselineSettings { learn, build, plan } =
+        baseline(&root.section("baseline"), context, length, judge.min_records);
     let mlflow = mlflow(&root.section("mlflow"));
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
+    let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
+    check_references(root, (&plan, length), &layout, kept);
     root.finish();
     let name = name?;
     Some(Monitor {

@@ -8,11 +8,12 @@ use toml::de::DeValue;
 use super::super::alerts::named_calendars;
 use super::super::mistake::Mistake;
 use super::super::section::Section;
-use super::super::suggestion::suggest;
+use super::super::suggestion::{list, suggest};
 use super::MonitorReferences;
 use crate::binning::BuildOptions;
-use crate::record::TimeSpan;
+use crate::record::{RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, ReferenceRule, RuleName, Same, Season};
+use crate::retention::Kept;
 use crate::window::{CalendarUnit, WindowLength};
 
 /// What `[baseline]` says.
@@ -30,6 +31,7 @@ pub(super) fn baseline(
     section: &Section<'_>,
     context: &MonitorReferences<'_>,
     length: Option<&WindowLength>,
+    min_records: u64,
 ) -> BaselineSettings {
     let names = rule_names(section);
     let mut rules = rules(section, &names, length);
@@ -45,7 +47,16 @@ pub(super) fn baseline(
         section.add(section.mistake("champion", "is not used: `reference` does not name \"version\""));
     }
     let excluded = named_calendars(section, "exclude", context);
-    let plan = ReferencePlan { rules: plan_rules, excluded };
+    let selects = |rule: &RuleName| matches!(rule, RuleName::Previous | RuleName::Rolling | RuleName::Seasonal);
+    if !excluded.is_empty() && !names.iter().any(selects) {
+        let message = "is not used: `reference` names no rule that selects earlier windows";
+        section.add(section.mistake("exclude", message));
+    }
+    if names.iter().position(|name| *name == RuleName::Fixed).is_some_and(|place| place + 1 < names.len()) {
+        let message = "has rules after \"fixed\" that are never reached";
+        section.add(section.mistake("reference", message).hint("put \"fixed\" last"));
+    }
+    let plan = ReferencePlan { rules: plan_rules, excluded, min_records };
     let learn =
         section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
     section.value("learn");
@@ -58,6 +69,39 @@ pub(super) fn baseline(
     section.finish();
     BaselineSettings { learn, build, plan }
 }
+
+/// Whether the rules fit what is read and kept: `kept` is for how long counts are.
+pub(super) fn check_references(
+    root: &Section<'_>,
+    (plan, length): (&ReferencePlan, Option<&WindowLength>),
+    layout: &RecordLayout,
+    kept: Option<Kept>,
+) {
+    let section = root.section("baseline");
+    let mistake = |message: &str, hint: &str| section.add(section.mistake("reference", message).hint(hint));
+    if layout.version.is_none() && plan.rules.iter().any(|rule| rule.name() == RuleName::Version) {
+        mistake("names \"version\", and records have no model version", "set `source.version`");
+    }
+    if layout.segments.is_empty() && plan.rules.contains(&ReferenceRule::Rest) {
+        mistake("names \"rest\", and there are no segments", "add [[segments]]");
+    }
+    let (Some(Kept::For(kept)), Some(length)) = (kept, length) else { return };
+    let needed = plan.rules.iter().map(|rule| match rule {
+        ReferenceRule::Rolling { windows, .. } => length.span().times(i64::from(*windows)),
+        ReferenceRule::Seasonal(season) => season.reach(),
+        _ => TimeSpan::ZERO,
+    });
+    let needed = needed.max().unwrap_or_default();
+    if needed > kept {
+        let days = |span: TimeSpan| span.micros().saturating_add(DAY - 1) / DAY;
+        let message =
+            format!("looks {} days back, and counts are deleted after {} days", days(needed), days(kept));
+        mistake(&message, &format!("counts = \"{}d\" under [retention] of this file", days(needed)));
+    }
+}
+
+/// Microseconds of a day.
+const DAY: i64 = TimeSpan::days(1).micros();
 
 /// How many first windows give bins where neither `learn` nor a file does: a reference that is a sum of windows needs bins, too.
 /// None where only a stored baseline is used.
@@ -91,7 +135,7 @@ fn rule_names(section: &Section<'_>) -> Vec<RuleName> {
                 section.add(at(format!("names `{name}` twice: the second one is never reached")));
             }
             Some((_, rule)) => names.push(*rule),
-            None => section.add(suggest(at(format!("`{name}` is not a rule")), &name, &known)),
+            None => section.add(suggest(at(format!("`{name}` is not one of {}", list(&known))), &name, &known)),
         }
     }
     if names.is_empty() {
@@ -110,7 +154,8 @@ fn rules(
     rules.insert(RuleName::Fixed, ReferenceRule::Fixed);
     rules.insert(RuleName::Previous, ReferenceRule::Previous);
     rules.insert(RuleName::Rolling, rolling(&section.section("rolling")));
-    rules.insert(RuleName::Seasonal, seasonal(&section.section("seasonal"), length));
+    let is_used = names.contains(&RuleName::Seasonal);
+    rules.insert(RuleName::Seasonal, seasonal(&section.section("seasonal"), length, is_used));
     rules.insert(RuleName::Rest, ReferenceRule::Rest);
     match section.string("champion") {
         Some(champion) if champion.is_empty() => {
@@ -135,13 +180,18 @@ fn rolling(section: &Section<'_>) -> ReferenceRule {
     ReferenceRule::Rolling { windows, at_least }
 }
 
-fn seasonal(section: &Section<'_>, length: Option<&WindowLength>) -> ReferenceRule {
+fn seasonal(section: &Section<'_>, length: Option<&WindowLength>, is_used: bool) -> ReferenceRule {
     let choices = Same::ALL.map(|same| (same.as_str(), same));
-    let same = section.choice("same", Same::HourOfWeek, &choices);
+    let usual = match length.map(WindowLength::span) {
+        Some(length) if length > TimeSpan::days(7) => Same::DayOfYear,
+        Some(length) if length > TimeSpan::hours(1) => Same::DayOfWeek,
+        _ => Same::HourOfWeek,
+    };
+    let same = section.choice("same", usual, &choices);
     let zone = section.time_zone("time_zone");
     let cycles = number(section, "cycles", 4, 1..=400);
     let at_least = at_least(section, ("cycles", cycles));
-    if section.is_there()
+    if (is_used || section.is_there())
         && let Some(length) = length.filter(|length| !has_slots(length, same, &zone))
     {
         let (message, hint) = misfit(length, same);
@@ -172,7 +222,7 @@ fn misfit(length: &WindowLength, same: Same) -> (String, &'static str) {
         ),
         _ if is_hour => (
             format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str()),
-            "use \"day_of_week\" or another day, or shorter windows (window.length)",
+            "use \"day_of_week\", \"day_of_month\" or \"day_of_year\", or shorter windows (window.length)",
         ),
         _ => (
             format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str()),

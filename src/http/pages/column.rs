@@ -122,6 +122,7 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
             (number_of(detail.window.rows, "record"))
             @if let Some(reference) = detail.window.compared_with() { ", compared with " (reference) }
             @if let Some(reasons) = not_used(&detail.window) { " (" (reasons) ")" }
+            @if let Some(why) = detail.window.reference.as_ref().and_then(|choice| choice.why_not_compared(seen.column)) { "; not compared: " (why) }
             @if detail.window.complete == Some(false) { "; incomplete: not all partitions had passed its end" }
             ". "
             @if let Some(id) = before { a href=(link(id)) rel="prev" { "window before" } " " }

@@ -4,6 +4,8 @@ mod alerts;
 mod series;
 mod verdict;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::gaps::gaps;
@@ -153,9 +155,11 @@ fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> Mo
 /// With what windows were compared, where that is not one baseline.
 fn references(replayed: &Replayed) -> Option<String> {
     let choices = || replayed.windows.iter().map(|window| &window.reference);
-    if choices()
-        .all(|choice| choice.rule.is_none_or(|rule| rule == RuleName::Fixed) && choice.passed_over.len() < 2)
-    {
+    let is_plain = |choice: &ReferenceChoice| {
+        let by_baseline = choice.rule.is_none_or(|rule| rule == RuleName::Fixed);
+        by_baseline && choice.passed_over.iter().all(|passed| passed.rule == RuleName::Fixed)
+    };
+    if choices().all(is_plain) {
         return None;
     }
     let counted = RuleName::ALL.into_iter().filter_map(|rule| {
@@ -171,7 +175,15 @@ fn references(replayed: &Replayed) -> Option<String> {
             last.reasons()
         ));
     }
-    Some(format!("References: {}.", parts.join(", ")))
+    let beyond: BTreeSet<&String> = choices().flat_map(|choice| &choice.beyond_bins).collect();
+    let beyond = match beyond.len() {
+        0 => String::new(),
+        _ => format!(
+            ". Not compared in some windows, because more than a tenth of the reference lies outside the bins: {}",
+            beyond.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    Some(format!("References: {}{beyond}.", parts.join(", ")))
 }
 
 fn window_report(window: &ReplayedWindow) -> WindowReport {

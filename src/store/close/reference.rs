@@ -79,6 +79,15 @@ impl References {
                 }
             }
         }
+        // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
+        if let Some(chosen) = chosen
+            && data_is_broken(connection, monitor, key).await?
+        {
+            let mut reference = self.of_segment(connection, chosen, &key.segment).await?;
+            reference.choice.passed_over = passed_over;
+            let choice = reference.choice.clone();
+            return Ok((Some(reference), choice));
+        }
         Ok((None, ReferenceChoice { passed_over, ..ReferenceChoice::default() }))
     }
 
@@ -97,7 +106,7 @@ impl References {
         };
         let selected = select(connection, monitor, plan, key, &selection).await?;
         let parts = self.parts(connection, cache, selected, &chosen.bins).await?;
-        Ok(rule.reference(key, &chosen.bins, parts))
+        Ok(rule.reference(key, &chosen.bins, parts, plan.min_records))
     }
 
     /// The counts of a chosen baseline for a segment.
@@ -202,20 +211,23 @@ async fn select(
     };
     // Windows of the same start close together: one that is still open has all the records that it is waited for.
     let of_start = || WindowSelection::any(monitor).starting_at(vec![timestamp(key.start)]).with_sound_data();
-    let mut selected = match selection {
-        Selection::Latest(most) => return latest(connection, plan, of_series, *most).await,
-        Selection::Within(ranges) if ranges.is_empty() => Vec::new(),
-        Selection::Within(ranges) => of_series().starting_within(ranges).latest(connection, MOST).await?,
+    match selection {
+        Selection::Latest(most) => latest(connection, plan, of_series, *most).await,
+        Selection::Within(ranges) if ranges.is_empty() => Ok(Vec::new()),
+        Selection::Within(ranges) => {
+            let mut selected = of_series().starting_within(ranges).latest(connection, MOST).await?;
+            selected.retain(|window| plan.admits(window.start, window.end));
+            Ok(selected)
+        }
+        // On a holiday others have a holiday, too: calendars exclude nothing here.
         Selection::OfVersion(version) => {
-            of_start().of_version(version).of_segment(&key.segment).latest(connection, 1).await?
+            of_start().of_version(version).of_segment(&key.segment).latest(connection, 1).await
         }
         Selection::OfOthers(column) => {
             let others = of_start().of_version(&key.version).of_other_segments(column, &key.segment);
-            others.latest(connection, MOST).await?
+            others.latest(connection, MOST).await
         }
-    };
-    selected.retain(|window| plan.admits(window.start, window.end));
-    Ok(selected)
+    }
 }
 
 /// Windows of a reference at most.
@@ -248,6 +260,20 @@ async fn latest(
     }
     found.truncate(most);
     Ok(found)
+}
+
+/// Whether an alert says that the data of a series, or of its version as a whole, is broken.
+async fn data_is_broken(connection: &mut Session, monitor: &str, key: &WindowKey) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (select from alert where monitor = $1 and model_version = $2 and segment in ($3, '*')
+                        and kind = 'data_quality' and state in ('firing', 'acknowledged'))",
+    )
+    .bind(monitor)
+    .bind(&key.version)
+    .bind(&key.segment)
+    .fetch_one(connection)
+    .await
+    .map_err(failed("read alerts about data quality"))
 }
 
 async fn choose(
