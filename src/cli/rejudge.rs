@@ -93,6 +93,17 @@ struct Rejudged {
     notes: Vec<String>,
 }
 
+/// The stored windows of a period as they would be judged by this monitor, compared with this version of the baseline if one is
+/// given.
+pub(super) async fn judged_again(
+    store: &Store,
+    monitor: &Monitor,
+    period: (EventTime, EventTime),
+    version: Option<i32>,
+) -> Result<Replayed, CliError> {
+    Ok(rejudge(store, monitor, period, version).await?.replayed)
+}
+
 async fn rejudge(
     store: &Store,
     monitor: &Monitor,

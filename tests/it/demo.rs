@@ -13,12 +13,15 @@ fn the_demo_detects_the_drift_that_is_in_its_data_and_tells() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     for part in [
-        "13129 records in 19 windows, each counted exactly once",
-        "drift            temp (psi",
+        "17379 records in 24 windows, each counted exactly once",
+        "2011-12          741  not judged",
         "Subject: [critical] bike-demand: ",
         "drift.retraining.requested",
         "signature verified",
-        "13129  accepted",
+        "2012-03          743  drift            cnt (",
+        "1 window of the same day of the year in UTC, 2011-0",
+        "The same months compared with the training data",
+        "17379  accepted",
         "\nmonitor bike-demand\n",
         "partition 0: offsets 0-",
         "next:",

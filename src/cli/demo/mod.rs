@@ -13,11 +13,15 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::rejudge::judged_again;
 use super::{CliError, Context, baseline, runtime, say, say_lines};
 use crate::app::{App, source_options, status, store_options};
 use crate::config::{self, Monitor};
+use crate::judge::Verdict;
 use crate::kafka::{KafkaError, LocalBroker, Producer};
-use crate::record::{number_of, plural};
+use crate::record::{EventTime, number_of, plural};
+use crate::reference::ReferencePlan;
+use crate::replay::ReplayedWindow;
 use crate::store::Store;
 use crate::telemetry::{LogFormat, start_logging};
 use crate::view::{ClosedWindow, Status};
@@ -71,8 +75,12 @@ fn make_directory(directory: &Path) -> Result<(), CliError> {
 }
 
 async fn play(context: &Context, arguments: &Arguments, directory: &Path) -> Result<(), CliError> {
-    say("driftd demo: a model predicts the demand for rental bikes. It was trained on January to June 2011;");
-    say_lines("its predictions of the following 18 months are replayed through Kafka.\n");
+    say(
+        "driftd demo: a model predicts the demand for rental bikes. It was trained on January to June 2011; its predictions",
+    );
+    say_lines(
+        "of 2011 and 2012 are replayed through Kafka. Each month is compared with the same month of the year before.\n",
+    );
 
     // Declared in this order so that the services outlive what uses them.
     let cluster = match &arguments.database_url {
@@ -112,7 +120,7 @@ async fn play(context: &Context, arguments: &Arguments, directory: &Path) -> Res
     let settings = config::load_with(&path, &context.overrides)?;
 
     let records = data::records()?;
-    let (training, live) = records.split_at(data::TRAINING_ROWS.min(records.len()));
+    let training = records.get(..data::TRAINING_ROWS).unwrap_or(&records);
     let training_file = directory.join("training.jsonl");
     std::fs::write(&training_file, training.join("\n"))
         .map_err(|error| CliError::Failed(format!("cannot write {}: {error}", training_file.display())))?;
@@ -136,7 +144,7 @@ async fn play(context: &Context, arguments: &Arguments, directory: &Path) -> Res
     say_lines(format!("  files      {}\n", directory.display()));
 
     let outcome = tokio::select! {
-        outcome = watch(&store, &monitor, producer, live, &listener, directory) => outcome,
+        outcome = watch(&store, &monitor, producer, &records, &listener, directory) => outcome,
         () = interrupted() => Err(CliError::Failed("interrupted".to_owned())),
     };
     if outcome.is_ok() {
@@ -184,16 +192,17 @@ async fn watch(
     store: &Store,
     monitor: &Monitor,
     producer: Producer,
-    live: &[String],
+    records: &[String],
     listener: &WebhookListener,
     directory: &Path,
 ) -> Result<(), CliError> {
     let started = Instant::now();
-    let records: Arc<Vec<String>> = Arc::new(live.to_vec());
+    let records: Arc<Vec<String>> = Arc::new(records.to_vec());
     let total = records.len();
     let replay = tokio::task::spawn_blocking(move || replay(&producer, &records));
     say("A window of this monitor drifts when two of its columns do (`drifted_columns = 2`).");
-    say("window (30 days from)   records  verdict          columns with the largest effects");
+    say("In 2011 there is no year before: these months are counted, and not judged.");
+    say("month        records  verdict          columns with the largest effects");
     let mut shown = 0;
     let mut replay = Some(replay);
     loop {
@@ -214,6 +223,7 @@ async fn watch(
         let open = status.monitors.iter().map(|monitor| monitor.open_windows).sum::<u64>();
         if counted >= total as u64 && open == 0 && told && replay.is_none() {
             show_outcome(store, &status, &listener.received(), directory, counted, started.elapsed()).await?;
+            show_fixed(store, monitor).await?;
             return Ok(());
         }
         if started.elapsed() > DEADLINE {
@@ -249,10 +259,10 @@ fn line(window: &ClosedWindow) -> String {
         .map(|(column, _, measure, effect)| format!("{column} ({measure} {effect:.2})"))
         .collect();
     format!(
-        "{:<22} {:>8}  {:<15}  {}",
-        window.window.start.to_string().get(..10).unwrap_or_default(),
+        "{:<11} {:>8}  {:<15}  {}",
+        window.window.start.to_string().get(..7).unwrap_or_default(),
         window.window.rows,
-        window.window.verdict.words(),
+        if window.window.verdict == Verdict::NoBaseline { "not judged" } else { window.window.verdict.words() },
         columns.join(", ")
     )
 }
@@ -318,6 +328,28 @@ async fn show_outcome(
     super::status::show(status);
     Ok(())
 }
+
+/// What the baseline of the training data alone would have said of the same months: every season is drift.
+async fn show_fixed(store: &Store, monitor: &Monitor) -> Result<(), CliError> {
+    let fixed = Monitor { references: ReferencePlan::default(), ..monitor.clone() };
+    let from = SECOND_YEAR.parse().map_err(CliError::Failed)?;
+    let windows = judged_again(store, &fixed, (from, EventTime::MAX), None).await?.windows;
+    let drifting: Vec<&ReplayedWindow> =
+        windows.iter().filter(|window| window.judgement.verdict.drifts()).collect();
+    let is_season =
+        |window: &&&ReplayedWindow| window.judgement.columns.first().is_some_and(|column| column.column == "temp");
+    say_lines(format!(
+        "\nThe same months compared with the training data (`reference = \"fixed\"`, judged again as `driftd rejudge` does it): {} of {} \
+         drift,\n{} of them by the temperature first. That is the season.",
+        drifting.len(),
+        windows.len(),
+        drifting.iter().filter(is_season).count(),
+    ));
+    Ok(())
+}
+
+/// The first month that has one of the year before.
+const SECOND_YEAR: &str = "2012-01-01T00:00:00Z";
 
 /// A range of offsets of a request, which are stored as `[partition, first, end]`.
 fn offset_range(range: &Value) -> String {

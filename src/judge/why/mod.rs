@@ -295,10 +295,11 @@ pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "not known".to_owned();
     }
-    if value == 0.0 {
+    let size = value.abs();
+    // Below that nothing is told from zero in single precision: the end of a bin beside zero is meant.
+    if size < f64::from(f32::MIN_POSITIVE) {
         return "0".to_owned();
     }
-    let size = value.abs();
     if !(1e-4..1e7).contains(&size) {
         return format!("{value:.3e}");
     }
