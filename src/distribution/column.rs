@@ -175,6 +175,13 @@ impl Distribution {
         self.binning().is_universal() && self.absent(Absence::Missing) == self.rows()
     }
 
+    /// Whether it has values that no bins were ever placed for: those of a window and those of a baseline cannot be compared,
+    /// though how many there are can.
+    #[must_use]
+    pub fn has_values_without_bins(&self) -> bool {
+        self.binning().is_universal() && self.present() > 0
+    }
+
     /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.
     /// Every bucket lies in one bin, so nothing is split; values stand at the mean of their bucket, or in its middle where
     /// counts of an earlier version do not know it.

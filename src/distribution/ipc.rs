@@ -3,7 +3,8 @@
 //! Counts are rows of (column, kind, key, count, offsets, payload), only what is not zero, in a fixed order,
 //! so that equal counts give equal bytes. The schema's metadata names the format version, the binning set
 //! and the number of records. Version 2 added the moments of numeric values: of the core in one row, of universal buckets in
-//! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). A checksum follows the stream (readers of Arrow stop before it): what is read back
+//! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). Version 3 has more of the categories
+//! that are counted before there is a baseline. A checksum follows the stream (readers of Arrow stop before it): what is read back
 //! is checked, a database is input too.
 
 use std::borrow::Cow;
@@ -28,7 +29,7 @@ use crate::record::arrow_check::{Unpacking, Unsound, check_stream};
 use crate::record::isolate::isolated;
 
 /// Version of the stored form; readers refuse newer ones.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Why stored counts could not be read (or, hardly ever, written).
 #[derive(Debug, thiserror::Error)]

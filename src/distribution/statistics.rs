@@ -76,6 +76,9 @@ impl From<Stretch> for Spot {
     }
 }
 
+/// One in so many values at each end is not looked at where a few must not decide.
+const ENDS: u64 = 100;
+
 /// A difference of this share of a value is not seen in the four digits it is written with.
 const UNSEEN: f64 = 5e-4;
 
@@ -148,6 +151,31 @@ impl Distribution {
         let beyond = |(bin, count): (usize, &u64)| *count > 0 && (bin == 0 || bin + 1 == self.counts().len());
         let known = !self.counts().iter().enumerate().any(beyond);
         Some((mean, known.then_some(deviation)))
+    }
+
+    /// The part of the variance of the values that lies within the universal buckets they were counted in, from 0 (each bucket
+    /// holds one value) to 1 (one bucket holds all): how much of the differences between values was not seen. A hundredth of
+    /// the values at each end is left out, since a single outlier may have any variance. `None` on other bins, without a
+    /// value, and where counts of an earlier version do not say it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn variance_within(&self) -> Option<f64> {
+        self.universal_counts()?;
+        let groups = self.groups()?;
+        let (all, mut before) = (self.present(), 0u64);
+        let is_inner = |group: &ValueGroup| {
+            let (first, end) = (before, before.saturating_add(group.count));
+            before = end;
+            end.saturating_mul(ENDS) > all && first.saturating_mul(ENDS) < all.saturating_mul(ENDS - 1)
+        };
+        let inner: Vec<ValueGroup> = groups.into_iter().filter(is_inner).collect();
+        let (_, deviation) = together(&inner)?;
+        if deviation == 0.0 {
+            return Some(0.0);
+        }
+        let number = total(inner.iter().map(|group| group.count)) as f64;
+        let within = inner.iter().map(|group| (group.deviation / deviation).powi(2) * group.count as f64 / number);
+        Some(within.sum::<f64>().min(1.0))
     }
 
     /// Where a quantile of a numeric column lies (linear interpolation of the order statistics, numpy's default); `None`

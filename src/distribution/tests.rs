@@ -344,3 +344,43 @@ fn records_of_one_message_are_records_of_their_own() {
     sample.offer(&several, origin, &hashes, &rows);
     assert_eq!(sample.rows().unwrap().num_rows(), rows.len(), "each once");
 }
+
+/// What is counted before there is a baseline: times in seconds, and more categories than the second version kept exactly.
+fn fixed_universal_batch() -> DecodedBatch {
+    let schema = ModelSchema::of_features(&[("t", ColumnType::Numeric), ("k", ColumnType::Categorical)]).unwrap();
+    let category = |row: u64| if row % 5 == 0 { "top".to_owned() } else { format!("c{}", row % 1_000) };
+    let record = |row: u64| format!(r#"{{"t":{},"k":"{}"}}"#, 1_760_000_000 + row * 37 % 7_200, category(row));
+    batch_of(&schema, (0..2_000).map(record))
+}
+
+#[test]
+fn counts_of_the_second_version_are_read_and_add_up_with_those_of_today() {
+    let bytes = include_bytes!("../../tests/stored/counts-2.bin");
+    let old = WindowCounts::from_ipc(bytes, fixed_binnings()).unwrap();
+    let new = counted(&fixed_binnings(), &fixed_batch(), &(0..40).collect::<Vec<_>>());
+    assert_eq!(old.columns(), new.columns());
+    let bytes = include_bytes!("../../tests/stored/universal-2.bin");
+    let schema = ModelSchema::of_features(&[("t", ColumnType::Numeric), ("k", ColumnType::Categorical)]).unwrap();
+    let binnings = Arc::new(BinningSet::universal(&schema));
+    let old = WindowCounts::from_ipc(bytes, Arc::clone(&binnings)).unwrap();
+    let new = counted(&binnings, &fixed_universal_batch(), &(0..2_000).collect::<Vec<_>>());
+    let [t, k] = old.columns() else { panic!("two columns") };
+    assert_eq!(
+        (t.present(), t.mean(), t.deviation()),
+        (2_000, new.columns()[0].mean(), new.columns()[0].deviation())
+    );
+    assert_eq!((k.present(), k.unseen().unwrap().is_exact()), (2_000, false));
+    assert!(new.columns()[1].unseen().unwrap().is_exact(), "more of them are kept by now");
+    for (mine, theirs) in [(&old, &new), (&new, &old)] {
+        let mut sum = mine.clone();
+        sum.merge(theirs).unwrap();
+        let [t, k] = sum.columns() else { panic!("two columns") };
+        assert_eq!((t.present(), k.present()), (4_000, 4_000));
+        // Each category that the old sketch dropped has lost two records at most, and so has each that it kept.
+        let unseen = k.unseen().unwrap();
+        assert_eq!((unseen.heaviest().len(), unseen.error()), (801, 2));
+        assert_eq!(unseen.heaviest()[0], ("top".to_owned(), 798));
+        let back = WindowCounts::from_ipc(&sum.to_ipc().unwrap(), Arc::clone(&binnings)).unwrap();
+        assert_eq!(back, sum);
+    }
+}

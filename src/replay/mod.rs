@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::alert::{
     ChangeKind, ChangeReason, Evidence, Phase, Routing, RuleKind, SeriesAlerts, Transition, WindowEvidence,
 };
-use crate::baseline::{Baseline, BaselineError, learn};
+use crate::baseline::{Baseline, BaselineError, UnusableColumn, learn, unlearned_columns, without_columns};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
@@ -42,9 +42,9 @@ pub struct ReplaySpec {
     pub timing: Timing,
     /// How windows are judged.
     pub rules: DecisionRules,
-    /// How many windows a baseline is learnt from, when none is given.
+    /// How many windows a baseline is learned from, when none is given.
     pub learn: Option<u32>,
-    /// How fine a learnt baseline is.
+    /// How fine a learned baseline is.
     pub build: BuildOptions,
     /// What windows are compared with.
     pub references: ReferencePlan,
@@ -157,7 +157,7 @@ impl Replay {
     /// Counts a batch of one file, in the order of its rows, and closes what is due.
     ///
     /// # Errors
-    /// When no baseline can be learnt from the first windows.
+    /// When no baseline can be learned from the first windows.
     pub fn feed(&mut self, partition: &Partition, batch: &DecodedBatch) -> Result<(), BaselineError> {
         // A batch of a file can span many windows, and what follows from one window, such as a baseline, is for the next
         // ones: so it is counted up to each row that begins a new one.
@@ -202,11 +202,13 @@ impl Replay {
     /// As [`Self::feed`].
     pub fn finish(mut self) -> Result<Replayed, BaselineError> {
         self.close(true)?;
-        let learnt = self.spec.learn.is_some() && self.baseline.is_none();
+        let learning = self.spec.learn.is_some() && self.baseline.is_none();
+        let unlearned = self.baseline.as_ref().map(|(_, baseline)| unlearned_columns(&self.spec.schema, baseline));
         Ok(Replayed {
             monitor: self.spec.rules.monitor.clone(),
+            unlearned: unlearned.unwrap_or_default(),
             baseline: self.baseline.map(|(name, _)| name),
-            learning: learnt,
+            learning,
             windows: self.done,
             alerts: self.episodes,
             tally: self.tally,
@@ -273,7 +275,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes a window into account for a baseline that is still to be learnt.
+    /// Takes a window into account for a baseline that is still to be learned.
     fn learn_from(&mut self, key: &WindowKey, counts: &WindowCounts) -> Result<(), BaselineError> {
         let Some(wanted) = self.spec.learn.filter(|_| self.baseline.is_none()) else { return Ok(()) };
         // As the daemon: the first windows that closed, once there are enough, when the next one begins.
@@ -281,9 +283,11 @@ impl Replay {
             let counted: Vec<(String, WindowCounts)> = self.learning.values().flatten().cloned().collect();
             let baseline = learn(&self.spec.schema, &counted, self.spec.build)?;
             let origin = match wanted {
-                1 => "learnt from the first window".to_owned(),
-                wanted => format!("learnt from the first {wanted} windows"),
+                1 => "learned from the first window".to_owned(),
+                wanted => format!("learned from the first {wanted} windows"),
             };
+            let unlearned = unlearned_columns(&self.spec.schema, &baseline);
+            let origin = format!("{origin}{}", without_columns(&unlearned));
             self.baseline = Some((origin, baseline));
             self.learning.clear();
             let mut active = pins(
@@ -472,8 +476,10 @@ pub struct Replayed {
     pub monitor: String,
     /// What windows were compared with; none when there never was a baseline.
     pub baseline: Option<String>,
-    /// Whether the log ended while a baseline was still being learnt.
+    /// Whether the log ended while a baseline was still being learned.
     pub learning: bool,
+    /// Columns that could not be learned, and are not compared.
+    pub unlearned: Vec<UnusableColumn>,
     /// The windows in the order they closed.
     pub windows: Vec<ReplayedWindow>,
     /// The alerts there were, by their ids.
