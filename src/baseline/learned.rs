@@ -53,7 +53,7 @@ pub fn why_not_learned(column: &Distribution) -> Option<Unusable> {
             (ColumnType::Categorical, Unusable::TooManyCategories { distinct })
         }
         (Binning::Embedding(_), _) => (ColumnType::Embedding, Unusable::Vectors),
-        _ => (ColumnType::Numeric, Unusable::TooClose),
+        _ => (ColumnType::Numeric, Unusable::TooClose { sensitive: column.is_sensitive() }),
     };
     Some(Fill::of(column.rows(), column).unusable(declared.as_str(), None).unwrap_or(reason))
 }

@@ -42,7 +42,10 @@ pub enum Unusable {
     },
     /// Its numbers lie so close together, beside their distance from zero, that the buckets they are counted in before there
     /// is a baseline do not tell them apart.
-    TooClose,
+    TooClose {
+        /// Whether they are not to be shown: then the buckets are never finer.
+        sensitive: bool,
+    },
     /// It has too many categories to count each of them before there is a baseline, and none that are most of its values.
     TooManyCategories {
         /// How many there are, roughly.
@@ -63,7 +66,12 @@ impl Unusable {
             Self::NeverFound | Self::AlwaysNull => "no value",
             Self::Unreadable { .. } => "most values cannot be read",
             Self::TooFew { .. } => "too few values",
-            Self::TooClose => "values too close together to be learned from windows; build a baseline from a file",
+            Self::TooClose { sensitive: true } => {
+                "sensitive values too close together for the buckets that hide them"
+            }
+            Self::TooClose { sensitive: false } => {
+                "values too close together to be learned from windows; build a baseline from a file"
+            }
             Self::TooManyCategories { .. } => {
                 "too many categories to be learned from windows; build a baseline from a file"
             }
@@ -100,7 +108,12 @@ impl fmt::Display for UnusableColumn {
                 number_of(*values, "value"),
                 number_of(*records, "record")
             ),
-            Unusable::TooClose => write!(
+            Unusable::TooClose { sensitive: true } => write!(
+                formatter,
+                "column `{name}` (path `{path}`) cannot be learned from windows: it is sensitive, and the buckets that hide its \
+                 values are too wide to tell them apart"
+            ),
+            Unusable::TooClose { sensitive: false } => write!(
                 formatter,
                 "column `{name}` (path `{path}`) cannot be learned from windows: its values lie too close together for the \
                  buckets that count them before there is a baseline; {REMEDY}"

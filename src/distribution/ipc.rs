@@ -4,7 +4,7 @@
 //! so that equal counts give equal bytes. The schema's metadata names the format version, the binning set
 //! and the number of records. Version 2 added the moments of numeric values: of the core in one row, of universal buckets in
 //! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). Version 3 has more of the categories
-//! that are counted before there is a baseline. A checksum follows the stream (readers of Arrow stop before it): what is read back
+//! that are counted before there is a baseline, and finer buckets of numbers. A checksum follows the stream (readers of Arrow stop before it): what is read back
 //! is checked, a database is input too.
 
 use std::borrow::Cow;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::baseline::learn;
-use crate::binning::{BinningSet, BuildOptions};
+use crate::binning::{BinningSet, BuildOptions, numeric_from_values};
 use crate::distribution::WindowCounts;
 use crate::judge::{ColumnRules, JudgeSpec, Judgement, MeasureRule, Verdict, WindowRule, judge};
 use crate::measure::Measure;
@@ -173,29 +173,90 @@ fn normal(mean: f64, deviation: f64, rows: usize, seed: u64) -> impl FnMut() -> 
 }
 
 #[test]
-fn numbers_that_their_buckets_do_not_tell_apart_are_not_compared_and_that_is_said() {
-    for (mean, deviation, is_learned) in
-        [(0.0, 1.0, true), (100.0, 3.0, true), (52.5, 0.03, false), (1.76e9, 1_800.0, false), (1e9, 20.0, false)]
+fn numbers_far_from_zero_are_learned_and_their_shifts_are_found() {
+    // Around zero, and with a thousand times their spread and more from it: latitudes, times in seconds, identifiers.
+    for (mean, deviation, seed) in
+        [(0.0, 1.0, 1), (100.0, 3.0, 2), (52.5, 0.03, 3), (1.76e9, 1_800.0, 4), (1e9, 20.0, 5), (-1e9, 0.5, 6)]
+    {
+        let mut law = normal(mean, deviation, 1_000, seed);
+        let learned = Learned::from(ColumnType::Numeric, &mut law);
+        assert_eq!(learned.reasons(), [], "{mean}");
+        for index in 0..20 {
+            let (direct, moved) = (learned.verdict(law()), learned.verdict_moved(law()));
+            assert_eq!((direct, moved), (Verdict::Ok, Verdict::Ok), "{mean}, window {index}");
+        }
+        for shift in [4.0, -4.0, 1.0] {
+            let mut shifted = normal(deviation.mul_add(shift, mean), deviation, 1_000, seed + 100);
+            let found = (learned.verdict(shifted()), learned.verdict_moved(shifted()));
+            assert_eq!(found, (Verdict::Critical, Verdict::Critical), "{mean} by {shift}");
+        }
+    }
+}
+
+#[test]
+fn a_window_with_more_values_than_were_learned_from_is_divided_among_the_bins() {
+    for (mean, deviation) in [(52.5, 0.03), (1.76e9, 1_800.0), (0.0, 1.0)] {
+        let mut few = normal(mean, deviation, 100, 7);
+        let learned = Learned::from(ColumnType::Numeric, &mut few);
+        assert_eq!(learned.reasons(), [], "{mean}");
+        let mut many = normal(mean, deviation, 40_000, 8);
+        assert_eq!(learned.verdict_moved(many()), Verdict::Ok, "{mean}");
+        let mut shifted = normal(deviation.mul_add(0.5, mean), deviation, 40_000, 9);
+        assert_eq!(learned.verdict_moved(shifted()), Verdict::Critical, "{mean}");
+    }
+}
+
+#[test]
+fn integers_have_the_bins_of_a_baseline_from_a_file() {
+    let values = || (0..1_000).map(|index| (index * index % 101).to_string()).collect::<Vec<_>>();
+    let learned = Learned::from(ColumnType::Numeric, values);
+    let Binning::Numeric(learned) = &learned.baseline.binnings.columns()[0].1 else { panic!("numbers") };
+    let mut values: Vec<f64> = values().iter().map(|value| value.parse().unwrap()).collect();
+    let built = numeric_from_values(&mut values, BuildOptions::default()).unwrap();
+    // Of values, what single precision takes for zero is with it; a bucket has zero alone.
+    assert_eq!(learned.cuts().get(2..), built.cuts().get(2..));
+    assert_eq!((learned.atom(1), learned.atom(3)), (Some(0.0), Some(1.0)));
+    assert_eq!((learned.largest_mass(), built.largest_mass()), (0.0, 0.0));
+}
+
+#[test]
+fn sensitive_numbers_that_their_buckets_do_not_tell_apart_are_not_compared_and_that_is_said() {
+    let plain = schema(ColumnType::Numeric);
+    let sensitive = plain.clone().with_sensitive(&["x"]);
+    let universal = Arc::new(BinningSet::universal(&sensitive));
+    for (mean, deviation, reasons) in
+        [(52.5, 0.03, vec![Unusable::TooClose { sensitive: true }]), (0.0, 1.0, vec![]), (100.0, 3.0, vec![])]
     {
         let mut law = normal(mean, deviation, 1_000, 13);
-        let learned = Learned::from(ColumnType::Numeric, &mut law);
-        let expected = if is_learned { vec![] } else { vec![Unusable::TooClose] };
-        assert_eq!(learned.reasons(), expected, "{mean}");
-        let verdict = learned.verdict(law());
-        assert_eq!(verdict == Verdict::Ok, is_learned, "{mean}: {verdict:?}");
+        // An outlier hides nothing.
+        let mut values = || law().into_iter().chain(["1e300".to_owned()]);
+        let windows: Vec<(String, WindowCounts)> =
+            (0..3).map(|_| (WHOLE.to_owned(), window(ColumnType::Numeric, &universal, values()))).collect();
+        let baseline = learn(&sensitive, &windows, BuildOptions::default()).unwrap();
+        let columns = unlearned_columns(&sensitive, &baseline);
+        assert_eq!(columns.iter().map(|column| column.reason.clone()).collect::<Vec<_>>(), reasons, "{mean}");
+        let counts = window(ColumnType::Numeric, &baseline.binnings, values());
+        let expected = if reasons.is_empty() { Verdict::Ok } else { Verdict::NoBaseline };
+        assert_eq!(judged(ColumnType::Numeric, &counts, &baseline).columns[0].verdict, expected, "{mean}");
+        if let Binning::Numeric(binning) = &baseline.binnings.columns()[0].1 {
+            let is_grid = |cut: &f64| crate::binning::universal::is_lower_end(*cut);
+            assert!(
+                binning.level().is_none() && binning.cuts().iter().all(is_grid),
+                "no end is a value of somebody"
+            );
+        }
     }
     // A constant is one value, however far from zero.
-    let learned = Learned::from(ColumnType::Numeric, || vec!["1000000007".to_owned(); 500]);
-    assert_eq!(learned.reasons(), []);
-    // An outlier hides nothing.
-    let mut law = normal(1e9, 20.0, 1_000, 14);
-    let learned = Learned::from(ColumnType::Numeric, || law().into_iter().chain(["1e300".to_owned()]).collect());
-    assert_eq!(learned.reasons(), [Unusable::TooClose]);
+    let values = || vec!["1000000007".to_owned(); 500].into_iter();
+    let windows = vec![(WHOLE.to_owned(), window(ColumnType::Numeric, &universal, values()))];
+    let baseline = learn(&sensitive, &windows, BuildOptions::default()).unwrap();
+    assert_eq!(unlearned_columns(&sensitive, &baseline), []);
 }
 
 #[test]
 fn origins_name_a_few_columns() {
-    let column = |name: &str| UnusableColumn { name: name.into(), path: name.into(), reason: Unusable::TooClose };
+    let column =
+        |name: &str| UnusableColumn { name: name.into(), path: name.into(), reason: Unusable::AlwaysNull };
     let without = |names: &[&str]| without_columns(&names.iter().map(|name| column(name)).collect::<Vec<_>>());
     assert_eq!(without(&[]), "");
     assert_eq!(without(&["a", "b"]), ", without `a` and `b`");
