@@ -13,7 +13,7 @@ use super::monitors::RunningMonitor;
 use super::state::Shared;
 use super::topics::look_at_topics;
 use crate::alert::Routing;
-use crate::baseline::{learn, unreadable_columns};
+use crate::baseline::{learn, unlearned_columns, unreadable_columns, without_columns};
 use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision, decide_window};
 use crate::config::Monitor;
@@ -124,7 +124,7 @@ impl Judge {
             self.store.mark_due(&waiting).await?;
         }
         let mut closed = 0;
-        // Of a backlog, windows that begin after those that a baseline is learnt from are judged by it: so it is looked for
+        // Of a backlog, windows that begin after those that a baseline is learned from are judged by it: so it is looked for
         // before the first window of each start, and not only when all that is due was closed.
         for same_start in due.chunk_by(|left, right| left.window.key.start == right.window.key.start) {
             learn_baseline(&self.store, &self.shared, running).await?;
@@ -288,11 +288,16 @@ async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor
         1 => format!("learned from the {which} window"),
         windows => format!("learned from the {which} {windows} windows"),
     };
+    let unlearned = unlearned_columns(&monitor.schema, &baseline);
+    let origin = format!("{origin}{}", without_columns(&unlearned));
     let added = store.add_baseline(&monitor.name, &baseline, &origin, true, true, "driftd").await?;
     if let Some(summary) = added {
         let segments: BTreeMap<&String, u64> =
             baseline.segments.iter().map(|(segment, counts)| (segment, counts.rows())).collect();
         tracing::info!(monitor = %monitor.name, version = summary.version, ?segments, "baseline learned");
+        for column in unlearned {
+            tracing::warn!(monitor = %monitor.name, %column, "a column is not compared");
+        }
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
+mod learned;
 mod readable;
 mod unusable;
 
+pub use learned::{unlearned_columns, why_not_learned, without_columns};
 pub use readable::unreadable_columns;
 pub use unusable::{Fill, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
 
@@ -13,9 +15,10 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
+use self::learned::{is_told_apart, known_categories};
 use crate::binning::{
-    Binning, BinningSet, BuildOptions, CategoricalBinning, EmbeddingBinning, MAX_COMPONENTS,
-    categorical_from_counts, numeric_from_universal, numeric_from_values, universal,
+    Binning, BinningSet, BuildOptions, CategoricalBinning, EmbeddingBinning, Level, MAX_COMPONENTS,
+    categorical_from_counts, numeric_from_buckets, numeric_from_values,
 };
 use crate::distribution::{MergeError, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
@@ -184,8 +187,9 @@ fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCou
 }
 
 /// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by
-/// the whole; every universal bucket falls into one bin, so the counts are moved exactly. Columns that can hardly be
-/// read get no bins, so that nothing is compared with what could not be read; [`unusable_columns`] names them.
+/// the whole; every universal bucket of it falls into one bin, so the counts are moved exactly. Columns that can hardly be
+/// read get no bins, so that nothing is compared with what could not be read; [`unusable_columns`] names them. Nor do columns
+/// of which the windows do not say enough: [`unlearned_columns`] names these.
 ///
 /// # Errors
 /// When there is no window of the whole, or windows do not add up.
@@ -206,12 +210,14 @@ pub fn learn(
                 return (column.name.clone(), Binning::universal(column.column_type));
             }
             let binning = match (column.column_type, distribution.universal_counts(), distribution.unseen()) {
-                (ColumnType::Numeric, Some(counts), _) => {
-                    numeric_from_universal(counts, options).map_or(Binning::UniversalNumeric, Binning::Numeric)
+                (ColumnType::Numeric, Some((level, counts)), _) if is_told_apart(distribution) => {
+                    numeric_from_buckets(level, counts, options)
+                        .map_or(Binning::UniversalNumeric, Binning::Numeric)
                 }
-                (ColumnType::Categorical, _, Some(unseen)) => {
-                    categorical_from_counts(&unseen.heaviest().into_iter().collect(), options)
-                }
+                (ColumnType::Categorical | ColumnType::Text, _, Some(unseen)) => match known_categories(unseen) {
+                    Some(known) => categorical_from_counts(&known.into_iter().collect(), options),
+                    None => Binning::universal(column.column_type),
+                },
                 (column_type, _, _) => Binning::universal(column_type),
             };
             (column.name.clone(), binning)
@@ -320,9 +326,9 @@ impl Collector {
                 let built = if sensitive {
                     let mut buckets = BTreeMap::new();
                     for value in values.into_iter().filter(|value| value.is_finite()) {
-                        *buckets.entry(universal::bucket(value)).or_insert(0u64) += 1;
+                        *buckets.entry(Level::COARSEST.bucket(value)).or_insert(0u64) += 1;
                     }
-                    numeric_from_universal(&buckets, options)
+                    numeric_from_buckets(Level::COARSEST, &buckets, options)
                 } else {
                     numeric_from_values(&mut values, options)
                 };

@@ -1,4 +1,4 @@
-//! Whether windows can be learnt from: a column that was not read in them would be learnt as missing.
+//! Whether windows can be learned from: a column that was not read in them would be learned as missing.
 
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::Absence;
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_were_not_read_are_not_learnt_from() {
+    fn columns_that_were_not_read_are_not_learned_from() {
         let good = || window(records(100, r#"{"x":1,"c":"a"}"#));
         assert_eq!(unreadable_columns(&[good(), good()]), Vec::<String>::new());
         let missing = window(records(100, r#"{"y":1,"c":"a"}"#));

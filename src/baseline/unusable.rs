@@ -1,4 +1,4 @@
-//! Columns whose values cannot be a baseline: what could not be read must not be learnt as normal.
+//! Columns whose values cannot be a baseline: what could not be read must not be learned as normal.
 
 use std::fmt;
 
@@ -40,6 +40,44 @@ pub enum Unusable {
         /// How many records there are.
         records: u64,
     },
+    /// Its numbers lie so close together, beside their distance from zero, that the buckets they are counted in before there
+    /// is a baseline do not tell them apart.
+    TooClose {
+        /// Whether they are not to be shown: then the buckets are never finer.
+        sensitive: bool,
+    },
+    /// It has too many categories to count each of them before there is a baseline, and none that are most of its values.
+    TooManyCategories {
+        /// How many there are, roughly.
+        distinct: u64,
+    },
+    /// Vectors: what they are compared by needs their mean beforehand.
+    Vectors,
+}
+
+/// What compares a column that cannot be learned.
+const REMEDY: &str = "a baseline built from a file compares it: driftd baseline build NAME --from FILE";
+
+impl Unusable {
+    /// In a few words, of a column that is named beside them.
+    #[must_use]
+    pub fn shortly(&self) -> &'static str {
+        match self {
+            Self::NeverFound | Self::AlwaysNull => "no value",
+            Self::Unreadable { .. } => "most values cannot be read",
+            Self::TooFew { .. } => "too few values",
+            Self::TooClose { sensitive: true } => {
+                "sensitive values too close together for the buckets that hide them"
+            }
+            Self::TooClose { sensitive: false } => {
+                "values too close together to be learned from windows; build a baseline from a file"
+            }
+            Self::TooManyCategories { .. } => {
+                "too many categories to be learned from windows; build a baseline from a file"
+            }
+            Self::Vectors => "embeddings are not learned from windows; build a baseline from a file",
+        }
+    }
 }
 
 impl fmt::Display for UnusableColumn {
@@ -70,6 +108,26 @@ impl fmt::Display for UnusableColumn {
                 number_of(*values, "value"),
                 number_of(*records, "record")
             ),
+            Unusable::TooClose { sensitive: true } => write!(
+                formatter,
+                "column `{name}` (path `{path}`) cannot be learned from windows: it is sensitive, and the buckets that hide its \
+                 values are too wide to tell them apart"
+            ),
+            Unusable::TooClose { sensitive: false } => write!(
+                formatter,
+                "column `{name}` (path `{path}`) cannot be learned from windows: its values lie too close together for the \
+                 buckets that count them before there is a baseline; {REMEDY}"
+            ),
+            Unusable::TooManyCategories { distinct } => write!(
+                formatter,
+                "column `{name}` (path `{path}`) cannot be learned from windows: about {} are too many to count each before \
+                 there is a baseline, and none are frequent enough; {REMEDY}",
+                number_of(*distinct, "category")
+            ),
+            Unusable::Vectors => write!(
+                formatter,
+                "column `{name}` (path `{path}`) cannot be learned from windows: embeddings are not; {REMEDY}"
+            ),
         }
     }
 }
@@ -85,7 +143,7 @@ pub struct Fill {
 }
 
 impl Fill {
-    fn of(records: u64, counts: &Distribution) -> Self {
+    pub(super) fn of(records: u64, counts: &Distribution) -> Self {
         let missing = counts.absent(Absence::Missing);
         Self {
             records,
@@ -109,7 +167,7 @@ impl Fill {
         }
     }
 
-    fn unusable(&self, column: &Column, example: Option<String>) -> Option<Unusable> {
+    pub(super) fn unusable(&self, declared: &'static str, example: Option<String>) -> Option<Unusable> {
         let Self { records, readable, missing, null, invalid } = *self;
         if records == 0 {
             None
@@ -118,7 +176,6 @@ impl Fill {
         } else if missing + null == records {
             Some(Unusable::AlwaysNull)
         } else if invalid > readable {
-            let declared = column.column_type.as_str();
             Some(Unusable::Unreadable { declared, readable, values: readable + invalid, example })
         } else if readable < MIN_VALUES && records >= MIN_VALUES {
             Some(Unusable::TooFew { values: readable, records })
@@ -151,7 +208,7 @@ pub fn unusable_of_fills(
 ) -> Vec<UnusableColumn> {
     let columns = schema.columns().iter().zip(fills).enumerate();
     let of = |(place, (column, fill)): (usize, (&Column, &Fill))| {
-        let reason = fill.unusable(column, examples.get(place).cloned().flatten())?;
+        let reason = fill.unusable(column.column_type.as_str(), examples.get(place).cloned().flatten())?;
         Some(UnusableColumn { name: column.name.clone(), path: column.path.to_string(), reason })
     };
     columns.filter_map(of).collect()

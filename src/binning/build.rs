@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Binning, CategoricalBinning, NumericBinning, category_hash, single, universal};
+use super::{Binning, CategoricalBinning, Level, NumericBinning, category_hash, single};
 
 /// How fine a binning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub enum BinningError {
     NoValues,
 }
 
-/// A run of equal values (or one universal bucket): where it begins, where it ends, how many.
+/// A run of equal values (or one bucket): where it begins, where it ends, how many.
 struct Run {
     low: f64,
     high: f64,
@@ -68,21 +68,38 @@ pub fn numeric_from_values(values: &mut Vec<f64>, options: BuildOptions) -> Resu
     from_runs(runs, values.len() as u64, options)
 }
 
-/// Quantile bins of counts on universal buckets; every cut is the end of a bucket, so the counts can be
-/// moved to the new bins exactly.
+/// Quantile bins of counts on buckets of one level; every cut is the end of a bucket, so the counts can be moved to the new
+/// bins exactly. Values equal in single precision are one value, unless there are more than two of them: as in
+/// [`numeric_from_values`], such a column needs more digits.
 ///
 /// # Errors
 /// When there is no count.
-pub fn numeric_from_universal(
-    counts: &BTreeMap<i32, u64>,
+pub fn numeric_from_buckets(
+    level: Level,
+    counts: &BTreeMap<i64, u64>,
     options: BuildOptions,
 ) -> Result<NumericBinning, BinningError> {
-    let runs = counts.iter().filter(|(_, count)| **count > 0).map(|(key, count)| Run {
-        low: universal::lower_end(*key).max(f64::MIN),
-        high: universal::lower_end(key.saturating_add(1)).min(f64::MAX),
-        count: *count,
-    });
-    from_runs(runs, counts.values().sum(), options)
+    let run = |level: Level, bucket: i64, count: u64| {
+        let (low, high) = level.ends(bucket);
+        Run { low, high, count }
+    };
+    let wider = level.max(Level::SINGLE);
+    let filled: Vec<(i64, i64, u64)> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(bucket, count)| (wider.holding(*bucket, level), *bucket, *count))
+        .collect();
+    let mut placed_by = wider;
+    let mut runs = Vec::with_capacity(filled.len());
+    for equal in filled.chunk_by(|left, right| left.0 == right.0) {
+        if equal.len() > 2 {
+            placed_by = level;
+            runs.extend(equal.iter().map(|(_, bucket, count)| run(level, *bucket, *count)));
+        } else if let Some((bucket, ..)) = equal.first() {
+            runs.push(run(wider, *bucket, equal.iter().map(|(_, _, count)| count).sum()));
+        }
+    }
+    from_runs(runs.into_iter(), counts.values().sum(), options).map(|binning| binning.placed_at(placed_by))
 }
 
 /// `total` is the sum of the runs' counts.
@@ -122,7 +139,7 @@ fn from_runs(
             push_cut(&mut cuts, run.low);
             push_cut(&mut cuts, run.high);
             if run.high != run.low.next_up() && run.high != single::class_of(run.low).1 {
-                // A universal bucket is narrow, but not a single value.
+                // A bucket is narrow, but not a single value.
                 largest = largest.max(run.count);
             }
         } else {
@@ -221,18 +238,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cuts_from_universal_counts_are_ends_of_buckets(values in prop::collection::vec(-1e6..1e6f64, 1..400)) {
+        fn cuts_from_counts_of_buckets_are_ends_of_buckets(values in prop::collection::vec(-1e6..1e6f64, 1..400), far in any::<bool>(), bits in 0u8..=46) {
+            let level = Level::new(bits).unwrap();
             let mut counts = BTreeMap::new();
             for value in &values {
-                *counts.entry(universal::bucket(*value)).or_insert(0u64) += 1;
+                let value = if far { 1e9 + (value / 1e4).round() } else { *value };
+                *counts.entry(level.bucket(value)).or_insert(0u64) += 1;
             }
-            let binning = numeric_from_universal(&counts, options(20)).unwrap();
+            let binning = numeric_from_buckets(level, &counts, options(20)).unwrap();
             for key in counts.keys() {
                 // A bucket lies in one bin, whatever value of it is asked for.
-                let low = binning.bin(universal::lower_end(*key));
-                let high = binning.bin(universal::lower_end(key + 1).next_down());
-                prop_assert_eq!(low, high);
+                let (low, high) = level.ends(*key);
+                prop_assert_eq!(binning.bin(low), binning.bin(high.next_down()));
             }
+        }
+
+        #[test]
+        fn buckets_that_tell_all_values_apart_give_the_bins_of_the_values(values in prop::collection::vec(-500i32..500, 1..400), scale in 0usize..4) {
+            let mut values: Vec<f64> =
+                values.into_iter().map(|value| f64::from(value) * [1.0, 0.1, 1e-30, 1_000.0][scale]).collect();
+            let mut counts = BTreeMap::new();
+            for value in &values {
+                *counts.entry(Level::FINEST.bucket(*value)).or_insert(0u64) += 1;
+            }
+            let learned = numeric_from_buckets(Level::FINEST, &counts, options(20)).unwrap();
+            let built = numeric_from_values(&mut values, options(20)).unwrap();
+            // Zero is alone in its bucket; of values, what single precision takes for zero is with it.
+            let near_zero = |cut: &f64| cut.abs() < 1e-44;
+            let cuts = |binning: &NumericBinning| binning.cuts().iter().copied().filter(|cut| !near_zero(cut)).collect::<Vec<_>>();
+            prop_assert_eq!(cuts(&learned), cuts(&built));
         }
     }
 }

@@ -3,15 +3,15 @@
 mod build;
 mod categorical;
 mod embedding;
+mod level;
 mod numeric;
 pub mod single;
 pub mod universal;
 
-pub use build::{
-    BinningError, BuildOptions, categorical_from_counts, numeric_from_universal, numeric_from_values,
-};
+pub use build::{BinningError, BuildOptions, categorical_from_counts, numeric_from_buckets, numeric_from_values};
 pub use categorical::{CategoricalBinning, category_hash};
 pub use embedding::{EmbeddingBinning, MAX_COMPONENTS};
+pub use level::Level;
 pub use numeric::NumericBinning;
 
 use std::collections::BTreeSet;
@@ -159,8 +159,8 @@ impl BinningSet {
         .hiding(schema)
     }
 
-    /// Whether counts made on a universal set can be moved to this one exactly: the same columns, and no bin of this set parts
-    /// a bucket of the other. So it is with sets that were placed by such counts.
+    /// Whether counts made on a universal set can be moved to this one: the same columns, with bins that were placed by such
+    /// counts. No bin of this set parts a bucket of the other, unless that is coarser than those that the bins were placed by.
     #[must_use]
     pub fn holds_whole_buckets_of(&self, universal: &Self) -> bool {
         self.columns.len() == universal.columns.len()
@@ -169,7 +169,8 @@ impl BinningSet {
                     && match (counted, binning) {
                         (Binning::UniversalNumeric, Binning::UniversalNumeric) => true,
                         (Binning::UniversalNumeric, Binning::Numeric(binning)) => {
-                            binning.cuts().iter().all(|cut| universal::is_lower_end(*cut))
+                            binning.level().is_some()
+                                || binning.cuts().iter().all(|cut| universal::is_lower_end(*cut))
                         }
                         (Binning::Categorical(from), Binning::Categorical(_)) => {
                             from.categories().is_empty() || binning == counted

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoredError, single};
+use super::{Level, StoredError, single};
 
 /// The intervals between strictly increasing cuts: bin 0 lies below the first cut, bin i is
 /// `[cut[i-1], cut[i])`, the last bin lies at and above the last cut.
@@ -16,6 +16,8 @@ pub struct NumericBinning {
     cuts: Vec<f64>,
     largest_mass: f64,
     grid: Grid,
+    /// Of the buckets whose ends the cuts are, where they are finer than universal ones.
+    level: Option<Level>,
 }
 
 /// Equal cells over the range of the cuts, each with the number of cuts before it: the search for a bin begins with the few
@@ -64,19 +66,24 @@ impl Grid {
 struct NumericBinningFile {
     cuts: Vec<f64>,
     largest_mass: f64,
+    /// Left out where there is none, so that sets of earlier versions keep their identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    level: Option<u8>,
 }
 
 impl TryFrom<NumericBinningFile> for NumericBinning {
     type Error = StoredError;
 
     fn try_from(file: NumericBinningFile) -> Result<Self, StoredError> {
-        Self::new(file.cuts, file.largest_mass).ok_or(StoredError::Cuts)
+        let level = file.level.and_then(Level::new);
+        let binning = Self::new(file.cuts, file.largest_mass).ok_or(StoredError::Cuts)?;
+        Ok(Self { level, ..binning })
     }
 }
 
 impl From<NumericBinning> for NumericBinningFile {
     fn from(binning: NumericBinning) -> Self {
-        Self { cuts: binning.cuts, largest_mass: binning.largest_mass }
+        Self { level: binning.level.map(Level::bits), cuts: binning.cuts, largest_mass: binning.largest_mass }
     }
 }
 
@@ -97,7 +104,19 @@ impl NumericBinning {
             && increasing
             && cuts.iter().all(|cut| cut.is_finite())
             && (0.0..=1.0).contains(&largest_mass);
-        valid.then(|| Self { grid: Grid::new(&cuts), cuts, largest_mass })
+        valid.then(|| Self { grid: Grid::new(&cuts), cuts, largest_mass, level: None })
+    }
+
+    /// The same bins, which were placed by counts of buckets of this level.
+    #[must_use]
+    pub fn placed_at(self, level: Level) -> Self {
+        Self { level: Some(level).filter(|level| *level < Level::COARSEST), ..self }
+    }
+
+    /// The level of the buckets whose counts placed the bins; `None` when values did, or universal buckets.
+    #[must_use]
+    pub fn level(&self) -> Option<Level> {
+        self.level
     }
 
     /// Every distinct value an atom: the binning that makes statistics from counts equal to those from

@@ -8,7 +8,7 @@ use super::files::short_name;
 use super::monitor::monitor as the_monitor;
 use super::reach::Reach;
 use super::{CliError, Context, with_reach};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, unlearned_columns};
 use crate::config::Monitor;
 use crate::judge::Verdict;
 use crate::record::{EventTime, TimeSpan, number_of};
@@ -124,6 +124,8 @@ async fn rejudge(
         None => store.baselines_for(&monitor.name, &period).await?,
     };
     let name = baselines.first().map(|(name, _)| name.clone());
+    let unlearned = baselines.first().map(|(_, baseline)| unlearned_columns(&monitor.schema, baseline));
+    let unlearned = unlearned.unwrap_or_default();
     let spec = JudgingSpec {
         rules: monitor.rules.clone(),
         references: monitor.references.clone(),
@@ -154,7 +156,15 @@ async fn rejudge(
     let monitor_name = monitor.name.clone();
     Ok(Rejudged {
         file: short_name(Path::new(&monitor.file)),
-        replayed: Replayed { monitor: monitor_name, baseline: name, learning: false, windows, alerts, tally },
+        replayed: Replayed {
+            monitor: monitor_name,
+            baseline: name,
+            learning: false,
+            unlearned,
+            windows,
+            alerts,
+            tally,
+        },
         reading: LogReading::new(monitor.schema.clone(), monitor.layout.clone()),
         notes,
     })

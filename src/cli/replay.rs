@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// Logs: .jsonl as in Kafka, or .parquet, .csv or .arrow with an event time. Each is read as one partition.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Data to build the baseline from. Default: learnt from the first windows, as `learn` of the monitor says.
+    /// Data to build the baseline from. Default: learned from the first windows, as `learn` of the monitor says.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// Find the columns of --baseline by their names in the monitor instead of their paths, for flat training data.

@@ -8,7 +8,7 @@ use arrow::array::Array;
 use super::bins::{Bins, Misses, NumericCounts};
 use super::total;
 use super::unseen::UnseenCategories;
-use crate::binning::{Binning, BinningSet};
+use crate::binning::{Binning, BinningSet, Level};
 use crate::record::Absence;
 
 /// The counts of one column on its binning, and a counter for each way a value can be absent.
@@ -24,7 +24,9 @@ impl Distribution {
     /// Nothing counted yet. `column` is the position of the column in the set.
     #[must_use]
     pub fn empty(binnings: Arc<BinningSet>, column: usize) -> Self {
-        let bins = Bins::empty(binnings.columns().get(column).map(|(_, binning)| binning));
+        let own = binnings.columns().get(column);
+        let is_sensitive = own.is_some_and(|(name, _)| binnings.is_sensitive(name));
+        let bins = Bins::empty(own.map(|(_, binning)| binning), is_sensitive);
         Self { binnings, column, bins, absent: [0; Absence::ALL.len()] }
     }
 
@@ -59,11 +61,11 @@ impl Distribution {
         self.bins.counts()
     }
 
-    /// Counts of the universal buckets, when that is what the column is counted on.
+    /// Counts of the universal buckets and how fine these are, when that is what the column is counted on.
     #[must_use]
-    pub fn universal_counts(&self) -> Option<&BTreeMap<i32, u64>> {
+    pub fn universal_counts(&self) -> Option<(Level, &BTreeMap<i64, u64>)> {
         match &self.bins {
-            Bins::Universal(universal) => Some(&universal.counts),
+            Bins::Universal(universal) => Some((universal.level, &universal.counts)),
             _ => None,
         }
     }
@@ -183,9 +185,17 @@ impl Distribution {
         self.binning().is_universal() && self.absent(Absence::Missing) == self.rows()
     }
 
+    /// Whether it has values that no bins were ever placed for: those of a window and those of a baseline cannot be compared,
+    /// though how many there are can.
+    #[must_use]
+    pub fn has_values_without_bins(&self) -> bool {
+        self.binning().is_universal() && self.present() > 0
+    }
+
     /// Moves counts made on universal buckets (or unseen categories) to a binning built from such counts.
-    /// Every bucket lies in one bin, so nothing is split; values stand at the mean of their bucket, or in its middle where
-    /// counts of an earlier version do not know it.
+    /// Every bucket lies in one bin, so nothing is split, unless there are more different values in these counts than in those
+    /// that the binning was built from: then buckets are divided by their width. The mean and the deviation of all values stay
+    /// what they are, where counts of an earlier version know them.
     #[must_use]
     pub fn rebinned(&self, binnings: &Arc<BinningSet>, column: usize) -> Self {
         let binning = binnings.columns().get(column).map(|(_, binning)| binning);

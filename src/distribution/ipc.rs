@@ -3,7 +3,8 @@
 //! Counts are rows of (column, kind, key, count, offsets, payload), only what is not zero, in a fixed order,
 //! so that equal counts give equal bytes. The schema's metadata names the format version, the binning set
 //! and the number of records. Version 2 added the moments of numeric values: of the core in one row, of universal buckets in
-//! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). A checksum follows the stream (readers of Arrow stop before it): what is read back
+//! one row each, with a payload of sum and sum of squares (16 bytes each, little-endian). Version 3 has more of the categories
+//! that are counted before there is a baseline, and finer buckets of numbers. A checksum follows the stream (readers of Arrow stop before it): what is read back
 //! is checked, a database is input too.
 
 use std::borrow::Cow;
@@ -28,7 +29,7 @@ use crate::record::arrow_check::{Unpacking, Unsound, check_stream};
 use crate::record::isolate::isolated;
 
 /// Version of the stored form; readers refuse newer ones.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Why stored counts could not be read (or, hardly ever, written).
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +82,19 @@ impl WindowCounts {
         let schema = Schema::new_with_metadata(
             fields,
             HashMap::from([
-                ("driftd.format".to_owned(), FORMAT_VERSION.to_string()),
+                ("driftd.format".to_owned(), self.format().to_string()),
                 ("driftd.binning".to_owned(), self.binnings.id().to_string()),
                 ("driftd.rows".to_owned(), self.rows.to_string()),
             ]),
         );
         write(&RecordBatch::try_new(Arc::new(schema), arrays)?)
+    }
+
+    /// The version that is needed to read the counts: what no column needs is not asked for, so that daemons of the version before
+    /// go on reading counts on the bins of a baseline while they are replaced one by one.
+    fn format(&self) -> u32 {
+        let is_learning = self.columns.iter().any(|column| column.binning().is_universal());
+        if is_learning { FORMAT_VERSION } else { FORMAT_VERSION - 1 }
     }
 
     /// Reads counts back, onto the binning set they were counted on.

@@ -3,9 +3,9 @@
 use super::bins::{Bins, NumericCounts, UniversalCounts};
 use super::column::Distribution;
 use super::detail::{Stretch, Zone, ZoneLayout};
-use super::moments::{ValueGroup, bucket_ends, bucket_ruler, together};
+use super::moments::{ValueGroup, bucket_ruler, together};
 use super::total;
-use crate::binning::{Binning, NumericBinning, universal};
+use crate::binning::{Binning, NumericBinning};
 
 /// The levels of the quantiles that are looked at and shown.
 pub const LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -76,6 +76,9 @@ impl From<Stretch> for Spot {
     }
 }
 
+/// One in so many values at each end is not looked at where a few must not decide.
+const ENDS: u64 = 100;
+
 /// A difference of this share of a value is not seen in the four digits it is written with.
 const UNSEEN: f64 = 5e-4;
 
@@ -134,20 +137,43 @@ impl Distribution {
                 };
                 counts.touched().filter_map(group).collect()
             }
-            (Bins::Universal(UniversalCounts { counts, .. }), _) => counts
-                .iter()
-                .map(|(bucket, count)| ValueGroup {
-                    count: *count,
-                    mean: universal::middle(*bucket),
-                    deviation: 0.0,
-                })
-                .collect(),
+            (Bins::Universal(universal), _) => {
+                universal.stretches().into_iter().map(|stretch| stretch.group).collect()
+            }
             _ => return None,
         };
         let (mean, deviation) = together(&means)?;
         let beyond = |(bin, count): (usize, &u64)| *count > 0 && (bin == 0 || bin + 1 == self.counts().len());
         let known = !self.counts().iter().enumerate().any(beyond);
         Some((mean, known.then_some(deviation)))
+    }
+
+    /// The part of the variance of the values that lies within the universal buckets they were counted in, from 0 (each bucket
+    /// holds one value) to 1 (one bucket holds all): how much of the differences between values was not seen. A hundredth of
+    /// the values at each end is left out, since a single outlier may have any variance. `None` on other bins, without a
+    /// value, and where counts of an earlier version do not say it.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn variance_within(&self) -> Option<f64> {
+        let Bins::Universal(universal) = &self.bins else { return None };
+        if universal.with_moments() != self.present() {
+            return None;
+        }
+        let groups = universal.stretches().into_iter().map(|stretch| stretch.group);
+        let (all, mut before) = (self.present(), 0u64);
+        let is_inner = |group: &ValueGroup| {
+            let (first, end) = (before, before.saturating_add(group.count));
+            before = end;
+            end.saturating_mul(ENDS) > all && first.saturating_mul(ENDS) < all.saturating_mul(ENDS - 1)
+        };
+        let inner: Vec<ValueGroup> = groups.filter(is_inner).collect();
+        let (_, deviation) = together(&inner)?;
+        if deviation == 0.0 {
+            return Some(0.0);
+        }
+        let number = total(inner.iter().map(|group| group.count)) as f64;
+        let within = inner.iter().map(|group| (group.deviation / deviation).powi(2) * group.count as f64 / number);
+        Some(within.sum::<f64>().min(1.0))
     }
 
     /// Where a quantile of a numeric column lies (linear interpolation of the order statistics, numpy's default); `None`
@@ -212,19 +238,7 @@ impl Distribution {
                 }
                 Some(spots)
             }
-            (Bins::Universal(UniversalCounts { counts, moments }), _) => Some(
-                counts
-                    .iter()
-                    .filter(|(_, count)| **count > 0)
-                    .map(|(bucket, count)| {
-                        let (low, high) = bucket_ends(*bucket);
-                        let known = moments.get(bucket).filter(|moments| moments.count == *count);
-                        let group = known.and_then(|moments| moments.group(bucket_ruler(*bucket)));
-                        let mean = group.map_or_else(|| universal::middle(*bucket), |group| group.mean);
-                        Spot { low: Some(low), high: Some(high), mean, count: *count }
-                    })
-                    .collect(),
-            ),
+            (Bins::Universal(universal), _) => Some(universal.stretches().into_iter().map(Spot::from).collect()),
             _ => None,
         }
     }

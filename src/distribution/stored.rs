@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use super::detail::Zone;
 use super::ipc::{IpcError, damaged};
 use super::moments::Moments;
-use crate::binning::universal;
+use crate::binning::{Level, universal};
 use crate::record::Absence;
 
 /// What a row counts. Kinds from 1 on are absences, in the order of [`Absence::ALL`].
@@ -27,6 +27,8 @@ impl RowKind {
     /// Cells of the first zone; those of the others follow.
     const CELL: u8 = 61;
     pub(super) const UNIVERSAL_MOMENTS: Self = Self(70);
+    /// A bucket that is finer than those of the first version: the key is its level, the offset its own key.
+    pub(super) const FINE_BUCKET: Self = Self(71);
     pub(super) const UNSEEN_CATEGORY: Self = Self(100);
     pub(super) const UNSEEN_HEAVY: Self = Self(101);
     pub(super) const UNSEEN_DISTINCT: Self = Self(102);
@@ -173,6 +175,15 @@ impl<'a> StoredRow<'a> {
     /// The universal bucket it counts.
     pub(super) fn bucket(&self) -> Result<i32, IpcError> {
         if universal::is_bucket(self.key) { Ok(self.key) } else { Err(damaged("a bucket that no value has")) }
+    }
+
+    /// The bucket of a finer level that it counts.
+    pub(super) fn fine_bucket(&self) -> Result<(Level, i64), IpcError> {
+        let level = u8::try_from(self.key).ok().and_then(Level::new);
+        level
+            .filter(|level| level.is_bucket(self.offset))
+            .map(|level| (level, self.offset))
+            .ok_or(damaged("a bucket that no value has"))
     }
 
     pub(super) fn payload(&self) -> Result<&'a [u8], IpcError> {

@@ -1,9 +1,11 @@
+mod stored;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::binning::{Binning, BuildOptions, CategoricalBinning, category_hash, numeric_from_values};
+use crate::binning::{Binning, BuildOptions, CategoricalBinning, Level, category_hash, numeric_from_values};
 use crate::record::{Absence, ColumnType, ModelSchema, batch_of};
 
 fn schema() -> ModelSchema {
@@ -159,69 +161,6 @@ fn unseen_categories_stay_in_bounded_memory_with_an_honest_estimate() {
     assert_eq!(unseen.heaviest()[0].0, "big");
 }
 
-/// Bins whose identity never changes, for bytes that were written by earlier versions.
-fn fixed_binnings() -> Arc<BinningSet> {
-    let cuts = vec![0.0, 5.0, 5.0_f64.next_up(), 10.0_f64.next_up()];
-    Arc::new(BinningSet::new(vec![
-        ("x".into(), Binning::Numeric(crate::binning::NumericBinning::new(cuts, 0.5).unwrap())),
-        ("u".into(), Binning::UniversalNumeric),
-        ("k".into(), Binning::Categorical(CategoricalBinning::new(vec!["a".into(), "b".into()], vec![]))),
-    ]))
-}
-
-fn fixed_batch() -> DecodedBatch {
-    let schema = ModelSchema::of_features(&[
-        ("x", ColumnType::Numeric),
-        ("u", ColumnType::Numeric),
-        ("k", ColumnType::Categorical),
-    ])
-    .unwrap();
-    let records: Vec<String> = (0..40)
-        .map(|row| {
-            format!(
-                r#"{{"x":{},"u":{},"k":"{}"}}"#,
-                f64::from(row) / 2.0 - 2.0,
-                1_000 + row,
-                ["a", "b", "new"][row as usize % 3]
-            )
-        })
-        .collect();
-    batch_of(&schema, records)
-}
-
-#[test]
-fn counts_of_the_first_version_are_read_and_say_what_they_know() {
-    let bytes = include_bytes!("../../tests/stored/counts-1.bin");
-    let old = WindowCounts::from_ipc(bytes, fixed_binnings()).unwrap();
-    let new = counted(&fixed_binnings(), &fixed_batch(), &(0..40).collect::<Vec<_>>());
-    let [x, u, k] = old.columns() else { panic!("three columns") };
-    assert_eq!((old.rows(), x.counts()), (40, new.columns()[0].counts()));
-    assert_eq!(u.universal_counts(), new.columns()[1].universal_counts());
-    assert_eq!(k, &new.columns()[2]);
-    // Sums were kept, squares and places beyond the range were not.
-    assert!((x.mean().unwrap() - 7.75).abs() < 1e-6);
-    assert_eq!(x.deviation(), None);
-    let [.., high] = x.quantiles().unwrap();
-    assert_eq!(high, Located::Between(Some(10.0_f64.next_up()), None));
-    // What is counted today adds up with it, and knows no more than both do.
-    let mut sum = old.clone();
-    sum.merge(&new).unwrap();
-    assert_eq!((sum.rows(), sum.columns()[0].present()), (80, 80));
-    assert_eq!(sum.columns()[0].deviation(), None);
-    let back = WindowCounts::from_ipc(&sum.to_ipc().unwrap(), fixed_binnings()).unwrap();
-    assert_eq!(back, sum);
-    // And a baseline is still learnt from it.
-    assert!(sum.rebinned(&fixed_binnings()).columns()[0].present() == 80);
-}
-
-#[test]
-fn samples_of_the_first_version_are_read() {
-    let bytes = include_bytes!("../../tests/stored/sample-1.bin");
-    let sample = RecordSample::from_ipc(bytes, 20).unwrap();
-    assert_eq!(sample.len(), 20);
-    assert_eq!(sample.column("x").unwrap().len(), 20);
-}
-
 /// Mean, population standard deviation and the quantiles of values.
 fn truth(values: &[f64]) -> (f64, f64, crate::measure::Points) {
     let points = crate::measure::Points::from_samples(values, &[]);
@@ -318,9 +257,8 @@ fn a_quantile_in_a_gap_of_the_baseline_is_not_made_up() {
 fn a_baseline_learnt_from_buckets_has_the_statistics_of_its_values() {
     let values: Vec<f64> = (0..5_000).map(|row| 1e6 + f64::from(row * 7 % 1_000)).collect();
     let universal = numbers(Binning::UniversalNumeric, &values);
-    let binning =
-        crate::binning::numeric_from_universal(universal.universal_counts().unwrap(), BuildOptions::default())
-            .unwrap();
+    let (level, counts) = universal.universal_counts().unwrap();
+    let binning = crate::binning::numeric_from_buckets(level, counts, BuildOptions::default()).unwrap();
     let binnings = Arc::new(BinningSet::new(vec![("x".into(), Binning::Numeric(binning))]));
     let learnt = universal.rebinned(&binnings, 0);
     let (mean, deviation, _) = truth(&values);
@@ -330,7 +268,7 @@ fn a_baseline_learnt_from_buckets_has_the_statistics_of_its_values() {
 
 #[test]
 fn records_of_one_message_are_records_of_their_own() {
-    let mut several = fixed_batch();
+    let mut several = stored::fixed_batch();
     several.offsets.fill(crate::record::Offset::new(7));
     let alone = sample_hashes(RowOrigin { topic: "t", partition: 3 }, &several);
     assert!(alone.iter().all(|hash| *hash == alone[0]), "the first record has the hash of its message");

@@ -7,6 +7,9 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 
 /// Slots of the heavy-hitter sketch. Up to three quarters of them it is exact.
 const SLOTS: usize = 1_024;
+/// Its slots while nothing is known of a column: what a baseline is learned from. With 128 bytes a category that is up to
+/// 0.4 MB for a column of 3,072 different values in an open window; columns with few values take what they need.
+const LEARNING_SLOTS: usize = 4_096;
 /// log2 of the registers of the cardinality sketch: 4 KB, about 1.6 % error.
 const LG_REGISTERS: u8 = 12;
 
@@ -21,12 +24,20 @@ const DISTINCT_PREAMBLE: usize = 40;
 
 /// The unseen categories of a column.
 ///
-/// Up to 768 distinct ones their counts are exact and do not depend on order; beyond that the heavy hitters
-/// are kept with a known error (Misra-Gries counters as in Apache DataSketches) and the number of distinct
-/// ones is estimated by HyperLogLog. The *total* of unseen values is a plain count and always exact.
-#[derive(Clone, Default)]
+/// Up to 768 distinct ones (3,072 while nothing is known of the column) their counts are exact and do not depend on order;
+/// beyond that the heavy hitters are kept with a known error (Misra-Gries counters as in Apache DataSketches) and the
+/// number of distinct ones is estimated by HyperLogLog. The *total* of unseen values is a plain count and always exact.
+#[derive(Clone)]
 pub struct UnseenCategories {
     sketches: Option<Sketches>,
+    /// Of the heavy-hitter sketch, where there is none yet.
+    slots: usize,
+}
+
+impl Default for UnseenCategories {
+    fn default() -> Self {
+        Self { sketches: None, slots: SLOTS }
+    }
 }
 
 /// A category with its count, in memory.
@@ -39,9 +50,9 @@ struct Sketches {
 }
 
 impl Sketches {
-    fn new() -> Option<Self> {
+    fn new(slots: usize) -> Option<Self> {
         Some(Self {
-            heavy: FrequentItemsSketch::new(SLOTS).ok()?,
+            heavy: FrequentItemsSketch::new(slots).ok()?,
             distinct: HllSketch::new(LG_REGISTERS, HllType::Hll8).ok()?,
         })
     }
@@ -57,6 +68,11 @@ pub(super) enum UnseenState {
 }
 
 impl UnseenCategories {
+    /// Nothing counted yet, of a column that a baseline is to be learned of.
+    pub(super) fn learning() -> Self {
+        Self { sketches: None, slots: LEARNING_SLOTS }
+    }
+
     /// Bytes in memory, roughly.
     pub(super) fn bytes(&self) -> usize {
         let sketches = self.sketches.as_ref().map_or(0, |sketches| {
@@ -69,7 +85,7 @@ impl UnseenCategories {
     /// Counts a category.
     pub fn add(&mut self, category: &str, count: u64) {
         if self.sketches.is_none() {
-            self.sketches = Sketches::new();
+            self.sketches = Sketches::new(self.slots);
         }
         if let Some(sketches) = &mut self.sketches {
             sketches.heavy.update_with_count_ref(category, count);
@@ -83,7 +99,13 @@ impl UnseenCategories {
             (_, None) => {}
             (None, Some(theirs)) => self.sketches = Some(theirs.clone()),
             (Some(mine), Some(theirs)) => {
-                mine.heavy.merge(&theirs.heavy);
+                // The larger of two sketches holds the sum: those of earlier versions are small.
+                if mine.heavy.max_map_size() < theirs.heavy.max_map_size() {
+                    let small = std::mem::replace(&mut mine.heavy, theirs.heavy.clone());
+                    mine.heavy.merge(&small);
+                } else {
+                    mine.heavy.merge(&theirs.heavy);
+                }
                 if let Ok(mut union) = HllUnion::new(LG_REGISTERS) {
                     union.update(&mine.distinct);
                     union.update(&theirs.distinct);
@@ -114,13 +136,20 @@ impl UnseenCategories {
         self.sketches.as_ref().is_none_or(|sketches| sketches.heavy.maximum_error() == 0)
     }
 
+    /// By how much the count of a category may be larger than the lower bound that is known of it; 0 while
+    /// [`Self::is_exact`].
+    #[must_use]
+    pub fn error(&self) -> u64 {
+        self.sketches.as_ref().map_or(0, |sketches| sketches.heavy.maximum_error())
+    }
+
     /// How many distinct categories there are: exact while [`Self::is_exact`], otherwise an estimate with a
     /// standard error of 1.6 %.
     #[must_use]
     pub fn distinct(&self) -> f64 {
         match &self.sketches {
             None => 0.0,
-            #[expect(clippy::cast_precision_loss, reason = "at most 1,024 items")]
+            #[expect(clippy::cast_precision_loss, reason = "at most 4,096 items")]
             Some(sketches) if self.is_exact() => sketches.heavy.num_active_items() as f64,
             Some(sketches) => sketches.distinct.composite_estimate(),
         }
@@ -140,7 +169,8 @@ impl UnseenCategories {
     }
 
     /// Counted values without a bin, all together.
-    pub(super) fn total(&self) -> u64 {
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.sketches.as_ref().map_or(0, |sketches| sketches.heavy.total_weight())
     }
 
@@ -148,10 +178,9 @@ impl UnseenCategories {
     /// made before anything is read into it: only the sizes that are ever written are read.
     pub(super) fn from_sketches(heavy: &[u8], distinct: &[u8]) -> Option<Self> {
         let (largest, current) = (heavy.get(HEAVY_LARGEST)?, heavy.get(HEAVY_CURRENT)?);
-        if 1usize.checked_shl(u32::from(*largest)) != Some(SLOTS)
-            || current > largest
-            || distinct.get(DISTINCT_REGISTERS) != Some(&LG_REGISTERS)
-        {
+        let slots =
+            1usize.checked_shl(u32::from(*largest)).filter(|slots| [SLOTS, LEARNING_SLOTS].contains(slots))?;
+        if current > largest || distinct.get(DISTINCT_REGISTERS) != Some(&LG_REGISTERS) {
             return None;
         }
         // A register holds a place among 64 bits; the sketch shifts by it when sketches are added up.
@@ -165,6 +194,7 @@ impl UnseenCategories {
                 heavy: FrequentItemsSketch::deserialize(heavy).ok()?,
                 distinct: HllSketch::deserialize(distinct).ok()?,
             }),
+            slots,
         };
         let sketches = read.sketches.as_ref()?;
         let sound = sketches.heavy.maximum_error() <= sketches.heavy.total_weight()

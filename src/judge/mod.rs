@@ -273,6 +273,9 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
                 (Some(verdict), _) => unscored(rules, rule, verdict),
                 // A column the baseline does not have, or has on other bins, cannot be compared.
                 (None, None) => unscored(rules, rule, Verdict::NoBaseline),
+                (None, Some(pair)) if rule.measure.needs_bins() && pair.baseline().has_values_without_bins() => {
+                    unscored(rules, rule, Verdict::NoBaseline)
+                }
                 (None, Some(pair)) if rule.measure.reads_values() && has_few_values(pair, spec.min_records) => {
                     unscored(rules, rule, Verdict::NotEnoughData)
                 }
@@ -351,6 +354,9 @@ fn column_verdict(findings: &[Finding], before: Option<&Distribution>, after: Op
     let few = findings.iter().any(|finding| finding.verdict == Verdict::NotEnoughData);
     if verdict == Verdict::Ok && few {
         return Verdict::NotEnoughData;
+    }
+    if verdict == Verdict::Ok && before.is_some_and(Distribution::has_values_without_bins) {
+        return Verdict::NoBaseline;
     }
     let empty = |column: Option<&Distribution>| column.is_none_or(|column| column.present() == 0);
     let beyond = before.is_some_and(Distribution::lies_beyond_bins);

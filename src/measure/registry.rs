@@ -482,6 +482,12 @@ impl Measure {
         !matches!(self, Self::NullShare | Self::InvalidShare | Self::UnseenShare | Self::OutOfRangeShare)
     }
 
+    /// Whether it asks which values there are; shares of null and invalid ones are known without any bin.
+    #[must_use]
+    pub fn needs_bins(self) -> bool {
+        !matches!(self, Self::NullShare | Self::InvalidShare)
+    }
+
     /// Whether a p-value passes a level. The table of Anderson-Darling ends at 0.001: its end counts as less than any
     /// level.
     #[must_use]

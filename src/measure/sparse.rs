@@ -91,6 +91,9 @@ impl Selection {
         let left_out: Vec<usize> = [binning.rare_bin(), binning.unseen_bin()]
             .into_iter()
             .filter(|bin| *bin < groups.baseline.len())
+            // What the baseline has in the bin of unseen categories was left out of all bins on purpose, because there are too
+            // many of them: that bin is one like others.
+            .filter(|bin| *bin != binning.unseen_bin() || groups.baseline.get(*bin) == Some(&0))
             .collect();
         let next = if binning.rare() > 0 { fewest + 1 } else { 1 };
         let foreseen = rare + own.iter().filter(|count| **count <= next).sum::<u64>();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::alert::{Evidence, Phase, Transition};
-use crate::baseline::{Baseline, BaselineError, learn};
+use crate::baseline::{Baseline, BaselineError, UnusableColumn, learn, unlearned_columns, without_columns};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::DecisionRules;
 use crate::distribution::{RecordSample, WindowCounts};
@@ -42,9 +42,9 @@ pub struct ReplaySpec {
     pub timing: Timing,
     /// How windows are judged.
     pub rules: DecisionRules,
-    /// How many windows a baseline is learnt from, when none is given.
+    /// How many windows a baseline is learned from, when none is given.
     pub learn: Option<u32>,
-    /// How fine a learnt baseline is.
+    /// How fine a learned baseline is.
     pub build: BuildOptions,
     /// What windows are compared with.
     pub references: ReferencePlan,
@@ -144,7 +144,7 @@ impl Replay {
     /// Counts a batch of one file, in the order of its rows, and closes what is due.
     ///
     /// # Errors
-    /// When no baseline can be learnt from the first windows.
+    /// When no baseline can be learned from the first windows.
     pub fn feed(&mut self, partition: &Partition, batch: &DecodedBatch) -> Result<(), BaselineError> {
         // A batch of a file can span many windows, and what follows from one window, such as a baseline, is for the next
         // ones: so it is counted up to each row that begins a new one.
@@ -189,10 +189,13 @@ impl Replay {
     /// As [`Self::feed`].
     pub fn finish(mut self) -> Result<Replayed, BaselineError> {
         self.close(true)?;
-        let baseline = self.judging.baseline().map(|(name, _)| name.clone());
+        let baseline = self.judging.baseline();
+        let unlearned = baseline.map(|(_, baseline)| unlearned_columns(&self.spec.schema, baseline));
+        let baseline = baseline.map(|(name, _)| name.clone());
         let (windows, alerts) = self.judging.finish();
         Ok(Replayed {
             monitor: self.spec.rules.monitor.clone(),
+            unlearned: unlearned.unwrap_or_default(),
             learning: self.spec.learn.is_some() && baseline.is_none(),
             baseline,
             windows,
@@ -272,7 +275,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Takes a window into account for a baseline that is still to be learnt.
+    /// Takes a window into account for a baseline that is still to be learned.
     fn learn_from(&mut self, key: &WindowKey, counts: &WindowCounts) -> Result<(), BaselineError> {
         let Some(wanted) = self.spec.learn.filter(|_| self.judging.baseline().is_none()) else { return Ok(()) };
         // As the daemon: the first windows that closed, once there are enough, when the next one begins.
@@ -280,9 +283,11 @@ impl Replay {
             let counted: Vec<(String, WindowCounts)> = self.learning.values().flatten().cloned().collect();
             let baseline = learn(&self.spec.schema, &counted, self.spec.build)?;
             let origin = match wanted {
-                1 => "learnt from the first window".to_owned(),
-                wanted => format!("learnt from the first {wanted} windows"),
+                1 => "learned from the first window".to_owned(),
+                wanted => format!("learned from the first {wanted} windows"),
             };
+            let unlearned = unlearned_columns(&self.spec.schema, &baseline);
+            let origin = format!("{origin}{}", without_columns(&unlearned));
             self.judging.prefer(origin, baseline);
             self.learning.clear();
             let mut active = pins(
@@ -325,8 +330,10 @@ pub struct Replayed {
     pub monitor: String,
     /// What windows were compared with; none when there never was a baseline.
     pub baseline: Option<String>,
-    /// Whether the log ended while a baseline was still being learnt.
+    /// Whether the log ended while a baseline was still being learned.
     pub learning: bool,
+    /// Columns that could not be learned, and are not compared.
+    pub unlearned: Vec<UnusableColumn>,
     /// The windows in the order they closed.
     pub windows: Vec<ReplayedWindow>,
     /// The alerts there were, by their ids.

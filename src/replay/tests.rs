@@ -185,13 +185,13 @@ fn records_of_closed_windows_are_late() {
 }
 
 #[test]
-fn a_baseline_is_learnt_from_the_first_windows_and_judges_the_later_ones() {
+fn a_baseline_is_learned_from_the_first_windows_and_judges_the_later_ones() {
     let replayed = run(spec(Some(3)), None, &[log(100..110, 106, 999)]);
     let verdicts: Vec<&str> = replayed.windows.iter().map(|window| window.judgement.verdict.as_str()).collect();
     assert_eq!(&verdicts[..3], ["no_baseline"; 3]);
     // Windows that are open already when the baseline comes are judged, too: their counts are moved to its bins.
     assert_eq!(&verdicts[3..], ["ok", "ok", "ok", "critical", "critical", "critical", "critical"]);
-    assert_eq!(replayed.baseline.as_deref(), Some("learnt from the first 3 windows"));
+    assert_eq!(replayed.baseline.as_deref(), Some("learned from the first 3 windows"));
 }
 
 #[test]

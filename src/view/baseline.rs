@@ -4,7 +4,7 @@ use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, why_not_learned};
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
 use crate::judge::why::number;
@@ -64,7 +64,11 @@ pub fn baseline_columns(baseline: &Baseline) -> Vec<BaselineColumn> {
     whole
         .map(|column| BaselineColumn {
             column: column.name().to_owned(),
-            values: if column.is_left_out() { "no value: not compared".to_owned() } else { in_words(column) },
+            values: match why_not_learned(column) {
+                _ if column.is_left_out() => "no value: not compared".to_owned(),
+                Some(why) => format!("not compared: {}", why.shortly()),
+                None => in_words(column),
+            },
             absent: Absence::ALL.iter().map(|absence| column.absent(*absence)).sum(),
         })
         .collect()

@@ -1,8 +1,10 @@
 //! Distributions bin by bin, as tables.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::binning::{Binning, universal};
+use crate::binning::{Binning, Level};
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::Absence;
 
@@ -91,6 +93,34 @@ pub fn distribution_rows(
         .collect()
 }
 
+/// Buckets that are shown at most where coarser ones say as much.
+const SHOWN: usize = 256;
+
+/// Counts of window and baseline by bucket, of the finest level that both have and that has few enough buckets to look at.
+fn together(
+    window: Option<(Level, &BTreeMap<i64, u64>)>,
+    baseline: Option<(Level, &BTreeMap<i64, u64>)>,
+) -> (Level, BTreeMap<i64, (u64, u64)>) {
+    let mut level = window.into_iter().chain(baseline).map(|(level, _)| level).max().unwrap_or(Level::COARSEST);
+    loop {
+        let mut buckets: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
+        if let Some((finer, counts)) = window {
+            for (bucket, count) in counts {
+                buckets.entry(level.holding(*bucket, finer)).or_default().0 += count;
+            }
+        }
+        if let Some((finer, counts)) = baseline {
+            for (bucket, count) in counts {
+                buckets.entry(level.holding(*bucket, finer)).or_default().1 += count;
+            }
+        }
+        if buckets.len() <= SHOWN || level == Level::COARSEST {
+            return (level, buckets);
+        }
+        level = level.coarser_by(1);
+    }
+}
+
 fn rows(after: &Distribution, before: Option<&Distribution>) -> Vec<DistributionRow> {
     let row = |kind, baseline: Option<u64>, window: u64| DistributionRow {
         column: after.name().to_owned(),
@@ -134,22 +164,15 @@ fn rows(after: &Distribution, before: Option<&Distribution>) -> Vec<Distribution
             .collect(),
         Binning::UniversalNumeric => {
             let (own, theirs) = (after.universal_counts(), before.and_then(Distribution::universal_counts));
-            let buckets: std::collections::BTreeSet<i32> =
-                own.into_iter().chain(theirs).flat_map(|counts| counts.keys().copied()).collect();
-            let of =
-                |counts: &std::collections::BTreeMap<i32, u64>, bucket| counts.get(bucket).copied().unwrap_or(0);
+            let (level, buckets) = together(own, theirs);
+            let end =
+                |bucket| Some(level.lower_end(bucket)).filter(|end| end.is_finite() && !after.is_sensitive());
             buckets
-                .iter()
-                .map(|bucket| DistributionRow {
-                    low: Some(universal::lower_end(*bucket))
-                        .filter(|end| end.is_finite() && !after.is_sensitive()),
-                    high: Some(universal::lower_end(bucket + 1))
-                        .filter(|end| end.is_finite() && !after.is_sensitive()),
-                    ..row(
-                        BinKind::Value,
-                        theirs.map(|counts| of(counts, bucket)),
-                        own.map_or(0, |counts| of(counts, bucket)),
-                    )
+                .into_iter()
+                .map(|(bucket, (window, baseline))| DistributionRow {
+                    low: end(bucket),
+                    high: end(bucket + 1),
+                    ..row(BinKind::Value, theirs.map(|_| baseline), window)
                 })
                 .collect()
         }

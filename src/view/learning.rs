@@ -1,4 +1,4 @@
-//! What is not compared yet: a baseline that is still being learnt, and segments that it does not have.
+//! What is not compared yet: a baseline that is still being learned, and segments that it does not have.
 
 use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -23,7 +23,7 @@ fn the_demo_detects_the_drift_that_is_in_its_data_and_tells() {
         "The same months compared with the training data",
         "17379  accepted",
         "\nmonitor bike-demand\n",
-        "partition 0: offsets 0-",
+        "partition 0: offsets 2",
         "next:",
     ] {
         assert!(text.contains(part), "`{part}` is missing: {text}");

@@ -19,7 +19,13 @@ pub(in crate::distribution) struct CategoryCounts {
 
 impl CategoryCounts {
     pub(super) fn empty(binning: &CategoricalBinning) -> Self {
-        Self { counts: Sparse::zeros(binning.bins()), unseen: Box::default() }
+        // Without a category there is no baseline yet: the categories are what it is learned from.
+        let unseen = if binning.categories().is_empty() {
+            UnseenCategories::learning()
+        } else {
+            UnseenCategories::default()
+        };
+        Self { counts: Sparse::zeros(binning.bins()), unseen: Box::new(unseen) }
     }
 
     pub(super) fn present(&self) -> u64 {
@@ -98,21 +104,27 @@ impl CategoryCounts {
         self.unseen.merge(&other.unseen);
     }
 
-    /// On the categories of another binning; unseen ones that it knows are counted under their names.
+    /// On the categories of another binning; unseen ones that it knows are counted under their names. Where they are too
+    /// many to be known exactly, a category of the binning is one that was frequent enough never to be dropped, so the sketch
+    /// has taken its error off it, which is added back.
     pub(super) fn rebinned(&self, old: &CategoricalBinning, binning: &CategoricalBinning) -> Self {
+        if old == binning {
+            return self.clone();
+        }
         let mut target = Self::empty(binning);
         for (index, category) in old.categories().iter().enumerate() {
             let count = self.counts.get(index).copied().unwrap_or(0);
             add_count(&mut target.counts, binning.bin(category), count);
         }
-        let mut placed = 0;
-        for (category, count) in self.unseen.heaviest() {
-            placed = count.saturating_add(placed);
+        let mut left = self.counts.get(old.unseen_bin()).copied().unwrap_or(0);
+        for (category, least) in self.unseen.heaviest() {
+            let has_bin = binning.bin(&category) < binning.rare_bin();
+            let count = if has_bin { least.saturating_add(self.unseen.error()).min(left) } else { least };
+            left = left.saturating_sub(count);
             target.add_category(binning, &category, count);
         }
         // What the sketch no longer knows by name stays unseen.
-        let all = self.counts.get(old.unseen_bin()).copied().unwrap_or(0);
-        add_count(&mut target.counts, binning.unseen_bin(), all.saturating_sub(placed));
+        add_count(&mut target.counts, binning.unseen_bin(), left);
         target
     }
 

@@ -38,12 +38,12 @@ pub(super) enum Bins {
 
 impl Bins {
     /// Nothing counted yet. A column outside of the set is counted on universal buckets.
-    pub(super) fn empty(binning: Option<&Binning>) -> Self {
+    pub(super) fn empty(binning: Option<&Binning>, is_sensitive: bool) -> Self {
         match binning {
             Some(Binning::Numeric(binning)) => Self::Numeric(NumericCounts::empty(binning)),
             Some(Binning::Categorical(binning)) => Self::Categories(CategoryCounts::empty(binning)),
             Some(Binning::Embedding(binning)) => Self::Vectors(VectorSums::empty(binning)),
-            Some(Binning::UniversalNumeric) | None => Self::Universal(UniversalCounts::default()),
+            Some(Binning::UniversalNumeric) | None => Self::Universal(UniversalCounts::empty(is_sensitive)),
         }
     }
 

@@ -4,7 +4,7 @@ use super::hours::{clock, shifted};
 use super::sides::{SINGLE, near_atom};
 use super::transform::transformed;
 use super::{Cause, Reason, number, numbers_apart};
-use crate::binning::{NumericBinning, single, universal};
+use crate::binning::{Level, NumericBinning, single, universal};
 use crate::measure::{Pair, Points, Proportions, Side, ks_p_value_fast, ks_statistic};
 
 /// Fewer values than this say nothing.
@@ -98,8 +98,12 @@ impl<'a> Numbers<'a> {
     pub(super) fn known_of_baseline(&self) -> Vec<(f64, u64)> {
         let Some(binning) = self.bins else { return self.points.of(Side::Baseline).collect() };
         let cuts = binning.cuts();
-        // Bins made of universal buckets begin where buckets do, whatever the values were.
-        if cuts.iter().all(|cut| universal::lower_end(universal::bucket(*cut)) == *cut) {
+        // Bins made of buckets begin where buckets do, whatever the values were, unless each of these holds one value.
+        let are_values = match binning.level() {
+            Some(level) => level == Level::FINEST || level == Level::SINGLE,
+            None => !cuts.iter().all(|cut| universal::lower_end(universal::bucket(*cut)) == *cut),
+        };
+        if !are_values {
             return Vec::new();
         }
         let begins = cuts.iter().zip([f64::NAN].iter().chain(cuts));

@@ -144,6 +144,7 @@ fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> Mo
         notes: reading
             .notes(&replayed.tally)
             .into_iter()
+            .chain(replayed.unlearned.iter().map(ToString::to_string))
             .chain(gaps(replayed))
             .chain(references(replayed))
             .collect(),

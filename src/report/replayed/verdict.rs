@@ -39,6 +39,7 @@ pub(super) fn verdict(
     let mostly_late = LogReading::mostly_late(&replayed.tally);
     let verdict = match (alerts.len(), warned + drifting) {
         (0, _) if !unread.is_empty() || reading.all_implausible() || mostly_late => Outcome::Undefined,
+        (0, _) if !replayed.unlearned.is_empty() => Outcome::Undefined,
         (0, 0) => Outcome::Ok,
         (0, _) => Outcome::Warn,
         _ => Outcome::Drift,
@@ -46,6 +47,11 @@ pub(super) fn verdict(
     let unread = match unread.len() {
         0 => String::new(),
         _ => format!(" {} could not be read: see the notes.", unread.join(", ")),
+    };
+    let unlearned: Vec<String> = replayed.unlearned.iter().map(|column| format!("`{}`", column.name)).collect();
+    let unlearned = match unlearned.len() {
+        0 => String::new(),
+        _ => format!(" {} could not be learned and is not compared: see the notes.", unlearned.join(", ")),
     };
     let late = if mostly_late { " Most records were late and not counted: see the notes." } else { "" };
     let fired = match alerts.len() {
@@ -64,7 +70,7 @@ pub(super) fn verdict(
     (
         verdict,
         format!(
-            "{fired}{retraining}: {} drifted and {} warned, of {}{unjudged}.{unread}{late}",
+            "{fired}{retraining}: {} drifted and {} warned, of {}{unjudged}.{unread}{unlearned}{late}",
             number_of(drifting, "window"),
             warned,
             number_of(all, "window"),

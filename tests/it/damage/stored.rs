@@ -51,7 +51,7 @@ pub(super) fn lines(rows: u32, shift: u32) -> String {
             format!(
                 "{{\"x\":{},\"k\":\"k{}\",\"b\":{},\"e\":[{},1.5],\"t\":\"word{} and more\"}}\n",
                 f64::from(row * 7 % 101 + shift) / 3.0,
-                (row * 7_919 + shift) % 1_200,
+                (row * 7_919 + shift) % 3_600,
                 row % 2 == 0,
                 row % 9,
                 row % 40
@@ -89,7 +89,7 @@ fn counted(universal: bool) -> (WindowCounts, WindowCounts, RecordSample) {
         counts
     };
     // More unseen categories than are counted exactly, so that there are sketches.
-    let (window, baseline) = (count(1_500, 40), count(300, 0));
+    let (window, baseline) = (count(if universal { 4_000 } else { 1_500 }, 40), count(300, 0));
     (window, baseline, sample)
 }
 
@@ -128,7 +128,8 @@ fn open(counts: &WindowCounts, baseline: &WindowCounts, sample: &RecordSample, s
         }
     }
     let _bytes = sum.to_ipc().unwrap();
-    let _learnt = driftd::baseline::learn(&schema(), &[("*".to_owned(), counts.clone())], BuildOptions::default());
+    let _learned =
+        driftd::baseline::learn(&schema(), &[("*".to_owned(), counts.clone())], BuildOptions::default());
 }
 
 fn with_checksum(mut stream: Vec<u8>) -> Vec<u8> {
@@ -168,8 +169,8 @@ fn with_other_values(stream: &[u8], rng: &mut Rng) -> Vec<u8> {
     let large = 1u64 << rng.u8(0..64);
     let arrays: Vec<ArrayRef> = vec![
         Arc::new(UInt16Array::from(numbers(columns, rng, &[0, 1, 7, u16::MAX]))),
-        Arc::new(UInt8Array::from(numbers(kinds, rng, &[0, 3, 50, 60, 62, 64, 70, 100, 101, 102, 255]))),
-        Arc::new(Int32Array::from(numbers(keys, rng, &[i32::MIN, -1, 0, 1 << 18, i32::MAX, key]))),
+        Arc::new(UInt8Array::from(numbers(kinds, rng, &[0, 3, 50, 60, 62, 64, 70, 71, 100, 101, 102, 255]))),
+        Arc::new(Int32Array::from(numbers(keys, rng, &[i32::MIN, -1, 0, 12, 45, 47, 1 << 18, i32::MAX, key]))),
         Arc::new(UInt64Array::from(numbers(counts, rng, &[0, 1 << 52, 1 << 53, u64::MAX, large]))),
         Arc::new(Int64Array::from(numbers(offsets, rng, &[i64::MIN, -1, i64::MAX]))),
         Arc::new(BinaryArray::from_iter(payloads)),

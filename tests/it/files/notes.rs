@@ -51,6 +51,33 @@ fn a_field_that_no_record_has_comes_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn a_column_that_cannot_be_learned_is_never_said_to_be_in_order() {
+    let folder = Folder::new();
+    let log: String = (0..12_000)
+        .map(|row| {
+            let (time, amount) = (1_700_000_000 + row * 6, 1_000_000_000 + row * 37 % 101);
+            format!("{{\"when\":{time},\"amount\":{amount},\"user\":\"u{row}\"}}\n")
+        })
+        .collect();
+    fs::write(folder.path("log.jsonl"), log).unwrap();
+    Config::monitor("m", "t")
+        .set("source.time", "when")
+        .set("source.time_unit", "s")
+        .set("window.length", "1h")
+        .numeric("amount")
+        .push("columns", json!({ "name": "user", "type": "categorical" }))
+        .set("baseline.learn", 8)
+        .write(folder.path("m.toml"));
+    let output = driftd(&["replay", "--monitor", &folder.path("m.toml"), &folder.path("log.jsonl")]);
+    let said = text(&output);
+    assert!(said.contains("learned from the first 8 windows, without `user`"), "{said}");
+    assert!(said.contains("`user` could not be learned and is not compared: see the notes."), "{said}");
+    assert!(said.contains("driftd baseline build NAME --from FILE"), "{said}");
+    assert!(!said.contains("`amount`"), "numbers far from zero are learned: {said}");
+    assert_eq!(output.status.code(), Some(1), "undefined, as where a column could not be read: {said}");
+}
+
+#[test]
 fn what_two_files_do_not_share_is_said_before_anything_is_concluded_from_it() {
     let folder = Folder::new();
     let base = folder.parquet("base.parquet", &rows(500, 0, |_, _| {}));
