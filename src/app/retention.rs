@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct RetentionPlan {
     /// What holds for all monitors.
     pub all: Retention,
-    /// The configured monitors: their names, how long their windows are kept, and from how many windows a baseline is learnt.
+    /// The configured monitors: their names, how long their windows are kept, and from how many windows a baseline is learned.
     pub monitors: Vec<(String, WindowRetention, Option<u32>)>,
 }
 

@@ -23,7 +23,7 @@ pub async fn status(store: &Store, monitors: &[&Monitor]) -> Result<Status, Stor
         // A monitor that has counted nothing yet is learning, too.
         let windows = match stored.and_then(|index| status.monitors.get(index)) {
             Some(stored) if stored.baselines > 0 => continue,
-            Some(_) => store.windows_learnt(&monitor.name, &monitor.schema, of).await?,
+            Some(_) => store.windows_learned(&monitor.name, &monitor.schema, of).await?,
             None => 0,
         };
         let learning = Learning::new(windows, of, monitor.counting.length.span());

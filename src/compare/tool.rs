@@ -95,7 +95,7 @@ fn learn_limits(
     counted: &CountedSides,
     baseline: &impl OpenFile,
 ) -> Result<(), BaselineError> {
-    let mut learnt: BTreeMap<(usize, Measure), Vec<f64>> = BTreeMap::new();
+    let mut learned: BTreeMap<(usize, Measure), Vec<f64>> = BTreeMap::new();
     let whole: Vec<Values> = counted
         .baseline
         .columns()
@@ -108,7 +108,7 @@ fn learn_limits(
             let values = chunk.against(index, whole)?;
             for measured in &column.scores {
                 if let Some(statistic) = preset.score(measured.measure, &values).statistic {
-                    learnt.entry((index, measured.measure)).or_default().push(statistic);
+                    learned.entry((index, measured.measure)).or_default().push(statistic);
                 }
             }
         }
@@ -133,7 +133,7 @@ fn learn_limits(
     }
     for (index, column) in columns.iter_mut().enumerate() {
         for measured in column.scores.iter_mut().filter(|score| score.p_value.is_none()) {
-            let chunks = learnt.get(&(index, measured.measure)).map_or(&[][..], Vec::as_slice);
+            let chunks = learned.get(&(index, measured.measure)).map_or(&[][..], Vec::as_slice);
             if let Some((limit, statistic)) = nannyml_threshold(chunks).zip(measured.statistic) {
                 measured.threshold = Some(limit);
                 measured.drift = Some(statistic > limit);
@@ -150,7 +150,7 @@ fn learn_limits(
     Ok(())
 }
 
-/// A limit learnt from fewer chunks says little: that of one is the chunk's own value, so that nearly all is above it.
+/// A limit learned from fewer chunks says little: that of one is the chunk's own value, so that nearly all is above it.
 const FEW_CHUNKS: usize = 5;
 
 /// Rows of the baseline that follow one another.

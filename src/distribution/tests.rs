@@ -254,16 +254,20 @@ fn a_quantile_in_a_gap_of_the_baseline_is_not_made_up() {
 }
 
 #[test]
-fn a_baseline_learnt_from_buckets_has_the_statistics_of_its_values() {
+fn a_baseline_learned_from_buckets_has_the_statistics_of_its_values() {
     let values: Vec<f64> = (0..5_000).map(|row| 1e6 + f64::from(row * 7 % 1_000)).collect();
     let universal = numbers(Binning::UniversalNumeric, &values);
     let (level, counts) = universal.universal_counts().unwrap();
     let binning = crate::binning::numeric_from_buckets(level, counts, BuildOptions::default()).unwrap();
     let binnings = Arc::new(BinningSet::new(vec![("x".into(), Binning::Numeric(binning))]));
-    let learnt = universal.rebinned(&binnings, 0);
+    let learned = universal.rebinned(&binnings, 0);
     let (mean, deviation, _) = truth(&values);
-    assert!((learnt.mean().unwrap() / mean - 1.0).abs() < 1e-9, "{:?}", learnt.mean());
-    assert!((learnt.deviation().unwrap() / deviation - 1.0).abs() < 1e-6, "{:?} {deviation}", learnt.deviation());
+    assert!((learned.mean().unwrap() / mean - 1.0).abs() < 1e-9, "{:?}", learned.mean());
+    assert!(
+        (learned.deviation().unwrap() / deviation - 1.0).abs() < 1e-6,
+        "{:?} {deviation}",
+        learned.deviation()
+    );
 }
 
 #[test]

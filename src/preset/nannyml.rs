@@ -11,7 +11,7 @@ use crate::record::number_of;
 /// From this many reference values on, Kolmogorov-Smirnov and Wasserstein are read off a grid of as many bins.
 const GRID: u64 = 10_000;
 
-/// The limit learnt from a method's values on chunks of the reference, each compared with the whole reference: mean plus
+/// The limit learned from a method's values on chunks of the reference, each compared with the whole reference: mean plus
 /// three population standard deviations. `None` without a value.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a few thousand chunks")]

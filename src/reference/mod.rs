@@ -132,6 +132,31 @@ impl ReferenceChoice {
     }
 }
 
+/// The rules that were tried for one window so far.
+#[derive(Debug, Default)]
+pub struct Resolution(Vec<PassedOver>);
+
+impl Resolution {
+    /// A rule cannot be used.
+    pub fn pass_over(&mut self, rule: RuleName, reason: &Unusable) {
+        self.0.push(PassedOver { rule, reason: reason.to_string() });
+    }
+
+    /// The reference that was found, and how it was chosen.
+    #[must_use]
+    pub fn found(self, mut reference: Reference) -> (Option<Reference>, ReferenceChoice) {
+        reference.choice.passed_over = self.0;
+        let choice = reference.choice.clone();
+        (Some(reference), choice)
+    }
+
+    /// No rule gave a reference.
+    #[must_use]
+    pub fn nothing(self) -> (Option<Reference>, ReferenceChoice) {
+        (None, ReferenceChoice { passed_over: self.0, ..ReferenceChoice::default() })
+    }
+}
+
 /// A rule that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PassedOver {
@@ -146,7 +171,7 @@ pub struct PassedOver {
 pub enum Fit {
     /// They are on these bins.
     Same,
-    /// They were made on universal bins, before the baseline was learnt from others like them: they are moved to its bins, which
+    /// They were made on universal bins, before the baseline was learned from others like them: they are moved to its bins, which
     /// loses nothing.
     Moved,
 }

@@ -15,7 +15,7 @@ use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{Fit, History, Part, PassedOver, Reference, ReferenceChoice, ReferencePlan, Unusable};
+use crate::reference::{Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, Unusable};
 use crate::window::{OffsetRanges, Series, WindowKey};
 
 /// A window with all that was counted in it.
@@ -214,7 +214,7 @@ impl Judging {
         key: &WindowKey,
         baseline: Option<(&str, &Baseline)>,
     ) -> (Option<Reference>, ReferenceChoice) {
-        let mut passed_over = Vec::new();
+        let mut tried = Resolution::default();
         for rule in &self.spec.references.rules {
             let found = match baseline {
                 None => Err(Unusable::no_baseline()),
@@ -235,14 +235,8 @@ impl Judging {
                 }),
             };
             match found {
-                Ok(mut reference) => {
-                    reference.choice.passed_over = passed_over;
-                    let choice = reference.choice.clone();
-                    return (Some(reference), choice);
-                }
-                Err(reason) => {
-                    passed_over.push(PassedOver { rule: rule.name(), reason: reason.to_string() });
-                }
+                Ok(reference) => return tried.found(reference),
+                Err(reason) => tried.pass_over(rule.name(), &reason),
             }
         }
         // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
@@ -250,12 +244,9 @@ impl Judging {
         match baseline.filter(|_| self.history.is_broken(&series)) {
             Some((name, baseline)) => {
                 let counts = baseline.segments.get(&key.segment).cloned();
-                let mut reference = Reference::baseline(name.to_owned(), counts);
-                reference.choice.passed_over = passed_over;
-                let choice = reference.choice.clone();
-                (Some(reference), choice)
+                tried.found(Reference::baseline(name.to_owned(), counts))
             }
-            None => (None, ReferenceChoice { passed_over, ..ReferenceChoice::default() }),
+            None => tried.nothing(),
         }
     }
 

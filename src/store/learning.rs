@@ -1,4 +1,4 @@
-//! How far a baseline has been learnt, and which segments the active one does not have.
+//! How far a baseline has been learned, and which segments the active one does not have.
 
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
@@ -15,11 +15,16 @@ const SILENT_WINDOWS: i32 = 20;
 const MOST: i64 = 100;
 
 impl Store {
-    /// How many closed windows of the whole a baseline could be learnt from so far, `most` at most.
+    /// How many closed windows of the whole a baseline could be learned from so far, `most` at most.
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn windows_learnt(&self, monitor: &str, schema: &ModelSchema, most: u32) -> Result<u32, StoreError> {
+    pub async fn windows_learned(
+        &self,
+        monitor: &str,
+        schema: &ModelSchema,
+        most: u32,
+    ) -> Result<u32, StoreError> {
         let windows: i64 = sqlx::query_scalar(
             "select count(*) from (
                  select distinct starts_at from model_window
@@ -32,7 +37,7 @@ impl Store {
         .bind(i64::from(most))
         .fetch_one(&self.pool)
         .await
-        .map_err(failed("count the windows that a baseline is learnt from"))?;
+        .map_err(failed("count the windows that a baseline is learned from"))?;
         Ok(u32::try_from(windows).unwrap_or(most))
     }
 

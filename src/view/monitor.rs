@@ -24,7 +24,7 @@ pub enum MonitorState {
     NoData,
     /// No baseline: windows are counted, but not judged.
     NoBaseline,
-    /// No baseline yet: it is being learnt.
+    /// No baseline yet: it is being learned.
     Learning,
     /// Too few records in the last window.
     TooFew,
@@ -74,7 +74,7 @@ impl MonitorState {
     }
 
     /// From what is known of a monitor: the alerts that are not over, the last closed window of the whole, whether any
-    /// window is open, whether a baseline is being learnt.
+    /// window is open, whether a baseline is being learned.
     #[must_use]
     pub fn of(alerts: &[&OpenAlert], last: Option<&WindowStatus>, open_windows: u64, learning: bool) -> Self {
         let fires = |alert: &&&OpenAlert| alert.state != RowState::Pending;

@@ -366,7 +366,7 @@ fn a_reload_says_what_is_wrong_before_the_daemon_is_asked() {
 }
 
 #[test]
-fn a_baseline_that_does_not_fit_the_columns_is_said_whether_or_not_one_is_learnt() {
+fn a_baseline_that_does_not_fit_the_columns_is_said_whether_or_not_one_is_learned() {
     let Some(services) = services("a baseline of other columns") else { return };
     let world = World::new(&services);
     let all = bike_records();

@@ -241,7 +241,7 @@ fn a_window_is_compared_with_what_fits_its_bins_when_it_closes() {
     };
     let (first, other) = (build_of(0..300), build_of(1_000..1_300));
     let same_bins = sum_of(&[("*".to_owned(), first.segments["*"].clone())]).unwrap();
-    let learnt = learn(
+    let learned = learn(
         &schema(),
         &[("*".to_owned(), delta(universal(), 300).windows.remove(0).counts)],
         BuildOptions::default(),
@@ -269,8 +269,8 @@ fn a_window_is_compared_with_what_fits_its_bins_when_it_closes() {
         }
         assert_eq!(compared_with(&world, &store).as_deref(), expected);
     }
-    // Opened before there was one: learnt from counts like its own, or not.
-    for (baseline, expected) in [(&learnt, Some("version 1 (v1)")), (&first, None)] {
+    // Opened before there was one: learned from counts like its own, or not.
+    for (baseline, expected) in [(&learned, Some("version 1 (v1)")), (&first, None)] {
         let world = World::new(&services);
         let store = store(&world);
         let mut counted = checkpoint(100, 150, delta(universal(), 50));

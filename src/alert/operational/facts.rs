@@ -47,7 +47,7 @@ pub struct OperationalFacts {
     pub conflicts: Vec<String>,
     /// In what the configurations of running daemons differ, in words.
     pub differences: Vec<String>,
-    /// Why windows close without a baseline, when they do and none is being learnt.
+    /// Why windows close without a baseline, when they do and none is being learned.
     pub baseline_missing: Option<MissingBaseline>,
     /// Segments that send enough records for a verdict and that the active baseline does not have, with the start of their
     /// first window that was not judged.

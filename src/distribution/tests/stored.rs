@@ -54,7 +54,7 @@ fn counts_of_the_first_version_are_read_and_say_what_they_know() {
     assert_eq!(sum.columns()[0].deviation(), None);
     let back = WindowCounts::from_ipc(&sum.to_ipc().unwrap(), fixed_binnings()).unwrap();
     assert_eq!(back, sum);
-    // And a baseline is still learnt from it.
+    // And a baseline is still learned from it.
     assert!(sum.rebinned(&fixed_binnings()).columns()[0].present() == 80);
 }
 

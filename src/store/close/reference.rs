@@ -10,7 +10,7 @@ use super::read::{binning, merge_deltas};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::reference::{
-    Fit, Part, PassedOver, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Selection, Unusable,
+    Fit, Part, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Resolution, Selection, Unusable,
 };
 use crate::store::counts_cache::CountsCache;
 use crate::store::selection::{READ_TOGETHER, SelectedWindow, WindowSelection, at_most, closed_counts};
@@ -62,33 +62,24 @@ impl References {
         key: &WindowKey,
         chosen: Option<&ChosenBaseline>,
     ) -> Result<(Option<Reference>, ReferenceChoice), StoreError> {
-        let mut passed_over = Vec::new();
+        let mut tried = Resolution::default();
         for rule in &plan.rules {
             let found = match chosen {
                 None => Err(Unusable::no_baseline()),
                 Some(chosen) => self.by_rule(connection, cache, (monitor, plan, rule), key, chosen).await?,
             };
             match found {
-                Ok(mut reference) => {
-                    reference.choice.passed_over = passed_over;
-                    let choice = reference.choice.clone();
-                    return Ok((Some(reference), choice));
-                }
-                Err(reason) => {
-                    passed_over.push(PassedOver { rule: rule.name(), reason: reason.to_string() });
-                }
+                Ok(reference) => return Ok(tried.found(reference)),
+                Err(reason) => tried.pass_over(rule.name(), &reason),
             }
         }
         // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
         if let Some(chosen) = chosen
             && data_is_broken(connection, monitor, key).await?
         {
-            let mut reference = self.of_segment(connection, chosen, &key.segment).await?;
-            reference.choice.passed_over = passed_over;
-            let choice = reference.choice.clone();
-            return Ok((Some(reference), choice));
+            return Ok(tried.found(self.of_segment(connection, chosen, &key.segment).await?));
         }
-        Ok((None, ReferenceChoice { passed_over, ..ReferenceChoice::default() }))
+        Ok(tried.nothing())
     }
 
     async fn by_rule(

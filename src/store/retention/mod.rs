@@ -22,7 +22,7 @@ pub enum Deletion<'a> {
     /// The samples of closed windows.
     Samples { monitor: &'a str, age: TimeSpan },
     /// The counts of closed windows that nothing needs: no proposed baseline, no open retraining request. Windows that start at or
-    /// after `learns_from` are kept for the baseline that is being learnt.
+    /// after `learns_from` are kept for the baseline that is being learned.
     Counts { monitor: &'a str, age: TimeSpan, learns_from: Option<EventTime> },
     /// Findings and summaries of columns, of windows without counts.
     Findings { monitor: &'a str, age: TimeSpan },

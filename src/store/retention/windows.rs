@@ -132,7 +132,7 @@ pub(super) async fn late_rows(connection: &mut Session, limit: i64) -> Result<(u
 }
 
 impl Store {
-    /// From which start on the windows of a monitor are needed for the baseline that is learnt from `windows` of them: the latest
+    /// From which start on the windows of a monitor are needed for the baseline that is learned from `windows` of them: the latest
     /// ones. `None` when it has a baseline, or no window.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Store {
         .bind(i64::from(windows))
         .fetch_one(&self.pool)
         .await
-        .map_err(failed("look for windows that a baseline is learnt from"))?;
+        .map_err(failed("look for windows that a baseline is learned from"))?;
         Ok(start.map(event_time))
     }
 }

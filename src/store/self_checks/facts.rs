@@ -145,7 +145,7 @@ pub(super) async fn facts_of(
     Ok((facts, now))
 }
 
-/// Why windows have no baseline; none when the newest one had one, when one is being learnt, and when the next windows will
+/// Why windows have no baseline; none when the newest one had one, when one is being learned, and when the next windows will
 /// have one.
 pub(super) async fn missing_baseline(
     connection: &mut Session,

@@ -40,7 +40,7 @@ pub struct InputCheck<'a> {
     pub topics: &'a [String],
     /// Its columns.
     pub schema: &'a ModelSchema,
-    /// Whether a baseline is learnt as long as there is none.
+    /// Whether a baseline is learned as long as there is none.
     pub learns: bool,
     /// Topics of its configuration that no broker has ever shown.
     pub unknown_topics: &'a [String],

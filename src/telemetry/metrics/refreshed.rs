@@ -28,7 +28,7 @@ pub struct Gauges {
 pub struct MonitorGauges {
     /// Windows not closed yet.
     pub open_windows: u64,
-    /// While a baseline is being learnt: closed windows so far, and how many it is learnt from.
+    /// While a baseline is being learned: closed windows so far, and how many it is learned from.
     pub learning: Option<(u32, u32)>,
     /// Segments that the active baseline does not have.
     pub unknown_segments: u64,
@@ -85,12 +85,12 @@ impl Refreshed {
         registry.register("open_windows", "Open windows", self.open_windows.clone());
         registry.register(
             "learning_windows",
-            "Closed windows of those that a baseline is learnt from",
+            "Closed windows of those that a baseline is learned from",
             self.learning_windows.clone(),
         );
         registry.register(
             "learning_windows_wanted",
-            "Windows that the baseline is learnt from",
+            "Windows that the baseline is learned from",
             self.learning_windows_wanted.clone(),
         );
         registry.register(
@@ -192,7 +192,7 @@ impl Refreshed {
     fn set_monitor(&self, monitor: &str, gauges: &MonitorGauges) {
         let labels = MonitorLabels { monitor: monitor.to_owned() };
         self.open_windows.get_or_create(&labels).set(whole(gauges.open_windows));
-        // Both 0 while nothing is learnt: no series comes and goes.
+        // Both 0 while nothing is learned: no series comes and goes.
         let (windows, of) = gauges.learning.unwrap_or_default();
         self.learning_windows.get_or_create(&labels).set(i64::from(windows));
         self.learning_windows_wanted.get_or_create(&labels).set(i64::from(of));

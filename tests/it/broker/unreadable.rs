@@ -183,7 +183,7 @@ fn a_filter_that_lets_nothing_through_is_told_with_the_values_seen() {
 }
 
 #[test]
-fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_there() {
+fn a_column_that_is_never_found_is_not_learned_and_told_with_the_path_that_is_there() {
     let Some(services) = services("unreadable column") else { return };
     let world = feed(&services, |monitor| {
         monitor.numeric("amount").set("columns.amount.path", "features.amount").set("baseline.learn", 2)
@@ -215,8 +215,8 @@ fn a_column_that_is_never_found_is_not_learnt_and_told_with_the_path_that_is_the
     // The producer writes it where it is looked for.
     produce(&world, (240..420).map(|index| with(index, "features")));
     world.wait_for("a baseline of the readable windows", 40, async |pool| {
-        let learnt = number(pool, "select count(*) from baseline where origin like '%latest readable%'").await?;
-        if learnt == 1 { Ok(()) } else { Err(format!("{learnt} baselines")) }
+        let learned = number(pool, "select count(*) from baseline where origin like '%latest readable%'").await?;
+        if learned == 1 { Ok(()) } else { Err(format!("{learned} baselines")) }
     });
     assert_eq!(daemon.stop(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Baselines from files and learnt ones: what may be missing, what is not judged, what progress is shown.
+//! Baselines from files and learned ones: what may be missing, what is not judged, what progress is shown.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::driftd;
 use crate::support::{Config, TRAINING_ROWS, World, bike_records, number, services};
 
 #[test]
-fn the_backlog_after_the_learnt_windows_is_judged_and_learning_shows_its_progress() {
+fn the_backlog_after_the_learned_windows_is_judged_and_learning_shows_its_progress() {
     let Some(services) = services("learning from a backlog") else { return };
     let world = World::new(&services);
     world.configure_monitor(|monitor| monitor.set("baseline.learn", 6));
@@ -62,8 +62,8 @@ fn the_backlog_after_the_learnt_windows_is_judged_and_learning_shows_its_progres
         .map(|((_, start), (_, verdict))| (*start, verdict.as_str()))
         .collect();
     whole.sort_unstable();
-    let (learnt, after) = whole.split_at(6);
-    assert!(learnt.iter().all(|(_, verdict)| *verdict == "no_baseline"), "{whole:?}");
+    let (learned, after) = whole.split_at(6);
+    assert!(learned.iter().all(|(_, verdict)| *verdict == "no_baseline"), "{whole:?}");
     assert!(after.len() >= 8, "{whole:?}");
     assert!(
         after.iter().all(|(_, verdict)| *verdict != "no_baseline"),

@@ -162,7 +162,7 @@ fn nannyml_scores_limits_and_verdicts() {
                 score.drift == Some(true)
             } else {
                 let key = (dataset.name.clone(), line.column.clone(), measure.as_str());
-                let limit = *limits.entry(key).or_insert_with(|| learnt_limit(dataset, &line.column, measure));
+                let limit = *limits.entry(key).or_insert_with(|| learned_limit(dataset, &line.column, measure));
                 if let Some(published) = line.threshold {
                     tally.near(&format!("{} limit", line.metric), &place, Some(limit), published, 1e-9, 1e-3);
                 }
@@ -185,7 +185,7 @@ fn nannyml_scores_limits_and_verdicts() {
 }
 
 /// From chunks of the reference as long as the first window, each against the whole.
-fn learnt_limit(dataset: &Dataset, column: &str, measure: Measure) -> f64 {
+fn learned_limit(dataset: &Dataset, column: &str, measure: Measure) -> f64 {
     let size = dataset.windows[0].1.num_rows();
     let chunks: Vec<f64> = if dataset.is_continuous(column) {
         let all = numbers(&dataset.reference, column);

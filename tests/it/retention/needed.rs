@@ -13,7 +13,7 @@ use crate::support::services;
 const OLD: i64 = 500 * DAY;
 
 #[test]
-fn the_latest_windows_are_kept_while_a_baseline_is_learnt_from_them() {
+fn the_latest_windows_are_kept_while_a_baseline_is_learned_from_them() {
     let Some(services) = services("retention and learning") else { return };
     let aged = Aged::new(&services);
     let windows: Vec<i64> =
@@ -30,8 +30,8 @@ fn the_latest_windows_are_kept_while_a_baseline_is_learnt_from_them() {
     assert_eq!(counted(&aged), [false, false, true, true, true]);
     assert!(!aged.left()[&windows[4]].0, "samples are raw values: they go all the same");
     // Learning knows how far it is.
-    let learnt = |most| aged.world.runtime.block_on(aged.store.windows_learnt("m", &schema(), most)).unwrap();
-    assert_eq!(learnt(24), 3);
+    let learned = |most| aged.world.runtime.block_on(aged.store.windows_learned("m", &schema(), most)).unwrap();
+    assert_eq!(learned(24), 3);
     let universal = Arc::new(BinningSet::universal(&schema()));
     let found = |windows| {
         let found = aged.store.windows_to_learn_from("m", &universal, windows, false);

@@ -82,7 +82,7 @@ pub fn assert_windows_are_true(world: &World, records: &[String]) {
                         assert_eq!(column.counts()[bin], expected as u64, "{key:?} {} {category}", column.name());
                     }
                 }
-                // What a baseline is learnt from.
+                // What a baseline is learned from.
                 Binning::UniversalNumeric if verdict == "no_baseline" => {}
                 Binning::Embedding(_) | Binning::UniversalNumeric => panic!("{} has a baseline", column.name()),
             }

@@ -82,7 +82,7 @@ def part_of_the_values_outside(t):
 
 @situation()
 def replay_beyond_the_range(t):
-    """In the last windows of a log all values lie far above the baseline, which is given, or learnt from the first windows.
+    """In the last windows of a log all values lie far above the baseline, which is given, or learned from the first windows.
 
     Right: the alert's why says the standard deviation and quantiles of the values, or none; nothing is NaN or 0 that is not.
     """
@@ -95,8 +95,8 @@ def replay_beyond_the_range(t):
     parquet("train.parquet", d.iloc[:1500])
     segments = '[[segments]]\nname = "country"\n'
     monitor("given.toml", "x:numeric", segments=segments)
-    monitor("learnt.toml", "x:numeric", learn=3, segments=segments)
-    for name, more in (("given", ("--baseline", "train.parquet")), ("learnt", ())):
+    monitor("learned.toml", "x:numeric", learn=3, segments=segments)
+    for name, more in (("given", ("--baseline", "train.parquet")), ("learned", ())):
         r = t.replay(name + ".toml", "log.parquet", *more)
         t.expect(r.exit == DRIFT and r.verdicts("x")[-2:] == ["drift"] * 2, f"{name}: the last windows drift", r)
         told = [float(v.rstrip(".")) for v in re.findall(r"standard deviation [\d.]+ to ([\d.]+)", r.text)]

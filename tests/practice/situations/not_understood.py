@@ -1,4 +1,4 @@
-"""What cannot be read is said, with its reason, and is not learnt from."""
+"""What cannot be read is said, with its reason, and is not learned from."""
 import decimal
 
 from inputs import *
@@ -15,7 +15,7 @@ def hours(n, an_hour=300):
 def column_of_the_wrong_type_in_all_records(t):
     """A monitor learns its baseline; income comes as text, "50000"; country comes as an object, tags as an array, embedding as text.
 
-    Right: the text names each column and says that its values are of the wrong type; nothing is learnt from them in silence.
+    Right: the text names each column and says that its values are of the wrong type; nothing is learned from them in silence.
     """
     rng = np.random.default_rng(1)
     n = 1800

@@ -82,7 +82,7 @@ def numbers_with_a_unit(t):
 
 @situation()
 def float32_in_other_places(t):
-    """Values of few levels in double precision, later in single precision: in a learnt baseline, with --exact, with presets, in negative and large numbers.
+    """Values of few levels in double precision, later in single precision: in a learned baseline, with --exact, with presets, in negative and large numbers.
 
     Right: equal values in single precision are equal: no drift.
     """
@@ -102,7 +102,7 @@ def float32_in_other_places(t):
     jsonl("log.jsonl", rows)
     monitor("m.toml", "x:numeric", learn=4)
     r = t.replay("m.toml", "log.jsonl")
-    t.expect(r.exit == OK and set(r.verdicts("x")[-4:]) == {"ok"}, "a learnt baseline: no window drifts when the service changes to float32", r)
+    t.expect(r.exit == OK and set(r.verdicts("x")[-4:]) == {"ok"}, "a learned baseline: no window drifts when the service changes to float32", r)
 
 
 @situation()

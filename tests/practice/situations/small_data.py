@@ -78,7 +78,7 @@ def values_that_are_few(t):
 
 
 @situation()
-def learnt_from_few_records(t):
+def learned_from_few_records(t):
     """A monitor learns from its first window, which holds 5 records; min_records is 30. Later windows are full and come from the same source, or from another one.
 
     Right: nothing is judged by those 5 records: the windows are not enough data, or learning goes on until there is enough.
@@ -92,8 +92,8 @@ def learnt_from_few_records(t):
     for name in ("same", "moved"):
         r = t.replay("m.toml", name + ".parquet")
         verdicts = r.verdicts("x")
-        learnt_on = len(r.windows) == 9 and verdicts[-1:] == ["ok"]
-        t.expect(learnt_on or r.says(TOO_FEW), f"{name}: five records are no baseline", f"{r} {verdicts}")
+        learned_on = len(r.windows) == 9 and verdicts[-1:] == ["ok"]
+        t.expect(learned_on or r.says(TOO_FEW), f"{name}: five records are no baseline", f"{r} {verdicts}")
         t.expect("drift" not in verdicts, f"{name}: no drift from five records", verdicts)
 
 
