@@ -15,14 +15,14 @@
 //! ```
 //!
 //! Two pure machines, and edges around them. *Counting* ([`window`]): (binnings, record batches) to deltas.
-//! *Closing* ([`closing`], over [`judge`], [`alert`], [`retrain`]): (merged window, baseline, alert states) to
+//! *Closing* ([`closing`], over [`judge`], [`alert`], [`retrain`]): (merged window, reference, alert states) to
 //! findings and changes. Beside them, smaller ones: *messages* ([`alert::decide_message`]): (groups of alerts, what was told of
 //! them, what suppresses them, how many messages a receiver may have, now) to a message or none; and the *ledger* of
 //! partitions (`app/ingest/ledger.rs`): (assignments, positions, messages, outcomes of checkpoints) to what is counted,
 //! stored and dropped. None reads a clock, a socket, a file or a database.
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`preset`], [`judge`], [`alert`],
-//!   [`retrain`], [`baseline`], [`closing`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
+//!   [`retrain`], [`baseline`], [`reference`], [`closing`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
@@ -49,7 +49,7 @@
 //! # Words
 //!
 //! What Evidently calls *reference* and *current*, and NannyML *reference* and *analysis chunk*, are a
-//! *baseline* and a *window* here. A *binning* is the bins of a column, a *distribution* counts on it, a *measure*
+//! *reference* and a *window* here; a *baseline* is a reference that is stored under a version. A *binning* is the bins of a column, a *distribution* counts on it, a *measure*
 //! a number for how far two distributions are apart, a *finding* one measure of one column in one window.
 
 #![cfg_attr(
