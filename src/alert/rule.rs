@@ -150,21 +150,24 @@ fn columns_of(
     covers: impl Fn(&Finding) -> bool,
     verdict: impl Fn(&Finding) -> Verdict,
 ) -> Vec<ColumnJudgement> {
-    let mut columns: Vec<ColumnJudgement> = Vec::new();
-    for finding in judgement.findings.iter().filter(|finding| covers(finding)) {
-        let Some(name) = finding.subject.column() else { continue };
-        let verdict = verdict(finding);
-        match columns.last_mut().filter(|column| column.column == name) {
-            Some(column) => column.verdict = column.verdict.worse(verdict),
-            None => columns.push(ColumnJudgement {
-                column: name.to_owned(),
-                verdict,
-                strength: 0.0,
-                movement: crate::judge::Movement::default(),
-            }),
-        }
-    }
-    columns
+    let covered: Vec<&Finding> = judgement.findings.iter().filter(|finding| covers(finding)).collect();
+    let columns = covered.chunk_by(|left, right| left.subject == right.subject).filter_map(|findings| {
+        let name = findings.first()?.subject.column()?;
+        let worst = |findings: &mut dyn Iterator<Item = &&Finding>| {
+            findings.map(|finding| verdict(finding)).reduce(Verdict::worse)
+        };
+        let all = worst(&mut findings.iter())?;
+        // Shares in order say nothing about values that could not be compared.
+        let values = worst(&mut findings.iter().filter(|finding| finding.measure.reads_values()));
+        let verdict = values.filter(|values| all == Verdict::Ok && !values.is_judged()).unwrap_or(all);
+        Some(ColumnJudgement {
+            column: name.to_owned(),
+            verdict,
+            strength: 0.0,
+            movement: crate::judge::Movement::default(),
+        })
+    });
+    columns.collect()
 }
 
 /// Measures of missing and broken values.

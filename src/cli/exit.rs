@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands that say more than "done" and "failed", by the path of their names.
-const OWN: [(&str, &str); 11] = [
+const OWN: [(&str, &str); 12] = [
     (
         "compare",
         "0 no drift, or warnings alone; 3 drift; 1 no verdict (too few rows, nothing to compare) or failed; 2 usage",
@@ -11,6 +11,10 @@ const OWN: [(&str, &str); 11] = [
     (
         "replay",
         "0 no alert would have fired; 3 alerts would have fired; 1 nothing could be judged, or failed; 2 usage; 78 errors in a monitor",
+    ),
+    (
+        "rejudge",
+        "0 no alert would have fired; 3 alerts would have fired; 1 nothing could be judged, or failed; 2 usage; 69 database unavailable; 78 configuration",
     ),
     ("check", "0 valid; 3 a check failed (--online); 1 failed; 2 usage; 78 errors in the configuration"),
     ("doctor", "0 all checks passed; 3 a check failed; 1 failed; 2 usage; 78 errors in the configuration"),

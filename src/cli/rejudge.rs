@@ -211,11 +211,11 @@ fn differences(windows: &[ReplayedWindow], verdicts: &BTreeMap<i64, Verdict>) ->
     };
     let changed: Vec<&ReplayedWindow> = windows.iter().filter(differs).collect();
     let Some(first) = changed.first() else {
-        return format!("all {} have the verdict that is stored", number_of(windows.len() as u64, "window"));
+        return format!("All {} have the verdict that is stored.", number_of(windows.len() as u64, "window"));
     };
     let before = first.id.and_then(|id| verdicts.get(&id)).map_or("", |verdict| verdict.words());
     format!(
-        "{} of {} have another verdict than the stored one, the first from {}: {} instead of {before}",
+        "{} of {} have another verdict than the stored one, the first from {}: {} instead of {before}.",
         changed.len(),
         number_of(windows.len() as u64, "window"),
         first.key.start,

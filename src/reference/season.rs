@@ -70,7 +70,9 @@ impl Same {
         })
     }
 
-    fn is_hour(self) -> bool {
+    /// Whether its slots are hours; otherwise they are days.
+    #[must_use]
+    pub fn is_hour(self) -> bool {
         matches!(self, Self::HourOfDay | Self::HourOfWeek)
     }
 

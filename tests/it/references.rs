@@ -194,11 +194,11 @@ fn judged_again(world: &World) {
     let all = rejudge("m".as_ref(), &time(0, 0));
     assert_eq!(all["windows"].as_array().map(Vec::len), Some(120));
     let last = |report: &Value| report["notes"].as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
-    assert_eq!(last(&all), "all 120 windows have the verdict that is stored");
+    assert_eq!(last(&all), "All 120 windows have the verdict that is stored.");
     // References reach back before the period.
     let late = rejudge("m".as_ref(), &time(96, 0));
     assert_eq!(late["windows"].as_array().map(Vec::len), Some(24));
-    assert_eq!(last(&late), "all 24 windows have the verdict that is stored");
+    assert_eq!(last(&late), "All 24 windows have the verdict that is stored.");
     assert_eq!(late["alerts"].as_array().map(Vec::len), Some(1), "{late}");
     // With the fixed baseline alone most hours of the day are drift.
     let other = world.folder.path().join("fixed.toml");

@@ -102,6 +102,12 @@ fn a_rule_sees_its_own_measures_and_columns_at_its_own_bar() {
     assert_eq!(levels(&drift, vec![noise]), [(None, Level::Quiet)]);
     let silent = Finding { score: None, verdict: Verdict::NotEnoughData, ..finding("a", Psi, 0.0) };
     assert!(levels(&drift, vec![silent]).is_empty());
+    // Nor does a share that is in order, beside values that could not be compared; one that drifts does.
+    let undefined = || Finding { score: None, verdict: Verdict::Undefined, ..finding("a", Psi, 0.0) };
+    let share = |effect| finding("a", Measure::OutOfRangeShare, effect);
+    assert!(levels(&drift, vec![share(0.0), undefined()]).is_empty());
+    assert_eq!(levels(&drift, vec![share(0.5), undefined()]), [(None, Level::Critical)]);
+    assert_eq!(levels(&drift, vec![undefined(), share(0.0), finding("b", Psi, 0.0)]), [(None, Level::Quiet)]);
 }
 
 #[test]

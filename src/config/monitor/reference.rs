@@ -96,7 +96,11 @@ pub(super) fn check_references(
         let days = |span: TimeSpan| span.micros().saturating_add(DAY - 1) / DAY;
         let message =
             format!("looks {} days back, and counts are deleted after {} days", days(needed), days(kept));
-        mistake(&message, &format!("counts = \"{}d\" under [retention] of this file", days(needed)));
+        let hint = format!(
+            "counts = \"{0}d\" under [retention] of this file, and `findings` at least as long",
+            days(needed)
+        );
+        mistake(&message, &hint);
     }
 }
 
@@ -205,20 +209,25 @@ fn seasonal(section: &Section<'_>, length: Option<&WindowLength>, is_used: bool)
 fn has_slots(length: &WindowLength, same: Same, zone: &TimeZone) -> bool {
     match length {
         WindowLength::Fixed(_) | WindowLength::Calendar(CalendarUnit::Hour, _) => length.span() <= same.slot(),
-        // Longer ones begin with a day of their zone.
-        WindowLength::Calendar(_, of_windows) => {
-            same.slot() >= TimeSpan::days(1) && of_windows.iana_name() == zone.iana_name()
+        // Longer ones begin with a day of their zone, a week with a Monday, a month with its first day.
+        WindowLength::Calendar(unit, of_windows) => {
+            let recurs = match unit {
+                CalendarUnit::Hour | CalendarUnit::Day => !same.is_hour(),
+                CalendarUnit::Week => same == Same::DayOfWeek,
+                CalendarUnit::Month => matches!(same, Same::DayOfMonth | Same::DayOfYear),
+            };
+            recurs && of_windows.iana_name() == zone.iana_name()
         }
     }
 }
 
 fn misfit(length: &WindowLength, same: Same) -> (String, &'static str) {
-    let is_hour = same.slot() < TimeSpan::days(1);
+    let is_hour = same.is_hour();
     let slot = if is_hour { "an hour" } else { "a day" };
     match length {
         WindowLength::Calendar(..) if !is_hour => (
-            format!("`{}` in another time zone than the windows", same.as_str()),
-            "give both the same `time_zone`",
+            format!("`{}` does not recur with these windows", same.as_str()),
+            "give both the same `time_zone`; weeks have \"day_of_week\", months \"day_of_month\" or \"day_of_year\"",
         ),
         _ if is_hour => (
             format!("`{}` takes windows of at most {slot}; `window.length` is longer", same.as_str()),
