@@ -3,7 +3,9 @@
 use super::monitors::RunningMonitor;
 use crate::alert::RowState;
 use crate::record::{grouped, number_of, quantity};
-use crate::view::{BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status};
+use crate::view::{
+    BaselineSummary, Learning, MonitorState, MonitorStatus, MonitorView, OpenAlerts, Status, WindowStatus,
+};
 
 /// A monitor as it is shown.
 pub(super) fn view(
@@ -29,7 +31,7 @@ pub(super) fn view(
     let firing = count(RowState::Firing) + count(RowState::Acknowledged);
     let summary = match stored.and_then(nothing_counted) {
         Some(text) if last_window.is_none() && open_windows == 0 => text,
-        _ => summary(state, last_window.as_ref().map(|window| window.rows), firing, running, learning),
+        _ => summary(state, last_window.as_ref(), firing, running, learning),
     };
     MonitorView {
         name: name.to_owned(),
@@ -86,11 +88,12 @@ fn nothing_counted(stored: &MonitorStatus) -> Option<String> {
 
 fn summary(
     state: MonitorState,
-    rows: Option<u64>,
+    last: Option<&WindowStatus>,
     firing: usize,
     running: Option<&RunningMonitor>,
     learning: Option<Learning>,
 ) -> String {
+    let rows = last.map(|window| window.rows);
     let alerts = match firing {
         0 => String::new(),
         1 => "; one alert fires".to_owned(),
@@ -104,7 +107,10 @@ fn summary(
         MonitorState::Trouble => "Some records or columns cannot be read".to_owned(),
         MonitorState::NoData if rows.is_none() => "No records received yet".to_owned(),
         MonitorState::NoData => "No more records".to_owned(),
-        MonitorState::NoBaseline => "No baseline: windows are counted, but not judged".to_owned(),
+        MonitorState::NoBaseline => match last.and_then(WindowStatus::why_no_reference) {
+            Some(reasons) => format!("The last window was not judged, because it has no reference: {reasons}"),
+            None => "No baseline: windows are counted, but not judged".to_owned(),
+        },
         MonitorState::Learning => match learning {
             Some(learning) => format!("Windows are counted, but not judged yet; {}", learning.words()),
             None => "Windows are counted, but not judged yet: a baseline is being learned".to_owned(),

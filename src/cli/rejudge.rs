@@ -82,8 +82,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliErr
     Ok(if verdicts.contains(&Outcome::Drift) { 3 } else { u8::from(verdicts.contains(&Outcome::Undefined)) })
 }
 
-/// Starts that are read at a time.
-const STARTS: usize = 16;
+/// Windows that are read at a time, beside the rest of those of one start.
+const TOGETHER: usize = 128;
 
 /// A monitor with its windows judged again.
 struct Rejudged {
@@ -177,8 +177,12 @@ async fn each_start(
     with_samples: bool,
     mut take: impl FnMut(Vec<ClosedWindowCounts>),
 ) -> Result<(), CliError> {
-    for starts in period.starts.chunks(STARTS) {
-        let ids: Vec<i64> = starts.iter().flat_map(|(_, ids)| ids).copied().collect();
+    let mut starts = period.starts.iter().peekable();
+    while starts.peek().is_some() {
+        let mut ids: Vec<i64> = Vec::new();
+        while let Some((_, of_start)) = starts.next_if(|_| ids.len() < TOGETHER) {
+            ids.extend(of_start);
+        }
         let windows = store.stored_windows(&ids, with_samples).await?;
         let mut windows = windows.into_iter().peekable();
         while let Some(first) = windows.next() {

@@ -91,6 +91,9 @@ pub(super) fn show(status: &Status) {
                 number_of(window.rows, "record"),
                 window.verdict.words()
             ));
+            if let Some(reasons) = window.why_no_reference() {
+                say(format!("  no reference  {}", plain(&reasons)));
+            }
         }
     }
     for alert in &status.alerts {

@@ -267,6 +267,7 @@ mod tests {
                 ],
                 open_windows: 2,
                 last_window: Some(WindowStatus {
+                    reference: None,
                     version: String::new(),
                     start: at("2026-01-31T00:00:00Z"),
                     end: at("2026-02-01T00:00:00Z"),

@@ -53,7 +53,8 @@ impl Monitor {
         let rules = &self.rules;
         let told = (&rules.labels, &rules.alerts, &rules.receivers, self.gone_after);
         let retraining = (&rules.retrain, &rules.retrain_receivers);
-        let baselines = (self.learn, self.build, &self.mlflow);
+        let references = (&self.references.rules, &self.references.excluded);
+        let baselines = (self.learn, self.build, &self.mlflow, references);
         Parts::from([
             ("topics", hash_of(&self.topics)),
             ("columns, paths and filters", self.counted_as()),

@@ -9,6 +9,8 @@ use super::{Part, ReferencePlan, Selection};
 use crate::record::EventTime;
 use crate::window::{Series, WHOLE, WindowKey};
 
+/// Windows of a series after which those that are not needed are dropped.
+const LOOK_EVERY: usize = 64;
 /// Windows with an alert about data quality that are kept at most.
 const EXCLUDED: usize = 64;
 
@@ -37,8 +39,15 @@ impl History {
         let oldest = part.start.shifted(-span);
         let series = (key.version.clone(), key.segment.clone());
         self.windows.entry(series.clone()).or_default().insert(part.start, part);
+        if self.windows.get(&series).is_some_and(|windows| !windows.len().is_multiple_of(LOOK_EVERY)) {
+            return;
+        }
         // Windows that are excluded take nobody's place; of those the latest ones are kept, as an alert may be over.
-        let usable: HashSet<EventTime> = self.usable(&series).map(|part| part.start).collect();
+        let usable: HashSet<EventTime> = self
+            .usable(&series)
+            .filter(|part| self.plan.admits(part.start, part.end))
+            .map(|part| part.start)
+            .collect();
         let Some(windows) = self.windows.get_mut(&series) else { return };
         let mut kept = (0, 0);
         let starts: Vec<EventTime> = windows.keys().rev().copied().collect();
@@ -92,7 +101,7 @@ impl History {
             }
             Selection::OfVersion(version) => {
                 let champion = (version.clone(), key.segment.clone());
-                self.usable(&champion).filter(|part| part.start == key.start).cloned().collect()
+                self.at_start(&champion, key.start).cloned().collect()
             }
             Selection::OfOthers(column) => {
                 let is_other = |series: &&Series| {
@@ -101,11 +110,7 @@ impl History {
                         && series.1.split_once('=').is_some_and(|(name, _)| name == column)
                 };
                 let others = self.windows.keys().filter(is_other);
-                others
-                    .flat_map(|series| self.usable(series))
-                    .filter(|part| part.start == key.start)
-                    .cloned()
-                    .collect()
+                others.flat_map(|series| self.at_start(series, key.start)).cloned().collect()
             }
         }
     }
@@ -119,6 +124,11 @@ impl History {
                 .iter()
                 .any(|(since, until)| *since <= part.start && until.is_none_or(|until| part.start < until))
         })
+    }
+
+    /// The window of a series with this start; alerts about its data do not exclude it.
+    fn at_start(&self, series: &Series, start: EventTime) -> impl Iterator<Item = &Part> {
+        self.windows.get(series).and_then(|windows| windows.get(&start)).into_iter()
     }
 
     fn broken_ranges(&self, series: &Series) -> Vec<(EventTime, Option<EventTime>)> {

@@ -36,7 +36,9 @@ impl Reference {
     #[must_use]
     pub fn baseline(name: String, counts: Option<WindowCounts>) -> Self {
         let records = counts.as_ref().map_or(0, WindowCounts::rows);
-        let choice = ReferenceChoice { rule: Some(RuleName::Fixed), name, records, ..ReferenceChoice::default() };
+        let beyond_bins = counts.as_ref().map(rule::beyond_bins).unwrap_or_default();
+        let rule = Some(RuleName::Fixed);
+        let choice = ReferenceChoice { rule, name, records, beyond_bins, ..ReferenceChoice::default() };
         Self { choice, counts, parts: Vec::new() }
     }
 
@@ -75,7 +77,7 @@ pub struct Part {
 }
 
 /// How the reference of a window was chosen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ReferenceChoice {
     /// The rule that gave it; none when none did.
     pub rule: Option<RuleName>,
@@ -119,8 +121,8 @@ impl ReferenceChoice {
     #[must_use]
     pub fn why_not_compared(&self, column: &str) -> Option<&'static str> {
         self.beyond_bins.iter().any(|beyond| beyond == column).then_some(
-            "more than a tenth of the reference lies outside the bins of the column, so that changes there cannot be seen; a new \
-             baseline brings new bins (driftd baseline build, or promote windows)",
+            "more than a tenth of the reference lies outside the bins of the column, so that changes there cannot be seen; a \
+             baseline that is built from a file brings new bins (driftd baseline build)",
         )
     }
 

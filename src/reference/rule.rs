@@ -203,11 +203,9 @@ impl ReferenceRule {
             }
             Self::Previous if found == 0 => Err("there is no earlier window that is usable".to_owned()),
             Self::Version(champion) if found == 0 => {
-                Err(format!("version {champion} has no records in this window, or a data-quality alert"))
+                Err(format!("version {champion} has no records in this window"))
             }
-            Self::Rest if found == 0 => {
-                Err("no other segment has records in this window without a data-quality alert".to_owned())
-            }
+            Self::Rest if found == 0 => Err("no other segment has records in this window".to_owned()),
             _ => Ok(()),
         }
     }
@@ -234,7 +232,7 @@ impl ReferenceRule {
 }
 
 /// The columns whose values lie outside the bins to such a part that they can hardly be compared.
-fn beyond_bins(counts: &WindowCounts) -> Vec<String> {
+pub(super) fn beyond_bins(counts: &WindowCounts) -> Vec<String> {
     let beyond = counts.columns().iter().filter(|column| column.lies_beyond_bins());
     beyond.map(|column| column.name().to_owned()).collect()
 }

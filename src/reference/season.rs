@@ -4,10 +4,11 @@
 //! repeated is one slot of two hours. Nothing is interpolated: a slot without a window is a cycle less.
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use crate::record::{EventTime, TimeSpan};
+use crate::window::first_instant;
 
 /// What a window has in common with those it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,8 @@ impl Season {
                     date.to_datetime(Time::midnight())
                 };
                 let slot = if self.same.is_hour() { Span::new().hours(1) } else { Span::new().days(1) };
-                let (from, to) = (self.instant(from)?, self.instant(from.checked_add(slot).ok()?)?);
+                let instant = |local| EventTime::from_micros(first_instant(&self.zone, local)?.as_microsecond());
+                let (from, to) = (instant(from)?, instant(from.checked_add(slot).ok()?)?);
                 (from < to).then_some((from, to))
             })
             .collect()
@@ -134,19 +136,6 @@ impl Season {
 
     fn local(&self, time: EventTime) -> Option<DateTime> {
         Some(self.zone.to_datetime(Timestamp::from_microsecond(time.micros()).ok()?))
-    }
-
-    /// The first instant at which the clock shows this time; for a time that is skipped, the instant of the clock change.
-    fn instant(&self, local: DateTime) -> Option<EventTime> {
-        let zoned = self.zone.to_ambiguous_zoned(local);
-        let is_skipped = matches!(zoned.offset(), AmbiguousOffset::Gap { .. });
-        let mut found = zoned.compatible().ok()?.timestamp();
-        if is_skipped {
-            // 02:30 counts as 03:30 then, but nothing of the slot lies between the clock change and that.
-            let just_after = found.checked_add(Span::new().nanoseconds(1)).ok()?;
-            found = self.zone.preceding(just_after).next()?.timestamp();
-        }
-        EventTime::from_micros(found.as_microsecond())
     }
 
     /// How far back the first of the cycles may begin: with room for the longest months, leap years and clock changes.

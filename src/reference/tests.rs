@@ -146,7 +146,7 @@ fn the_champion_is_compared_in_the_same_window_and_not_with_itself() {
     let own = WindowKey { version: "1".to_owned(), ..key(4, "*") };
     assert_eq!(rule.selection(&own).unwrap_err().to_string(), "the window is of version 1 itself");
     let nothing = rule.reference(&key(5, "*"), &bins(), Vec::new(), 0).unwrap_err();
-    assert_eq!(nothing.to_string(), "version 1 has no records in this window, or a data-quality alert");
+    assert_eq!(nothing.to_string(), "version 1 has no records in this window");
 }
 
 #[test]

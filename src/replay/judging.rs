@@ -255,9 +255,16 @@ impl Judging {
         let (last, silence) = (&self.last, self.spec.silence);
         let is_gone = |series: &Series| last.get(series).is_some_and(|start| start.shifted(silence) < newest);
         let gone = self.alerts.iter_mut().filter(|(series, _)| is_gone(series));
-        gone.flat_map(|(_, alerts)| alerts.end_all(ChangeReason::NoMoreRecords))
-            .map(|transition| transition.change.id)
-            .collect()
+        let ended: Vec<(Series, Uuid)> = gone
+            .flat_map(|(series, alerts)| {
+                let ended = alerts.end_all(ChangeReason::NoMoreRecords).into_iter();
+                ended.map(|transition| (series.clone(), transition.change.id))
+            })
+            .collect();
+        for (series, alert) in &ended {
+            self.history.mended_at(series, *alert, newest);
+        }
+        ended.into_iter().map(|(_, alert)| alert).collect()
     }
 
     /// What the running alerts of a series rested on before.

@@ -15,7 +15,7 @@ use super::lengths::lengths;
 use super::membership::membership;
 use super::selection::{WindowSelection, counted};
 use super::session::Session;
-use super::{Store, StoreError, bigint, count, damaged, event_time, failed, timestamp};
+use super::{Store, StoreError, bigint, count, damaged, event_time, failed};
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
@@ -268,17 +268,20 @@ impl Store {
     ) -> Result<Option<Vec<(String, WindowCounts)>>, StoreError> {
         let attempted = "read windows to learn from";
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
-        let of_whole = WindowSelection::closed(monitor).on(vec![binnings.id()]).of_segment(WHOLE);
-        // Several versions may have windows of one start.
-        let most = i64::from(windows) * VERSIONS;
-        let found = if latest {
-            of_whole.latest(&mut connection, most).await?
-        } else {
-            of_whole.oldest(&mut connection, most).await?
-        };
-        let mut starts: Vec<DateTime<Utc>> = found.iter().map(|window| timestamp(window.start)).collect();
-        starts.dedup();
-        starts.truncate(windows as usize);
+        let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(
+            "select starts_at from (
+                 select distinct starts_at from model_window
+                 where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0
+                   and counts is not null) closed
+             order by case when $4 then starts_at end desc, starts_at limit $3",
+        )
+        .bind(monitor)
+        .bind(binnings.id())
+        .bind(i64::from(windows))
+        .bind(latest)
+        .fetch_all(&mut connection)
+        .await
+        .map_err(failed("find windows to learn from"))?;
         if starts.len() < windows as usize {
             return Ok(None);
         }
@@ -288,8 +291,6 @@ impl Store {
     }
 }
 
-/// Versions that have windows at the same time at most, where windows to learn from are counted.
-const VERSIONS: i64 = 50;
 /// Windows of all versions and segments that a baseline is learned from at most.
 const MAX_SELECTED: i64 = 1_000_000;
 

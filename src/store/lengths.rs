@@ -111,8 +111,11 @@ pub(super) async fn lengths(
     for row in rows {
         let from: DateTime<Utc> = row.try_get("valid_from")?;
         let calendar: Option<String> = row.try_get("calendar")?;
-        let length = stored(row.try_get("micros")?, calendar.as_deref());
-        changes.extend(length.map(|length| (event_time(from), length)));
+        let Some(length) = stored(row.try_get("micros")?, calendar.as_deref()) else {
+            let length = calendar.unwrap_or_default();
+            return Err(sqlx::Error::Decode(format!("unknown length of windows `{length}`").into()));
+        };
+        changes.push((event_time(from), length));
     }
     Ok(Lengths::from_changes(changes).unwrap_or_else(|| Lengths::fixed(configured.clone())))
 }

@@ -51,25 +51,18 @@ impl WindowSelection {
 
     /// All windows of a monitor, also those that are open.
     pub(super) fn any(monitor: &str) -> Self {
-        let mut selection = Self::all();
-        selection.query.push(" and w.monitor = ").push_bind(monitor.to_owned());
-        selection
+        let mut query = QueryBuilder::new(
+            "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open,
+                    w.counts is not null as counted
+             from model_window w where w.monitor = ",
+        );
+        query.push_bind(monitor.to_owned());
+        Self { query }
     }
 
-    /// All windows of all monitors, to be narrowed down by their ids.
-    fn all() -> Self {
-        Self {
-            query: QueryBuilder::new(
-                "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open,
-                        w.counts is not null as counted
-                 from model_window w where true",
-            ),
-        }
-    }
-
-    /// Those of these windows that are still there.
-    pub(super) fn these(ids: &[i64]) -> Self {
-        let mut selection = Self::all().bind(" and w.id = any(", ids.to_vec());
+    /// Those of these windows of a monitor that are still there.
+    pub(super) fn these(monitor: &str, ids: &[i64]) -> Self {
+        let mut selection = Self::any(monitor).bind(" and w.id = any(", ids.to_vec());
         selection.query.push(")");
         selection
     }

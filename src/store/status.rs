@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
+use sqlx::types::Json;
 
 use super::learning::segments_without_baseline;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed, named};
 use crate::alert::{RowState, Severity};
 use crate::record::Timestamp;
+use crate::reference::ReferenceChoice;
 use crate::view::{
     ClosedWindow, MonitorStatus, OpenAlert, OutboxDepth, PartitionStatus, RecordCount, Status, WindowStatus,
 };
@@ -129,7 +131,7 @@ impl Store {
                     .fetch_one(&self.pool)
                     .await?;
             let last = sqlx::query(
-                "select model_version, starts_at, ends_at, rows, verdict, complete from model_window
+                "select model_version, starts_at, ends_at, rows, verdict, complete, reference from model_window
                  where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",
             )
             .bind(&monitor)
@@ -256,7 +258,10 @@ impl Store {
 }
 
 fn window_status(row: &sqlx::postgres::PgRow) -> Result<WindowStatus, sqlx::Error> {
+    let reference: Option<Json<ReferenceChoice>> = row.try_get("reference")?;
+    let reference = reference.map(|Json(choice)| ReferenceChoice { ids: Vec::new(), ..choice });
     Ok(WindowStatus {
+        reference,
         version: row.try_get("model_version")?,
         start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).into(),
         end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).into(),

@@ -50,7 +50,7 @@ macro_rules! select_windows {
     ($rest:literal) => {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
-                    w.configuration, w.retrain_decision, w.reference, b.version as baseline,
+                    w.configuration, w.retrain_decision, w.reference - 'ids' as reference, b.version as baseline,
                     least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
              from model_window w left join baseline b on b.id = w.baseline_id ",
@@ -80,10 +80,16 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         complete: row.try_get("complete")?,
         missing: missing.map_or(Vec::new(), |Json(missing)| missing),
         baseline: row.try_get("baseline")?,
-        reference: row.try_get::<Option<Json<ReferenceChoice>>, _>("reference")?.map(|Json(choice)| choice),
+        reference: reference_choice(row)?,
         configuration: row.try_get("configuration")?,
         retraining: row.try_get("retrain_decision")?,
     })
+}
+
+/// How the reference was chosen; none also where a later version has stored it in another form.
+fn reference_choice(row: &PgRow) -> Result<Option<ReferenceChoice>, sqlx::Error> {
+    let stored: Option<Value> = row.try_get("reference")?;
+    Ok(stored.and_then(|stored| serde_json::from_value(stored).ok()))
 }
 
 fn no_window(monitor: &str, id: i64) -> StoreError {
@@ -183,13 +189,6 @@ impl Store {
     /// # Errors
     /// When there is no such window, its offsets are damaged, or the database is away.
     pub async fn window(&self, monitor: &str, id: i64) -> Result<StoredWindow, StoreError> {
-        match self.window_counts(monitor, id).await {
-            Ok(WindowCountsPair { row, offsets, .. }) => {
-                return Ok(StoredWindow { row, offsets, counts_deleted: false });
-            }
-            Err(StoreError::CountsDeleted { .. }) => {}
-            Err(error) => return Err(error),
-        }
         let attempted = "read a window";
         let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
             .bind(monitor)
@@ -198,17 +197,24 @@ impl Store {
             .await
             .map_err(failed(attempted))?
             .ok_or_else(|| no_window(monitor, id))?;
-        let ranges: Option<Value> = sqlx::query_scalar("select ranges from model_window where id = $1")
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed(attempted))?
-            .flatten();
+        let mut shown = window_row(&row).map_err(failed(attempted))?;
+        if shown.status == WindowState::Open {
+            let WindowCountsPair { row, offsets, .. } = self.window_counts(monitor, id).await?;
+            return Ok(StoredWindow { row, offsets, counts_deleted: false });
+        }
+        let stored =
+            sqlx::query("select ranges, reference, counts is null as deleted from model_window where id = $1")
+                .bind(id)
+                .fetch_one(&self.pool)
+                .await
+                .map_err(failed(attempted))?;
+        shown.reference = reference_choice(&stored).map_err(failed(attempted))?;
+        let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
         let ranges = ranges.unwrap_or_else(|| Value::Array(Vec::new()));
         Ok(StoredWindow {
-            row: window_row(&row).map_err(failed(attempted))?,
+            row: shown,
             offsets: damaged(&format!("the offsets of window {id}"), serde_json::from_value(ranges))?,
-            counts_deleted: true,
+            counts_deleted: stored.try_get("deleted").map_err(failed(attempted))?,
         })
     }
 
@@ -226,9 +232,9 @@ impl Store {
             .await
             .map_err(failed(attempted))?
             .ok_or_else(|| no_window(monitor, id))?;
-        let shown = window_row(&row).map_err(failed(attempted))?;
+        let mut shown = window_row(&row).map_err(failed(attempted))?;
         let stored = sqlx::query(
-            "select binning_id, baseline_id, counts, ranges,
+            "select binning_id, baseline_id, counts, ranges, reference,
                     (extract(epoch from now() - closed_at) * 1e6)::bigint as closed_for
              from model_window where id = $1",
         )
@@ -245,8 +251,14 @@ impl Store {
         let baseline_id: Option<Uuid> = stored.try_get("baseline_id").map_err(failed(attempted))?;
         let reference = match baseline_id {
             Some(id) => Some(close::stored_baseline(&mut connection, id, &shown.segment, &binnings).await?),
-            None => self.selected_reference(&mut connection, shown.reference.as_ref(), &binnings).await?,
+            None => {
+                let choice = reference_choice(&stored).map_err(failed(attempted))?;
+                self.selected_reference(&mut connection, monitor, choice, &binnings).await?
+            }
         };
+        if let Some(reference) = &reference {
+            shown.reference = Some(reference.choice.clone());
+        }
         let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
         let (window, offsets) = match counts {
             Some(bytes) => {
@@ -263,17 +275,21 @@ impl Store {
         Ok(WindowCountsPair { row: shown, window, reference, offsets, closed_for })
     }
 
-    /// The reference of a closed window again, from the windows that it was made of.
+    /// The reference of a closed window again, from the windows that it was made of; its name says when some were deleted.
     async fn selected_reference(
         &self,
         connection: &mut Session,
-        choice: Option<&ReferenceChoice>,
+        monitor: &str,
+        choice: Option<ReferenceChoice>,
         binnings: &Arc<BinningSet>,
     ) -> Result<Option<Reference>, StoreError> {
-        let Some(choice) = choice.filter(|choice| choice.rule.is_some_and(|rule| rule != RuleName::Fixed)) else {
-            return Ok(None);
-        };
-        let reference = close::parts_again(connection, &self.counts, &choice.ids, binnings).await?;
-        Ok(Some(Reference::of_parts(choice.clone(), reference)))
+        let is_selected = |choice: &ReferenceChoice| choice.rule.is_some_and(|rule| rule != RuleName::Fixed);
+        let Some(mut choice) = choice.filter(is_selected) else { return Ok(None) };
+        let parts = close::parts_again(connection, (&self.counts, monitor), &choice.ids, binnings).await?;
+        if parts.len() < choice.ids.len() {
+            let deleted = choice.ids.len() - parts.len();
+            choice.name = format!("{}; the counts of {deleted} of them were deleted since", choice.name);
+        }
+        Ok(Some(Reference::of_parts(choice, parts)))
     }
 }

@@ -208,6 +208,7 @@ mod tests {
 
     fn window(verdict: Verdict) -> WindowStatus {
         WindowStatus {
+            reference: None,
             version: String::new(),
             start: Timestamp::default(),
             end: Timestamp::default(),

@@ -6,6 +6,7 @@ use super::{Learning, Reading, SegmentWithoutBaseline};
 use crate::alert::{RowState, Severity};
 use crate::judge::Verdict;
 use crate::record::Timestamp;
+use crate::reference::ReferenceChoice;
 
 /// A summary of everything stored.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -122,6 +123,18 @@ pub struct WindowStatus {
     pub verdict: Verdict,
     /// Whether all partitions had passed the end of the window.
     pub complete: bool,
+    /// How its reference was chosen, without the IDs of windows; null for windows closed before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceChoice>,
+}
+
+impl WindowStatus {
+    /// Why it was not compared with anything although there may be a baseline; none where it was.
+    #[must_use]
+    pub fn why_no_reference(&self) -> Option<String> {
+        let choice = self.reference.as_ref().filter(|choice| choice.rule.is_none())?;
+        Some(choice.reasons()).filter(|reasons| !reasons.is_empty())
+    }
 }
 
 /// Position of a partition.

@@ -93,6 +93,9 @@ impl WindowRow {
     /// What it was compared with, as it is said in a sentence; none while it is open, and when there was nothing.
     #[must_use]
     pub fn compared_with(&self) -> Option<String> {
+        if self.status == WindowState::Open {
+            return None;
+        }
         match &self.reference {
             Some(choice) => choice.in_words(),
             None => self.baseline.map(|version| format!("baseline version {version}")),
@@ -102,6 +105,9 @@ impl WindowRow {
     /// The same in a cell of a table.
     #[must_use]
     pub fn reference_in_short(&self) -> Option<String> {
+        if self.status == WindowState::Open {
+            return None;
+        }
         if let Some(version) = self.baseline {
             return Some(format!("baseline {version}"));
         }

@@ -142,7 +142,7 @@ fn unit_around(unit: CalendarUnit, zone: &TimeZone, time: EventTime) -> Option<(
 }
 
 /// The first instant at which the clock shows a local time; for one that is skipped, the instant of the clock change.
-fn first_instant(zone: &TimeZone, local: DateTime) -> Option<Timestamp> {
+pub(crate) fn first_instant(zone: &TimeZone, local: DateTime) -> Option<Timestamp> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     let is_skipped = matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. });
     let found = ambiguous.compatible().ok()?;

@@ -13,6 +13,7 @@ mod watermark;
 pub use calendar::{Calendar, Day, Once, WeeklyTime};
 pub use counting::{BinningPins, CountingMachine, CountingSpec};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
+pub(crate) use length::first_instant;
 pub use length::{CalendarUnit, WindowLength};
 pub use lengths::Lengths;
 pub use membership::{Membership, OTHER, Series, takes_others};

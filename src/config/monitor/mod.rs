@@ -135,7 +135,8 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let mlflow = mlflow(&root.section("mlflow"));
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
-    check_references(root, (&plan, length), &layout, kept);
+    let number = schema.as_ref().map_or(0, |schema| schema.columns().len());
+    check_references(root, (&plan, length), (&layout, number), kept);
     root.finish();
     let name = name?;
     Some(Monitor {

@@ -74,7 +74,7 @@ pub(super) fn baseline(
 pub(super) fn check_references(
     root: &Section<'_>,
     (plan, length): (&ReferencePlan, Option<&WindowLength>),
-    layout: &RecordLayout,
+    (layout, columns): (&RecordLayout, usize),
     kept: Option<Kept>,
 ) {
     let section = root.section("baseline");
@@ -85,7 +85,15 @@ pub(super) fn check_references(
     if layout.segments.is_empty() && plan.rules.contains(&ReferenceRule::Rest) {
         mistake("names \"rest\", and there are no segments", "add [[segments]]");
     }
-    let (Some(Kept::For(kept)), Some(length)) = (kept, length) else { return };
+    let Some(length) = length else { return };
+    let windows = plan.rules.iter().map(|rule| most_windows(rule, length)).max().unwrap_or(0);
+    if windows.saturating_mul(columns as u64) > MOST_COUNTS {
+        let most = MOST_COUNTS / columns.max(1) as u64;
+        let message =
+            format!("may add up {windows} windows of {columns} columns, which would not fit into memory");
+        mistake(&message, &format!("use at most {most} windows: fewer `windows` or `cycles`, or longer windows"));
+    }
+    let Some(Kept::For(kept)) = kept else { return };
     let needed = plan.rules.iter().map(|rule| match rule {
         ReferenceRule::Rolling { windows, .. } => length.span().times(i64::from(*windows)),
         ReferenceRule::Seasonal(season) => season.reach(),
@@ -103,6 +111,21 @@ pub(super) fn check_references(
         mistake(&message, &hint);
     }
 }
+
+/// Windows of a reference at most.
+fn most_windows(rule: &ReferenceRule, length: &WindowLength) -> u64 {
+    match rule {
+        ReferenceRule::Rolling { windows, .. } => u64::from(*windows),
+        ReferenceRule::Seasonal(season) => {
+            let of_a_slot = season.same.slot().micros() / length.span().micros().max(1);
+            u64::from(season.cycles).saturating_mul(u64::try_from(of_a_slot).unwrap_or(1).max(1))
+        }
+        _ => 1,
+    }
+}
+
+/// Columns of windows, of a few KB each, that a reference adds up at most.
+const MOST_COUNTS: u64 = 50_000;
 
 /// Microseconds of a day.
 const DAY: i64 = TimeSpan::days(1).micros();

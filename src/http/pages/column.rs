@@ -121,7 +121,7 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
         p {
             (number_of(detail.window.rows, "record"))
             @if let Some(reference) = detail.window.compared_with() { ", compared with " (reference) }
-            @if let Some(reasons) = not_used(&detail.window) { " (" (reasons) ")" }
+            @if let Some(reasons) = not_used(&detail.window) { "; not used: " (reasons) }
             @if let Some(why) = detail.window.reference.as_ref().and_then(|choice| choice.why_not_compared(seen.column)) { "; not compared: " (why) }
             @if detail.window.complete == Some(false) { "; incomplete: not all partitions had passed its end" }
             ". "
@@ -138,7 +138,10 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
             }
             None if detail.deleted.is_some() => (deleted(detail.deleted.as_deref().unwrap_or_default())),
             None => {
-                p.status.no_baseline { "There is nothing to compare this window with: no baseline on the same bins." }
+                p.status.no_baseline {
+                    @if detail.window.compared_with().is_some() { "The column was not compared: the reference has nothing of it, or its counts were deleted since." }
+                    @else { "There is nothing to compare this window with: no baseline on the same bins." }
+                }
                 p {
                     "Its distribution, bin by bin: "
                     a href=(format!("/api/v1/monitors/{}/windows/{}/distributions?column={}", encoded(&seen.series.monitor), detail.window.id, encoded(seen.column))) { "as JSON" }

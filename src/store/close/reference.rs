@@ -96,7 +96,7 @@ impl References {
             Err(reason) => return Ok(Err(reason)),
         };
         let selected = select(connection, monitor, plan, key, &selection).await?;
-        let parts = self.parts(connection, cache, selected, &chosen.bins).await?;
+        let parts = self.parts(connection, (cache, monitor), selected, &chosen.bins).await?;
         Ok(rule.reference(key, &chosen.bins, parts, plan.min_records))
     }
 
@@ -120,7 +120,7 @@ impl References {
     async fn parts(
         &mut self,
         connection: &mut Session,
-        cache: &CountsCache,
+        (cache, monitor): (&CountsCache, &str),
         selected: Vec<SelectedWindow>,
         bins: &Arc<BinningSet>,
     ) -> Result<Vec<Part>, StoreError> {
@@ -128,15 +128,25 @@ impl References {
             selected.iter().filter_map(|window| Some((window.id, cache.get(window.id)?))).collect();
         let missing: Vec<&SelectedWindow> =
             selected.iter().filter(|window| !counts.contains_key(&window.id)).collect();
+        // What another daemon closes between these statements has no deltas any more, and counts instead.
+        let mut closed_meanwhile = Vec::new();
         for window in missing.iter().filter(|window| window.is_open) {
             let binnings = self.binning(connection, window.binning, bins).await?;
             let merged = merge_deltas(connection, window.id, &binnings, 0).await?;
             if merged.counts.rows() > 0 {
                 counts.insert(window.id, Arc::new(merged.counts));
+            } else {
+                closed_meanwhile.push(window.id);
             }
         }
+        let again = if closed_meanwhile.is_empty() {
+            Vec::new()
+        } else {
+            WindowSelection::these(monitor, &closed_meanwhile).oldest(connection, MOST).await?
+        };
         let mut closed: HashMap<Uuid, Vec<i64>> = HashMap::new();
-        for window in missing.iter().filter(|window| !window.is_open) {
+        let is_closed = |window: &&SelectedWindow| !window.is_open;
+        for window in missing.into_iter().filter(is_closed).chain(again.iter().filter(is_closed)) {
             closed.entry(window.binning).or_default().push(window.id);
         }
         for (binning, ids) in closed {
@@ -177,15 +187,17 @@ impl References {
 /// Windows that a reference was made of, as far as they are still there, with their counts on the bins of the window.
 pub(in crate::store) async fn parts_again(
     connection: &mut Session,
-    cache: &CountsCache,
+    (cache, monitor): (&CountsCache, &str),
     ids: &[i64],
     bins: &Arc<BinningSet>,
 ) -> Result<Vec<Part>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let selected = WindowSelection::these(ids).oldest(connection, MOST).await?;
-    let parts = References::default().parts(connection, cache, selected, bins).await?;
+    let selected = WindowSelection::these(monitor, ids).oldest(connection, MOST).await?;
+    // What was deleted is missing on every daemon, whatever its cache has.
+    let selected = selected.into_iter().filter(|window| window.has_counts).collect();
+    let parts = References::default().parts(connection, (cache, monitor), selected, bins).await?;
     Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
 }
 
@@ -200,8 +212,9 @@ async fn select(
         let closed = WindowSelection::closed(monitor).of_version(&key.version).of_segment(&key.segment);
         closed.before(key.start).with_sound_data()
     };
-    // Windows of the same start close together: one that is still open has all the records that it is waited for.
-    let of_start = || WindowSelection::any(monitor).starting_at(vec![timestamp(key.start)]).with_sound_data();
+    // Windows of the same start close together: one that is still open has all the records that it is waited for. Which of them
+    // closes first must not matter, so alerts about their data do not exclude them.
+    let of_start = || WindowSelection::any(monitor).starting_at(vec![timestamp(key.start)]);
     match selection {
         Selection::Latest(most) => latest(connection, plan, of_series, *most).await,
         Selection::Within(ranges) if ranges.is_empty() => Ok(Vec::new()),
@@ -223,6 +236,8 @@ async fn select(
 
 /// Windows of a reference at most.
 const MOST: i64 = 10_000;
+/// Windows that are looked at in one go where some are excluded.
+const PAGE: usize = 256;
 /// Excluded windows that are passed over at most, in search for the latest ones.
 const EXCLUDED: usize = 20_000;
 
@@ -234,14 +249,16 @@ async fn latest(
     most: usize,
 ) -> Result<Vec<SelectedWindow>, StoreError> {
     let mut found: Vec<SelectedWindow> = Vec::new();
+    // A calendar may exclude many windows in a row.
+    let page_size = if plan.excluded.is_empty() { most } else { most.max(PAGE) };
     let (mut looked_at, mut before) = (0, None);
     while found.len() < most && looked_at < EXCLUDED {
         let selection = match before {
             Some(before) => of_series().before(before),
             None => of_series(),
         };
-        let page = selection.latest(connection, at_most(most)).await?;
-        let is_last = page.len() < most;
+        let page = selection.latest(connection, at_most(page_size)).await?;
+        let is_last = page.len() < page_size;
         looked_at += page.len();
         before = page.last().map(|window| window.start);
         found.extend(page.into_iter().filter(|window| plan.admits(window.start, window.end)));

@@ -124,17 +124,22 @@ impl Store {
         Ok(Some(DeletedBatch { rows, more: taken >= count(what.limit()) }))
     }
 
-    /// The monitors whose windows a daemon looks after that has `configured`: these, and those that no running daemon has.
+    /// The monitors whose windows a daemon looks after that has `configured`: these, and those that no running daemon has and that
+    /// have not closed a window for 30 days.
     ///
     /// # Errors
     /// When the database is away.
     pub async fn monitors_to_clean(&self, configured: &[&str]) -> Result<Vec<String>, StoreError> {
         sqlx::query_scalar(
             "select distinct monitor from series s
-             where monitor = any($1) or not exists (select from daemon_configuration d where d.monitor = s.monitor)
+             where monitor = any($1)
+                or not exists (select from daemon_configuration d where d.monitor = s.monitor)
+                   and not exists (select from model_window w where w.monitor = s.monitor
+                                     and w.closed_at > now() - make_interval(days => $2))
              order by monitor",
         )
         .bind(configured)
+        .bind(ABANDONED_DAYS)
         .fetch_all(&self.pool)
         .await
         .map_err(failed("list the monitors that have windows"))
@@ -178,6 +183,10 @@ pub(super) fn refuse_without_counts(windows: &[SelectedWindow]) -> Result<(), St
         number_of(windows.len(), "window")
     )))
 }
+
+/// Days without a closed window after which a monitor that no running daemon has counts as removed, and not as one whose daemon is
+/// stopped: what its own file keeps longer than others must outlive a maintenance.
+const ABANDONED_DAYS: i32 = 30;
 
 /// How many things were taken, and how many rows that made.
 async fn delete(connection: &mut Session, what: Deletion<'_>) -> Result<(u64, u64), sqlx::Error> {

@@ -125,7 +125,8 @@ impl Aged {
 
 /// As it is without a configuration; no monitor is configured.
 fn usual() -> RetentionPlan {
-    RetentionPlan { all: Retention::default(), monitors: Vec::new() }
+    let all = Retention::default();
+    RetentionPlan { all, monitors: vec![("m".to_owned(), all.windows, None)] }
 }
 
 fn days(days: i64) -> Kept {
@@ -192,7 +193,11 @@ fn monitors_that_another_daemon_has_are_left_to_it() {
         .map(|monitor| aged.window(Closed { monitor, version: "", age: 500 * DAY, hour: 0 }));
     aged.run("insert into daemon_configuration values ('b', 'others', '1', '{}', now()), ('b', 'own', '1', '{}', now())");
     let monitors = vec![("own".to_owned(), Retention::default().windows, None)];
+    // Nobody has it now, and a window of it was closed lately: its daemon may only be stopped.
+    let stopped = aged.window(Closed { monitor: "stopped", version: "", age: 500 * DAY, hour: 0 });
+    aged.window(Closed { monitor: "stopped", version: "", age: 3 * DAY, hour: 1 });
     aged.pass(&RetentionPlan { all: Retention::default(), monitors });
     let left = aged.left();
     assert_eq!((left[&own].1, left[&others].1, left[&removed].1), (false, true, false));
+    assert!(left[&stopped].1);
 }

@@ -361,7 +361,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
                     td.number { (grouped(window.rows)) }
                     td.number { (grouped(window.late)) }
                     td { @if window.complete == Some(false) { "no: " (window.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } @else { "yes" } }
-                    td.wide title=(reference_title(window)) { (window.reference_in_short().as_deref().unwrap_or("–")) }
+                    td.wide title=(reference_title(window)) { (window.reference_in_short().as_deref().unwrap_or(if window.reference.is_some() { "none" } else { "–" })) }
                     td.wide { (window.retraining.as_deref().unwrap_or("–").replace('_', " ")) }
                     td.words { (drifted(seen, scored)) }
                 }
