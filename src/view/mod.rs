@@ -14,6 +14,7 @@ mod retraining;
 mod silence;
 mod status;
 mod summary;
+mod table;
 mod window;
 
 pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
@@ -35,6 +36,7 @@ pub use status::{
     WindowStatus,
 };
 pub use summary::{ColumnSummary, summaries};
+pub use table::{Table, batch};
 pub use window::{
     BoardScore, ColumnPoint, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
     WindowState, letter_of, verdict_of,
