@@ -6,6 +6,7 @@ mod baseline;
 mod configuration;
 mod delivery;
 mod distribution;
+mod export;
 mod learning;
 mod monitor;
 mod reading;
@@ -25,6 +26,7 @@ pub use baseline::{
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
+pub use export::{ExportedAlert, ExportedColumn, ExportedFinding, ExportedWindow};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
 pub use reading::{FilterSeen, NotCounted, Reading, UnreadableColumn};
