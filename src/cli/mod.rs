@@ -12,6 +12,7 @@ mod drill;
 mod error;
 mod exit;
 mod explain;
+mod export;
 mod files;
 mod measures;
 mod migrate;
@@ -131,6 +132,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Judge stored windows again under the present configuration, without storing anything: what would have fired.
     Rejudge(rejudge::Arguments),
+    /// Write stored windows, findings and alerts as Parquet files, for analysis elsewhere.
+    Export(export::Arguments),
     /// List the measures with their default limits.
     Measures,
     /// Print a shell completion script.
@@ -195,6 +198,7 @@ pub fn main() -> ExitCode {
         Command::Notify(command) => notify::run(&context, &command),
         Command::Drill(drill) => drill::run(&context, &drill),
         Command::Demo(demo) => demo::run(&context, &demo),
+        Command::Export(export) => export::run(&context, &export),
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Replay(logs) => return finish(replay::run(&context, &logs)),
         Command::Rejudge(windows) => return finish(rejudge::run(&context, &windows)),

@@ -1,12 +1,5 @@
 //! Tables as Arrow IPC streams, for those who read them with pyarrow or polars.
 
-use std::sync::Arc;
-
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, UInt64Array,
-};
-use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use axum::Json;
@@ -15,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::record::Timestamp;
-use crate::view::{DistributionRow, FindingRow, Page, WindowRow};
+use crate::view::{Page, Table, batch};
 
 /// The media type of Arrow IPC streams.
 pub(super) const ARROW: &str = "application/vnd.apache.arrow.stream";
@@ -49,14 +41,8 @@ impl AnswerFormat {
     }
 }
 
-/// Rows that are a table.
-pub(super) trait Table: Serialize + Sized {
-    /// The columns with their values.
-    fn columns(rows: &[Self]) -> Vec<(&'static str, ArrayRef)>;
-}
-
 /// A part of a list in the form that is wanted; where it goes on is in the header `Link`, too.
-pub(super) fn page_as<T: Table>(
+pub(super) fn page_as<T: Table + Serialize>(
     form: AnswerFormat,
     page: &Page<T>,
     path_and_query: &str,
@@ -91,88 +77,8 @@ pub(super) fn stream<T: Table>(rows: &[T]) -> Result<Response, Problem> {
 }
 
 fn written<T: Table>(rows: &[T]) -> Result<Vec<u8>, ArrowError> {
-    let columns = T::columns(rows);
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;
-    let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+    let batch = batch(rows)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
     writer.write(&batch)?;
     writer.into_inner()
-}
-
-fn texts<'a, T: 'a>(rows: &'a [T], of: impl Fn(&'a T) -> Option<&'a str>) -> ArrayRef {
-    Arc::new(rows.iter().map(of).collect::<StringArray>())
-}
-
-fn numbers<T>(rows: &[T], of: impl Fn(&T) -> Option<f64>) -> ArrayRef {
-    Arc::new(rows.iter().map(of).collect::<Float64Array>())
-}
-
-fn counts<T>(rows: &[T], of: impl Fn(&T) -> Option<u64>) -> ArrayRef {
-    Arc::new(rows.iter().map(of).collect::<UInt64Array>())
-}
-
-fn times<T>(rows: &[T], of: impl Fn(&T) -> Timestamp) -> ArrayRef {
-    let micros = rows.iter().map(|row| Some(of(row).micros()));
-    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
-}
-
-impl Table for WindowRow {
-    fn columns(rows: &[Self]) -> Vec<(&'static str, ArrayRef)> {
-        vec![
-            ("id", Arc::new(rows.iter().map(|row| Some(row.id)).collect::<Int64Array>())),
-            ("version", texts(rows, |row| Some(&row.version))),
-            ("segment", texts(rows, |row| Some(&row.segment))),
-            ("start", times(rows, |row| row.start)),
-            ("end", times(rows, |row| row.end)),
-            ("status", texts(rows, |row| Some(row.status.as_str()))),
-            ("rows", counts(rows, |row| Some(row.rows))),
-            ("late", counts(rows, |row| Some(row.late))),
-            ("verdict", texts(rows, |row| row.verdict.map(crate::judge::Verdict::as_str))),
-            ("complete", Arc::new(rows.iter().map(|row| row.complete).collect::<BooleanArray>())),
-            ("baseline", Arc::new(rows.iter().map(|row| row.baseline).collect::<Int32Array>())),
-            ("configuration", texts(rows, |row| row.configuration.as_deref())),
-            ("retraining", texts(rows, |row| row.retraining.as_deref())),
-        ]
-    }
-}
-
-impl Table for FindingRow {
-    fn columns(rows: &[Self]) -> Vec<(&'static str, ArrayRef)> {
-        vec![
-            ("window", Arc::new(rows.iter().map(|row| Some(row.window)).collect::<Int64Array>())),
-            ("version", texts(rows, |row| Some(&row.version))),
-            ("segment", texts(rows, |row| Some(&row.segment))),
-            ("start", times(rows, |row| row.start)),
-            ("end", times(rows, |row| row.end)),
-            ("column", texts(rows, |row| Some(&row.column))),
-            ("measure", texts(rows, |row| Some(&row.measure))),
-            ("statistic", numbers(rows, |row| row.statistic)),
-            ("p_value", numbers(rows, |row| row.p_value)),
-            ("effect", numbers(rows, |row| row.effect)),
-            ("bound", numbers(rows, |row| row.bound)),
-            ("noise_floor", numbers(rows, |row| row.noise_floor)),
-            ("warn", numbers(rows, |row| Some(row.warn))),
-            ("critical", numbers(rows, |row| Some(row.critical))),
-            ("n_baseline", counts(rows, |row| row.n_baseline)),
-            ("n_window", counts(rows, |row| row.n_window)),
-            ("verdict", texts(rows, |row| Some(row.verdict.as_str()))),
-        ]
-    }
-}
-
-impl Table for DistributionRow {
-    fn columns(rows: &[Self]) -> Vec<(&'static str, ArrayRef)> {
-        vec![
-            ("column", texts(rows, |row| Some(&row.column))),
-            ("kind", texts(rows, |row| Some(row.kind.as_str()))),
-            ("category", texts(rows, |row| row.category.as_deref())),
-            ("low", numbers(rows, |row| row.low)),
-            ("high", numbers(rows, |row| row.high)),
-            ("baseline", counts(rows, |row| row.baseline)),
-            ("window", counts(rows, |row| Some(row.window))),
-        ]
-    }
 }

@@ -14,15 +14,17 @@ use crate::view::{FindingFilter, FindingRow, Page};
 macro_rules! select_findings {
     ($rest:literal) => {
         concat!(
-            "select f.window_id, w.model_version, w.segment, w.starts_at, w.ends_at, f.column_name, f.measure, f.statistic,
-                    f.p_value, f.effect, f.bound, f.noise_floor, f.warn, f.critical, f.n_baseline, f.n_window, f.verdict
+            "select f.window_id, w.monitor, w.model_version, w.segment, w.starts_at, w.ends_at, f.column_name, f.measure, f.statistic,
+                    f.p_value, f.effect, f.bound, f.noise_floor, f.warn, f.critical, f.n_baseline, f.n_window, f.significant,
+                    f.verdict
              from finding f join model_window w on w.id = f.window_id ",
             $rest
         )
     };
 }
+pub(super) use select_findings;
 
-fn finding_row(row: &PgRow) -> Result<FindingRow, sqlx::Error> {
+pub(super) fn finding_row(row: &PgRow) -> Result<FindingRow, sqlx::Error> {
     let finite = |name: &str| -> Result<Option<f64>, sqlx::Error> {
         Ok(row.try_get::<Option<f64>, _>(name)?.filter(|value| value.is_finite()))
     };

@@ -11,6 +11,7 @@ mod connect;
 mod counts_cache;
 mod deliveries;
 mod episodes;
+mod export;
 mod findings;
 mod groups;
 mod hint;
@@ -43,6 +44,7 @@ pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, Positi
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};
 pub use episodes::JUDGED_DAYS;
+pub use export::Snapshot;
 pub use findings::FindingPlace;
 pub use groups::{Decided, Telling, WaitingGroup};
 pub use membership::SeriesLimit;

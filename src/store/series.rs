@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 
 use super::findings::of_column;
 use super::session::Session;
@@ -233,25 +234,25 @@ async fn summaries_of(
     .bind(column)
     .fetch_all(connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let number = |name: &str| -> Result<u64, sqlx::Error> { Ok(count(row.try_get(name)?)) };
-            let quantiles: Option<Vec<Option<f64>>> = row.try_get("quantiles")?;
-            let categories: Option<Vec<String>> = row.try_get("categories")?;
-            let shares: Option<Vec<f32>> = row.try_get("shares")?;
-            let summary = ColumnSummary {
-                column: column.to_owned(),
-                present: number("present")?,
-                nulls: number("nulls")?,
-                invalid: number("invalid")?,
-                below: number("below")?,
-                above: number("above")?,
-                unseen: number("unseen")?,
-                mean: row.try_get("mean")?,
-                quantiles: quantiles.and_then(|quantiles| quantiles.try_into().ok()),
-                categories: categories.unwrap_or_default().into_iter().zip(shares.unwrap_or_default()).collect(),
-            };
-            Ok((row.try_get("window_id")?, summary))
-        })
-        .collect()
+    rows.iter().map(|row| Ok((row.try_get("window_id")?, summary_row(row, column.to_owned())?))).collect()
+}
+
+/// The summary of a column, from a row with the columns of `column_summary`.
+pub(super) fn summary_row(row: &PgRow, column: String) -> Result<ColumnSummary, sqlx::Error> {
+    let number = |name: &str| -> Result<u64, sqlx::Error> { Ok(count(row.try_get(name)?)) };
+    let quantiles: Option<Vec<Option<f64>>> = row.try_get("quantiles")?;
+    let categories: Option<Vec<String>> = row.try_get("categories")?;
+    let shares: Option<Vec<f32>> = row.try_get("shares")?;
+    Ok(ColumnSummary {
+        column,
+        present: number("present")?,
+        nulls: number("nulls")?,
+        invalid: number("invalid")?,
+        below: number("below")?,
+        above: number("above")?,
+        unseen: number("unseen")?,
+        mean: row.try_get("mean")?,
+        quantiles: quantiles.and_then(|quantiles| quantiles.try_into().ok()),
+        categories: categories.unwrap_or_default().into_iter().zip(shares.unwrap_or_default()).collect(),
+    })
 }

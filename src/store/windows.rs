@@ -50,7 +50,8 @@ macro_rules! select_windows {
     ($rest:literal) => {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
-                    w.configuration, w.retrain_decision, w.reference - 'ids' as reference, b.version as baseline,
+                    w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted,
+                    b.version as baseline,
                     least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
              from model_window w left join baseline b on b.id = w.baseline_id ",

@@ -6,6 +6,7 @@ mod baseline;
 mod configuration;
 mod delivery;
 mod distribution;
+mod export;
 mod learning;
 mod monitor;
 mod reading;
@@ -14,6 +15,7 @@ mod retraining;
 mod silence;
 mod status;
 mod summary;
+mod table;
 mod window;
 
 pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
@@ -24,6 +26,7 @@ pub use baseline::{
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
+pub use export::{ExportedAlert, ExportedColumn, ExportedFinding, ExportedWindow};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
 pub use reading::{FilterSeen, NotCounted, Reading, UnreadableColumn};
@@ -35,6 +38,7 @@ pub use status::{
     WindowStatus,
 };
 pub use summary::{ColumnSummary, summaries};
+pub use table::{Table, batch};
 pub use window::{
     BoardScore, ColumnPoint, FindingFilter, FindingRow, ScoreBoard, ScoredWindow, WindowFilter, WindowRow,
     WindowState, letter_of, verdict_of,

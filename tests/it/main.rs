@@ -31,6 +31,7 @@ mod disagreement;
 mod documentation;
 mod end_to_end;
 mod episodes;
+mod export;
 mod files;
 mod golden;
 mod listener;

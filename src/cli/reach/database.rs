@@ -32,7 +32,7 @@ pub(in crate::cli) struct Database {
 
 impl Database {
     /// Connects when it is first used.
-    pub(super) fn open(context: &Context) -> Result<Self, CliError> {
+    pub(in crate::cli) fn open(context: &Context) -> Result<Self, CliError> {
         let settings = context.settings()?;
         let options = store_options(&settings).map_err(|unread| {
             CliError::Secret(format!(

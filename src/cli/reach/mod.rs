@@ -8,7 +8,7 @@ mod server;
 use uuid::Uuid;
 
 pub(super) use client::ServerOptions;
-use database::Database;
+pub(super) use database::Database;
 use server::Server;
 
 use super::{CliError, Context};
