@@ -304,3 +304,35 @@ fn windows_of_the_calendar_are_local_days_and_stay_what_they_were_after_a_restar
     assert!(days[8..21].iter().all(|(_, rule, _)| rule == "seasonal"), "{days:?}");
     assert_eq!(daemon.stop(), Some(0));
 }
+
+#[test]
+fn a_window_with_damaged_counts_is_in_no_reference_and_keeps_no_other_from_being_judged() {
+    let Some(services) = services("damaged references") else { return };
+    let world = World::new(&services);
+    monitor(&world)
+        .set("baseline.reference", "rolling")
+        .set("baseline.rolling", json!({ "windows": 4, "at_least": 1 }))
+        .write(world.monitor_file());
+    let mut dice = Dice(5);
+    let nothing = json!({});
+    let log: Vec<String> = (0..8).flat_map(|at| hour(&mut dice, at, &nothing, 0.0)).collect();
+    let (before, after) = log.split_at(4 * EACH as usize);
+    let daemon = world.start_daemon("a", None);
+    produce(&world, before);
+    wait_for_windows(&world, 4);
+    // Decoded counts are kept: a daemon that starts reads them.
+    assert_eq!(daemon.stop(), Some(0));
+    let damage = "update model_window set counts = '\\x00'
+                  where starts_at = timestamptz '2026-01-04T23:00:00Z' + interval '2 hours'";
+    world.runtime.block_on(sqlx::query(damage).execute(&world.pool)).unwrap();
+    let daemon = world.start_daemon("a", None);
+    produce(&world, after);
+    wait_for_windows(&world, 8);
+    let stored = references(&world);
+    let ids = |at: i64| starts(&world, &stored[&(String::new(), "*".to_owned(), at)].0["ids"]);
+    assert_eq!(ids(4), [0, 1, 3]);
+    assert_eq!(ids(7), [3, 4, 5, 6]);
+    let log = fs::read_to_string(world.folder.path().join("a.log")).unwrap();
+    assert!(log.contains("window left out of references"), "{log}");
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -152,7 +152,7 @@ impl References {
         for (binning, ids) in closed {
             let binnings = self.binning(connection, binning, bins).await?;
             for ids in ids.chunks(READ_TOGETHER) {
-                for (id, read) in closed_counts(connection, ids, &binnings).await? {
+                for (id, read) in readable_counts(connection, ids, &binnings).await? {
                     let read = Arc::new(read);
                     cache.put(id, &read);
                     counts.insert(id, read);
@@ -182,6 +182,28 @@ impl References {
         self.binnings.insert(id, Arc::clone(&read));
         Ok(read)
     }
+}
+
+/// The counts of closed windows. One whose counts are damaged is in no reference, and keeps no other window from being judged.
+async fn readable_counts(
+    connection: &mut Session,
+    ids: &[i64],
+    binnings: &Arc<BinningSet>,
+) -> Result<Vec<(i64, WindowCounts)>, StoreError> {
+    match closed_counts(connection, ids, binnings).await {
+        Err(StoreError::Damaged { .. }) => {}
+        read => return read,
+    }
+    let mut readable = Vec::with_capacity(ids.len());
+    for id in ids {
+        match closed_counts(connection, &[*id], binnings).await {
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::warn!(window = id, %error, "window left out of references");
+            }
+            read => readable.extend(read?),
+        }
+    }
+    Ok(readable)
 }
 
 /// Windows that a reference was made of, as far as they are still there, with their counts on the bins of the window.

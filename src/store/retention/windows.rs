@@ -113,11 +113,17 @@ pub(super) async fn windows(connection: &mut Session, age: TimeSpan, limit: i64)
     Ok(done.rows_affected())
 }
 
+/// Rows of late records, the newest ones, by which windows with many of them are looked for: a pass costs the same however many
+/// there are.
+const NEWEST_LATE: i64 = 100_000;
+
 /// How many windows had more rows of late records than they may have, and how many rows are fewer now.
 pub(super) async fn late_rows(connection: &mut Session, limit: i64) -> Result<(u64, u64), sqlx::Error> {
     let (windows, rows): (i64, i64) = sqlx::query_as(
-        "with many as materialized (
-             select window_id from window_late group by window_id having count(*) > $1 limit $2),
+        "with newest as (select window_id from window_late order by id desc limit $3),
+         many as materialized (
+             select window_id from window_late where window_id in (select window_id from newest)
+             group by window_id having count(*) > $1 limit $2),
          gone as (delete from window_late where window_id in (select window_id from many) returning window_id, rows),
          summed as (
              insert into window_late (window_id, rows)
@@ -126,6 +132,7 @@ pub(super) async fn late_rows(connection: &mut Session, limit: i64) -> Result<(u
     )
     .bind(LATE_ROWS)
     .bind(limit)
+    .bind(NEWEST_LATE)
     .fetch_one(connection)
     .await?;
     Ok((count(windows), count(rows.saturating_sub(windows))))
