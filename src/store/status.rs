@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
-use sqlx::types::Json;
 
 use super::learning::segments_without_baseline;
-use super::windows::verdict;
+use super::windows::{reference_choice, verdict};
 use super::{Store, StoreError, count, event_time, failed, named};
 use crate::alert::{RowState, Severity};
 use crate::record::Timestamp;
@@ -25,7 +24,7 @@ impl Store {
 
     async fn windows_with_drift(&self, monitor: &str) -> Result<Vec<ClosedWindow>, sqlx::Error> {
         let rows = sqlx::query(
-            "select id, model_version, starts_at, ends_at, rows, verdict, complete from model_window
+            "select id, model_version, starts_at, ends_at, rows, verdict, complete, reference from model_window
              where monitor = $1 and segment = '*' and status = 'closed' order by starts_at, id",
         )
         .bind(monitor)
@@ -258,8 +257,7 @@ impl Store {
 }
 
 fn window_status(row: &sqlx::postgres::PgRow) -> Result<WindowStatus, sqlx::Error> {
-    let reference: Option<Json<ReferenceChoice>> = row.try_get("reference")?;
-    let reference = reference.map(|Json(choice)| ReferenceChoice { ids: Vec::new(), ..choice });
+    let reference = reference_choice(row)?.map(|choice| ReferenceChoice { ids: Vec::new(), ..choice });
     Ok(WindowStatus {
         reference,
         version: row.try_get("model_version")?,

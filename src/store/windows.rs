@@ -88,7 +88,7 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
 }
 
 /// How the reference was chosen; none also where a later version has stored it in another form.
-fn reference_choice(row: &PgRow) -> Result<Option<ReferenceChoice>, sqlx::Error> {
+pub(super) fn reference_choice(row: &PgRow) -> Result<Option<ReferenceChoice>, sqlx::Error> {
     let stored: Option<Value> = row.try_get("reference")?;
     Ok(stored.and_then(|stored| serde_json::from_value(stored).ok()))
 }

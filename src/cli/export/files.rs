@@ -20,7 +20,7 @@ use crate::view::{Table, batch};
 const BATCH: usize = 2_048;
 const ROW_GROUP: usize = 8 * BATCH;
 
-/// The files that an export has, for whoever asks whether they are there.
+/// The files that an export has.
 const NAMES: [&str; 4] = ["windows.parquet", "findings.parquet", "columns.parquet", "alerts.parquet"];
 
 /// Where files are written.
