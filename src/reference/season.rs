@@ -127,8 +127,8 @@ impl Season {
                     date.to_datetime(Time::midnight())
                 };
                 let slot = if self.same.is_hour() { Span::new().hours(1) } else { Span::new().days(1) };
-                let instant = |local| EventTime::from_micros(first_instant(&self.zone, local)?.as_microsecond());
-                let (from, to) = (instant(from)?, instant(from.checked_add(slot).ok()?)?);
+                let to = first_instant(&self.zone, from.checked_add(slot).ok()?)?;
+                let from = first_instant(&self.zone, from)?;
                 (from < to).then_some((from, to))
             })
             .collect()

@@ -4,6 +4,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use super::length::first_instant;
 use crate::record::EventTime;
 
 /// A part of certain days of the week. One that ends before it begins reaches into the next day.
@@ -113,11 +114,7 @@ impl Calendar {
     /// From a time of a day to another one, of the next day when it is not later.
     fn range(&self, date: Date, from: Time, to: Time) -> Option<(EventTime, EventTime)> {
         let end = if from < to { date } else { date.tomorrow().ok()? };
-        let instant = |date: Date, time| {
-            let zoned = self.zone.to_zoned(date.to_datetime(time)).ok()?;
-            EventTime::from_micros(zoned.timestamp().as_microsecond())
-        };
-        Some((instant(date, from)?, instant(end, to)?))
+        Some((first_instant(&self.zone, date.to_datetime(from))?, first_instant(&self.zone, end.to_datetime(to))?))
     }
 }
 
@@ -193,6 +190,20 @@ mod tests {
             days: Vec::new(),
             once: Vec::new(),
         };
+        // A weekly time that a clock change skips begins with the change, as `contains` has it.
+        let skipped = Calendar {
+            zone: TimeZone::get("Europe/Berlin").unwrap(),
+            weekly: vec![WeeklyTime {
+                days: vec![7],
+                from: jiff::civil::time(2, 30, 0, 0),
+                to: jiff::civil::time(4, 0, 0, 0),
+            }],
+            days: Vec::new(),
+            once: Vec::new(),
+        };
+        assert!(skipped.contains(at("2026-03-29T01:10:00Z")));
+        assert!(skipped.overlaps(at("2026-03-29T01:00:00Z"), at("2026-03-29T01:20:00Z")));
+        assert!(!skipped.overlaps(at("2026-03-29T00:40:00Z"), at("2026-03-29T01:00:00Z")));
         // Saturday, 21 November 2026.
         assert!(nights.overlaps(at("2026-11-21T00:00:00Z"), at("2026-11-21T06:00:00Z")));
         assert!(!nights.overlaps(at("2026-11-21T03:00:00Z"), at("2026-11-22T00:00:00Z")));

@@ -129,28 +129,27 @@ fn unit_around(unit: CalendarUnit, zone: &TimeZone, time: EventTime) -> Option<(
     let local = zone.to_datetime(instant);
     let begin = unit.begin(local)?;
     let end = begin.checked_add(unit.span()).ok()?;
-    let (start, end) = (first_instant(zone, begin)?, first_instant(zone, end)?);
+    let (mut start, mut end) = (first_instant(zone, begin)?, first_instant(zone, end)?);
     // An hour that is repeated: each time is a window of its own, and so is what a change of half an hour cuts off.
     if unit == CalendarUnit::Hour {
         let change = zone.preceding(instant.checked_add(Span::new().nanoseconds(1)).ok()?).next();
-        let start = change.map_or(start, |change| start.max(change.timestamp()));
+        start = change.and_then(|change| event_time(change.timestamp())).map_or(start, |change| start.max(change));
         let next = zone.following(instant).next();
-        let end = next.map_or(end, |next| end.min(next.timestamp()));
-        return Some((event_time(start)?, event_time(end)?));
+        end = next.and_then(|next| event_time(next.timestamp())).map_or(end, |next| end.min(next));
     }
-    Some((event_time(start)?, event_time(end)?))
+    Some((start, end))
 }
 
 /// The first instant at which the clock shows a local time; for one that is skipped, the instant of the clock change.
-pub(crate) fn first_instant(zone: &TimeZone, local: DateTime) -> Option<Timestamp> {
+pub(crate) fn first_instant(zone: &TimeZone, local: DateTime) -> Option<EventTime> {
     let ambiguous = zone.to_ambiguous_timestamp(local);
     let is_skipped = matches!(ambiguous.offset(), jiff::tz::AmbiguousOffset::Gap { .. });
     let found = ambiguous.compatible().ok()?;
     if !is_skipped {
-        return Some(found);
+        return event_time(found);
     }
     let just_after = found.checked_add(Span::new().nanoseconds(1)).ok()?;
-    Some(zone.preceding(just_after).next()?.timestamp())
+    event_time(zone.preceding(just_after).next()?.timestamp())
 }
 
 fn event_time(timestamp: Timestamp) -> Option<EventTime> {
