@@ -85,7 +85,7 @@ async fn measure(store: &Store, shared: &Shared) {
     }
 }
 
-/// Deletes all that is older than it is kept, until nothing is left, another daemon is at it, or `stop` is cancelled. What was
+/// Deletes all that is older than it is kept, until nothing is left, another daemon deletes, or `stop` is cancelled. What was
 /// deleted is added to `deleted`, also when it ends with an error.
 ///
 /// # Errors

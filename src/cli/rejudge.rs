@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::compare::{OutputFormat, colours, json, write};
+use super::compare::OutputFormat;
 use super::files::short_name;
 use super::monitor::monitor as the_monitor;
 use super::reach::Reach;
+use super::replay::show;
 use super::{CliError, Context, with_reach};
 use crate::baseline::{Baseline, unlearned_columns};
 use crate::config::Monitor;
@@ -14,7 +15,7 @@ use crate::judge::Verdict;
 use crate::record::{EventTime, TimeSpan, number_of};
 use crate::reference::ReferencePlan;
 use crate::replay::{CountedWindow, Judging, JudgingSpec, LogReading, Replayed, ReplayedWindow};
-use crate::report::{Outcome, ReplayReport, replay_html, replay_report, replay_text};
+use crate::report::{ReplayReport, replay_report};
 use crate::store::{ClosedWindowCounts, Store, StoredPeriod};
 use crate::window::{Tally, WHOLE};
 
@@ -70,16 +71,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliErr
         }
         Ok(report(arguments.from, to, judged))
     })?;
-    write(
-        output,
-        &match format {
-            OutputFormat::Text => replay_text(&report, output.is_none() && colours()),
-            OutputFormat::Json => json(&report)?,
-            OutputFormat::Html => replay_html(&report),
-        },
-    )?;
-    let verdicts: Vec<Outcome> = report.monitors.iter().map(|monitor| monitor.verdict).collect();
-    Ok(if verdicts.contains(&Outcome::Drift) { 3 } else { u8::from(verdicts.contains(&Outcome::Undefined)) })
+    show(&report, format, output)
 }
 
 /// Windows that are read at a time, beside the rest of those of one start.

@@ -15,7 +15,7 @@ use crate::baseline::{Baseline, BaselineError};
 use crate::config::Monitor;
 use crate::record::table::TableRows;
 use crate::replay::{Inputs, LogReading, NextInput, Replay, ReplaySpec, Replayed};
-use crate::report::{Outcome, replay_html, replay_report, replay_text};
+use crate::report::{Outcome, ReplayReport, replay_html, replay_report, replay_text};
 use crate::window::Partition;
 
 /// What to replay.
@@ -65,12 +65,17 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliErr
         replayed.push((short_name(&path), reading, outcome));
     }
     let report = replay_report(inputs.iter().map(DataFile::short_name).collect(), replayed);
+    show(&report, format, output)
+}
+
+/// Writes a report where it is wanted; the exit code that says what was found.
+pub(super) fn show(report: &ReplayReport, format: OutputFormat, output: Option<&Path>) -> Result<u8, CliError> {
     write(
         output,
         &match format {
-            OutputFormat::Text => replay_text(&report, output.is_none() && colours()),
-            OutputFormat::Json => json(&report)?,
-            OutputFormat::Html => replay_html(&report),
+            OutputFormat::Text => replay_text(report, output.is_none() && colours()),
+            OutputFormat::Json => json(report)?,
+            OutputFormat::Html => replay_html(report),
         },
     )?;
     let verdicts: Vec<Outcome> = report.monitors.iter().map(|monitor| monitor.verdict).collect();

@@ -42,24 +42,10 @@ impl Reference {
         Self { choice, counts, parts: Vec::new() }
     }
 
-    /// What a window was compared with, of the parts that there still are; parts on other bins are left out.
+    /// What a window was compared with, of the parts that there still are, all on its bins.
     #[must_use]
     pub fn of_parts(choice: ReferenceChoice, parts: Vec<Part>) -> Self {
-        let mut counts: Option<WindowCounts> = None;
-        let mut added = Vec::with_capacity(parts.len());
-        for part in parts {
-            let is_added = match &mut counts {
-                Some(sum) => sum.merge(&part.counts).is_ok(),
-                None => {
-                    counts = Some(WindowCounts::clone(&part.counts));
-                    true
-                }
-            };
-            if is_added {
-                added.push(part);
-            }
-        }
-        Self { choice, counts, parts: added }
+        Self { choice, counts: rule::sum(&parts).ok(), parts }
     }
 }
 

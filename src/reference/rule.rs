@@ -238,7 +238,7 @@ pub(super) fn beyond_bins(counts: &WindowCounts) -> Vec<String> {
 }
 
 /// The sum of all parts.
-fn sum(parts: &[Part]) -> Result<WindowCounts, Unusable> {
+pub(super) fn sum(parts: &[Part]) -> Result<WindowCounts, Unusable> {
     let mut rest = parts.iter();
     let mut counts = match rest.next() {
         Some(first) => WindowCounts::clone(&first.counts),

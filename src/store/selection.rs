@@ -37,16 +37,12 @@ pub(super) struct WindowSelection {
 impl WindowSelection {
     /// All closed windows of a monitor that have records and still have their counts.
     pub(super) fn closed(monitor: &str) -> Self {
-        let mut selection = Self::closed_once(monitor);
-        selection.query.push(" and w.counts is not null");
-        selection
+        Self::closed_once(monitor).and(" and w.counts is not null")
     }
 
     /// All closed windows of a monitor that have records, also those whose counts were deleted.
     pub(super) fn closed_once(monitor: &str) -> Self {
-        let mut selection = Self::any(monitor);
-        selection.query.push(" and w.status = 'closed' and w.rows > 0");
-        selection
+        Self::any(monitor).and(" and w.status = 'closed' and w.rows > 0")
     }
 
     /// All windows of a monitor, also those that are open.
@@ -62,9 +58,7 @@ impl WindowSelection {
 
     /// Those of these windows of a monitor that are still there.
     pub(super) fn these(monitor: &str, ids: &[i64]) -> Self {
-        let mut selection = Self::any(monitor).bind(" and w.id = any(", ids.to_vec());
-        selection.query.push(")");
-        selection
+        Self::any(monitor).bind_in(" and w.id = any(", ids.to_vec(), ")")
     }
 
     fn bind<T>(mut self, condition: &'static str, value: T) -> Self
@@ -72,6 +66,30 @@ impl WindowSelection {
         T: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres> + Send + 'static,
     {
         self.query.push(condition).push_bind(value);
+        self
+    }
+
+    /// As [`Self::bind`], for a condition that goes on after its value.
+    fn bind_in<T>(self, condition: &'static str, value: T, rest: &'static str) -> Self
+    where
+        T: for<'q> sqlx::Encode<'q, Postgres> + sqlx::Type<Postgres> + Send + 'static,
+    {
+        let mut selection = self.bind(condition, value);
+        selection.query.push(rest);
+        selection
+    }
+
+    /// A condition on ranges, which are `x (low, high)` in what holds of them.
+    fn bind_ranges(self, condition: &'static str, ranges: &[(EventTime, EventTime)], holds: &'static str) -> Self {
+        let (from, to): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) =
+            ranges.iter().map(|(from, to)| (timestamp(*from), timestamp(*to))).unzip();
+        self.bind_in(condition, from, "::timestamptz[], ")
+            .bind_in("", to, "::timestamptz[]) as x (low, high) where ")
+            .and(holds)
+    }
+
+    fn and(mut self, condition: &'static str) -> Self {
+        self.query.push(condition);
         self
     }
 
@@ -109,20 +127,17 @@ impl WindowSelection {
     }
 
     pub(super) fn starting_at(self, starts: Vec<DateTime<Utc>>) -> Self {
-        let mut selection = self.bind(" and w.starts_at = any(", starts);
-        selection.query.push(")");
-        selection
+        self.bind_in(" and w.starts_at = any(", starts, ")")
     }
 
     /// That start in one of these ranges.
     pub(super) fn starting_within(self, ranges: &[(EventTime, EventTime)]) -> Self {
-        let (from, to) = columns(ranges);
-        let mut selection = self.bind(" and exists (select from unnest(", from);
-        selection.query.push("::timestamptz[], ").push_bind(to);
-        selection
-            .query
-            .push("::timestamptz[]) as x (low, high) where w.starts_at >= x.low and w.starts_at < x.high)");
-        // For the index: the ranges lie close together, compared with all there is.
+        let selection = self.bind_ranges(
+            " and exists (select from unnest(",
+            ranges,
+            "w.starts_at >= x.low and w.starts_at < x.high)",
+        );
+        // For the index, which is read from the first range to the last.
         match (ranges.iter().map(|range| range.0).min(), ranges.iter().map(|range| range.1).max()) {
             (Some(first), Some(last)) => selection.from(timestamp(first)).before(last),
             _ => selection,
@@ -131,24 +146,20 @@ impl WindowSelection {
 
     /// That overlap with none of these ranges.
     pub(super) fn outside(self, ranges: &[(EventTime, EventTime)]) -> Self {
-        let (from, to) = columns(ranges);
-        let mut selection = self.bind(" and not exists (select from unnest(", from);
-        selection.query.push("::timestamptz[], ").push_bind(to);
-        selection
-            .query
-            .push("::timestamptz[]) as x (low, high) where w.starts_at < x.high and w.ends_at > x.low)");
-        selection
+        self.bind_ranges(
+            " and not exists (select from unnest(",
+            ranges,
+            "w.starts_at < x.high and w.ends_at > x.low)",
+        )
     }
 
     pub(super) fn on(self, binnings: Vec<Uuid>) -> Self {
-        let mut selection = self.bind(" and w.binning_id = any(", binnings);
-        selection.query.push(")");
-        selection
+        self.bind_in(" and w.binning_id = any(", binnings, ")")
     }
 
     /// Without those during which an alert said that the data of their series, or of their version as a whole, is broken.
-    pub(super) fn with_sound_data(mut self) -> Self {
-        self.query.push(
+    pub(super) fn with_sound_data(self) -> Self {
+        self.and(
             " and not exists (
                 select from alert a
                 where a.monitor = w.monitor and a.model_version = w.model_version and a.segment in (w.segment, '*')
@@ -157,8 +168,7 @@ impl WindowSelection {
                        or w.starts_at < coalesce((select max(c.window_start) from alert_change c
                                                   where c.alert_id = a.id and c.kind in ('resolved', 'cleared')),
                                                  a.resolved_at, a.updated_at)))",
-        );
-        self
+        )
     }
 
     /// The windows, in the order of their starts.
@@ -185,10 +195,6 @@ impl WindowSelection {
         let rows = self.query.build().fetch_all(connection).await.map_err(failed("select windows"))?;
         rows.iter().map(selected).collect::<Result<_, sqlx::Error>>().map_err(failed("select windows"))
     }
-}
-
-fn columns(ranges: &[(EventTime, EventTime)]) -> (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) {
-    ranges.iter().map(|(from, to)| (timestamp(*from), timestamp(*to))).unzip()
 }
 
 fn selected(row: &PgRow) -> Result<SelectedWindow, sqlx::Error> {

@@ -100,6 +100,19 @@ fn no_window(monitor: &str, id: i64) -> StoreError {
     ))
 }
 
+/// A window of a monitor as it is listed.
+async fn shown(connection: &mut Session, monitor: &str, id: i64) -> Result<WindowRow, StoreError> {
+    let attempted = "read a window";
+    let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
+        .bind(monitor)
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(failed(attempted))?
+        .ok_or_else(|| no_window(monitor, id))?;
+    window_row(&row).map_err(failed(attempted))
+}
+
 impl Store {
     /// The newest closed window of the whole, of whatever version.
     ///
@@ -191,22 +204,17 @@ impl Store {
     /// When there is no such window, its offsets are damaged, or the database is away.
     pub async fn window(&self, monitor: &str, id: i64) -> Result<StoredWindow, StoreError> {
         let attempted = "read a window";
-        let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
-            .bind(monitor)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed(attempted))?
-            .ok_or_else(|| no_window(monitor, id))?;
-        let mut shown = window_row(&row).map_err(failed(attempted))?;
+        let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
+        let mut shown = shown(&mut connection, monitor, id).await?;
         if shown.status == WindowState::Open {
+            drop(connection);
             let WindowCountsPair { row, offsets, .. } = self.window_counts(monitor, id).await?;
             return Ok(StoredWindow { row, offsets, counts_deleted: false });
         }
         let stored =
             sqlx::query("select ranges, reference, counts is null as deleted from model_window where id = $1")
                 .bind(id)
-                .fetch_one(&self.pool)
+                .fetch_one(&mut connection)
                 .await
                 .map_err(failed(attempted))?;
         shown.reference = reference_choice(&stored).map_err(failed(attempted))?;
@@ -226,14 +234,7 @@ impl Store {
     pub async fn window_counts(&self, monitor: &str, id: i64) -> Result<WindowCountsPair, StoreError> {
         let attempted = "read a window";
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
-        let row = sqlx::query(select_windows!("where w.monitor = $1 and w.id = $2"))
-            .bind(monitor)
-            .bind(id)
-            .fetch_optional(&mut connection)
-            .await
-            .map_err(failed(attempted))?
-            .ok_or_else(|| no_window(monitor, id))?;
-        let mut shown = window_row(&row).map_err(failed(attempted))?;
+        let mut shown = shown(&mut connection, monitor, id).await?;
         let stored = sqlx::query(
             "select binning_id, baseline_id, counts, ranges, reference,
                     (extract(epoch from now() - closed_at) * 1e6)::bigint as closed_for

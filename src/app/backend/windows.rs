@@ -55,7 +55,9 @@ pub(super) async fn column(
     let pair = match backend.counted(monitor, id).await {
         Err(BackendError::Deleted(why)) => {
             let window = backend.store.window(monitor, id).await?.row;
-            let baseline = window.compared_with();
+            let baseline =
+                window.reference.as_ref().map(|choice| choice.name.clone()).filter(|name| !name.is_empty());
+            let baseline = baseline.or_else(|| window.baseline.map(|version| format!("version {version}")));
             return Ok(ColumnDetail { window, baseline, report: None, sample: 0, deleted: Some(why) });
         }
         counted => counted?,

@@ -51,7 +51,7 @@ pub struct DueWindow {
     pub missing: Vec<Partition>,
 }
 
-/// Outcome of closing a window: `None` when another daemon is at its series or has closed it, or an
+/// Outcome of closing a window: `None` when another daemon has locked its series or has closed it, or an
 /// older one is still open.
 pub type Closed = Result<Option<Decision>, StoreError>;
 

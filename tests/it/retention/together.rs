@@ -82,7 +82,7 @@ fn a_pass_that_is_cut_off_leaves_whole_rows_and_the_next_one_goes_on() {
         });
         let _cut_off = tokio::time::timeout(std::time::Duration::from_micros(300), batch).await;
     });
-    // The database notices after a moment; until then others leave the work to who is at it.
+    // The database notices after a moment; until then other daemons leave the work to it.
     aged.world.wait_for("the batch is undone", 10, async |pool| {
         let held = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
                     where l.locktype = 'advisory' and d.datname = current_database()";
