@@ -124,7 +124,14 @@ async fn rejudge(
         silence: monitor.silence_of_series(),
     };
     let mut judging = Judging::new(spec, baselines);
-    if let Some(before) = before(&monitor.references, from, monitor.counting.length.span()) {
+    let length = monitor.counting.length.span();
+    if !monitor.references.volume.is_empty() {
+        let before = earliest(monitor.references.volume_reach(), from, length);
+        for (key, window) in store.rows_of_windows(&monitor.name, before, from).await? {
+            judging.remember_rows(&key, window);
+        }
+    }
+    if let Some(before) = before(&monitor.references, from, length) {
         let earlier = store.windows_with_counts(&monitor.name, before, from).await?;
         each_start(store, &earlier, false, |windows| {
             judging.remember(&windows.into_iter().map(|stored| stored.window).collect::<Vec<CountedWindow>>());
@@ -191,12 +198,13 @@ async fn each_start(
 
 /// From when on windows can be part of the references of windows that start at `from`; none when no rule selects windows.
 fn before(plan: &ReferencePlan, from: EventTime, length: TimeSpan) -> Option<EventTime> {
-    if plan.is_fixed() {
-        return None;
-    }
-    let (windows, span) = plan.reach();
+    (!plan.is_fixed()).then(|| earliest(plan.reach(), from, length))
+}
+
+/// Where so many windows, or a time so long, before another begin.
+fn earliest((windows, span): (usize, TimeSpan), from: EventTime, length: TimeSpan) -> EventTime {
     let windows = i64::try_from(windows).unwrap_or(i64::MAX);
-    Some(from.shifted(-span.max(TimeSpan::from_micros(length.micros().saturating_mul(windows)))))
+    from.shifted(-span.max(TimeSpan::from_micros(length.micros().saturating_mul(windows))))
 }
 
 /// How many windows have another verdict than they had.

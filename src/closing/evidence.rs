@@ -119,12 +119,20 @@ fn evidence_of(
         RuleKind::DataQuality => {
             "Look at the pipeline that fills these columns. Retraining on broken values would teach them to the model."
         }
+        RuleKind::Volume => {
+            "Check whether everything that writes to the topic works, and whether records are written twice. If the new number is \
+             right, nothing is to be done: it becomes the usual one."
+        }
         _ => {
             "Check the first columns for a change of a pipeline. If the new data is correct, retrain the model and build a baseline \
              from its training data (driftd baseline build)."
         }
     }
     .clone_into(&mut evidence.advice);
+    if judged.rule.kind == RuleKind::Volume {
+        evidence.baseline = Some(window.usual_rows.name.clone());
+        return evidence;
+    }
     evidence.baseline = window.reference.as_ref().and_then(|reference| reference.choice.in_words());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
     evidence

@@ -21,7 +21,7 @@ use crate::alert::{
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::record::EventTime;
-use crate::reference::Reference;
+use crate::reference::{Reference, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
 use crate::window::WindowKey;
 use evidence::{Episodes, labels_of};
@@ -61,6 +61,8 @@ pub struct ClosingWindow {
     pub evidence: WindowEvidence,
     /// What it is compared with.
     pub reference: Option<Reference>,
+    /// What its number of records is compared with.
+    pub usual_rows: UsualRows,
     /// The states of the series' alerts before.
     pub alerts: SeriesAlerts,
     /// Whether an alert says that the monitor's input is broken.
@@ -149,7 +151,8 @@ pub fn decide_window(
     now: EventTime,
 ) -> Decision {
     let baseline = window.reference.as_ref().and_then(|reference| reference.counts.as_ref());
-    let judgement = judge(&window.counts, baseline, &rules.judge);
+    let mut judgement = judge(&window.counts, baseline, &rules.judge);
+    judgement.judge_rows(&window.usual_rows.rows, window.evidence.complete, &rules.judge);
     let start = window.key.start;
     let series = SeriesKey { monitor: &rules.monitor, version: &window.key.version, segment: &window.key.segment };
     let (mut alerts, transitions) = window.alerts.judged(series, start, &rules.alerts, &judgement);

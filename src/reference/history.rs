@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::season::TimeRange;
-use super::{Part, ReferencePlan, Selection};
+use super::{Part, Reference, ReferencePlan, ReferenceRule, RowsOfWindow, Selection, UsualRows};
 use crate::record::EventTime;
 use crate::window::{Series, WHOLE, WindowKey};
 
@@ -19,6 +19,8 @@ const EXCLUDED: usize = 64;
 pub struct History {
     plan: ReferencePlan,
     windows: HashMap<Series, BTreeMap<EventTime, Part>>,
+    /// The numbers of records of complete windows, which reach back as far as the rules for these.
+    rows: HashMap<Series, BTreeMap<EventTime, RowsOfWindow>>,
     /// Alerts about data quality, by version and segment: since when, and until when if they are over.
     broken: HashMap<Series, HashMap<Uuid, (EventTime, Option<EventTime>)>>,
 }
@@ -27,7 +29,7 @@ impl History {
     /// No window yet.
     #[must_use]
     pub fn new(plan: ReferencePlan) -> Self {
-        Self { plan, windows: HashMap::new(), broken: HashMap::new() }
+        Self { plan, windows: HashMap::new(), rows: HashMap::new(), broken: HashMap::new() }
     }
 
     /// Adds a window; those that no rule reaches any more are dropped.
@@ -59,6 +61,58 @@ impl History {
             if !is_needed {
                 windows.remove(&start);
             }
+        }
+    }
+
+    /// Adds the number of records of a complete window; those that no rule reaches any more are dropped.
+    pub fn add_rows(&mut self, key: &WindowKey, window: RowsOfWindow) {
+        if self.plan.volume.is_empty() || window.rows == 0 {
+            return;
+        }
+        let (number, span) = self.plan.volume_reach();
+        let oldest = window.start.shifted(-span);
+        let windows = self.rows.entry((key.version.clone(), key.segment.clone())).or_default();
+        windows.insert(window.start, window);
+        while windows.len() > number + EXCLUDED
+            && let Some(first) = windows.first_entry().filter(|first| *first.key() < oldest)
+        {
+            first.remove();
+        }
+    }
+
+    /// What the number of records of a window is compared with, given its reference.
+    #[must_use]
+    pub fn usual_rows(&self, key: &WindowKey, reference: Option<&Reference>) -> UsualRows {
+        if self.plan.volume.is_empty() {
+            return UsualRows::default();
+        }
+        let by_rule = |rule: &ReferenceRule| {
+            let selection = rule.selection(key).ok()??;
+            UsualRows::of_windows(rule, key, self.select_rows(key, &selection)).ok()
+        };
+        let of_reference = UsualRows::of_reference(reference);
+        of_reference.or_else(|| self.plan.volume.iter().find_map(by_rule)).unwrap_or_default()
+    }
+
+    fn select_rows(&self, key: &WindowKey, selection: &Selection) -> Vec<RowsOfWindow> {
+        let series = (key.version.clone(), key.segment.clone());
+        let broken = self.broken_ranges(&series);
+        let earlier = self.rows.get(&series).into_iter().flat_map(|windows| windows.range(..key.start));
+        let usable = earlier
+            .map(|(_, window)| *window)
+            .filter(|window| self.plan.admits(window.start, window.end) && !is_within_any(&broken, window.start));
+        match selection {
+            Selection::Latest(most) => {
+                let mut latest: Vec<RowsOfWindow> = usable.collect();
+                latest.split_off(latest.len().saturating_sub(*most))
+            }
+            Selection::Within(ranges) => {
+                let is_within = |window: &RowsOfWindow| {
+                    ranges.iter().any(|(from, to): &TimeRange| *from <= window.start && window.start < *to)
+                };
+                usable.filter(is_within).collect()
+            }
+            Selection::OfVersion(_) | Selection::OfOthers(_) => Vec::new(),
         }
     }
 
@@ -119,11 +173,7 @@ impl History {
     fn usable(&self, series: &Series) -> impl Iterator<Item = &Part> {
         let broken = self.broken_ranges(series);
         let windows = self.windows.get(series).into_iter().flat_map(BTreeMap::values);
-        windows.filter(move |part| {
-            !broken
-                .iter()
-                .any(|(since, until)| *since <= part.start && until.is_none_or(|until| part.start < until))
-        })
+        windows.filter(move |part| !is_within_any(&broken, part.start))
     }
 
     /// The window of a series with this start; alerts about its data do not exclude it.
@@ -136,4 +186,8 @@ impl History {
         let alerts = [series, &whole].into_iter().filter_map(|series| self.broken.get(series));
         alerts.flat_map(|alerts| alerts.values().copied()).collect()
     }
+}
+
+fn is_within_any(ranges: &[(EventTime, Option<EventTime>)], time: EventTime) -> bool {
+    ranges.iter().any(|(since, until)| *since <= time && until.is_none_or(|until| time < until))
 }

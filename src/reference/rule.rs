@@ -84,7 +84,7 @@ pub enum Selection {
 pub struct Unusable(String);
 
 impl Unusable {
-    fn because(reason: impl Into<String>) -> Self {
+    pub(super) fn because(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 
@@ -155,7 +155,8 @@ impl ReferenceRule {
             0 => String::new(),
             others => format!("; {} counted on other bins", quantity(others as u64, "window was", "windows were")),
         };
-        self.enough(key, &parts).map_err(|reason| Unusable::because(format!("{reason}{elsewhere}")))?;
+        let starts: Vec<EventTime> = parts.iter().map(|part| part.start).collect();
+        self.enough(key, &starts).map_err(|reason| Unusable::because(format!("{reason}{elsewhere}")))?;
         let counts = sum(&parts)?;
         if counts.rows() < min_records {
             return Err(Unusable::because(format!(
@@ -180,12 +181,12 @@ impl ReferenceRule {
         Ok(Reference { choice, counts: Some(counts), parts })
     }
 
-    fn enough(&self, key: &WindowKey, parts: &[Part]) -> Result<(), String> {
-        let found = parts.len();
+    /// Whether windows with these starts are enough; why not otherwise.
+    pub(super) fn enough(&self, key: &WindowKey, starts: &[EventTime]) -> Result<(), String> {
+        let found = starts.len();
         match self {
             Self::Seasonal(season) => {
-                let holds =
-                    |(from, to): &TimeRange| parts.iter().any(|part| *from <= part.start && part.start < *to);
+                let holds = |(from, to): &TimeRange| starts.iter().any(|start| from <= start && start < to);
                 let cycles = season.earlier(key.start).iter().filter(|range| holds(range)).count();
                 if cycles >= season.at_least as usize {
                     return Ok(());
@@ -210,7 +211,8 @@ impl ReferenceRule {
         }
     }
 
-    fn in_words(&self, key: &WindowKey, windows: usize, range: Option<TimeRange>) -> String {
+    /// The windows it selects, in words.
+    pub(super) fn in_words(&self, key: &WindowKey, windows: usize, range: Option<TimeRange>) -> String {
         let range = range.map_or(String::new(), |(from, to)| format!(", {from} to {to}"));
         let windows_in_words = number_of(windows as u64, "window");
         match self {
@@ -264,12 +266,15 @@ pub struct ReferencePlan {
     pub excluded: Vec<Calendar>,
     /// A sum of windows with fewer records is no reference.
     pub min_records: u64,
+    /// Which earlier windows the number of records is compared with where the reference is made of none; see
+    /// [`super::volume_rules`]. None when it is not judged.
+    pub volume: Vec<ReferenceRule>,
 }
 
 impl Default for ReferencePlan {
     /// The active baseline.
     fn default() -> Self {
-        Self { rules: vec![ReferenceRule::Fixed], excluded: Vec::new(), min_records: 0 }
+        Self { rules: vec![ReferenceRule::Fixed], excluded: Vec::new(), min_records: 0, volume: Vec::new() }
     }
 }
 
@@ -283,16 +288,13 @@ impl ReferencePlan {
     /// How many windows of a series the rules need at most, with room for excluded ones, and how far back they look.
     #[must_use]
     pub fn reach(&self) -> (usize, TimeSpan) {
-        let mut reach = (1, TimeSpan::ZERO);
-        for rule in &self.rules {
-            match rule {
-                ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
-                ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
-                ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
-                ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
-            }
-        }
-        reach
+        reach(&self.rules)
+    }
+
+    /// The same for the number of records.
+    #[must_use]
+    pub fn volume_reach(&self) -> (usize, TimeSpan) {
+        reach(&self.volume)
     }
 
     /// Whether windows are selected at all, or only a stored baseline is used.
@@ -300,6 +302,19 @@ impl ReferencePlan {
     pub fn is_fixed(&self) -> bool {
         self.rules.iter().all(|rule| *rule == ReferenceRule::Fixed)
     }
+}
+
+fn reach(rules: &[ReferenceRule]) -> (usize, TimeSpan) {
+    let mut reach = (1, TimeSpan::ZERO);
+    for rule in rules {
+        match rule {
+            ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
+            ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
+            ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
+            ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
+        }
+    }
+    reach
 }
 
 impl Part {

@@ -44,8 +44,12 @@ fn rolling(windows: u32, at_least: u32) -> ReferenceRule {
 
 #[test]
 fn a_rolling_reference_is_the_sum_of_the_latest_windows_and_keeps_them() {
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rolling(3, 2)], excluded: Vec::new(), min_records: 0 });
+    let mut history = History::new(ReferencePlan {
+        rules: vec![rolling(3, 2)],
+        excluded: Vec::new(),
+        min_records: 0,
+        volume: Vec::new(),
+    });
     for hour in 0..6 {
         history.add(&key(hour, "*"), part(hour, 10 + usize::try_from(hour).unwrap()));
     }
@@ -114,8 +118,12 @@ fn a_seasonal_reference_needs_cycles_not_windows() {
     let season =
         Season { same: Same::HourOfDay, zone: TimeZone::get("Europe/Berlin").unwrap(), cycles: 3, at_least: 2 };
     let rule = ReferenceRule::Seasonal(season);
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rule.clone()], excluded: Vec::new(), min_records: 0 });
+    let mut history = History::new(ReferencePlan {
+        rules: vec![rule.clone()],
+        excluded: Vec::new(),
+        min_records: 0,
+        volume: Vec::new(),
+    });
     for hour in 0..72 {
         history.add(&key(hour, "*"), part(hour, 10));
     }
@@ -134,8 +142,12 @@ fn a_seasonal_reference_needs_cycles_not_windows() {
 #[test]
 fn the_champion_is_compared_in_the_same_window_and_not_with_itself() {
     let rule = ReferenceRule::Version("1".to_owned());
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rule.clone()], excluded: Vec::new(), min_records: 0 });
+    let mut history = History::new(ReferencePlan {
+        rules: vec![rule.clone()],
+        excluded: Vec::new(),
+        min_records: 0,
+        volume: Vec::new(),
+    });
     for (version, rows) in [("1", 30), ("2", 20)] {
         let key = WindowKey { version: version.to_owned(), ..key(4, "*") };
         history.add(&key, part(4, rows));
@@ -151,8 +163,12 @@ fn the_champion_is_compared_in_the_same_window_and_not_with_itself() {
 
 #[test]
 fn the_rest_is_all_other_segments_of_the_same_column() {
-    let mut history =
-        History::new(ReferencePlan { rules: vec![ReferenceRule::Rest], excluded: Vec::new(), min_records: 0 });
+    let mut history = History::new(ReferencePlan {
+        rules: vec![ReferenceRule::Rest],
+        excluded: Vec::new(),
+        min_records: 0,
+        volume: Vec::new(),
+    });
     for (segment, rows) in
         [("*", 99), ("country=DE", 10), ("country=FR", 20), ("country=(other)", 5), ("age=1", 7)]
     {
@@ -175,8 +191,12 @@ fn incidents_and_windows_with_broken_data_are_in_no_reference() {
         days: Vec::new(),
         once: vec![Once { from: at(2), to: at(3) }],
     };
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rolling(9, 1)], excluded: vec![incident], min_records: 0 });
+    let mut history = History::new(ReferencePlan {
+        rules: vec![rolling(9, 1)],
+        excluded: vec![incident],
+        min_records: 0,
+        volume: Vec::new(),
+    });
     for hour in 0..8 {
         for segment in ["*", "country=DE"] {
             history.add(&key(hour, segment), part(hour, 10));
@@ -201,8 +221,12 @@ fn incidents_and_windows_with_broken_data_are_in_no_reference() {
 
 #[test]
 fn a_long_data_quality_alert_takes_no_place_of_the_windows_before_it() {
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rolling(3, 1)], excluded: Vec::new(), min_records: 0 });
+    let mut history = History::new(ReferencePlan {
+        rules: vec![rolling(3, 1)],
+        excluded: Vec::new(),
+        min_records: 0,
+        volume: Vec::new(),
+    });
     for hour in 0..6 {
         history.add(&key(hour, "*"), part(hour, 10));
     }
@@ -230,7 +254,7 @@ proptest! {
         let length = rows.len();
         let mut order: Vec<usize> = (0..length).collect();
         order.sort_by_key(|hour| (hour * 7_919 + seed) % 101);
-        let mut history = History::new(ReferencePlan { rules: vec![rolling(windows, 1)], excluded: Vec::new(), min_records: 0 });
+        let mut history = History::new(ReferencePlan { rules: vec![rolling(windows, 1)], excluded: Vec::new(), min_records: 0, volume: Vec::new() });
         for hour in order {
             let hours = i64::try_from(hour).unwrap();
             history.add(&key(hours, "*"), part(hours, rows[hour]));

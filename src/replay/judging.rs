@@ -15,7 +15,9 @@ use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, Unusable};
+use crate::reference::{
+    Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, RowsOfWindow, Unusable,
+};
 use crate::window::{OffsetRanges, Series, WindowKey};
 
 /// A window with all that was counted in it.
@@ -99,12 +101,20 @@ impl Judging {
 
     /// Takes windows into account for the references of later ones without judging them.
     pub fn remember(&mut self, windows: &[CountedWindow]) {
+        for CountedWindow { key, end, counts, .. } in windows.iter().filter(|window| window.complete) {
+            self.remember_rows(key, RowsOfWindow { start: key.start, end: *end, rows: counts.rows() });
+        }
         if self.spec.references.is_fixed() {
             return;
         }
         for CountedWindow { id, key, end, counts, .. } in windows {
             self.history.add(key, Part { id: *id, start: key.start, end: *end, counts: Arc::new(counts.clone()) });
         }
+    }
+
+    /// Takes the number of records of a complete window into account for that of later ones.
+    pub fn remember_rows(&mut self, key: &WindowKey, window: RowsOfWindow) {
+        self.history.add_rows(key, window);
     }
 
     /// Judges the windows of one start, in their order.
@@ -138,6 +148,7 @@ impl Judging {
         };
         let (reference, choice) =
             self.reference(&key, chosen.map(|(_, name, baseline)| (name.as_str(), baseline)));
+        let usual_rows = self.history.usual_rows(&key, reference.as_ref());
         let closing = ClosingWindow {
             key: key.clone(),
             end,
@@ -145,6 +156,7 @@ impl Judging {
             sample,
             evidence,
             reference,
+            usual_rows,
             rested_on: self.rested_on(&alerts),
             alerts,
             feed_broken: false,

@@ -51,6 +51,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
                 significance: 0.001,
                 values_only: false,
                 rule: WindowRule::Columns(1),
+                rows: None,
             },
             alerts: AlertRule::defaults(
                 Severity::Critical,

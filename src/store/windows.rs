@@ -51,10 +51,11 @@ macro_rules! select_windows {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
                     w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted,
-                    b.version as baseline,
+                    b.version as baseline, v.n_baseline as usual_rows, v.verdict as volume,
                     least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
-             from model_window w left join baseline b on b.id = w.baseline_id ",
+             from model_window w left join baseline b on b.id = w.baseline_id
+             left join finding v on v.window_id = w.id and v.column_name = '' and v.measure = 'row_count' ",
             $rest
         )
     };
@@ -76,6 +77,8 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         end: event_time(row.try_get("ends_at")?).into(),
         status: named(row, "status", WindowState::from_name)?,
         rows: count(row.try_get("rows")?),
+        usual_rows: row.try_get::<Option<i64>, _>("usual_rows")?.map(count),
+        volume: named_if_any(row, "volume", Verdict::from_name)?,
         late: count(row.try_get("late")?),
         verdict: named_if_any(row, "verdict", Verdict::from_name)?,
         complete: row.try_get("complete")?,

@@ -49,4 +49,5 @@ mod starting;
 mod store;
 mod support;
 mod unit_file;
+mod volume;
 mod why;

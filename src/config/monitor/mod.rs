@@ -13,10 +13,10 @@ use crate::binning::BuildOptions;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
-use crate::reference::ReferencePlan;
+use crate::reference::{ReferencePlan, volume_rules};
 use crate::retention::{Retention, RetentionOverride};
 use crate::window::{CalendarUnit, CountingSpec, Timing, WindowLength};
-use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
+use columns::{MEASURED, columns, judge, measures, rows, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline, check_references};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
 
@@ -116,22 +116,25 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
             )
         })
         .collect();
+    let rows = rows(&measures_section, &thresholds);
     unknown_measures(&measures_section);
     let columns = columns(root, &thresholds, &defaults);
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
     if let Some(schema) = &schema {
         hidden_segments(root, &layout, schema);
     }
-    let judge = judge(&judge_section, rules);
+    let judge = judge(&judge_section, rules, rows);
     judge_section.finish();
-    let names: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
     let labels = alerts::labels(&root.section("labels"));
     let Alerting { rules: alerts, receivers, gone_after } =
-        alerts::alerts(&root.section("alert"), judge.rule, &names, context);
+        alerts::alerts(&root.section("alert"), &judge, context);
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
     let length = counting.as_ref().map(|counting| &counting.length);
-    let BaselineSettings { learn, build, plan } =
+    let BaselineSettings { learn, build, mut plan } =
         baseline(&root.section("baseline"), context, length, judge.min_records);
+    if let (Some(length), true) = (length, judge.rows.is_some()) {
+        plan.volume = volume_rules(length.span());
+    }
     let mlflow = mlflow(&root.section("mlflow"));
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);

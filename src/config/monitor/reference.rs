@@ -56,7 +56,7 @@ pub(super) fn baseline(
         let message = "has rules after \"fixed\" that are never reached";
         section.add(section.mistake("reference", message).hint("put \"fixed\" last"));
     }
-    let plan = ReferencePlan { rules: plan_rules, excluded, min_records };
+    let plan = ReferencePlan { rules: plan_rules, excluded, min_records, volume: Vec::new() };
     let learn =
         section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
     section.value("learn");

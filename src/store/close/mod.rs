@@ -27,7 +27,7 @@ use crate::reference::{ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey};
 pub(super) use read::{binning, merge_deltas};
 use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
-use reference::References;
+use reference::{References, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline};
 use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
 
@@ -236,6 +236,7 @@ async fn close_one(
     let (reference, choice) =
         shared.references.resolve(connection, cache, by, &window.key, chosen.as_ref()).await?;
     let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
+    let usual_rows = usual_rows(connection, by, &window.key, reference.as_ref()).await?;
     let evidence = WindowEvidence {
         id: Some(window.id),
         start: window.key.start.into(),
@@ -255,6 +256,7 @@ async fn close_one(
         sample: merged.sample,
         evidence,
         reference,
+        usual_rows,
         alerts,
         feed_broken,
         requested,

@@ -10,7 +10,8 @@ use super::read::{binning, merge_deltas};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::reference::{
-    Fit, Part, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Resolution, Selection, Unusable,
+    Fit, Part, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Resolution, RowsOfWindow, Selection,
+    Unusable, UsualRows,
 };
 use crate::store::counts_cache::CountsCache;
 use crate::store::selection::{READ_TOGETHER, SelectedWindow, WindowSelection, at_most, closed_counts};
@@ -95,7 +96,7 @@ impl References {
             Ok(None) => return self.of_segment(connection, chosen, &key.segment).await.map(Ok),
             Err(reason) => return Ok(Err(reason)),
         };
-        let selected = select(connection, monitor, plan, key, &selection).await?;
+        let selected = select(connection, WindowSelection::closed, (monitor, plan), key, &selection).await?;
         let parts = self.parts(connection, (cache, monitor), selected, &chosen.bins).await?;
         Ok(rule.reference(key, &chosen.bins, parts, plan.min_records))
     }
@@ -223,15 +224,44 @@ pub(in crate::store) async fn parts_again(
     Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
 }
 
+/// What the number of records of a window is compared with, see [`crate::reference::volume_rules`].
+pub(super) async fn usual_rows(
+    connection: &mut Session,
+    (monitor, plan): (&str, &ReferencePlan),
+    key: &WindowKey,
+    reference: Option<&Reference>,
+) -> Result<UsualRows, StoreError> {
+    if plan.volume.is_empty() {
+        return Ok(UsualRows::default());
+    }
+    if let Some(usual) = UsualRows::of_reference(reference) {
+        return Ok(usual);
+    }
+    for rule in &plan.volume {
+        let Ok(Some(selection)) = rule.selection(key) else { continue };
+        let selected = select(connection, WindowSelection::complete, (monitor, plan), key, &selection).await?;
+        let windows = selected.iter().map(|SelectedWindow { start, end, rows, .. }| RowsOfWindow {
+            start: *start,
+            end: *end,
+            rows: *rows,
+        });
+        if let Ok(usual) = UsualRows::of_windows(rule, key, windows.collect()) {
+            return Ok(usual);
+        }
+    }
+    Ok(UsualRows::default())
+}
+
+/// The windows that are selected, of those of the same series from `closed`.
 async fn select(
     connection: &mut Session,
-    monitor: &str,
-    plan: &ReferencePlan,
+    closed: fn(&str) -> WindowSelection,
+    (monitor, plan): (&str, &ReferencePlan),
     key: &WindowKey,
     selection: &Selection,
 ) -> Result<Vec<SelectedWindow>, StoreError> {
     let of_series = || {
-        let closed = WindowSelection::closed(monitor).of_version(&key.version).of_segment(&key.segment);
+        let closed = closed(monitor).of_version(&key.version).of_segment(&key.segment);
         closed.before(key.start).with_sound_data()
     };
     // Windows of the same start close together: one that is still open has all the records that it is waited for. Which of them
