@@ -346,7 +346,7 @@ impl Evidence {
         let now = judged.moved();
         let remembered = remembered(&judged, &now);
         let newest = self.last.as_ref().map(|last| *last.start);
-        if newest.is_none_or(|newest| newest <= judged.start) {
+        if newest.is_none_or(|newest| newest <= *judged.window.start) {
             self.last = Some(remembered.clone());
         }
         if judged.drifting && judged.start == judged.since {

@@ -13,7 +13,6 @@ use crate::baseline::{Baseline, unlearned_columns};
 use crate::config::Monitor;
 use crate::judge::Verdict;
 use crate::record::{EventTime, TimeSpan, number_of};
-use crate::reference::ReferencePlan;
 use crate::replay::{CountedWindow, Judging, JudgingSpec, LogReading, Replayed, ReplayedWindow};
 use crate::report::{ReplayReport, replay_report};
 use crate::store::{ClosedWindowCounts, Store, StoredPeriod};
@@ -131,10 +130,11 @@ async fn rejudge(
             judging.remember_rows(&key, window);
         }
     }
-    if let Some(before) = before(&monitor.references, from, length) {
+    if let Some(before) = before(monitor, from) {
         let earlier = store.windows_with_counts(&monitor.name, before, from).await?;
         each_start(store, &earlier, false, |windows| {
-            judging.remember(&windows.into_iter().map(|stored| stored.window).collect::<Vec<CountedWindow>>());
+            judging
+                .remember_panes(&windows.into_iter().map(|stored| stored.window).collect::<Vec<CountedWindow>>());
         })
         .await?;
     }
@@ -196,9 +196,16 @@ async fn each_start(
     Ok(())
 }
 
-/// From when on windows can be part of the references of windows that start at `from`; none when no rule selects windows.
-fn before(plan: &ReferencePlan, from: EventTime, length: TimeSpan) -> Option<EventTime> {
-    (!plan.is_fixed()).then(|| earliest(plan.reach(), from, length))
+/// From when on windows can be part of windows that start at `from`, or of their references; none when all windows are one pane
+/// and no rule selects windows.
+fn before(monitor: &Monitor, from: EventTime) -> Option<EventTime> {
+    let (plan, reach) = (&monitor.references, monitor.rules.reach);
+    let length = monitor.counting.length.span();
+    let own = from.shifted(-reach.longest(length));
+    if plan.is_fixed() {
+        return (!reach.is_pane()).then_some(own);
+    }
+    Some(earliest(plan.reach(), own, length))
 }
 
 /// Where so many windows, or a time so long, before another begin.

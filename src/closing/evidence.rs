@@ -28,8 +28,8 @@ pub(super) fn labels_of(
         ("alertname", transition.rule.as_str()),
         ("kind", kind),
         ("monitor", &rules.monitor),
-        ("version", &window.key.version),
-        ("segment", &window.key.segment),
+        ("version", &window.span.key.version),
+        ("segment", &window.span.key.segment),
         ("severity", transition.change.severity.as_str()),
         ("column", transition.column.as_deref().unwrap_or_default()),
     ];
@@ -55,7 +55,7 @@ pub(super) struct Episodes<'a> {
 impl Episodes<'_> {
     /// What each alert rests on for which the window says anything: those that run on, and those that it ends.
     pub(super) fn evidence(&self) -> HashMap<Uuid, Evidence> {
-        let start = self.window.key.start;
+        let start = self.window.span.key.start;
         let rule_of = |name: &str| self.rules.alerts.iter().find(|rule| rule.name == name);
         let mut found = HashMap::new();
         for (name, column, state) in self.alerts.states() {
@@ -90,7 +90,7 @@ impl Episodes<'_> {
     ) -> JudgedWindow<'a> {
         let window = &self.window.evidence;
         JudgedWindow {
-            start: self.window.key.start,
+            start: self.window.span.key.start,
             window,
             judgement: self.judgement,
             rule,
@@ -112,7 +112,7 @@ fn evidence_of(
     let mut evidence = before.cloned().unwrap_or_default();
     evidence.calm = calm;
     evidence.take(judged, |column| why(window, rules.judge.values_only, column));
-    let key = &window.key;
+    let key = &window.span.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);
     evidence.summary = summary_of(judged.rule.kind, &whose, judged.column, &evidence);
     match judged.rule.kind {

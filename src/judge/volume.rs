@@ -4,13 +4,14 @@ use super::{Finding, JudgeSpec, Judgement, MeasureRule, Subject, Verdict};
 use crate::measure::{Measure, row_count};
 
 impl Judgement {
-    /// Adds the finding about the number of records, which is compared with those of earlier windows. A moved number makes
+    /// Adds the finding about the number of records, which is compared with those of earlier windows; of windows that
+    /// reach back over several panes that of the last pane, which is compared with those of earlier panes. A moved number makes
     /// the window move, also where there are too few records to compare values.
     ///
     /// Of an incomplete window the number is not known. It is not compared then.
-    pub fn judge_rows(&mut self, earlier: &[u64], is_complete: bool, spec: &JudgeSpec) {
+    pub fn judge_rows(&mut self, rows: u64, earlier: &[u64], is_complete: bool, spec: &JudgeSpec) {
         let Some(rule) = &spec.rows else { return };
-        let finding = finding(self.n_window, earlier, is_complete, rule, spec.significance);
+        let finding = finding(rows, earlier, is_complete, rule, spec.significance);
         if finding.verdict.moved() {
             self.verdict = self.verdict.worse(finding.verdict);
         }

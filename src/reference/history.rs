@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::season::TimeRange;
 use super::{Part, Reference, ReferencePlan, ReferenceRule, RowsOfWindow, Selection, UsualRows};
 use crate::record::EventTime;
-use crate::window::{Series, WHOLE, WindowKey};
+use crate::window::{MOST_PANES, Series, WHOLE, WindowKey, WindowReach, WindowSpan};
 
 /// Windows of a series after which those that are not needed are dropped.
 const LOOK_EVERY: usize = 64;
@@ -18,6 +18,7 @@ const EXCLUDED: usize = 64;
 #[derive(Clone, Debug)]
 pub struct History {
     plan: ReferencePlan,
+    reach: WindowReach,
     windows: HashMap<Series, BTreeMap<EventTime, Part>>,
     /// The numbers of records of complete windows, which reach back as far as the rules for these.
     rows: HashMap<Series, BTreeMap<EventTime, RowsOfWindow>>,
@@ -28,8 +29,8 @@ pub struct History {
 impl History {
     /// No window yet.
     #[must_use]
-    pub fn new(plan: ReferencePlan) -> Self {
-        Self { plan, windows: HashMap::new(), rows: HashMap::new(), broken: HashMap::new() }
+    pub fn new(plan: ReferencePlan, reach: WindowReach) -> Self {
+        Self { plan, reach, windows: HashMap::new(), rows: HashMap::new(), broken: HashMap::new() }
     }
 
     /// Adds a window; those that no rule reaches any more are dropped.
@@ -38,7 +39,11 @@ impl History {
             return;
         }
         let (number, span) = self.plan.reach();
-        let oldest = part.start.shifted(-span);
+        // What a window reaches back over is in none of its references.
+        let pane = part.end.since(part.start);
+        let own = self.reach.longest(pane);
+        let number = number + usize::try_from(own.micros() / pane.micros().max(1)).unwrap_or(MOST_PANES);
+        let oldest = part.start.shifted(-span).shifted(-own);
         let series = (key.version.clone(), key.segment.clone());
         self.windows.entry(series.clone()).or_default().insert(part.start, part);
         if self.windows.get(&series).is_some_and(|windows| !windows.len().is_multiple_of(LOOK_EVERY)) {
@@ -82,15 +87,16 @@ impl History {
 
     /// What the number of records of a window is compared with, given its reference.
     #[must_use]
-    pub fn usual_rows(&self, key: &WindowKey, reference: Option<&Reference>) -> UsualRows {
+    pub fn usual_rows(&self, window: &WindowSpan, reference: Option<&Reference>) -> UsualRows {
         if self.plan.volume.is_empty() {
             return UsualRows::default();
         }
+        let last = WindowSpan::of_pane(window.key.clone(), window.end);
         let by_rule = |rule: &ReferenceRule| {
-            let selection = rule.selection(key).ok()??;
-            UsualRows::of_windows(rule, key, self.select_rows(key, &selection)).ok()
+            let selection = rule.selection(&last).ok()??;
+            UsualRows::of_windows(rule, &last.key, self.select_rows(&last.key, &selection)).ok()
         };
-        let of_reference = UsualRows::of_reference(reference);
+        let of_reference = UsualRows::of_reference(reference, window);
         of_reference.or_else(|| self.plan.volume.iter().find_map(by_rule)).unwrap_or_default()
     }
 
@@ -136,18 +142,19 @@ impl History {
 
     /// The windows that a rule selects for the reference of a window.
     #[must_use]
-    pub fn select(&self, key: &WindowKey, selection: &Selection) -> Vec<Part> {
+    pub fn select(&self, window: &WindowSpan, selection: &Selection) -> Vec<Part> {
+        let key = &window.key;
         let series = (key.version.clone(), key.segment.clone());
         match selection {
             Selection::Latest(most) => {
-                let earlier = self.usable(&series).filter(|part| part.start < key.start);
+                let earlier = self.usable(&series).filter(|part| part.start < window.from);
                 let earlier = earlier.filter(|part| self.plan.admits(part.start, part.end));
                 let mut latest: Vec<Part> = earlier.cloned().collect();
                 latest.split_off(latest.len().saturating_sub(*most))
             }
             Selection::Within(ranges) => {
                 let is_within = |part: &&Part| {
-                    part.start < key.start
+                    part.start < window.from
                         && self.plan.admits(part.start, part.end)
                         && ranges.iter().any(|(from, to): &TimeRange| *from <= part.start && part.start < *to)
                 };
@@ -155,7 +162,7 @@ impl History {
             }
             Selection::OfVersion(version) => {
                 let champion = (version.clone(), key.segment.clone());
-                self.at_start(&champion, key.start).cloned().collect()
+                self.in_time(&champion, window).cloned().collect()
             }
             Selection::OfOthers(column) => {
                 let is_other = |series: &&Series| {
@@ -164,7 +171,7 @@ impl History {
                         && series.1.split_once('=').is_some_and(|(name, _)| name == column)
                 };
                 let others = self.windows.keys().filter(is_other);
-                others.flat_map(|series| self.at_start(series, key.start)).cloned().collect()
+                others.flat_map(|series| self.in_time(series, window)).cloned().collect()
             }
         }
     }
@@ -176,9 +183,10 @@ impl History {
         windows.filter(move |part| !is_within_any(&broken, part.start))
     }
 
-    /// The window of a series with this start; alerts about its data do not exclude it.
-    fn at_start(&self, series: &Series, start: EventTime) -> impl Iterator<Item = &Part> {
-        self.windows.get(series).and_then(|windows| windows.get(&start)).into_iter()
+    /// The windows of a series in the time of another; alerts about their data do not exclude them.
+    fn in_time(&self, series: &Series, window: &WindowSpan) -> impl Iterator<Item = &Part> {
+        let windows = self.windows.get(series).into_iter();
+        windows.flat_map(|windows| windows.range(window.from..window.end)).map(|(_, part)| part)
     }
 
     fn broken_ranges(&self, series: &Series) -> Vec<(EventTime, Option<EventTime>)> {

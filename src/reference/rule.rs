@@ -10,7 +10,7 @@ use super::{Fit, Part, Reference, ReferenceChoice};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan, number_of, quantity};
-use crate::window::{Calendar, WHOLE, WindowKey};
+use crate::window::{Calendar, WHOLE, WindowKey, WindowSpan};
 
 /// The names of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -73,9 +73,9 @@ pub enum Selection {
     Latest(usize),
     /// Those of its series that start in one of these ranges.
     Within(Vec<TimeRange>),
-    /// Those with its start and segment, of this model version.
+    /// Those of its time and segment, of this model version.
     OfVersion(String),
-    /// Those with its start and version, of the other values of this segment column.
+    /// Those of its time and version, of the other values of this segment column.
     OfOthers(String),
 }
 
@@ -119,12 +119,15 @@ impl ReferenceRule {
     ///
     /// # Errors
     /// When it does not apply to such a window.
-    pub fn selection(&self, key: &WindowKey) -> Result<Option<Selection>, Unusable> {
+    pub fn selection(&self, window: &WindowSpan) -> Result<Option<Selection>, Unusable> {
+        let key = &window.key;
         Ok(Some(match self {
             Self::Fixed => return Ok(None),
             Self::Previous => Selection::Latest(1),
             Self::Rolling { windows, .. } => Selection::Latest(*windows as usize),
-            Self::Seasonal(season) => Selection::Within(season.earlier(key.start)),
+            Self::Seasonal(season) => {
+                Selection::Within(window.panes.iter().flat_map(|start| season.earlier(*start)).collect())
+            }
             Self::Version(champion) if *champion == key.version => {
                 return Err(Unusable::because(format!("the window is of version {champion} itself")));
             }
@@ -227,7 +230,7 @@ impl ReferenceRule {
             Self::Version(champion) => format!("version {champion} in the same window"),
             Self::Rest => {
                 let column = key.segment.split_once('=').map_or("", |(column, _)| column);
-                format!("{} of {column} in the same window", number_of(windows as u64, "other segment"))
+                format!("the other segments of {column} in the same window")
             }
         }
     }

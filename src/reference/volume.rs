@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::{Reference, ReferenceRule, RuleName, Same, Season, Unusable};
 use crate::measure::LEAST_WINDOWS;
 use crate::record::{EventTime, TimeSpan};
-use crate::window::WindowKey;
+use crate::window::{WindowKey, WindowSpan};
 
 /// Records of earlier windows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,12 +45,16 @@ pub fn volume_rules(length: TimeSpan) -> Vec<ReferenceRule> {
 }
 
 impl UsualRows {
-    /// Those of the earlier windows that a reference is made of; none when it is made of fewer than are needed, or of others
-    /// than earlier windows.
+    /// Those of the earlier windows that the reference of a window is made of; none when it is made of fewer than are needed, or
+    /// of others than earlier windows like its last pane.
     #[must_use]
-    pub fn of_reference(reference: Option<&Reference>) -> Option<Self> {
+    pub fn of_reference(reference: Option<&Reference>, window: &WindowSpan) -> Option<Self> {
         let Reference { choice, parts, .. } = reference?;
-        let of_earlier = matches!(choice.rule, Some(RuleName::Rolling | RuleName::Seasonal));
+        let of_earlier = match choice.rule? {
+            RuleName::Rolling => true,
+            RuleName::Seasonal => window.panes.len() == 1,
+            _ => false,
+        };
         let rows = || parts.iter().map(|part| part.counts.rows()).collect();
         (of_earlier && parts.len() >= LEAST_WINDOWS).then(|| Self { name: choice.name.clone(), rows: rows() })
     }

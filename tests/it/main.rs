@@ -45,6 +45,7 @@ mod roles;
 mod secured;
 mod seeing;
 mod sending;
+mod sliding;
 mod starting;
 mod store;
 mod support;
