@@ -217,7 +217,7 @@ fn window_length(section: &Section<'_>) -> Option<(WindowLength, WindowReach)> {
         section.add(mistake.hint("length = \"24h\" and every = \"1h\""));
     } else if usize::try_from(panes).is_ok_and(|panes| panes > MOST_PANES) {
         let message = format!("gives windows of {panes} panes, and there may be {MOST_PANES}");
-        section.add(section.mistake("every", message));
+        section.add(section.mistake("every", message).hint("every = \"10m\" for windows of a day"));
     }
     Some((pane, WindowReach::Time(length)))
 }
