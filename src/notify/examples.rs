@@ -34,6 +34,7 @@ fn window() -> WindowEvidence {
         records: 4_321,
         late_records: 0,
         complete: true,
+        revision: 0,
         offsets,
     }
 }

@@ -214,6 +214,7 @@ fn migrations() -> Migrator {
         (17, "retention", include_str!("../../migrations/0017_retention.sql")),
         (18, "volume", include_str!("../../migrations/0018_volume.sql")),
         (21, "panes", include_str!("../../migrations/0021_panes.sql")),
+        (22, "revisions", include_str!("../../migrations/0022_revisions.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

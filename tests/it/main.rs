@@ -16,6 +16,7 @@
 )]
 
 mod alerts;
+mod amended;
 mod architecture;
 mod availability;
 mod broker;

@@ -14,7 +14,7 @@ use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, volume_rules};
-use crate::retention::{Retention, RetentionOverride};
+use crate::retention::{Kept, Retention, RetentionOverride};
 use crate::window::{CalendarUnit, CountingSpec, MOST_PANES, Timing, WindowLength, WindowReach};
 use columns::{MEASURED, columns, judge, measures, rows, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline, check_references};
@@ -139,6 +139,14 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
     let number = schema.as_ref().map_or(0, |schema| schema.columns().len());
+    if let (Some(counting), Some(Kept::For(kept))) = (&counting, kept)
+        && counting.amend > kept
+    {
+        let window = root.section("window");
+        let mistake =
+            window.mistake("amend", "is longer than counts are kept, which windows are judged again from");
+        window.add(mistake.hint("a longer `counts` under [retention] of this file"));
+    }
     check_references(root, (&plan, length, reach), (&layout, number), kept);
     root.finish();
     let name = name?;
@@ -232,19 +240,28 @@ fn window(
         out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
         idle_after: section.duration("idle_after", "1m", ("1s", "30d")),
         max_close_delay: section.duration("max_close_delay", "10m", ("1s", "30d")),
+        amend_every: TimeSpan::ZERO,
     };
     let sample = section
         .has("sample")
         .then(|| usize::try_from(section.integer("sample", 0, 0..=LARGEST_SAMPLE)).unwrap_or(0));
     section.value("sample");
+    let amend = section.duration("amend", "0s", ("0s", "366d"));
+    let amend_every = section.duration("amend_every", "10m", ("1s", "30d"));
+    if section.has("amend_every") && !section.has("amend") {
+        let mistake = section.mistake("amend_every", "is not used without `amend`");
+        section.add(mistake.hint("amend = \"2d\""));
+    }
     let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
     section.finish();
+    let timing = Timing { amend_every, ..timing };
     let counting = length.map(|length| CountingSpec {
         length,
         segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
         sample_size: 0,
         max_open_windows,
         max_series: 1_000,
+        amend,
     });
     (counting, reach.unwrap_or_default(), timing, sample)
 }

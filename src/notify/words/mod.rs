@@ -103,7 +103,7 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             });
             let subject = capital(&subject(alert));
             let end = match alert.reason.as_str() {
-                "no_more_records" | "rule_removed" | "by_person" => {
+                "no_more_records" | "rule_removed" | "by_person" | "window_amended" | "withdrawn" => {
                     format!("{subject}: {}", plain(&alert.end_words()))
                 }
                 _ if alert.kind == RuleKind::DataQuality => format!("{subject} are resolved"),
@@ -115,6 +115,9 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             let who = alert.acknowledged_by.as_deref().unwrap_or("a person");
             let summary = capital(&plain(&alert.evidence.summary));
             format!("{summary}. Acknowledged by {}{}.", plain(who), plain(&alert.said()))
+        }
+        AlertStatus::Firing if alert.reason == "window_amended" => {
+            format!("{}. Raised late: late records changed a window.", capital(&plain(&alert.evidence.summary)))
         }
         AlertStatus::Firing => format!("{}.", capital(&plain(&alert.evidence.summary))),
     }
@@ -155,7 +158,9 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         facts.push((name, format!("{} to {}: {}", time(named.start), time(named.end), plain(&named.words()))));
     }
     if let Some(evidence_window) = &evidence.window {
-        if evidence.worst.is_none() || !evidence_window.complete || evidence_window.late_records > 0 {
+        let is_plain =
+            evidence_window.complete && evidence_window.late_records == 0 && evidence_window.revision == 0;
+        if evidence.worst.is_none() || !is_plain {
             facts.push(("Window", window(evidence_window)));
         }
         let baseline =
@@ -218,7 +223,11 @@ pub(super) fn window(window: &WindowEvidence) -> String {
         0 => String::new(),
         late => format!(", {}", number_of(late, "late record")),
     };
-    format!("{} to {}{late}{incomplete}", time(window.start), time(window.end))
+    let revised = match window.revision {
+        0 => String::new(),
+        revision => format!(", revision {revision}"),
+    };
+    format!("{} to {}{revised}{late}{incomplete}", time(window.start), time(window.end))
 }
 
 /// `2026-11-21 15:00:11 UTC`.

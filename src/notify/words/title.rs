@@ -171,6 +171,7 @@ fn ended(alert: &AlertView) -> &'static str {
     match alert.reason.as_str() {
         "no_more_records" => "not known: no records",
         "rule_removed" => "no longer watched",
+        "window_amended" | "withdrawn" => "withdrawn",
         _ => "ended",
     }
 }

@@ -7,6 +7,7 @@
 mod panes;
 mod read;
 mod reference;
+mod revise;
 mod write;
 
 use std::collections::HashMap;
@@ -20,15 +21,15 @@ use uuid::Uuid;
 use super::counts_cache::CountsCache;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
-use crate::alert::WindowEvidence;
+use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
-use crate::closing::{ClosingWindow, Decision, Gathered};
+use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey, WindowReach};
 use panes::reach_back;
+use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 pub(super) use read::{binning, merge_deltas};
-use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 use reference::{References, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline};
 use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
@@ -226,12 +227,38 @@ async fn close_one(
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Option<Decision>, StoreError> {
     let Closing { monitor, sample_size, .. } = with;
-    let DueWindow { window, missing } = due;
+    let window = &due.window;
     let Some(alerts) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
     let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
         return Ok(None);
     };
-    let mut merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
+    let merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
+    let pane = JudgedPane { due: due.clone(), alerts, merged, binnings, revision: 0, amends: None };
+    judge_pane(connection, (shared, cache), with, pane, decide).await.map(Some)
+}
+
+/// A pane with all that was counted in it; its row and that of its series are locked.
+struct JudgedPane {
+    due: DueWindow,
+    /// The states of the series' alerts before.
+    alerts: SeriesAlerts,
+    merged: Merged,
+    /// The bins that it was counted on.
+    binnings: Arc<BinningSet>,
+    revision: i32,
+    amends: Option<Amends>,
+}
+
+/// Judges the window that ends with a pane, and writes what follows.
+async fn judge_pane(
+    connection: &mut Session,
+    (shared, cache): (&mut SharedReads, &CountsCache),
+    with: Closing<'_>,
+    pane: JudgedPane,
+    decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
+) -> Result<Decision, StoreError> {
+    let JudgedPane { due, alerts, mut merged, binnings, revision, amends } = pane;
+    let (monitor, DueWindow { window, missing }) = (with.monitor, &due);
     let chosen = shared.references.choose(connection, monitor, &binnings).await?;
     if let Some(chosen) = &chosen {
         merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
@@ -255,6 +282,7 @@ async fn close_one(
         records: counts.rows(),
         late_records: 0,
         complete,
+        revision: revision.unsigned_abs(),
         offsets,
     };
     let (requested, requests) = requests_of(connection, monitor).await?;
@@ -273,6 +301,7 @@ async fn close_one(
         requested,
         requests,
         rested_on,
+        amends,
     };
     let now: DateTime<Utc> =
         sqlx::query_scalar("select now()").fetch_one(&mut *connection).await.map_err(failed("read the clock"))?;
@@ -285,12 +314,13 @@ async fn close_one(
         None => None,
     };
     let judged = (with, baseline, &choice);
-    write_window(connection, due, &Pane { merged: &merged, before: &ids }, judged, &closing, &decision).await?;
+    let pane = Pane { merged: &merged, before: &ids, revision };
+    write_window(connection, &due, &pane, judged, &closing, &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
-    write_alerts(connection, monitor, window, &decision).await?;
+    write_alerts(connection, monitor, window, (revision, &decision)).await?;
     if let Some((request, notifications)) = &request {
         write_request(connection, monitor, window, request, notifications).await?;
     }
-    Ok(Some(decision))
+    Ok(decision)
 }

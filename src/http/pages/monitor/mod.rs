@@ -357,7 +357,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
                 @let window = &scored.window;
                 tr {
                     th scope="row" { (time(window.start)) }
-                    td { @if let Some(decided) = window.verdict { (verdict(decided)) } }
+                    td { @if let Some(decided) = window.verdict { (verdict(decided)) } @if window.revision > 0 { " revision " (window.revision) } }
                     td.number { (grouped(window.rows)) @if let Some(words) = window.volume_in_words() { " (" (words) ")" } }
                     td.number { (grouped(window.late)) }
                     td { @if window.complete == Some(false) { "no: " (window.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } @else { "yes" } }
