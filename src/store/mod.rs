@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod baselines;
+mod challenges;
 mod checkpoint;
 mod close;
 mod configurations;
@@ -40,6 +41,7 @@ mod stored_windows;
 mod windows;
 
 pub use alerts::AlertAction;
+pub use challenges::{DuePair, OpenChallenge};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};
@@ -212,6 +214,7 @@ fn migrations() -> Migrator {
         (15, "references", include_str!("../../migrations/0015_references.sql")),
         (16, "calendar", include_str!("../../migrations/0016_calendar.sql")),
         (17, "retention", include_str!("../../migrations/0017_retention.sql")),
+        (19, "challenger", include_str!("../../migrations/0019_challenger.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

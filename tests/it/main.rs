@@ -19,6 +19,7 @@ mod alerts;
 mod architecture;
 mod availability;
 mod broker;
+mod challenger;
 mod command_line;
 mod compiled_in;
 mod configuration;
