@@ -215,6 +215,9 @@ impl Judge {
             }
         }
         self.shared.metrics.judging(began.elapsed().as_secs_f64(), closed);
+        if closed > 0 {
+            self.shared.windows_closed.notify_waiters();
+        }
         Ok(closed)
     }
 

@@ -3,6 +3,7 @@
 
 mod backend;
 mod callbacks;
+mod challenges;
 mod clock;
 mod close_windows;
 mod dispatch;
@@ -218,6 +219,7 @@ impl App {
                 token.clone(),
             ),
         );
+        supervisor.start("challenges", challenges::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("notify groups", notify_groups::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("retention", retention::run(store.clone(), Arc::clone(&shared), token.clone()));

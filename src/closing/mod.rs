@@ -6,10 +6,12 @@ mod checks;
 mod evidence;
 mod gather;
 mod retraining;
+mod shadow;
 
 pub use checks::{CheckScope, decide_checks};
 pub use gather::{EarlierPane, Gathered};
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
+pub use shadow::Shadow;
 
 use std::collections::HashMap;
 
@@ -49,6 +51,8 @@ pub struct DecisionRules {
     pub retrain_receivers: Vec<String>,
     /// Base of the callback URL; the request's id is appended.
     pub callback_url: Option<String>,
+    /// Series whose alerts send nothing and request no retraining.
+    pub shadow: Option<Shadow>,
 }
 
 /// A window that closes, with all that is needed to decide.
@@ -216,7 +220,8 @@ pub fn decide_window(
             });
         }
     }
-    let (retrain, request) = match &rules.retrain {
+    let is_shadow = rules.shadow.as_ref().is_some_and(|shadow| shadow.covers(&window.span.key));
+    let (retrain, request) = match rules.retrain.as_ref().filter(|_| !is_shadow) {
         None => (None, None),
         Some(policy) => {
             let (decision, request) = retraining(window, rules, policy, &alerts, &judgement, &rested_on, now);
@@ -229,7 +234,8 @@ pub fn decide_window(
             let rule = rules.alerts.iter().find(|rule| rule.name == transition.rule);
             let evidence = rested_on.get(&transition.change.id).cloned();
             let labels = labels_of(rules, window, rule, &transition);
-            let groups = groups_of(&transition, routing, &labels, &rules.receivers);
+            let groups =
+                if is_shadow { Vec::new() } else { groups_of(&transition, routing, &labels, &rules.receivers) };
             ChangedAlert {
                 kind: rule.map_or(RuleKind::Drift, |rule| rule.kind),
                 transition,

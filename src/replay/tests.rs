@@ -67,6 +67,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             retrain: None,
             retrain_receivers: vec![],
             callback_url: None,
+            shadow: None,
         },
         learn,
         references: ReferencePlan::default(),

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod baselines;
+mod challenges;
 mod checkpoint;
 mod close;
 mod configurations;
@@ -40,6 +41,7 @@ mod stored_windows;
 mod windows;
 
 pub use alerts::AlertAction;
+pub use challenges::{DuePair, OpenChallenge};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};
@@ -213,6 +215,7 @@ fn migrations() -> Migrator {
         (16, "calendar", include_str!("../../migrations/0016_calendar.sql")),
         (17, "retention", include_str!("../../migrations/0017_retention.sql")),
         (18, "volume", include_str!("../../migrations/0018_volume.sql")),
+        (19, "challenger", include_str!("../../migrations/0019_challenger.sql")),
         (21, "panes", include_str!("../../migrations/0021_panes.sql")),
         (22, "revisions", include_str!("../../migrations/0022_revisions.sql")),
     ];

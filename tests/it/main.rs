@@ -20,6 +20,7 @@ mod amended;
 mod architecture;
 mod availability;
 mod broker;
+mod challenger;
 mod command_line;
 mod compiled_in;
 mod configuration;

@@ -1,5 +1,6 @@
 //! `monitors.d/*.toml`: what is watched, one file per monitor.
 
+mod challenger;
 mod columns;
 mod reference;
 mod source;
@@ -10,12 +11,14 @@ use super::alerts::{self, Alerting, Calendars};
 use super::receivers::Receiver;
 use super::section::Section;
 use crate::binning::BuildOptions;
+use crate::challenge::ChallengeSpec;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, volume_rules};
 use crate::retention::{Kept, Retention, RetentionOverride};
 use crate::window::{CalendarUnit, CountingSpec, MOST_PANES, Timing, WindowLength, WindowReach};
+use challenger::challenger;
 use columns::{MEASURED, columns, judge, measures, rows, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline, check_references};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
@@ -60,6 +63,8 @@ pub struct Monitor {
     pub gone_after: TimeSpan,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
+    /// The version or arm that is compared with the one in use.
+    pub challenger: Option<ChallengeSpec>,
     /// What it keeps longer or shorter than others.
     pub retention: RetentionOverride,
 }
@@ -136,6 +141,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         plan.volume = volume_rules(length.span());
     }
     let mlflow = mlflow(&root.section("mlflow"));
+    let challenger = challenger(root, context, &layout, schema.as_ref());
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
     let number = schema.as_ref().map_or(0, |schema| schema.columns().len());
@@ -168,11 +174,13 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
             retrain,
             retrain_receivers,
             callback_url: context.callback_url.clone(),
+            shadow: challenger.as_ref().and_then(ChallengeSpec::shadowed),
         },
         learn,
         build,
         references: plan,
         mlflow,
+        challenger,
         retention,
         fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,

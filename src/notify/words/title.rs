@@ -13,7 +13,7 @@ pub(super) const TITLE: usize = 78;
 const LEAST_OF_A_COLUMN: usize = 12;
 
 /// A name in at most so many characters: its beginning and its end, since names of one family differ in either.
-fn fit(text: &str, room: usize) -> String {
+pub(super) fn fit(text: &str, room: usize) -> String {
     let length = text.chars().count();
     if length <= room {
         return text.to_owned();

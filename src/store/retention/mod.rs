@@ -44,6 +44,10 @@ pub enum Deletion<'a> {
     Gaps { age: TimeSpan },
     /// Series without windows and open alerts.
     Series { age: TimeSpan },
+    /// Pairs of champion and challenger.
+    Pairs { age: TimeSpan },
+    /// Challenges without pairs.
+    Challenges { age: TimeSpan },
     /// Counts of late records, a row of each checkpoint: those of one window are added up.
     LateRows,
 }
@@ -58,7 +62,7 @@ pub struct DeletedBatch {
 }
 
 /// The tables that retention deletes from; with a column where the row stays.
-pub const RETENTION_TABLES: [&str; 13] = [
+pub const RETENTION_TABLES: [&str; 15] = [
     "model_window.sample",
     "model_window.counts",
     "finding",
@@ -71,6 +75,8 @@ pub const RETENTION_TABLES: [&str; 13] = [
     "silence",
     "retention_gap",
     "series",
+    "challenge_pair",
+    "challenge",
     "window_late",
 ];
 
@@ -91,6 +97,8 @@ impl Deletion<'_> {
             Self::Silences { .. } => "silence",
             Self::Gaps { .. } => "retention_gap",
             Self::Series { .. } => "series",
+            Self::Pairs { .. } => "challenge_pair",
+            Self::Challenges { .. } => "challenge",
             Self::LateRows => "window_late",
         }
     }
@@ -207,6 +215,8 @@ async fn delete(connection: &mut Session, what: Deletion<'_>) -> Result<(u64, u6
         Deletion::Silences { age } => history::silences(connection, age, limit).await?,
         Deletion::Gaps { age } => history::gaps(connection, age, limit).await?,
         Deletion::Series { age } => history::series(connection, age, limit).await?,
+        Deletion::Pairs { age } => history::pairs(connection, age, limit).await?,
+        Deletion::Challenges { age } => history::challenges(connection, age, limit).await?,
     };
     Ok((taken, taken))
 }
