@@ -215,7 +215,7 @@ fn dying_at_the_commit_points_of_revisions_leaves_the_counts_true() {
     let Some(services) = services("revisions and crashes") else { return };
     let world = World::new(&services);
     edit(world.monitor_file(), |monitor| {
-        monitor.set("window.amend", "366d").set("window.amend_every", "1s").set("window.idle_after", "2s")
+        monitor.set("window.amend", "180d").set("window.amend_every", "1s").set("window.idle_after", "2s")
     });
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);
