@@ -5,6 +5,7 @@ mod backend;
 mod callbacks;
 mod clock;
 mod close_windows;
+mod counter;
 mod dispatch;
 mod housekeeping;
 mod ingest;

@@ -91,6 +91,7 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
             delta,
             readings: Vec::new(),
         }],
+        reads: vec![("m".to_owned(), partition())],
         owner: "test".to_owned(),
         shard: 0,
         taken_at: Instant::now(),
