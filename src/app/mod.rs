@@ -9,6 +9,7 @@ mod counter;
 mod dispatch;
 mod housekeeping;
 mod ingest;
+mod learn;
 mod monitors;
 mod notify_groups;
 mod overview;
