@@ -34,15 +34,16 @@ create index backfill_by_monitor on backfill (monitor);
 -- What a backfill reads: partitions, and files as `file:NAME`. next_offset moves only in the transaction that stores the counts
 -- of the records before it, and only from the value that the writer started at.
 create table backfill_source (
-    backfill_id bigint      not null references backfill on delete cascade,
-    topic       text        not null,
-    partition   integer     not null,
-    next_offset bigint      not null check (next_offset >= 0), -- of a file: the number of records read
-    end_offset  bigint      not null,                          -- of a file: an estimate until it is read
-    newest      timestamptz,                                   -- the newest event time counted
-    complete    boolean     not null default false,
-    file_size   bigint,
-    file_hash   text,
+    backfill_id  bigint      not null references backfill on delete cascade,
+    topic        text        not null,
+    partition    integer     not null,
+    first_offset bigint      not null,                          -- where it begins; of a file: 0
+    next_offset  bigint      not null check (next_offset >= 0), -- of a file: the number of records read
+    end_offset   bigint      not null,                          -- of a file: an estimate until it is read
+    newest       timestamptz,                                   -- the newest event time counted
+    complete     boolean     not null default false,
+    file_size    bigint,
+    file_hash    text,
     primary key (backfill_id, topic, partition)
 );
 

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit;
+mod backfill;
 mod baselines;
 mod checkpoint;
 mod close;
@@ -40,6 +41,10 @@ mod stored_windows;
 mod windows;
 
 pub use alerts::AlertAction;
+pub use backfill::{
+    Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity, NewBackfill, Outcomes,
+    SourceMove, StagedCounts,
+};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};

@@ -18,6 +18,7 @@
 mod alerts;
 mod architecture;
 mod availability;
+mod backfill;
 mod broker;
 mod command_line;
 mod compiled_in;

@@ -18,7 +18,8 @@ use crate::record::{Offset, TimeSpan};
 use crate::window::{Anchor, ColumnReading, MonitorDelta, Partition, Tally};
 pub use positions::Fence;
 use positions::{advance_watermarks, move_positions, note_begins};
-use windows::{Late, add_windows, prepare};
+use windows::prepare;
+pub(super) use windows::{Late, Prepared, add_windows};
 
 /// How far one partition was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,16 +14,16 @@ use crate::store::{StoreError, bigint, failed, timestamp};
 use crate::window::{Example, OffsetRanges, Partition, WHOLE, WindowDelta, WindowKey};
 
 /// A delta as it will be stored.
-pub(super) struct Prepared {
-    key: WindowKey,
-    end: EventTime,
-    binning: Uuid,
-    rows: u64,
-    counts: Vec<u8>,
-    sample: Option<Vec<u8>>,
-    ranges: Json<OffsetRanges>,
+pub(in crate::store) struct Prepared {
+    pub(in crate::store) key: WindowKey,
+    pub(in crate::store) end: EventTime,
+    pub(in crate::store) binning: Uuid,
+    pub(in crate::store) rows: u64,
+    pub(in crate::store) counts: Vec<u8>,
+    pub(in crate::store) sample: Option<Vec<u8>>,
+    pub(in crate::store) ranges: Json<OffsetRanges>,
     /// For the case that it is late: where its first record lies.
-    first: Option<(Partition, Offset)>,
+    pub(in crate::store) first: Option<(Partition, Offset)>,
 }
 
 /// Serialises a delta.
@@ -51,14 +51,14 @@ fn late_example(first: Option<(Partition, Offset)>, start: EventTime) -> Option<
 
 /// Records for windows that were closed already.
 #[derive(Default)]
-pub(super) struct Late {
+pub(in crate::store) struct Late {
     /// How many, of the whole.
-    pub(super) rows: u64,
+    pub(in crate::store) rows: u64,
     pub(super) example: Option<Example>,
 }
 
 /// Adds deltas to open windows. The records for closed ones, `None` when a window is pinned to other bins.
-pub(super) async fn add_windows(
+pub(in crate::store) async fn add_windows(
     connection: &mut Session,
     monitor: &str,
     counted_as: &str,

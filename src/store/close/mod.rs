@@ -4,6 +4,7 @@
 //! series are judged one after the other, in order. Then the window itself: that waits for checkpoints which
 //! are adding to it, and makes later ones see it closed.
 
+mod quiet;
 mod read;
 mod reference;
 mod write;
@@ -22,9 +23,11 @@ use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
 use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision};
+use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{ReferencePlan, RuleName};
+use crate::reference::{Reference, ReferenceChoice, ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey};
+pub(super) use quiet::close_quietly;
 pub(super) use read::{binning, merge_deltas};
 use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 use reference::References;
@@ -208,7 +211,7 @@ impl Store {
 
 /// What windows that are closed together have in common.
 #[derive(Default)]
-struct SharedReads {
+pub(super) struct SharedReads {
     binnings: HashMap<Uuid, Arc<BinningSet>>,
     references: References,
 }
@@ -221,38 +224,22 @@ async fn close_one(
     due: &DueWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Option<Decision>, StoreError> {
-    let Closing { monitor, sample_size, .. } = with;
-    let DueWindow { window, missing } = due;
+    let monitor = with.monitor;
+    let window = &due.window;
     let Some(alerts) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
     let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
         return Ok(None);
     };
-    let mut merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
-    let chosen = shared.references.choose(connection, monitor, &binnings).await?;
-    if let Some(chosen) = &chosen {
-        merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
-    }
-    let by = (monitor, with.references);
-    let (reference, choice) =
-        shared.references.resolve(connection, cache, by, &window.key, chosen.as_ref()).await?;
-    let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
-    let evidence = WindowEvidence {
-        id: Some(window.id),
-        start: window.key.start.into(),
-        end: window.end.into(),
-        records: merged.counts.rows(),
-        late_records: 0,
-        complete: missing.is_empty(),
-        offsets: merged.ranges.clone(),
-    };
+    let Compared { counts, sample, evidence, reference, choice, baseline } =
+        compared(connection, (shared, cache), with, due, &binnings).await?;
     let (requested, requests) = requests_of(connection, monitor).await?;
     let rested_on = rested_on(connection, &alerts).await?;
     let feed_broken = feed_is_broken(connection, monitor).await?;
     let closing = ClosingWindow {
         key: window.key.clone(),
         end: window.end,
-        counts: merged.counts,
-        sample: merged.sample,
+        counts,
+        sample,
         evidence,
         reference,
         alerts,
@@ -279,4 +266,46 @@ async fn close_one(
         write_request(connection, monitor, window, request, notifications).await?;
     }
     Ok(Some(decision))
+}
+
+/// A window with what it is compared with.
+struct Compared {
+    /// On the bins of its baseline, where they fit.
+    counts: WindowCounts,
+    sample: RecordSample,
+    evidence: WindowEvidence,
+    reference: Option<Reference>,
+    choice: ReferenceChoice,
+    /// The baseline, when that is the reference.
+    baseline: Option<Uuid>,
+}
+
+/// Adds up what was counted in a window, and chooses what it is compared with.
+async fn compared(
+    connection: &mut Session,
+    (shared, cache): (&mut SharedReads, &CountsCache),
+    with: Closing<'_>,
+    DueWindow { window, missing }: &DueWindow,
+    binnings: &Arc<BinningSet>,
+) -> Result<Compared, StoreError> {
+    let Closing { monitor, sample_size, .. } = with;
+    let mut merged = merge_deltas(connection, window.id, binnings, sample_size).await?;
+    let chosen = shared.references.choose(connection, monitor, binnings).await?;
+    if let Some(chosen) = &chosen {
+        merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
+    }
+    let by = (monitor, with.references);
+    let (reference, choice) =
+        shared.references.resolve(connection, cache, by, &window.key, chosen.as_ref()).await?;
+    let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
+    let evidence = WindowEvidence {
+        id: Some(window.id),
+        start: window.key.start.into(),
+        end: window.end.into(),
+        records: merged.counts.rows(),
+        late_records: 0,
+        complete: missing.is_empty(),
+        offsets: merged.ranges,
+    };
+    Ok(Compared { counts: merged.counts, sample: merged.sample, evidence, reference, choice, baseline })
 }

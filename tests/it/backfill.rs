@@ -1,0 +1,308 @@
+//! The past of a monitor, read beside live counting: every record once, whatever dies when; nobody is told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Config, Dice, TOPIC_PARTITIONS, TRAINING_ROWS, World, assert_windows_are_true, bike_records, number, program,
+    services,
+};
+
+/// Records that were there before live counting began.
+const PAST: usize = 6_000;
+/// Records that are counted live in the window that the past ends in.
+const BESIDE: usize = 60;
+
+/// A world whose daemon begins at the end of the topics.
+fn world(test: &str) -> Option<World> {
+    let world = World::new(&services(test)?);
+    world.configure("a", |daemon| daemon.set("kafka.start", "latest"));
+    Some(world)
+}
+
+fn ask(world: &World, query: &'static str) -> i64 {
+    world.runtime.block_on(number(&world.pool, query)).unwrap()
+}
+
+/// Waits until live counting has begun everywhere.
+fn wait_for_begin(world: &World) {
+    world.wait_for("live counting to begin in all partitions", 60, async |pool| {
+        let begun = number(pool, "select count(*) from monitor_begin where first_offset is not null").await?;
+        if begun == i64::from(TOPIC_PARTITIONS) { Ok(()) } else { Err(format!("{begun} begun")) }
+    });
+}
+
+fn start(world: &World, arguments: &[&str], fault: Option<&str>) -> Child {
+    let mut command = Command::new(program());
+    command.arg("--config").arg(world.daemon_file("a")).arg("backfill").args(arguments);
+    if let Some(fault) = fault {
+        command.env("DRIFTD_FAULT", fault);
+    }
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Nothing was decided, and nobody was told anything.
+fn assert_quiet(world: &World) {
+    for query in [
+        "select count(*) from notification",
+        "select count(*) from alert where kind <> 'operational'",
+        "select count(*) from retraining_request",
+        "select count(*) from series where alerts @? '$.states.* ? (@.phase != \"inactive\")'",
+    ] {
+        assert_eq!(ask(world, query), 0, "{query}");
+    }
+    assert!(world.webhooks.received().is_empty());
+}
+
+#[test]
+fn the_past_is_counted_once_beside_live_counting_and_sends_nothing() {
+    let Some(world) = world("backfill") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    world.produce_in_turns(0, &live[..PAST]);
+    let (code, said) = world.attempt("a", &["backfill", "--monitor", "bike-demand"]);
+    assert!(code == Some(1) && said.contains("is not counted live in") && said.contains("hint: start the daemon"), "{said}");
+
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    world.produce_in_turns(PAST, &live[PAST..PAST + BESIDE]);
+    world.wait_for_count(BESIDE as i64..=BESIDE as i64, 60);
+    let said = world.driftd(&["backfill", "--monitor", "bike-demand", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["state"], &said["records"]), (&json!("done"), &json!({ "accepted": PAST })), "{said}");
+    assert_quiet(&world);
+    // The window that the past ends in goes on: live counting closes it.
+    let open = ask(&world, "select count(*) from model_window where status = 'open'");
+    assert_eq!(open, 3, "the whole and both segments");
+    let backfilled = ask(&world, "select count(*) from model_window where status = 'closed' and backfill_id = 1");
+    assert_eq!(said["windows_closed"], backfilled, "{said}");
+    assert!(backfilled >= 20, "{backfilled}");
+    assert_eq!(ask(&world, "select count(*) from model_window where status = 'closed' and backfill_id is null"), 0);
+    assert!(ask(&world, "select count(*) from model_window where verdict = 'critical'") > 0, "the past drifts");
+    // Live counts do not jump.
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), BESIDE as u64)]));
+    let (_, again) = world.attempt("a", &["rejudge", "--monitor", "bike-demand", "--from", "2000-01-01T00:00:00Z"]);
+    assert!(again.contains("have the verdict that is stored"), "{again}");
+
+    world.produce_in_turns(PAST + BESIDE, &live[PAST + BESIDE..]);
+    world.wait_until_done((live.len() - PAST) as u64, 120);
+    assert_windows_are_true(&world, live);
+    assert!(ask(&world, "select count(*) from alert where fired_at is not null") > 0, "live windows alarm");
+    let first: i64 = ask(&world, "select count(*) from alert a where exists (select from model_window w
+                                  where w.backfill_id is not null and w.starts_at = a.since and w.segment = a.segment)");
+    assert_eq!(first, 0, "no alert begins in a window of the past");
+
+    let (code, said) = world.attempt("a", &["backfill", "--monitor", "bike-demand"]);
+    assert!(code == Some(1) && said.contains("backfill 1 has read the topics of this monitor already"), "{said}");
+    let listed = world.driftd(&["backfill", "--list"]);
+    assert!(listed.contains("1 bike-demand (topics): done") && listed.contains("6,000 accepted"), "{listed}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn dying_anywhere_counts_every_record_once() {
+    let Some(world) = world("backfill that dies") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    world.produce_in_turns(0, &live[..PAST]);
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    world.produce_in_turns(PAST, &live[PAST..PAST + BESIDE]);
+    world.wait_for_count(BESIDE as i64..=BESIDE as i64, 60);
+    // One checkpoint a partition, then one transaction a start.
+    for point in [
+        "backfill.before_begin:1",
+        "backfill.before_commit:1",
+        "backfill.after_commit:1",
+        "backfill.before_commit:3",
+        "backfill.after_commit:2",
+        "backfill.before_close_commit:1",
+        "backfill.after_close_commit:1",
+        "backfill.before_close_commit:3",
+        "backfill.after_close_commit:2",
+    ] {
+        let status = start(&world, &["--monitor", "bike-demand"], Some(point)).wait().unwrap();
+        assert!(!status.success() && status.code().is_none(), "{point}: it died of the fault: {status}");
+    }
+    let unfinished = world.driftd(&["backfill", "--list"]);
+    assert!(unfinished.contains("all read, closing windows"), "{unfinished}");
+    let (code, said) = world.attempt("a", &["backfill", "--monitor", "bike-demand", "--discard"]);
+    assert!(code == Some(1) && said.contains("it cannot be discarded"), "{said}");
+    world.driftd(&["backfill", "--monitor", "bike-demand"]);
+    assert_quiet(&world);
+    world.produce_in_turns(PAST + BESIDE, &live[PAST + BESIDE..]);
+    world.wait_until_done((live.len() - PAST) as u64, 120);
+    assert_windows_are_true(&world, live);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn killed_at_any_moment_and_run_twice_at_once_it_counts_every_record_once() {
+    let Some(world) = world("backfill killed") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    world.produce_in_turns(0, live);
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    let mut dice = Dice(11);
+    for _ in 0..12 {
+        let mut running = start(&world, &["--monitor", "bike-demand"], None);
+        std::thread::sleep(Duration::from_millis(dice.below(900)));
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
+    // Two at once: the later one takes over, the other one is refused by the database.
+    let mut one = start(&world, &["--monitor", "bike-demand"], None);
+    let mut other = start(&world, &["--monitor", "bike-demand"], None);
+    let ended = [one.wait().unwrap().code(), other.wait().unwrap().code()];
+    if !ended.contains(&Some(0)) && ask(&world, "select count(*) from backfill where state = 'done'") == 0 {
+        world.driftd(&["backfill", "--monitor", "bike-demand"]);
+    }
+    assert_eq!(ask(&world, "select count(*) from backfill"), 1);
+    assert_eq!(ask(&world, "select count(*) from backfill_delta"), 0);
+    assert_quiet(&world);
+    // The topic is quiet: windows of the past are over, however new their records are.
+    assert_eq!(ask(&world, "select count(*) from model_window where status = 'open'"), 0);
+    assert_windows_are_true(&world, live);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// The time of a second of an hour.
+fn time(hour: i64, second: i64) -> String {
+    let start: jiff::Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
+    (start + jiff::SignedDuration::from_secs(hour * 3_600 + second)).to_string()
+}
+
+/// Records of hours; the last of them are shifted.
+fn hours(from: i64, to: i64, shifted: i64) -> Vec<String> {
+    let mut dice = Dice(5);
+    let mut records = Vec::new();
+    for hour in from..to {
+        for index in 0..120 {
+            let noise = (0..12).map(|_| dice.below(1_000) as f64 / 1_000.0).sum::<f64>() - 6.0;
+            let x = if hour >= shifted { noise + 3.0 } else { noise };
+            records.push(json!({ "ts": time(hour, index * 30), "x": x, "v": "7" }).to_string());
+        }
+    }
+    records
+}
+
+/// A monitor of windows of an hour that learns its baseline from the first five.
+fn learning(world: &World) {
+    Config::monitor("m", &world.topic)
+        .set("source.time", "ts")
+        .set("source.version", "v")
+        .set("window.length", "1h")
+        .set("window.out_of_orderness", "0s")
+        .set("window.idle_after", "4s")
+        .numeric("x")
+        .set("judge.min_records", 50)
+        .set("baseline.learn", 5)
+        .set("alert", json!({ "receivers": ["webhook"] }))
+        .write(world.monitor_file());
+}
+
+/// Verdicts of closed windows by hour.
+fn verdicts(world: &World) -> BTreeMap<i64, String> {
+    let rows: Vec<(i64, String)> = world
+        .runtime
+        .block_on(
+            sqlx::query_as(
+                "select (extract(epoch from starts_at - timestamptz '2026-01-05T00:00:00Z') / 3600)::bigint, verdict
+                 from model_window where status = 'closed' and segment = '*'",
+            )
+            .fetch_all(&world.pool),
+        )
+        .unwrap();
+    rows.into_iter().collect()
+}
+
+#[test]
+fn files_become_windows_that_a_baseline_is_learned_from_as_in_a_replay() {
+    let Some(world) = world("backfill of files") else { return };
+    learning(&world);
+    let folder = world.folder.path();
+    let (file, bad) = (folder.join("past.jsonl"), folder.join("other"));
+    let mut log = hours(0, 24, 20);
+    log.insert(100, "{".to_owned());
+    fs::write(&file, log.join("\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let (_, replayed) = world.attempt("a", &["replay", "--monitor", "m", "--format", "json", file]);
+    let replayed: Value = serde_json::from_str(&replayed).unwrap();
+    let said = world.driftd(&["backfill", "--monitor", "m", "--from", &time(2, 10), "--to", &time(24, 0), file, "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let records = json!({ "accepted": 22 * 120, "outside": 240, "rejected:syntax": 1 });
+    assert_eq!((&said["records"], &said["windows_closed"]), (&records, &json!(22)), "{said}");
+    assert_eq!(said["from"], "2026-01-05T02:00:00Z");
+    assert_quiet(&world);
+    let verdicts = verdicts(&world);
+    assert_eq!(verdicts.keys().copied().collect::<Vec<_>>(), (2..24).collect::<Vec<_>>());
+    assert!((2..7).all(|hour| verdicts[&hour] == "no_baseline"), "{verdicts:?}");
+    assert!((7..20).all(|hour| verdicts[&hour] == "ok"), "{verdicts:?}");
+    assert!((20..24).all(|hour| verdicts[&hour] == "critical"), "{verdicts:?}");
+    let baselines = world.driftd(&["baseline", "list", "m"]);
+    assert!(baselines.contains("learned from the first 5 windows"), "{baselines}");
+    let replayed_drift = replayed["monitors"][0]["windows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|window| window["verdict"] == "drift")
+        .count();
+    assert_eq!(replayed_drift, 4, "{replayed}");
+
+    // Once is enough, and hours before it are still free.
+    let (code, said) = world.attempt("a", &["backfill", "--monitor", "m", file]);
+    assert!(code == Some(1) && said.contains("has read one of these files already"), "{said}");
+    let said = world.driftd(&["backfill", "--monitor", "m", "--to", &time(2, 0), file]);
+    assert!(said.contains("backfill 2 done: records: 240 accepted, 2,640 outside the range, 1 rejected (syntax)"), "{said}");
+
+    // What is closed does not change.
+    fs::create_dir(&bad).unwrap();
+    let other = bad.join("more.jsonl");
+    fs::write(&other, hours(23, 26, 99).join("\n")).unwrap();
+    let said = world.driftd(&["backfill", "--monitor", "m", other.to_str().unwrap(), "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["records"], json!({ "accepted": 240, "late": 120 }), "{said}");
+    assert_eq!(ask(&world, "select coalesce(sum(rows), 0)::bigint from window_late l join model_window w on w.id = l.window_id
+                            where w.segment = '*'"), 120);
+}
+
+#[test]
+fn a_backfill_is_continued_by_the_same_command_alone_and_can_be_discarded() {
+    let Some(world) = world("backfill continued") else { return };
+    learning(&world);
+    let file = world.folder.path().join("past.jsonl");
+    fs::write(&file, hours(0, 6, 99).join("\n")).unwrap();
+    let name = file.to_str().unwrap();
+    let died = start(&world, &["--monitor", "m", name], Some("backfill.before_commit:1")).wait().unwrap();
+    assert!(died.code().is_none());
+    for (arguments, why) in [
+        (vec!["--from", "2026-01-05T01:00:00Z", name], "asks for another range of event time"),
+        (vec![], "does not name its files"),
+    ] {
+        let (code, said) = world.attempt("a", &[vec!["backfill", "--monitor", "m"], arguments].concat());
+        assert!(code == Some(1) && said.contains(why) && said.contains("--discard"), "{said}");
+    }
+    // The file of this name has other records by now.
+    fs::write(&file, hours(0, 7, 99).join("\n")).unwrap();
+    let (code, said) = world.attempt("a", &["backfill", "--monitor", "m", name]);
+    assert!(code == Some(1) && said.contains("names other files, or their content has changed"), "{said}");
+    world.driftd(&["backfill", "--monitor", "m", "--discard"]);
+    let said = world.driftd(&["backfill", "--monitor", "m", name]);
+    assert!(said.contains("840 accepted"), "{said}");
+    for (arguments, why) in [
+        (vec!["--discard"], "has no unfinished backfill"),
+        (vec!["--from", "2026-01-05T01:00:00Z", "--to", "2026-01-05T00:00:00Z"], "--to must be later than --from"),
+        (vec!["-"], "standard input cannot be read again"),
+    ] {
+        let (code, said) = world.attempt("a", &[vec!["backfill", "--monitor", "m"], arguments].concat());
+        assert!(code != Some(0) && said.contains(why), "{said}");
+    }
+}
