@@ -28,10 +28,15 @@ fn ask(world: &World, query: &'static str) -> i64 {
     world.runtime.block_on(number(&world.pool, query)).unwrap()
 }
 
-/// Waits until live counting has begun everywhere.
+/// Waits until live counting has begun everywhere, and knows that it is at the ends of the logs.
 fn wait_for_begin(world: &World) {
     world.wait_for("live counting to begin in all partitions", 60, async |pool| {
-        let begun = number(pool, "select count(*) from monitor_begin where first_offset is not null").await?;
+        let begun = number(
+            pool,
+            "select count(*) from monitor_begin join source_partition using (topic, partition)
+             where first_offset is not null and quiet_since is not null",
+        );
+        let begun = begun.await?;
         if begun == i64::from(TOPIC_PARTITIONS) { Ok(()) } else { Err(format!("{begun} begun")) }
     });
 }
@@ -270,7 +275,7 @@ fn files_become_windows_that_a_baseline_is_learned_from_as_in_a_replay() {
     let said = world.driftd(&["backfill", "--monitor", "m", other.to_str().unwrap(), "--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["records"], json!({ "accepted": 240, "late": 120 }), "{said}");
-    assert_eq!(ask(&world, "select coalesce(sum(rows), 0)::bigint from window_late l join model_window w on w.id = l.window_id
+    assert_eq!(ask(&world, "select coalesce(sum(l.rows), 0)::bigint from window_late l join model_window w on w.id = l.window_id
                             where w.segment = '*'"), 120);
 }
 
