@@ -42,7 +42,7 @@ mod windows;
 
 pub use alerts::AlertAction;
 pub use backfill::{
-    Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity, NewBackfill, Outcomes,
+    Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity, LiveBegin, NewBackfill, Outcomes,
     SourceMove, StagedCounts,
 };
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};

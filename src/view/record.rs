@@ -252,6 +252,7 @@ mod tests {
             missing: Vec::new(),
             baseline: None,
             reference: None,
+            backfill: None,
             configuration: None,
             retraining: None,
         }

@@ -311,3 +311,117 @@ fn a_backfill_is_continued_by_the_same_command_alone_and_can_be_discarded() {
         assert!(code != Some(0) && said.contains(why), "{said}");
     }
 }
+
+#[test]
+fn a_monitor_of_an_earlier_version_is_read_up_to_its_first_window() {
+    let Some(world) = world("backfill after an upgrade") else { return };
+    let all = bike_records();
+    let (training, live) = all.split_at(TRAINING_ROWS);
+    world.build_baseline(training);
+    world.produce_in_turns(0, &live[..600]);
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    world.produce_in_turns(600, &live[600..660]);
+    world.wait_for_count(60..=60, 60);
+    // Earlier versions did not record where they began.
+    let change = |statement| {
+        world.runtime.block_on(sqlx::query(statement).execute(&world.pool)).unwrap();
+    };
+    assert_eq!(daemon.stop(), Some(0));
+    change("update monitor_begin set first_offset = null");
+    change("create table kept as select * from window_delta");
+    change("delete from window_delta");
+    let (code, said) = world.attempt("a", &["backfill", "--monitor", "bike-demand"]);
+    assert!(code == Some(1) && said.contains("it is not known from which offset"), "{said}");
+    change("insert into window_delta (window_id, rows, counts, sample, ranges)
+            select window_id, rows, counts, sample, ranges from kept");
+    let said = world.driftd(&["backfill", "--monitor", "bike-demand", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["records"], json!({ "accepted": 600 }), "{said}");
+    let counted = ask(
+        &world,
+        "select sum(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id)))::bigint
+         from model_window w where w.segment = '*'",
+    );
+    assert_eq!(counted, 660);
+    assert_quiet(&world);
+}
+
+/// Records of the past in the measurement.
+const MILLION: usize = 1_000_000;
+
+#[test]
+#[ignore = "takes minutes: a measurement of the time that a million records take"]
+fn a_million_records_beside_live_reading_killed_and_resumed() {
+    let Some(world) = world("a million records") else { return };
+    learning(&world);
+    world.configure_monitor(|monitor| {
+        monitor.categorical("k").numeric("y").numeric("z").set("window.idle_after", "5m")
+    });
+    let record = |index: usize, hour: i64| {
+        let (x, k) = ((index * 7_919 % 10_007) as f64 / 100.0, index % 5);
+        json!({ "ts": time(hour, (index % 3_600) as i64), "x": x, "y": x * 2.0, "z": -x, "k": format!("k{k}"), "v": "7",
+                "text": "x".repeat(180) })
+        .to_string()
+    };
+    let mut truth: BTreeMap<i64, u64> = BTreeMap::new();
+    for index in 0..MILLION {
+        let hour = (index / 1_000) as i64;
+        *truth.entry(hour).or_default() += 1;
+        world.produce((index % TOPIC_PARTITIONS as usize) as i32, record(index, hour).as_bytes());
+    }
+    world.flush();
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    let began = std::time::Instant::now();
+    let (mut dice, mut kills, mut live) = (Dice(3), 0, 0_usize);
+    let mut spent = Duration::ZERO;
+    loop {
+        // Live records of later hours, all the time.
+        let mut running = start(&world, &["--monitor", "m"], None);
+        let started = std::time::Instant::now();
+        let until = Duration::from_millis(4_000 + dice.below(12_000));
+        let ended = loop {
+            let batch: Vec<String> = (live..live + 50).map(|index| record(index, 1_000)).collect();
+            world.produce_in_turns(live, &batch);
+            live += 50;
+            match running.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if kills < 8 && started.elapsed() > until => break None,
+                None => std::thread::sleep(Duration::from_millis(100)),
+            }
+        };
+        spent += started.elapsed();
+        match ended {
+            Some(status) => {
+                assert!(status.success(), "{status}");
+                break;
+            }
+            None => {
+                running.kill().unwrap();
+                running.wait().unwrap();
+                kills += 1;
+            }
+        }
+    }
+    eprintln!("{MILLION} records, {kills} kills: {:?} in all, {spent:?} running; {live} live records", began.elapsed());
+    eprintln!("{}", world.driftd(&["backfill", "--list"]));
+    world.wait_for_count(live as i64..=live as i64, 60);
+    *truth.entry(1_000).or_default() += live as u64;
+    let rows: Vec<(i64, i64)> = world
+        .runtime
+        .block_on(
+            sqlx::query_as(
+                "select (extract(epoch from starts_at - timestamptz '2026-01-05T00:00:00Z') / 3600)::bigint,
+                        coalesce(rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0)::bigint
+                 from model_window w where segment = '*'",
+            )
+            .fetch_all(&world.pool),
+        )
+        .unwrap();
+    let stored: BTreeMap<i64, u64> = rows.into_iter().map(|(hour, rows)| (hour, rows as u64)).collect();
+    assert_eq!(stored, truth);
+    assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), live as u64)]));
+    assert_quiet(&world);
+    assert_eq!(daemon.stop(), Some(0));
+}

@@ -3,7 +3,7 @@
 use super::{BackfillError, BackfillNews, InputFile, Run};
 use crate::kafka::{RangeReader, SourceOptions};
 use crate::record::{EventTime, Offset, number_of};
-use crate::store::{Backfill, BackfillSource, BackfillWriter, NewBackfill};
+use crate::store::{Backfill, BackfillSource, BackfillWriter, LiveBegin, NewBackfill};
 use crate::window::{Lengths, Partition};
 
 /// A range of event time, as it was asked for.
@@ -132,7 +132,7 @@ impl Run<'_> {
             if low >= high {
                 continue;
             }
-            let end = self.live_begin(&partition, begins.get(&partition).copied())?;
+            let end = self.live_begin(&partition, begins.get(&partition))?;
             if end > high {
                 return Err(BackfillError::Refused(format!(
                     "the log of {partition} ends at offset {high}, before offset {end}, where live counting began: the topic was deleted and \
@@ -169,11 +169,11 @@ impl Run<'_> {
     }
 
     /// The offset from which a partition is counted live.
-    fn live_begin(&self, partition: &Partition, begin: Option<Option<Offset>>) -> Result<Offset, BackfillError> {
+    fn live_begin(&self, partition: &Partition, begin: Option<&LiveBegin>) -> Result<Offset, BackfillError> {
         let monitor = self.name();
         match begin {
-            Some(Some(offset)) => Ok(offset),
-            Some(None) => Err(BackfillError::Refused(format!(
+            Some(LiveBegin::At(offset)) => Ok(*offset),
+            Some(LiveBegin::Unknown) => Err(BackfillError::Refused(format!(
                 "it is not known from which offset of {partition} monitor `{monitor}` is counted live: it began under an earlier version of \
                  driftd, and no window with records of this partition is left\nhint: read files instead: `driftd backfill --monitor {monitor} \
                  FILE`"

@@ -136,7 +136,7 @@ async fn refuse_repetition(connection: &mut Session, new: NewBackfill<'_>) -> Re
     let hashes: Vec<&str> =
         new.sources.iter().filter_map(|source| source.file.as_ref().map(|file| file.hash.as_str())).collect();
     let row = sqlx::query(
-        "select b.id, b.state, b.starts_at, b.ends_at from backfill b
+        "select b.id, b.state = 'done' as done, b.starts_at, b.ends_at from backfill b
          where b.monitor = $1
            and (b.state <> 'done'
                 or b.from_files = $2
@@ -154,13 +154,12 @@ async fn refuse_repetition(connection: &mut Session, new: NewBackfill<'_>) -> Re
     .await
     .map_err(failed(attempted))?;
     let Some(row) = row else { return Ok(()) };
-    let read = || -> Result<(i64, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>), sqlx::Error> {
-        Ok((row.try_get("id")?, row.try_get("state")?, row.try_get("starts_at")?, row.try_get("ends_at")?))
-    };
-    let (id, state, from, to) = read().map_err(failed(attempted))?;
-    Err(StoreError::Refused(if state == "done" {
+    let time = |name: &str| row.try_get::<Option<DateTime<Utc>>, _>(name).map_err(failed(attempted));
+    let id: i64 = row.try_get("id").map_err(failed(attempted))?;
+    let done: bool = row.try_get("done").map_err(failed(attempted))?;
+    let range = range_in_words(time("starts_at")?.map(event_time), time("ends_at")?.map(event_time));
+    Err(StoreError::Refused(if done {
         let what = if new.from_files { "one of these files" } else { "the topics of this monitor" };
-        let range = range_in_words(from.map(event_time), to.map(event_time));
         format!(
             "backfill {id} has read {what} already, {range}: records would be counted twice\nhint: take a range of event time that does not \
              overlap, with --from and --to"

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 pub use begin::NewBackfill;
 pub use close::{BackfilledStart, ClosedStart};
+pub use origin::LiveBegin;
 pub use stage::{SourceMove, StagedCounts};
 
 use super::StoreError;

@@ -9,14 +9,23 @@ use crate::record::Offset;
 use crate::store::{Store, StoreError, failed};
 use crate::window::{OffsetRanges, Partition};
 
+/// Where live counting of a monitor began in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveBegin {
+    /// At this offset.
+    At(Offset),
+    /// Before it was recorded, and no window is left that says more.
+    Unknown,
+}
+
 impl Store {
     /// The offset of each partition from which live counts of a monitor were stored. Where that was not recorded, because the
-    /// monitor began under an earlier version, the smallest offset that one of its windows is made of; none where no window is
-    /// left. Partitions that it never began are missing.
+    /// monitor began under an earlier version, the smallest offset that one of its windows is made of. Partitions that it never
+    /// began are missing.
     ///
     /// # Errors
     /// When the database is unavailable.
-    pub async fn live_begins(&self, monitor: &str) -> Result<BTreeMap<Partition, Option<Offset>>, StoreError> {
+    pub async fn live_begins(&self, monitor: &str) -> Result<BTreeMap<Partition, LiveBegin>, StoreError> {
         let attempted = failed("read where live counting began");
         let rows = sqlx::query("select topic, partition, first_offset from monitor_begin where monitor = $1")
             .bind(monitor)
@@ -31,12 +40,12 @@ impl Store {
                 Ok((partition, row.try_get("first_offset")?))
             };
             let (partition, offset) = read().map_err(&attempted)?;
-            begins.insert(partition, offset);
+            begins.insert(partition, offset.map_or(LiveBegin::Unknown, LiveBegin::At));
         }
-        if begins.values().any(Option::is_none) {
+        if begins.values().any(|begin| *begin == LiveBegin::Unknown) {
             let smallest = self.smallest_offsets(monitor).await?;
-            for (partition, offset) in begins.iter_mut().filter(|(_, offset)| offset.is_none()) {
-                *offset = smallest.get(partition).copied();
+            for (partition, begin) in begins.iter_mut().filter(|(_, begin)| **begin == LiveBegin::Unknown) {
+                *begin = smallest.get(partition).map_or(LiveBegin::Unknown, |offset| LiveBegin::At(*offset));
             }
         }
         Ok(begins)

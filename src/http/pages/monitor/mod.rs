@@ -356,7 +356,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
             @for scored in seen.board.windows.iter().rev().take(WINDOWS) {
                 @let window = &scored.window;
                 tr {
-                    th scope="row" { (time(window.start)) }
+                    th scope="row" { (time(window.start)) @if let Some(backfill) = window.backfill { " (backfill " (backfill) ")" } }
                     td { @if let Some(decided) = window.verdict { (verdict(decided)) } }
                     td.number { (grouped(window.rows)) }
                     td.number { (grouped(window.late)) }
