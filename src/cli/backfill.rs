@@ -87,7 +87,7 @@ async fn read(
     match ended {
         BackfillEnd::Nothing => {
             tell(&json!({ "state": "nothing", "monitor": monitor.name }), || {
-                say("nothing to read: live counting began at the beginning of the logs");
+                say("nothing to read: the logs have no message of this range from before live counting began");
             })?;
             Ok(0)
         }
@@ -172,7 +172,11 @@ async fn discard(store: &Store, monitor: &str) -> Result<(), CliError> {
     };
     store.discard_backfill(unfinished.id, &actor()).await?;
     tell(&json!({ "discarded": unfinished.id, "monitor": monitor }), || {
-        say(format!("backfill {} of monitor {} is deleted, with all that it had counted", unfinished.id, plain(monitor)));
+        say(format!(
+            "backfill {} of monitor {} is deleted, with all that it had counted",
+            unfinished.id,
+            plain(monitor)
+        ));
     })
 }
 
@@ -186,7 +190,8 @@ async fn list(store: &Store, monitor: Option<&str>) -> Result<(), CliError> {
             let range = match (backfill.from, backfill.to) {
                 (None, None) => "all event times".to_owned(),
                 (from, to) => {
-                    let time = |time: Option<EventTime>| time.map_or_else(|| "…".to_owned(), |time| time.to_string());
+                    let time =
+                        |time: Option<EventTime>| time.map_or_else(|| "…".to_owned(), |time| time.to_string());
                     format!("{} to {}", time(from), time(to))
                 }
             };

@@ -95,9 +95,7 @@ impl RangeReader {
         let attempted = "find the offset of a time";
         let mut wanted = TopicPartitionList::new();
         let time = KafkaOffset::Offset((time.micros() / 1_000).max(0));
-        wanted
-            .add_partition_offset(&partition.topic, partition.partition, time)
-            .map_err(failed(attempted))?;
+        wanted.add_partition_offset(&partition.topic, partition.partition, time).map_err(failed(attempted))?;
         let found = self.ask(attempted, || self.consumer.offsets_for_times(wanted.clone(), self.patience))?;
         let place = found.elements().first().map(|place| place.error().map(|()| place.offset()));
         match place.transpose().map_err(failed(attempted))? {
@@ -134,7 +132,8 @@ impl RangeReader {
         let until = Instant::now() + wait;
         while batch.len() < MESSAGES && batch.bytes() < BYTES && range.from < range.to {
             // Messages that have come are taken; others are waited for only when there are none.
-            let left = if batch.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let left =
+                if batch.is_empty() { until.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
             match self.consumer.poll(left) {
                 None => break,
                 // What is left holds nothing that is handed out: markers of transactions, aborted and compacted messages.

@@ -42,8 +42,8 @@ mod windows;
 
 pub use alerts::AlertAction;
 pub use backfill::{
-    Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity, LiveBegin, NewBackfill, Outcomes,
-    SourceMove, StagedCounts,
+    Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity,
+    LiveBegin, NewBackfill, Outcomes, SourceMove, StagedCounts,
 };
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};

@@ -71,7 +71,10 @@ fn the_past_is_counted_once_beside_live_counting_and_sends_nothing() {
     world.build_baseline(training);
     world.produce_in_turns(0, &live[..PAST]);
     let (code, said) = world.attempt("a", &["backfill", "--monitor", "bike-demand"]);
-    assert!(code == Some(1) && said.contains("is not counted live in") && said.contains("hint: start the daemon"), "{said}");
+    assert!(
+        code == Some(1) && said.contains("is not counted live in") && said.contains("hint: start the daemon"),
+        "{said}"
+    );
 
     let daemon = world.start_daemon("a", None);
     wait_for_begin(&world);
@@ -87,11 +90,15 @@ fn the_past_is_counted_once_beside_live_counting_and_sends_nothing() {
     let backfilled = ask(&world, "select count(*) from model_window where status = 'closed' and backfill_id = 1");
     assert_eq!(said["windows_closed"], backfilled, "{said}");
     assert!(backfilled >= 20, "{backfilled}");
-    assert_eq!(ask(&world, "select count(*) from model_window where status = 'closed' and backfill_id is null"), 0);
+    assert_eq!(
+        ask(&world, "select count(*) from model_window where status = 'closed' and backfill_id is null"),
+        0
+    );
     assert!(ask(&world, "select count(*) from model_window where verdict = 'critical'") > 0, "the past drifts");
     // Live counts do not jump.
     assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), BESIDE as u64)]));
-    let (_, again) = world.attempt("a", &["rejudge", "--monitor", "bike-demand", "--from", "2000-01-01T00:00:00Z"]);
+    let (_, again) =
+        world.attempt("a", &["rejudge", "--monitor", "bike-demand", "--from", "2000-01-01T00:00:00Z"]);
     assert!(again.contains("have the verdict that is stored"), "{again}");
 
     world.produce_in_turns(PAST + BESIDE, &live[PAST + BESIDE..]);
@@ -241,7 +248,17 @@ fn files_become_windows_that_a_baseline_is_learned_from_as_in_a_replay() {
     let file = file.to_str().unwrap();
     let (_, replayed) = world.attempt("a", &["replay", "--monitor", "m", "--format", "json", file]);
     let replayed: Value = serde_json::from_str(&replayed).unwrap();
-    let said = world.driftd(&["backfill", "--monitor", "m", "--from", &time(2, 10), "--to", &time(24, 0), file, "--json"]);
+    let said = world.driftd(&[
+        "backfill",
+        "--monitor",
+        "m",
+        "--from",
+        &time(2, 10),
+        "--to",
+        &time(24, 0),
+        file,
+        "--json",
+    ]);
     let said: Value = serde_json::from_str(&said).unwrap();
     let records = json!({ "accepted": 22 * 120, "outside": 240, "rejected:syntax": 1 });
     assert_eq!((&said["records"], &said["windows_closed"]), (&records, &json!(22)), "{said}");
@@ -266,7 +283,10 @@ fn files_become_windows_that_a_baseline_is_learned_from_as_in_a_replay() {
     let (code, said) = world.attempt("a", &["backfill", "--monitor", "m", file]);
     assert!(code == Some(1) && said.contains("has read one of these files already"), "{said}");
     let said = world.driftd(&["backfill", "--monitor", "m", "--to", &time(2, 0), file]);
-    assert!(said.contains("backfill 2 done: records: 240 accepted, 2,640 outside the range, 1 rejected (syntax)"), "{said}");
+    assert!(
+        said.contains("backfill 2 done: records: 240 accepted, 2,640 outside the range, 1 rejected (syntax)"),
+        "{said}"
+    );
 
     // What is closed does not change.
     fs::create_dir(&bad).unwrap();
@@ -275,8 +295,14 @@ fn files_become_windows_that_a_baseline_is_learned_from_as_in_a_replay() {
     let said = world.driftd(&["backfill", "--monitor", "m", other.to_str().unwrap(), "--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["records"], json!({ "accepted": 240, "late": 120 }), "{said}");
-    assert_eq!(ask(&world, "select coalesce(sum(l.rows), 0)::bigint from window_late l join model_window w on w.id = l.window_id
-                            where w.segment = '*'"), 120);
+    assert_eq!(
+        ask(
+            &world,
+            "select coalesce(sum(l.rows), 0)::bigint from window_late l join model_window w on w.id = l.window_id
+                            where w.segment = '*'"
+        ),
+        120
+    );
 }
 
 #[test]
@@ -333,8 +359,10 @@ fn a_monitor_of_an_earlier_version_is_read_up_to_its_first_window() {
     change("delete from window_delta");
     let (code, said) = world.attempt("a", &["backfill", "--monitor", "bike-demand"]);
     assert!(code == Some(1) && said.contains("it is not known from which offset"), "{said}");
-    change("insert into window_delta (window_id, rows, counts, sample, ranges)
-            select window_id, rows, counts, sample, ranges from kept");
+    change(
+        "insert into window_delta (window_id, rows, counts, sample, ranges)
+            select window_id, rows, counts, sample, ranges from kept",
+    );
     let said = world.driftd(&["backfill", "--monitor", "bike-demand", "--json"]);
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["records"], json!({ "accepted": 600 }), "{said}");
@@ -380,14 +408,14 @@ fn a_million_records_beside_live_reading_killed_and_resumed() {
         // Live records of later hours, all the time.
         let mut running = start(&world, &["--monitor", "m"], None);
         let started = std::time::Instant::now();
-        let until = Duration::from_millis(4_000 + dice.below(12_000));
+        let until = Duration::from_millis(1_000 + dice.below(5_000));
         let ended = loop {
             let batch: Vec<String> = (live..live + 50).map(|index| record(index, 1_000)).collect();
             world.produce_in_turns(live, &batch);
             live += 50;
             match running.try_wait().unwrap() {
                 Some(status) => break Some(status),
-                None if kills < 8 && started.elapsed() > until => break None,
+                None if kills < 12 && started.elapsed() > until => break None,
                 None => std::thread::sleep(Duration::from_millis(100)),
             }
         };
@@ -404,7 +432,10 @@ fn a_million_records_beside_live_reading_killed_and_resumed() {
             }
         }
     }
-    eprintln!("{MILLION} records, {kills} kills: {:?} in all, {spent:?} running; {live} live records", began.elapsed());
+    eprintln!(
+        "{MILLION} records, {kills} kills: {:?} in all, {spent:?} running; {live} live records",
+        began.elapsed()
+    );
     eprintln!("{}", world.driftd(&["backfill", "--list"]));
     world.wait_for_count(live as i64..=live as i64, 60);
     *truth.entry(1_000).or_default() += live as u64;

@@ -1,5 +1,6 @@
 //! Closing: from stored counts to judged windows, in the order of their starts, and a baseline learned from the first of them.
 
+use super::retries::Retries;
 use super::{BackfillError, BackfillNews, Run};
 use crate::alert::Routing;
 use crate::app::learn::{Learning, learn_baseline};
@@ -30,6 +31,7 @@ impl Run<'_> {
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, &routing, now);
         let starts = self.store.backfilled_starts(backfill.id).await?;
         let (mut drifting, mut closed) = (0_u64, 0_u64);
+        let mut retries = Retries::new();
         for (made, start) in starts.iter().enumerate() {
             if self.stop.is_cancelled() {
                 *backfill = self.store.backfill(backfill.id).await?;
@@ -38,7 +40,14 @@ impl Run<'_> {
             if !start.is_live {
                 self.learn(tell).await?;
             }
-            let outcome = self.store.close_backfilled(writer, with, *start, decide).await?;
+            let outcome = loop {
+                match self.store.close_backfilled(writer, with, *start, decide).await {
+                    Ok(outcome) => break outcome,
+                    // One that was stored all the same has nothing left to do.
+                    Err(error) => *backfill = retries.after(error, self.store, writer, tell).await?,
+                }
+            };
+            retries = Retries::new();
             drifting += outcome.drifting;
             closed += outcome.closed;
             if made % 100 == 99 {

@@ -16,11 +16,8 @@ impl Run<'_> {
         let topics = self.store.topics().await?;
         let own: Vec<String> = topics.into_iter().filter(|topic| self.running.topics.matches(topic)).collect();
         let mut views = self.store.partition_views(self.name(), &own, self.reader_timeout).await?;
-        let seen: BTreeMap<&Partition, EventTime> = backfill
-            .sources
-            .iter()
-            .filter_map(|source| Some((&source.partition, source.newest?)))
-            .collect();
+        let seen: BTreeMap<&Partition, EventTime> =
+            backfill.sources.iter().filter_map(|source| Some((&source.partition, source.newest?))).collect();
         let timing = self.running.monitor.timing;
         for view in &mut views.partitions {
             if view.newest.is_none() {

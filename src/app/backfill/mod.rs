@@ -9,6 +9,7 @@ mod error;
 mod live;
 mod plan;
 mod reading;
+mod retries;
 mod source;
 
 use std::sync::Arc;
@@ -73,9 +74,8 @@ pub async fn backfill(
     tell: &mut dyn FnMut(BackfillNews<'_>),
 ) -> Result<BackfillEnd, BackfillError> {
     let running = runtime(settings).into_iter().find(|running| running.monitor.name == request.monitor);
-    let running = running.ok_or_else(|| {
-        BackfillError::Refused(format!("monitor `{}` is not configured", request.monitor))
-    })?;
+    let running = running
+        .ok_or_else(|| BackfillError::Refused(format!("monitor `{}` is not configured", request.monitor)))?;
     store.propose_length(&running.monitor.name, &running.monitor.counting.length).await?;
     let options = if request.files.is_empty() { Some(source_options(settings)?) } else { None };
     let run = Run {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::retries::Retries;
 use super::source::Step;
 use super::{BackfillError, BackfillNews, Run};
 use crate::app::counter::MonitorCounter;
 use crate::app::monitors::series_limit;
 use crate::binning::BinningSet;
-use crate::record::{DecodedBatch, EventTime, number_of};
 use crate::record::table::ReadBatch;
+use crate::record::{DecodedBatch, EventTime, number_of};
 use crate::store::{Backfill, BackfillWriter, Outcomes, SourceMove, StagedCounts};
 use crate::window::{BinningPins, Example, MonitorDelta, Partition, Tally, readings};
 
@@ -35,9 +36,20 @@ impl Run<'_> {
     ) -> Result<(), BackfillError> {
         let bins = self.store.backfill_bins(backfill.binning).await?;
         let mut told = Told::default();
+        let mut patience = Retries::new();
         for index in 0..backfill.sources.len() {
             while backfill.sources.get(index).is_some_and(|source| !source.complete) && !self.stop.is_cancelled() {
-                self.read_source(backfill, index, writer, (&bins, &mut told), tell).await?;
+                let before = backfill.sources.get(index).map(|source| source.next);
+                match self.read_source(backfill, index, writer, (&bins, &mut told), tell).await {
+                    Err(BackfillError::Store(error)) => {
+                        // What is stored says whether the last checkpoint was.
+                        *backfill = patience.after(error, self.store, writer, tell).await?;
+                        if backfill.sources.get(index).map(|source| source.next) != before {
+                            patience = Retries::new();
+                        }
+                    }
+                    outcome => outcome?,
+                }
             }
         }
         Ok(())
@@ -68,7 +80,8 @@ impl Run<'_> {
             match &step {
                 Some(Step::Messages(batch)) => {
                     let rows = counter.decode(batch);
-                    let outside = rows.map_or(0, |rows| count_inside(&mut counter, &rows, &batch.partition, range));
+                    let outside =
+                        rows.map_or(0, |rows| count_inside(&mut counter, &rows, &batch.partition, range));
                     since.counted(batch.len() as u64, outside);
                 }
                 Some(Step::Rows(batch)) => {
@@ -96,7 +109,8 @@ impl Run<'_> {
             told.tell(self, &delta, tell);
             let mut outcomes = backfill.outcomes.clone();
             add(&mut outcomes, &delta.tally, since.outside);
-            let next = if complete && source.file.is_none() { source.end } else { reader.position().unwrap_or(base) };
+            let next =
+                if complete && source.file.is_none() { source.end } else { reader.position().unwrap_or(base) };
             let newest = delta.newest.get(&source.partition).copied();
             let moved = SourceMove { partition: source.partition.clone(), base, next, newest, complete };
             let staged = StagedCounts { source: &moved, windows: &mut delta.windows, outcomes: &outcomes };
@@ -121,8 +135,7 @@ impl Run<'_> {
     async fn pins(&self, bins: &Arc<BinningSet>) -> Result<Arc<BinningPins>, BackfillError> {
         let monitor = &self.running.monitor;
         let length = &monitor.counting.length;
-        let mut pins =
-            self.store.pins(&monitor.name, &monitor.schema, &self.running.counted_as, length).await?;
+        let mut pins = self.store.pins(&monitor.name, &monitor.schema, &self.running.counted_as, length).await?;
         pins.active = Arc::clone(bins);
         Ok(Arc::new(pins))
     }
@@ -244,7 +257,11 @@ impl Told {
         for (reason, examples) in &delta.notes.examples {
             let Some(Example { partition, offset, why }) = examples.first() else { continue };
             if self.0.insert(format!("reason {reason}")) {
-                let place = if run.options.is_some() { format!("{partition} at {offset}") } else { partition.topic.to_string() };
+                let place = if run.options.is_some() {
+                    format!("{partition} at {offset}")
+                } else {
+                    partition.topic.to_string()
+                };
                 tell(BackfillNews::Note(format!("records are not counted ({reason}), such as in {place}: {why}")));
             }
         }

@@ -72,8 +72,7 @@ impl Run<'_> {
             let (_, file) = file.ok_or_else(|| {
                 BackfillError::Refused(format!("{} is not among the files that were named", partition.topic))
             })?;
-            let rows =
-                (file.open)().map_err(|source| BackfillError::File { file: file.name.clone(), source })?;
+            let rows = (file.open)().map_err(|source| BackfillError::File { file: file.name.clone(), source })?;
             let skip = source.next.distance_from(Offset::default());
             return Ok(Reader::File { name: file.name.clone(), rows, read: 0, skip });
         };

@@ -165,7 +165,10 @@ async fn refuse_repetition(connection: &mut Session, new: NewBackfill<'_>) -> Re
              overlap, with --from and --to"
         )
     } else {
-        format!("backfill {id} of monitor `{}` is not done\nhint: run the command that began it again", new.monitor)
+        format!(
+            "backfill {id} of monitor `{}` is not done\nhint: run the command that began it again",
+            new.monitor
+        )
     }))
 }
 

@@ -273,8 +273,7 @@ async fn give_to_live(
     for row in &rows {
         let read = || -> Result<Prepared, sqlx::Error> {
             let ranges: Json<OffsetRanges> = row.try_get("ranges")?;
-            let first =
-                ranges.as_slice().first().map(|(partition, offset, _)| (partition.clone(), *offset));
+            let first = ranges.as_slice().first().map(|(partition, offset, _)| (partition.clone(), *offset));
             Ok(Prepared {
                 key: WindowKey {
                     version: row.try_get("model_version")?,

@@ -35,9 +35,8 @@ impl Store {
     /// # Errors
     /// When the database is unavailable.
     pub async fn backfills(&self, monitor: Option<&str>) -> Result<Vec<Backfill>, StoreError> {
-        let query = sqlx::query(select_backfills!(
-            "where $1::text is null or monitor = $1 order by id desc limit $2"
-        ));
+        let query =
+            sqlx::query(select_backfills!("where $1::text is null or monitor = $1 order by id desc limit $2"));
         self.read_backfills(query.bind(monitor).bind(MOST)).await
     }
 

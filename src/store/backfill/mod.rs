@@ -143,14 +143,12 @@ async fn lock(
     state: BackfillState,
     attempted: &'static str,
 ) -> Result<(), StoreError> {
-    let locked = sqlx::query(
-        "update backfill set active_at = now() where id = $1 and runner = $2 and state = $3",
-    )
-    .bind(writer.id)
-    .bind(writer.runner)
-    .bind(state.as_str())
-    .execute(connection)
-    .await
-    .map_err(super::failed(attempted))?;
+    let locked = sqlx::query("update backfill set active_at = now() where id = $1 and runner = $2 and state = $3")
+        .bind(writer.id)
+        .bind(writer.runner)
+        .bind(state.as_str())
+        .execute(connection)
+        .await
+        .map_err(super::failed(attempted))?;
     if locked.rows_affected() == 0 { Err(taken_over(writer)) } else { Ok(()) }
 }
