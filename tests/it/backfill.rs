@@ -95,6 +95,10 @@ fn the_past_is_counted_once_beside_live_counting_and_sends_nothing() {
         0
     );
     assert!(ask(&world, "select count(*) from model_window where verdict = 'critical'") > 0, "the past drifts");
+    let windows = world.http("a").json("/api/v1/monitors/bike-demand/windows?status=closed");
+    assert_eq!(windows["items"][0]["backfill"], 1, "{windows}");
+    let (_, page) = world.get("a", "/monitors/bike-demand");
+    assert!(page.contains("(backfill 1)"), "{page}");
     // Live counts do not jump.
     assert_eq!(world.tally(), BTreeMap::from([("accepted".to_owned(), BESIDE as u64)]));
     let (_, again) =
@@ -303,6 +307,72 @@ fn files_become_windows_that_a_baseline_is_learned_from_as_in_a_replay() {
         ),
         120
     );
+}
+
+#[test]
+fn ranges_of_a_topic_are_read_one_after_the_other_and_none_twice() {
+    let Some(world) = world("backfill of ranges") else { return };
+    learning(&world);
+    world.produce_in_turns(0, &hours(0, 12, 10));
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    let backfill = |from: Option<i64>, to: Option<i64>| {
+        let mut arguments =
+            vec!["backfill".to_owned(), "--monitor".to_owned(), "m".to_owned(), "--json".to_owned()];
+        arguments.extend(from.into_iter().flat_map(|hour| ["--from".to_owned(), time(hour, 0)]));
+        arguments.extend(to.into_iter().flat_map(|hour| ["--to".to_owned(), time(hour, 0)]));
+        world.attempt("a", &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let closed = || verdicts(&world).into_keys().collect::<Vec<_>>();
+    let (code, said) = backfill(Some(4), Some(8));
+    assert_eq!((code, closed()), (Some(0), (4..8).collect()), "{said}");
+    // The hours before come later, and are the first that a baseline is learned from.
+    let (code, said) = backfill(None, Some(4));
+    assert_eq!((code, closed()), (Some(0), (0..8).collect()), "{said}");
+    let (code, said) = backfill(Some(7), None);
+    assert!(
+        code == Some(1) && said.contains("backfill 1 has read the topics") && said.contains("hint: take a range"),
+        "{said}"
+    );
+    let (code, said) = backfill(Some(8), None);
+    assert_eq!((code, closed()), (Some(0), (0..12).collect()), "{said}");
+    let verdicts = verdicts(&world);
+    assert!((8..10).all(|hour| verdicts[&hour] == "ok"), "{verdicts:?}");
+    assert!((10..12).all(|hour| verdicts[&hour] == "critical"), "{verdicts:?}");
+    assert_eq!(ask(&world, "select sum(rows)::bigint from model_window where segment = '*'"), 12 * 120);
+    assert_quiet(&world);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_signal_stops_it_at_a_checkpoint_and_the_same_command_goes_on() {
+    let Some(world) = world("backfill that is stopped") else { return };
+    learning(&world);
+    world.produce_in_turns(0, &hours(0, 12, 99));
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    // It stops itself with the counts of the second partition in its hands, and finds the signal when it goes on.
+    let mut running = start(&world, &["--monitor", "m"], Some("backfill.before_begin:2:stop"));
+    let id = running.id();
+    let signal = |name: &str| {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status().unwrap();
+        assert!(sent.success());
+    };
+    let state = || fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    while !state().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+        assert!(std::time::Instant::now() < deadline, "it did not stop itself: {}", state());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal("TERM");
+    signal("CONT");
+    assert_eq!(running.wait().unwrap().code(), Some(1));
+    let listed = world.driftd(&["backfill", "--list"]);
+    assert!(listed.contains("% read"), "{listed}");
+    assert_eq!(ask(&world, "select count(*) from model_window"), 0);
+    let said = world.driftd(&["backfill", "--monitor", "m"]);
+    assert!(said.contains("1,440 accepted") && said.contains("12 windows closed"), "{said}");
+    assert_eq!(daemon.stop(), Some(0));
 }
 
 #[test]
