@@ -40,7 +40,7 @@ create table backfill_source (
     first_offset bigint      not null,                          -- where it begins; of a file: 0
     next_offset  bigint      not null check (next_offset >= 0), -- of a file: the number of records read
     end_offset   bigint      not null,                          -- of a file: an estimate until it is read
-    newest       timestamptz,                                   -- the newest event time counted
+    newest       timestamptz,                                   -- the newest event time seen
     complete     boolean     not null default false,
     file_size    bigint,
     file_hash    text,

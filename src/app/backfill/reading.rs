@@ -80,13 +80,12 @@ impl Run<'_> {
             match &step {
                 Some(Step::Messages(batch)) => {
                     let rows = counter.decode(batch);
-                    let outside =
-                        rows.map_or(0, |rows| count_inside(&mut counter, &rows, &batch.partition, range));
-                    since.counted(batch.len() as u64, outside);
+                    let seen = rows.map(|rows| count_inside(&mut counter, &rows, &batch.partition, range));
+                    since.counted(batch.len() as u64, seen.unwrap_or_default());
                 }
                 Some(Step::Rows(batch)) => {
-                    let outside = count_rows(&mut counter, batch, &source.partition, range);
-                    since.counted(batch.batch.times.len() as u64, outside);
+                    let seen = count_rows(&mut counter, batch, &source.partition, range);
+                    since.counted(batch.batch.times.len() as u64, seen);
                 }
                 Some(Step::Nothing) if since.came.elapsed() > STALLED => {
                     return Err(BackfillError::Unavailable(format!(
@@ -108,10 +107,10 @@ impl Run<'_> {
             }
             told.tell(self, &delta, tell);
             let mut outcomes = backfill.outcomes.clone();
-            add(&mut outcomes, &delta.tally, since.outside);
+            add(&mut outcomes, &delta.tally, since.seen.outside);
             let next =
                 if complete && source.file.is_none() { source.end } else { reader.position().unwrap_or(base) };
-            let newest = delta.newest.get(&source.partition).copied();
+            let newest = since.seen.newest;
             let moved = SourceMove { partition: source.partition.clone(), base, next, newest, complete };
             let staged = StagedCounts { source: &moved, windows: &mut delta.windows, outcomes: &outcomes };
             self.store.stage(writer, staged).await?;
@@ -169,20 +168,29 @@ struct Since {
     /// When something came.
     came: Instant,
     records: u64,
+    seen: Seen,
+}
+
+/// What was seen in rows.
+#[derive(Clone, Copy, Default)]
+struct Seen {
     /// Records outside the range of event time.
     outside: u64,
+    /// The newest event time, also of those outside the range.
+    newest: Option<EventTime>,
 }
 
 impl Since {
     fn now() -> Self {
         let now = Instant::now();
-        Self { began: now, came: now, records: 0, outside: 0 }
+        Self { began: now, came: now, records: 0, seen: Seen::default() }
     }
 
-    fn counted(&mut self, records: u64, outside: u64) {
+    fn counted(&mut self, records: u64, seen: Seen) {
         self.came = Instant::now();
         self.records += records;
-        self.outside += outside;
+        self.seen.outside += seen.outside;
+        self.seen.newest = self.seen.newest.max(seen.newest);
     }
 
     /// Whether a checkpoint is due; `crowded` says that memory is used up. Nothing is stored while nothing comes.
@@ -194,16 +202,16 @@ impl Since {
 /// A range of event time.
 type Range = (Option<EventTime>, Option<EventTime>);
 
-/// Counts the rows that lie in a range; how many do not.
+/// Counts the rows that lie in a range.
 fn count_inside(
     counter: &mut MonitorCounter,
     rows: &DecodedBatch,
     partition: &Partition,
     (from, to): Range,
-) -> u64 {
+) -> Seen {
     let inside = |time: &EventTime| from.is_none_or(|from| from <= *time) && to.is_none_or(|to| *time < to);
     let mut first = 0;
-    let mut outside = 0;
+    let mut seen = Seen { outside: 0, newest: rows.times.iter().max().copied() };
     for run in rows.times.chunk_by(|left, right| inside(left) == inside(right)) {
         if run.first().is_some_and(inside) {
             if run.len() == rows.times.len() {
@@ -212,15 +220,15 @@ fn count_inside(
                 counter.machine.count(&rows.slice(first, run.len()), partition);
             }
         } else {
-            outside += run.len() as u64;
+            seen.outside += run.len() as u64;
         }
         first += run.len();
     }
-    outside
+    seen
 }
 
-/// Counts what was read of a file; how many rows lie outside the range.
-fn count_rows(counter: &mut MonitorCounter, read: &ReadBatch, partition: &Partition, range: Range) -> u64 {
+/// Counts what was read of a file.
+fn count_rows(counter: &mut MonitorCounter, read: &ReadBatch, partition: &Partition, range: Range) -> Seen {
     let place = read.batch.offsets.first().copied().unwrap_or_default();
     for (reason, count, example) in read.rejected.iter() {
         for _ in 0..count {

@@ -77,7 +77,7 @@ pub struct BackfillSource {
     pub next: Offset,
     /// The offset to read up to; of a file about how many records it has.
     pub end: Offset,
-    /// The newest event time counted.
+    /// The newest event time seen, also outside the range.
     pub newest: Option<EventTime>,
     /// Whether it is read.
     pub complete: bool,

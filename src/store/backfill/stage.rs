@@ -17,7 +17,7 @@ pub struct SourceMove {
     pub base: Offset,
     /// The position behind what was counted.
     pub next: Offset,
-    /// The newest event time counted.
+    /// The newest event time seen, also outside the range.
     pub newest: Option<EventTime>,
     /// Whether it is read to its end.
     pub complete: bool,
