@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -48,6 +48,21 @@ fn start(world: &World, arguments: &[&str], fault: Option<&str>) -> Child {
         command.env("DRIFTD_FAULT", fault);
     }
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn signal(process: &Child, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Waits until a process has stopped itself at a fault point.
+fn wait_until_stopped(process: &Child) {
+    let state = || fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap_or_default();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !state().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+        assert!(Instant::now() < deadline, "it did not stop itself: {}", state());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Nothing was decided, and nobody was told anything.
@@ -345,6 +360,66 @@ fn ranges_of_a_topic_are_read_one_after_the_other_and_none_twice() {
 }
 
 #[test]
+fn connections_that_break_cost_the_last_checkpoint_and_no_record() {
+    let Some(world) = world("backfill without its connections") else { return };
+    learning(&world);
+    world.produce_in_turns(0, &hours(0, 12, 99));
+    let daemon = world.start_daemon("a", None);
+    wait_for_begin(&world);
+    assert_eq!(daemon.stop(), Some(0));
+    let middle = time(6, 0);
+    for (range, point) in [
+        (["--to", &middle], "backfill.before_commit:2:stop"),
+        (["--from", &middle], "backfill.before_close_commit:2:stop"),
+    ] {
+        let mut running = start(&world, &[&["--monitor", "m"][..], &range].concat(), Some(point));
+        wait_until_stopped(&running);
+        // It holds a transaction that is not committed.
+        let ended = ask(
+            &world,
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and application_name = 'a'",
+        );
+        assert!(ended > 0);
+        signal(&running, "CONT");
+        assert_eq!(running.wait().unwrap().code(), Some(0), "{point}: it tries again");
+    }
+    assert_eq!(
+        ask(
+            &world,
+            "select sum(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id)))::bigint
+             from model_window w where w.segment = '*'",
+        ),
+        12 * 120
+    );
+    let exact = "select count(*) from backfill
+                 where state = 'done' and outcomes = '{\"accepted\": 720, \"outside\": 720}'";
+    assert_eq!(ask(&world, exact), 2);
+    assert_quiet(&world);
+}
+
+#[test]
+fn more_versions_than_are_counted_apart_are_counted_together() {
+    let Some(world) = world("backfill of many versions") else { return };
+    learning(&world);
+    world.configure("a", |daemon| daemon.set("limits.max_series", 10));
+    let record = |index: usize| {
+        json!({ "ts": time((index / 400) as i64, 9), "x": index % 7, "v": format!("v{}", index % 40) }).to_string()
+    };
+    let file = world.folder.path().join("versions.jsonl");
+    fs::write(&file, (0..20_000).map(record).collect::<Vec<_>>().join("\n")).unwrap();
+    let said = world.driftd(&["backfill", "--monitor", "m", file.to_str().unwrap()]);
+    assert!(said.contains("records: 20,000 accepted"), "{said}");
+    let counted = |query| ask(&world, query);
+    assert_eq!(counted("select sum(rows)::bigint from model_window where segment = '*'"), 20_000);
+    assert_eq!(
+        counted("select count(distinct model_version) from model_window where model_version <> '(other)'"),
+        10
+    );
+    assert_eq!(counted("select sum(rows)::bigint from model_window where model_version = '(other)'"), 15_000);
+}
+
+#[test]
 fn a_signal_stops_it_at_a_checkpoint_and_the_same_command_goes_on() {
     let Some(world) = world("backfill that is stopped") else { return };
     learning(&world);
@@ -353,19 +428,9 @@ fn a_signal_stops_it_at_a_checkpoint_and_the_same_command_goes_on() {
     wait_for_begin(&world);
     // It stops itself with the counts of the second partition in its hands, and finds the signal when it goes on.
     let mut running = start(&world, &["--monitor", "m"], Some("backfill.before_begin:2:stop"));
-    let id = running.id();
-    let signal = |name: &str| {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status().unwrap();
-        assert!(sent.success());
-    };
-    let state = || fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-    let deadline = std::time::Instant::now() + Duration::from_mins(1);
-    while !state().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
-        assert!(std::time::Instant::now() < deadline, "it did not stop itself: {}", state());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    signal("TERM");
-    signal("CONT");
+    wait_until_stopped(&running);
+    signal(&running, "TERM");
+    signal(&running, "CONT");
     assert_eq!(running.wait().unwrap().code(), Some(1));
     let listed = world.driftd(&["backfill", "--list"]);
     assert!(listed.contains("% read"), "{listed}");
@@ -471,13 +536,13 @@ fn a_million_records_beside_live_reading_killed_and_resumed() {
     world.flush();
     let daemon = world.start_daemon("a", None);
     wait_for_begin(&world);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let (mut dice, mut kills, mut live) = (Dice(3), 0, 0_usize);
     let mut spent = Duration::ZERO;
     loop {
         // Live records of later hours, all the time.
         let mut running = start(&world, &["--monitor", "m"], None);
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let until = Duration::from_millis(1_000 + dice.below(5_000));
         let ended = loop {
             let batch: Vec<String> = (live..live + 50).map(|index| record(index, 1_000)).collect();
