@@ -143,6 +143,7 @@ fn counting(criterion: &mut Criterion) {
         significance: 0.001,
         values_only: false,
         rule: WindowRule::Columns(1),
+        rows: None,
     };
     group.bench_function("judge", |bencher| {
         bencher.iter(|| black_box(judge(&window.counts, baseline.segments.get("*"), &rules)));

@@ -39,7 +39,7 @@ impl AlertView {
         self.url = Some(format!("{base}/alerts/{}", self.id));
         let Self { evidence, monitor, version, segment, .. } = self;
         for column in evidence.drifted.iter_mut().chain(&mut evidence.warned) {
-            let window = column.window.as_ref().and_then(|window| window.id);
+            let window = column.window.as_ref().and_then(|window| window.id).filter(|_| !column.is_rows());
             column.url = window.map(|window| {
                 format!("{base}{}", column_page(monitor, &column.column, version, segment, Some(window)))
             });

@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertRule, Calm};
+use super::{AlertRule, Calm, RuleKind};
 use crate::judge::why::Reason;
-use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Verdict, leading};
+use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, RECORDS, Verdict, leading};
 use crate::measure::{Measure, Score};
 use crate::record::{EventTime, Timestamp};
 use crate::window::OffsetRanges;
@@ -166,6 +166,24 @@ impl DriftedColumn {
         }
     }
 
+    /// The rows of a window.
+    fn of_rows(finding: &Finding, score: Score, window: &WindowEvidence) -> Self {
+        let movement = Movement { records: Some((score.n_baseline, score.n_window)), ..Movement::default() };
+        let rows = ColumnJudgement {
+            column: RECORDS.to_owned(),
+            verdict: finding.verdict,
+            strength: finding.strength(),
+            movement,
+        };
+        Self::of(&rows, finding, score, window)
+    }
+
+    /// Whether it is about the number of records, not about a column.
+    #[must_use]
+    pub fn is_rows(&self) -> bool {
+        self.measure == Measure::RowCount
+    }
+
     /// Whether it moves in the last judged window; what was stored without it did.
     #[must_use]
     pub fn moves_now(&self) -> bool {
@@ -249,12 +267,18 @@ pub struct JudgedWindow<'a> {
 
 impl JudgedWindow<'_> {
     fn findings(&self, column: &str) -> impl Iterator<Item = &Finding> {
-        let of = move |finding: &&Finding| finding.subject.is_column(column) && self.rule.covers(finding);
+        let of = move |finding: &&Finding| finding.subject.name() == column && self.rule.covers(finding);
         self.judgement.findings.iter().filter(of)
     }
 
     /// What moved in it, most moved first: each column by the measure furthest beyond its limit.
     fn moved(&self) -> Vec<DriftedColumn> {
+        if self.rule.kind == RuleKind::Volume {
+            let moved = self.judgement.rows().filter(|finding| finding.verdict.moved());
+            let rows =
+                moved.and_then(|finding| Some(DriftedColumn::of_rows(finding, finding.score?, self.window)));
+            return rows.into_iter().collect();
+        }
         let asked = |name: &str| self.column.is_none_or(|column| column == name);
         let columns = self.judgement.columns.iter().filter(|column| asked(&column.column));
         let strongest = |column: &ColumnJudgement| {
@@ -322,7 +346,7 @@ impl Evidence {
         let now = judged.moved();
         let remembered = remembered(&judged, &now);
         let newest = self.last.as_ref().map(|last| *last.start);
-        if newest.is_none_or(|newest| newest <= judged.start) {
+        if newest.is_none_or(|newest| newest <= *judged.window.start) {
             self.last = Some(remembered.clone());
         }
         if judged.drifting && judged.start == judged.since {
@@ -334,15 +358,15 @@ impl Evidence {
             self.worst = Some(remembered);
             self.window = Some(judged.window.clone());
         }
-        self.columns = Some(
+        self.columns = (judged.rule.kind != RuleKind::Volume).then(|| {
             judged
                 .judgement
                 .columns
                 .iter()
                 // One that the baseline does not have was not compared.
                 .filter(|column| judged.findings(&column.column).any(|finding| finding.verdict.is_judged()))
-                .count(),
-        );
+                .count()
+        });
         let explained: Vec<String> =
             now.iter().take(EXPLAINED_COLUMNS).map(|column| column.column.clone()).collect();
         let mut columns = std::mem::take(&mut self.drifted);

@@ -26,17 +26,23 @@ pub enum RuleKind {
     Drift,
     /// Values are missing or broken.
     DataQuality,
+    /// There are more or fewer records than usual.
+    Volume,
     /// The daemon or what it reads from has a problem.
     Operational,
 }
 
 impl RuleKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Drift, Self::DataQuality, Self::Volume, Self::Operational];
+
     /// The name used in labels and tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Drift => "drift",
             Self::DataQuality => "data_quality",
+            Self::Volume => "volume",
             Self::Operational => "operational",
         }
     }
@@ -44,7 +50,7 @@ impl RuleKind {
     /// The kind of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Drift, Self::DataQuality, Self::Operational].into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -97,6 +103,12 @@ impl AlertRule {
     /// nothing: they neither raise nor resolve an alert.
     #[must_use]
     pub fn observe(&self, judgement: &Judgement) -> Vec<Observation> {
+        if self.kind == RuleKind::Volume {
+            let level = judgement
+                .rows()
+                .and_then(|finding| self.level(finding.verdict, finding.verdict_with(self.resolve_below)));
+            return level.map(|level| Observation { column: None, level }).into_iter().collect();
+        }
         let judged = columns_of(judgement, |finding| self.covers(finding), |finding| finding.verdict);
         // Held against the lower bar for resolving.
         let held = columns_of(
@@ -170,14 +182,11 @@ fn columns_of(
     columns.collect()
 }
 
-/// Measures of missing and broken values.
-const QUALITY: [Measure; 2] = [Measure::NullShare, Measure::InvalidShare];
-
 impl AlertRule {
-    /// The rules of a monitor that names none: drift of values, and missing or broken ones.
+    /// The rules of a monitor that names none: drift of values, missing or broken ones, the number of records.
     #[must_use]
     pub fn defaults(severity: Severity, policy: AlertPolicy, resolve_below: f64, window: WindowRule) -> Vec<Self> {
-        [RuleKind::Drift, RuleKind::DataQuality]
+        [RuleKind::Drift, RuleKind::DataQuality, RuleKind::Volume]
             .map(|kind| Self {
                 name: kind.as_str().to_owned(),
                 kind,
@@ -196,7 +205,11 @@ impl AlertRule {
     /// The measures a kind of rule looks at when it names none.
     #[must_use]
     pub fn measures_of(kind: RuleKind) -> Vec<Measure> {
-        let quality = kind == RuleKind::DataQuality;
-        Measure::ALL.into_iter().filter(|measure| QUALITY.contains(measure) == quality).collect()
+        let kind_of = |measure: &Measure| match measure {
+            Measure::RowCount => RuleKind::Volume,
+            Measure::NullShare | Measure::InvalidShare => RuleKind::DataQuality,
+            _ => RuleKind::Drift,
+        };
+        Measure::ALL.into_iter().filter(|measure| kind_of(measure) == kind).collect()
     }
 }

@@ -25,7 +25,7 @@ impl Default for Vocabulary {
         labels.insert("monitor".to_owned(), of(&[]));
         let severities = [Severity::Warn, Severity::Critical].map(Severity::as_str);
         labels.insert("severity".to_owned(), of(&severities));
-        let kinds = [RuleKind::Drift, RuleKind::DataQuality, RuleKind::Operational].map(RuleKind::as_str);
+        let kinds = RuleKind::ALL.map(RuleKind::as_str);
         labels.insert("kind".to_owned(), of(&kinds));
         Self { labels }
     }

@@ -1,7 +1,7 @@
 //! What is said of an alert alike in messages, pages and commands.
 
 use super::{AlertView, DriftedColumn, EpisodeWindow, Evidence, RuleKind};
-use crate::record::number_of;
+use crate::record::{grouped, number_of};
 
 impl AlertView {
     /// `in 7 of 9 judged windows`.
@@ -136,6 +136,9 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
     let (drifted, warned) = evidence.counts();
     let total = drifted + warned;
     let first = evidence.moved().next();
+    if kind == RuleKind::Volume {
+        return volume_words(whose, first);
+    }
     let how = first.filter(|first| first.strength > 0.0).map(worst_and_last);
     if let Some(column) = only {
         let how = how.map_or(String::new(), |how| format!(": {how}"));
@@ -181,4 +184,13 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
         }
         _ => format!("{whose} warns in {}: {list}", columns(warned)),
     }
+}
+
+/// `credit-score has fewer records than usual: 250 per window instead of 1,000`.
+fn volume_words(whose: &str, moved: Option<&DriftedColumn>) -> String {
+    let Some((usual, counted)) = moved.and_then(|rows| rows.movement.records) else {
+        return format!("the number of records of {whose} is unusual");
+    };
+    let how = if counted < usual { "fewer" } else { "more" };
+    format!("{whose} has {how} records than usual: {} per window instead of {}", grouped(counted), grouped(usual))
 }

@@ -204,6 +204,7 @@ impl Judge {
             sample_size: monitor.counting.sample_size,
             configuration: &monitor.fingerprint,
             references: &monitor.references,
+            reach: monitor.rules.reach,
         };
         let began = Instant::now();
         let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());

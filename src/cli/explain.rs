@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<(), CliErr
             if view.evidence.moved().next().is_some() {
                 say_lines("\ndetails of a column, in its window with the largest effect");
             }
-            for column in view.evidence.moved() {
+            for column in view.evidence.moved().filter(|moved| !moved.is_rows()) {
                 let window = column.window.as_ref().and_then(|window| window.id);
                 let window = window.map_or("last".to_owned(), |window| window.to_string());
                 let place = format!("driftd explain {}/{window}/{}", view.monitor, column.column);

@@ -38,5 +38,6 @@ fn reads(measure: Measure) -> &'static str {
         Reads::TwoValues => "two values",
         Reads::Counters => "all rows",
         Reads::Vectors => "embeddings",
+        Reads::Rows => "records",
     }
 }

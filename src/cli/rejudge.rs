@@ -13,7 +13,6 @@ use crate::baseline::{Baseline, unlearned_columns};
 use crate::config::Monitor;
 use crate::judge::Verdict;
 use crate::record::{EventTime, TimeSpan, number_of};
-use crate::reference::ReferencePlan;
 use crate::replay::{CountedWindow, Judging, JudgingSpec, LogReading, Replayed, ReplayedWindow};
 use crate::report::{ReplayReport, replay_report};
 use crate::store::{ClosedWindowCounts, Store, StoredPeriod};
@@ -124,10 +123,18 @@ async fn rejudge(
         silence: monitor.silence_of_series(),
     };
     let mut judging = Judging::new(spec, baselines);
-    if let Some(before) = before(&monitor.references, from, monitor.counting.length.span()) {
+    let length = monitor.counting.length.span();
+    if !monitor.references.volume.is_empty() {
+        let before = earliest(monitor.references.volume_reach(), from, length);
+        for (key, window) in store.rows_of_windows(&monitor.name, before, from).await? {
+            judging.remember_rows(&key, window);
+        }
+    }
+    if let Some(before) = before(monitor, from) {
         let earlier = store.windows_with_counts(&monitor.name, before, from).await?;
         each_start(store, &earlier, false, |windows| {
-            judging.remember(&windows.into_iter().map(|stored| stored.window).collect::<Vec<CountedWindow>>());
+            judging
+                .remember_panes(&windows.into_iter().map(|stored| stored.window).collect::<Vec<CountedWindow>>());
         })
         .await?;
     }
@@ -189,14 +196,22 @@ async fn each_start(
     Ok(())
 }
 
-/// From when on windows can be part of the references of windows that start at `from`; none when no rule selects windows.
-fn before(plan: &ReferencePlan, from: EventTime, length: TimeSpan) -> Option<EventTime> {
+/// From when on windows can be part of windows that start at `from`, or of their references; none when all windows are one pane
+/// and no rule selects windows.
+fn before(monitor: &Monitor, from: EventTime) -> Option<EventTime> {
+    let (plan, reach) = (&monitor.references, monitor.rules.reach);
+    let length = monitor.counting.length.span();
+    let own = from.shifted(-reach.longest(length));
     if plan.is_fixed() {
-        return None;
+        return (!reach.is_pane()).then_some(own);
     }
-    let (windows, span) = plan.reach();
+    Some(earliest(plan.reach(), own, length))
+}
+
+/// Where so many windows, or a time so long, before another begin.
+fn earliest((windows, span): (usize, TimeSpan), from: EventTime, length: TimeSpan) -> EventTime {
     let windows = i64::try_from(windows).unwrap_or(i64::MAX);
-    Some(from.shifted(-span.max(TimeSpan::from_micros(length.micros().saturating_mul(windows)))))
+    from.shifted(-span.max(TimeSpan::from_micros(length.micros().saturating_mul(windows))))
 }
 
 /// How many windows have another verdict than they had.

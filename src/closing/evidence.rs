@@ -28,8 +28,8 @@ pub(super) fn labels_of(
         ("alertname", transition.rule.as_str()),
         ("kind", kind),
         ("monitor", &rules.monitor),
-        ("version", &window.key.version),
-        ("segment", &window.key.segment),
+        ("version", &window.span.key.version),
+        ("segment", &window.span.key.segment),
         ("severity", transition.change.severity.as_str()),
         ("column", transition.column.as_deref().unwrap_or_default()),
     ];
@@ -55,7 +55,7 @@ pub(super) struct Episodes<'a> {
 impl Episodes<'_> {
     /// What each alert rests on for which the window says anything: those that run on, and those that it ends.
     pub(super) fn evidence(&self) -> HashMap<Uuid, Evidence> {
-        let start = self.window.key.start;
+        let start = self.window.span.key.start;
         let rule_of = |name: &str| self.rules.alerts.iter().find(|rule| rule.name == name);
         let mut found = HashMap::new();
         for (name, column, state) in self.alerts.states() {
@@ -90,7 +90,7 @@ impl Episodes<'_> {
     ) -> JudgedWindow<'a> {
         let window = &self.window.evidence;
         JudgedWindow {
-            start: self.window.key.start,
+            start: self.window.span.key.start,
             window,
             judgement: self.judgement,
             rule,
@@ -112,12 +112,16 @@ fn evidence_of(
     let mut evidence = before.cloned().unwrap_or_default();
     evidence.calm = calm;
     evidence.take(judged, |column| why(window, rules.judge.values_only, column));
-    let key = &window.key;
+    let key = &window.span.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);
     evidence.summary = summary_of(judged.rule.kind, &whose, judged.column, &evidence);
     match judged.rule.kind {
         RuleKind::DataQuality => {
             "Look at the pipeline that fills these columns. Retraining on broken values would teach them to the model."
+        }
+        RuleKind::Volume => {
+            "Check whether everything that writes to the topic works, and whether records are written twice. If the new number is \
+             right, nothing is to be done: it becomes the usual one."
         }
         _ => {
             "Check the first columns for a change of a pipeline. If the new data is correct, retrain the model and build a baseline \
@@ -125,6 +129,10 @@ fn evidence_of(
         }
     }
     .clone_into(&mut evidence.advice);
+    if judged.rule.kind == RuleKind::Volume {
+        evidence.baseline = Some(window.usual_rows.name.clone());
+        return evidence;
+    }
     evidence.baseline = window.reference.as_ref().and_then(|reference| reference.choice.in_words());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
     evidence

@@ -4,9 +4,11 @@
 
 mod checks;
 mod evidence;
+mod gather;
 mod retraining;
 
 pub use checks::{CheckScope, decide_checks};
+pub use gather::{EarlierPane, Gathered};
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 
 use std::collections::HashMap;
@@ -21,9 +23,9 @@ use crate::alert::{
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{JudgeSpec, Judgement, judge};
 use crate::record::EventTime;
-use crate::reference::Reference;
+use crate::reference::{Reference, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
-use crate::window::WindowKey;
+use crate::window::{WindowReach, WindowSpan};
 use evidence::{Episodes, labels_of};
 use retraining::{is_explained, retraining};
 
@@ -39,6 +41,8 @@ pub struct DecisionRules {
     pub alerts: Vec<AlertRule>,
     /// Names of the receivers it tells whatever the routes say.
     pub receivers: Vec<String>,
+    /// How far windows reach back.
+    pub reach: WindowReach,
     /// When it asks for a retraining.
     pub retrain: Option<RetrainPolicy>,
     /// Names of the receivers that take retraining requests.
@@ -50,17 +54,20 @@ pub struct DecisionRules {
 /// A window that closes, with all that is needed to decide.
 #[derive(Clone, Debug)]
 pub struct ClosingWindow {
-    /// Version, segment, start.
-    pub key: WindowKey,
-    pub end: EventTime,
-    /// What was counted.
+    /// Which window: its key and its panes.
+    pub span: WindowSpan,
+    /// What was counted in all its panes.
     pub counts: WindowCounts,
+    /// Records of its last pane.
+    pub pane_rows: u64,
     /// A sample of its records, empty when none is kept: what tells faults apart that counts do not.
     pub sample: RecordSample,
     /// What to tell about it.
     pub evidence: WindowEvidence,
     /// What it is compared with.
     pub reference: Option<Reference>,
+    /// What its number of records is compared with.
+    pub usual_rows: UsualRows,
     /// The states of the series' alerts before.
     pub alerts: SeriesAlerts,
     /// Whether an alert says that the monitor's input is broken.
@@ -149,13 +156,15 @@ pub fn decide_window(
     now: EventTime,
 ) -> Decision {
     let baseline = window.reference.as_ref().and_then(|reference| reference.counts.as_ref());
-    let judgement = judge(&window.counts, baseline, &rules.judge);
-    let start = window.key.start;
-    let series = SeriesKey { monitor: &rules.monitor, version: &window.key.version, segment: &window.key.segment };
+    let mut judgement = judge(&window.counts, baseline, &rules.judge);
+    judgement.judge_rows(window.pane_rows, &window.usual_rows.rows, window.evidence.complete, &rules.judge);
+    let key = &window.span.key;
+    let start = key.start;
+    let series = SeriesKey { monitor: &rules.monitor, version: &key.version, segment: &key.segment };
     let (mut alerts, transitions) = window.alerts.judged(series, start, &rules.alerts, &judgement);
     let teaches = window.evidence.complete && !is_explained(window, rules, &alerts, &judgement);
     if teaches {
-        alerts.learn_from(start, window.counts.rows());
+        alerts.learn_from(start, window.pane_rows);
     }
     let rested_on = Episodes { window, rules, judgement: &judgement, alerts: &alerts, transitions: &transitions };
     let rested_on = rested_on.evidence();

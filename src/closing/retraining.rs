@@ -127,8 +127,8 @@ pub(super) fn retraining(
                 Situation {
                     alert: state,
                     complete: window.evidence.complete,
-                    window_end: window.end,
-                    drifting: state.said(window.key.start).is_some_and(|level| level.severity().is_some()),
+                    window_end: window.span.end,
+                    drifting: state.said(window.span.key.start).is_some_and(|level| level.severity().is_some()),
                     windows: episode.lessons.windows,
                     records: episode.lessons.records,
                     broken_data,
@@ -147,8 +147,8 @@ pub(super) fn retraining(
                 request_id: id,
                 alert_id: episode.id,
                 monitor: rules.monitor.clone(),
-                version: window.key.version.clone(),
-                segment: window.key.segment.clone(),
+                version: window.span.key.version.clone(),
+                segment: window.span.key.segment.clone(),
                 reason: String::new(),
                 baseline: window
                     .reference

@@ -43,6 +43,7 @@ fn spec(exact: bool) -> CompareSpec {
             significance: 0.001,
             values_only: false,
             rule: WindowRule::Columns(1),
+            rows: None,
         },
         integers: vec![false; 3],
         schema,

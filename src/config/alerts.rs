@@ -9,7 +9,7 @@ use super::routing::is_label;
 use super::section::Section;
 use super::suggestion::suggest;
 use crate::alert::{AlertPolicy, AlertRule, Labels, RuleKind, Scope, Severity};
-use crate::judge::WindowRule;
+use crate::judge::{JudgeSpec, WindowRule};
 use crate::measure::Measure;
 use crate::retrain::RetrainPolicy;
 use crate::window::Calendar;
@@ -51,19 +51,20 @@ pub(super) struct Alerting {
     pub(super) gone_after: TimeSpan,
 }
 
-pub(super) fn alerts(
-    section: &Section<'_>,
-    window: WindowRule,
-    columns: &[String],
-    context: &MonitorReferences<'_>,
-) -> Alerting {
+pub(super) fn alerts(section: &Section<'_>, judge: &JudgeSpec, context: &MonitorReferences<'_>) -> Alerting {
+    let window = judge.rule;
+    let columns: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
     let usual =
         usual(section, Usual { severity: Severity::Critical, policy: AlertPolicy::default(), resolve_below: 0.8 });
     let receivers = check_names(section, "receivers", context.receivers);
     let gone_after = section.duration("gone_after", "6h", ("1m", "3650d"));
     let mut rules: Vec<AlertRule> = Vec::new();
     for section in section.sections("rules") {
-        if let Some(rule) = rule(&section, usual, window, columns) {
+        if let Some(rule) = rule(&section, usual, window, &columns) {
+            if rule.kind == RuleKind::Volume && judge.rows.is_none() {
+                let mistake = section.mistake("kind", "is \"volume\", and the number of records is not judged");
+                section.add(mistake.hint("rows = [\"row_count\"] under [judge.measures], or no such line"));
+            }
             if rules.iter().any(|known| known.name == rule.name) {
                 section.add(section.mistake("name", format!("duplicate rule name `{}`", rule.name)));
             }
@@ -74,6 +75,7 @@ pub(super) fn alerts(
     section.finish();
     if !section.has("rules") {
         rules = AlertRule::defaults(usual.severity, usual.policy, usual.resolve_below, window);
+        rules.retain(|rule| rule.kind != RuleKind::Volume || judge.rows.is_some());
     }
     Alerting { rules, receivers, gone_after }
 }
@@ -135,13 +137,22 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
     let kind = section.choice(
         "kind",
         RuleKind::Drift,
-        &[("drift", RuleKind::Drift), ("data_quality", RuleKind::DataQuality)],
+        &[("drift", RuleKind::Drift), ("data_quality", RuleKind::DataQuality), ("volume", RuleKind::Volume)],
     );
+    if kind == RuleKind::Volume {
+        volume_rule(section);
+    }
     let scope = section.choice("scope", Scope::Model, &[("model", Scope::Model), ("column", Scope::Column)]);
     let measures = section.strings("measures").map(|names| {
         let known: Vec<&str> = Measure::ALL.into_iter().map(Measure::as_str).collect();
         let read = |(name, span): (String, std::ops::Range<usize>)| {
             let measure = Measure::from_name(&name);
+            if measure == Some(Measure::RowCount) && kind != RuleKind::Volume {
+                let message = "`row_count` is of no column: a rule about it has kind = \"volume\"";
+                let key = section.key("measures");
+                section.add(super::mistake::Mistake::at(section.file, span, &key, message));
+                return None;
+            }
             if measure.is_none() {
                 let message = format!("`{name}` is not a measure");
                 let mistake = super::mistake::Mistake::at(section.file, span, &section.key("measures"), message);
@@ -185,6 +196,15 @@ fn rule(section: &Section<'_>, usual_values: Usual, window: WindowRule, columns:
         policy,
         labels,
     })
+}
+
+/// A rule about the number of records has one measure and no columns.
+fn volume_rule(section: &Section<'_>) {
+    for key in ["scope", "measures", "columns", "drifted_columns"] {
+        if section.has(key) {
+            section.add(section.mistake(key, "is not used with kind = \"volume\", which is about no column"));
+        }
+    }
 }
 
 pub(super) fn retrain(

@@ -10,6 +10,7 @@
 
 mod movement;
 mod rules;
+mod volume;
 pub mod why;
 
 pub use movement::{Movement, movement};
@@ -105,6 +106,9 @@ impl Verdict {
     }
 }
 
+/// What the rows of a window are called where columns are listed by name.
+pub const RECORDS: &str = "(records)";
+
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +127,18 @@ impl Subject {
             Self::Column(name) => Some(name),
             Self::Rows => None,
         }
+    }
+
+    /// What it is called where subjects are listed by name: that of the column, [`RECORDS`] for the rows.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.column().unwrap_or(RECORDS)
+    }
+
+    /// The one that is called so in lists.
+    #[must_use]
+    pub fn from_name(name: String) -> Self {
+        if name == RECORDS { Self::Rows } else { Self::Column(name) }
     }
 
     /// Whether it is about this column.

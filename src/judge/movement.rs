@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::why::numbers_apart;
 use crate::binning::Binning;
 use crate::distribution::Distribution;
+use crate::record::{grouped, number_of};
 
 /// Change of a column between baseline and window. Absent numbers are unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -18,12 +19,19 @@ pub struct Movement {
     /// Category with the largest change of its share, with both shares.
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     pub category: Option<(String, f64, f64)>,
+    /// Numbers of records: what is usual and what was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u64>>)]
+    pub records: Option<(u64, u64)>,
 }
 
 impl Movement {
     /// In words, the most telling number alone; empty when nothing is known.
     #[must_use]
     pub fn words(&self) -> String {
+        if let Some((before, after)) = self.records {
+            return format!("{} to {}", grouped(before), number_of(after, "record"));
+        }
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
         if let Some((before, after)) = self.null_share
             && (after - before).abs() >= 0.01
@@ -50,6 +58,7 @@ pub fn movement(before: Option<&Distribution>, after: Option<&Distribution>) -> 
         mean: before.mean().zip(after.mean()).filter(|_| !after.is_sensitive()),
         null_share: null_share(before).zip(null_share(after)),
         category: largest_change(before, after),
+        records: None,
     }
 }
 

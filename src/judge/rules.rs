@@ -69,4 +69,6 @@ pub struct JudgeSpec {
     pub values_only: bool,
     /// How many columns make a window drift.
     pub rule: WindowRule,
+    /// The limits of the number of records; none when it is not judged.
+    pub rows: Option<MeasureRule>,
 }

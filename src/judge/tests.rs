@@ -41,6 +41,7 @@ fn spec() -> JudgeSpec {
         significance: 0.001,
         values_only: false,
         rule: WindowRule::Columns(1),
+        rows: None,
     }
 }
 

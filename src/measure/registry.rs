@@ -69,6 +69,8 @@ pub enum Measure {
     MeanDistance,
     /// Maximum mean discrepancy of embeddings by random Fourier features.
     Mmd,
+    /// Number of records of the window.
+    RowCount,
 }
 
 /// The limits of a measure's effect.
@@ -93,6 +95,8 @@ pub enum Reads {
     Counters,
     /// Means of vectors.
     Vectors,
+    /// The number of records, of no column.
+    Rows,
 }
 
 /// A row of the registry.
@@ -120,10 +124,10 @@ const fn entry(
     Entry { measure, name, reads, warn, critical, symmetric, range, about }
 }
 
-use Reads::{Counters, Groups, TwoValues, Values, Vectors};
+use Reads::{Counters, Groups, Rows, TwoValues, Values, Vectors};
 
 /// In the order of the enumeration, which a test checks.
-const REGISTRY: [Entry; 30] = [
+const REGISTRY: [Entry; 31] = [
     entry(
         Measure::Psi,
         "psi",
@@ -378,15 +382,24 @@ const REGISTRY: [Entry; 30] = [
         "0 to 1.41",
         "Maximum mean discrepancy of embeddings, Gaussian kernel by random Fourier features.",
     ),
+    entry(
+        Measure::RowCount,
+        "row_count",
+        Rows,
+        (2.0, 4.0),
+        true,
+        "1 to infinity",
+        "Records of the window: the factor by which they differ from those of earlier windows.",
+    ),
 ];
 
 impl Measure {
     /// Every measure, in the order of documentation.
     #[expect(clippy::indexing_slicing, reason = "computed while compiling, where it would not compile")]
-    pub const ALL: [Self; 30] = {
-        let mut all = [Self::Psi; 30];
+    pub const ALL: [Self; 31] = {
+        let mut all = [Self::Psi; 31];
         let mut index = 0;
-        while index < 30 {
+        while index < 31 {
             all[index] = REGISTRY[index].measure;
             index += 1;
         }
@@ -449,6 +462,7 @@ impl Measure {
                 Values => column_type == ColumnType::Numeric,
                 TwoValues => !matches!(column_type, ColumnType::Numeric | ColumnType::Embedding),
                 Vectors => column_type == ColumnType::Embedding,
+                Rows => false,
             },
         }
     }
@@ -479,13 +493,13 @@ impl Measure {
     /// Whether it is about values, rather than about how many rows have one, or one that is known.
     #[must_use]
     pub fn reads_values(self) -> bool {
-        !matches!(self, Self::NullShare | Self::InvalidShare | Self::UnseenShare | Self::OutOfRangeShare)
+        !matches!(self.reads(), Rows | Counters)
     }
 
     /// Whether it asks which values there are; shares of null and invalid ones are known without any bin.
     #[must_use]
     pub fn needs_bins(self) -> bool {
-        !matches!(self, Self::NullShare | Self::InvalidShare)
+        !matches!(self, Self::NullShare | Self::InvalidShare | Self::RowCount)
     }
 
     /// Whether a p-value passes a level. The table of Anderson-Darling ends at 0.001: its end counts as less than any

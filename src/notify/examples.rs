@@ -46,7 +46,11 @@ fn income() -> DriftedColumn {
         effect: 0.61,
         threshold: 0.25,
         strength: 2.44,
-        movement: Movement { mean: Some((52_300.0, 5_230.0)), null_share: Some((0.0, 0.0)), category: None },
+        movement: Movement {
+            mean: Some((52_300.0, 5_230.0)),
+            null_share: Some((0.0, 0.0)),
+            ..Movement::default()
+        },
         why: vec!["all values are about 0.1 times those of the baseline, as by a change of unit".to_owned()],
         window: Some(window().reference()),
         last: Some(score("income", Measure::Psi, 0.61, 2.44)),
@@ -62,7 +66,7 @@ fn country() -> DriftedColumn {
         effect: 0.13,
         threshold: 0.1,
         strength: 0.65,
-        movement: Movement { mean: None, null_share: None, category: Some(("DE".to_owned(), 0.41, 0.23)) },
+        movement: Movement { category: Some(("DE".to_owned(), 0.41, 0.23)), ..Movement::default() },
         why: vec!["`DE` changed most: 41.0 % to 23.0 %".to_owned()],
         window: Some(window().reference()),
         last: Some(score("country", Measure::JensenShannon, 0.13, 0.65)),

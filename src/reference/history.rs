@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::season::TimeRange;
-use super::{Part, ReferencePlan, Selection};
+use super::{Part, Reference, ReferencePlan, ReferenceRule, RowsOfWindow, Selection, UsualRows};
 use crate::record::EventTime;
-use crate::window::{Series, WHOLE, WindowKey};
+use crate::window::{MOST_PANES, Series, WHOLE, WindowKey, WindowReach, WindowSpan};
 
 /// Windows of a series after which those that are not needed are dropped.
 const LOOK_EVERY: usize = 64;
@@ -18,7 +18,10 @@ const EXCLUDED: usize = 64;
 #[derive(Clone, Debug)]
 pub struct History {
     plan: ReferencePlan,
+    reach: WindowReach,
     windows: HashMap<Series, BTreeMap<EventTime, Part>>,
+    /// The numbers of records of complete windows, which reach back as far as the rules for these.
+    rows: HashMap<Series, BTreeMap<EventTime, RowsOfWindow>>,
     /// Alerts about data quality, by version and segment: since when, and until when if they are over.
     broken: HashMap<Series, HashMap<Uuid, (EventTime, Option<EventTime>)>>,
 }
@@ -26,8 +29,8 @@ pub struct History {
 impl History {
     /// No window yet.
     #[must_use]
-    pub fn new(plan: ReferencePlan) -> Self {
-        Self { plan, windows: HashMap::new(), broken: HashMap::new() }
+    pub fn new(plan: ReferencePlan, reach: WindowReach) -> Self {
+        Self { plan, reach, windows: HashMap::new(), rows: HashMap::new(), broken: HashMap::new() }
     }
 
     /// Adds a window; those that no rule reaches any more are dropped.
@@ -36,7 +39,11 @@ impl History {
             return;
         }
         let (number, span) = self.plan.reach();
-        let oldest = part.start.shifted(-span);
+        // What a window reaches back over is in none of its references.
+        let pane = part.end.since(part.start);
+        let own = self.reach.longest(pane);
+        let number = number + usize::try_from(own.micros() / pane.micros().max(1)).unwrap_or(MOST_PANES);
+        let oldest = part.start.shifted(-span).shifted(-own);
         let series = (key.version.clone(), key.segment.clone());
         self.windows.entry(series.clone()).or_default().insert(part.start, part);
         if self.windows.get(&series).is_some_and(|windows| !windows.len().is_multiple_of(LOOK_EVERY)) {
@@ -62,6 +69,59 @@ impl History {
         }
     }
 
+    /// Adds the number of records of a complete window; those that no rule reaches any more are dropped.
+    pub fn add_rows(&mut self, key: &WindowKey, window: RowsOfWindow) {
+        if self.plan.volume.is_empty() || window.rows == 0 {
+            return;
+        }
+        let (number, span) = self.plan.volume_reach();
+        let oldest = window.start.shifted(-span);
+        let windows = self.rows.entry((key.version.clone(), key.segment.clone())).or_default();
+        windows.insert(window.start, window);
+        while windows.len() > number + EXCLUDED
+            && let Some(first) = windows.first_entry().filter(|first| *first.key() < oldest)
+        {
+            first.remove();
+        }
+    }
+
+    /// What the number of records of a window is compared with, given its reference.
+    #[must_use]
+    pub fn usual_rows(&self, window: &WindowSpan, reference: Option<&Reference>) -> UsualRows {
+        if self.plan.volume.is_empty() {
+            return UsualRows::default();
+        }
+        let last = WindowSpan::of_pane(window.key.clone(), window.end);
+        let by_rule = |rule: &ReferenceRule| {
+            let selection = rule.selection(&last).ok()??;
+            UsualRows::of_windows(rule, &last.key, self.select_rows(&last.key, &selection)).ok()
+        };
+        let of_reference = UsualRows::of_reference(reference, window);
+        of_reference.or_else(|| self.plan.volume.iter().find_map(by_rule)).unwrap_or_default()
+    }
+
+    fn select_rows(&self, key: &WindowKey, selection: &Selection) -> Vec<RowsOfWindow> {
+        let series = (key.version.clone(), key.segment.clone());
+        let broken = self.broken_ranges(&series);
+        let earlier = self.rows.get(&series).into_iter().flat_map(|windows| windows.range(..key.start));
+        let usable = earlier
+            .map(|(_, window)| *window)
+            .filter(|window| self.plan.admits(window.start, window.end) && !is_within_any(&broken, window.start));
+        match selection {
+            Selection::Latest(most) => {
+                let mut latest: Vec<RowsOfWindow> = usable.collect();
+                latest.split_off(latest.len().saturating_sub(*most))
+            }
+            Selection::Within(ranges) => {
+                let is_within = |window: &RowsOfWindow| {
+                    ranges.iter().any(|(from, to): &TimeRange| *from <= window.start && window.start < *to)
+                };
+                usable.filter(is_within).collect()
+            }
+            Selection::OfVersion(_) | Selection::OfOthers(_) => Vec::new(),
+        }
+    }
+
     /// Says that an alert about the data of a series holds for the windows from here on.
     pub fn broken_since(&mut self, series: &Series, alert: Uuid, since: EventTime) {
         self.broken.entry(series.clone()).or_default().insert(alert, (since, None));
@@ -82,18 +142,19 @@ impl History {
 
     /// The windows that a rule selects for the reference of a window.
     #[must_use]
-    pub fn select(&self, key: &WindowKey, selection: &Selection) -> Vec<Part> {
+    pub fn select(&self, window: &WindowSpan, selection: &Selection) -> Vec<Part> {
+        let key = &window.key;
         let series = (key.version.clone(), key.segment.clone());
         match selection {
             Selection::Latest(most) => {
-                let earlier = self.usable(&series).filter(|part| part.start < key.start);
+                let earlier = self.usable(&series).filter(|part| part.start < window.from);
                 let earlier = earlier.filter(|part| self.plan.admits(part.start, part.end));
                 let mut latest: Vec<Part> = earlier.cloned().collect();
                 latest.split_off(latest.len().saturating_sub(*most))
             }
             Selection::Within(ranges) => {
                 let is_within = |part: &&Part| {
-                    part.start < key.start
+                    part.start < window.from
                         && self.plan.admits(part.start, part.end)
                         && ranges.iter().any(|(from, to): &TimeRange| *from <= part.start && part.start < *to)
                 };
@@ -101,7 +162,7 @@ impl History {
             }
             Selection::OfVersion(version) => {
                 let champion = (version.clone(), key.segment.clone());
-                self.at_start(&champion, key.start).cloned().collect()
+                self.in_time(&champion, window).cloned().collect()
             }
             Selection::OfOthers(column) => {
                 let is_other = |series: &&Series| {
@@ -110,7 +171,7 @@ impl History {
                         && series.1.split_once('=').is_some_and(|(name, _)| name == column)
                 };
                 let others = self.windows.keys().filter(is_other);
-                others.flat_map(|series| self.at_start(series, key.start)).cloned().collect()
+                others.flat_map(|series| self.in_time(series, window)).cloned().collect()
             }
         }
     }
@@ -119,16 +180,13 @@ impl History {
     fn usable(&self, series: &Series) -> impl Iterator<Item = &Part> {
         let broken = self.broken_ranges(series);
         let windows = self.windows.get(series).into_iter().flat_map(BTreeMap::values);
-        windows.filter(move |part| {
-            !broken
-                .iter()
-                .any(|(since, until)| *since <= part.start && until.is_none_or(|until| part.start < until))
-        })
+        windows.filter(move |part| !is_within_any(&broken, part.start))
     }
 
-    /// The window of a series with this start; alerts about its data do not exclude it.
-    fn at_start(&self, series: &Series, start: EventTime) -> impl Iterator<Item = &Part> {
-        self.windows.get(series).and_then(|windows| windows.get(&start)).into_iter()
+    /// The windows of a series in the time of another; alerts about their data do not exclude them.
+    fn in_time(&self, series: &Series, window: &WindowSpan) -> impl Iterator<Item = &Part> {
+        let windows = self.windows.get(series).into_iter();
+        windows.flat_map(|windows| windows.range(window.from..window.end)).map(|(_, part)| part)
     }
 
     fn broken_ranges(&self, series: &Series) -> Vec<(EventTime, Option<EventTime>)> {
@@ -136,4 +194,8 @@ impl History {
         let alerts = [series, &whole].into_iter().filter_map(|series| self.broken.get(series));
         alerts.flat_map(|alerts| alerts.values().copied()).collect()
     }
+}
+
+fn is_within_any(ranges: &[(EventTime, Option<EventTime>)], time: EventTime) -> bool {
+    ranges.iter().any(|(since, until)| *since <= time && until.is_none_or(|until| time < until))
 }

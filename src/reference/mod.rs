@@ -6,10 +6,12 @@ mod rule;
 mod season;
 #[cfg(test)]
 mod tests;
+mod volume;
 
 pub use history::History;
 pub use rule::{ReferencePlan, ReferenceRule, RuleName, Selection, Unusable};
 pub use season::{Same, Season, TimeRange};
+pub use volume::{RowsOfWindow, UsualRows, volume_rules};
 
 use std::sync::Arc;
 

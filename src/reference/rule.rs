@@ -10,7 +10,7 @@ use super::{Fit, Part, Reference, ReferenceChoice};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan, number_of, quantity};
-use crate::window::{Calendar, WHOLE, WindowKey};
+use crate::window::{Calendar, WHOLE, WindowKey, WindowSpan};
 
 /// The names of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -73,9 +73,9 @@ pub enum Selection {
     Latest(usize),
     /// Those of its series that start in one of these ranges.
     Within(Vec<TimeRange>),
-    /// Those with its start and segment, of this model version.
+    /// Those of its time and segment, of this model version.
     OfVersion(String),
-    /// Those with its start and version, of the other values of this segment column.
+    /// Those of its time and version, of the other values of this segment column.
     OfOthers(String),
 }
 
@@ -84,7 +84,7 @@ pub enum Selection {
 pub struct Unusable(String);
 
 impl Unusable {
-    fn because(reason: impl Into<String>) -> Self {
+    pub(super) fn because(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
 
@@ -119,12 +119,15 @@ impl ReferenceRule {
     ///
     /// # Errors
     /// When it does not apply to such a window.
-    pub fn selection(&self, key: &WindowKey) -> Result<Option<Selection>, Unusable> {
+    pub fn selection(&self, window: &WindowSpan) -> Result<Option<Selection>, Unusable> {
+        let key = &window.key;
         Ok(Some(match self {
             Self::Fixed => return Ok(None),
             Self::Previous => Selection::Latest(1),
             Self::Rolling { windows, .. } => Selection::Latest(*windows as usize),
-            Self::Seasonal(season) => Selection::Within(season.earlier(key.start)),
+            Self::Seasonal(season) => {
+                Selection::Within(window.panes.iter().flat_map(|start| season.earlier(*start)).collect())
+            }
             Self::Version(champion) if *champion == key.version => {
                 return Err(Unusable::because(format!("the window is of version {champion} itself")));
             }
@@ -155,7 +158,8 @@ impl ReferenceRule {
             0 => String::new(),
             others => format!("; {} counted on other bins", quantity(others as u64, "window was", "windows were")),
         };
-        self.enough(key, &parts).map_err(|reason| Unusable::because(format!("{reason}{elsewhere}")))?;
+        let starts: Vec<EventTime> = parts.iter().map(|part| part.start).collect();
+        self.enough(key, &starts).map_err(|reason| Unusable::because(format!("{reason}{elsewhere}")))?;
         let counts = sum(&parts)?;
         if counts.rows() < min_records {
             return Err(Unusable::because(format!(
@@ -180,12 +184,12 @@ impl ReferenceRule {
         Ok(Reference { choice, counts: Some(counts), parts })
     }
 
-    fn enough(&self, key: &WindowKey, parts: &[Part]) -> Result<(), String> {
-        let found = parts.len();
+    /// Whether windows with these starts are enough; why not otherwise.
+    pub(super) fn enough(&self, key: &WindowKey, starts: &[EventTime]) -> Result<(), String> {
+        let found = starts.len();
         match self {
             Self::Seasonal(season) => {
-                let holds =
-                    |(from, to): &TimeRange| parts.iter().any(|part| *from <= part.start && part.start < *to);
+                let holds = |(from, to): &TimeRange| starts.iter().any(|start| from <= start && start < to);
                 let cycles = season.earlier(key.start).iter().filter(|range| holds(range)).count();
                 if cycles >= season.at_least as usize {
                     return Ok(());
@@ -210,7 +214,8 @@ impl ReferenceRule {
         }
     }
 
-    fn in_words(&self, key: &WindowKey, windows: usize, range: Option<TimeRange>) -> String {
+    /// The windows it selects, in words.
+    pub(super) fn in_words(&self, key: &WindowKey, windows: usize, range: Option<TimeRange>) -> String {
         let range = range.map_or(String::new(), |(from, to)| format!(", {from} to {to}"));
         let windows_in_words = number_of(windows as u64, "window");
         match self {
@@ -225,7 +230,7 @@ impl ReferenceRule {
             Self::Version(champion) => format!("version {champion} in the same window"),
             Self::Rest => {
                 let column = key.segment.split_once('=').map_or("", |(column, _)| column);
-                format!("{} of {column} in the same window", number_of(windows as u64, "other segment"))
+                format!("the other segments of {column} in the same window")
             }
         }
     }
@@ -264,12 +269,15 @@ pub struct ReferencePlan {
     pub excluded: Vec<Calendar>,
     /// A sum of windows with fewer records is no reference.
     pub min_records: u64,
+    /// Which earlier windows the number of records is compared with where the reference is made of none; see
+    /// [`super::volume_rules`]. None when it is not judged.
+    pub volume: Vec<ReferenceRule>,
 }
 
 impl Default for ReferencePlan {
     /// The active baseline.
     fn default() -> Self {
-        Self { rules: vec![ReferenceRule::Fixed], excluded: Vec::new(), min_records: 0 }
+        Self { rules: vec![ReferenceRule::Fixed], excluded: Vec::new(), min_records: 0, volume: Vec::new() }
     }
 }
 
@@ -283,16 +291,13 @@ impl ReferencePlan {
     /// How many windows of a series the rules need at most, with room for excluded ones, and how far back they look.
     #[must_use]
     pub fn reach(&self) -> (usize, TimeSpan) {
-        let mut reach = (1, TimeSpan::ZERO);
-        for rule in &self.rules {
-            match rule {
-                ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
-                ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
-                ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
-                ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
-            }
-        }
-        reach
+        reach(&self.rules)
+    }
+
+    /// The same for the number of records.
+    #[must_use]
+    pub fn volume_reach(&self) -> (usize, TimeSpan) {
+        reach(&self.volume)
     }
 
     /// Whether windows are selected at all, or only a stored baseline is used.
@@ -300,6 +305,19 @@ impl ReferencePlan {
     pub fn is_fixed(&self) -> bool {
         self.rules.iter().all(|rule| *rule == ReferenceRule::Fixed)
     }
+}
+
+fn reach(rules: &[ReferenceRule]) -> (usize, TimeSpan) {
+    let mut reach = (1, TimeSpan::ZERO);
+    for rule in rules {
+        match rule {
+            ReferenceRule::Rolling { windows, .. } => reach.0 = reach.0.max(*windows as usize + SPARE_WINDOWS),
+            ReferenceRule::Previous => reach.0 = reach.0.max(1 + SPARE_WINDOWS),
+            ReferenceRule::Seasonal(season) => reach.1 = reach.1.max(season.reach()),
+            ReferenceRule::Fixed | ReferenceRule::Version(_) | ReferenceRule::Rest => {}
+        }
+    }
+    reach
 }
 
 impl Part {

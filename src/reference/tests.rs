@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::binning::{Binning, CategoricalBinning};
 use crate::record::{ColumnType, ModelSchema, TimeSpan, batch_of};
-use crate::window::{Calendar, Once, WindowKey};
+use crate::window::{Calendar, Once, WindowKey, WindowReach, WindowSpan};
 
 fn at(hour: i64) -> EventTime {
     "2026-11-02T00:00:00Z".parse::<EventTime>().unwrap().shifted(TimeSpan::hours(hour))
@@ -38,25 +38,34 @@ fn key(hour: i64, segment: &str) -> WindowKey {
     WindowKey { version: "2".to_owned(), segment: segment.to_owned(), start: at(hour) }
 }
 
+fn history_of(rules: Vec<ReferenceRule>, excluded: Vec<Calendar>) -> History {
+    let plan = ReferencePlan { rules, excluded, ..ReferencePlan::default() };
+    History::new(plan, WindowReach::Pane)
+}
+
+fn span(key: &WindowKey) -> WindowSpan {
+    WindowSpan::of_pane(key.clone(), key.start.shifted(TimeSpan::hours(1)))
+}
+
 fn rolling(windows: u32, at_least: u32) -> ReferenceRule {
     ReferenceRule::Rolling { windows, at_least }
 }
 
 #[test]
 fn a_rolling_reference_is_the_sum_of_the_latest_windows_and_keeps_them() {
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rolling(3, 2)], excluded: Vec::new(), min_records: 0 });
+    let mut history = history_of(vec![rolling(3, 2)], Vec::new());
     for hour in 0..6 {
         history.add(&key(hour, "*"), part(hour, 10 + usize::try_from(hour).unwrap()));
     }
     let rule = rolling(3, 2);
-    let selection = rule.selection(&key(5, "*")).unwrap().unwrap();
-    let reference = rule.reference(&key(5, "*"), &bins(), history.select(&key(5, "*"), &selection), 0).unwrap();
+    let selection = rule.selection(&span(&key(5, "*"))).unwrap().unwrap();
+    let reference =
+        rule.reference(&key(5, "*"), &bins(), history.select(&span(&key(5, "*")), &selection), 0).unwrap();
     assert_eq!(reference.choice.ids, [2, 3, 4]);
     assert_eq!((reference.choice.windows, reference.choice.records), (3, 12 + 13 + 14));
     assert_eq!(reference.counts.as_ref().map(WindowCounts::rows), Some(39));
     assert_eq!(reference.choice.name, "the last 3 windows, 2026-11-02T02:00:00Z to 2026-11-02T05:00:00Z");
-    let early = history.select(&key(1, "*"), &selection);
+    let early = history.select(&span(&key(1, "*")), &selection);
     let refused = rule.reference(&key(1, "*"), &bins(), early, 0).unwrap_err();
     assert_eq!(refused.to_string(), "1 earlier window is usable, 2 are needed");
 }
@@ -114,13 +123,13 @@ fn a_seasonal_reference_needs_cycles_not_windows() {
     let season =
         Season { same: Same::HourOfDay, zone: TimeZone::get("Europe/Berlin").unwrap(), cycles: 3, at_least: 2 };
     let rule = ReferenceRule::Seasonal(season);
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rule.clone()], excluded: Vec::new(), min_records: 0 });
+    let mut history = history_of(vec![rule.clone()], Vec::new());
     for hour in 0..72 {
         history.add(&key(hour, "*"), part(hour, 10));
     }
-    let selection = rule.selection(&key(72, "*")).unwrap().unwrap();
-    let reference = rule.reference(&key(72, "*"), &bins(), history.select(&key(72, "*"), &selection), 0).unwrap();
+    let selection = rule.selection(&span(&key(72, "*"))).unwrap().unwrap();
+    let reference =
+        rule.reference(&key(72, "*"), &bins(), history.select(&span(&key(72, "*")), &selection), 0).unwrap();
     assert_eq!(reference.choice.ids, [0, 24, 48]);
     assert!(reference.choice.name.starts_with("3 windows of the same hour of the day in Europe/Berlin, 2026"));
     // Two windows of one cycle are one cycle.
@@ -134,25 +143,24 @@ fn a_seasonal_reference_needs_cycles_not_windows() {
 #[test]
 fn the_champion_is_compared_in_the_same_window_and_not_with_itself() {
     let rule = ReferenceRule::Version("1".to_owned());
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rule.clone()], excluded: Vec::new(), min_records: 0 });
+    let mut history = history_of(vec![rule.clone()], Vec::new());
     for (version, rows) in [("1", 30), ("2", 20)] {
         let key = WindowKey { version: version.to_owned(), ..key(4, "*") };
         history.add(&key, part(4, rows));
     }
-    let selection = rule.selection(&key(4, "*")).unwrap().unwrap();
-    let reference = rule.reference(&key(4, "*"), &bins(), history.select(&key(4, "*"), &selection), 0).unwrap();
+    let selection = rule.selection(&span(&key(4, "*"))).unwrap().unwrap();
+    let reference =
+        rule.reference(&key(4, "*"), &bins(), history.select(&span(&key(4, "*")), &selection), 0).unwrap();
     assert_eq!((reference.choice.records, reference.choice.name.as_str()), (30, "version 1 in the same window"));
     let own = WindowKey { version: "1".to_owned(), ..key(4, "*") };
-    assert_eq!(rule.selection(&own).unwrap_err().to_string(), "the window is of version 1 itself");
+    assert_eq!(rule.selection(&span(&own)).unwrap_err().to_string(), "the window is of version 1 itself");
     let nothing = rule.reference(&key(5, "*"), &bins(), Vec::new(), 0).unwrap_err();
     assert_eq!(nothing.to_string(), "version 1 has no records in this window");
 }
 
 #[test]
 fn the_rest_is_all_other_segments_of_the_same_column() {
-    let mut history =
-        History::new(ReferencePlan { rules: vec![ReferenceRule::Rest], excluded: Vec::new(), min_records: 0 });
+    let mut history = history_of(vec![ReferenceRule::Rest], Vec::new());
     for (segment, rows) in
         [("*", 99), ("country=DE", 10), ("country=FR", 20), ("country=(other)", 5), ("age=1", 7)]
     {
@@ -160,11 +168,11 @@ fn the_rest_is_all_other_segments_of_the_same_column() {
     }
     let rule = ReferenceRule::Rest;
     let key = key(4, "country=DE");
-    let selection = rule.selection(&key).unwrap().unwrap();
-    let reference = rule.reference(&key, &bins(), history.select(&key, &selection), 0).unwrap();
+    let selection = rule.selection(&span(&key)).unwrap().unwrap();
+    let reference = rule.reference(&key, &bins(), history.select(&span(&key), &selection), 0).unwrap();
     assert_eq!(reference.choice.records, 25);
-    assert_eq!(reference.choice.name, "2 other segments of country in the same window");
-    assert!(rule.selection(&WindowKey { segment: "*".to_owned(), ..key }).is_err());
+    assert_eq!(reference.choice.name, "the other segments of country in the same window");
+    assert!(rule.selection(&span(&WindowKey { segment: "*".to_owned(), ..key })).is_err());
 }
 
 #[test]
@@ -175,15 +183,14 @@ fn incidents_and_windows_with_broken_data_are_in_no_reference() {
         days: Vec::new(),
         once: vec![Once { from: at(2), to: at(3) }],
     };
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rolling(9, 1)], excluded: vec![incident], min_records: 0 });
+    let mut history = history_of(vec![rolling(9, 1)], vec![incident]);
     for hour in 0..8 {
         for segment in ["*", "country=DE"] {
             history.add(&key(hour, segment), part(hour, 10));
         }
     }
     let ids = |history: &History, segment| -> Vec<i64> {
-        let parts = history.select(&key(8, segment), &Selection::Latest(9));
+        let parts = history.select(&span(&key(8, segment)), &Selection::Latest(9));
         parts.iter().filter_map(|part| part.id).collect()
     };
     assert_eq!(ids(&history, "*"), [0, 1, 3, 4, 5, 6, 7]);
@@ -201,8 +208,7 @@ fn incidents_and_windows_with_broken_data_are_in_no_reference() {
 
 #[test]
 fn a_long_data_quality_alert_takes_no_place_of_the_windows_before_it() {
-    let mut history =
-        History::new(ReferencePlan { rules: vec![rolling(3, 1)], excluded: Vec::new(), min_records: 0 });
+    let mut history = history_of(vec![rolling(3, 1)], Vec::new());
     for hour in 0..6 {
         history.add(&key(hour, "*"), part(hour, 10));
     }
@@ -212,7 +218,7 @@ fn a_long_data_quality_alert_takes_no_place_of_the_windows_before_it() {
         history.add(&key(hour, "*"), part(hour, 10));
     }
     let ids = |history: &History| -> Vec<i64> {
-        history.select(&key(400, "*"), &Selection::Latest(3)).iter().filter_map(|part| part.id).collect()
+        history.select(&span(&key(400, "*")), &Selection::Latest(3)).iter().filter_map(|part| part.id).collect()
     };
     assert!(history.is_broken(&series));
     assert_eq!(ids(&history), [3, 4, 5]);
@@ -230,15 +236,15 @@ proptest! {
         let length = rows.len();
         let mut order: Vec<usize> = (0..length).collect();
         order.sort_by_key(|hour| (hour * 7_919 + seed) % 101);
-        let mut history = History::new(ReferencePlan { rules: vec![rolling(windows, 1)], excluded: Vec::new(), min_records: 0 });
+        let mut history = History::new(ReferencePlan { rules: vec![rolling(windows, 1)], excluded: Vec::new(), min_records: 0, volume: Vec::new() }, WindowReach::Pane);
         for hour in order {
             let hours = i64::try_from(hour).unwrap();
             history.add(&key(hours, "*"), part(hours, rows[hour]));
         }
         let now = key(i64::try_from(length).unwrap(), "*");
         let rule = rolling(windows, 1);
-        let selection = rule.selection(&now).unwrap().unwrap();
-        let reference = rule.reference(&now, &bins(), history.select(&now, &selection), 0).unwrap();
+        let selection = rule.selection(&span(&now)).unwrap().unwrap();
+        let reference = rule.reference(&now, &bins(), history.select(&span(&now), &selection), 0).unwrap();
         let expected = rows.split_off(length.saturating_sub(windows as usize));
         prop_assert_eq!(reference.counts.as_ref(), Some(&*counts_of(&expected)));
         prop_assert_eq!(reference.parts.len(), expected.len());

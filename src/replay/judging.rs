@@ -1,7 +1,7 @@
 //! Judging counted windows one after the other, as the daemon does when it closes them: for replays of logs, and for stored
 //! windows that are judged again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -12,11 +12,15 @@ use crate::alert::{
 };
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
-use crate::closing::{ClosingWindow, Decision, DecisionRules, RefreshedAlert, decide_window};
+use crate::closing::{
+    ClosingWindow, Decision, DecisionRules, EarlierPane, Gathered, RefreshedAlert, decide_window,
+};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, Unusable};
-use crate::window::{OffsetRanges, Series, WindowKey};
+use crate::reference::{
+    Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, RowsOfWindow, Unusable,
+};
+use crate::window::{OffsetRanges, Series, WindowKey, WindowSpan};
 
 /// A window with all that was counted in it.
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ pub struct Judging {
     /// Closed windows, and those that close with them, for references.
     history: History,
     alerts: HashMap<Series, SeriesAlerts>,
+    /// Closed panes that later windows may reach back to, the last one first.
+    panes: HashMap<Series, VecDeque<EarlierPane>>,
     /// The start of the last window of each series.
     last: HashMap<Series, EventTime>,
     /// Every alert there was, and what it rests on.
@@ -69,10 +75,11 @@ impl Judging {
     #[must_use]
     pub fn new(spec: JudgingSpec, baselines: Vec<(String, Baseline)>) -> Self {
         Self {
-            history: History::new(spec.references.clone()),
+            history: History::new(spec.references.clone(), spec.rules.reach),
             spec,
             baselines,
             alerts: HashMap::new(),
+            panes: HashMap::new(),
             last: HashMap::new(),
             episodes: HashMap::new(),
             requested: Vec::new(),
@@ -99,6 +106,9 @@ impl Judging {
 
     /// Takes windows into account for the references of later ones without judging them.
     pub fn remember(&mut self, windows: &[CountedWindow]) {
+        for CountedWindow { key, end, counts, .. } in windows.iter().filter(|window| window.complete) {
+            self.remember_rows(key, RowsOfWindow { start: key.start, end: *end, rows: counts.rows() });
+        }
         if self.spec.references.is_fixed() {
             return;
         }
@@ -107,44 +117,81 @@ impl Judging {
         }
     }
 
+    /// Takes the number of records of a complete window into account for that of later ones.
+    pub fn remember_rows(&mut self, key: &WindowKey, window: RowsOfWindow) {
+        self.history.add_rows(key, window);
+    }
+
+    /// As [`Self::remember`], and for the windows that reach back over them.
+    pub fn remember_panes(&mut self, windows: &[CountedWindow]) {
+        self.remember(windows);
+        if self.spec.rules.reach.is_pane() {
+            return;
+        }
+        for CountedWindow { id, key, end, counts, offsets, complete, .. } in windows {
+            let series = (key.version.clone(), key.segment.clone());
+            let part = Part { id: *id, start: key.start, end: *end, counts: Arc::new(counts.clone()) };
+            let panes = self.panes.entry(series).or_default();
+            panes.push_front(EarlierPane { part, offsets: offsets.clone(), complete: *complete });
+            let longest = self.spec.rules.reach.longest(end.since(key.start));
+            while panes.back().is_some_and(|pane| pane.part.start < end.shifted(-longest)) {
+                panes.pop_back();
+            }
+        }
+    }
+
     /// Judges the windows of one start, in their order.
     pub fn judge(&mut self, windows: Vec<CountedWindow>) {
-        self.remember(&windows);
+        self.remember_panes(&windows);
         for window in windows {
             self.judge_one(window);
         }
     }
 
-    fn judge_one(&mut self, window: CountedWindow) {
-        let CountedWindow { id, key, end, counts, sample, offsets, complete } = window;
+    /// The window that ends with a pane.
+    fn gathered(&self, pane: CountedWindow) -> Gathered {
+        let CountedWindow { key, end, counts, offsets, complete, .. } = pane;
+        let (start, series) = (key.start, (key.version.clone(), key.segment.clone()));
+        let mut window = Gathered::of_pane((key, end), counts, offsets, complete);
+        let panes = self.panes.get(&series).into_iter().flatten();
+        let earlier = panes.filter(|pane| pane.part.start < start && pane.part.counts.rows() > 0);
+        window.reach_back(self.spec.rules.reach, earlier.cloned());
+        window
+    }
+
+    fn judge_one(&mut self, mut pane: CountedWindow) {
+        let (id, key, end) = (pane.id, pane.key.clone(), pane.end);
         let series = (key.version.clone(), key.segment.clone());
         let alerts = self.alerts.remove(&series).unwrap_or_default();
+        let chosen = self.baselines.iter().find_map(|(name, baseline)| {
+            Some((Fit::of(pane.counts.binnings(), &baseline.binnings)?, name, baseline))
+        });
+        if let Some((fit, _, baseline)) = chosen {
+            pane.counts = fit.apply(pane.counts, &baseline.binnings);
+        }
+        let (pane_rows, sample) = (pane.counts.rows(), std::mem::replace(&mut pane.sample, RecordSample::new(0)));
+        let Gathered { span, counts, offsets, complete, .. } = self.gathered(pane);
         let evidence = WindowEvidence {
             id,
-            start: key.start.into(),
+            start: span.from.into(),
             end: end.into(),
             records: counts.rows(),
             late_records: 0,
             complete,
             offsets,
         };
-        let chosen = self
-            .baselines
-            .iter()
-            .find_map(|(name, baseline)| Some((Fit::of(counts.binnings(), &baseline.binnings)?, name, baseline)));
-        let counts = match chosen {
-            Some((fit, _, baseline)) => fit.apply(counts, &baseline.binnings),
-            None => counts,
-        };
         let (reference, choice) =
-            self.reference(&key, chosen.map(|(_, name, baseline)| (name.as_str(), baseline)));
+            self.reference(&span, chosen.map(|(_, name, baseline)| (name.as_str(), baseline)));
+        let usual_rows = self.history.usual_rows(&span, reference.as_ref());
+        let from = span.from;
         let closing = ClosingWindow {
-            key: key.clone(),
-            end,
+            span,
             counts,
+            pane_rows,
             sample,
             evidence,
             reference,
+            usual_rows,
             rested_on: self.rested_on(&alerts),
             alerts,
             feed_broken: false,
@@ -152,12 +199,12 @@ impl Judging {
             requests: self.requests.clone(),
         };
         let decision = decide_window(&closing, &self.spec.rules, &Routing::default(), end);
-        self.take((id, key, end), &series, choice, decision);
+        self.take((id, key, from, end), &series, choice, decision);
     }
 
     fn take(
         &mut self,
-        (id, key, end): (Option<i64>, WindowKey, EventTime),
+        (id, key, from, end): (Option<i64>, WindowKey, EventTime, EventTime),
         series: &Series,
         reference: ReferenceChoice,
         decision: Decision,
@@ -196,6 +243,7 @@ impl Judging {
         self.done.push(ReplayedWindow {
             id,
             key,
+            from,
             end,
             reference,
             judgement,
@@ -211,14 +259,15 @@ impl Judging {
     /// counts are on.
     fn reference(
         &self,
-        key: &WindowKey,
+        window: &WindowSpan,
         baseline: Option<(&str, &Baseline)>,
     ) -> (Option<Reference>, ReferenceChoice) {
+        let key = &window.key;
         let mut tried = Resolution::default();
         for rule in &self.spec.references.rules {
             let found = match baseline {
                 None => Err(Unusable::no_baseline()),
-                Some((name, baseline)) => rule.selection(key).and_then(|selection| match selection {
+                Some((name, baseline)) => rule.selection(window).and_then(|selection| match selection {
                     None => {
                         let counts = baseline.segments.get(&key.segment).cloned();
                         Ok(Reference::baseline(name.to_owned(), counts))
@@ -228,7 +277,7 @@ impl Judging {
                         rule.reference(
                             key,
                             bins,
-                            self.history.select(key, &selection),
+                            self.history.select(window, &selection),
                             self.spec.references.min_records,
                         )
                     }

@@ -59,6 +59,8 @@ pub struct ReplayedWindow {
     pub id: Option<i64>,
     /// Version, segment, start.
     pub key: WindowKey,
+    /// Its start: that of its first pane.
+    pub from: EventTime,
     pub end: EventTime,
     /// What it was compared with.
     pub reference: ReferenceChoice,

@@ -8,7 +8,7 @@ use crate::measure::Measure;
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeSpan, TimeUnit};
 use crate::retrain::RetrainPolicy;
-use crate::window::WindowLength;
+use crate::window::{WindowLength, WindowReach};
 
 const HOUR: i64 = 3_600;
 
@@ -51,6 +51,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
                 significance: 0.001,
                 values_only: false,
                 rule: WindowRule::Columns(1),
+                rows: None,
             },
             alerts: AlertRule::defaults(
                 Severity::Critical,
@@ -60,6 +61,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             ),
             labels: BTreeMap::new(),
             receivers: vec![],
+            reach: WindowReach::Pane,
             retrain: None,
             retrain_receivers: vec![],
             callback_url: None,

@@ -34,7 +34,7 @@ pub(super) fn finding_row(row: &PgRow) -> Result<FindingRow, sqlx::Error> {
         segment: row.try_get("segment")?,
         start: event_time(row.try_get("starts_at")?).into(),
         end: event_time(row.try_get("ends_at")?).into(),
-        column: row.try_get("column_name")?,
+        column: Subject::from_stored(row.try_get("column_name")?).name().to_owned(),
         measure: row.try_get("measure")?,
         statistic: finite("statistic")?,
         p_value: finite("p_value")?,
@@ -64,8 +64,11 @@ impl Store {
         after: Option<FindingPlace>,
         limit: usize,
     ) -> Result<Page<FindingRow>, StoreError> {
+        let of_subject = filter.column.clone().map(|name| Subject::from_name(name).as_stored().to_owned());
         let (window, column, measure) = match after {
-            Some((window, column, measure)) => (Some(window), Some(column), Some(measure)),
+            Some((window, column, measure)) => {
+                (Some(window), Some(Subject::from_name(column).as_stored().to_owned()), Some(measure))
+            }
             None => (None, None, None),
         };
         let rows = sqlx::query(select_findings!(
@@ -84,7 +87,7 @@ impl Store {
         .bind(filter.from.map(instant))
         .bind(filter.to.map(instant))
         .bind(filter.window)
-        .bind(&filter.column)
+        .bind(of_subject)
         .bind(&filter.measure)
         .bind(filter.verdict.map(Verdict::as_str))
         .bind(window)

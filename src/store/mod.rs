@@ -217,7 +217,9 @@ fn migrations() -> Migrator {
         (15, "references", include_str!("../../migrations/0015_references.sql")),
         (16, "calendar", include_str!("../../migrations/0016_calendar.sql")),
         (17, "retention", include_str!("../../migrations/0017_retention.sql")),
+        (18, "volume", include_str!("../../migrations/0018_volume.sql")),
         (20, "backfill", include_str!("../../migrations/0020_backfill.sql")),
+        (21, "panes", include_str!("../../migrations/0021_panes.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -10,7 +10,7 @@ use sqlx::{Postgres, QueryBuilder, Row as _};
 use uuid::Uuid;
 
 use super::session::Session;
-use super::{StoreError, bigint, damaged, event_time, failed, timestamp};
+use super::{StoreError, bigint, count, damaged, event_time, failed, timestamp};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::EventTime;
@@ -27,6 +27,8 @@ pub(super) struct SelectedWindow {
     pub(super) is_open: bool,
     /// Whether a closed window still has its counts.
     pub(super) has_counts: bool,
+    /// Records of a closed window; 0 of an open one.
+    pub(super) rows: u64,
 }
 
 /// Which windows of a monitor.
@@ -45,11 +47,16 @@ impl WindowSelection {
         Self::any(monitor).and(" and w.status = 'closed' and w.rows > 0")
     }
 
+    /// All closed windows of a monitor that have all their records, also those whose counts were deleted.
+    pub(super) fn complete(monitor: &str) -> Self {
+        Self::closed_once(monitor).and(" and w.complete")
+    }
+
     /// All windows of a monitor, also those that are open.
     pub(super) fn any(monitor: &str) -> Self {
         let mut query = QueryBuilder::new(
             "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open,
-                    w.counts is not null as counted
+                    w.counts is not null as counted, w.rows
              from model_window w where w.monitor = ",
         );
         query.push_bind(monitor.to_owned());
@@ -206,6 +213,7 @@ fn selected(row: &PgRow) -> Result<SelectedWindow, sqlx::Error> {
         binning: row.try_get("binning_id")?,
         is_open: row.try_get("open")?,
         has_counts: row.try_get("counted")?,
+        rows: row.try_get::<Option<i64>, _>("rows")?.map_or(0, count),
     })
 }
 

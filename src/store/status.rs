@@ -7,6 +7,7 @@ use super::learning::segments_without_baseline;
 use super::windows::{reference_choice, verdict};
 use super::{Store, StoreError, count, event_time, failed, named};
 use crate::alert::{RowState, Severity};
+use crate::judge::Subject;
 use crate::record::Timestamp;
 use crate::reference::ReferenceChoice;
 use crate::view::{
@@ -44,7 +45,7 @@ impl Store {
             let mut moved = Vec::new();
             for finding in findings {
                 moved.push((
-                    finding.try_get("column_name")?,
+                    Subject::from_stored(finding.try_get("column_name")?).name().to_owned(),
                     finding.try_get("verdict")?,
                     finding.try_get("measure")?,
                     finding.try_get("effect")?,

@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::close::binning;
 use super::selection::WindowSelection;
-use super::{Store, StoreError, damaged, event_time, failed, named};
+use super::{Store, StoreError, count, damaged, event_time, failed, named, timestamp};
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
 use crate::distribution::{MAX_SAMPLE, RecordSample, WindowCounts};
 use crate::judge::Verdict;
 use crate::record::EventTime;
+use crate::reference::RowsOfWindow;
 use crate::replay::CountedWindow;
 use crate::window::WindowKey;
 
@@ -104,6 +105,41 @@ impl Store {
             windows.push(stored(&row, set)?);
         }
         Ok(windows)
+    }
+
+    /// The numbers of records of complete windows that start in a period, oldest first.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn rows_of_windows(
+        &self,
+        monitor: &str,
+        from: EventTime,
+        to: EventTime,
+    ) -> Result<Vec<(WindowKey, RowsOfWindow)>, StoreError> {
+        let rows = sqlx::query(
+            "select model_version, segment, starts_at, ends_at, rows from model_window
+             where monitor = $1 and starts_at >= $2 and starts_at < $3 and status = 'closed' and complete
+             order by starts_at",
+        )
+        .bind(monitor)
+        .bind(timestamp(from))
+        .bind(timestamp(to))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("list windows"))?;
+        let read = |row: &PgRow| -> Result<(WindowKey, RowsOfWindow), sqlx::Error> {
+            let start = event_time(row.try_get("starts_at")?);
+            let key =
+                WindowKey { version: row.try_get("model_version")?, segment: row.try_get("segment")?, start };
+            let window = RowsOfWindow {
+                start,
+                end: event_time(row.try_get("ends_at")?),
+                rows: count(row.try_get("rows")?),
+            };
+            Ok((key, window))
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed("list windows"))
     }
 
     /// The baselines that the windows of a period can be compared with, with what they are called: the active one first, then the

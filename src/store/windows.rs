@@ -49,12 +49,13 @@ pub struct StoredWindow {
 macro_rules! select_windows {
     ($rest:literal) => {
         concat!(
-            "select w.id, w.model_version, w.segment, w.starts_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
+            "select w.id, w.model_version, w.segment, w.starts_at, coalesce(w.judged_from, w.starts_at) as begins_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
                     w.backfill_id, w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted,
-                    b.version as baseline,
-                    least(coalesce(w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
+                    b.version as baseline, v.n_baseline as usual_rows, v.verdict as volume,
+                    least(coalesce(w.judged_rows, w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
-             from model_window w left join baseline b on b.id = w.baseline_id ",
+             from model_window w left join baseline b on b.id = w.baseline_id
+             left join finding v on v.window_id = w.id and v.column_name = '' and v.measure = 'row_count' ",
             $rest
         )
     };
@@ -72,10 +73,12 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         id: row.try_get("id")?,
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
-        start: event_time(row.try_get("starts_at")?).into(),
+        start: event_time(row.try_get("begins_at")?).into(),
         end: event_time(row.try_get("ends_at")?).into(),
         status: named(row, "status", WindowState::from_name)?,
         rows: count(row.try_get("rows")?),
+        usual_rows: row.try_get::<Option<i64>, _>("usual_rows")?.map(count),
+        volume: named_if_any(row, "volume", Verdict::from_name)?,
         late: count(row.try_get("late")?),
         verdict: named_if_any(row, "verdict", Verdict::from_name)?,
         complete: row.try_get("complete")?,
@@ -237,7 +240,7 @@ impl Store {
         let mut connection = self.pool.acquire().await.map_err(failed(attempted))?;
         let mut shown = shown(&mut connection, monitor, id).await?;
         let stored = sqlx::query(
-            "select binning_id, baseline_id, counts, ranges, reference,
+            "select binning_id, baseline_id, counts, ranges, reference, judged_panes,
                     (extract(epoch from now() - closed_at) * 1e6)::bigint as closed_for
              from model_window where id = $1",
         )
@@ -265,8 +268,18 @@ impl Store {
         let ranges: Option<Value> = stored.try_get("ranges").map_err(failed(attempted))?;
         let (window, offsets) = match counts {
             Some(bytes) => {
-                let counts =
+                let mut counts =
                     damaged(&format!("window {id}"), WindowCounts::from_ipc(bytes, Arc::clone(&binnings)))?;
+                let panes: Option<Vec<i64>> = stored.try_get("judged_panes").map_err(failed(attempted))?;
+                let panes = panes.unwrap_or_default();
+                let parts =
+                    close::parts_again(&mut connection, (&self.counts, monitor), &panes, &binnings).await?;
+                if parts.len() < panes.len() {
+                    return Err(StoreError::CountsDeleted { window: id });
+                }
+                for part in parts {
+                    damaged(&format!("a pane of window {id}"), counts.merge(&part.counts))?;
+                }
                 let ranges = ranges.unwrap_or_else(|| Value::Array(Vec::new()));
                 (counts, damaged(&format!("the offsets of window {id}"), serde_json::from_value(ranges))?)
             }

@@ -246,6 +246,8 @@ mod tests {
             end: Timestamp::default(),
             status: crate::view::WindowState::Closed,
             rows: 300,
+            usual_rows: None,
+            volume: None,
             late: 0,
             verdict: None,
             complete: None,

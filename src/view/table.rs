@@ -74,6 +74,8 @@ impl Table for WindowRow {
             ("end", times(rows, |row| Some(row.end))),
             ("status", texts(rows, |row| Some(row.status.as_str()))),
             ("rows", counts(rows, |row| Some(row.rows))),
+            ("usual_rows", counts(rows, |row| row.usual_rows)),
+            ("volume", texts(rows, |row| row.volume.map(Verdict::as_str))),
             ("late", counts(rows, |row| Some(row.late))),
             ("verdict", texts(rows, |row| row.verdict.map(Verdict::as_str))),
             ("complete", flags(rows, |row| row.complete)),

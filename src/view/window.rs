@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ColumnSummary;
 use crate::judge::Verdict;
-use crate::record::{Timestamp, number_of};
+use crate::record::{Timestamp, grouped, number_of};
 use crate::reference::{ReferenceChoice, RuleName};
 use crate::window::Partition;
 
@@ -69,6 +69,12 @@ pub struct WindowRow {
     pub status: WindowState,
     /// Number of counted records.
     pub rows: u64,
+    /// Usual number of records, by earlier windows; null while open, and when it was not judged.
+    #[serde(default)]
+    pub usual_rows: Option<u64>,
+    /// Verdict on the number of records; null while open, and when it was not judged.
+    #[serde(default)]
+    pub volume: Option<Verdict>,
     /// Number of late records.
     pub late: u64,
     /// Verdict; null while open.
@@ -93,6 +99,13 @@ pub struct WindowRow {
 }
 
 impl WindowRow {
+    /// How its number of records differs from the usual one, when that is a finding: `1,000 are usual`.
+    #[must_use]
+    pub fn volume_in_words(&self) -> Option<String> {
+        self.volume.filter(|verdict| verdict.moved())?;
+        Some(format!("{} are usual", grouped(self.usual_rows?)))
+    }
+
     /// What it was compared with, as it is said in a sentence; none while it is open, and when there was nothing.
     #[must_use]
     pub fn compared_with(&self) -> Option<String> {
@@ -157,7 +170,7 @@ pub struct FindingRow {
     pub start: Timestamp,
     /// End of the window, RFC 3339.
     pub end: Timestamp,
-    /// The column.
+    /// The column; `(records)` for the number of records.
     pub column: String,
     /// The measure.
     pub measure: String,

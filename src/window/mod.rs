@@ -8,6 +8,7 @@ mod length;
 mod lengths;
 mod membership;
 mod notes;
+mod reach;
 mod watermark;
 
 pub use calendar::{Calendar, Day, Once, WeeklyTime};
@@ -18,6 +19,7 @@ pub use length::{CalendarUnit, WindowLength};
 pub use lengths::Lengths;
 pub use membership::{Membership, OTHER, Series, takes_others};
 pub use notes::{ColumnHint, ColumnReading, Example, LATE, Notes, is_unreadable, readings};
+pub use reach::{MOST_PANES, WindowReach, WindowSpan};
 pub use watermark::{CloseDecision, EventTimeProgress, PartitionView, Timing};
 
 use std::fmt;

@@ -244,8 +244,11 @@ fn migrations_only_add() {
     }
 }
 
+/// The values that `alert.kind` had first.
+const KINDS_OF_ALERTS: [&str; 3] = ["'drift'", "'data_quality'", "'operational'"];
+
 /// Whether a statement takes a restriction away that statements of an earlier version keep anyway: a column that may be null
-/// now, or a foreign key that lets what it refers to go.
+/// now, a foreign key that lets what it refers to go, or more values that a column may have.
 fn loosens(words: &str) -> bool {
     let nullable = |words: &str| words.split(' ').count() == 9 && words.ends_with(" drop not null");
     let lets_go = |words: &str| {
@@ -255,7 +258,18 @@ fn loosens(words: &str) -> bool {
             new.starts_with(&format!("{old} foreign key ")) && new.ends_with(" on delete set null")
         })
     };
-    words.starts_with("alter table ") && (nullable(words) || lets_go(words))
+    let takes_more = |words: &str| {
+        let replaced =
+            words.split_once(" drop constraint ").and_then(|(_, rest)| rest.split_once(", add constraint "));
+        let list = replaced.and_then(|(old, new)| {
+            let column = old.strip_suffix("_check")?.split_once('_')?.1;
+            new.strip_prefix(&format!("{old} check ({column} in ("))?.strip_suffix("))")
+        });
+        list.is_some_and(|values| {
+            KINDS_OF_ALERTS.iter().all(|known| values.split(", ").any(|value| value == *known))
+        })
+    };
+    words.starts_with("alter table ") && (nullable(words) || lets_go(words) || takes_more(words))
 }
 
 /// Whether statements of an earlier version go on working after these.

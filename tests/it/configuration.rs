@@ -2,6 +2,7 @@
 
 mod ages;
 mod examples;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ use driftd::store::{
 };
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, Lengths, Membership, MonitorDelta, Partition, WindowKey,
-    WindowLength,
+    WindowLength, WindowReach,
 };
 
 use crate::support::{World, number, services};
@@ -246,7 +246,8 @@ fn compared_with(world: &World, store: &Store) -> Option<String> {
         let due: Vec<DueWindow> =
             open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
         let references = &monitor.references;
-        let with = Closing { monitor: "m", sample_size: 100, configuration: "", references };
+        let with =
+            Closing { monitor: "m", sample_size: 100, configuration: "", references, reach: WindowReach::Pane };
         let closed = store
             .close_windows(with, &due, |window, now| {
                 *told.lock().unwrap() = window.reference.as_ref().map(|reference| reference.choice.name.clone());

@@ -25,6 +25,7 @@ impl Run<'_> {
             sample_size: monitor.counting.sample_size,
             configuration: &monitor.fingerprint,
             references: &monitor.references,
+            reach: monitor.rules.reach,
         };
         // Nobody is told.
         let routing = Routing::default();

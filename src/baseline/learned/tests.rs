@@ -33,6 +33,7 @@ fn judged(column_type: ColumnType, window: &WindowCounts, baseline: &Baseline) -
         significance: 0.001,
         values_only: false,
         rule: WindowRule::Columns(1),
+        rows: None,
     };
     judge(window, baseline.segments.get(WHOLE), &spec)
 }

@@ -69,6 +69,10 @@ pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds>
             warn: limits.float("warn", 0.0..=1e9).unwrap_or(default.warn),
             critical: limits.float("critical", 0.0..=1e9).unwrap_or(default.critical),
         };
+        if measure == Measure::RowCount && read.warn.min(read.critical) <= 1.0 {
+            let key = if read.critical <= 1.0 { "critical" } else { "warn" };
+            limits.add(limits.mistake(key, "must be above 1: it is a factor, and 1 is no change"));
+        }
         if read.warn > read.critical {
             limits.add(
                 limits.mistake("warn", format!("must not be above `critical`: {} > {}", read.warn, read.critical)),
@@ -117,6 +121,10 @@ pub(super) fn columns(
         }
         let sensitive = section.flag("sensitive", false);
         let own = thresholds(&section.section("thresholds"));
+        if own.contains_key(&Measure::RowCount) {
+            let mistake = section.mistake("thresholds", "names `row_count`, which is of no column");
+            section.add(mistake.hint("set it under [judge.thresholds.row_count]"));
+        }
         let chosen = column_type.and_then(|column_type| measures(&section, "measures", column_type));
         if column_type.is_none() {
             section.value("measures");
@@ -173,7 +181,25 @@ pub(super) fn column_rules(
     }
 }
 
-pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSpec {
+/// `rows`: whether the number of records is judged, and by which limits.
+pub(super) fn rows(section: &Section<'_>, limits: &BTreeMap<Measure, Thresholds>) -> Option<MeasureRule> {
+    let names = section.strings("rows").unwrap_or_else(|| vec![(Measure::RowCount.as_str().to_owned(), 0..0)]);
+    let known = [Measure::RowCount.as_str()];
+    let mut is_judged = false;
+    for (name, span) in names {
+        if name == Measure::RowCount.as_str() {
+            is_judged = true;
+        } else {
+            let message = format!("`{name}` is not a measure of the number of records");
+            section.add(suggest(Mistake::at(section.file, span, &section.key("rows"), message), &name, &known));
+        }
+    }
+    let measure = Measure::RowCount;
+    let thresholds = limits.get(&measure).copied().unwrap_or_else(|| measure.default_thresholds());
+    is_judged.then_some(MeasureRule { measure, thresholds })
+}
+
+pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>, rows: Option<MeasureRule>) -> JudgeSpec {
     let min_records = u64::try_from(section.integer("min_records", 200, 1..=1_000_000_000)).unwrap_or(200);
     let significance = section.float("significance", 1e-12..=0.5).unwrap_or(0.001);
     let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
@@ -186,5 +212,5 @@ pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>) -> JudgeSp
         None => WindowRule::Columns(usize::try_from(drifted_columns).unwrap_or(1)),
     };
     let values_only = section.choice("absent", false, &[("count", false), ("leave_out", true)]);
-    JudgeSpec { columns, min_records, significance, values_only, rule }
+    JudgeSpec { columns, min_records, significance, values_only, rule, rows }
 }

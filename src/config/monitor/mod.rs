@@ -13,10 +13,10 @@ use crate::binning::BuildOptions;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
-use crate::reference::ReferencePlan;
+use crate::reference::{ReferencePlan, volume_rules};
 use crate::retention::{Retention, RetentionOverride};
-use crate::window::{CalendarUnit, CountingSpec, Timing, WindowLength};
-use columns::{MEASURED, columns, judge, measures, thresholds, unknown_measures};
+use crate::window::{CalendarUnit, CountingSpec, MOST_PANES, Timing, WindowLength, WindowReach};
+use columns::{MEASURED, columns, judge, measures, rows, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline, check_references};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
 
@@ -98,7 +98,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let segments = segments(root);
     let (topics, mut layout) = source(&root.section("source"));
     layout.segments = segments;
-    let (mut counting, timing, old_sample) = window(&root.section("window"), &layout);
+    let (mut counting, reach, timing, old_sample) = window(&root.section("window"), &layout);
     if let Some(counting) = &mut counting {
         counting.sample_size = sample(&root.section("sample"), old_sample);
     }
@@ -116,27 +116,30 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
             )
         })
         .collect();
+    let rows = rows(&measures_section, &thresholds);
     unknown_measures(&measures_section);
     let columns = columns(root, &thresholds, &defaults);
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
     if let Some(schema) = &schema {
         hidden_segments(root, &layout, schema);
     }
-    let judge = judge(&judge_section, rules);
+    let judge = judge(&judge_section, rules, rows);
     judge_section.finish();
-    let names: Vec<String> = judge.columns.iter().map(|rules| rules.name.clone()).collect();
     let labels = alerts::labels(&root.section("labels"));
     let Alerting { rules: alerts, receivers, gone_after } =
-        alerts::alerts(&root.section("alert"), judge.rule, &names, context);
+        alerts::alerts(&root.section("alert"), &judge, context);
     let (retrain, retrain_receivers) = alerts::retrain(&root.section("retrain"), &alerts, context);
     let length = counting.as_ref().map(|counting| &counting.length);
-    let BaselineSettings { learn, build, plan } =
+    let BaselineSettings { learn, build, mut plan } =
         baseline(&root.section("baseline"), context, length, judge.min_records);
+    if let (Some(length), true) = (length, judge.rows.is_some()) {
+        plan.volume = volume_rules(length.span());
+    }
     let mlflow = mlflow(&root.section("mlflow"));
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
     let number = schema.as_ref().map_or(0, |schema| schema.columns().len());
-    check_references(root, (&plan, length), (&layout, number), kept);
+    check_references(root, (&plan, length, reach), (&layout, number), kept);
     root.finish();
     let name = name?;
     Some(Monitor {
@@ -153,6 +156,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
             alerts,
             labels,
             receivers,
+            reach,
             retrain,
             retrain_receivers,
             callback_url: context.callback_url.clone(),
@@ -167,29 +171,62 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     })
 }
 
-/// `length`: a duration, or a unit of the calendar in `time_zone`.
-fn window_length(section: &Section<'_>) -> Option<WindowLength> {
+/// `length`: a duration, a unit of the calendar in `time_zone`, or a number of records; the first and the last with `every` for
+/// windows that overlap. The length of panes, and how far windows reach back over them.
+fn window_length(section: &Section<'_>) -> Option<(WindowLength, WindowReach)> {
     let text = section.text("length").unwrap_or_default();
     let unit = CalendarUnit::ALL.into_iter().find(|unit| unit.as_str() == text);
-    let named = section.has("time_zone");
+    let (named, rhythm) = (section.has("time_zone"), section.has("every"));
     let zone = section.time_zone("time_zone");
-    match unit {
-        Some(unit) => {
-            section.value("length");
-            Some(WindowLength::Calendar(unit, zone))
+    let every = section.duration("every", "10m", ("1s", "366d"));
+    if let Some(unit) = unit {
+        section.value("length");
+        if rhythm {
+            let mistake = section.mistake("every", "is not used with a unit of the calendar");
+            section.add(mistake.hint("length = \"24h\" for windows that overlap"));
         }
-        None => {
-            if named {
-                let mistake = section.mistake("time_zone", "is used only with a unit of the calendar");
-                section.add(mistake.hint("length = \"hour\", \"day\", \"week\" or \"month\""));
-            }
-            WindowLength::from_micros(section.duration("length", "1h", ("1s", "366d")).micros())
-        }
+        return Some((WindowLength::Calendar(unit, zone), WindowReach::Pane));
     }
+    if named {
+        let mistake = section.mistake("time_zone", "is used only with a unit of the calendar");
+        section.add(mistake.hint("length = \"hour\", \"day\", \"week\" or \"month\""));
+    }
+    let pane = WindowLength::from_micros(every.micros())?;
+    if let Some(records) = text.strip_suffix("records").or_else(|| text.strip_suffix("record")) {
+        section.value("length");
+        if !rhythm {
+            let mistake = section.mistake("every", "is missing: how often the last records are judged");
+            section.add(mistake.hint("every = \"10m\""));
+        }
+        return match records.trim().replace('_', "").parse() {
+            Ok(records) if records > 0 => Some((pane, WindowReach::Records(records))),
+            _ => {
+                let mistake = section.mistake("length", format!("`{text}` is no number of records"));
+                section.add(mistake.hint("length = \"10000 records\""));
+                None
+            }
+        };
+    }
+    let length = section.duration("length", "1h", ("1s", "366d"));
+    if !rhythm || every == length {
+        return Some((WindowLength::from_micros(length.micros())?, WindowReach::Pane));
+    }
+    let panes = length.micros() / every.micros().max(1);
+    if panes < 1 || length.micros() % every.micros() != 0 {
+        let mistake = section.mistake("every", "must divide `length`: windows are sums of whole panes of it");
+        section.add(mistake.hint("length = \"24h\" and every = \"1h\""));
+    } else if usize::try_from(panes).is_ok_and(|panes| panes > MOST_PANES) {
+        let message = format!("gives windows of {panes} panes, and there may be {MOST_PANES}");
+        section.add(section.mistake("every", message).hint("every = \"10m\" for windows of a day"));
+    }
+    Some((pane, WindowReach::Time(length)))
 }
 
-fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>, Timing, Option<usize>) {
-    let length = window_length(section);
+fn window(
+    section: &Section<'_>,
+    layout: &RecordLayout,
+) -> (Option<CountingSpec>, WindowReach, Timing, Option<usize>) {
+    let (length, reach) = window_length(section).unzip();
     let timing = Timing {
         max_future_skew: layout.max_future_skew,
         out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
@@ -209,7 +246,7 @@ fn window(section: &Section<'_>, layout: &RecordLayout) -> (Option<CountingSpec>
         max_open_windows,
         max_series: 1_000,
     });
-    (counting, timing, sample)
+    (counting, reach.unwrap_or_default(), timing, sample)
 }
 
 fn mlflow(section: &Section<'_>) -> Option<RegisteredModel> {

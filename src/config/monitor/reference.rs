@@ -14,7 +14,7 @@ use crate::binning::BuildOptions;
 use crate::record::{RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, ReferenceRule, RuleName, Same, Season};
 use crate::retention::Kept;
-use crate::window::{CalendarUnit, WindowLength};
+use crate::window::{CalendarUnit, WindowLength, WindowReach};
 
 /// What `[baseline]` says.
 pub(super) struct BaselineSettings {
@@ -56,7 +56,7 @@ pub(super) fn baseline(
         let message = "has rules after \"fixed\" that are never reached";
         section.add(section.mistake("reference", message).hint("put \"fixed\" last"));
     }
-    let plan = ReferencePlan { rules: plan_rules, excluded, min_records };
+    let plan = ReferencePlan { rules: plan_rules, excluded, min_records, volume: Vec::new() };
     let learn =
         section.has("learn").then(|| u32::try_from(section.integer("learn", 24, 1..=10_000)).unwrap_or(24));
     section.value("learn");
@@ -73,7 +73,7 @@ pub(super) fn baseline(
 /// Whether the rules fit what is read and kept: `kept` is for how long counts are.
 pub(super) fn check_references(
     root: &Section<'_>,
-    (plan, length): (&ReferencePlan, Option<&WindowLength>),
+    (plan, length, reach): (&ReferencePlan, Option<&WindowLength>, WindowReach),
     (layout, columns): (&RecordLayout, usize),
     kept: Option<Kept>,
 ) {
@@ -86,7 +86,21 @@ pub(super) fn check_references(
         mistake("names \"rest\", and there are no segments", "add [[segments]]");
     }
     let Some(length) = length else { return };
-    let windows = plan.rules.iter().map(|rule| most_windows(rule, length)).max().unwrap_or(0);
+    // What is looked for in an earlier cycle is every pane of a window.
+    let panes = most_panes(reach, length.span());
+    let of_rule = |rule: &ReferenceRule| match rule {
+        ReferenceRule::Rolling { .. } => most_windows(rule, length),
+        _ => most_windows(rule, length).saturating_mul(panes),
+    };
+    if panes.saturating_mul(columns as u64) > MOST_COUNTS {
+        let most = MOST_COUNTS / columns.max(1) as u64;
+        let window = root.section("window");
+        let message =
+            format!("are sums of up to {panes} panes of {columns} columns, which would not fit into memory");
+        let hint = format!("use windows of at most {most} panes: a shorter `length`, or a longer `every`");
+        window.add(window.mistake("every", message).hint(hint));
+    }
+    let windows = plan.rules.iter().map(of_rule).max().unwrap_or(0);
     if windows.saturating_mul(columns as u64) > MOST_COUNTS {
         let most = MOST_COUNTS / columns.max(1) as u64;
         let message =
@@ -99,7 +113,8 @@ pub(super) fn check_references(
         ReferenceRule::Seasonal(season) => season.reach(),
         _ => TimeSpan::ZERO,
     });
-    let needed = needed.max().unwrap_or_default();
+    let own = if let WindowReach::Time(length) = reach { length } else { TimeSpan::ZERO };
+    let needed = TimeSpan::from_micros(needed.max().unwrap_or_default().micros().saturating_add(own.micros()));
     if needed > kept {
         let days = |span: TimeSpan| span.micros().saturating_add(DAY - 1) / DAY;
         let message =
@@ -110,6 +125,12 @@ pub(super) fn check_references(
         );
         mistake(&message, &hint);
     }
+}
+
+/// Panes of a window at most, as far as it can be said: how many hold a number of records depends on these.
+fn most_panes(reach: WindowReach, pane: TimeSpan) -> u64 {
+    let WindowReach::Time(length) = reach else { return 1 };
+    u64::try_from(length.micros() / pane.micros().max(1)).unwrap_or(1).max(1)
 }
 
 /// Windows of a reference at most.

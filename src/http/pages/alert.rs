@@ -11,6 +11,7 @@ use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::extract::Path;
 use crate::judge::why::{effect_words, number};
+use crate::measure::Measure;
 use crate::report::{Outcome, badge};
 use crate::view::{AlertDetail, HistoryEntry, Judged, RequestRow};
 use crate::window::WHOLE;
@@ -52,9 +53,9 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         @if !view.evidence.advice.is_empty() && !alert.is_over() { p { (view.evidence.advice) } }
         (facts(detail))
         @if view.evidence.moved().next().is_some() {
-            h2 { "Columns that drifted or warned" }
+            h2 { (what_moved(view)) }
             p.soft { "Values are those of each column's worst window; “last” is the last judged window. Multiples of the drift limit: 1 and more is drift." }
-            (table("Columns that drifted or warned", &moved(detail)))
+            (table(what_moved(view), &moved(detail)))
             @for column in view.evidence.moved().filter(|column| !column.why.is_empty()) {
                 h3 { "Why " (column.column) }
                 ul { @for reason in &column.why { li { (reason) } } }
@@ -88,6 +89,10 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
             }
         }
     }
+}
+
+fn what_moved(view: &AlertView) -> &'static str {
+    if view.kind == RuleKind::Volume { "Number of records" } else { "Columns that drifted or warned" }
 }
 
 fn sentence(detail: &AlertDetail) -> Markup {
@@ -199,7 +204,7 @@ fn window_link(view: &AlertView, window: &EpisodeWindow) -> Markup {
     let shown = span(window.start, window.end);
     let column = window.columns.first().or_else(|| view.evidence.worst.as_ref()?.columns.first());
     match (window.id, column) {
-        (Some(id), Some(column)) => {
+        (Some(id), Some(column)) if column.measure != Measure::RowCount => {
             let at = column_in(&view.monitor, &column.column, (&view.version, &view.segment), id);
             html! { a href=(at) { (shown) } }
         }
@@ -232,7 +237,7 @@ fn moved(detail: &AlertDetail) -> Markup {
         tbody {
             @for column in view.evidence.moved() {
                 tr {
-                    th.name scope="row" { a href=(link(column)) { (column.column) } }
+                    th.name scope="row" { @if column.is_rows() { (column.column) } @else { a href=(link(column)) { (column.column) } } }
                     td { (badge(Outcome::from(column.verdict))) }
                     td.number { (shown(column.strength)) }
                     td.number { @if let Some(last) = &column.last { (shown(last.strength)) } @else { "–" } }
@@ -303,7 +308,8 @@ fn history(detail: &AlertDetail) -> Markup {
 fn changed_in(detail: &AlertDetail, entry: &HistoryEntry) -> Markup {
     let view = &detail.alert.view;
     let column = detail.alert.column.as_deref();
-    let column = column.or_else(|| view.evidence.moved().next().map(|column| column.column.as_str()));
+    let first = view.evidence.moved().find(|moved| !moved.is_rows());
+    let column = column.or_else(|| first.map(|column| column.column.as_str()));
     html! {
         @match (&entry.window, entry.window_id, column) {
             (Some(window), Some(id), Some(column)) => {

@@ -86,6 +86,7 @@ pub(super) fn subject(alert: &AlertView) -> String {
     let what = match alert.kind {
         RuleKind::Drift => "drift",
         RuleKind::DataQuality => "missing or broken values",
+        RuleKind::Volume => "unusual number of records",
         RuleKind::Operational => return plain(&alert.evidence.summary),
     };
     format!("{what} of {}", model(&alert.monitor, &alert.version, &alert.segment))
@@ -130,7 +131,12 @@ pub(super) fn segments_line(alert: &AlertView) -> Option<String> {
 
 fn capital(text: &str) -> String {
     // Only words; the name of a model stays as it is written.
-    for (word, instead) in [("drift of", "Drift of"), ("missing or", "Missing or"), ("values of", "Values of")] {
+    for (word, instead) in [
+        ("drift of", "Drift of"),
+        ("missing or", "Missing or"),
+        ("values of", "Values of"),
+        ("unusual", "Unusual"),
+    ] {
         if let Some(rest) = text.strip_prefix(word) {
             return format!("{instead}{rest}");
         }

@@ -121,11 +121,13 @@ pub(in crate::notify) fn headline(alert: &AlertView, room: usize) -> String {
         (RuleKind::Operational, _) => return cut(&plain(&evidence.summary), room),
         (RuleKind::Drift, true) => format!(": drift {}", ended(alert)),
         (RuleKind::DataQuality, true) => format!(": missing or broken values {}", ended(alert)),
+        (RuleKind::Volume, true) => format!(": unusual number of records {}", ended(alert)),
         (_, false) if drifted + warned == 0 => return cut(&plain(&evidence.summary), room),
         (RuleKind::DataQuality, false) => {
             let broken = drifted + warned;
             format!(": {broken}{of} {} missing or broken", columns(broken))
         }
+        (RuleKind::Volume, false) => return cut(&plain(&evidence.summary), room),
         (RuleKind::Drift, false) if drifted > 0 => moved(drifted, "drifted"),
         (RuleKind::Drift, false) => moved(warned, "warned"),
     };

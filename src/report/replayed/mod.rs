@@ -209,7 +209,7 @@ fn window_report(window: &ReplayedWindow) -> WindowReport {
     WindowReport {
         version: window.key.version.clone(),
         segment: window.key.segment.clone(),
-        start: window.key.start.to_string(),
+        start: window.from.to_string(),
         end: window.end.to_string(),
         rows: window.judgement.n_window,
         verdict: window.judgement.verdict.into(),

@@ -4,6 +4,7 @@
 //! series are judged one after the other, in order. Then the window itself: that waits for checkpoints which
 //! are adding to it, and makes later ones see it closed.
 
+mod panes;
 mod quiet;
 mod read;
 mod reference;
@@ -22,17 +23,18 @@ use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::WindowEvidence;
 use crate::binning::BinningSet;
-use crate::closing::{ClosingWindow, Decision};
-use crate::distribution::{RecordSample, WindowCounts};
+use crate::closing::{ClosingWindow, Decision, Gathered};
+use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{Reference, ReferenceChoice, ReferencePlan, RuleName};
-use crate::window::{Partition, WindowKey};
+use crate::reference::{Reference, ReferenceChoice, ReferencePlan, RuleName, UsualRows};
+use crate::window::{Partition, WindowKey, WindowReach, WindowSpan};
+use panes::reach_back;
 pub(super) use quiet::close_quietly;
+use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 pub(super) use read::{binning, merge_deltas};
-use read::{earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
-use reference::References;
+use reference::{References, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline};
-use write::{write_alerts, write_findings, write_request, write_summaries, write_window};
+use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due.
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ pub struct Closing<'a> {
     pub configuration: &'a str,
     /// How references are chosen.
     pub references: &'a ReferencePlan,
+    /// How far windows reach back.
+    pub reach: WindowReach,
 }
 
 impl Store {
@@ -230,18 +234,19 @@ async fn close_one(
     let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
         return Ok(None);
     };
-    let Compared { counts, sample, evidence, reference, choice, baseline } =
+    let Compared { merged, before, span, counts, evidence, reference, choice, baseline, usual_rows } =
         compared(connection, (shared, cache), with, due, &binnings).await?;
     let (requested, requests) = requests_of(connection, monitor).await?;
     let rested_on = rested_on(connection, &alerts).await?;
     let feed_broken = feed_is_broken(connection, monitor).await?;
     let closing = ClosingWindow {
-        key: window.key.clone(),
-        end: window.end,
+        span,
         counts,
-        sample,
+        pane_rows: merged.counts.rows(),
+        sample: merged.sample.clone(),
         evidence,
         reference,
+        usual_rows,
         alerts,
         feed_broken,
         requested,
@@ -253,12 +258,13 @@ async fn close_one(
     let mut decision = decide(&closing, event_time(now));
     let request = match decision.request.take() {
         Some(draft) => {
-            let earlier = earlier_windows(connection, monitor, &window.key, draft.alert()).await?;
+            let earlier = earlier_windows(connection, monitor, &closing.span, draft.alert()).await?;
             Some(draft.complete(earlier))
         }
         None => None,
     };
-    write_window(connection, due, &closing, (with, baseline, &choice), &decision).await?;
+    let judged = (with, baseline, &choice);
+    write_window(connection, due, &Pane { merged: &merged, before: &before }, judged, &closing, &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
     write_alerts(connection, monitor, window, &decision).await?;
@@ -270,14 +276,19 @@ async fn close_one(
 
 /// A window with what it is compared with.
 struct Compared {
-    /// On the bins of its baseline, where they fit.
+    /// What was counted in its last pane, on the bins of its baseline where they fit.
+    merged: Merged,
+    /// The ids of the panes before.
+    before: Vec<i64>,
+    span: WindowSpan,
+    /// The sum of its panes.
     counts: WindowCounts,
-    sample: RecordSample,
     evidence: WindowEvidence,
     reference: Option<Reference>,
     choice: ReferenceChoice,
     /// The baseline, when that is the reference.
     baseline: Option<Uuid>,
+    usual_rows: UsualRows,
 }
 
 /// Adds up what was counted in a window, and chooses what it is compared with.
@@ -295,17 +306,25 @@ async fn compared(
         merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
     }
     let by = (monitor, with.references);
-    let (reference, choice) =
-        shared.references.resolve(connection, cache, by, &window.key, chosen.as_ref()).await?;
+    let mut gathered = Gathered::of_pane(
+        (window.key.clone(), window.end),
+        merged.counts.clone(),
+        merged.ranges.clone(),
+        missing.is_empty(),
+    );
+    reach_back(connection, &mut shared.references, (cache, monitor), with.reach, &mut gathered).await?;
+    let Gathered { span, counts, offsets, complete, ids } = gathered;
+    let (reference, choice) = shared.references.resolve(connection, cache, by, &span, chosen.as_ref()).await?;
     let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
+    let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
     let evidence = WindowEvidence {
         id: Some(window.id),
-        start: window.key.start.into(),
+        start: span.from.into(),
         end: window.end.into(),
-        records: merged.counts.rows(),
+        records: counts.rows(),
         late_records: 0,
-        complete: missing.is_empty(),
-        offsets: merged.ranges,
+        complete,
+        offsets,
     };
-    Ok(Compared { counts: merged.counts, sample: merged.sample, evidence, reference, choice, baseline })
+    Ok(Compared { merged, before: ids, span, counts, evidence, reference, choice, baseline, usual_rows })
 }

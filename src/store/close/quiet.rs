@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::read::binning;
-use super::write::{write_findings, write_summaries, write_window};
+use super::write::{Pane, write_findings, write_summaries, write_window};
 use super::{Closing, Compared, DueWindow, OpenWindow, SharedReads, compared};
 use crate::alert::SeriesAlerts;
 use crate::closing::{ClosingWindow, Decision};
@@ -39,15 +39,16 @@ pub(in crate::store) async fn close_quietly(
         read
     };
     let due = DueWindow { window, missing: Vec::new() };
-    let Compared { counts, sample, evidence, reference, choice, baseline } =
+    let Compared { merged, before, span, counts, evidence, reference, choice, baseline, usual_rows } =
         compared(connection, (shared, cache), with, &due, &binnings).await?;
     let closing = ClosingWindow {
-        key: due.window.key.clone(),
-        end: due.window.end,
+        span,
         counts,
-        sample,
+        pane_rows: merged.counts.rows(),
+        sample: merged.sample.clone(),
         evidence,
         reference,
+        usual_rows,
         alerts: SeriesAlerts::default(),
         feed_broken: false,
         requested: Vec::new(),
@@ -67,7 +68,8 @@ pub(in crate::store) async fn close_quietly(
         retrain: None,
         request: None,
     };
-    write_window(connection, &due, &closing, (with, baseline, &choice), &decision).await?;
+    let pane = Pane { merged: &merged, before: &before };
+    write_window(connection, &due, &pane, (with, baseline, &choice), &closing, &decision).await?;
     write_summaries(connection, due.window.id, &closing).await?;
     write_findings(connection, due.window.id, &decision).await?;
     Ok(decision.judgement.verdict)

@@ -16,7 +16,7 @@ use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::EventTime;
 use crate::store::session::Session;
 use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
-use crate::window::{OffsetRanges, WindowKey};
+use crate::window::{OffsetRanges, WindowKey, WindowSpan};
 
 pub(super) async fn lock_series(
     connection: &mut Session,
@@ -171,11 +171,13 @@ pub(super) async fn rested_on(
     Ok(rows.into_iter().map(|(id, Json(evidence))| (id, evidence)).collect())
 }
 
-/// The earlier closed windows of an alert's episode that drifted and that a model could learn from, oldest first.
+/// The earlier closed windows of an alert's episode that drifted and that a model could learn from, oldest first. Of windows
+/// that reach back over several panes they are panes, each once: from the first of the first drifting window to that before this
+/// window begins.
 pub(super) async fn earlier_windows(
     connection: &mut Session,
     monitor: &str,
-    key: &WindowKey,
+    span: &WindowSpan,
     alert: Uuid,
 ) -> Result<Vec<WindowEvidence>, StoreError> {
     let rows = sqlx::query(
@@ -183,14 +185,21 @@ pub(super) async fn earlier_windows(
                 least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
          from model_window w
          where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed' and complete and teaches
-           and starts_at >= (select since from alert where id = $4) and starts_at <> $5 and $4 = any(drifts_for)
+           and case when $6 then starts_at < $5 and starts_at >= coalesce(
+                        (select first.judged_from from model_window first
+                         where first.monitor = $1 and first.model_version = $2 and first.segment = $3
+                           and first.starts_at = (select since from alert where id = $4)),
+                        (select since from alert where id = $4))
+                    else starts_at >= (select since from alert where id = $4) and starts_at <> $5
+                         and $4 = any(drifts_for) end
          order by starts_at",
     )
     .bind(monitor)
-    .bind(&key.version)
-    .bind(&key.segment)
+    .bind(&span.key.version)
+    .bind(&span.key.segment)
     .bind(alert)
-    .bind(timestamp(key.start))
+    .bind(timestamp(span.from))
+    .bind(span.panes.len() > 1)
     .fetch_all(connection)
     .await
     .map_err(failed("read earlier windows"))?;

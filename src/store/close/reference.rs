@@ -10,13 +10,14 @@ use super::read::{binning, merge_deltas};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::reference::{
-    Fit, Part, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Resolution, Selection, Unusable,
+    Fit, Part, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Resolution, RowsOfWindow, Selection,
+    Unusable, UsualRows,
 };
 use crate::store::counts_cache::CountsCache;
 use crate::store::selection::{READ_TOGETHER, SelectedWindow, WindowSelection, at_most, closed_counts};
 use crate::store::session::Session;
-use crate::store::{StoreError, damaged, failed, timestamp};
-use crate::window::WindowKey;
+use crate::store::{StoreError, damaged, failed};
+use crate::window::{WindowKey, WindowSpan};
 
 /// The baseline that gives windows that were counted on one set of bins their bins.
 #[derive(Clone, Debug)]
@@ -59,14 +60,14 @@ impl References {
         connection: &mut Session,
         cache: &CountsCache,
         (monitor, plan): (&str, &ReferencePlan),
-        key: &WindowKey,
+        window: &WindowSpan,
         chosen: Option<&ChosenBaseline>,
     ) -> Result<(Option<Reference>, ReferenceChoice), StoreError> {
         let mut tried = Resolution::default();
         for rule in &plan.rules {
             let found = match chosen {
                 None => Err(Unusable::no_baseline()),
-                Some(chosen) => self.by_rule(connection, cache, (monitor, plan, rule), key, chosen).await?,
+                Some(chosen) => self.by_rule(connection, cache, (monitor, plan, rule), window, chosen).await?,
             };
             match found {
                 Ok(reference) => return Ok(tried.found(reference)),
@@ -75,9 +76,9 @@ impl References {
         }
         // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
         if let Some(chosen) = chosen
-            && data_is_broken(connection, monitor, key).await?
+            && data_is_broken(connection, monitor, &window.key).await?
         {
-            return Ok(tried.found(self.of_segment(connection, chosen, &key.segment).await?));
+            return Ok(tried.found(self.of_segment(connection, chosen, &window.key.segment).await?));
         }
         Ok(tried.nothing())
     }
@@ -87,17 +88,17 @@ impl References {
         connection: &mut Session,
         cache: &CountsCache,
         (monitor, plan, rule): (&str, &ReferencePlan, &ReferenceRule),
-        key: &WindowKey,
+        window: &WindowSpan,
         chosen: &ChosenBaseline,
     ) -> Result<Result<Reference, Unusable>, StoreError> {
-        let selection = match rule.selection(key) {
+        let selection = match rule.selection(window) {
             Ok(Some(selection)) => selection,
-            Ok(None) => return self.of_segment(connection, chosen, &key.segment).await.map(Ok),
+            Ok(None) => return self.of_segment(connection, chosen, &window.key.segment).await.map(Ok),
             Err(reason) => return Ok(Err(reason)),
         };
-        let selected = select(connection, monitor, plan, key, &selection).await?;
+        let selected = select(connection, WindowSelection::closed, (monitor, plan), window, &selection).await?;
         let parts = self.parts(connection, (cache, monitor), selected, &chosen.bins).await?;
-        Ok(rule.reference(key, &chosen.bins, parts, plan.min_records))
+        Ok(rule.reference(&window.key, &chosen.bins, parts, plan.min_records))
     }
 
     /// The counts of a chosen baseline for a segment.
@@ -117,7 +118,7 @@ impl References {
     }
 
     /// Selected windows with their counts.
-    async fn parts(
+    pub(super) async fn parts(
         &mut self,
         connection: &mut Session,
         (cache, monitor): (&CountsCache, &str),
@@ -223,20 +224,51 @@ pub(in crate::store) async fn parts_again(
     Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
 }
 
+/// What the number of records of a window is compared with, see [`crate::reference::volume_rules`].
+pub(super) async fn usual_rows(
+    connection: &mut Session,
+    (monitor, plan): (&str, &ReferencePlan),
+    window: &WindowSpan,
+    reference: Option<&Reference>,
+) -> Result<UsualRows, StoreError> {
+    if plan.volume.is_empty() {
+        return Ok(UsualRows::default());
+    }
+    if let Some(usual) = UsualRows::of_reference(reference, window) {
+        return Ok(usual);
+    }
+    let last = WindowSpan::of_pane(window.key.clone(), window.end);
+    for rule in &plan.volume {
+        let Ok(Some(selection)) = rule.selection(&last) else { continue };
+        let selected = select(connection, WindowSelection::complete, (monitor, plan), &last, &selection).await?;
+        let windows = selected.iter().map(|SelectedWindow { start, end, rows, .. }| RowsOfWindow {
+            start: *start,
+            end: *end,
+            rows: *rows,
+        });
+        if let Ok(usual) = UsualRows::of_windows(rule, &last.key, windows.collect()) {
+            return Ok(usual);
+        }
+    }
+    Ok(UsualRows::default())
+}
+
+/// The windows that are selected, of those of the same series from `closed`.
 async fn select(
     connection: &mut Session,
-    monitor: &str,
-    plan: &ReferencePlan,
-    key: &WindowKey,
+    closed: fn(&str) -> WindowSelection,
+    (monitor, plan): (&str, &ReferencePlan),
+    window: &WindowSpan,
     selection: &Selection,
 ) -> Result<Vec<SelectedWindow>, StoreError> {
+    let key = &window.key;
     let of_series = || {
-        let closed = WindowSelection::closed(monitor).of_version(&key.version).of_segment(&key.segment);
-        closed.before(key.start).with_sound_data()
+        let closed = closed(monitor).of_version(&key.version).of_segment(&key.segment);
+        closed.before(window.from).with_sound_data()
     };
-    // Windows of the same start close together: one that is still open has all the records that it is waited for. Which of them
+    // Windows of the same time close together: one that is still open has all the records that it is waited for. Which of them
     // closes first must not matter, so alerts about their data do not exclude them.
-    let of_start = || WindowSelection::any(monitor).starting_at(vec![timestamp(key.start)]);
+    let in_time = || WindowSelection::any(monitor).starting_within(&[(window.from, window.end)]);
     match selection {
         Selection::Latest(most) => latest(connection, plan, of_series, *most).await,
         Selection::Within(ranges) if ranges.is_empty() => Ok(Vec::new()),
@@ -247,10 +279,10 @@ async fn select(
         }
         // On a holiday others have a holiday, too: calendars exclude nothing here.
         Selection::OfVersion(version) => {
-            of_start().of_version(version).of_segment(&key.segment).latest(connection, 1).await
+            in_time().of_version(version).of_segment(&key.segment).latest(connection, MOST).await
         }
         Selection::OfOthers(column) => {
-            let others = of_start().of_version(&key.version).of_other_segments(column, &key.segment);
+            let others = in_time().of_version(&key.version).of_other_segments(column, &key.segment);
             others.latest(connection, MOST).await
         }
     }

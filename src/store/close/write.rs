@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::read::Merged;
 use super::{Closing, DueWindow, OpenWindow};
 use crate::closing::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::judge::Judgement;
@@ -15,27 +16,37 @@ use crate::store::session::Session;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::view::{letter_of, summaries};
 
+/// The pane that closes, and those before it that belong to the window.
+pub(super) struct Pane<'a> {
+    pub(super) merged: &'a Merged,
+    /// Their ids.
+    pub(super) before: &'a [i64],
+}
+
 pub(super) async fn write_window(
     connection: &mut Session,
     due: &DueWindow,
-    closing: &ClosingWindow,
+    pane: &Pane<'_>,
     (with, baseline, choice): (Closing<'_>, Option<Uuid>, &ReferenceChoice),
+    closing: &ClosingWindow,
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let DueWindow { window, missing } = due;
+    let Pane { merged, before } = pane;
+    let reaches_back = !before.is_empty();
     let (columns, scores, verdicts) = scores(&decision.judgement);
     sqlx::query(
         "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
                 columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15, binning_id = $16,
-                baseline_id = $17, reference = $18
+                baseline_id = $17, reference = $18, judged_from = $19, judged_rows = $20, judged_panes = $21
          where id = $1",
     )
     .bind(window.id)
-    .bind(bigint(closing.counts.rows()))
-    .bind(damaged("counts", closing.counts.to_ipc())?)
-    .bind(damaged("sample", closing.sample.clone().to_ipc())?)
-    .bind(Json(&closing.evidence.offsets))
+    .bind(bigint(merged.counts.rows()))
+    .bind(damaged("counts", merged.counts.to_ipc())?)
+    .bind(damaged("sample", merged.sample.clone().to_ipc())?)
+    .bind(Json(&merged.ranges))
     .bind(missing.is_empty())
     .bind(Json(missing))
     .bind(decision.judgement.verdict.as_str())
@@ -46,9 +57,12 @@ pub(super) async fn write_window(
     .bind(verdicts)
     .bind(with.configuration)
     .bind(&decision.drifts_for)
-    .bind(closing.counts.binnings().id())
+    .bind(merged.counts.binnings().id())
     .bind(baseline)
     .bind(Json(choice))
+    .bind(reaches_back.then(|| timestamp(closing.span.from)))
+    .bind(reaches_back.then(|| bigint(closing.counts.rows())))
+    .bind(reaches_back.then_some(*before))
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;

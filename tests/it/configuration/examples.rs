@@ -50,6 +50,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
         "[sample]",
         "learn",
         "time_zone",
+        "every",
         "reference = [",
         "rolling",
         "seasonal",

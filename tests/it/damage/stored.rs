@@ -105,6 +105,7 @@ fn every_measure() -> JudgeSpec {
         significance: 0.001,
         values_only: false,
         rule: WindowRule::Columns(1),
+        rows: None,
     }
 }
 

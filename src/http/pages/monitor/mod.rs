@@ -358,7 +358,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
                 tr {
                     th scope="row" { (time(window.start)) @if let Some(backfill) = window.backfill { " (backfill " (backfill) ")" } }
                     td { @if let Some(decided) = window.verdict { (verdict(decided)) } }
-                    td.number { (grouped(window.rows)) }
+                    td.number { (grouped(window.rows)) @if let Some(words) = window.volume_in_words() { " (" (words) ")" } }
                     td.number { (grouped(window.late)) }
                     td { @if window.complete == Some(false) { "no: " (window.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } @else { "yes" } }
                     td.wide title=(reference_title(window)) { (window.reference_in_short().as_deref().unwrap_or(if window.reference.is_some() { "none" } else { "–" })) }
