@@ -420,6 +420,23 @@ fn more_versions_than_are_counted_apart_are_counted_together() {
 }
 
 #[test]
+fn windows_of_the_past_overlap_as_live_ones_do() {
+    let Some(world) = world("backfill of overlapping windows") else { return };
+    learning(&world);
+    world.configure_monitor(|monitor| monitor.set("window.every", "15m"));
+    let file = world.folder.path().join("past.jsonl");
+    fs::write(&file, hours(0, 12, 10).join("\n")).unwrap();
+    world.driftd(&["backfill", "--monitor", "m", file.to_str().unwrap()]);
+    assert_eq!(ask(&world, "select sum(rows)::bigint from model_window where segment = '*'"), 12 * 120);
+    // The first four windows reach back to the beginning alone.
+    let whole = "select count(*) from model_window where segment = '*' and judged_rows = 120";
+    assert_eq!(ask(&world, whole), 12 * 4 - 3);
+    let drifting =
+        "select count(*) from model_window where verdict = 'critical' and starts_at >= '2026-01-05T10:30:00Z'";
+    assert_eq!(ask(&world, drifting), 6);
+}
+
+#[test]
 fn a_signal_stops_it_at_a_checkpoint_and_the_same_command_goes_on() {
     let Some(world) = world("backfill that is stopped") else { return };
     learning(&world);
