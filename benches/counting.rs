@@ -81,6 +81,7 @@ fn counting(criterion: &mut Criterion) {
         sample_size: 2_000,
         max_open_windows: 64,
         max_series: 100,
+        amend: driftd::record::TimeSpan::ZERO,
     };
     let active = Arc::clone(&baseline.binnings);
     let pins = Arc::new(BinningPins {

@@ -68,6 +68,7 @@ pub mod alert;
 pub mod app;
 pub mod baseline;
 pub mod binning;
+pub mod challenge;
 pub mod chart;
 pub mod cli;
 pub mod closing;

@@ -9,7 +9,7 @@ use driftd::http::{
     PageRequest, Probe, RequestedAlertChange, RetrainingChange, SeriesQuery, WindowDetail,
 };
 use driftd::view::{
-    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint,
+    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
     FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
     ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
@@ -96,6 +96,9 @@ impl Backend for Nothing {
     }
     async fn activate(&self, _: &str, _: i32, _: &str) -> BackendResult<BaselineSummary> {
         none()
+    }
+    async fn challenger(&self, _: &str, _: usize) -> BackendResult<Option<ChallengerView>> {
+        Ok(None)
     }
     async fn alerts(&self, _: Option<&str>, _: &[RowState], _: &PageRequest) -> BackendResult<Page<AlertRow>> {
         Ok(Page { items: Vec::new(), next: None })

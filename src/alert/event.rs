@@ -24,12 +24,24 @@ pub enum EventKind {
     /// A retraining is asked for.
     #[serde(rename = "drift.retraining.requested")]
     RetrainingRequested,
+    /// A challenger is worse than its champion.
+    #[serde(rename = "drift.challenger.worse")]
+    ChallengerWorse,
+    /// A challenger is as good as its champion.
+    #[serde(rename = "drift.challenger.ready")]
+    ChallengerReady,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 4] =
-        [Self::AlertsFiring, Self::AlertsResolved, Self::AlertsDigest, Self::RetrainingRequested];
+    pub const ALL: [Self; 6] = [
+        Self::AlertsFiring,
+        Self::AlertsResolved,
+        Self::AlertsDigest,
+        Self::RetrainingRequested,
+        Self::ChallengerWorse,
+        Self::ChallengerReady,
+    ];
 
     /// The `type` as it is written.
     #[must_use]
@@ -39,6 +51,8 @@ impl EventKind {
             Self::AlertsResolved => "drift.alerts.resolved",
             Self::AlertsDigest => "drift.alerts.digest",
             Self::RetrainingRequested => "drift.retraining.requested",
+            Self::ChallengerWorse => "drift.challenger.worse",
+            Self::ChallengerReady => "drift.challenger.ready",
         }
     }
 }

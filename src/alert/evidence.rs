@@ -28,6 +28,9 @@ pub struct WindowEvidence {
     pub late_records: u64,
     /// Whether every partition had passed its end.
     pub complete: bool,
+    /// How often it was judged again with late records.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub revision: u32,
     /// Topic, partition, first offset, offset past the last: what the window is made of.
     #[schema(value_type = Vec<serde_json::Value>)]
     pub offsets: OffsetRanges,
@@ -43,6 +46,11 @@ pub struct WindowRef {
     pub start: Timestamp,
     /// Its end (exclusive).
     pub end: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_first(revision: &u32) -> bool {
+    *revision == 0
 }
 
 impl WindowEvidence {
@@ -339,6 +347,19 @@ impl Evidence {
     #[must_use]
     pub fn strength(&self) -> f64 {
         self.moved().map(|column| column.strength).fold(0.0, f64::max)
+    }
+
+    /// Forgets what a window said that is judged again: columns whose worst window it is, and what is remembered of it.
+    pub fn forget(&mut self, window: &WindowRef) {
+        let others = |column: &DriftedColumn| column.window.as_ref().is_none_or(|worst| worst.end != window.end);
+        self.drifted.retain(others);
+        self.warned.retain(others);
+        for remembered in [&mut self.first, &mut self.worst] {
+            *remembered = remembered.take().filter(|remembered| remembered.end != window.end);
+        }
+        if self.worst.is_none() {
+            self.window = None;
+        }
     }
 
     /// Takes in a judged window of the episode. `why` gives the reasons of a column in this window.

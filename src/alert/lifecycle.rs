@@ -315,7 +315,7 @@ impl AlertState {
     }
 
     /// Counts a window in the running episode; `before` is what it said when it was judged before.
-    fn count(&mut self, window: WindowLevel, before: Option<Level>, policy: AlertPolicy) {
+    pub(super) fn count(&mut self, window: WindowLevel, before: Option<Level>, policy: AlertPolicy) {
         let recent = self.recent(policy.of).first().map(|seen| seen.start);
         let Some(episode) = &mut self.episode else { return };
         let drifts = |level: Level| level.severity().is_some();
@@ -343,7 +343,7 @@ impl AlertState {
         self.history.get(from..).unwrap_or_default()
     }
 
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         policy: AlertPolicy,
         new_id: impl FnOnce(EventTime) -> Uuid,
@@ -425,7 +425,7 @@ impl AlertState {
         Self { phase: Phase::Inactive, episode: None, history: Vec::new(), ended, flaps: self.flaps }
     }
 
-    fn change(&self, kind: ChangeKind, reason: ChangeReason) -> Option<AlertChange> {
+    pub(super) fn change(&self, kind: ChangeKind, reason: ChangeReason) -> Option<AlertChange> {
         let Episode { id, since, severity, drifting, judged, .. } = self.episode.clone()?;
         Some(AlertChange { id, kind, reason, severity, since, windows: drifting, judged })
     }

@@ -5,6 +5,7 @@
 //! columns one for each of them.
 
 mod address;
+mod amended;
 mod change;
 mod event;
 mod evidence;
@@ -21,6 +22,7 @@ mod vocabulary;
 mod words;
 
 pub use address::{column_page, encoded};
+pub use amended::AmendedLevel;
 pub use change::{AlertChange, ChangeKind, ChangeReason, RowState, derived_id, episode_id};
 pub use event::{AlertStatus, AlertView, AlertsEvent, EventKind, event_body};
 pub use evidence::{

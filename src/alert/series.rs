@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
-    AlertChange, AlertPolicy, AlertRule, AlertState, ChangeReason, Level, Observation, Scope, episode_id,
+    AlertChange, AlertPolicy, AlertRule, AlertState, AmendedLevel, ChangeReason, Level, Observation, Scope,
+    episode_id,
 };
 use crate::judge::Judgement;
 use crate::record::EventTime;
@@ -73,14 +75,52 @@ impl SeriesAlerts {
                 transitions.extend(next.observe(series, start, &rule.name, rule.policy, observation));
             }
         }
-        // Columns can go, too.
-        let judged = |name: &str| judgement.columns.iter().any(|column| column.column == name);
-        transitions.extend(next.end_where(ChangeReason::RuleRemoved, |_, column| !column.is_none_or(judged)));
-        transitions.extend(
-            next.drop_rules(|rule| rules.iter().find(|known| known.name == rule).map(|known| known.scope)),
-        );
+        transitions.extend(next.forget_gone(rules, judgement));
         next.newest = next.newest.max(Some(start));
         (next, transitions)
+    }
+
+    /// Takes into account that a window was judged again.
+    #[must_use]
+    pub fn amended(
+        &self,
+        series: SeriesKey<'_>,
+        start: EventTime,
+        rules: &[AlertRule],
+        (before, now): (&Judgement, &Judgement),
+    ) -> (Self, Vec<Transition>) {
+        let mut next = self.clone();
+        let mut transitions = Vec::new();
+        for rule in rules {
+            let mut levels: BTreeMap<Option<String>, AmendedLevel> = BTreeMap::new();
+            for Observation { column, level } in rule.observe(before) {
+                levels.entry(column).or_default().before = Some(level);
+            }
+            for Observation { column, level } in rule.observe(now) {
+                levels.entry(column).or_default().now = Some(level);
+            }
+            for (column, level) in levels {
+                let key = join(&rule.name, column.as_deref());
+                let state = next.states.get(&key).cloned().unwrap_or_default();
+                let id = |since| episode_id(series.monitor, series.version, series.segment, &key, since);
+                let (state, change) = state.amend(start, level, rule.policy, id);
+                next.put(key, state);
+                transitions.extend(change.map(|change| Transition { rule: rule.name.clone(), column, change }));
+            }
+        }
+        transitions.extend(next.forget_gone(rules, now));
+        (next, transitions)
+    }
+
+    /// Ends the alerts of rules and columns that are gone.
+    fn forget_gone(&mut self, rules: &[AlertRule], judgement: &Judgement) -> Vec<Transition> {
+        // Columns can go, too.
+        let judged = |name: &str| judgement.columns.iter().any(|column| column.column == name);
+        let mut gone = self.end_where(ChangeReason::RuleRemoved, |_, column| !column.is_none_or(judged));
+        gone.extend(
+            self.drop_rules(|rule| rules.iter().find(|known| known.name == rule).map(|known| known.scope)),
+        );
+        gone
     }
 
     /// Takes one observation of one rule into account.
@@ -109,11 +149,36 @@ impl SeriesAlerts {
         Some(Transition { rule: rule.to_owned(), column, change: change? })
     }
 
-    /// Notes for the running episodes for which a window drifts that a model could learn from it.
-    pub fn learn_from(&mut self, start: EventTime, records: u64) {
+    /// The running episodes for which a judged window drifts.
+    #[must_use]
+    pub fn drifting_for(&self, start: EventTime, rules: &[AlertRule], judgement: &Judgement) -> Vec<Uuid> {
+        let of_rule = |rule: &AlertRule| {
+            let drifting =
+                rule.observe(judgement).into_iter().filter(|observed| observed.level.severity().is_some());
+            let episode = |observed: Observation| {
+                let episode = self.state(&rule.name, observed.column.as_deref())?.episode.as_ref()?;
+                (episode.since <= start).then_some(episode.id)
+            };
+            drifting.filter_map(episode).collect::<Vec<Uuid>>()
+        };
+        rules.iter().flat_map(of_rule).collect()
+    }
+
+    /// Notes for these running episodes that a model could learn from a window.
+    pub fn learn_from(&mut self, episodes: &[Uuid], records: u64) {
         for state in self.states.values_mut() {
-            if state.said(start).is_some_and(|level| level.severity().is_some()) {
+            if state.episode.as_ref().is_some_and(|episode| episodes.contains(&episode.id)) {
                 state.learn_from(records);
+            }
+        }
+    }
+
+    /// Takes back what an earlier judgement of a window taught: its records, for these episodes.
+    pub fn unlearn(&mut self, episodes: &[Uuid], records: u64) {
+        for state in self.states.values_mut() {
+            if let Some(episode) = state.episode.as_mut().filter(|episode| episodes.contains(&episode.id)) {
+                episode.lessons.windows = episode.lessons.windows.saturating_sub(1);
+                episode.lessons.records = episode.lessons.records.saturating_sub(records);
             }
         }
     }

@@ -32,6 +32,9 @@ impl AlertView {
                 format!("resolved by {}{}", self.resolved_by.as_deref().unwrap_or("a person"), self.said())
             }
             "did_not_persist" => "ended before it fired".to_owned(),
+            "window_amended" | "withdrawn" => {
+                "withdrawn: with late records too few of its windows drift".to_owned()
+            }
             _ => "resolved".to_owned(),
         }
     }

@@ -42,7 +42,10 @@ pub(super) async fn run(
         let in_force = judge.shared.in_force();
         for running in &in_force.monitors {
             match judge.monitor(running, &in_force.routing, &stop).await {
-                Ok(closed) => worked |= closed,
+                Ok(closed) => {
+                    worked |= closed;
+                    judge.revise(running, &in_force.routing, &stop).await;
+                }
                 Err(error) => {
                     let monitor = &running.monitor.name;
                     if judge.shared.complaints.is_due(monitor, &format!("judging: {error}")) {
@@ -199,13 +202,7 @@ impl Judge {
         due: &[DueWindow],
     ) -> Result<usize, StoreError> {
         let monitor = &running.monitor;
-        let with = Closing {
-            monitor: &monitor.name,
-            sample_size: monitor.counting.sample_size,
-            configuration: &monitor.fingerprint,
-            references: &monitor.references,
-            reach: monitor.rules.reach,
-        };
+        let with = closing_of(monitor);
         let began = Instant::now();
         let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, routing, now);
@@ -226,7 +223,7 @@ impl Judge {
             match outcome {
                 Ok(Some(decision)) => {
                     closed += 1;
-                    self.report(monitor, window, &decision);
+                    self.report(monitor, window, &decision, "window closed");
                 }
                 Ok(None) => {}
                 // It is tried again with every look.
@@ -241,10 +238,41 @@ impl Judge {
             }
         }
         self.shared.metrics.judging(began.elapsed().as_secs_f64(), closed);
+        if closed > 0 {
+            self.shared.windows_closed.notify_waiters();
+        }
         Ok(closed)
     }
 
-    fn report(&self, monitor: &Monitor, window: &OpenWindow, decision: &Decision) {
+    /// Judges windows again that have late records. What fails is tried again with the next look.
+    async fn revise(&self, running: &RunningMonitor, routing: &Routing, stop: &CancellationToken) {
+        let monitor = &running.monitor;
+        if monitor.counting.amend == TimeSpan::ZERO {
+            return;
+        }
+        let complain = |error: &StoreError| {
+            if self.shared.complaints.is_due(&monitor.name, "revise") {
+                tracing::warn!(monitor = %monitor.name, %error, "cannot judge windows again; retrying");
+            }
+        };
+        let due = match self.store.windows_to_revise(&monitor.name, monitor.timing.amend_every, BATCH).await {
+            Ok(due) => due,
+            Err(error) => return complain(&error),
+        };
+        let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, routing, now);
+        for window in due {
+            if stop.is_cancelled() {
+                return;
+            }
+            match self.store.revise_window(closing_of(monitor), &window, decide).await {
+                Ok(Some(decision)) => self.report(monitor, &window, &decision, "window judged again"),
+                Ok(None) => {}
+                Err(error) => complain(&error),
+            }
+        }
+    }
+
+    fn report(&self, monitor: &Monitor, window: &OpenWindow, decision: &Decision, what: &str) {
         let verdict = decision.judgement.verdict.as_str();
         self.shared.metrics.window_closed(&monitor.name, verdict);
         tracing::info!(
@@ -252,7 +280,7 @@ impl Judge {
             start = %window.key.start, end = %window.end, records = decision.judgement.n_window, verdict,
             alerts = alerts_in_words(decision).map(tracing::field::display),
             retraining = decision.retrain.map(crate::retrain::RetrainDecision::as_str),
-            "window closed"
+            "{what}"
         );
         if decision.has_news() {
             self.shared.alerts.notify_waiters();
@@ -260,6 +288,17 @@ impl Judge {
         if decision.retrain.is_some_and(crate::retrain::RetrainDecision::makes_request) {
             self.shared.outbox.notify_waiters();
         }
+    }
+}
+
+/// What windows of a monitor are closed with.
+fn closing_of(monitor: &Monitor) -> Closing<'_> {
+    Closing {
+        monitor: &monitor.name,
+        sample_size: monitor.counting.sample_size,
+        configuration: &monitor.fingerprint,
+        references: &monitor.references,
+        reach: monitor.rules.reach,
     }
 }
 

@@ -4,6 +4,7 @@
 mod backend;
 mod backfill;
 mod callbacks;
+mod challenges;
 mod clock;
 mod close_windows;
 mod counter;
@@ -222,6 +223,7 @@ impl App {
                 token.clone(),
             ),
         );
+        supervisor.start("challenges", challenges::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("notify groups", notify_groups::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("dispatch", dispatch::run(store.clone(), Arc::clone(&shared), token.clone()));
         supervisor.start("retention", retention::run(store.clone(), Arc::clone(&shared), token.clone()));

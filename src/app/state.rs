@@ -111,6 +111,8 @@ pub struct Shared {
     pub outbox: Notify,
     /// An alert changed: its groups are due.
     pub alerts: Notify,
+    /// Windows were closed: a challenger may have one that its champion has, too.
+    pub windows_closed: Notify,
     /// Exported numbers.
     pub metrics: Metrics,
     /// What was logged lately.
@@ -146,6 +148,7 @@ impl Shared {
             stored: Notify::new(),
             outbox: Notify::new(),
             alerts: Notify::new(),
+            windows_closed: Notify::new(),
             metrics: Metrics::default(),
             complaints: Complaints::every(COMPLAIN_EVERY),
             lengths: Mutex::default(),

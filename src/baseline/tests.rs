@@ -107,6 +107,7 @@ fn learning_from_windows_moves_every_count() {
             sample_size: 0,
             max_open_windows: 10,
             max_series: 100,
+            amend: crate::record::TimeSpan::ZERO,
         },
         Arc::new(BinningPins {
             active: universal,

@@ -7,7 +7,9 @@ mod strip;
 mod timeline;
 
 pub use bars::{BLOCKS, Bar, BarKind, distribution, sparkline, thumbnail};
-pub use over_time::{FILLS, Quantiles, Rate, quantile_bands, rates, record_bars, spark, stacked_shares};
+pub use over_time::{
+    FILLS, Quantiles, Rate, quantile_bands, rates, record_bars, score_lines, spark, stacked_shares,
+};
 pub use strip::{StripCell, condensed, hatching, strip, strip_key};
 pub use timeline::{Change, ScoreLine, TimeMark, timeline, timeline_with};
 

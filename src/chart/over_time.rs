@@ -177,6 +177,66 @@ pub fn rates(id: &str, lines: &[Rate], ends: (&str, &str), sentence: &str) -> Ma
     }
 }
 
+/// Scores of several sides in the same windows with one limit: a line each, interrupted where a side has no score.
+#[must_use]
+pub fn score_lines(
+    id: &str,
+    lines: &[(String, Vec<Option<f64>>)],
+    limit: f64,
+    ends: (&str, &str),
+    sentence: &str,
+) -> Markup {
+    let scores = lines.iter().flat_map(|(_, values)| values).flatten();
+    let most = scores.copied().filter(|score| score.is_finite()).fold(limit * 1.2, f64::max).max(1e-12);
+    let y = |score: f64| TOP + HEIGHT - (score / most).clamp(0.0, 1.0) * HEIGHT;
+    let inside = html! {
+        path.limit d=(format!("M0 {}h{}", at(y(limit)), at(WIDTH))) {}
+        @for (index, (_, values)) in lines.iter().enumerate() {
+            path class=(format!("rate r{index}")) d=(interrupted(values, y)) {}
+        }
+    };
+    // Labels that would lie on one another are left out: that of the limit has a line.
+    let mut labels = vec![(TOP + HEIGHT, "0".to_owned())];
+    if TOP + HEIGHT - y(limit) > 12.0 {
+        labels.push((y(limit), short(limit)));
+    }
+    if y(limit) - TOP > 14.0 {
+        labels.push((TOP, short(most)));
+    }
+    html! {
+        (frame(id, ends, &labels, sentence, &inside))
+        p.key {
+            @for (index, (name, _)) in lines.iter().enumerate() {
+                svg.stroke viewBox="0 0 24 10" aria-hidden="true" focusable="false" {
+                    path class=(format!("rate r{index}")) d="M0 5h24" {}
+                }
+                " " (name) " "
+            }
+        }
+    }
+}
+
+/// A line through the values that are there; one without neighbours is a short stroke.
+fn interrupted(values: &[Option<f64>], y: impl Fn(f64) -> f64) -> String {
+    let mut path = String::new();
+    let half = slot(values.len()) / 4.0;
+    let mut drawing = false;
+    for (index, value) in values.iter().enumerate() {
+        let Some(value) = value else {
+            drawing = false;
+            continue;
+        };
+        let (x, y) = (middle(index, values.len()), y(*value));
+        let _infallible = if drawing {
+            write!(path, "L{} {}", at(x), at(y))
+        } else {
+            write!(path, "M{} {}h{}", at(x - half), at(y), at(half))
+        };
+        drawing = true;
+    }
+    path
+}
+
 /// How many records each window has, as bars.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts, for a chart")]

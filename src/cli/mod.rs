@@ -3,6 +3,7 @@
 mod alerts;
 mod backfill;
 mod baseline;
+mod challenger;
 mod check;
 mod compare;
 mod config;
@@ -65,7 +66,7 @@ struct Arguments {
     #[arg(long, global = true)]
     json: bool,
     /// Use the API of the daemon at this address instead of the database; needs no configuration and no secrets.
-    /// For status, top, alerts, silences, retraining, explain, baseline list, show and activate, config show
+    /// For status, top, alerts, silences, retraining, explain, challenger, baseline list, show and activate, config show
     /// [env: DRIFTD_SERVER].
     #[arg(long, global = true, value_name = "URL", help_heading = "Over the API")]
     server: Option<String>,
@@ -127,6 +128,8 @@ enum Command {
     Drill(drill::Arguments),
     /// Build, list, show and activate baselines.
     Baseline(baseline::Arguments),
+    /// Show champion and challenger side by side: the state, the columns, the last pairs of windows.
+    Challenger(challenger::Arguments),
     /// Compare two files, without any service: which columns drifted, how much, and why.
     Compare(compare::Arguments),
     /// Run monitors over log files, without any service: which windows and alerts they would have produced.
@@ -195,6 +198,7 @@ pub fn main() -> ExitCode {
         }
         Command::Man(man) => shell::man(&man),
         Command::Baseline(baseline) => baseline::run(&context, baseline),
+        Command::Challenger(challenger) => challenger::run(&context, &challenger),
         Command::Alerts(command) => alerts::run(&context, command),
         Command::Silences(command) => silences::run(&context, command),
         Command::Retraining(command) => retraining::run(&context, command),

@@ -50,6 +50,8 @@ pub(super) struct Episodes<'a> {
     pub(super) judgement: &'a Judgement,
     pub(super) alerts: &'a SeriesAlerts,
     pub(super) transitions: &'a [Transition],
+    /// The episodes for which the window drifts.
+    pub(super) drifts_for: &'a [Uuid],
 }
 
 impl Episodes<'_> {
@@ -58,12 +60,14 @@ impl Episodes<'_> {
         let start = self.window.span.key.start;
         let rule_of = |name: &str| self.rules.alerts.iter().find(|rule| rule.name == name);
         let mut found = HashMap::new();
+        // A window that is judged again may be forgotten, and still be one of the episode.
+        let is_amended = |since: EventTime| self.window.amends.is_some() && since <= start;
         for (name, column, state) in self.alerts.states() {
-            let (Some(rule), Some(episode), Some(level)) = (rule_of(name), &state.episode, state.said(start))
-            else {
+            let (Some(rule), Some(episode)) = (rule_of(name), &state.episode) else { continue };
+            if state.said(start).is_none() && !is_amended(episode.since) {
                 continue;
-            };
-            let judged = self.judged(rule, column, episode.since, level.severity().is_some());
+            }
+            let judged = self.judged(rule, column, episode.since, self.drifts_for.contains(&episode.id));
             let (before, calm) = (self.window.rested_on.get(&episode.id), state.calm(rule.policy));
             found.insert(episode.id, evidence_of(self.window, self.rules, judged, before, calm));
         }
@@ -111,6 +115,9 @@ fn evidence_of(
 ) -> Evidence {
     let mut evidence = before.cloned().unwrap_or_default();
     evidence.calm = calm;
+    if window.amends.is_some() {
+        evidence.forget(&judged.window.reference());
+    }
     evidence.take(judged, |column| why(window, rules.judge.values_only, column));
     let key = &window.span.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);

@@ -6,10 +6,12 @@ mod checks;
 mod evidence;
 mod gather;
 mod retraining;
+mod shadow;
 
 pub use checks::{CheckScope, decide_checks};
 pub use gather::{EarlierPane, Gathered};
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
+pub use shadow::Shadow;
 
 use std::collections::HashMap;
 
@@ -49,6 +51,8 @@ pub struct DecisionRules {
     pub retrain_receivers: Vec<String>,
     /// Base of the callback URL; the request's id is appended.
     pub callback_url: Option<String>,
+    /// Series whose alerts send nothing and request no retraining.
+    pub shadow: Option<Shadow>,
 }
 
 /// A window that closes, with all that is needed to decide.
@@ -78,6 +82,21 @@ pub struct ClosingWindow {
     pub requests: Vec<EventTime>,
     /// What the series' running alerts rested on before.
     pub rested_on: HashMap<Uuid, Evidence>,
+    /// What it was before, when it is judged again.
+    pub amends: Option<Amends>,
+}
+
+/// An earlier judgement of a window that is judged again.
+#[derive(Clone, Debug)]
+pub struct Amends {
+    /// Its findings.
+    pub before: Judgement,
+    /// Records of its last pane then.
+    pub pane_rows: u64,
+    /// The alerts for which it drifted.
+    pub drifted_for: Vec<Uuid>,
+    /// Whether a model could learn from it.
+    pub taught: bool,
 }
 
 /// A message to one receiver.
@@ -161,21 +180,31 @@ pub fn decide_window(
     let key = &window.span.key;
     let start = key.start;
     let series = SeriesKey { monitor: &rules.monitor, version: &key.version, segment: &key.segment };
-    let (mut alerts, transitions) = window.alerts.judged(series, start, &rules.alerts, &judgement);
+    let (mut alerts, transitions) = match &window.amends {
+        None => window.alerts.judged(series, start, &rules.alerts, &judgement),
+        Some(amends) => window.alerts.amended(series, start, &rules.alerts, (&amends.before, &judgement)),
+    };
+    let drifts_for = alerts.drifting_for(start, &rules.alerts, &judgement);
     let teaches = window.evidence.complete && !is_explained(window, rules, &alerts, &judgement);
-    if teaches {
-        alerts.learn_from(start, window.pane_rows);
+    if let Some(amends) = window.amends.as_ref().filter(|amends| amends.taught) {
+        alerts.unlearn(&amends.drifted_for, amends.pane_rows);
     }
-    let rested_on = Episodes { window, rules, judgement: &judgement, alerts: &alerts, transitions: &transitions };
+    if teaches {
+        alerts.learn_from(&drifts_for, window.pane_rows);
+    }
+    let rested_on = Episodes {
+        window,
+        rules,
+        judgement: &judgement,
+        alerts: &alerts,
+        transitions: &transitions,
+        drifts_for: &drifts_for,
+    };
     let rested_on = rested_on.evidence();
     let changed = |id: Uuid| transitions.iter().any(|transition| transition.change.id == id);
     let mut refreshed = Vec::new();
-    let mut drifts_for = Vec::new();
     for (_, _, state) in alerts.states() {
         let Some(episode) = &state.episode else { continue };
-        if state.said(start).is_some_and(|level| level.severity().is_some()) {
-            drifts_for.push(episode.id);
-        }
         if let (Some(evidence), false) = (rested_on.get(&episode.id), changed(episode.id)) {
             let before = window.rested_on.get(&episode.id);
             let is_news = |before: &Evidence| {
@@ -191,7 +220,8 @@ pub fn decide_window(
             });
         }
     }
-    let (retrain, request) = match &rules.retrain {
+    let is_shadow = rules.shadow.as_ref().is_some_and(|shadow| shadow.covers(&window.span.key));
+    let (retrain, request) = match rules.retrain.as_ref().filter(|_| !is_shadow) {
         None => (None, None),
         Some(policy) => {
             let (decision, request) = retraining(window, rules, policy, &alerts, &judgement, &rested_on, now);
@@ -204,7 +234,8 @@ pub fn decide_window(
             let rule = rules.alerts.iter().find(|rule| rule.name == transition.rule);
             let evidence = rested_on.get(&transition.change.id).cloned();
             let labels = labels_of(rules, window, rule, &transition);
-            let groups = groups_of(&transition, routing, &labels, &rules.receivers);
+            let groups =
+                if is_shadow { Vec::new() } else { groups_of(&transition, routing, &labels, &rules.receivers) };
             ChangedAlert {
                 kind: rule.map_or(RuleKind::Drift, |rule| rule.kind),
                 transition,

@@ -39,6 +39,7 @@ use monitor::MonitorReferences;
 use section::Section;
 
 use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
+use crate::challenge::challenger_labels;
 use crate::record::TimeSpan;
 use crate::retention::WindowRetention;
 use crate::view::ConfiguredValue;
@@ -284,6 +285,9 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
             monitor.rules.alerts.iter().map(|rule| rule.name.as_str()),
             &monitor.rules.labels,
         );
+        if monitor.challenger.is_some() {
+            known.add_labels(&challenger_labels());
+        }
     }
     let mut found = Vec::new();
     let mut note = |place: String, mistakes: Vec<VocabularyError>| {

@@ -63,6 +63,7 @@ impl Monitor {
             ("alerts and receivers", hash_of(&told)),
             ("retraining", hash_of(&retraining)),
             ("baselines", hash_of(&baselines)),
+            ("challenger", hash_of(&self.challenger)),
             ("retention", hash_of(&self.retention)),
         ])
     }

@@ -11,10 +11,10 @@ use super::access::Access;
 use crate::alert::{Matcher, RowState};
 use crate::report::ColumnReport;
 use crate::view::{
-    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnPoint, DeliveryDetail,
-    DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, Judged, MonitorDetail,
-    MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords, ScoreBoard, SilenceRow, Status,
-    WindowFilter, WindowRow,
+    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnPoint,
+    DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, Judged,
+    MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords, ScoreBoard,
+    SilenceRow, Status, WindowFilter, WindowRow,
 };
 use crate::window::OffsetRanges;
 
@@ -221,6 +221,9 @@ pub trait Backend: Send + Sync {
     ) -> BackendResult<Vec<ColumnPoint>>;
     /// When alerts of a series fired.
     async fn episodes(&self, series: &SeriesQuery) -> BackendResult<Vec<Episode>>;
+
+    /// Champion and challenger of a monitor, with at most so many of the newest pairs; none when it has no challenger.
+    async fn challenger(&self, monitor: &str, pairs: usize) -> BackendResult<Option<ChallengerView>>;
 
     /// The baselines of a monitor, newest first.
     async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>>;

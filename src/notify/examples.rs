@@ -8,6 +8,9 @@ use crate::alert::{
     AlertStatus, AlertView, AlertsEvent, ColumnScore, DriftedColumn, EpisodeWindow, EventKind, Evidence, Labels,
     RuleKind, SendReason, Severity, WindowEvidence, WindowRef, event_body,
 };
+use crate::challenge::{
+    ChallengeState, ChallengerEvent, ColumnProgress, ComparedColumn, PairedColumn, PairedVerdict, SideWindow,
+};
 use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
 use crate::record::{EventTime, Offset, TimeSpan, Timestamp};
@@ -34,6 +37,7 @@ fn window() -> WindowEvidence {
         records: 4_321,
         late_records: 0,
         complete: true,
+        revision: 0,
         offsets,
     }
 }
@@ -205,6 +209,70 @@ pub fn example_request() -> RetrainingEvent {
     }
 }
 
+/// A column of champion and challenger as it could be.
+fn compared_column(column: &str, decides: bool, worse: bool) -> ComparedColumn {
+    let verdict = if worse { PairedVerdict::ChallengerWorse } else { PairedVerdict::Same };
+    let (challenger, effect) = if worse { (2.44, 0.58) } else { (0.13, 0.02) };
+    ComparedColumn {
+        decides,
+        last: PairedColumn {
+            column: column.to_owned(),
+            verdict,
+            champion: Some(0.12),
+            challenger: Some(challenger),
+            measure: Some(Measure::Psi),
+            effect: Some(effect),
+            limit: Some(0.25),
+            difference: Some(effect / 0.25),
+            material: worse,
+            further: worse.then_some(true),
+        },
+        pairs: ColumnProgress {
+            same: if worse { 21 } else { 24 },
+            challenger_worse: if worse { 3 } else { 0 },
+            worse_in_a_row: if worse { 3 } else { 0 },
+            apart_in_a_row: if worse { 3 } else { 0 },
+            ..ColumnProgress::default()
+        },
+    }
+}
+
+/// An event about a challenger as it could be.
+#[must_use]
+pub fn example_challenger(worse: bool) -> ChallengerEvent {
+    let side = |id: i64, version: &str, records| SideWindow {
+        id,
+        version: version.to_owned(),
+        segment: "*".to_owned(),
+        records,
+    };
+    let reason = if worse {
+        "`score` of version 4 drifted in 3 pairs in a row, of version 3 in none of them"
+    } else {
+        "`score` of version 4 stayed within the limits of version 3 in 24 compared pairs"
+    };
+    ChallengerEvent {
+        challenge_id: Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0004),
+        monitor: "credit-score".to_owned(),
+        by: None,
+        champion: "3".to_owned(),
+        challenger: "4".to_owned(),
+        shadow: false,
+        state: if worse { ChallengeState::Worse } else { ChallengeState::Ready },
+        before: ChallengeState::Collecting,
+        reason: reason.to_owned(),
+        compared: 24,
+        start: at(14, 0, 0),
+        end: at(15, 0, 0),
+        champion_window: side(4_711, "3", 4_321),
+        challenger_window: side(4_712, "4", 480),
+        columns: vec![compared_column("score", true, worse), compared_column("income", false, false)],
+        more: 0,
+        url: Some("http://127.0.0.1:9464/monitors/credit-score/challenger".to_owned()),
+        test: false,
+    }
+}
+
 /// The bodies of all events.
 #[must_use]
 pub fn examples() -> Vec<Value> {
@@ -216,6 +284,9 @@ pub fn examples() -> Vec<Value> {
     let mut bodies: Vec<Value> =
         alerts.iter().map(|event| event_body(event.kind(), *at(15, 0, 11), event)).collect();
     bodies.push(event_body(EventKind::RetrainingRequested, *at(15, 0, 11), &example_request()));
+    for event in [example_challenger(true), example_challenger(false)] {
+        bodies.push(event_body(event.kind(), *at(15, 0, 11), &event));
+    }
     bodies
 }
 

@@ -5,10 +5,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::words::{
-    Readable, TEST, effect_words, facts, limit_words, model, number, request_facts, segments_line, sentence,
-    text_of,
+    Readable, TEST, advice, challenger_facts, challenger_sentence, effect_words, facts, limit_words, model,
+    number, pair_lines, request_facts, segments_line, sentence, text_of,
 };
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
+use crate::challenge::{ChallengeState, ChallengerEvent};
 use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;
 
@@ -77,10 +78,30 @@ fn page(told: &Readable) -> Markup {
                         (columns(&request.drifted.iter().chain(&request.warned).collect::<Vec<_>>(), 0))
                         (fact_table(&request_facts(request)))
                     })),
+                    Readable::Challenger(event) => (challenger_card(event)),
                 }
             }
         }
     }
+}
+
+fn challenger_card(event: &ChallengerEvent) -> Markup {
+    let worse = event.state == ChallengeState::Worse;
+    let (word, class) = if worse { ("challenger worse", "critical") } else { ("challenger ready", "warn") };
+    card(&html! {
+        p style="margin:0 0 4px" {
+            span class=(class) style={ "font-size:12px;font-weight:700;letter-spacing:.04em;text-transform:uppercase;color:" (colour(worse)) } { (word) }
+        }
+        p style="margin:0 0 12px;font-size:17px" { strong { (challenger_sentence(event)) } }
+        ul style="margin:0 0 10px;padding-left:20px;font-size:14px" {
+            @for line in pair_lines(event) { li { (line) } }
+        }
+        (fact_table(&challenger_facts(event)))
+        p style="margin:14px 0 0" { strong { "What to do: " } (advice(event)) }
+        @if let Some(url) = &event.url {
+            p style="margin:14px 0 0" { a href=(url) style="color:#0969da;font-weight:600" { "Champion and challenger" } }
+        }
+    })
 }
 
 fn card(inner: &Markup) -> Markup {

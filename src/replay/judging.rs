@@ -178,6 +178,7 @@ impl Judging {
             records: counts.rows(),
             late_records: 0,
             complete,
+            revision: 0,
             offsets,
         };
         let (reference, choice) =
@@ -197,6 +198,7 @@ impl Judging {
             feed_broken: false,
             requested: self.requested.clone(),
             requests: self.requests.clone(),
+            amends: None,
         };
         let decision = decide_window(&closing, &self.spec.rules, &Routing::default(), end);
         self.take((id, key, from, end), &series, choice, decision);

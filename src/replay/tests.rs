@@ -36,8 +36,10 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             sample_size: 0,
             max_open_windows: 64,
             max_series: 100,
+            amend: TimeSpan::ZERO,
         },
         timing: Timing {
+            amend_every: TimeSpan::ZERO,
             out_of_orderness: TimeSpan::ZERO,
             idle_after: TimeSpan::minutes(1),
             max_close_delay: TimeSpan::minutes(10),
@@ -65,6 +67,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             retrain: None,
             retrain_receivers: vec![],
             callback_url: None,
+            shadow: None,
         },
         learn,
         references: ReferencePlan::default(),

@@ -19,7 +19,7 @@ use super::{Store, StoreError, bigint, count, damaged, event_time, failed};
 use crate::baseline::Baseline;
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
-use crate::record::ModelSchema;
+use crate::record::{ModelSchema, TimeSpan};
 use crate::view::BaselineSummary;
 use crate::window::{BinningPins, WHOLE, WindowKey, WindowLength};
 
@@ -190,7 +190,7 @@ impl Store {
         monitor: &str,
         schema: &ModelSchema,
         counted_as: &str,
-        length: &WindowLength,
+        (length, amend): (&WindowLength, TimeSpan),
     ) -> Result<BinningPins, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(failed("read pins"))?;
         // Windows of before that was remembered are counted as they are now.
@@ -209,11 +209,18 @@ impl Store {
                  from baseline where monitor = $1 and active
                  union all
                  select false, binning_id, model_version, segment, starts_at
-                 from model_window where monitor = $1 and status = 'open' and counted_as = $2)
+                 from model_window where monitor = $1 and status = 'open' and counted_as = $2
+                 union all
+                 select false, binning_id, model_version, segment, starts_at
+                 from model_window
+                 where monitor = $1 and status = 'closed' and counted_as = $2 and $3 > 0 and counts is not null
+                   and closed_at > now() - make_interval(secs => $3)
+                   and binning_id is distinct from (select binning_id from baseline where monitor = $1 and active))
              select * from pinned",
         )
         .bind(monitor)
         .bind(counted_as)
+        .bind(amend.as_seconds())
         .fetch_all(&mut connection)
         .await
         .map_err(failed("read pins"))?;

@@ -1,5 +1,5 @@
 //! Counts of closed windows that references are made of. A rolling reference asks for nearly the same windows at every
-//! closing: decoded once, they are summed from memory. Counts of a closed window do not change.
+//! closing: decoded once, they are summed from memory. Counts of a closed window change with its revision alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ const BUDGET: usize = 64 << 20;
 pub(super) struct CountsCache(Arc<Mutex<Kept>>);
 
 struct Kept {
-    counts: LruCache<i64, Arc<WindowCounts>>,
+    counts: LruCache<(i64, i32), Arc<WindowCounts>>,
     bytes: usize,
 }
 
@@ -32,13 +32,13 @@ impl Default for CountsCache {
 }
 
 impl CountsCache {
-    /// The counts of a window, when they are kept.
-    pub(super) fn get(&self, window: i64) -> Option<Arc<WindowCounts>> {
+    /// The counts of a window in a revision, when they are kept.
+    pub(super) fn get(&self, window: (i64, i32)) -> Option<Arc<WindowCounts>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).counts.get(&window).cloned()
     }
 
-    /// Keeps the counts of a window.
-    pub(super) fn put(&self, window: i64, counts: &Arc<WindowCounts>) {
+    /// Keeps the counts of a window in a revision.
+    pub(super) fn put(&self, window: (i64, i32), counts: &Arc<WindowCounts>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += counts.bytes();
         if let Some(before) = kept.counts.put(window, Arc::clone(counts)) {
@@ -63,14 +63,14 @@ mod tests {
         let cache = CountsCache::default();
         let room = i64::try_from(BUDGET / counts.bytes()).unwrap();
         for window in 0..room {
-            cache.put(window, &counts);
+            cache.put((window, 0), &counts);
         }
-        assert!(cache.get(0).is_some(), "all of them fit");
-        cache.put(room, &counts);
-        cache.put(room + 1, &counts);
-        assert!(cache.get(0).is_some(), "it was asked for last");
-        assert!(cache.get(1).is_none() && cache.get(room + 1).is_some());
-        cache.put(room + 1, &counts);
+        assert!(cache.get((0, 0)).is_some(), "all of them fit");
+        cache.put((room, 0), &counts);
+        cache.put((room + 1, 0), &counts);
+        assert!(cache.get((0, 0)).is_some(), "it was asked for last");
+        assert!(cache.get((1, 0)).is_none() && cache.get((room + 1, 0)).is_some());
+        cache.put((room + 1, 0), &counts);
         assert!(cache.0.lock().unwrap().bytes <= BUDGET);
     }
 }

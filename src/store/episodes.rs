@@ -132,7 +132,7 @@ impl Store {
             .execute(&mut transaction)
             .await
             .map_err(failed(attempted))?;
-        write_history(&mut transaction, id, None, (JUDGED, judged.as_str()), severity, actor, comment)
+        write_history(&mut transaction, id, (None, 0), (JUDGED, judged.as_str()), severity, actor, comment)
             .await
             .map_err(failed(attempted))?;
         let detail = match comment {

@@ -108,49 +108,53 @@ impl Store {
     /// # Errors
     /// When the database is away.
     pub async fn judged(&self, window: i64) -> Result<Vec<Finding>, StoreError> {
-        let rows = sqlx::query(
-            "select column_name, measure, statistic, p_value, effect, bound, noise_floor, warn, critical, n_baseline, n_window,
-                    significant, verdict from finding where window_id = $1 order by column_name, measure",
-        )
-        .bind(window)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed("read findings"))?;
-        let read = |row: &PgRow| -> Result<Option<Finding>, sqlx::Error> {
-            let name: String = row.try_get("measure")?;
-            // A measure of a newer driftd is left out.
-            let Some(measure) = Measure::from_name(&name) else { return Ok(None) };
-            let (statistic, effect): (Option<f64>, Option<f64>) =
-                (row.try_get("statistic")?, row.try_get("effect")?);
-            let size = |name: &str| -> Result<u64, sqlx::Error> {
-                Ok(row.try_get::<Option<i64>, _>(name)?.map_or(0, count))
-            };
-            let score = match statistic.zip(effect) {
-                Some((statistic, effect)) => Some(Score {
-                    statistic,
-                    p_value: row.try_get("p_value")?,
-                    effect,
-                    bound: row.try_get("bound")?,
-                    n_baseline: size("n_baseline")?,
-                    n_window: size("n_window")?,
-                }),
-                None => None,
-            };
-            Ok(Some(Finding {
-                subject: Subject::from_stored(row.try_get("column_name")?),
-                measure,
-                score,
-                warn: row.try_get("warn")?,
-                critical: row.try_get("critical")?,
-                noise_floor: row.try_get("noise_floor")?,
-                // Not noted before; what moved was significant.
-                significant: row.try_get::<Option<bool>, _>("significant")?.unwrap_or(verdict(row)?.moved()),
-                verdict: verdict(row)?,
-            }))
-        };
-        let found: Result<Vec<Option<Finding>>, sqlx::Error> = rows.iter().map(read).collect();
-        Ok(found.map_err(failed("read findings"))?.into_iter().flatten().collect())
+        let mut connection = self.pool.acquire().await.map_err(failed("read findings"))?;
+        judged(&mut connection, window).await
     }
+}
+
+/// The findings of a window, as they were judged.
+pub(super) async fn judged(connection: &mut Session, window: i64) -> Result<Vec<Finding>, StoreError> {
+    let rows = sqlx::query(
+        "select column_name, measure, statistic, p_value, effect, bound, noise_floor, warn, critical, n_baseline, n_window,
+                significant, verdict from finding where window_id = $1 order by column_name, measure",
+    )
+    .bind(window)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read findings"))?;
+    let read = |row: &PgRow| -> Result<Option<Finding>, sqlx::Error> {
+        let name: String = row.try_get("measure")?;
+        // A measure of a newer driftd is left out.
+        let Some(measure) = Measure::from_name(&name) else { return Ok(None) };
+        let (statistic, effect): (Option<f64>, Option<f64>) = (row.try_get("statistic")?, row.try_get("effect")?);
+        let size =
+            |name: &str| -> Result<u64, sqlx::Error> { Ok(row.try_get::<Option<i64>, _>(name)?.map_or(0, count)) };
+        let score = match statistic.zip(effect) {
+            Some((statistic, effect)) => Some(Score {
+                statistic,
+                p_value: row.try_get("p_value")?,
+                effect,
+                bound: row.try_get("bound")?,
+                n_baseline: size("n_baseline")?,
+                n_window: size("n_window")?,
+            }),
+            None => None,
+        };
+        Ok(Some(Finding {
+            subject: Subject::from_stored(row.try_get("column_name")?),
+            measure,
+            score,
+            warn: row.try_get("warn")?,
+            critical: row.try_get("critical")?,
+            noise_floor: row.try_get("noise_floor")?,
+            // Not noted before; what moved was significant.
+            significant: row.try_get::<Option<bool>, _>("significant")?.unwrap_or(verdict(row)?.moved()),
+            verdict: verdict(row)?,
+        }))
+    };
+    let found: Result<Vec<Option<Finding>>, sqlx::Error> = rows.iter().map(read).collect();
+    Ok(found.map_err(failed("read findings"))?.into_iter().flatten().collect())
 }
 
 /// The findings about a column in some windows.

@@ -5,6 +5,7 @@ mod alerts;
 mod audit;
 mod backfill;
 mod baselines;
+mod challenges;
 mod checkpoint;
 mod close;
 mod configurations;
@@ -45,6 +46,7 @@ pub use backfill::{
     Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity,
     LiveBegin, NewBackfill, Outcomes, SourceMove, StagedCounts,
 };
+pub use challenges::{DuePair, OpenChallenge};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};
@@ -218,8 +220,10 @@ fn migrations() -> Migrator {
         (16, "calendar", include_str!("../../migrations/0016_calendar.sql")),
         (17, "retention", include_str!("../../migrations/0017_retention.sql")),
         (18, "volume", include_str!("../../migrations/0018_volume.sql")),
+        (19, "challenger", include_str!("../../migrations/0019_challenger.sql")),
         (20, "backfill", include_str!("../../migrations/0020_backfill.sql")),
         (21, "panes", include_str!("../../migrations/0021_panes.sql")),
+        (22, "revisions", include_str!("../../migrations/0022_revisions.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -27,6 +27,8 @@ pub(super) struct SelectedWindow {
     pub(super) is_open: bool,
     /// Whether a closed window still has its counts.
     pub(super) has_counts: bool,
+    /// How often it was judged again.
+    pub(super) revision: i32,
     /// Records of a closed window; 0 of an open one.
     pub(super) rows: u64,
 }
@@ -56,7 +58,7 @@ impl WindowSelection {
     pub(super) fn any(monitor: &str) -> Self {
         let mut query = QueryBuilder::new(
             "select w.id, w.segment, w.starts_at, w.ends_at, w.binning_id, w.status = 'open' as open,
-                    w.counts is not null as counted, w.rows
+                    w.counts is not null as counted, w.rows, w.revision
              from model_window w where w.monitor = ",
         );
         query.push_bind(monitor.to_owned());
@@ -213,6 +215,7 @@ fn selected(row: &PgRow) -> Result<SelectedWindow, sqlx::Error> {
         binning: row.try_get("binning_id")?,
         is_open: row.try_get("open")?,
         has_counts: row.try_get("counted")?,
+        revision: row.try_get("revision")?,
         rows: row.try_get::<Option<i64>, _>("rows")?.map_or(0, count),
     })
 }

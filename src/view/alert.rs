@@ -84,7 +84,7 @@ impl HistoryEntry {
             "lower_severity" => "the newest windows are less severe",
             "quiet" => "enough windows without drift",
             "did_not_persist" => "too few drifting windows",
-            "window_amended" => "a window was judged again",
+            "window_amended" => "a window was judged again with late records",
             "by_person" => "",
             "rule_removed" => "it is no longer configured",
             "no_more_records" => "no more records",
@@ -105,6 +105,10 @@ impl HistoryEntry {
             ("judged", _) => "recorded as a false alarm".to_owned(),
             ("held", "released") => "no longer suppressed".to_owned(),
             ("held", _) => format!("suppressed: {why}"),
+            ("firing", "window_amended") => "raised late: late records changed a window".to_owned(),
+            ("resolved" | "cleared", "window_amended") => {
+                "withdrawn: with late records too few of its windows drift".to_owned()
+            }
             (kind, _) if why.is_empty() => kind.replace('_', " "),
             (kind, _) => format!("{}: {why}", kind.replace('_', " ")),
         }

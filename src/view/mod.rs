@@ -3,6 +3,7 @@
 mod alert;
 mod audit;
 mod baseline;
+mod challenge;
 mod configuration;
 mod delivery;
 mod distribution;
@@ -23,6 +24,7 @@ pub use audit::AuditEntry;
 pub use baseline::{
     BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, Period, Promotion, baseline_columns,
 };
+pub use challenge::{ChallengeHistory, ChallengerView, ComparedPair, SHOWN_PAIRS, no_challenger};
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};

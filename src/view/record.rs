@@ -246,6 +246,7 @@ mod tests {
             end: Timestamp::default(),
             status: crate::view::WindowState::Closed,
             rows: 300,
+            revision: 0,
             usual_rows: None,
             volume: None,
             late: 0,

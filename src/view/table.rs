@@ -74,6 +74,7 @@ impl Table for WindowRow {
             ("end", times(rows, |row| Some(row.end))),
             ("status", texts(rows, |row| Some(row.status.as_str()))),
             ("rows", counts(rows, |row| Some(row.rows))),
+            ("revision", counts(rows, |row| Some(u64::from(row.revision)))),
             ("usual_rows", counts(rows, |row| row.usual_rows)),
             ("volume", texts(rows, |row| row.volume.map(Verdict::as_str))),
             ("late", counts(rows, |row| Some(row.late))),

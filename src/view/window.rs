@@ -69,6 +69,9 @@ pub struct WindowRow {
     pub status: WindowState,
     /// Number of counted records.
     pub rows: u64,
+    /// How often it was judged again with late records.
+    #[serde(default)]
+    pub revision: u32,
     /// Usual number of records, by earlier windows; null while open, and when it was not judged.
     #[serde(default)]
     pub usual_rows: Option<u64>,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, RowOrigin, WindowCounts, sample_hashes};
-use crate::record::{Absence, DecodedBatch, EventTime, RejectReason};
+use crate::record::{Absence, DecodedBatch, EventTime, RejectReason, TimeSpan};
 
 /// How one monitor counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct CountingSpec {
     pub sample_size: usize,
     /// Records this many windows behind the newest of their partition are late.
     pub max_open_windows: u32,
+    /// For how long after a window closed its late records amend it; not at all when 0.
+    pub amend: TimeSpan,
     /// Versions times segments that are counted apart; those beyond it are counted together as `(other)`.
     pub max_series: usize,
 }
@@ -220,7 +222,9 @@ impl CountingMachine {
             let start = lengths.start_of(*time);
             let latest = newest.map_or(*time, |newest| newest.max(*time));
             newest = Some(latest);
-            let horizon = lengths.length_at(latest).span().times(i64::from(self.spec.max_open_windows));
+            let length = lengths.length_at(latest).span();
+            let amended = TimeSpan::from_micros(self.spec.amend.micros().saturating_add(length.micros()));
+            let horizon = length.times(i64::from(self.spec.max_open_windows)).max(amended);
             if start < lengths.start_of(latest).shifted(-horizon) {
                 self.tally.late = self.tally.late.saturating_add(1);
                 let offset = batch.offsets.get(row as usize).copied().unwrap_or_default();

@@ -31,6 +31,7 @@ fn view(partition: i32, newest: Option<i64>) -> PartitionView {
 }
 
 const TIMING: Timing = Timing {
+    amend_every: TimeSpan::ZERO,
     out_of_orderness: TimeSpan::seconds(5),
     idle_after: TimeSpan::seconds(30),
     max_close_delay: TimeSpan::seconds(600),
@@ -168,6 +169,7 @@ fn machine(max_open_windows: u32, max_series: usize) -> CountingMachine {
     let active = Arc::new(BinningSet::universal(&schema()));
     CountingMachine::new(
         CountingSpec {
+            amend: TimeSpan::ZERO,
             length: WindowLength::from_micros(60 * SECOND).unwrap(),
             segments: vec!["c".to_owned()],
             sample_size: 10,

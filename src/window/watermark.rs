@@ -14,6 +14,8 @@ pub struct Timing {
     pub max_close_delay: TimeSpan,
     /// How far ahead of the clock event times may lie.
     pub max_future_skew: TimeSpan,
+    /// How often a closed window is judged again with late records at most.
+    pub amend_every: TimeSpan,
 }
 
 /// What is known of a partition, as stored by the checkpoint of its reader.

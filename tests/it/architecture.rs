@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 18] = [
+const CORE: [&str; 19] = [
     "record",
     "binning",
     "distribution",
@@ -22,6 +22,7 @@ const CORE: [&str; 18] = [
     "chart",
     "view",
     "escape",
+    "challenge",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 
@@ -104,7 +105,7 @@ const FLOORS: [&[&str]; 12] = [
     &["alert"],
     &["retrain", "compare", "chart"],
     &["closing"],
-    &["replay"],
+    &["replay", "challenge"],
     &["report"],
     &["view"],
 ];
@@ -172,8 +173,18 @@ fn edges_do_not_import_each_other_and_configuration_does_not_leak_into_them() {
 #[test]
 fn what_is_shown_is_described_where_it_is_shown() {
     // Types that an answer has as they are; nothing that counts, compares or connects knows of an API.
-    let describing =
-        ["http", "view", "report", "chart", "alert", "judge", "reference", "retrain", "record/timestamp"];
+    let describing = [
+        "http",
+        "view",
+        "report",
+        "chart",
+        "alert",
+        "judge",
+        "reference",
+        "retrain",
+        "challenge",
+        "record/timestamp",
+    ];
     for (file, text) in code() {
         let known = describing.iter().any(|module| is_in(&file, module));
         assert!(known || !text.contains("utoipa"), "src/{file} describes an API");

@@ -16,10 +16,12 @@
 )]
 
 mod alerts;
+mod amended;
 mod architecture;
 mod availability;
 mod backfill;
 mod broker;
+mod challenger;
 mod command_line;
 mod compiled_in;
 mod configuration;

@@ -48,6 +48,7 @@ fn delta(binnings: Arc<BinningSet>, records: i64) -> MonitorDelta {
         sample_size: 100,
         max_open_windows: 10,
         max_series: 10,
+        amend: TimeSpan::ZERO,
     };
     let mut machine = CountingMachine::new(
         spec,
@@ -85,6 +86,7 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
             caught_up: false,
         }],
         monitors: vec![MonitorCounts {
+            amend: TimeSpan::ZERO,
             monitor: "m".to_owned(),
             counted_as: String::new(),
             max_future_skew: TimeSpan::minutes(5),
@@ -109,7 +111,7 @@ fn store(world: &World) -> Store {
             "the first one stays"
         );
         // Makes the universal bins known.
-        store.pins("m", &schema(), "", &length()).await.unwrap();
+        store.pins("m", &schema(), "", (&length(), TimeSpan::ZERO)).await.unwrap();
     });
     store
 }
@@ -230,7 +232,7 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     assert_eq!(run(checkpoint(150, 160, delta(Arc::clone(&newer), 10))), CheckpointOutcome::StaleBinning);
     assert_eq!(counted(&world), (50, 50));
     // The pins say what to count on instead: the open window's bins there, the new ones elsewhere.
-    let pins = world.runtime.block_on(store.pins("m", &schema(), "", &length())).unwrap();
+    let pins = world.runtime.block_on(store.pins("m", &schema(), "", (&length(), TimeSpan::ZERO))).unwrap();
     assert_eq!(pins.active.id(), newer.id());
     let key = WindowKey { version: String::new(), segment: "*".to_owned(), start: EventTime::default() };
     assert_eq!(pins.open[&key].id(), universal().id());

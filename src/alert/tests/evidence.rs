@@ -17,6 +17,7 @@ fn window(hour: i64) -> WindowEvidence {
         records: 1_000,
         late_records: 0,
         complete: true,
+        revision: 0,
         offsets: OffsetRanges::default(),
     }
 }

@@ -1,3 +1,4 @@
+mod amended;
 mod evidence;
 mod grouping;
 mod life;

@@ -26,10 +26,10 @@ use crate::reference::ReferenceRule;
 use crate::report::baseline_diff;
 use crate::store::{FindingPlace, Store, StoreError};
 use crate::view::{
-    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ColumnInfo, ColumnPoint,
-    ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
-    FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
-    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
+    AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnInfo,
+    ColumnPoint, ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode,
+    FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
+    SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
 };
 use crate::window::WHOLE;
 use cursor::{bad_cursor, number, place};
@@ -245,6 +245,16 @@ impl Backend for StoreBackend {
 
     async fn episodes(&self, series: &SeriesQuery) -> BackendResult<Vec<Episode>> {
         Ok(self.store.episodes(&series.monitor, &series.version, &series.segment).await?)
+    }
+
+    async fn challenger(&self, monitor: &str, pairs: usize) -> BackendResult<Option<ChallengerView>> {
+        self.check(monitor).await?;
+        let running = self.running(monitor);
+        let Some(spec) = running.as_ref().and_then(|running| running.monitor.challenger.as_ref()) else {
+            return Ok(None);
+        };
+        let stored = self.store.challenge_history(monitor, spec, pairs).await?;
+        Ok(Some(ChallengerView::new(monitor, spec, stored)))
     }
 
     async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>> {

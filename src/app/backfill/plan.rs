@@ -2,7 +2,7 @@
 
 use super::{BackfillError, BackfillNews, InputFile, Run};
 use crate::kafka::{RangeReader, SourceOptions};
-use crate::record::{EventTime, Offset, number_of};
+use crate::record::{EventTime, Offset, TimeSpan, number_of};
 use crate::store::{Backfill, BackfillSource, BackfillWriter, LiveBegin, NewBackfill};
 use crate::window::{Lengths, Partition};
 
@@ -37,7 +37,10 @@ impl Run<'_> {
     ) -> Result<Option<(Backfill, BackfillWriter)>, BackfillError> {
         let monitor = &self.running.monitor;
         let counted_as = &self.running.counted_as;
-        let pins = self.store.pins(&monitor.name, &monitor.schema, counted_as, &monitor.counting.length).await?;
+        let pins = self
+            .store
+            .pins(&monitor.name, &monitor.schema, counted_as, (&monitor.counting.length, TimeSpan::ZERO))
+            .await?;
         let range = asked.of_whole_windows(&pins.lengths);
         if range.from.zip(range.to).is_some_and(|(from, to)| from >= to) {
             return Err(BackfillError::Refused("--to must be later than --from".to_owned()));

@@ -11,7 +11,7 @@ use crate::app::counter::MonitorCounter;
 use crate::app::monitors::series_limit;
 use crate::binning::BinningSet;
 use crate::record::table::ReadBatch;
-use crate::record::{DecodedBatch, EventTime, number_of};
+use crate::record::{DecodedBatch, EventTime, TimeSpan, number_of};
 use crate::store::{Backfill, BackfillWriter, Outcomes, SourceMove, StagedCounts};
 use crate::window::{BinningPins, Example, MonitorDelta, Partition, Tally, readings};
 
@@ -134,7 +134,10 @@ impl Run<'_> {
     async fn pins(&self, bins: &Arc<BinningSet>) -> Result<Arc<BinningPins>, BackfillError> {
         let monitor = &self.running.monitor;
         let length = &monitor.counting.length;
-        let mut pins = self.store.pins(&monitor.name, &monitor.schema, &self.running.counted_as, length).await?;
+        let mut pins = self
+            .store
+            .pins(&monitor.name, &monitor.schema, &self.running.counted_as, (length, TimeSpan::ZERO))
+            .await?;
         pins.active = Arc::clone(bins);
         Ok(Arc::new(pins))
     }

@@ -102,12 +102,9 @@ pub(super) async fn pins(store: &Store, monitors: &[Arc<RunningMonitor>]) -> Res
     let mut pins = Pins::new();
     for running in monitors {
         let monitor = &running.monitor;
-        pins.insert(
-            monitor.name.clone(),
-            Arc::new(
-                store.pins(&monitor.name, &monitor.schema, &running.counted_as, &monitor.counting.length).await?,
-            ),
-        );
+        let windows = (&monitor.counting.length, monitor.counting.amend);
+        let of_monitor = store.pins(&monitor.name, &monitor.schema, &running.counted_as, windows).await?;
+        pins.insert(monitor.name.clone(), Arc::new(of_monitor));
     }
     Ok(pins)
 }

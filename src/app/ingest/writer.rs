@@ -80,6 +80,7 @@ impl Writer {
                     monitor: monitor.name.clone(),
                     counted_as: running.counted_as.clone(),
                     max_future_skew: monitor.layout.max_future_skew,
+                    amend: monitor.counting.amend,
                     delta,
                     readings,
                 })

@@ -16,8 +16,9 @@ use crate::report::window_column;
 use crate::retrain::{RequestState, Step};
 use crate::store::{AlertAction, Moved, Resend, Store};
 use crate::view::{
-    AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ConfiguredValue, RequestDetail,
-    RequestRow, SilenceRow, Status, WindowRow, baseline_columns, distribution_rows,
+    AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
+    RequestDetail, RequestRow, SHOWN_PAIRS, SilenceRow, Status, WindowRow, baseline_columns, distribution_rows,
+    no_challenger,
 };
 use crate::window::WHOLE;
 
@@ -175,6 +176,16 @@ impl Database {
 
     pub(super) async fn activate(&self, monitor: &str, version: i32) -> Result<(), CliError> {
         Ok(self.store.activate_baseline(monitor, version, &actor()).await?)
+    }
+
+    pub(super) async fn challenger(&self, monitor: &str) -> Result<ChallengerView, CliError> {
+        self.check_monitor(monitor).await?;
+        let known = self.settings.monitors.iter().find(|known| known.name == monitor);
+        let spec = known
+            .and_then(|known| known.challenger.as_ref())
+            .ok_or_else(|| CliError::Failed(no_challenger(monitor)))?;
+        let stored = self.store.challenge_history(monitor, spec, SHOWN_PAIRS).await?;
+        Ok(ChallengerView::new(monitor, spec, stored))
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {

@@ -17,8 +17,8 @@ use crate::config::Settings;
 use crate::report::ColumnReport;
 use crate::retrain::RequestState;
 use crate::view::{
-    AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ConfiguredValue, DistributionRow, Judged,
-    RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
+    AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
+    DistributionRow, Judged, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
 };
 
 /// The database with the configuration, or a daemon's API.
@@ -172,6 +172,11 @@ impl Reach {
 
     pub(super) async fn activate(&self, monitor: &str, version: i32) -> Result<(), CliError> {
         either!(self, activate(monitor, version))
+    }
+
+    /// Champion and challenger of a monitor.
+    pub(super) async fn challenger(&self, monitor: &str) -> Result<ChallengerView, CliError> {
+        either!(self, challenger(monitor))
     }
 
     /// The newest closed window of the whole of a monitor.

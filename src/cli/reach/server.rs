@@ -11,8 +11,8 @@ use crate::cli::CliError;
 use crate::report::ColumnReport;
 use crate::retrain::RequestState;
 use crate::view::{
-    AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ConfiguredValue, DeliveryDetail,
-    DeliveryRow, DistributionRow, Page, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
+    AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
+    DeliveryDetail, DeliveryRow, DistributionRow, Page, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
 };
 
 /// Entries of a list at most.
@@ -170,6 +170,10 @@ impl Server {
         let path = ["monitors", monitor, "baselines", version.as_str(), "activate"];
         let _active: BaselineSummary = self.client.post(&path, &json!({})).await?;
         Ok(())
+    }
+
+    pub(super) async fn challenger(&self, monitor: &str) -> Result<ChallengerView, CliError> {
+        self.client.get(&["monitors", monitor, "challenger"], &[]).await
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {

@@ -1,5 +1,6 @@
 //! `monitors.d/*.toml`: what is watched, one file per monitor.
 
+mod challenger;
 mod columns;
 mod reference;
 mod source;
@@ -10,12 +11,14 @@ use super::alerts::{self, Alerting, Calendars};
 use super::receivers::Receiver;
 use super::section::Section;
 use crate::binning::BuildOptions;
+use crate::challenge::ChallengeSpec;
 use crate::closing::DecisionRules;
 use crate::measure::Measure;
 use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, volume_rules};
-use crate::retention::{Retention, RetentionOverride};
+use crate::retention::{Kept, Retention, RetentionOverride};
 use crate::window::{CalendarUnit, CountingSpec, MOST_PANES, Timing, WindowLength, WindowReach};
+use challenger::challenger;
 use columns::{MEASURED, columns, judge, measures, rows, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline, check_references};
 use source::{LARGEST_SAMPLE, hidden_segments, sample, segments, source};
@@ -60,6 +63,8 @@ pub struct Monitor {
     pub gone_after: TimeSpan,
     /// The model in MLflow's registry whose new versions bring new baselines.
     pub mlflow: Option<RegisteredModel>,
+    /// The version or arm that is compared with the one in use.
+    pub challenger: Option<ChallengeSpec>,
     /// What it keeps longer or shorter than others.
     pub retention: RetentionOverride,
 }
@@ -136,9 +141,18 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         plan.volume = volume_rules(length.span());
     }
     let mlflow = mlflow(&root.section("mlflow"));
+    let challenger = challenger(root, context, &layout, schema.as_ref());
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
     let number = schema.as_ref().map_or(0, |schema| schema.columns().len());
+    if let (Some(counting), Some(Kept::For(kept))) = (&counting, kept)
+        && counting.amend > kept
+    {
+        let window = root.section("window");
+        let mistake =
+            window.mistake("amend", "is longer than counts are kept, which windows are judged again from");
+        window.add(mistake.hint("a longer `counts` under [retention] of this file"));
+    }
     check_references(root, (&plan, length, reach), (&layout, number), kept);
     root.finish();
     let name = name?;
@@ -160,11 +174,13 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
             retrain,
             retrain_receivers,
             callback_url: context.callback_url.clone(),
+            shadow: challenger.as_ref().and_then(ChallengeSpec::shadowed),
         },
         learn,
         build,
         references: plan,
         mlflow,
+        challenger,
         retention,
         fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,
@@ -232,19 +248,28 @@ fn window(
         out_of_orderness: section.duration("out_of_orderness", "30s", ("0s", "30d")),
         idle_after: section.duration("idle_after", "1m", ("1s", "30d")),
         max_close_delay: section.duration("max_close_delay", "10m", ("1s", "30d")),
+        amend_every: TimeSpan::ZERO,
     };
     let sample = section
         .has("sample")
         .then(|| usize::try_from(section.integer("sample", 0, 0..=LARGEST_SAMPLE)).unwrap_or(0));
     section.value("sample");
+    let amend = section.duration("amend", "0s", ("0s", "366d"));
+    let amend_every = section.duration("amend_every", "10m", ("1s", "30d"));
+    if section.has("amend_every") && !section.has("amend") {
+        let mistake = section.mistake("amend_every", "is not used without `amend`");
+        section.add(mistake.hint("amend = \"2d\""));
+    }
     let max_open_windows = u32::try_from(section.integer("max_open", 64, 2..=100_000)).unwrap_or(64);
     section.finish();
+    let timing = Timing { amend_every, ..timing };
     let counting = length.map(|length| CountingSpec {
         length,
         segments: layout.segments.iter().map(|(name, _)| name.clone()).collect(),
         sample_size: 0,
         max_open_windows,
         max_series: 1_000,
+        amend,
     });
     (counting, reach.unwrap_or_default(), timing, sample)
 }

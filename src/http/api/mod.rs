@@ -4,6 +4,7 @@
 mod alerts;
 mod baselines;
 mod callbacks;
+mod challenger;
 mod deliveries;
 mod monitors;
 mod retraining;
@@ -115,6 +116,7 @@ pub(super) fn routes() -> (Routes, OpenApi) {
             .routes(routes!(monitors::distributions))
             .routes(routes!(monitors::column))
             .routes(routes!(monitors::findings))
+            .routes(routes!(challenger::show))
             .routes(routes!(baselines::list))
             .routes(routes!(baselines::diff))
             .routes(routes!(baselines::one))

@@ -4,6 +4,7 @@ use axum::extract::State;
 use maud::{Markup, html};
 
 use super::PageResult;
+use super::challenger::shadow_note;
 use super::layout::{PageLayout, may_operate, page, table, trail};
 use super::words::{column_at, column_in, monitor_at, number_of, series_at, series_name, span, standing, time};
 use crate::alert::{AlertView, DriftedColumn, EpisodeWindow, RowState, RuleKind, times};
@@ -24,9 +25,13 @@ pub(super) async fn show(
     let detail = backend.alert(&alert).await?;
     let mut requests = backend.requests(true).await?;
     requests.retain(|request| request.alert_id == detail.alert.view.id);
+    let series = &detail.alert.view;
+    // An alert outlives its monitor.
+    let challenger = backend.challenger(&series.monitor, 0).await.unwrap_or_default();
     let layout =
         PageLayout::titled(format!("Alert: {}", headline(&detail))).in_part("/alerts").seen_by(&caller).live();
-    Ok(page(&layout, &content(&detail, &requests, &caller)))
+    let note = shadow_note(challenger.as_ref(), &series.version, &series.segment);
+    Ok(page(&layout, &content(&detail, (&requests, &note), &caller)))
 }
 
 fn headline(detail: &AlertDetail) -> String {
@@ -38,7 +43,7 @@ fn headline(detail: &AlertDetail) -> String {
     }
 }
 
-fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Markup {
+fn content(detail: &AlertDetail, (requests, note): (&[RequestRow], &Markup), caller: &Caller) -> Markup {
     let alert = &detail.alert;
     let view = &alert.view;
     let class = match (alert.is_over(), view.severity.as_str()) {
@@ -71,6 +76,7 @@ fn content(detail: &AlertDetail, requests: &[RequestRow], caller: &Caller) -> Ma
         h2 { "History" }
         (table("History", &history(detail)))
         h2 { "Messages" }
+        (note)
         @if detail.deliveries.is_empty() {
             p.soft { "No message has been sent yet." }
         } @else {

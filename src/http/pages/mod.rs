@@ -6,6 +6,7 @@ mod alerts;
 mod assets;
 mod baselines;
 mod boards;
+mod challenger;
 mod column;
 mod deliveries;
 mod fleet;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Routes {
             .route("/", get(fleet::show))
             .route("/monitors/{monitor}", get(monitor::show))
             .route("/monitors/{monitor}/columns/{column}", get(column::show))
+            .route("/monitors/{monitor}/challenger", get(challenger::show))
             .route("/monitors/{monitor}/baselines", get(baselines::show))
             .route("/monitors/{monitor}/baselines/diff", get(baselines::diff))
             .route("/alerts", get(alerts::show))

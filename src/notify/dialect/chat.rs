@@ -3,9 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::super::words::{LOOK, Readable, column_line, facts, request_facts, segments_line, sentence};
+use super::super::words::{
+    LOOK, Readable, challenger_facts, challenger_sentence, column_line, facts, pair_lines, request_facts,
+    segments_line, sentence,
+};
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
+use crate::challenge::ChallengeState;
 use crate::escape::plain;
 use crate::record::number_of;
 
@@ -99,6 +103,19 @@ pub(super) fn slack(told: &Readable) -> Request {
             )));
             blocks.push(section(&slack_text(&small_print(&request_facts(request)))));
         }
+        Readable::Challenger(event) => {
+            blocks.push(section(&format!("*{}*", slack_text(&challenger_sentence(event)))));
+            let lines: Vec<String> = pair_lines(event).iter().map(|line| format!("• {line}")).collect();
+            blocks.push(section(&slack_text(&lines.join("\n"))));
+            let print = slack_text(&small_print(&challenger_facts(event)));
+            blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": print }] }));
+            if let Some(url) = &event.url {
+                let text = json!({ "type": "plain_text", "text": "Champion and challenger" });
+                blocks.push(
+                    json!({ "type": "actions", "elements": [{ "type": "button", "text": text, "url": url }] }),
+                );
+            }
+        }
     }
     let title = slack_text(&told.title());
     Request::json(
@@ -128,7 +145,11 @@ pub(super) fn teams(told: &Readable) -> Request {
         }
         block
     };
-    let severe = matches!(told, Readable::Alerts(event) if event.severity == Severity::Critical);
+    let severe = match told {
+        Readable::Alerts(event) => event.severity == Severity::Critical,
+        Readable::Challenger(event) => event.state == ChallengeState::Worse,
+        Readable::Retraining(_) => false,
+    };
     let tint = if severe { "warning" } else { "accent" };
     let mut body =
         vec![block(card_text(&told.title()), json!({ "weight": "bolder", "size": "medium", "color": tint }))];
@@ -161,6 +182,16 @@ pub(super) fn teams(told: &Readable) -> Request {
                 body.push(block(card_text(&line), json!({ "spacing": "none" })));
             }
             body.push(facts_of(&request_facts(request)));
+        }
+        Readable::Challenger(event) => {
+            body.push(block(card_text(&challenger_sentence(event)), json!({ "separator": true })));
+            for line in pair_lines(event) {
+                body.push(block(card_text(&line), json!({ "spacing": "none" })));
+            }
+            body.push(facts_of(&challenger_facts(event)));
+            if let Some(url) = &event.url {
+                actions.push(json!({ "type": "Action.OpenUrl", "title": "Champion and challenger", "url": url }));
+            }
         }
     }
     let card = json!({

@@ -35,6 +35,57 @@ fn pagers_recognise_an_alert_by_its_id_over_its_whole_life() {
 }
 
 #[test]
+fn a_challenger_is_told_to_people_and_programs_and_opens_and_closes_an_incident() {
+    let (worse, ready) = (examples().remove(4), examples().remove(5));
+    assert_eq!(
+        (&worse["type"], &ready["type"]),
+        (&json!("drift.challenger.worse"), &json!("drift.challenger.ready"))
+    );
+    let pagerduty = Dialect::PagerDuty { routing_key: "key".to_owned().into() };
+    let (fired, over) = (&bodies(&pagerduty, worse.clone())[0], &bodies(&pagerduty, ready.clone())[0]);
+    assert_eq!((&fired["event_action"], &over["event_action"]), (&json!("trigger"), &json!("resolve")));
+    assert_eq!(fired["dedup_key"], over["dedup_key"]);
+    let summary = fired["payload"]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("credit-score: version 4 is worse than version 3"), "{summary}");
+    assert!(paths(&Dialect::Opsgenie, ready.clone())[0].ends_with("/close?identifierType=alias"));
+    let webhook = bodies(&Dialect::AlertmanagerWebhook, worse.clone()).remove(0);
+    assert_eq!(
+        (&webhook["status"], &webhook["commonLabels"]["alertname"]),
+        (&json!("firing"), &json!("challenger"))
+    );
+    let airflow = Dialect::Training(Training::Airflow { version: 3, dag: "d".to_owned() });
+    for dialect in [Dialect::Alertmanager, airflow] {
+        let sent = dialect.requests(&outgoing(worse.clone()), 0);
+        assert!(matches!(sent, Err(DialectError::NotForThis)), "{}", dialect.name());
+    }
+    for dialect in [Dialect::Slack, Dialect::Teams] {
+        let text = bodies(&dialect, worse.clone()).remove(0).to_string();
+        for part in
+            ["version 4 is worse than version 3", "score", "challenger worse", "monitors/credit-score/challenger"]
+        {
+            assert!(text.contains(part), "{}: no `{part}` in {text}", dialect.name());
+        }
+    }
+    let mail = render_mail(&worse).unwrap();
+    insta::assert_snapshot!(mail.subject, @"[challenger worse] credit-score: version 4 is worse than version 3");
+    insta::assert_snapshot!("challenger_mail", mail.text);
+    assert!(mail.html.contains("Roll the challenger back") && mail.html.contains("Champion and challenger"));
+    let mail = render_mail(&ready).unwrap();
+    insta::assert_snapshot!(mail.subject, @"[challenger ready] credit-score: version 4 is as good as version 3");
+    // Names from data are text, and titles stay short.
+    let mut hostile = example_challenger(true);
+    hostile.monitor = "m".repeat(200);
+    hostile.challenger = "\u{1b}[31m<script>\n".repeat(20);
+    hostile.columns[0].last.column = "<!channel>\u{202e}".to_owned();
+    let body = crate::alert::event_body(hostile.kind(), "2026-11-21T15:00:11Z".parse().unwrap(), &hostile);
+    let mail = render_mail(&body).unwrap();
+    assert!(mail.subject.chars().count() < 80 && !mail.subject.contains('\u{1b}'), "{}", mail.subject);
+    assert!(!mail.html.contains("<script>") && !mail.text.contains('\u{202e}'));
+    let slack = bodies(&Dialect::Slack, body).remove(0).to_string();
+    assert!(!slack.contains("<!channel>") && slack.contains("&lt;!channel&gt;"), "{slack}");
+}
+
+#[test]
 fn chats_show_the_findings_and_hostile_names_stay_text() {
     let slack = bodies(&Dialect::Slack, hostile()).remove(0).to_string();
     assert!(!slack.contains("<!channel>") && slack.contains("&lt;!channel&gt;"), "{slack}");

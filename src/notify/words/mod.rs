@@ -1,19 +1,22 @@
 //! What people are told, in words: the parts that mails, chats and pagers share. Names that come from data are made plain
 //! here, before they reach any header, markup or terminal.
 
+mod challenger;
 mod merged;
 mod title;
 
 use std::fmt::Write as _;
 
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, DriftedColumn, RuleKind, WindowEvidence, series_words, times,
+    AlertStatus, AlertView, AlertsEvent, DriftedColumn, EventKind, RuleKind, WindowEvidence, series_words, times,
     worst_and_last,
 };
+use crate::challenge::ChallengerEvent;
 use crate::escape::plain;
 use crate::record::{Timestamp, grouped, number_of};
 use crate::retrain::RetrainingEvent;
 
+pub(super) use challenger::{advice, as_alert, challenger_facts, challenger_sentence, pair_lines};
 pub(super) use merged::apart;
 pub(super) use title::headline;
 
@@ -27,6 +30,8 @@ pub enum Readable {
     Alerts(AlertsEvent),
     /// About a retraining.
     Retraining(Box<RetrainingEvent>),
+    /// About a challenger.
+    Challenger(Box<ChallengerEvent>),
 }
 
 impl Readable {
@@ -34,10 +39,18 @@ impl Readable {
     #[must_use]
     pub fn read(body: &serde_json::Value) -> Option<Self> {
         let data = body.get("data")?.clone();
-        if body.get("type")?.as_str()? == crate::alert::EventKind::RetrainingRequested.as_str() {
-            return serde_json::from_value(data).ok().map(|request| Self::Retraining(Box::new(request)));
+        let kind: EventKind = serde_json::from_value(body.get("type")?.clone()).ok()?;
+        match kind {
+            EventKind::RetrainingRequested => {
+                serde_json::from_value(data).ok().map(|request| Self::Retraining(Box::new(request)))
+            }
+            EventKind::ChallengerWorse | EventKind::ChallengerReady => {
+                serde_json::from_value(data).ok().map(|event| Self::Challenger(Box::new(event)))
+            }
+            EventKind::AlertsFiring | EventKind::AlertsResolved | EventKind::AlertsDigest => {
+                serde_json::from_value(data).ok().map(Self::Alerts)
+            }
         }
-        serde_json::from_value(data).ok().map(Self::Alerts)
     }
 
     /// As people read it: alerts about columns of one series become one, its columns ranked; those of segments that only
@@ -49,7 +62,7 @@ impl Readable {
                 let alerts = merge_columns(&apart(&event.alerts));
                 Self::Alerts(AlertsEvent { alerts, ..event })
             }
-            Self::Retraining(request) => Self::Retraining(request),
+            other => other,
         }
     }
 
@@ -59,6 +72,7 @@ impl Readable {
         match self {
             Self::Alerts(event) => event.test,
             Self::Retraining(request) => request.test,
+            Self::Challenger(event) => event.test,
         }
     }
 
@@ -72,6 +86,7 @@ impl Readable {
                 let room = TITLE - tag.len();
                 format!("{tag}{}", short_model(&request.monitor, &request.version, &request.segment, room))
             }
+            Self::Challenger(event) => challenger::title(event),
         }
     }
 }
@@ -103,7 +118,7 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             });
             let subject = capital(&subject(alert));
             let end = match alert.reason.as_str() {
-                "no_more_records" | "rule_removed" | "by_person" => {
+                "no_more_records" | "rule_removed" | "by_person" | "window_amended" | "withdrawn" => {
                     format!("{subject}: {}", plain(&alert.end_words()))
                 }
                 _ if alert.kind == RuleKind::DataQuality => format!("{subject} are resolved"),
@@ -115,6 +130,9 @@ pub(super) fn sentence(alert: &AlertView) -> String {
             let who = alert.acknowledged_by.as_deref().unwrap_or("a person");
             let summary = capital(&plain(&alert.evidence.summary));
             format!("{summary}. Acknowledged by {}{}.", plain(who), plain(&alert.said()))
+        }
+        AlertStatus::Firing if alert.reason == "window_amended" => {
+            format!("{}. Raised late: late records changed a window.", capital(&plain(&alert.evidence.summary)))
         }
         AlertStatus::Firing => format!("{}.", capital(&plain(&alert.evidence.summary))),
     }
@@ -155,7 +173,9 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
         facts.push((name, format!("{} to {}: {}", time(named.start), time(named.end), plain(&named.words()))));
     }
     if let Some(evidence_window) = &evidence.window {
-        if evidence.worst.is_none() || !evidence_window.complete || evidence_window.late_records > 0 {
+        let is_plain =
+            evidence_window.complete && evidence_window.late_records == 0 && evidence_window.revision == 0;
+        if evidence.worst.is_none() || !is_plain {
             facts.push(("Window", window(evidence_window)));
         }
         let baseline =
@@ -218,7 +238,11 @@ pub(super) fn window(window: &WindowEvidence) -> String {
         0 => String::new(),
         late => format!(", {}", number_of(late, "late record")),
     };
-    format!("{} to {}{late}{incomplete}", time(window.start), time(window.end))
+    let revised = match window.revision {
+        0 => String::new(),
+        revision => format!(", revision {revision}"),
+    };
+    format!("{} to {}{revised}{late}{incomplete}", time(window.start), time(window.end))
 }
 
 /// `2026-11-21 15:00:11 UTC`.
@@ -284,6 +308,7 @@ pub fn text_of(told: &Readable) -> String {
                 let _infallible = writeln!(text, "{name}: {value}");
             }
         }
+        Readable::Challenger(event) => challenger::write_text(&mut text, event),
     }
     text
 }

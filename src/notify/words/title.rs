@@ -13,7 +13,7 @@ pub(super) const TITLE: usize = 78;
 const LEAST_OF_A_COLUMN: usize = 12;
 
 /// A name in at most so many characters: its beginning and its end, since names of one family differ in either.
-fn fit(text: &str, room: usize) -> String {
+pub(super) fn fit(text: &str, room: usize) -> String {
     let length = text.chars().count();
     if length <= room {
         return text.to_owned();
@@ -171,6 +171,7 @@ fn ended(alert: &AlertView) -> &'static str {
     match alert.reason.as_str() {
         "no_more_records" => "not known: no records",
         "rule_removed" => "no longer watched",
+        "window_amended" | "withdrawn" => "withdrawn",
         _ => "ended",
     }
 }

@@ -118,7 +118,13 @@ impl Store {
         }
         let transition = Transition { rule: rule.to_owned(), column: column.map(str::to_owned), change };
         let changed = later_change(transition, view.clone());
-        write_changes(&mut transaction, owner, &[changed], By { actor, detail: comment, window: None }).await?;
+        write_changes(
+            &mut transaction,
+            owner,
+            &[changed],
+            By { actor, detail: comment, window: None, revision: 0 },
+        )
+        .await?;
         let before = alert.state;
         let alert = read_alert(&mut transaction, id).await?;
         if let Some(named) = action.audited() {
@@ -185,7 +191,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed("begin a drill"))?;
         let owner = Owner { monitor, version, segment: crate::window::WHOLE };
-        write_changes(&mut transaction, owner, changes, By { actor, detail: "drill", window: None }).await?;
+        write_changes(&mut transaction, owner, changes, By { actor, detail: "drill", window: None, revision: 0 })
+            .await?;
         transaction.commit().await.map_err(failed("commit a drill"))
     }
 }

@@ -31,6 +31,8 @@ pub(in crate::store) struct By<'a> {
     pub(in crate::store) actor: &'a str,
     pub(in crate::store) detail: &'a str,
     pub(in crate::store) window: Option<i64>,
+    /// How often that window was judged again.
+    pub(in crate::store) revision: i32,
 }
 
 /// Writes changes of alerts, their history, and the groups they concern.
@@ -119,13 +121,15 @@ async fn write_change(
     } else {
         by.detail
     };
-    write_history(connection, *id, by.window, (kind.as_str(), reason.as_str()), *severity, by.actor, detail).await
+    let window = (by.window, by.revision);
+    write_history(connection, *id, window, (kind.as_str(), reason.as_str()), *severity, by.actor, detail).await
 }
 
+/// Writes an entry of the history. An alert has one of each kind for a window, and any number when it is judged again.
 pub(in crate::store) async fn write_history(
     connection: &mut Session,
     alert: Uuid,
-    window: Option<i64>,
+    (window, revision): (Option<i64>, i32),
     (kind, reason): (&str, &str),
     severity: Severity,
     actor: &str,
@@ -133,7 +137,7 @@ pub(in crate::store) async fn write_history(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into alert_change (alert_id, window_id, window_start, kind, severity, reason, actor, detail)
-         values ($1, $2, (select starts_at from model_window where id = $2), $3, $4, $5, $6, $7)
+         values ($1, case when $8 = 0 then $2 end, (select starts_at from model_window where id = $2), $3, $4, $5, $6, $7)
          on conflict do nothing",
     )
     .bind(alert)
@@ -143,6 +147,7 @@ pub(in crate::store) async fn write_history(
     .bind(reason)
     .bind(actor)
     .bind(detail)
+    .bind(revision)
     .execute(connection)
     .await?;
     Ok(())

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 
 use super::{BackfillState, BackfillWriter, Outcomes, lock};
 use crate::closing::{ClosingWindow, Decision};
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::store::checkpoint::{Late, Prepared, add_windows};
 use crate::store::close::{SharedReads, close_quietly};
 use crate::store::session::Session;
@@ -291,7 +291,8 @@ async fn give_to_live(
         };
         prepared.push(read().map_err(&attempted)?);
     }
-    match add_windows(connection, monitor, &counted_as, prepared).await? {
+    // Windows that are closed do not change: amending them could alarm about the past.
+    match add_windows(connection, monitor, (&counted_as, TimeSpan::ZERO), prepared).await? {
         Some(Late { rows, .. }) => Ok(Some(rows)),
         None => Err(StoreError::Damaged {
             what: format!("the counts of backfill {}", writer.id),

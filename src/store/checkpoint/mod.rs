@@ -63,6 +63,8 @@ pub struct MonitorCounts {
     pub counted_as: String,
     /// How far ahead of the clock event times may lie.
     pub max_future_skew: TimeSpan,
+    /// For how long after a window closed its late records are kept, to amend it.
+    pub amend: TimeSpan,
     /// The additions.
     pub delta: MonitorDelta,
     /// How each of its columns was read.
@@ -107,10 +109,10 @@ impl Store {
         note_begins(&mut transaction, checkpoint).await?;
         let mut tallies = BTreeMap::new();
         for (counted, (windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
-            let MonitorCounts { monitor, counted_as, delta, readings, .. } = counted;
+            let MonitorCounts { monitor, counted_as, amend, delta, readings, .. } = counted;
             advance_watermarks(&mut transaction, counted).await?;
             let Some(Late { rows: late, example }) =
-                add_windows(&mut transaction, monitor, counted_as, windows).await?
+                add_windows(&mut transaction, monitor, (counted_as, *amend), windows).await?
             else {
                 transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
                 return Ok(CheckpointOutcome::StaleBinning);

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::distribution::IpcError;
-use crate::record::{EventTime, Offset};
+use crate::record::{EventTime, Offset, TimeSpan};
 use crate::store::session::Session;
 use crate::store::{StoreError, bigint, failed, timestamp};
 use crate::window::{Example, OffsetRanges, Partition, WHOLE, WindowDelta, WindowKey};
@@ -49,7 +49,18 @@ fn late_example(first: Option<(Partition, Offset)>, start: EventTime) -> Option<
     Some(Example { partition, offset, why })
 }
 
-/// Records for windows that were closed already.
+/// What a window takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// It is open.
+    Records,
+    /// It is closed, and is judged again with what comes.
+    LateRecords,
+    /// It is closed for good.
+    Nothing,
+}
+
+/// Records for windows that were closed already, for good.
 #[derive(Default)]
 pub(in crate::store) struct Late {
     /// How many, of the whole.
@@ -57,11 +68,11 @@ pub(in crate::store) struct Late {
     pub(super) example: Option<Example>,
 }
 
-/// Adds deltas to open windows. The records for closed ones, `None` when a window is pinned to other bins.
+/// Adds deltas to open windows, and to closed ones that are amended. The records for the others, `None` when a window is pinned to other bins.
 pub(in crate::store) async fn add_windows(
     connection: &mut Session,
     monitor: &str,
-    counted_as: &str,
+    (counted_as, amend): (&str, TimeSpan),
     windows: Vec<Prepared>,
 ) -> Result<Option<Late>, StoreError> {
     if windows.is_empty() {
@@ -107,7 +118,8 @@ pub(in crate::store) async fn add_windows(
     .await
     .map_err(failed("open windows"))?;
     let rows = sqlx::query(
-        "select w.id, w.status = 'open' as open, w.binning_id, w.model_version, w.segment, w.starts_at
+        "select w.id, w.status = 'open' as open, w.binning_id,
+                $6 > 0 and w.backfill_id is null and w.counts is not null and w.closed_at > now() - make_interval(secs => $6) as amendable, w.model_version, w.segment, w.starts_at
          from model_window w
          join unnest($2::text[], $3::text[], $4::timestamptz[]) as wanted (model_version, segment, starts_at)
               using (model_version, segment, starts_at)
@@ -119,6 +131,7 @@ pub(in crate::store) async fn add_windows(
     .bind(&segments)
     .bind(&starts)
     .bind(counted_as)
+    .bind(amend.as_seconds())
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("lock windows"))?;
@@ -130,25 +143,29 @@ pub(in crate::store) async fn add_windows(
                 row.try_get::<String, _>("segment")?,
                 row.try_get::<DateTime<Utc>, _>("starts_at")?,
             );
-            let open: bool = row.try_get("open")?;
-            Ok((key, (row.try_get::<i64, _>("id")?, open, row.try_get::<Uuid, _>("binning_id")?)))
+            let takes = match (row.try_get("open")?, row.try_get::<Option<bool>, _>("amendable")?) {
+                (true, _) => Takes::Records,
+                (false, Some(true)) => Takes::LateRecords,
+                (false, _) => Takes::Nothing,
+            };
+            Ok((key, (row.try_get::<i64, _>("id")?, takes, row.try_get::<Uuid, _>("binning_id")?)))
         };
         let (key, window) = read().map_err(failed("lock windows"))?;
         known.insert(key, window);
     }
     let mut late = Late::default();
     let (mut late_ids, mut late_rows) = (Vec::new(), Vec::new());
-    let (mut ids, mut counted, mut counts, mut samples, mut ranges) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut counted, mut counts, mut samples, mut ranges, mut amending) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for window in windows {
         let key = (window.key.version, window.key.segment, timestamp(window.key.start));
-        let Some((id, open, binning)) = known.get(&key) else {
+        let Some((id, takes, binning)) = known.get(&key) else {
             return Err(StoreError::Damaged {
                 what: "a window".to_owned(),
                 why: "it vanished while being locked".to_owned(),
             });
         };
-        if !open {
+        if *takes == Takes::Nothing {
             if key.1 == WHOLE {
                 late.rows = late.rows.saturating_add(window.rows);
                 late.example = late.example.take().or_else(|| late_example(window.first, window.key.start));
@@ -157,6 +174,7 @@ pub(in crate::store) async fn add_windows(
             late_rows.push(bigint(window.rows));
         } else if *binning == window.binning {
             ids.push(*id);
+            amending.push(*takes == Takes::LateRecords);
             counted.push(bigint(window.rows));
             counts.push(window.counts);
             samples.push(window.sample);
@@ -166,14 +184,15 @@ pub(in crate::store) async fn add_windows(
         }
     }
     sqlx::query(
-        "insert into window_delta (window_id, rows, counts, sample, ranges)
-         select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::jsonb[])",
+        "insert into window_delta (window_id, rows, counts, sample, ranges, late)
+         select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[], $5::jsonb[], $6::boolean[])",
     )
     .bind(ids)
     .bind(counted)
     .bind(counts)
     .bind(samples)
     .bind(ranges)
+    .bind(amending)
     .execute(&mut *connection)
     .await
     .map_err(failed("add counts"))?;

@@ -8,6 +8,7 @@ mod panes;
 mod quiet;
 mod read;
 mod reference;
+mod revise;
 mod write;
 
 use std::collections::HashMap;
@@ -21,9 +22,9 @@ use uuid::Uuid;
 use super::counts_cache::CountsCache;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
-use crate::alert::WindowEvidence;
+use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
-use crate::closing::{ClosingWindow, Decision, Gathered};
+use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{Reference, ReferenceChoice, ReferencePlan, RuleName, UsualRows};
@@ -228,14 +229,41 @@ async fn close_one(
     due: &DueWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Option<Decision>, StoreError> {
-    let monitor = with.monitor;
+    let Closing { monitor, sample_size, .. } = with;
     let window = &due.window;
     let Some(alerts) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
     let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
         return Ok(None);
     };
-    let Compared { merged, before, span, counts, evidence, reference, choice, baseline, usual_rows } =
-        compared(connection, (shared, cache), with, due, &binnings).await?;
+    let merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
+    let pane = JudgedPane { due: due.clone(), alerts, merged, binnings, revision: 0, amends: None };
+    judge_pane(connection, (shared, cache), with, pane, decide).await.map(Some)
+}
+
+/// A pane with all that was counted in it; its row and that of its series are locked.
+struct JudgedPane {
+    due: DueWindow,
+    /// The states of the series' alerts before.
+    alerts: SeriesAlerts,
+    merged: Merged,
+    /// The bins that it was counted on.
+    binnings: Arc<BinningSet>,
+    revision: i32,
+    amends: Option<Amends>,
+}
+
+/// Judges the window that ends with a pane, and writes what follows.
+async fn judge_pane(
+    connection: &mut Session,
+    (shared, cache): (&mut SharedReads, &CountsCache),
+    with: Closing<'_>,
+    pane: JudgedPane,
+    decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
+) -> Result<Decision, StoreError> {
+    let JudgedPane { due, alerts, mut merged, binnings, revision, amends } = pane;
+    let (monitor, window) = (with.monitor, &due.window);
+    let Compared { before, span, counts, evidence, reference, choice, baseline, usual_rows } =
+        compared(connection, (shared, cache), with, (&due, revision), (&mut merged, &binnings)).await?;
     let (requested, requests) = requests_of(connection, monitor).await?;
     let rested_on = rested_on(connection, &alerts).await?;
     let feed_broken = feed_is_broken(connection, monitor).await?;
@@ -252,6 +280,7 @@ async fn close_one(
         requested,
         requests,
         rested_on,
+        amends,
     };
     let now: DateTime<Utc> =
         sqlx::query_scalar("select now()").fetch_one(&mut *connection).await.map_err(failed("read the clock"))?;
@@ -264,21 +293,20 @@ async fn close_one(
         None => None,
     };
     let judged = (with, baseline, &choice);
-    write_window(connection, due, &Pane { merged: &merged, before: &before }, judged, &closing, &decision).await?;
+    let pane = Pane { merged: &merged, before: &before, revision };
+    write_window(connection, &due, &pane, judged, &closing, &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
-    write_alerts(connection, monitor, window, &decision).await?;
+    write_alerts(connection, monitor, window, (revision, &decision)).await?;
     if let Some((request, notifications)) = &request {
         write_request(connection, monitor, window, request, notifications).await?;
     }
-    Ok(Some(decision))
+    Ok(decision)
 }
 
-/// A window with what it is compared with.
+/// What a window is compared with.
 struct Compared {
-    /// What was counted in its last pane, on the bins of its baseline where they fit.
-    merged: Merged,
-    /// The ids of the panes before.
+    /// The ids of the panes before its last one.
     before: Vec<i64>,
     span: WindowSpan,
     /// The sum of its panes.
@@ -291,19 +319,19 @@ struct Compared {
     usual_rows: UsualRows,
 }
 
-/// Adds up what was counted in a window, and chooses what it is compared with.
+/// Adds up the panes of a window, and chooses what it is compared with. What was counted in its last pane is then on the bins of its
+/// baseline, where they fit.
 async fn compared(
     connection: &mut Session,
     (shared, cache): (&mut SharedReads, &CountsCache),
     with: Closing<'_>,
-    DueWindow { window, missing }: &DueWindow,
-    binnings: &Arc<BinningSet>,
+    (DueWindow { window, missing }, revision): (&DueWindow, i32),
+    (merged, binnings): (&mut Merged, &Arc<BinningSet>),
 ) -> Result<Compared, StoreError> {
-    let Closing { monitor, sample_size, .. } = with;
-    let mut merged = merge_deltas(connection, window.id, binnings, sample_size).await?;
+    let monitor = with.monitor;
     let chosen = shared.references.choose(connection, monitor, binnings).await?;
     if let Some(chosen) = &chosen {
-        merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
+        merged.counts = chosen.fit.apply(merged.counts.clone(), &chosen.bins);
     }
     let by = (monitor, with.references);
     let mut gathered = Gathered::of_pane(
@@ -324,7 +352,8 @@ async fn compared(
         records: counts.rows(),
         late_records: 0,
         complete,
+        revision: revision.unsigned_abs(),
         offsets,
     };
-    Ok(Compared { merged, before: ids, span, counts, evidence, reference, choice, baseline, usual_rows })
+    Ok(Compared { before: ids, span, counts, evidence, reference, choice, baseline, usual_rows })
 }

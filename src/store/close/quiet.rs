@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::read::binning;
+use super::read::{binning, merge_deltas};
 use super::write::{Pane, write_findings, write_summaries, write_window};
 use super::{Closing, Compared, DueWindow, OpenWindow, SharedReads, compared};
 use crate::alert::SeriesAlerts;
@@ -39,8 +39,9 @@ pub(in crate::store) async fn close_quietly(
         read
     };
     let due = DueWindow { window, missing: Vec::new() };
-    let Compared { merged, before, span, counts, evidence, reference, choice, baseline, usual_rows } =
-        compared(connection, (shared, cache), with, &due, &binnings).await?;
+    let mut merged = merge_deltas(connection, due.window.id, &binnings, with.sample_size).await?;
+    let Compared { before, span, counts, evidence, reference, choice, baseline, usual_rows } =
+        compared(connection, (shared, cache), with, (&due, 0), (&mut merged, &binnings)).await?;
     let closing = ClosingWindow {
         span,
         counts,
@@ -51,6 +52,7 @@ pub(in crate::store) async fn close_quietly(
         usual_rows,
         alerts: SeriesAlerts::default(),
         feed_broken: false,
+        amends: None,
         requested: Vec::new(),
         requests: Vec::new(),
         rested_on: HashMap::new(),
@@ -68,7 +70,7 @@ pub(in crate::store) async fn close_quietly(
         retrain: None,
         request: None,
     };
-    let pane = Pane { merged: &merged, before: &before };
+    let pane = Pane { merged: &merged, before: &before, revision: 0 };
     write_window(connection, &due, &pane, (with, baseline, &choice), &closing, &decision).await?;
     write_summaries(connection, due.window.id, &closing).await?;
     write_findings(connection, due.window.id, &decision).await?;

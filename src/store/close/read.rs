@@ -181,7 +181,7 @@ pub(super) async fn earlier_windows(
     alert: Uuid,
 ) -> Result<Vec<WindowEvidence>, StoreError> {
     let rows = sqlx::query(
-        "select id, starts_at, ends_at, rows, complete, ranges,
+        "select id, starts_at, ends_at, rows, complete, ranges, revision,
                 least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
          from model_window w
          where monitor = $1 and model_version = $2 and segment = $3 and status = 'closed' and complete and teaches
@@ -213,6 +213,7 @@ pub(super) async fn earlier_windows(
                 records: count(row.try_get("rows")?),
                 late_records: count(row.try_get("late")?),
                 complete: row.try_get("complete")?,
+                revision: row.try_get::<i32, _>("revision")?.unsigned_abs(),
                 offsets: serde_json::from_value(ranges).unwrap_or_default(),
             })
         })

@@ -125,8 +125,10 @@ impl References {
         selected: Vec<SelectedWindow>,
         bins: &Arc<BinningSet>,
     ) -> Result<Vec<Part>, StoreError> {
-        let mut counts: HashMap<i64, Arc<WindowCounts>> =
-            selected.iter().filter_map(|window| Some((window.id, cache.get(window.id)?))).collect();
+        let mut counts: HashMap<i64, Arc<WindowCounts>> = selected
+            .iter()
+            .filter_map(|window| Some((window.id, cache.get((window.id, window.revision))?)))
+            .collect();
         let missing: Vec<&SelectedWindow> =
             selected.iter().filter(|window| !counts.contains_key(&window.id)).collect();
         // What another daemon closes between these statements has no deltas any more, and counts instead.
@@ -146,6 +148,8 @@ impl References {
             WindowSelection::these(monitor, &closed_meanwhile).oldest(connection, MOST).await?
         };
         let mut closed: HashMap<Uuid, Vec<i64>> = HashMap::new();
+        let revisions: HashMap<i64, i32> =
+            selected.iter().chain(&again).map(|window| (window.id, window.revision)).collect();
         let is_closed = |window: &&SelectedWindow| !window.is_open;
         for window in missing.into_iter().filter(is_closed).chain(again.iter().filter(is_closed)) {
             closed.entry(window.binning).or_default().push(window.id);
@@ -155,7 +159,8 @@ impl References {
             for ids in ids.chunks(READ_TOGETHER) {
                 for (id, read) in readable_counts(connection, ids, &binnings).await? {
                     let read = Arc::new(read);
-                    cache.put(id, &read);
+                    // One that is judged again meanwhile is kept under the revision before, and read again when that is asked for.
+                    cache.put((id, revisions.get(&id).copied().unwrap_or_default()), &read);
                     counts.insert(id, read);
                 }
             }

@@ -21,6 +21,7 @@ pub(super) struct Pane<'a> {
     pub(super) merged: &'a Merged,
     /// Their ids.
     pub(super) before: &'a [i64],
+    pub(super) revision: i32,
 }
 
 pub(super) async fn write_window(
@@ -32,14 +33,15 @@ pub(super) async fn write_window(
     decision: &Decision,
 ) -> Result<(), StoreError> {
     let DueWindow { window, missing } = due;
-    let Pane { merged, before } = pane;
+    let Pane { merged, before, revision } = pane;
     let reaches_back = !before.is_empty();
     let (columns, scores, verdicts) = scores(&decision.judgement);
     sqlx::query(
-        "update model_window set status = 'closed', closed_at = now(), rows = $2, counts = $3, sample = $4,
+        "update model_window set status = 'closed', closed_at = coalesce(closed_at, now()), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
                 columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15, binning_id = $16,
-                baseline_id = $17, reference = $18, judged_from = $19, judged_rows = $20, judged_panes = $21
+                baseline_id = $17, reference = $18, judged_from = $19, judged_rows = $20, judged_panes = $21,
+                revision = $22, revised_at = case when $22 > 0 then now() end, amend_due = null
          where id = $1",
     )
     .bind(window.id)
@@ -63,6 +65,7 @@ pub(super) async fn write_window(
     .bind(reaches_back.then(|| timestamp(closing.span.from)))
     .bind(reaches_back.then(|| bigint(closing.counts.rows())))
     .bind(reaches_back.then_some(*before))
+    .bind(revision)
     .execute(&mut *connection)
     .await
     .map_err(failed("close a window"))?;
@@ -167,11 +170,11 @@ pub(super) async fn write_alerts(
     connection: &mut Session,
     monitor: &str,
     window: &OpenWindow,
-    decision: &Decision,
+    (revision, decision): (i32, &Decision),
 ) -> Result<(), StoreError> {
     let owner = Owner { monitor, version: &window.key.version, segment: &window.key.segment };
     store_states(connection, owner, &decision.alerts).await?;
-    let by = By { actor: "driftd", detail: "", window: Some(window.id) };
+    let by = By { actor: "driftd", detail: "", window: Some(window.id), revision };
     write_changes(connection, owner, &decision.changes, by).await?;
     refresh_alerts(connection, &decision.refreshed).await?;
     Ok(())

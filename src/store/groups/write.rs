@@ -33,7 +33,7 @@ pub(super) async fn write_group(
         .await?;
         let reason = decided.step.send.map_or("", SendReason::as_str);
         let detail = format!("as {}, to {} ({})", told.status.as_str(), group.receiver, route_words(&group.route));
-        write_history(connection, *alert, None, (TOLD, reason), told.severity, "driftd", &detail).await?;
+        write_history(connection, *alert, (None, 0), (TOLD, reason), told.severity, "driftd", &detail).await?;
     }
     let GroupStep { done, due, send, .. } = &decided.step;
     sqlx::query("delete from alert_group_member where group_id = $1 and alert_id = any($2)")
@@ -79,7 +79,7 @@ async fn write_suppression(
         None => ("released", format!("messages to {receiver} again")),
     };
     let detail = detail.trim_end_matches(": ");
-    write_history(connection, alert, None, (HELD, reason), severity, "driftd", detail).await
+    write_history(connection, alert, (None, 0), (HELD, reason), severity, "driftd", detail).await
 }
 
 /// A route as people read it: that of the receivers that a monitor names itself has no name of its own.

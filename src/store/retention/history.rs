@@ -93,3 +93,20 @@ deletion!(
                              and a.state in ('pending', 'firing', 'acknowledged'))
          limit $2 for update of s skip locked)"
 );
+
+deletion!(
+    pairs,
+    "delete from challenge_pair where (challenge_id, starts_at) in (
+         select challenge_id, starts_at from challenge_pair where compared_at < now() - make_interval(secs => $1)
+         order by compared_at limit $2 for update skip locked)"
+);
+
+deletion!(
+    /// After its pairs.
+    challenges,
+    "delete from challenge where id = any(array(
+         select c.id from challenge c
+         where c.updated_at < now() - make_interval(secs => $1)
+           and not exists (select from challenge_pair p where p.challenge_id = c.id)
+         order by c.updated_at limit $2 for update of c skip locked))"
+);

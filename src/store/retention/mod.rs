@@ -46,6 +46,10 @@ pub enum Deletion<'a> {
     Backfills { age: TimeSpan },
     /// Series without windows and open alerts.
     Series { age: TimeSpan },
+    /// Pairs of champion and challenger.
+    Pairs { age: TimeSpan },
+    /// Challenges without pairs.
+    Challenges { age: TimeSpan },
     /// Counts of late records, a row of each checkpoint: those of one window are added up.
     LateRows,
 }
@@ -60,7 +64,7 @@ pub struct DeletedBatch {
 }
 
 /// The tables that retention deletes from; with a column where the row stays.
-pub const RETENTION_TABLES: [&str; 14] = [
+pub const RETENTION_TABLES: [&str; 16] = [
     "model_window.sample",
     "model_window.counts",
     "finding",
@@ -74,6 +78,8 @@ pub const RETENTION_TABLES: [&str; 14] = [
     "retention_gap",
     "backfill",
     "series",
+    "challenge_pair",
+    "challenge",
     "window_late",
 ];
 
@@ -95,6 +101,8 @@ impl Deletion<'_> {
             Self::Gaps { .. } => "retention_gap",
             Self::Backfills { .. } => "backfill",
             Self::Series { .. } => "series",
+            Self::Pairs { .. } => "challenge_pair",
+            Self::Challenges { .. } => "challenge",
             Self::LateRows => "window_late",
         }
     }
@@ -212,6 +220,8 @@ async fn delete(connection: &mut Session, what: Deletion<'_>) -> Result<(u64, u6
         Deletion::Gaps { age } => history::gaps(connection, age, limit).await?,
         Deletion::Backfills { age } => history::backfills(connection, age, limit).await?,
         Deletion::Series { age } => history::series(connection, age, limit).await?,
+        Deletion::Pairs { age } => history::pairs(connection, age, limit).await?,
+        Deletion::Challenges { age } => history::challenges(connection, age, limit).await?,
     };
     Ok((taken, taken))
 }

@@ -214,7 +214,7 @@ impl Store {
         }
         let owner = Owner { monitor, version, segment };
         store_states(&mut transaction, owner, &states).await?;
-        let by = By { actor: "driftd", detail, window: None };
+        let by = By { actor: "driftd", detail, window: None, revision: 0 };
         write_changes(&mut transaction, owner, &changes, by).await?;
         transaction.commit().await.map_err(failed(attempted))
     }
@@ -286,5 +286,5 @@ async fn finish(
         .await
         .map_err(failed("store operational alerts"))?;
     let owner = Owner { monitor: scope.monitor, version: "", segment: crate::window::WHOLE };
-    write_changes(connection, owner, &changes, By { actor: "driftd", detail: "", window: None }).await
+    write_changes(connection, owner, &changes, By { actor: "driftd", detail: "", window: None, revision: 0 }).await
 }

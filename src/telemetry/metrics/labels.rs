@@ -20,6 +20,18 @@ pub(super) struct VerdictLabels {
     pub(super) verdict: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub(super) struct ChallengeLabels {
+    pub(super) monitor: String,
+    pub(super) state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub(super) struct PairLabels {
+    pub(super) monitor: String,
+    pub(super) outcome: &'static str,
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct PartitionLabels {
     pub(super) topic: String,

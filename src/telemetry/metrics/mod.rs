@@ -19,7 +19,10 @@ use prometheus_client::registry::Registry;
 
 pub use refreshed::{Gauges, MonitorGauges, PartitionGauges};
 
-use labels::{DeliveryLabels, OutcomeLabels, RecordLabels, TableLabels, VerdictLabels};
+use crate::challenge::ChallengeState;
+use labels::{
+    ChallengeLabels, DeliveryLabels, OutcomeLabels, PairLabels, RecordLabels, TableLabels, VerdictLabels,
+};
 use refreshed::Refreshed;
 
 type Float = Gauge<f64, AtomicU64>;
@@ -34,6 +37,8 @@ pub struct Metrics {
     checkpoint_seconds: Histogram,
     deliveries: Family<DeliveryLabels, Counter>,
     told: Family<DeliveryLabels, Counter>,
+    challenge_state: Family<ChallengeLabels, Gauge>,
+    challenge_pairs: Family<PairLabels, Counter>,
     database_up: Gauge,
     ready: Gauge,
     paused: Gauge,
@@ -56,6 +61,8 @@ pub struct Metrics {
 struct LabelSets {
     records: BTreeSet<RecordLabels>,
     windows: BTreeSet<VerdictLabels>,
+    challenges: BTreeSet<ChallengeLabels>,
+    pairs: BTreeSet<PairLabels>,
 }
 
 impl Default for Metrics {
@@ -68,6 +75,8 @@ impl Default for Metrics {
             checkpoint_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             deliveries: Family::default(),
             told: Family::default(),
+            challenge_state: Family::default(),
+            challenge_pairs: Family::default(),
             database_up: Gauge::default(),
             ready: Gauge::default(),
             paused: Gauge::default(),
@@ -103,6 +112,16 @@ impl Default for Metrics {
         );
         registry.register("deliveries", "Delivery attempts by how they ended", metrics.deliveries.clone());
         registry.register("messages_decided", "Messages about alerts by why they are sent", metrics.told.clone());
+        registry.register(
+            "challenger_state",
+            "1 for the state of the challenger of a monitor, 0 for the others",
+            metrics.challenge_state.clone(),
+        );
+        registry.register(
+            "challenger_pairs",
+            "Pairs of windows of champion and challenger that this daemon compared, or could not compare",
+            metrics.challenge_pairs.clone(),
+        );
         registry.register("database_up", "1 while the database answers", metrics.database_up.clone());
         registry.register(
             "ready",
@@ -175,6 +194,23 @@ impl Metrics {
         self.seen().windows.insert(labels);
     }
 
+    /// The state of the challenger of a monitor.
+    pub fn challenge(&self, monitor: &str, state: ChallengeState) {
+        for known in ChallengeState::ALL {
+            let labels = ChallengeLabels { monitor: monitor.to_owned(), state: known.as_str() };
+            self.challenge_state.get_or_create(&labels).set(i64::from(known == state));
+            self.seen().challenges.insert(labels);
+        }
+    }
+
+    /// A pair of windows of champion and challenger was looked at.
+    pub fn challenge_pair(&self, monitor: &str, compared: bool) {
+        let outcome = if compared { "compared" } else { "not_comparable" };
+        let labels = PairLabels { monitor: monitor.to_owned(), outcome };
+        self.challenge_pairs.get_or_create(&labels).inc();
+        self.seen().pairs.insert(labels);
+    }
+
     /// So many windows were merged, judged and stored together in this time.
     pub fn judging(&self, seconds: f64, windows: usize) {
         #[expect(clippy::cast_precision_loss, reason = "a batch of windows")]
@@ -241,6 +277,8 @@ impl Metrics {
         let mut seen = self.seen();
         seen.records.retain(|labels| known(&labels.monitor) || !self.records.remove(labels));
         seen.windows.retain(|labels| known(&labels.monitor) || !self.windows_closed.remove(labels));
+        seen.challenges.retain(|labels| known(&labels.monitor) || !self.challenge_state.remove(labels));
+        seen.pairs.retain(|labels| known(&labels.monitor) || !self.challenge_pairs.remove(labels));
         drop(seen);
         refreshed.replace(gauges);
     }

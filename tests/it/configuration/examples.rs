@@ -60,6 +60,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
         "[labels]",
         "[[alert.rules]]",
         "[mlflow]",
+        "[challenger]",
         "[retention]",
     ];
     let spelled_out = uncommented(&text, &optional);
@@ -70,6 +71,9 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
     assert!(monitor.learn.is_some() && monitor.rules.retrain.is_some() && monitor.layout.segments.len() == 1);
     assert_eq!(monitor.references.rules.len(), 4);
     assert!(monitor.retention.counts.is_some() && monitor.retention.findings.is_some());
+    assert!(
+        monitor.challenger.is_some_and(|challenger| challenger.windows == 24 && challenger.columns == ["score"])
+    );
     assert!(monitor.mlflow.is_some() && monitor.rules.alerts.len() == 1 && monitor.rules.labels.len() == 1);
 }
 

@@ -25,6 +25,8 @@ fn lengths_that_are_none_and_limits_that_say_nothing_are_mistakes_with_what_is_a
         (json!({ "length": "1000 records" }), "`window.every`: is missing: how often the last records are judged"),
         (json!({ "length": "many records", "every": "1m" }), "`many records` is no number of records"),
         (json!({ "length": "0 records", "every": "1m" }), "`0 records` is no number of records"),
+        (json!({ "amend": "200d" }), "`window.amend`: is longer than counts are kept"),
+        (json!({ "amend_every": "1h" }), "`window.amend_every`: is not used without `amend`"),
         (json!({ "length": "1h", "every": "10m", "time_zone": "UTC" }), "`window.time_zone`: is used only with"),
     ] {
         let text = said("window", window.clone());

@@ -166,3 +166,26 @@ fn counts_of_late_records_become_one_row_of_each_window() {
     };
     assert_eq!((of(many), of(few)), ((1, 5_050), (10, 55)));
 }
+
+#[test]
+fn pairs_of_champion_and_challenger_go_at_their_age_and_their_challenge_after_them() {
+    let Some(services) = services("old pairs") else { return };
+    let aged = Aged::new(&services);
+    // One that goes on, and one that ended long ago.
+    for (number, updated) in [(1u128, 1), (2, 900)] {
+        let id = Uuid::from_u128(number);
+        aged.run(&format!(
+            "insert into challenge (id, monitor, champion, challenger, updated_at)
+             values ('{id}', 'm', '1', '2', now() - interval '{updated} days')"
+        ));
+        for age in [1, 799, 801].map(|age| age + updated - 1) {
+            aged.run(&format!(
+                "insert into challenge_pair values ('{id}', timestamptz '1990-01-01' - interval '{age} days', '1990-01-02', 1, 2,
+                                                    '{{}}', '{{}}', 'collecting', '[]', now() - interval '{age} days')"
+            ));
+        }
+    }
+    let deleted = aged.pass(&usual());
+    assert_eq!(deleted, DeletedRows::from([("challenge_pair", 4), ("challenge", 1)]));
+    assert_eq!(aged.pass(&usual()), DeletedRows::new());
+}

@@ -49,7 +49,7 @@ impl Aged {
         let world = World::new(services);
         let store = world.store();
         let length = WindowLength::from_micros(3_600_000_000).unwrap();
-        world.runtime.block_on(store.pins("m", &schema(), "", &length)).unwrap();
+        world.runtime.block_on(store.pins("m", &schema(), "", (&length, TimeSpan::ZERO))).unwrap();
         Self { world, store }
     }
 

@@ -37,7 +37,9 @@ fn run(mut command: Command) -> String {
 fn prepared(world: &World) -> u64 {
     world.configure_monitor(|monitor| {
         let hostile = |name| json!({ "name": name, "path": "hostile", "type": "categorical", "role": "latency" });
-        monitor.push("columns", hostile(HTML)).push("columns", hostile(FORMULA))
+        let challenger =
+            json!({ "by": "workingday", "champion": "0", "challenger": "1", "receivers": ["webhook"] });
+        monitor.push("columns", hostile(HTML)).push("columns", hostile(FORMULA)).set("challenger", challenger)
     });
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);

@@ -34,6 +34,7 @@ pub(super) fn pages(seen: &Http<'_>) -> Vec<String> {
         "/monitors/bike-demand/columns/weathersit",
         "/monitors/bike-demand/columns/%3Cscript%3Ealert%28%27x%27%29%3C%2Fscript%3E",
         "/monitors/bike-demand/baselines",
+        "/monitors/bike-demand/challenger",
         "/alerts",
         "/alerts?all=1",
         "/retraining",

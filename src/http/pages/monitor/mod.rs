@@ -6,13 +6,13 @@ use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::PageResult;
 use super::boards::{CELLS, heat_map, line, ranked, window_cell};
 use super::layout::{PageLayout, page, table, trail};
 use super::words::{
     column_at, column_in, encoded, monitor_at, number_of, series_at, series_name, short_time, span, standing,
     state, time, verdict,
 };
+use super::{PageResult, challenger};
 use crate::alert::times;
 use crate::chart::{StripCell, condensed, hatching, spark, strip, strip_key};
 use crate::http::SharedBackend;
@@ -22,8 +22,8 @@ use crate::http::extract::{Path, Query};
 use crate::record::{Timestamp, grouped};
 use crate::reference::{ReferenceChoice, RuleName};
 use crate::view::{
-    Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard, ScoredWindow,
-    SeriesInfo, WindowRow,
+    ChallengerView, Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard,
+    ScoredWindow, SeriesInfo, WindowRow,
 };
 use crate::window::WHOLE;
 
@@ -73,6 +73,7 @@ struct MonitorPage<'a> {
     board: &'a ScoreBoard,
     episodes: &'a [Episode],
     side_by_side: &'a [(SeriesInfo, Vec<StripCell>)],
+    challenger: Option<&'a ChallengerView>,
 }
 
 pub(super) async fn show(
@@ -86,6 +87,7 @@ pub(super) async fn show(
     let board = backend.score_board(&series).await?;
     let episodes = backend.episodes(&series).await?;
     let side_by_side = lines(backend.as_ref(), &detail).await?;
+    let challenger = backend.challenger(&monitor, 1).await?;
     let layout = PageLayout::titled(&monitor).in_part("/").seen_by(&caller).live();
     let seen = MonitorPage {
         detail: &detail,
@@ -93,6 +95,7 @@ pub(super) async fn show(
         board: &board,
         episodes: &episodes,
         side_by_side: &side_by_side,
+        challenger: challenger.as_ref(),
     };
     Ok(page(&layout, &content(&seen)))
 }
@@ -138,10 +141,11 @@ fn content(seen: &MonitorPage<'_>) -> Markup {
                 }
             }
         }
-        (facts(monitor, seen.detail))
+        (facts(monitor, seen))
         @if !seen.series.version.is_empty() || seen.series.segment != WHOLE || seen.detail.series.len() > 1 {
             p.soft { "Shown: " strong { (series_name(&seen.series.version, &seen.series.segment)) } "." }
         }
+        (challenger::shadow_note(seen.challenger, &seen.series.version, &seen.series.segment))
         @if seen.board.windows.is_empty() {
             p.soft { "No window of this series has been closed yet." }
         } @else {
@@ -219,7 +223,8 @@ fn unknown_segments(monitor: &MonitorView) -> Markup {
 /// Segments without a baseline that are named.
 const UNKNOWN: usize = 20;
 
-fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
+fn facts(monitor: &MonitorView, seen: &MonitorPage<'_>) -> Markup {
+    let detail = seen.detail;
     html! {
         dl.facts {
             div { dt { "Baseline" } dd {
@@ -228,6 +233,9 @@ fn facts(monitor: &MonitorView, detail: &MonitorDetail) -> Markup {
             } }
             @if detail.references != [RuleName::Fixed] && !detail.references.is_empty() {
                 div { dt { "Reference" } dd { (detail.references.iter().map(|rule| rule.as_str()).collect::<Vec<_>>().join(", else ")) } }
+            }
+            @if let Some(view) = seen.challenger {
+                div { dt { "Challenger" } dd { (challenger::link(&monitor.name, view)) } }
             }
             div { dt { "Last window" } dd {
                 @if let Some(window) = &monitor.last_window {
@@ -357,7 +365,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
                 @let window = &scored.window;
                 tr {
                     th scope="row" { (time(window.start)) @if let Some(backfill) = window.backfill { " (backfill " (backfill) ")" } }
-                    td { @if let Some(decided) = window.verdict { (verdict(decided)) } }
+                    td { @if let Some(decided) = window.verdict { (verdict(decided)) } @if window.revision > 0 { " revision " (window.revision) } }
                     td.number { (grouped(window.rows)) @if let Some(words) = window.volume_in_words() { " (" (words) ")" } }
                     td.number { (grouped(window.late)) }
                     td { @if window.complete == Some(false) { "no: " (window.missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) } @else { "yes" } }
