@@ -1,7 +1,6 @@
 //! Closes due windows and learns baselines. Any daemon may do it for any window.
 
 use crate::record::TimeSpan;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +8,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::housekeeping::progress;
+use super::learn::{Learning, learn_baseline};
 use super::monitors::RunningMonitor;
 use super::state::Shared;
 use super::topics::look_at_topics;
 use crate::alert::Routing;
-use crate::baseline::{learn, unlearned_columns, unreadable_columns, without_columns};
-use crate::binning::BinningSet;
 use crate::closing::{ClosingWindow, Decision, decide_window};
 use crate::config::Monitor;
 use crate::kafka::SourceCommands;
@@ -130,7 +128,7 @@ impl Judge {
         // Of a backlog, windows that begin after those that a baseline is learned from are judged by it: so it is looked for
         // before the first window of each start, and not only when all that is due was closed.
         for same_start in due.chunk_by(|left, right| left.window.key.start == right.window.key.start) {
-            learn_baseline(&self.store, &self.shared, running).await?;
+            self.learn(monitor).await?;
             for together in same_start.chunks(TOGETHER) {
                 if stop.is_cancelled() {
                     return Ok(false);
@@ -139,9 +137,34 @@ impl Judge {
             }
         }
         if closed > 0 {
-            learn_baseline(&self.store, &self.shared, running).await?;
+            self.learn(monitor).await?;
         }
         Ok(full && closed > 0)
+    }
+
+    /// Learns a baseline, if one is due.
+    async fn learn(&self, monitor: &Monitor) -> Result<(), StoreError> {
+        match learn_baseline(&self.store, monitor).await? {
+            Learning::NotDue => {}
+            Learning::Unreadable(columns) => {
+                if self.shared.complaints.is_due(&monitor.name, "learn") {
+                    tracing::warn!(
+                        monitor = %monitor.name, ?columns,
+                        "no baseline is learned: these columns have no or almost no valid values in the closed windows"
+                    );
+                }
+            }
+            Learning::Failed(error) => {
+                tracing::warn!(monitor = %monitor.name, %error, "cannot learn a baseline from the closed windows; retrying when the next window closes");
+            }
+            Learning::Learned { version, segments, unlearned } => {
+                tracing::info!(monitor = %monitor.name, version, ?segments, "baseline learned");
+                for column in unlearned {
+                    tracing::warn!(monitor = %monitor.name, %column, "a column is not compared");
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn progress(&self, running: &RunningMonitor) -> Result<EventTimeProgress, StoreError> {
@@ -288,56 +311,4 @@ fn alerts_in_words(decision: &Decision) -> Option<String> {
     };
     let changes: Vec<String> = decision.changes.iter().map(one).collect();
     (!changes.is_empty()).then(|| changes.join(", "))
-}
-
-/// Learns a baseline from the first closed windows, if that is asked for and there is none. Where some column was not read
-/// in them, the latest windows are taken as soon as it is.
-async fn learn_baseline(store: &Store, shared: &Shared, running: &RunningMonitor) -> Result<(), StoreError> {
-    let monitor = &running.monitor;
-    let Some(windows) = monitor.learn else { return Ok(()) };
-    if !store.baselines(&monitor.name).await?.is_empty() {
-        return Ok(());
-    }
-    let universal = Arc::new(BinningSet::universal(&monitor.schema));
-    let Some(mut counted) = store.windows_to_learn_from(&monitor.name, &universal, windows, false).await? else {
-        return Ok(());
-    };
-    let mut which = "first";
-    if !unreadable_columns(&counted).is_empty() {
-        which = "latest readable";
-        counted = store.windows_to_learn_from(&monitor.name, &universal, windows, true).await?.unwrap_or_default();
-        let columns = unreadable_columns(&counted);
-        if !columns.is_empty() {
-            if shared.complaints.is_due(&monitor.name, "learn") {
-                tracing::warn!(
-                    monitor = %monitor.name, ?columns,
-                    "no baseline is learned: these columns have no or almost no valid values in the closed windows"
-                );
-            }
-            return Ok(());
-        }
-    }
-    let baseline = match learn(&monitor.schema, &counted, monitor.build) {
-        Ok(baseline) => baseline,
-        Err(error) => {
-            tracing::warn!(monitor = %monitor.name, %error, "cannot learn a baseline from the closed windows; retrying when the next window closes");
-            return Ok(());
-        }
-    };
-    let origin = match windows {
-        1 => format!("learned from the {which} window"),
-        windows => format!("learned from the {which} {windows} windows"),
-    };
-    let unlearned = unlearned_columns(&monitor.schema, &baseline);
-    let origin = format!("{origin}{}", without_columns(&unlearned));
-    let added = store.add_baseline(&monitor.name, &baseline, &origin, true, true, "driftd").await?;
-    if let Some(summary) = added {
-        let segments: BTreeMap<&String, u64> =
-            baseline.segments.iter().map(|(segment, counts)| (segment, counts.rows())).collect();
-        tracing::info!(monitor = %monitor.name, version = summary.version, ?segments, "baseline learned");
-        for column in unlearned {
-            tracing::warn!(monitor = %monitor.name, %column, "a column is not compared");
-        }
-    }
-    Ok(())
 }

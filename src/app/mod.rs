@@ -2,13 +2,16 @@
 //! between them passes here.
 
 mod backend;
+mod backfill;
 mod callbacks;
 mod challenges;
 mod clock;
 mod close_windows;
+mod counter;
 mod dispatch;
 mod housekeeping;
 mod ingest;
+mod learn;
 mod monitors;
 mod notify_groups;
 mod overview;
@@ -23,6 +26,7 @@ mod topics;
 mod wiring;
 mod workers;
 
+pub use backfill::{BackfillEnd, BackfillError, BackfillNews, BackfillRequest, InputFile, backfill};
 pub use clock::clock_now;
 pub use monitors::TopicMatcher;
 pub use retention::{DeletedRows, RetentionPlan, delete_old};
@@ -168,7 +172,7 @@ impl App {
         let interval = settings.daemon.checkpoint.interval.to_std();
         let judge_interval = settings.daemon.checkpoint.judge_interval.to_std();
         // A reader that missed several checkpoints is taken to say nothing about its partitions.
-        let reader_timeout = settings.daemon.checkpoint.interval.times(2).plus(TimeSpan::seconds(2));
+        let reader_timeout = reader_timeout(&settings);
         let shown = backend::StoreBackend {
             store: store.clone(),
             shared: Arc::clone(&shared),
@@ -354,4 +358,9 @@ struct Reloaded {
     summary: String,
     /// Keys that were changed and are not in force.
     needs_restart: Vec<String>,
+}
+
+/// For how long the reader of a partition may be silent before it counts as gone.
+fn reader_timeout(settings: &Settings) -> TimeSpan {
+    settings.daemon.checkpoint.interval.times(2).plus(TimeSpan::seconds(2))
 }

@@ -134,6 +134,7 @@ fn of_all(kept: &Retention) -> impl Iterator<Item = Deletion<'static>> {
         alerts(|age| Deletion::Requests { age }),
         alerts(|age| Deletion::Alerts { age }),
         alerts(|age| Deletion::Series { age }),
+        alerts(|age| Deletion::Backfills { age }),
         alerts(|age| Deletion::Pairs { age }),
         alerts(|age| Deletion::Challenges { age }),
         kept.messages.age().map(|age| Deletion::Messages { age }),

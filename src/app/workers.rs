@@ -1,7 +1,7 @@
 //! The counting threads: each owns the decoders and counting machines of all monitors for its share of the
 //! partitions. What they counted is added up at a checkpoint; sums do not care who counted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,11 +9,11 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::clock::clock_now;
+use super::counter::MonitorCounter;
 use super::monitors::RunningMonitor;
 use crate::kafka::{MessageBatch, SourceCommands};
-use crate::record::{Decoded, Decoder, EventTime, RawMessage, nearest};
-use crate::window::{BinningPins, CountingMachine, MonitorDelta, Partition};
+use crate::record::EventTime;
+use crate::window::{BinningPins, MonitorDelta, Partition};
 
 /// Pins by monitor.
 pub(super) type Pins = HashMap<String, Arc<BinningPins>>;
@@ -153,111 +153,12 @@ impl Workers {
 }
 
 struct Worker {
-    monitors: Vec<MonitorWorker>,
+    monitors: Vec<MonitorCounter>,
     source: SourceCommands,
     load: Arc<Load>,
     index: usize,
     /// Bytes that it may hold between two checkpoints.
     budget: usize,
-}
-
-struct MonitorWorker {
-    running: Arc<RunningMonitor>,
-    decoder: Decoder,
-    machine: CountingMachine,
-    /// A message since the last checkpoint that could be read: one that was counted, or else one that was filtered.
-    specimen: Option<Specimen>,
-    /// Records filtered since the last checkpoint.
-    filtered: u64,
-}
-
-/// A message to look for paths in.
-struct Specimen {
-    counted: bool,
-    payload: Vec<u8>,
-}
-
-/// Of the records that are filtered, the first so many show what they have in the fields of the filters, then every so
-/// many-th: on a topic of many models they are most of all records.
-const FILTERED_SHOWN: u64 = 100;
-
-impl MonitorWorker {
-    fn count(&mut self, batch: &MessageBatch) {
-        let clock = clock_now();
-        for message in batch.messages() {
-            let message = RawMessage { clock, ..message };
-            for outcome in self.decoder.decode(message).iter() {
-                self.note(outcome, message, &batch.partition);
-            }
-        }
-        if self.decoder.rows() > 0 {
-            let rows = self.decoder.finish();
-            let columns = self.running.monitor.schema.columns();
-            for (column, wrong) in columns.iter().zip(&rows.wrong) {
-                if let Some(value) = wrong {
-                    self.machine.notes().wrong(&column.name, value);
-                }
-            }
-            self.machine.count(&rows, &batch.partition);
-        }
-    }
-
-    /// Counts what is no row, and keeps what explains it.
-    fn note(&mut self, outcome: Decoded, message: RawMessage<'_>, partition: &Partition) {
-        match outcome {
-            Decoded::Row => self.keep(message.payload, true),
-            Decoded::Filtered => {
-                self.machine.filter();
-                self.filtered += 1;
-                if self.filtered <= FILTERED_SHOWN || self.filtered.is_multiple_of(FILTERED_SHOWN) {
-                    if let Some((path, value)) = self.decoder.filtered_by() {
-                        self.machine.notes().filtered(&path.to_string(), &value);
-                    }
-                    self.keep(message.payload, false);
-                }
-            }
-            Decoded::Rejected(reason) => {
-                self.machine.reject(reason, partition);
-                let decoder = &self.decoder;
-                let why = || decoder.explain(message, reason);
-                self.machine.notes().example(reason.as_str(), partition, message.offset, why);
-            }
-        }
-    }
-
-    fn keep(&mut self, payload: Option<&[u8]>, counted: bool) {
-        if self.specimen.as_ref().is_none_or(|kept| counted && !kept.counted) {
-            let payload = payload.unwrap_or_default().to_vec();
-            self.specimen = Some(Specimen { counted, payload });
-        }
-    }
-
-    /// What was counted, with the nearest path that exists for each column that was never found.
-    fn take_delta(&mut self) -> MonitorDelta {
-        self.filtered = 0;
-        let specimen = self.specimen.take();
-        let lost = self.machine.never_found();
-        let layout = &self.running.monitor.layout;
-        if let Some(specimen) = specimen.filter(|_| !lost.is_empty() || !layout.filters.is_empty()) {
-            let paths = self.decoder.paths_of(&specimen.payload);
-            let columns = self.running.monitor.schema.columns();
-            // What another column reads was not meant.
-            let own: BTreeSet<String> = columns.iter().map(|column| column.path.to_string()).collect();
-            let free = || paths.iter().filter(|path| !own.contains(*path)).map(String::as_str);
-            let near = |path: &str| nearest(path, free()).map(str::to_owned);
-            for column in columns.iter().filter(|column| lost.contains(&column.name)) {
-                self.machine.notes().hint(&column.name).nearest = near(&column.path.to_string());
-            }
-            for path in layout.filters.iter().map(|(path, _)| path.to_string()) {
-                if !paths.contains(&path)
-                    && let Some(near) = near(&path)
-                {
-                    self.machine.notes().filtered(&path, &format!("(similar path: `{near}`)"));
-                }
-            }
-        }
-        self.machine.take_delta()
-    }
 }
 
 impl Worker {
@@ -289,13 +190,8 @@ impl Worker {
                     .iter()
                     .filter_map(|running| {
                         let pins = pins.get(&running.monitor.name)?;
-                        Some(MonitorWorker {
-                            decoder: Decoder::new(&running.monitor.schema, running.monitor.layout.clone()),
-                            specimen: None,
-                            filtered: 0,
-                            machine: CountingMachine::new(running.monitor.counting.clone(), Arc::clone(pins)),
-                            running: Arc::clone(running),
-                        })
+                        let counting = running.monitor.counting.clone();
+                        Some(MonitorCounter::new(running, counting, Arc::clone(pins)))
                     })
                     .collect();
             }

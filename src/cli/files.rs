@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::file::reader::{ChunkReader, Length};
+use sha2::{Digest as _, Sha256};
 
 use super::CliError;
 use crate::record::Offset;
@@ -100,6 +101,23 @@ impl DataFile {
     /// Its name without folders, for reports.
     pub(super) fn short_name(&self) -> String {
         short_name(&self.path)
+    }
+
+    /// Its size in bytes, and the SHA-256 of its bytes in base64: of all parts one after the other.
+    pub(super) fn identity(&self) -> io::Result<(u64, String)> {
+        let mut hash = Sha256::new();
+        let mut size = 0_u64;
+        let mut buffer = vec![0; 1 << 16];
+        for part in 0..self.count() {
+            let mut file = self.open(part).map_err(io::Error::other)?;
+            loop {
+                let read = file.read(&mut buffer)?;
+                let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+                hash.update(bytes);
+                size += bytes.len() as u64;
+            }
+        }
+        Ok((size, base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, hash.finalize())))
     }
 
     /// About how many rows it has: what Parquet says, otherwise its size over that of its first rows.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod alerts;
+mod backfill;
 mod baseline;
 mod challenger;
 mod check;
@@ -133,6 +134,9 @@ enum Command {
     Compare(compare::Arguments),
     /// Run monitors over log files, without any service: which windows and alerts they would have produced.
     Replay(replay::Arguments),
+    /// Read the past of a monitor into stored windows, beside live reading: from its topics or from files. Changes no alert and sends
+    /// nothing. Run again, it continues where it stopped.
+    Backfill(backfill::Arguments),
     /// Judge stored windows again under the present configuration, without storing anything: what would have fired.
     Rejudge(rejudge::Arguments),
     /// Write stored windows, findings and alerts as Parquet files, for analysis elsewhere.
@@ -204,6 +208,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&context, &demo),
         Command::Export(export) => export::run(&context, &export),
         Command::Compare(files) => return finish(compare::run(&files)),
+        Command::Backfill(past) => return finish(backfill::run(&context, &past)),
         Command::Replay(logs) => return finish(replay::run(&context, &logs)),
         Command::Rejudge(windows) => return finish(rejudge::run(&context, &windows)),
         Command::Measures => measures::run(),

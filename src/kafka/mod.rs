@@ -11,6 +11,7 @@ mod context;
 mod local;
 mod poll;
 mod producer;
+mod range;
 mod source;
 mod subscription;
 mod tap;
@@ -23,6 +24,7 @@ pub use client::{
 pub use commands::SourceCommands;
 pub use local::LocalBroker;
 pub use producer::Producer;
+pub use range::{LogRange, RangeReader, RangeStep};
 pub use source::Source;
 pub use tap::{Tap, TapFrom, Tapped};
 

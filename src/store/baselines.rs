@@ -262,7 +262,8 @@ impl Store {
     }
 
     /// The counts of the first closed windows of a monitor that were counted on this binning, once there are
-    /// `windows` of the whole, or of the latest ones: what a baseline is learned from.
+    /// `windows` of the whole, or of the latest ones: what a baseline is learned from. While a backfill closes its windows, later
+    /// windows are not among them: which windows are the first must not depend on who closes faster.
     ///
     /// # Errors
     /// When the database is away or counts are damaged.
@@ -279,7 +280,10 @@ impl Store {
             "select starts_at from (
                  select distinct starts_at from model_window
                  where monitor = $1 and binning_id = $2 and status = 'closed' and segment = '*' and rows > 0
-                   and counts is not null) closed
+                   and counts is not null
+                   and starts_at < coalesce((select min(d.starts_at) from backfill b
+                                             join backfill_delta d on d.backfill_id = b.id
+                                             where b.monitor = $1 and b.state = 'closing'), 'infinity')) closed
              order by case when $4 then starts_at end desc, starts_at limit $3",
         )
         .bind(monitor)

@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// The windows of the challenger after a start, with those of the champion. Where a side has several of one start, of several
-    /// versions, the one with the most records stands for it.
+    /// versions, the one with the most records stands for it. Windows of backfills are left out: what is decided is told.
     async fn windows_after(
         &self,
         monitor: &str,
@@ -134,7 +134,7 @@ impl Store {
                           (array_agg(id order by rows desc, id) filter (where counts is not null))[1] as id
                    from model_window
                    where monitor = $1 and segment = $4 and ($5::text is null or model_version = $5)
-                     and starts_at > coalesce($6, '-infinity'::timestamptz)
+                     and starts_at > coalesce($6, '-infinity'::timestamptz) and backfill_id is null
                    group by starts_at order by starts_at limit $7) d
              left join lateral (
                   select bool_or(w.status = 'open') as open,

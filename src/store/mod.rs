@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit;
+mod backfill;
 mod baselines;
 mod challenges;
 mod checkpoint;
@@ -41,6 +42,10 @@ mod stored_windows;
 mod windows;
 
 pub use alerts::AlertAction;
+pub use backfill::{
+    Backfill, BackfillSource, BackfillState, BackfillWriter, BackfilledStart, ClosedStart, FileIdentity,
+    LiveBegin, NewBackfill, Outcomes, SourceMove, StagedCounts,
+};
 pub use challenges::{DuePair, OpenChallenge};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
@@ -216,6 +221,7 @@ fn migrations() -> Migrator {
         (17, "retention", include_str!("../../migrations/0017_retention.sql")),
         (18, "volume", include_str!("../../migrations/0018_volume.sql")),
         (19, "challenger", include_str!("../../migrations/0019_challenger.sql")),
+        (20, "backfill", include_str!("../../migrations/0020_backfill.sql")),
         (21, "panes", include_str!("../../migrations/0021_panes.sql")),
         (22, "revisions", include_str!("../../migrations/0022_revisions.sql")),
     ];

@@ -160,9 +160,11 @@ impl Store {
             }
             None => return Err(StoreError::NotFound(format!("no position of topic `{topic}` is stored"))),
         }
-        for statement in
-            ["delete from monitor_partition where topic = $1", "delete from source_partition where topic = $1"]
-        {
+        for statement in [
+            "delete from monitor_partition where topic = $1",
+            "delete from monitor_begin where topic = $1",
+            "delete from source_partition where topic = $1",
+        ] {
             sqlx::query(statement).bind(topic).execute(&mut transaction).await.map_err(failed(attempted))?;
         }
         audit::record(&mut transaction, actor, "position.forget", topic, json!({})).await?;

@@ -50,7 +50,7 @@ macro_rules! select_windows {
     ($rest:literal) => {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, coalesce(w.judged_from, w.starts_at) as begins_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
-                    w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted, w.revision,
+                    w.backfill_id, w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted, w.revision,
                     b.version as baseline, v.n_baseline as usual_rows, v.verdict as volume,
                     least(coalesce(w.judged_rows, w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
@@ -86,6 +86,7 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         missing: missing.map_or(Vec::new(), |Json(missing)| missing),
         baseline: row.try_get("baseline")?,
         reference: reference_choice(row)?,
+        backfill: row.try_get("backfill_id")?,
         configuration: row.try_get("configuration")?,
         retraining: row.try_get("retrain_decision")?,
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float32Builder, Float64Builder, ListBuilder, StringBuilder};
 use uuid::Uuid;
 
-use super::table::{Table, counts, flags, ids, numbers, texts, times, versions};
+use super::table::{Table, counts, flags, ids, ids_if_any, numbers, texts, times, versions};
 use super::{ColumnSummary, FindingRow, Judged, WindowRow};
 use crate::alert::{RowState, RuleKind, Severity};
 use crate::judge::Verdict;
@@ -117,6 +117,7 @@ impl Table for ExportedWindow {
             ("reference_name", texts(rows, |row| row.reference().map(|choice| choice.name.as_str()))),
             ("reference_windows", counts(rows, |row| row.reference().map(|choice| u64::from(choice.windows)))),
             ("reference_records", counts(rows, |row| row.reference().map(|choice| choice.records))),
+            ("backfill", ids_if_any(rows, |row| row.row.backfill)),
             ("configuration", texts(rows, |row| row.row.configuration.as_deref())),
             ("retraining", texts(rows, |row| row.row.retraining.as_deref())),
         ]

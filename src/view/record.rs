@@ -255,6 +255,7 @@ mod tests {
             missing: Vec::new(),
             baseline: None,
             reference: None,
+            backfill: None,
             configuration: None,
             retraining: None,
         }

@@ -35,6 +35,10 @@ pub(super) fn ids<T>(rows: &[T], of: impl Fn(&T) -> i64) -> ArrayRef {
     Arc::new(rows.iter().map(|row| Some(of(row))).collect::<Int64Array>())
 }
 
+pub(super) fn ids_if_any<T>(rows: &[T], of: impl Fn(&T) -> Option<i64>) -> ArrayRef {
+    Arc::new(rows.iter().map(of).collect::<Int64Array>())
+}
+
 pub(super) fn versions<T>(rows: &[T], of: impl Fn(&T) -> Option<i32>) -> ArrayRef {
     Arc::new(rows.iter().map(of).collect::<Int32Array>())
 }
@@ -77,6 +81,7 @@ impl Table for WindowRow {
             ("verdict", texts(rows, |row| row.verdict.map(Verdict::as_str))),
             ("complete", flags(rows, |row| row.complete)),
             ("baseline", versions(rows, |row| row.baseline)),
+            ("backfill", ids_if_any(rows, |row| row.backfill)),
             ("configuration", texts(rows, |row| row.configuration.as_deref())),
             ("retraining", texts(rows, |row| row.retraining.as_deref())),
         ]

@@ -92,6 +92,9 @@ pub struct WindowRow {
     /// How the reference was chosen; null while open, and for windows closed before it was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<ReferenceChoice>,
+    /// Number of the backfill that made it; null for a window of live counting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<i64>,
     /// Fingerprint of the configuration of the verdict.
     pub configuration: Option<String>,
     /// Decision on a retraining request, with the reason.

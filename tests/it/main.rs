@@ -19,6 +19,7 @@ mod alerts;
 mod amended;
 mod architecture;
 mod availability;
+mod backfill;
 mod broker;
 mod challenger;
 mod command_line;

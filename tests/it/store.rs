@@ -13,7 +13,7 @@ use driftd::record::{
     TimeUnit,
 };
 use driftd::store::{
-    Checkpoint, CheckpointOutcome, Closing, DueWindow, MonitorCounts, NewBaseline, PositionMove, Store,
+    Checkpoint, CheckpointOutcome, Closing, DueWindow, LiveBegin, MonitorCounts, NewBaseline, PositionMove, Store,
 };
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, Lengths, Membership, MonitorDelta, Partition, WindowKey,
@@ -93,6 +93,7 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
             delta,
             readings: Vec::new(),
         }],
+        reads: vec![("m".to_owned(), partition())],
         owner: "test".to_owned(),
         shard: 0,
         taken_at: Instant::now(),
@@ -147,6 +148,34 @@ fn a_checkpoint_from_a_position_that_moved_is_fenced_and_leaves_no_trace() {
     assert_eq!(counted(&world), (60, 60));
     let position = world.runtime.block_on(number(&world.pool, "select next_offset from source_partition"));
     assert_eq!(position, Ok(160));
+}
+
+#[test]
+fn where_a_monitor_begins_is_the_smallest_position_that_it_was_counted_from() {
+    let Some(services) = services("begins") else { return };
+    let world = World::new(&services);
+    let store = store(&world);
+    let run = |base, next| {
+        let mut checkpoint = checkpoint(base, next, delta(universal(), next - base));
+        world.runtime.block_on(store.checkpoint(&mut checkpoint)).unwrap();
+        world.runtime.block_on(store.live_begins("m")).unwrap().remove(&partition())
+    };
+    let change = |statement| {
+        world.runtime.block_on(sqlx::query(statement).execute(&world.pool)).unwrap();
+    };
+    assert_eq!(run(100, 110), Some(LiveBegin::At(Offset::new(100))));
+    assert_eq!(run(110, 120), Some(LiveBegin::At(Offset::new(100))), "later checkpoints change nothing");
+    // Fenced: nothing is stored.
+    assert_eq!(run(50, 60), Some(LiveBegin::At(Offset::new(100))));
+    // Somebody has set the position back.
+    change("update source_partition set next_offset = 40");
+    assert_eq!(run(40, 60), Some(LiveBegin::At(Offset::new(40))));
+    // An earlier version counted, and recorded nothing: the offsets of the windows say it, as long as there are any.
+    change("delete from monitor_begin");
+    assert_eq!(run(60, 70), Some(LiveBegin::At(Offset::new(0))), "the test's records begin at 0");
+    change("delete from model_window");
+    let unknown = world.runtime.block_on(store.live_begins("m")).unwrap();
+    assert_eq!(unknown.get(&partition()), Some(&LiveBegin::Unknown));
 }
 
 #[test]

@@ -86,8 +86,14 @@ impl Writer {
                 })
             })
             .collect();
-        let mut checkpoint =
-            Checkpoint { positions, monitors, owner: self.owner.clone(), shard: self.shard, taken_at };
+        let mut checkpoint = Checkpoint {
+            reads: self.reads(&positions),
+            positions,
+            monitors,
+            owner: self.owner.clone(),
+            shard: self.shard,
+            taken_at,
+        };
         let mut patience = Patience::new();
         loop {
             let started = Instant::now();
@@ -128,6 +134,15 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Which monitors count which of the partitions.
+    fn reads(&self, positions: &[PositionMove]) -> Vec<(String, Partition)> {
+        let of = |running: &Arc<RunningMonitor>| {
+            let read = positions.iter().filter(|position| running.topics.matches(&position.partition.topic));
+            read.map(|position| (running.monitor.name.clone(), position.partition.clone())).collect::<Vec<_>>()
+        };
+        self.monitors.iter().flat_map(of).collect()
     }
 
     /// Whether some log was replaced since the last checkpoint: nothing of it is stored then.

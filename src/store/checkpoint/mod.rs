@@ -17,8 +17,9 @@ use super::{Store, StoreError, bigint, damaged, failed};
 use crate::record::{Offset, TimeSpan};
 use crate::window::{Anchor, ColumnReading, MonitorDelta, Partition, Tally};
 pub use positions::Fence;
-use positions::{advance_watermarks, move_positions};
-use windows::{Late, add_windows, prepare};
+use positions::{advance_watermarks, move_positions, note_begins};
+use windows::prepare;
+pub(super) use windows::{Late, Prepared, add_windows};
 
 /// How far one partition was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct Checkpoint {
     pub positions: Vec<PositionMove>,
     /// The additions of each monitor.
     pub monitors: Vec<MonitorCounts>,
+    /// Which monitors count which of the partitions, also those that counted nothing.
+    pub reads: Vec<(String, Partition)>,
     /// Who writes, for people.
     pub owner: String,
     /// Which shard of the tallies to add to.
@@ -103,6 +106,7 @@ impl Store {
             transaction.rollback().await.map_err(failed("undo a checkpoint"))?;
             return Ok(CheckpointOutcome::Fenced(self.fence(checkpoint).await?));
         }
+        note_begins(&mut transaction, checkpoint).await?;
         let mut tallies = BTreeMap::new();
         for (counted, (windows, mut tally)) in checkpoint.monitors.iter().zip(prepared) {
             let MonitorCounts { monitor, counted_as, amend, delta, readings, .. } = counted;

@@ -1,6 +1,7 @@
 //! How far partitions were read, and how far event time has come in them: each position moves from the value that its reader
 //! began at, or the checkpoint is fenced.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -120,6 +121,40 @@ pub(super) async fn move_positions(connection: &mut Session, checkpoint: &Checkp
     .await
     .map_err(failed("move positions"))?;
     Ok(moved.rows_affected() == positions.len() as u64)
+}
+
+/// Records where monitors begin to count partitions, before their first counts are stored. Where a monitor has counts already
+/// and no record, it began before that was recorded: its beginning is unknown.
+pub(super) async fn note_begins(connection: &mut Session, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    let bases: BTreeMap<&Partition, Offset> =
+        checkpoint.positions.iter().map(|position| (&position.partition, position.base)).collect();
+    let (mut monitors, mut topics, mut numbers, mut offsets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (monitor, partition) in &checkpoint.reads {
+        let Some(base) = bases.get(partition) else { continue };
+        monitors.push(monitor.as_str());
+        topics.push(partition.topic.as_ref());
+        numbers.push(partition.partition);
+        offsets.push(*base);
+    }
+    sqlx::query(
+        "insert into monitor_begin (monitor, topic, partition, first_offset)
+         select r.monitor, r.topic, r.partition, case when b.monitor is not null or m.monitor is null then r.base end
+         from unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) as r (monitor, topic, partition, base)
+         left join monitor_begin b using (monitor, topic, partition)
+         left join monitor_partition m using (monitor, topic, partition)
+         where b.monitor is null or b.first_offset > r.base
+         order by 1, 2, 3
+         on conflict (monitor, topic, partition)
+         do update set first_offset = least(monitor_begin.first_offset, excluded.first_offset)",
+    )
+    .bind(monitors)
+    .bind(topics)
+    .bind(numbers)
+    .bind(offsets)
+    .execute(connection)
+    .await
+    .map_err(failed("record where monitors begin"))?;
+    Ok(())
 }
 
 /// Moves the newest event times of a monitor forward.

@@ -14,16 +14,16 @@ use crate::store::{StoreError, bigint, failed, timestamp};
 use crate::window::{Example, OffsetRanges, Partition, WHOLE, WindowDelta, WindowKey};
 
 /// A delta as it will be stored.
-pub(super) struct Prepared {
-    key: WindowKey,
-    end: EventTime,
-    binning: Uuid,
-    rows: u64,
-    counts: Vec<u8>,
-    sample: Option<Vec<u8>>,
-    ranges: Json<OffsetRanges>,
+pub(in crate::store) struct Prepared {
+    pub(in crate::store) key: WindowKey,
+    pub(in crate::store) end: EventTime,
+    pub(in crate::store) binning: Uuid,
+    pub(in crate::store) rows: u64,
+    pub(in crate::store) counts: Vec<u8>,
+    pub(in crate::store) sample: Option<Vec<u8>>,
+    pub(in crate::store) ranges: Json<OffsetRanges>,
     /// For the case that it is late: where its first record lies.
-    first: Option<(Partition, Offset)>,
+    pub(in crate::store) first: Option<(Partition, Offset)>,
 }
 
 /// Serialises a delta.
@@ -62,14 +62,14 @@ enum Takes {
 
 /// Records for windows that were closed already, for good.
 #[derive(Default)]
-pub(super) struct Late {
+pub(in crate::store) struct Late {
     /// How many, of the whole.
-    pub(super) rows: u64,
+    pub(in crate::store) rows: u64,
     pub(super) example: Option<Example>,
 }
 
 /// Adds deltas to open windows, and to closed ones that are amended. The records for the others, `None` when a window is pinned to other bins.
-pub(super) async fn add_windows(
+pub(in crate::store) async fn add_windows(
     connection: &mut Session,
     monitor: &str,
     (counted_as, amend): (&str, TimeSpan),
@@ -119,7 +119,7 @@ pub(super) async fn add_windows(
     .map_err(failed("open windows"))?;
     let rows = sqlx::query(
         "select w.id, w.status = 'open' as open, w.binning_id,
-                $6 > 0 and w.counts is not null and w.closed_at > now() - make_interval(secs => $6) as amendable, w.model_version, w.segment, w.starts_at
+                $6 > 0 and w.backfill_id is null and w.counts is not null and w.closed_at > now() - make_interval(secs => $6) as amendable, w.model_version, w.segment, w.starts_at
          from model_window w
          join unnest($2::text[], $3::text[], $4::timestamptz[]) as wanted (model_version, segment, starts_at)
               using (model_version, segment, starts_at)

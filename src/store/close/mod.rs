@@ -5,6 +5,7 @@
 //! are adding to it, and makes later ones see it closed.
 
 mod panes;
+mod quiet;
 mod read;
 mod reference;
 mod revise;
@@ -24,10 +25,12 @@ use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
+use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{ReferencePlan, RuleName};
-use crate::window::{Partition, WindowKey, WindowReach};
+use crate::reference::{Reference, ReferenceChoice, ReferencePlan, RuleName, UsualRows};
+use crate::window::{Partition, WindowKey, WindowReach, WindowSpan};
 use panes::reach_back;
+pub(super) use quiet::close_quietly;
 use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
 pub(super) use read::{binning, merge_deltas};
 use reference::{References, usual_rows};
@@ -213,7 +216,7 @@ impl Store {
 
 /// What windows that are closed together have in common.
 #[derive(Default)]
-struct SharedReads {
+pub(super) struct SharedReads {
     binnings: HashMap<Uuid, Arc<BinningSet>>,
     references: References,
 }
@@ -258,33 +261,9 @@ async fn judge_pane(
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Decision, StoreError> {
     let JudgedPane { due, alerts, mut merged, binnings, revision, amends } = pane;
-    let (monitor, DueWindow { window, missing }) = (with.monitor, &due);
-    let chosen = shared.references.choose(connection, monitor, &binnings).await?;
-    if let Some(chosen) = &chosen {
-        merged.counts = chosen.fit.apply(merged.counts, &chosen.bins);
-    }
-    let by = (monitor, with.references);
-    let mut gathered = Gathered::of_pane(
-        (window.key.clone(), window.end),
-        merged.counts.clone(),
-        merged.ranges.clone(),
-        missing.is_empty(),
-    );
-    reach_back(connection, &mut shared.references, (cache, monitor), with.reach, &mut gathered).await?;
-    let Gathered { span, counts, offsets, complete, ids } = gathered;
-    let (reference, choice) = shared.references.resolve(connection, cache, by, &span, chosen.as_ref()).await?;
-    let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
-    let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
-    let evidence = WindowEvidence {
-        id: Some(window.id),
-        start: span.from.into(),
-        end: window.end.into(),
-        records: counts.rows(),
-        late_records: 0,
-        complete,
-        revision: revision.unsigned_abs(),
-        offsets,
-    };
+    let (monitor, window) = (with.monitor, &due.window);
+    let Compared { before, span, counts, evidence, reference, choice, baseline, usual_rows } =
+        compared(connection, (shared, cache), with, (&due, revision), (&mut merged, &binnings)).await?;
     let (requested, requests) = requests_of(connection, monitor).await?;
     let rested_on = rested_on(connection, &alerts).await?;
     let feed_broken = feed_is_broken(connection, monitor).await?;
@@ -314,7 +293,7 @@ async fn judge_pane(
         None => None,
     };
     let judged = (with, baseline, &choice);
-    let pane = Pane { merged: &merged, before: &ids, revision };
+    let pane = Pane { merged: &merged, before: &before, revision };
     write_window(connection, &due, &pane, judged, &closing, &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
@@ -323,4 +302,58 @@ async fn judge_pane(
         write_request(connection, monitor, window, request, notifications).await?;
     }
     Ok(decision)
+}
+
+/// What a window is compared with.
+struct Compared {
+    /// The ids of the panes before its last one.
+    before: Vec<i64>,
+    span: WindowSpan,
+    /// The sum of its panes.
+    counts: WindowCounts,
+    evidence: WindowEvidence,
+    reference: Option<Reference>,
+    choice: ReferenceChoice,
+    /// The baseline, when that is the reference.
+    baseline: Option<Uuid>,
+    usual_rows: UsualRows,
+}
+
+/// Adds up the panes of a window, and chooses what it is compared with. What was counted in its last pane is then on the bins of its
+/// baseline, where they fit.
+async fn compared(
+    connection: &mut Session,
+    (shared, cache): (&mut SharedReads, &CountsCache),
+    with: Closing<'_>,
+    (DueWindow { window, missing }, revision): (&DueWindow, i32),
+    (merged, binnings): (&mut Merged, &Arc<BinningSet>),
+) -> Result<Compared, StoreError> {
+    let monitor = with.monitor;
+    let chosen = shared.references.choose(connection, monitor, binnings).await?;
+    if let Some(chosen) = &chosen {
+        merged.counts = chosen.fit.apply(merged.counts.clone(), &chosen.bins);
+    }
+    let by = (monitor, with.references);
+    let mut gathered = Gathered::of_pane(
+        (window.key.clone(), window.end),
+        merged.counts.clone(),
+        merged.ranges.clone(),
+        missing.is_empty(),
+    );
+    reach_back(connection, &mut shared.references, (cache, monitor), with.reach, &mut gathered).await?;
+    let Gathered { span, counts, offsets, complete, ids } = gathered;
+    let (reference, choice) = shared.references.resolve(connection, cache, by, &span, chosen.as_ref()).await?;
+    let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
+    let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
+    let evidence = WindowEvidence {
+        id: Some(window.id),
+        start: span.from.into(),
+        end: window.end.into(),
+        records: counts.rows(),
+        late_records: 0,
+        complete,
+        revision: revision.unsigned_abs(),
+        offsets,
+    };
+    Ok(Compared { before: ids, span, counts, evidence, reference, choice, baseline, usual_rows })
 }

@@ -73,6 +73,13 @@ deletion!(
 );
 
 deletion!(
+    backfills,
+    "delete from backfill where id = any(array(
+         select id from backfill where finished_at < now() - make_interval(secs => $1)
+         order by finished_at limit $2 for update skip locked))"
+);
+
+deletion!(
     /// One that comes back is admitted anew. A checkpoint that opens its first window at this moment fails once, and is repeated.
     series,
     "delete from series where (monitor, model_version, segment) in (

@@ -42,6 +42,8 @@ pub enum Deletion<'a> {
     Silences { age: TimeSpan },
     /// Offsets that were never read.
     Gaps { age: TimeSpan },
+    /// Backfills that are done: their windows are deleted by then.
+    Backfills { age: TimeSpan },
     /// Series without windows and open alerts.
     Series { age: TimeSpan },
     /// Pairs of champion and challenger.
@@ -62,7 +64,7 @@ pub struct DeletedBatch {
 }
 
 /// The tables that retention deletes from; with a column where the row stays.
-pub const RETENTION_TABLES: [&str; 15] = [
+pub const RETENTION_TABLES: [&str; 16] = [
     "model_window.sample",
     "model_window.counts",
     "finding",
@@ -74,6 +76,7 @@ pub const RETENTION_TABLES: [&str; 15] = [
     "audit",
     "silence",
     "retention_gap",
+    "backfill",
     "series",
     "challenge_pair",
     "challenge",
@@ -96,6 +99,7 @@ impl Deletion<'_> {
             Self::Audit { .. } => "audit",
             Self::Silences { .. } => "silence",
             Self::Gaps { .. } => "retention_gap",
+            Self::Backfills { .. } => "backfill",
             Self::Series { .. } => "series",
             Self::Pairs { .. } => "challenge_pair",
             Self::Challenges { .. } => "challenge",
@@ -162,7 +166,7 @@ impl Store {
         let attempted = failed("read the sizes of tables");
         let rows = sqlx::query(
             "select name, pg_total_relation_size(to_regclass(name)) as bytes
-             from unnest(array['model_window', 'window_delta', 'window_late', 'finding', 'column_summary', 'baseline_segment',
+             from unnest(array['model_window', 'window_delta', 'window_late', 'backfill_delta', 'finding', 'column_summary', 'baseline_segment',
                                'binning', 'series', 'alert', 'alert_change', 'retraining_request', 'notification',
                                'delivery_attempt', 'audit']) as name
              where to_regclass(name) is not null",
@@ -214,6 +218,7 @@ async fn delete(connection: &mut Session, what: Deletion<'_>) -> Result<(u64, u6
         Deletion::Audit { age } => history::audit(connection, age, limit).await?,
         Deletion::Silences { age } => history::silences(connection, age, limit).await?,
         Deletion::Gaps { age } => history::gaps(connection, age, limit).await?,
+        Deletion::Backfills { age } => history::backfills(connection, age, limit).await?,
         Deletion::Series { age } => history::series(connection, age, limit).await?,
         Deletion::Pairs { age } => history::pairs(connection, age, limit).await?,
         Deletion::Challenges { age } => history::challenges(connection, age, limit).await?,

@@ -155,6 +155,7 @@ pub(super) async fn missing_baseline(
     let monitor = watched.scope.monitor;
     let newest: Option<String> = sqlx::query_scalar(
         "select verdict from model_window where monitor = $1 and segment = '*' and status = 'closed'
+           and backfill_id is null
          order by closed_at desc, id desc limit 1",
     )
     .bind(monitor)

@@ -98,7 +98,7 @@ fn everything(world: &World) -> BTreeMap<&'static str, Vec<Value>> {
                         case when w.reference->>'rule' is not null then w.reference->>'name' end as reference_name,
                         case when w.reference->>'rule' is not null then coalesce((w.reference->>'windows')::bigint, 0) end as reference_windows,
                         case when w.reference->>'rule' is not null then (w.reference->>'records')::bigint end as reference_records,
-                        w.configuration, w.retrain_decision as retraining
+                        w.backfill_id as backfill, w.configuration, w.retrain_decision as retraining
                  from model_window w where w.status = 'closed' order by w.monitor, w.starts_at, w.id"
             ),
         ),

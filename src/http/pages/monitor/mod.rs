@@ -364,7 +364,7 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
             @for scored in seen.board.windows.iter().rev().take(WINDOWS) {
                 @let window = &scored.window;
                 tr {
-                    th scope="row" { (time(window.start)) }
+                    th scope="row" { (time(window.start)) @if let Some(backfill) = window.backfill { " (backfill " (backfill) ")" } }
                     td { @if let Some(decided) = window.verdict { (verdict(decided)) } @if window.revision > 0 { " revision " (window.revision) } }
                     td.number { (grouped(window.rows)) @if let Some(words) = window.volume_in_words() { " (" (words) ")" } }
                     td.number { (grouped(window.late)) }
