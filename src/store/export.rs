@@ -125,7 +125,7 @@ impl Snapshot {
         let attempted = "read the summaries of columns";
         for part in windows.chunks(TOGETHER) {
             let query = sqlx::query(
-                "select w.id, w.monitor, w.model_version, w.segment, w.starts_at, s.column_name, s.present, s.nulls,
+                "select w.id, w.monitor, w.model_version, w.segment, coalesce(w.judged_from, w.starts_at) as begins_at, s.column_name, s.present, s.nulls,
                         s.invalid, s.below, s.above, s.unseen, s.mean, s.quantiles, s.categories, s.shares
                  from column_summary s join model_window w on w.id = s.window_id
                  where s.window_id = any($1) order by w.starts_at, w.id, s.column_name",
@@ -204,7 +204,7 @@ fn column(row: &PgRow) -> Result<ExportedColumn, sqlx::Error> {
         monitor: row.try_get("monitor")?,
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
-        start: event_time(row.try_get("starts_at")?).into(),
+        start: event_time(row.try_get("begins_at")?).into(),
         summary: summary_row(row, row.try_get("column_name")?)?,
     })
 }

@@ -14,7 +14,7 @@ use crate::view::{FindingFilter, FindingRow, Page};
 macro_rules! select_findings {
     ($rest:literal) => {
         concat!(
-            "select f.window_id, w.monitor, w.model_version, w.segment, w.starts_at, w.ends_at, f.column_name, f.measure, f.statistic,
+            "select f.window_id, w.monitor, w.model_version, w.segment, coalesce(w.judged_from, w.starts_at) as begins_at, w.ends_at, f.column_name, f.measure, f.statistic,
                     f.p_value, f.effect, f.bound, f.noise_floor, f.warn, f.critical, f.n_baseline, f.n_window, f.significant,
                     f.verdict
              from finding f join model_window w on w.id = f.window_id ",
@@ -32,7 +32,7 @@ pub(super) fn finding_row(row: &PgRow) -> Result<FindingRow, sqlx::Error> {
         window: row.try_get("window_id")?,
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
-        start: event_time(row.try_get("starts_at")?).into(),
+        start: event_time(row.try_get("begins_at")?).into(),
         end: event_time(row.try_get("ends_at")?).into(),
         column: Subject::from_stored(row.try_get("column_name")?).name().to_owned(),
         measure: row.try_get("measure")?,

@@ -24,7 +24,7 @@ impl Store {
             "select s.model_version, s.segment, last.starts_at, last.verdict, last.rows, last.windows, last.first_start
              from series s
              cross join lateral (
-                 select w.starts_at, w.verdict, w.rows,
+                 select w.starts_at, w.verdict, coalesce(w.judged_rows, w.rows) as rows,
                         (select count(*) from model_window c where c.monitor = s.monitor
                           and c.model_version = s.model_version and c.segment = s.segment and c.status = 'closed') as windows,
                         (select min(c.starts_at) from model_window c where c.monitor = s.monitor

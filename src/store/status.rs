@@ -25,7 +25,8 @@ impl Store {
 
     async fn windows_with_drift(&self, monitor: &str) -> Result<Vec<ClosedWindow>, sqlx::Error> {
         let rows = sqlx::query(
-            "select id, model_version, starts_at, ends_at, rows, verdict, complete, reference from model_window
+            "select id, model_version, coalesce(judged_from, starts_at) as begins_at, ends_at, coalesce(judged_rows, rows) as rows, verdict,
+                    complete, reference from model_window
              where monitor = $1 and segment = '*' and status = 'closed' order by starts_at, id",
         )
         .bind(monitor)
@@ -131,7 +132,8 @@ impl Store {
                     .fetch_one(&self.pool)
                     .await?;
             let last = sqlx::query(
-                "select model_version, starts_at, ends_at, rows, verdict, complete, reference from model_window
+                "select model_version, coalesce(judged_from, starts_at) as begins_at, ends_at, coalesce(judged_rows, rows) as rows,
+                        verdict, complete, reference from model_window
                  where monitor = $1 and segment = '*' and status = 'closed' order by ends_at desc, id desc limit 1",
             )
             .bind(&monitor)
@@ -262,7 +264,7 @@ fn window_status(row: &sqlx::postgres::PgRow) -> Result<WindowStatus, sqlx::Erro
     Ok(WindowStatus {
         reference,
         version: row.try_get("model_version")?,
-        start: event_time(row.try_get::<DateTime<Utc>, _>("starts_at")?).into(),
+        start: event_time(row.try_get::<DateTime<Utc>, _>("begins_at")?).into(),
         end: event_time(row.try_get::<DateTime<Utc>, _>("ends_at")?).into(),
         rows: count(row.try_get("rows")?),
         verdict: verdict(row)?,

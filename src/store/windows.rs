@@ -74,6 +74,7 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         version: row.try_get("model_version")?,
         segment: row.try_get("segment")?,
         start: event_time(row.try_get("begins_at")?).into(),
+        pane_start: event_time(row.try_get("starts_at")?).into(),
         end: event_time(row.try_get("ends_at")?).into(),
         status: named(row, "status", WindowState::from_name)?,
         rows: count(row.try_get("rows")?),

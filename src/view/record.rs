@@ -243,6 +243,7 @@ mod tests {
             version: String::new(),
             segment: "*".to_owned(),
             start: Timestamp::default(),
+            pane_start: Timestamp::default(),
             end: Timestamp::default(),
             status: crate::view::WindowState::Closed,
             rows: 300,

@@ -71,6 +71,7 @@ impl Table for WindowRow {
             ("version", texts(rows, |row| Some(&row.version))),
             ("segment", texts(rows, |row| Some(&row.segment))),
             ("start", times(rows, |row| Some(row.start))),
+            ("pane_start", times(rows, |row| Some(row.pane_start))),
             ("end", times(rows, |row| Some(row.end))),
             ("status", texts(rows, |row| Some(row.status.as_str()))),
             ("rows", counts(rows, |row| Some(row.rows))),

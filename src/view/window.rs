@@ -63,6 +63,9 @@ pub struct WindowRow {
     pub segment: String,
     /// Start, RFC 3339.
     pub start: Timestamp,
+    /// Start of its last pane, by which windows are ordered and alerts count them; the same as `start` unless windows overlap.
+    #[serde(default)]
+    pub pane_start: Timestamp,
     /// End (exclusive), RFC 3339.
     pub end: Timestamp,
     /// Window state.

@@ -147,7 +147,7 @@ impl Tables {
             snapshot.findings(&page, |finding| self.findings.push(finding)).await?;
             snapshot.columns(&page, |column| self.columns.push(column)).await?;
             without += page.iter().filter(|window| window.findings_deleted).count() as u64;
-            after = page.last().map(|window| (*window.row.start, window.row.id));
+            after = page.last().map(|window| (*window.row.pane_start, window.row.id));
             let more = page.len() == PAGE;
             for window in page {
                 self.windows.push(window)?;

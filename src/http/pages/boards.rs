@@ -66,7 +66,7 @@ fn loudness(score: BoardScore) -> (u8, f32) {
 /// The columns of a board, those first that moved most in any window since a time, or in any of the board: what moved a
 /// minute ago and has calmed down is still what an alert is about.
 pub(super) fn ranked(board: &ScoreBoard, since: Option<Timestamp>) -> Vec<Ranked<'_>> {
-    let counts = |window: &&ScoredWindow| since.is_none_or(|since| window.window.start >= since);
+    let counts = |window: &&ScoredWindow| since.is_none_or(|since| window.window.pane_start >= since);
     let counted: Vec<&ScoredWindow> = board.windows.iter().filter(counts).collect();
     let louder = |left: BoardScore, right: BoardScore| {
         let (left, right) = (loudness(left), loudness(right));

@@ -83,14 +83,17 @@ pub fn metadata(file: &Path) -> BTreeMap<String, String> {
 /// What must be in the files when everything is exported, written down as SQL.
 fn everything(world: &World) -> BTreeMap<&'static str, Vec<Value>> {
     let micros = |column: &str| format!("(extract(epoch from {column}) * 1000000)::bigint");
-    let (start, end) = (micros("w.starts_at"), micros("w.ends_at"));
+    let (start, end) = (micros("coalesce(w.judged_from, w.starts_at)"), micros("w.ends_at"));
     let (since, fired, resolved) = (micros("since"), micros("fired_at"), micros("resolved_at"));
+    let pane = micros("w.starts_at");
     let window = format!("w.monitor, w.model_version as version, w.segment, {start} as start");
     [
         (
             "windows",
             format!(
-                "select w.id, {window}, {end} as \"end\", w.rows,
+                "select w.id, {window}, {pane} as pane_start, {end} as \"end\", coalesce(w.judged_rows, w.rows) as rows, w.revision,
+                        (select f.n_baseline from finding f where f.window_id = w.id and f.measure = 'row_count') as usual_rows,
+                        (select f.verdict from finding f where f.window_id = w.id and f.measure = 'row_count') as volume,
                         (select coalesce(sum(l.rows), 0) from window_late l where l.window_id = w.id) as late,
                         w.verdict, w.complete,
                         (select b.version from baseline b where b.id = w.baseline_id) as baseline,
@@ -105,7 +108,7 @@ fn everything(world: &World) -> BTreeMap<&'static str, Vec<Value>> {
         (
             "findings",
             format!(
-                "select w.id as window_id, {window}, f.column_name as \"column\", f.measure, f.statistic, f.p_value, f.effect,
+                "select w.id as window_id, {window}, case when f.column_name = '' then '(records)' else f.column_name end as \"column\", f.measure, f.statistic, f.p_value, f.effect,
                         f.bound, f.noise_floor, f.warn, f.critical, f.n_baseline, f.n_window, f.significant, f.verdict
                  from finding f join model_window w on w.id = f.window_id
                  order by w.monitor, w.starts_at, w.id, f.column_name, f.measure"

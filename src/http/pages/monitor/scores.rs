@@ -78,7 +78,7 @@ fn changes(seen: &MonitorPage<'_>) -> Vec<(Change, String)> {
             add("C", format!("{at}: the monitor's configuration changed"));
         }
         let appears =
-            |info: &&SeriesInfo| before.window.start < info.first_start && info.first_start <= after.window.start;
+            |info: &&SeriesInfo| before.window.pane_start < info.first_start && info.first_start <= after.window.pane_start;
         for info in others().filter(appears) {
             add("V", format!("{at}: version {} appears", info.version));
         }
@@ -105,7 +105,7 @@ fn marks(windows: &[ScoredWindow], episodes: &[Episode]) -> Vec<TimeMark> {
         let judged = window.window.verdict.is_some_and(Verdict::is_judged);
         if !judged || window.window.complete == Some(false) {
             TimeMark::Unjudged
-        } else if fires(window.window.start) {
+        } else if fires(window.window.pane_start) {
             TimeMark::Alert
         } else {
             TimeMark::None
