@@ -51,7 +51,7 @@ impl EpisodeWindow {
     #[must_use]
     pub fn words(&self) -> String {
         self.columns.first().map_or_else(
-            || "no column drifted or warned".to_owned(),
+            || "nothing drifted or warned".to_owned(),
             |first| format!("{} at {}", first.column, how_far(first.strength)),
         )
     }
@@ -140,7 +140,7 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
     let total = drifted + warned;
     let first = evidence.moved().next();
     if kind == RuleKind::Volume {
-        return volume_words(whose, first);
+        return volume_words(whose, first, evidence);
     }
     let how = first.filter(|first| first.strength > 0.0).map(worst_and_last);
     if let Some(column) = only {
@@ -190,10 +190,13 @@ pub fn summary_of(kind: RuleKind, whose: &str, only: Option<&str>, evidence: &Ev
 }
 
 /// `credit-score has fewer records than usual: 250 per window instead of 1,000`.
-fn volume_words(whose: &str, moved: Option<&DriftedColumn>) -> String {
+fn volume_words(whose: &str, moved: Option<&DriftedColumn>, evidence: &Evidence) -> String {
     let Some((usual, counted)) = moved.and_then(|rows| rows.movement.records) else {
         return format!("the number of records of {whose} is unusual");
     };
     let how = if counted < usual { "fewer" } else { "more" };
-    format!("{whose} has {how} records than usual: {} per window instead of {}", grouped(counted), grouped(usual))
+    // Of windows that overlap it is the last pane.
+    let is_pane = evidence.window.as_ref().is_some_and(|window| window.records != counted);
+    let per = if is_pane { "pane" } else { "window" };
+    format!("{whose} has {how} records than usual: {} per {per} instead of {}", grouped(counted), grouped(usual))
 }

@@ -18,7 +18,7 @@ use crate::closing::{
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{
-    Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, RowsOfWindow, Unusable,
+    Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, RowsOfWindow, Unusable, UsualRows,
 };
 use crate::window::{OffsetRanges, Series, WindowKey, WindowSpan};
 
@@ -38,6 +38,8 @@ pub struct CountedWindow {
     pub offsets: OffsetRanges,
     /// Whether every partition had passed its end.
     pub complete: bool,
+    /// Whether its number of records can be compared: not of the last window of a log, which ends where the log was cut.
+    pub is_whole: bool,
 }
 
 /// How windows are judged.
@@ -160,7 +162,7 @@ impl Judging {
     }
 
     fn judge_one(&mut self, mut pane: CountedWindow) {
-        let (id, key, end) = (pane.id, pane.key.clone(), pane.end);
+        let (id, key, end, is_whole) = (pane.id, pane.key.clone(), pane.end, pane.is_whole);
         let series = (key.version.clone(), key.segment.clone());
         let alerts = self.alerts.remove(&series).unwrap_or_default();
         let chosen = self.baselines.iter().find_map(|(name, baseline)| {
@@ -183,7 +185,8 @@ impl Judging {
         };
         let (reference, choice) =
             self.reference(&span, chosen.map(|(_, name, baseline)| (name.as_str(), baseline)));
-        let usual_rows = self.history.usual_rows(&span, reference.as_ref());
+        let usual_rows =
+            if is_whole { self.history.usual_rows(&span, reference.as_ref()) } else { UsualRows::default() };
         let from = span.from;
         let closing = ClosingWindow {
             span,

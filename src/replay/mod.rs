@@ -105,6 +105,8 @@ pub struct Replay {
     learning: BTreeMap<EventTime, Vec<(String, WindowCounts)>>,
     open: BTreeMap<(EventTime, String, String), WindowInProgress>,
     closed_until: Option<EventTime>,
+    /// The latest event time of all files.
+    latest: Option<EventTime>,
     newest: BTreeMap<Partition, Option<EventTime>>,
     tally: Tally,
 }
@@ -133,6 +135,7 @@ impl Replay {
             learning: BTreeMap::new(),
             open: BTreeMap::new(),
             closed_until: None,
+            latest: None,
             newest: BTreeMap::new(),
             tally: Tally::default(),
         }
@@ -169,6 +172,7 @@ impl Replay {
     fn feed_part(&mut self, partition: &Partition, batch: &DecodedBatch) -> Result<(), BaselineError> {
         self.machine.count(batch, partition);
         if let Some(newest) = batch.times.iter().max() {
+            self.latest = self.latest.max(Some(*newest));
             let known = self.newest.entry(partition.clone()).or_default();
             *known = Some(known.map_or(*newest, |known| known.max(*newest)));
         }
@@ -254,6 +258,7 @@ impl Replay {
             if !all && progress.decide(end, TimeSpan::ZERO) != CloseDecision::Complete {
                 break;
             }
+            let is_whole = self.latest.is_some_and(|latest| end <= latest);
             self.closed_until = Some(self.closed_until.map_or(end, |until| until.max(end)));
             let mut windows = Vec::new();
             while let Some(entry) = self.open.first_entry().filter(|entry| entry.key().0 == start) {
@@ -267,6 +272,7 @@ impl Replay {
                     sample,
                     offsets: ranges,
                     complete: true,
+                    is_whole,
                 });
             }
             for window in &windows {

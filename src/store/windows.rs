@@ -50,7 +50,7 @@ macro_rules! select_windows {
     ($rest:literal) => {
         concat!(
             "select w.id, w.model_version, w.segment, w.starts_at, coalesce(w.judged_from, w.starts_at) as begins_at, w.ends_at, w.status, w.verdict, w.complete, w.missing,
-                    w.backfill_id, w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted, w.revision,
+                    w.backfill_id, w.configuration, w.retrain_decision, w.reference - 'ids' as reference, w.findings_deleted, w.revision, w.rows as pane_rows,
                     b.version as baseline, v.n_baseline as usual_rows, v.verdict as volume,
                     least(coalesce(w.judged_rows, w.rows, (select sum(d.rows) from window_delta d where d.window_id = w.id), 0), 9223372036854775807)::bigint as rows,
                     least(coalesce((select sum(l.rows) from window_late l where l.window_id = w.id), 0), 9223372036854775807)::bigint as late
@@ -78,6 +78,7 @@ pub(super) fn window_row(row: &PgRow) -> Result<WindowRow, sqlx::Error> {
         end: event_time(row.try_get("ends_at")?).into(),
         status: named(row, "status", WindowState::from_name)?,
         rows: count(row.try_get("rows")?),
+        pane_rows: row.try_get::<Option<i64>, _>("pane_rows")?.map_or(0, count),
         revision: row.try_get::<i32, _>("revision")?.unsigned_abs(),
         usual_rows: row.try_get::<Option<i64>, _>("usual_rows")?.map(count),
         volume: named_if_any(row, "volume", Verdict::from_name)?,

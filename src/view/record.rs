@@ -247,6 +247,7 @@ mod tests {
             end: Timestamp::default(),
             status: crate::view::WindowState::Closed,
             rows: 300,
+            pane_rows: 300,
             revision: 0,
             usual_rows: None,
             volume: None,

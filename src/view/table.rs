@@ -75,6 +75,7 @@ impl Table for WindowRow {
             ("end", times(rows, |row| Some(row.end))),
             ("status", texts(rows, |row| Some(row.status.as_str()))),
             ("rows", counts(rows, |row| Some(row.rows))),
+            ("pane_rows", counts(rows, |row| Some(row.pane_rows))),
             ("revision", counts(rows, |row| Some(u64::from(row.revision)))),
             ("usual_rows", counts(rows, |row| row.usual_rows)),
             ("volume", texts(rows, |row| row.volume.map(Verdict::as_str))),

@@ -72,13 +72,16 @@ pub struct WindowRow {
     pub status: WindowState,
     /// Number of counted records.
     pub rows: u64,
+    /// Number of records of its last pane; the same as `rows` unless windows overlap.
+    #[serde(default)]
+    pub pane_rows: u64,
     /// How often it was judged again with late records.
     #[serde(default)]
     pub revision: u32,
-    /// Usual number of records, by earlier windows; null while open, and when it was not judged.
+    /// Usual number of records of a pane, by earlier windows; null while open, and when it was not judged.
     #[serde(default)]
     pub usual_rows: Option<u64>,
-    /// Verdict on the number of records; null while open, and when it was not judged.
+    /// Verdict on the number of records of its last pane; null while open, and when it was not judged.
     #[serde(default)]
     pub volume: Option<Verdict>,
     /// Number of late records.
@@ -96,7 +99,7 @@ pub struct WindowRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<ReferenceChoice>,
     /// Number of the backfill that made it; null for a window of live counting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub backfill: Option<i64>,
     /// Fingerprint of the configuration of the verdict.
     pub configuration: Option<String>,
@@ -109,7 +112,11 @@ impl WindowRow {
     #[must_use]
     pub fn volume_in_words(&self) -> Option<String> {
         self.volume.filter(|verdict| verdict.moved())?;
-        Some(format!("{} are usual", grouped(self.usual_rows?)))
+        let usual = grouped(self.usual_rows?);
+        if self.start == self.pane_start {
+            return Some(format!("{usual} are usual"));
+        }
+        Some(format!("{} in the last pane, {usual} are usual", grouped(self.pane_rows)))
     }
 
     /// What it was compared with, as it is said in a sentence; none while it is open, and when there was nothing.

@@ -220,7 +220,8 @@ fn measures(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
 
 fn mark(seen: &ColumnPage<'_>, point: &ColumnPoint) -> TimeMark {
     let fires = seen.episodes.iter().any(|episode| {
-        episode.covers(point.window.pane_start) && episode.column.as_deref().is_none_or(|column| column == seen.column)
+        episode.covers(point.window.pane_start)
+            && episode.column.as_deref().is_none_or(|column| column == seen.column)
     });
     let judged = decided(point).is_some_and(Verdict::is_judged);
     if !judged || point.window.complete == Some(false) {

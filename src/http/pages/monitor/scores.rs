@@ -77,8 +77,9 @@ fn changes(seen: &MonitorPage<'_>) -> Vec<(Change, String)> {
         if before.window.configuration.is_some() && before.window.configuration != after.window.configuration {
             add("C", format!("{at}: the monitor's configuration changed"));
         }
-        let appears =
-            |info: &&SeriesInfo| before.window.pane_start < info.first_start && info.first_start <= after.window.pane_start;
+        let appears = |info: &&SeriesInfo| {
+            before.window.pane_start < info.first_start && info.first_start <= after.window.pane_start
+        };
         for info in others().filter(appears) {
             add("V", format!("{at}: version {} appears", info.version));
         }
