@@ -223,6 +223,7 @@ impl Judge {
             match outcome {
                 Ok(Some(decision)) => {
                     closed += 1;
+                    self.shared.metrics.window_closed(&monitor.name, decision.judgement.verdict.as_str());
                     self.report(monitor, window, &decision, "window closed");
                 }
                 Ok(None) => {}
@@ -265,7 +266,10 @@ impl Judge {
                 return;
             }
             match self.store.revise_window(closing_of(monitor), &window, decide).await {
-                Ok(Some(decision)) => self.report(monitor, &window, &decision, "window judged again"),
+                Ok(Some(decision)) => {
+                    self.shared.metrics.window_revised(&monitor.name, decision.judgement.verdict.as_str());
+                    self.report(monitor, &window, &decision, "window judged again");
+                }
                 Ok(None) => {}
                 Err(error) => complain(&error),
             }
@@ -274,7 +278,6 @@ impl Judge {
 
     fn report(&self, monitor: &Monitor, window: &OpenWindow, decision: &Decision, what: &str) {
         let verdict = decision.judgement.verdict.as_str();
-        self.shared.metrics.window_closed(&monitor.name, verdict);
         tracing::info!(
             monitor = %monitor.name, version = %window.key.version, segment = %window.key.segment,
             start = %window.key.start, end = %window.end, records = decision.judgement.n_window, verdict,

@@ -164,6 +164,38 @@ fn an_alert_is_raised_late_amended_and_withdrawn_and_says_so() {
 }
 
 #[test]
+fn an_alert_that_is_over_is_withdrawn_in_its_history_alone() {
+    let Some(services) = services("withdrawn alerts") else { return };
+    let world = World::new(&services);
+    monitor(&world).write(world.monitor_file());
+    let mut dice = Dice(3);
+    world.build_baseline(&records(&mut dice, 0, 4_000, 0));
+    let daemon = world.start_daemon("a", None);
+    let shift = |hour: u64| if hour == 2 { 600 } else { 0 };
+    let mut log: Vec<String> = (0..6).flat_map(|hour| records(&mut dice, hour, EACH, shift(hour))).collect();
+    produce(&world, &log);
+    closed(&world, 6);
+    world.wait_until_done(log.len() as u64, 60);
+    let told = world.webhooks.received();
+    let last = &told.last().unwrap().1["data"]["alerts"][0];
+    assert_eq!((last["status"].as_str(), last["reason"].as_str()), (Some("resolved"), Some("quiet")), "{last}");
+
+    let mut late = records(&mut dice, 2, 20_000, 0);
+    produce(&world, &late);
+    log.append(&mut late);
+    let (id, ..) = revision(&world, 2, 1);
+    world.wait_until_done(log.len() as u64, 60);
+    assert_eq!(world.webhooks.received().len(), told.len(), "no message is sent about an alert that is over");
+    let alert_id = last["id"].as_str().unwrap();
+    let said = world.driftd(&["alerts", "show", alert_id]);
+    assert!(said.contains("withdrawn: a window was judged again with late records"), "{said}");
+    let (status, page) = world.get("a", &format!("/alerts/{alert_id}"));
+    assert!(status == 200 && page.contains("Withdrawn: with late records too few of its windows drift"), "{page}");
+    assert!(page.contains(&format!("window={id}")), "the entry links the window: {page}");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn windows_that_reach_back_over_an_amended_pane_are_judged_again() {
     let Some(services) = services("amended panes") else { return };
     let world = World::new(&services);

@@ -17,7 +17,7 @@ impl Run<'_> {
         &self,
         backfill: &mut Backfill,
         writer: BackfillWriter,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<(), BackfillError> {
         let monitor = &self.running.monitor;
         let with = Closing {
@@ -27,7 +27,7 @@ impl Run<'_> {
             references: &monitor.references,
             reach: monitor.rules.reach,
         };
-        // Nobody is told.
+        // No message is sent.
         let routing = Routing::default();
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, &routing, now);
         let starts = self.store.backfilled_starts(backfill.id).await?;
@@ -39,44 +39,44 @@ impl Run<'_> {
                 return Ok(());
             }
             if !start.is_live {
-                self.learn(tell).await?;
+                self.learn(report).await?;
             }
             let outcome = loop {
                 match self.store.close_backfilled(writer, with, *start, decide).await {
                     Ok(outcome) => break outcome,
                     // One that was stored all the same has nothing left to do.
-                    Err(error) => *backfill = retries.after(error, self.store, writer, tell).await?,
+                    Err(error) => *backfill = retries.after(error, self.store, writer, report).await?,
                 }
             };
             retries = Retries::new();
             drifting += outcome.drifting;
             closed += outcome.closed;
             if made % 100 == 99 {
-                tell(BackfillNews::Note(format!("{} of {} window starts closed", made + 1, starts.len())));
+                report(BackfillNews::Note(format!("{} of {} window starts closed", made + 1, starts.len())));
             }
         }
-        self.learn(tell).await?;
+        self.learn(report).await?;
         self.store.finish_backfill(writer).await?;
         *backfill = self.store.backfill(backfill.id).await?;
         if closed > 0 {
-            tell(BackfillNews::Note(format!("{} closed, {drifting} with drift", number_of(closed, "window"))));
+            report(BackfillNews::Note(format!("{} closed, {drifting} with drift", number_of(closed, "window"))));
         }
         Ok(())
     }
 
     /// Learns a baseline, if one is due.
-    async fn learn(&self, tell: &mut dyn FnMut(BackfillNews<'_>)) -> Result<(), BackfillError> {
+    async fn learn(&self, report: &mut dyn FnMut(BackfillNews<'_>)) -> Result<(), BackfillError> {
         match learn_baseline(self.store, &self.running.monitor).await? {
             Learning::NotDue => {}
-            Learning::Unreadable(columns) => tell(BackfillNews::Note(format!(
+            Learning::Unreadable(columns) => report(BackfillNews::Note(format!(
                 "no baseline is learned: no or almost no valid values in the closed windows of {}",
                 listed(&columns, NAMED)
             ))),
-            Learning::Failed(error) => tell(BackfillNews::Note(format!("no baseline is learned: {error}"))),
+            Learning::Failed(error) => report(BackfillNews::Note(format!("no baseline is learned: {error}"))),
             Learning::Learned { version, unlearned, .. } => {
-                tell(BackfillNews::Note(format!("baseline version {version} learned")));
+                report(BackfillNews::Note(format!("baseline version {version} learned")));
                 for column in unlearned {
-                    tell(BackfillNews::Note(format!("not compared: {column}")));
+                    report(BackfillNews::Note(format!("not compared: {column}")));
                 }
             }
         }

@@ -71,7 +71,7 @@ pub async fn backfill(
     settings: &Settings,
     request: BackfillRequest,
     stop: &CancellationToken,
-    tell: &mut dyn FnMut(BackfillNews<'_>),
+    report: &mut dyn FnMut(BackfillNews<'_>),
 ) -> Result<BackfillEnd, BackfillError> {
     let running = runtime(settings).into_iter().find(|running| running.monitor.name == request.monitor);
     let running = running
@@ -89,17 +89,17 @@ pub async fn backfill(
         owner: request.owner,
         stop,
     };
-    let Some((mut backfill, writer)) = run.begin(Plan::range(request.from, request.to), tell).await? else {
+    let Some((mut backfill, writer)) = run.begin(Plan::range(request.from, request.to), report).await? else {
         return Ok(BackfillEnd::Nothing);
     };
     if backfill.state == BackfillState::Reading {
-        run.read(&mut backfill, writer, tell).await?;
+        run.read(&mut backfill, writer, report).await?;
         if stop.is_cancelled() {
             return Ok(BackfillEnd::Stopped(Box::new(backfill)));
         }
         store.end_reading(writer, run.live_from(&backfill).await?).await?;
     }
-    run.close(&mut backfill, writer, tell).await?;
+    run.close(&mut backfill, writer, report).await?;
     Ok(if backfill.state == BackfillState::Done {
         BackfillEnd::Done(Box::new(backfill))
     } else {

@@ -33,7 +33,7 @@ impl Run<'_> {
     pub(super) async fn begin(
         &self,
         asked: Plan,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<Option<(Backfill, BackfillWriter)>, BackfillError> {
         let monitor = &self.running.monitor;
         let counted_as = &self.running.counted_as;
@@ -50,19 +50,19 @@ impl Run<'_> {
             Some(format!("{name} {asked} is inside a window; whole windows are read: {name} {rounded}"))
         };
         for note in [of("--from", asked.from, range.from), of("--to", asked.to, range.to)].into_iter().flatten() {
-            tell(BackfillNews::Note(note));
+            report(BackfillNews::Note(note));
         }
         if let Some(unfinished) = self.store.unfinished_backfill(&monitor.name).await? {
             self.check_is_same(&unfinished, range)?;
             let writer = self.writer(unfinished.id);
-            tell(BackfillNews::Note(format!(
+            report(BackfillNews::Note(format!(
                 "continuing backfill {}, last active at {} ({})",
                 unfinished.id, unfinished.active_at, unfinished.owner
             )));
             return Ok(Some((self.store.continue_backfill(writer, &self.owner).await?, writer)));
         }
         let sources = match &self.options {
-            Some(options) => self.partitions(options, range, tell).await?,
+            Some(options) => self.partitions(options, range, report).await?,
             None => files(&self.files),
         };
         if sources.iter().all(|source| source.complete) {
@@ -121,7 +121,7 @@ impl Run<'_> {
         &self,
         options: &SourceOptions,
         range: Plan,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<Vec<BackfillSource>, BackfillError> {
         let reader = RangeReader::new(options, super::reading::PATIENCE)?;
         let partitions = reader.partitions(|topic| self.running.topics.matches(topic))?;
@@ -163,7 +163,7 @@ impl Run<'_> {
             });
         }
         let offsets: u64 = sources.iter().map(|source| source.end.distance_from(source.first)).sum();
-        tell(BackfillNews::Note(format!(
+        report(BackfillNews::Note(format!(
             "{} in {} to read, up to where live counting began",
             number_of(offsets, "offset"),
             number_of(sources.len(), "partition")

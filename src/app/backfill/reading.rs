@@ -32,18 +32,18 @@ impl Run<'_> {
         &self,
         backfill: &mut Backfill,
         writer: BackfillWriter,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<(), BackfillError> {
         let bins = self.store.backfill_bins(backfill.binning).await?;
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut patience = Retries::new();
         for index in 0..backfill.sources.len() {
             while backfill.sources.get(index).is_some_and(|source| !source.complete) && !self.stop.is_cancelled() {
                 let before = backfill.sources.get(index).map(|source| source.next);
-                match self.read_source(backfill, index, writer, (&bins, &mut told), tell).await {
+                match self.read_source(backfill, index, writer, (&bins, &mut reported), report).await {
                     Err(BackfillError::Store(error)) => {
                         // What is stored says whether the last checkpoint was.
-                        *backfill = patience.after(error, self.store, writer, tell).await?;
+                        *backfill = patience.after(error, self.store, writer, report).await?;
                         if backfill.sources.get(index).map(|source| source.next) != before {
                             patience = Retries::new();
                         }
@@ -62,11 +62,11 @@ impl Run<'_> {
         backfill: &mut Backfill,
         index: usize,
         writer: BackfillWriter,
-        (bins, told): (&Arc<BinningSet>, &mut Told),
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        (bins, reported): (&Arc<BinningSet>, &mut Reported),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<(), BackfillError> {
         let Some(source) = backfill.sources.get(index).cloned() else { return Ok(()) };
-        let mut reader = self.open(&source, tell)?;
+        let mut reader = self.open(&source, report)?;
         let mut counting = self.running.monitor.counting.clone();
         // No window is closed before all is read: a record may be as old as it likes.
         counting.max_open_windows = u32::MAX;
@@ -102,10 +102,10 @@ impl Run<'_> {
                 continue;
             }
             let mut delta = counter.take_delta();
-            if !self.admit(&delta, tell).await? {
+            if !self.admit(&delta, report).await? {
                 return Ok(());
             }
-            told.tell(self, &delta, tell);
+            reported.report(self, &delta, report);
             let mut outcomes = backfill.outcomes.clone();
             add(&mut outcomes, &delta.tally, since.seen.outside);
             let next =
@@ -120,7 +120,7 @@ impl Run<'_> {
                 source.newest = source.newest.max(newest);
                 source.complete = complete;
             }
-            tell(BackfillNews::Progress(backfill));
+            report(BackfillNews::Progress(backfill));
             if step.is_none() || complete {
                 return Ok(());
             }
@@ -146,7 +146,7 @@ impl Run<'_> {
     async fn admit(
         &self,
         delta: &MonitorDelta,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<bool, BackfillError> {
         if delta.candidates.is_empty() && !delta.turned_away {
             return Ok(true);
@@ -155,7 +155,7 @@ impl Run<'_> {
         let admitted = self.store.admit_series(self.name(), &delta.candidates, delta.turned_away, limit);
         let Some(refused) = admitted.await? else { return Ok(false) };
         if !refused.is_empty() {
-            tell(BackfillNews::Note(format!(
+            report(BackfillNews::Note(format!(
                 "more versions and segments than limits.max_series ({}): {} are counted together as (other)",
                 limit.most,
                 refused.len()
@@ -261,10 +261,10 @@ fn add(outcomes: &mut Outcomes, tally: &Tally, outside: u64) {
 
 /// What was said already: each reason and each column once.
 #[derive(Default)]
-struct Told(BTreeSet<String>);
+struct Reported(BTreeSet<String>);
 
-impl Told {
-    fn tell(&mut self, run: &Run<'_>, delta: &MonitorDelta, tell: &mut dyn FnMut(BackfillNews<'_>)) {
+impl Reported {
+    fn report(&mut self, run: &Run<'_>, delta: &MonitorDelta, report: &mut dyn FnMut(BackfillNews<'_>)) {
         for (reason, examples) in &delta.notes.examples {
             let Some(Example { partition, offset, why }) = examples.first() else { continue };
             if self.0.insert(format!("reason {reason}")) {
@@ -273,14 +273,16 @@ impl Told {
                 } else {
                     partition.topic.to_string()
                 };
-                tell(BackfillNews::Note(format!("records are not counted ({reason}), such as in {place}: {why}")));
+                report(BackfillNews::Note(format!(
+                    "records are not counted ({reason}), such as in {place}: {why}"
+                )));
             }
         }
         let columns = run.running.monitor.schema.columns().iter();
         let columns = columns.map(|column| (column.name.as_str(), column.path.to_string()));
         for reading in readings(&delta.windows, columns, &delta.notes.columns) {
             if reading.is_unreadable() && self.0.insert(format!("column {}", reading.column)) {
-                tell(BackfillNews::Note(format!(
+                report(BackfillNews::Note(format!(
                     "column `{}` (path `{}`) has no or almost no valid value in {}",
                     reading.column,
                     reading.path,

@@ -27,14 +27,14 @@ impl Retries {
         mut error: StoreError,
         store: &Store,
         writer: BackfillWriter,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<Backfill, BackfillError> {
         loop {
             if !error.is_transient() || self.0 == 0 {
                 return Err(error.into());
             }
             self.0 -= 1;
-            tell(BackfillNews::Note(format!("{error}\ntrying again")));
+            report(BackfillNews::Note(format!("{error}\ntrying again")));
             tokio::time::sleep(PAUSE).await;
             match store.backfill(writer.id).await {
                 Ok(backfill) => return Ok(backfill),

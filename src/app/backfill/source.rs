@@ -64,7 +64,7 @@ impl Run<'_> {
     pub(super) fn open(
         &self,
         source: &BackfillSource,
-        tell: &mut dyn FnMut(BackfillNews<'_>),
+        report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<Reader, BackfillError> {
         let partition = &source.partition;
         let Some(options) = &self.options else {
@@ -87,7 +87,7 @@ impl Run<'_> {
         }
         let from = source.next.max(low.min(source.end));
         if from > source.next {
-            tell(BackfillNews::Note(format!(
+            report(BackfillNews::Note(format!(
                 "offsets {} to {} of {partition} are no longer in the log (retention): they are not read",
                 source.next,
                 from.number() - 1

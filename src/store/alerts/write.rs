@@ -125,7 +125,8 @@ async fn write_change(
     write_history(connection, *id, window, (kind.as_str(), reason.as_str()), *severity, by.actor, detail).await
 }
 
-/// Writes an entry of the history. An alert has one of each kind for a window, and any number when it is judged again.
+/// Writes an entry of the history. An alert has one of each kind for a window; when that is judged again, further ones have its
+/// start alone.
 pub(in crate::store) async fn write_history(
     connection: &mut Session,
     alert: Uuid,
@@ -137,7 +138,10 @@ pub(in crate::store) async fn write_history(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into alert_change (alert_id, window_id, window_start, kind, severity, reason, actor, detail)
-         values ($1, case when $8 = 0 then $2 end, (select starts_at from model_window where id = $2), $3, $4, $5, $6, $7)
+         values ($1,
+                 case when $8 = 0 or not exists (select from alert_change where alert_id = $1 and window_id = $2 and kind = $3)
+                      then $2 end,
+                 (select starts_at from model_window where id = $2), $3, $4, $5, $6, $7)
          on conflict do nothing",
     )
     .bind(alert)

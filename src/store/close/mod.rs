@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ use reference::{References, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline};
 use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
 
-/// A window that may be due.
+/// A window that may be due: to be closed, or to be judged again.
 #[derive(Clone, Debug)]
 pub struct OpenWindow {
     /// Its row.
@@ -100,18 +101,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("list open windows"))?;
-        rows.iter()
-            .map(|row| {
-                let key = WindowKey {
-                    version: row.try_get("model_version")?,
-                    segment: row.try_get("segment")?,
-                    start: event_time(row.try_get("starts_at")?),
-                };
-                let end = event_time(row.try_get("ends_at")?);
-                Ok(OpenWindow { id: row.try_get("id")?, key, end, due_for: row.try_get("due_for")? })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed("list open windows"))
+        rows.iter().map(listed).collect::<Result<_, sqlx::Error>>().map_err(failed("list open windows"))
     }
 
     /// Starts the patience of windows some partition has passed.
@@ -212,6 +202,16 @@ impl Store {
         }
         Ok(tidied)
     }
+}
+
+fn listed(row: &PgRow) -> Result<OpenWindow, sqlx::Error> {
+    let key = WindowKey {
+        version: row.try_get("model_version")?,
+        segment: row.try_get("segment")?,
+        start: event_time(row.try_get("starts_at")?),
+    };
+    let end = event_time(row.try_get("ends_at")?);
+    Ok(OpenWindow { id: row.try_get("id")?, key, end, due_for: row.try_get("due_for")? })
 }
 
 /// What windows that are closed together have in common.

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::read::{Merged, binning, lock_series, merge_deltas};
-use super::{Closed, Closing, DueWindow, JudgedPane, OpenWindow, SharedReads, judge_pane};
+use super::{Closed, Closing, DueWindow, JudgedPane, OpenWindow, SharedReads, judge_pane, listed};
 use crate::closing::{Amends, ClosingWindow, Decision};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{Judgement, Verdict};
@@ -16,8 +16,8 @@ use crate::record::{EventTime, TimeSpan};
 use crate::store::counts_cache::CountsCache;
 use crate::store::findings::judged;
 use crate::store::session::Session;
-use crate::store::{Store, StoreError, bigint, count, damaged, event_time, failed, named};
-use crate::window::{OffsetRanges, Partition, WindowKey};
+use crate::store::{Store, StoreError, bigint, count, damaged, failed, named, timestamp};
+use crate::window::{OffsetRanges, Partition};
 
 impl Store {
     /// The closed windows of a monitor that are to be judged again, oldest first: those with a late record that was counted
@@ -32,10 +32,11 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<OpenWindow>, StoreError> {
         let rows = sqlx::query(
-            "select id, model_version, segment, starts_at, ends_at from model_window
-             where monitor = $1 and status = 'closed' and counts is not null
-               and (amend_due <= now() or id in (
-                    select window_id from window_delta where late and created_at <= now() - make_interval(secs => $2)))
+            "select id, model_version, segment, starts_at, ends_at, null::bigint as due_for from model_window
+             where monitor = $1 and status = 'closed' and counts is not null and id in (
+                 select id from model_window where monitor = $1 and amend_due <= now()
+                 union
+                 select window_id from window_delta where late and created_at <= now() - make_interval(secs => $2))
              order by ends_at, model_version, segment limit $3",
         )
         .bind(monitor)
@@ -44,18 +45,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("list windows to judge again"))?;
-        rows.iter()
-            .map(|row| {
-                let key = WindowKey {
-                    version: row.try_get("model_version")?,
-                    segment: row.try_get("segment")?,
-                    start: event_time(row.try_get("starts_at")?),
-                };
-                let end = event_time(row.try_get("ends_at")?);
-                Ok(OpenWindow { id: row.try_get("id")?, key, end, due_for: None })
-            })
-            .collect::<Result<_, sqlx::Error>>()
-            .map_err(failed("list windows to judge again"))
+        rows.iter().map(listed).collect::<Result<_, sqlx::Error>>().map_err(failed("list windows to judge again"))
     }
 
     /// Judges a closed window again, in one transaction; `None` when its series is locked, or nothing is left to do.
@@ -206,25 +196,31 @@ async fn amend_ended(
              update alert set windows = greatest(windows - 1, 0), updated_at = now(),
                     reason = case when windows <= 1 then 'withdrawn' else reason end
              where id = any($1) and state in ('resolved', 'cleared') returning id, severity, windows)
-         insert into alert_change (alert_id, window_start, kind, severity, reason, actor, detail)
-         select id, $2, case when windows = 0 then 'withdrawn' else 'amended' end, severity, 'window_amended', 'driftd',
+         insert into alert_change (alert_id, window_id, window_start, kind, severity, reason, actor, detail)
+         select id, case when not exists (select from alert_change c where c.alert_id = amended.id and c.window_id = $3
+                                           and c.kind in ('amended', 'withdrawn')) then $3 end,
+                $2, case when windows = 0 then 'withdrawn' else 'amended' end, severity, 'window_amended', 'driftd',
                 case when windows = 0 then 'with late records none of its windows drifts'
                      else 'with late records the window does not drift' end
          from amended",
     )
     .bind(&no_more)
-    .bind(crate::store::timestamp(window.key.start))
+    .bind(timestamp(window.key.start))
+    .bind(window.id)
     .execute(&mut *connection)
     .await
     .map_err(failed(attempted))?;
     let running: Vec<Uuid> = decision.refreshed.iter().map(|refreshed| refreshed.id).collect();
     sqlx::query(
-        "insert into alert_change (alert_id, window_start, kind, severity, reason, actor, detail)
-         select id, $2, 'amended', severity, 'window_amended', 'driftd', coalesce(evidence->>'summary', '')
+        "insert into alert_change (alert_id, window_id, window_start, kind, severity, reason, actor, detail)
+         select id, case when not exists (select from alert_change c where c.alert_id = alert.id and c.window_id = $3
+                                           and c.kind = 'amended') then $3 end,
+                $2, 'amended', severity, 'window_amended', 'driftd', coalesce(evidence->>'summary', '')
          from alert where id = any($1) and state in ('pending', 'firing', 'acknowledged')",
     )
     .bind(&running)
-    .bind(crate::store::timestamp(window.key.start))
+    .bind(timestamp(window.key.start))
+    .bind(window.id)
     .execute(connection)
     .await
     .map_err(failed(attempted))?;

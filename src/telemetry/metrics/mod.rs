@@ -33,6 +33,7 @@ pub struct Metrics {
     registry: Registry,
     records: Family<RecordLabels, Counter>,
     windows_closed: Family<VerdictLabels, Counter>,
+    windows_revised: Family<VerdictLabels, Counter>,
     checkpoints: Family<OutcomeLabels, Counter>,
     checkpoint_seconds: Histogram,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -71,6 +72,7 @@ impl Default for Metrics {
         let metrics = Self {
             records: Family::default(),
             windows_closed: Family::default(),
+            windows_revised: Family::default(),
             checkpoints: Family::default(),
             checkpoint_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             deliveries: Family::default(),
@@ -103,6 +105,11 @@ impl Default for Metrics {
             "windows_closed",
             "Windows closed by this daemon, by verdict",
             metrics.windows_closed.clone(),
+        );
+        registry.register(
+            "windows_revised",
+            "Closed windows that this daemon judged again with late records, by verdict",
+            metrics.windows_revised.clone(),
         );
         registry.register("checkpoints", "Checkpoints by outcome", metrics.checkpoints.clone());
         registry.register(
@@ -194,6 +201,13 @@ impl Metrics {
         self.seen().windows.insert(labels);
     }
 
+    /// A closed window was judged again.
+    pub fn window_revised(&self, monitor: &str, verdict: &str) {
+        let labels = VerdictLabels { monitor: monitor.to_owned(), verdict: verdict.to_owned() };
+        self.windows_revised.get_or_create(&labels).inc();
+        self.seen().windows.insert(labels);
+    }
+
     /// The state of the challenger of a monitor.
     pub fn challenge(&self, monitor: &str, state: ChallengeState) {
         for known in ChallengeState::ALL {
@@ -276,7 +290,9 @@ impl Metrics {
         let known = |name: &str| gauges.monitors.iter().any(|(monitor, _)| monitor == name);
         let mut seen = self.seen();
         seen.records.retain(|labels| known(&labels.monitor) || !self.records.remove(labels));
-        seen.windows.retain(|labels| known(&labels.monitor) || !self.windows_closed.remove(labels));
+        let forget =
+            |labels: &VerdictLabels| self.windows_closed.remove(labels) | self.windows_revised.remove(labels);
+        seen.windows.retain(|labels| known(&labels.monitor) || !forget(labels));
         seen.challenges.retain(|labels| known(&labels.monitor) || !self.challenge_state.remove(labels));
         seen.pairs.retain(|labels| known(&labels.monitor) || !self.challenge_pairs.remove(labels));
         drop(seen);
