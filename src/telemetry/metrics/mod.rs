@@ -198,6 +198,8 @@ impl Metrics {
     pub fn window_closed(&self, monitor: &str, verdict: &str) {
         let labels = VerdictLabels { monitor: monitor.to_owned(), verdict: verdict.to_owned() };
         self.windows_closed.get_or_create(&labels).inc();
+        // From 0 on, so that the first revision is an increase.
+        self.windows_revised.get_or_create(&labels).inc_by(0);
         self.seen().windows.insert(labels);
     }
 
