@@ -25,23 +25,11 @@ fn records(dice: &mut Dice, hour: u64, number: u64, shift: u64) -> Vec<String> {
 }
 
 fn monitor(world: &World) -> Config {
-    Config::monitor("m", &world.topic)
-        .set("source.time", "ts")
-        .set("window.length", "1h")
-        .set("window.out_of_orderness", "0s")
-        .set("window.idle_after", "3s")
+    Config::hourly(&world.topic)
         .set("window.amend", "2d")
         .set("window.amend_every", "1s")
         .set("judge.measures.rows", json!([]))
-        .numeric("x")
         .set("alert", json!({ "receivers": ["webhook"], "resolve_after": 2 }))
-}
-
-fn produce(world: &World, records: &[String]) {
-    for record in records {
-        world.produce(0, record.as_bytes());
-    }
-    world.flush();
 }
 
 /// Waits for a window to have a revision: its records, verdict and findings.
@@ -63,13 +51,6 @@ fn revision(world: &World, hour: u64, revision: i32) -> (i64, i64, String) {
     })
 }
 
-fn closed(world: &World, windows: i64) {
-    world.wait_for("windows to close", 60, async |pool| {
-        let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
-        if closed == windows { Ok(()) } else { Err(format!("{closed} closed")) }
-    });
-}
-
 #[test]
 fn an_alert_is_raised_late_amended_and_withdrawn_and_says_so() {
     let Some(services) = services("amended windows") else { return };
@@ -79,12 +60,12 @@ fn an_alert_is_raised_late_amended_and_withdrawn_and_says_so() {
     world.build_baseline(&records(&mut dice, 0, 4_000, 0));
     let daemon = world.start_daemon("a", None);
     let mut log: Vec<String> = (0..6).flat_map(|hour| records(&mut dice, hour, EACH, 0)).collect();
-    produce(&world, &log);
-    closed(&world, 6);
+    world.produce_in_order(&log);
+    world.wait_until_closed(6);
 
     // Hours later come the records of a part of the users, and they are others.
     let mut late = records(&mut dice, 2, EACH, 600);
-    produce(&world, &late);
+    world.produce_in_order(&late);
     log.append(&mut late);
     let (id, rows, verdict) = revision(&world, 2, 1);
     assert_eq!((rows, verdict.as_str()), (800, "critical"));
@@ -106,7 +87,7 @@ fn an_alert_is_raised_late_amended_and_withdrawn_and_says_so() {
 
     // More of them: it still drifts. Nothing new is sent.
     let mut late = records(&mut dice, 2, 100, 600);
-    produce(&world, &late);
+    world.produce_in_order(&late);
     log.append(&mut late);
     assert_eq!(revision(&world, 2, 2), (id, 900, "critical".to_owned()));
     world.wait_until_done(log.len() as u64, 60);
@@ -114,7 +95,7 @@ fn an_alert_is_raised_late_amended_and_withdrawn_and_says_so() {
 
     // All the others: it does not drift any more.
     let mut late = records(&mut dice, 2, 20_000, 0);
-    produce(&world, &late);
+    world.produce_in_order(&late);
     log.append(&mut late);
     assert_eq!(revision(&world, 2, 3), (id, 20_900, "warn".to_owned()));
     world.wait_until_done(log.len() as u64, 60);
@@ -173,15 +154,15 @@ fn an_alert_that_is_over_is_withdrawn_in_its_history_alone() {
     let daemon = world.start_daemon("a", None);
     let shift = |hour: u64| if hour == 2 { 600 } else { 0 };
     let mut log: Vec<String> = (0..6).flat_map(|hour| records(&mut dice, hour, EACH, shift(hour))).collect();
-    produce(&world, &log);
-    closed(&world, 6);
+    world.produce_in_order(&log);
+    world.wait_until_closed(6);
     world.wait_until_done(log.len() as u64, 60);
     let told = world.webhooks.received();
     let last = &told.last().unwrap().1["data"]["alerts"][0];
     assert_eq!((last["status"].as_str(), last["reason"].as_str()), (Some("resolved"), Some("quiet")), "{last}");
 
     let mut late = records(&mut dice, 2, 20_000, 0);
-    produce(&world, &late);
+    world.produce_in_order(&late);
     log.append(&mut late);
     let (id, ..) = revision(&world, 2, 1);
     world.wait_until_done(log.len() as u64, 60);
@@ -203,9 +184,9 @@ fn windows_that_reach_back_over_an_amended_pane_are_judged_again() {
     let mut dice = Dice(3);
     world.build_baseline(&records(&mut dice, 0, 4_000, 0));
     let daemon = world.start_daemon("a", None);
-    produce(&world, &(0..6).flat_map(|hour| records(&mut dice, hour, EACH, 0)).collect::<Vec<String>>());
-    closed(&world, 6);
-    produce(&world, &records(&mut dice, 2, 100, 0));
+    world.produce_in_order(&(0..6).flat_map(|hour| records(&mut dice, hour, EACH, 0)).collect::<Vec<String>>());
+    world.wait_until_closed(6);
+    world.produce_in_order(&records(&mut dice, 2, 100, 0));
     // The pane has 500 records now, and so have the three windows that it is a part of.
     for hour in 2..5 {
         assert_eq!(revision(&world, hour, 1).1, if hour == 2 { 500 } else { 400 });
@@ -229,12 +210,12 @@ fn without_amend_or_after_its_time_late_records_are_counted_as_late() {
     let mut dice = Dice(3);
     world.build_baseline(&records(&mut dice, 0, 4_000, 0));
     let daemon = world.start_daemon("a", None);
-    produce(&world, &(0..4).flat_map(|hour| records(&mut dice, hour, EACH, 0)).collect::<Vec<String>>());
-    closed(&world, 4);
+    world.produce_in_order(&(0..4).flat_map(|hour| records(&mut dice, hour, EACH, 0)).collect::<Vec<String>>());
+    world.wait_until_closed(4);
     let age = "update model_window set closed_at = closed_at - interval '61 minutes' where starts_at = '2026-03-02T01:00:00Z'";
     world.runtime.block_on(sqlx::query(age).execute(&world.pool)).unwrap();
-    produce(&world, &records(&mut dice, 1, 10, 0));
-    produce(&world, &records(&mut dice, 2, 10, 0));
+    world.produce_in_order(&records(&mut dice, 1, 10, 0));
+    world.produce_in_order(&records(&mut dice, 2, 10, 0));
     assert_eq!(revision(&world, 2, 1).1, 410);
     world.wait_until_done(4 * EACH + 20, 60);
     assert_eq!(revision(&world, 1, 0).1, 400);

@@ -31,23 +31,11 @@ fn hour(dice: &mut Dice, hour: u64, side: &Value, shift: f64) -> Vec<String> {
 }
 
 fn monitor(world: &World, challenger: &Value) -> Config {
-    Config::monitor("m", &world.topic)
-        .set("source.time", "ts")
-        .set("window.length", "1h")
-        .set("window.out_of_orderness", "0s")
-        .set("window.idle_after", "4s")
-        .numeric("x")
+    Config::hourly(&world.topic)
         .push("columns", json!({ "name": "score", "type": "numeric", "role": "output" }))
         .set("judge.min_records", 50)
         .set("alert", json!({ "receivers": ["webhook", "owner"] }))
         .set("challenger", challenger)
-}
-
-fn produce(world: &World, log: &[String]) {
-    for record in log {
-        world.produce(0, record.as_bytes());
-    }
-    world.flush();
 }
 
 fn wait_for_pairs(world: &World, pairs: i64) {
@@ -127,7 +115,7 @@ fn a_broken_challenger_is_told_once_whatever_dies_when() {
             log.extend(hour(&mut dice, at, &json!({ "v": "4" }), if at < 4 { 0.0 } else { 2.5 }));
         }
     }
-    produce(&world, &log);
+    world.produce_in_order(&log);
     // The fifth of the six pairs is the second one that is worse: it dies with that in its hands, and right after it is stored.
     for point in ["challenge.before_commit:5", "challenge.after_commit:1"] {
         let mut daemon = world.start_daemon("a", Some(point));
@@ -161,7 +149,7 @@ fn a_broken_challenger_is_told_once_whatever_dies_when() {
     // Two daemons compare each pair once.
     let other = world.start_daemon("b", None);
     other.wait_for_log("driftd is running", 20);
-    produce(&world, &log);
+    world.produce_in_order(&log);
     wait_for_pairs(&world, 13);
     let events = received(&world);
     assert_eq!(types(&events), ["drift.challenger.worse", "drift.challenger.ready"]);
@@ -281,7 +269,7 @@ fn a_shadow_arm_becomes_ready_and_its_own_alerts_are_recorded_and_send_nothing()
             log.extend(hour(&mut dice, at, &json!({ "arm": arm }), shift));
         }
     }
-    produce(&world, &log);
+    world.produce_in_order(&log);
     wait_for_pairs(&world, 9);
     assert_eq!(states(&world)[2..7], ["collecting", "ready", "ready", "ready", "worse"]);
     let events = received(&world);

@@ -95,15 +95,9 @@ fn a_long_episode_is_counted_asked_for_shown_and_ended_as_it_was() {
     let log = log();
     let daemon = world.start_daemon("a", None);
     // One partition, in order: the others are quiet.
-    for record in &log {
-        world.produce(0, record.as_bytes());
-    }
-    world.flush();
+    world.produce_in_order(&log);
     let windows = (DRIFTING + 15) * (1 + SEGMENTS.len() as i64);
-    world.wait_for("all windows closed", 120, async |pool| {
-        let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
-        if closed == windows { Ok(()) } else { Err(format!("{closed} of {windows} closed")) }
-    });
+    world.wait_until_closed(windows);
     world.wait_for("the alerts of version 1 to end", 60, async |pool| {
         let open =
             number(pool, "select count(*) from alert where model_version = '1' and state <> 'resolved'").await?;

@@ -35,14 +35,7 @@ fn hour(dice: &mut Dice, hour: i64, more: &Value, shift: f64) -> Vec<String> {
 }
 
 fn monitor(world: &World) -> Config {
-    Config::monitor("m", &world.topic)
-        .set("source.time", "ts")
-        .set("window.length", "1h")
-        .set("window.out_of_orderness", "0s")
-        .set("window.idle_after", "4s")
-        .numeric("x")
-        .set("judge.min_records", 50)
-        .set("alert", json!({ "receivers": ["webhook"] }))
+    Config::hourly(&world.topic).set("judge.min_records", 50).set("alert", json!({ "receivers": ["webhook"] }))
 }
 
 /// The reference of every closed window, by version, segment and hour.
@@ -61,21 +54,6 @@ fn references(world: &World) -> BTreeMap<(String, String, i64), (Value, String)>
     rows.iter()
         .map(|row| ((row.get(0), row.get(1), row.get("hour")), (row.get("reference"), row.get("verdict"))))
         .collect()
-}
-
-fn wait_for_windows(world: &World, windows: i64) {
-    world.wait_for("all windows closed", 120, async |pool| {
-        let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
-        if closed == windows { Ok(()) } else { Err(format!("{closed} of {windows} closed")) }
-    });
-}
-
-fn produce(world: &World, log: &[String]) {
-    // One partition, in order: the others are quiet.
-    for record in log {
-        world.produce(0, record.as_bytes());
-    }
-    world.flush();
 }
 
 fn starts(world: &World, ids: &Value) -> Vec<i64> {
@@ -108,8 +86,8 @@ fn seasons_do_not_alarm_a_shift_in_one_hour_does_and_a_replay_says_the_same() {
     let log: Vec<String> =
         (0..120).flat_map(|at| hour(&mut dice, at, &nothing, if at == 100 { 1.5 } else { 0.0 })).collect();
     let daemon = world.start_daemon("a", None);
-    produce(&world, &log);
-    wait_for_windows(&world, 120);
+    world.produce_in_order(&log);
+    world.wait_until_closed(120);
 
     let stored = references(&world);
     let of = |at: i64| &stored[&(String::new(), "*".to_owned(), at)];
@@ -233,8 +211,8 @@ fn versions_and_segments_are_compared_in_the_same_windows() {
         }
     }
     let daemon = world.start_daemon("a", None);
-    produce(&world, &log);
-    wait_for_windows(&world, 6 * 2 * 3);
+    world.produce_in_order(&log);
+    world.wait_until_closed(6 * 2 * 3);
     let stored = references(&world);
     let of = |version: &str, segment: &str, at: i64| {
         let (reference, verdict) = &stored[&(version.to_owned(), segment.to_owned(), at)];
@@ -278,13 +256,13 @@ fn windows_of_the_calendar_are_local_days_and_stay_what_they_were_after_a_restar
         .collect();
     let (before, after) = log.split_at(log.len() / 2);
     let daemon = world.start_daemon("a", None);
-    produce(&world, before);
+    world.produce_in_order(before);
     world.wait_for_count(before.len() as i64.., 30);
     assert_eq!(daemon.stop(), Some(0));
     let daemon = world.start_daemon("a", None);
-    produce(&world, after);
+    world.produce_in_order(after);
     // The last quarter of an hour of the 21 days is one hour past local midnight: a day that lasts 23 hours is among them.
-    wait_for_windows(&world, 22);
+    world.wait_until_closed(22);
     let days: Vec<(String, String, i64)> = world
         .runtime
         .block_on(
@@ -318,16 +296,16 @@ fn a_window_with_damaged_counts_is_in_no_reference_and_keeps_no_other_from_being
     let log: Vec<String> = (0..8).flat_map(|at| hour(&mut dice, at, &nothing, 0.0)).collect();
     let (before, after) = log.split_at(4 * EACH as usize);
     let daemon = world.start_daemon("a", None);
-    produce(&world, before);
-    wait_for_windows(&world, 4);
+    world.produce_in_order(before);
+    world.wait_until_closed(4);
     // Decoded counts are kept: a daemon that starts reads them.
     assert_eq!(daemon.stop(), Some(0));
     let damage = "update model_window set counts = '\\x00'
                   where starts_at = timestamptz '2026-01-04T23:00:00Z' + interval '2 hours'";
     world.runtime.block_on(sqlx::query(damage).execute(&world.pool)).unwrap();
     let daemon = world.start_daemon("a", None);
-    produce(&world, after);
-    wait_for_windows(&world, 8);
+    world.produce_in_order(after);
+    world.wait_until_closed(8);
     let stored = references(&world);
     let ids = |at: i64| starts(&world, &stored[&(String::new(), "*".to_owned(), at)].0["ids"]);
     assert_eq!(ids(4), [0, 1, 3]);

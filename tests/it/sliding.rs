@@ -22,13 +22,7 @@ fn records(dice: &mut Dice, pane: u64, shift: u64) -> Vec<String> {
 }
 
 fn monitor(world: &World) -> Config {
-    Config::monitor("m", &world.topic)
-        .set("source.time", "ts")
-        .set("window.out_of_orderness", "0s")
-        .set("window.idle_after", "4s")
-        .set("judge.min_records", 50)
-        .numeric("x")
-        .set("alert", json!({ "receivers": ["webhook"] }))
+    Config::hourly(&world.topic).set("judge.min_records", 50).set("alert", json!({ "receivers": ["webhook"] }))
 }
 
 /// Panes of the log: 24, of which four in a row are shifted.
@@ -41,14 +35,8 @@ fn run(world: &World, log: &[String]) -> Daemon {
     let mut dice = Dice(1);
     world.build_baseline(&(0..20).flat_map(|_| records(&mut dice, 0, 0)).collect::<Vec<String>>());
     let daemon = world.start_daemon("a", None);
-    for record in log {
-        world.produce(0, record.as_bytes());
-    }
-    world.flush();
-    world.wait_for("all windows closed", 120, async |pool| {
-        let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
-        if closed == 24 { Ok(()) } else { Err(format!("{closed} of 24 closed")) }
-    });
+    world.produce_in_order(log);
+    world.wait_until_closed(24);
     world.wait_until_done(log.len() as u64, 60);
     daemon
 }

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
-use crate::support::{Config, Dice, World, number, services};
+use crate::support::{Config, Dice, World, services};
 
 fn time(hour: i64, second: i64) -> String {
     let start: jiff::Timestamp = "2026-03-02T00:00:00Z".parse().unwrap();
@@ -19,13 +19,7 @@ fn records(dice: &mut Dice, hour: i64, number: i64) -> Vec<String> {
 }
 
 fn monitor(world: &World) -> Config {
-    Config::monitor("m", &world.topic)
-        .set("source.time", "ts")
-        .set("window.length", "1h")
-        .set("window.out_of_orderness", "0s")
-        .set("window.idle_after", "4s")
-        .numeric("x")
-        .set("alert", json!({ "receivers": ["webhook"], "for": 2 }))
+    Config::hourly(&world.topic).set("alert", json!({ "receivers": ["webhook"], "for": 2 }))
 }
 
 #[test]
@@ -42,14 +36,8 @@ fn a_fall_to_a_quarter_of_the_records_is_an_alert_of_its_own() {
     };
     let log: Vec<String> = (0..18).flat_map(|hour| records(&mut dice, hour, number_of(hour))).collect();
     let daemon = world.start_daemon("a", None);
-    for record in &log {
-        world.produce(0, record.as_bytes());
-    }
-    world.flush();
-    world.wait_for("all windows closed", 120, async |pool| {
-        let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
-        if closed == 18 { Ok(()) } else { Err(format!("{closed} of 18 closed")) }
-    });
+    world.produce_in_order(&log);
+    world.wait_until_closed(18);
 
     let rows = world
         .runtime

@@ -32,6 +32,16 @@ impl Config {
     }
 
     /// What a file has.
+    /// A monitor of windows of an hour, with the column `x`, that close as soon as they can.
+    pub fn hourly(topic: &str) -> Self {
+        Self::monitor("m", topic)
+            .set("source.time", "ts")
+            .set("window.length", "1h")
+            .set("window.out_of_orderness", "0s")
+            .set("window.idle_after", "4s")
+            .numeric("x")
+    }
+
     pub fn read(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -44,6 +44,14 @@ impl World {
         });
     }
 
+    /// Waits until exactly this many windows are closed.
+    pub fn wait_until_closed(&self, windows: i64) {
+        self.wait_for("all windows closed", 120, async |pool| {
+            let closed = number(pool, "select count(*) from model_window where status = 'closed'").await?;
+            if closed == windows { Ok(()) } else { Err(format!("{closed} of {windows} closed")) }
+        });
+    }
+
     /// Waits until this many messages were dealt with, every window is closed and the outbox is empty.
     pub fn wait_until_done(&self, messages: u64, seconds: u64) {
         self.wait_for("everything counted, closed and told", seconds, async |pool| {

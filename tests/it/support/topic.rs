@@ -22,6 +22,14 @@ impl World {
         self.flush();
     }
 
+    /// Writes records to one partition, in order, and waits until the broker has them; the other partitions are quiet.
+    pub fn produce_in_order(&self, records: &[String]) {
+        for record in records {
+            self.produce(0, record.as_bytes());
+        }
+        self.flush();
+    }
+
     /// A message, without a value when there is no payload.
     pub fn send(&self, partition: i32, payload: Option<&[u8]>) {
         let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition);
