@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Evidence, Matcher, RuleKind, Segments, Severity};
+use super::{Evidence, Matcher, RuleKind, Segments, Severity, is_default};
 use crate::record::{EventTime, Timestamp};
 use crate::window::WHOLE;
 
@@ -163,16 +163,11 @@ pub struct AlertsEvent {
     /// The alerts: what is not over first, the whole before its segments, then the worst.
     pub alerts: Vec<AlertView>,
     /// Alerts left out because there are too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub more: usize,
     /// Whether somebody only tries whether messages arrive.
     #[serde(default, skip_serializing_if = "is_false")]
     pub test: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

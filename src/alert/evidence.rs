@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertRule, Calm, RuleKind};
+use super::{AlertRule, Calm, RuleKind, is_default};
 use crate::judge::why::Reason;
 use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, RECORDS, Verdict, leading};
 use crate::measure::{Measure, Score};
@@ -29,7 +29,7 @@ pub struct WindowEvidence {
     /// Whether every partition had passed its end.
     pub complete: bool,
     /// How often it was judged again with late records.
-    #[serde(default, skip_serializing_if = "is_first")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub revision: u32,
     /// Topic, partition, first offset, offset past the last: what the window is made of.
     #[schema(value_type = Vec<serde_json::Value>)]
@@ -46,11 +46,6 @@ pub struct WindowRef {
     pub start: Timestamp,
     /// Its end (exclusive).
     pub end: Timestamp,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_first(revision: &u32) -> bool {
-    *revision == 0
 }
 
 impl WindowEvidence {
@@ -231,10 +226,10 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<DriftedColumn>,
     /// Drifted columns left out because there are too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub more: usize,
     /// Warned columns left out because there are too many.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub more_warned: usize,
     /// The first drifting window of the episode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,11 +243,6 @@ pub struct Evidence {
     /// That it has no drift just now, and what ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calm: Option<Calm>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 /// A judged window of an episode.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::change::{AlertChange, ChangeKind, ChangeReason};
+use super::is_default;
 use crate::record::EventTime;
 
 /// How bad an alert is.
@@ -212,13 +213,8 @@ pub struct AlertState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<EventTime>,
     /// How often it fired again soon after it had resolved.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub flaps: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl AlertState {

@@ -47,9 +47,14 @@ pub use routing::{
 };
 pub use rule::{AlertRule, Observation, RuleKind, Scope};
 pub use segments::{SEGMENT_NAMES, Segments, relate};
-pub use series::{SeriesAlerts, SeriesKey, Transition};
+pub use series::{SeriesAlerts, SeriesKey, SeriesStep, Transition};
 pub use vocabulary::{Vocabulary, VocabularyError};
 pub use words::{how_far, series_words, summary_of, times, worst_and_last};
+
+/// Whether a field of an event or a stored state has its usual value, and is left out.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
 
 #[cfg(test)]
 mod tests;

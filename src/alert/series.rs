@@ -34,6 +34,17 @@ pub struct SeriesAlerts {
     states: BTreeMap<String, AlertState>,
 }
 
+/// What a judged window means to the alerts of its series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesStep {
+    /// The states after it.
+    pub alerts: SeriesAlerts,
+    /// What happened.
+    pub transitions: Vec<Transition>,
+    /// The running episodes for which the window drifts.
+    pub drifts_for: Vec<Uuid>,
+}
+
 /// A change of one of the alerts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transition {
@@ -67,17 +78,21 @@ impl SeriesAlerts {
         start: EventTime,
         rules: &[AlertRule],
         judgement: &Judgement,
-    ) -> (Self, Vec<Transition>) {
+    ) -> SeriesStep {
         let mut next = self.clone();
-        let mut transitions = Vec::new();
+        let (mut transitions, mut drifting) = (Vec::new(), Vec::new());
         for rule in rules {
             for observation in rule.observe(judgement) {
+                if observation.level.severity().is_some() {
+                    drifting.push(join(&rule.name, observation.column.as_deref()));
+                }
                 transitions.extend(next.observe(series, start, &rule.name, rule.policy, observation));
             }
         }
         transitions.extend(next.forget_gone(rules, judgement));
         next.newest = next.newest.max(Some(start));
-        (next, transitions)
+        let drifts_for = next.episodes_of(&drifting, start);
+        SeriesStep { alerts: next, transitions, drifts_for }
     }
 
     /// Takes into account that a window was judged again.
@@ -88,9 +103,9 @@ impl SeriesAlerts {
         start: EventTime,
         rules: &[AlertRule],
         (before, now): (&Judgement, &Judgement),
-    ) -> (Self, Vec<Transition>) {
+    ) -> SeriesStep {
         let mut next = self.clone();
-        let mut transitions = Vec::new();
+        let (mut transitions, mut drifting) = (Vec::new(), Vec::new());
         for rule in rules {
             let mut levels: BTreeMap<Option<String>, AmendedLevel> = BTreeMap::new();
             for Observation { column, level } in rule.observe(before) {
@@ -104,12 +119,25 @@ impl SeriesAlerts {
                 let state = next.states.get(&key).cloned().unwrap_or_default();
                 let id = |since| episode_id(series.monitor, series.version, series.segment, &key, since);
                 let (state, change) = state.amend(start, level, rule.policy, id);
+                if level.now.and_then(Level::severity).is_some() {
+                    drifting.push(key.clone());
+                }
                 next.put(key, state);
                 transitions.extend(change.map(|change| Transition { rule: rule.name.clone(), column, change }));
             }
         }
         transitions.extend(next.forget_gone(rules, now));
-        (next, transitions)
+        let drifts_for = next.episodes_of(&drifting, start);
+        SeriesStep { alerts: next, transitions, drifts_for }
+    }
+
+    /// The running episodes of alerts that a window belongs to.
+    fn episodes_of(&self, keys: &[String], start: EventTime) -> Vec<Uuid> {
+        let episode = |key: &String| {
+            let episode = self.states.get(key)?.episode.as_ref()?;
+            (episode.since <= start).then_some(episode.id)
+        };
+        keys.iter().filter_map(episode).collect()
     }
 
     /// Ends the alerts of rules and columns that are gone.
@@ -147,21 +175,6 @@ impl SeriesAlerts {
         let (state, change) = state.observe(start, level, policy, id);
         self.put(key, state);
         Some(Transition { rule: rule.to_owned(), column, change: change? })
-    }
-
-    /// The running episodes for which a judged window drifts.
-    #[must_use]
-    pub fn drifting_for(&self, start: EventTime, rules: &[AlertRule], judgement: &Judgement) -> Vec<Uuid> {
-        let of_rule = |rule: &AlertRule| {
-            let drifting =
-                rule.observe(judgement).into_iter().filter(|observed| observed.level.severity().is_some());
-            let episode = |observed: Observation| {
-                let episode = self.state(&rule.name, observed.column.as_deref())?.episode.as_ref()?;
-                (episode.since <= start).then_some(episode.id)
-            };
-            drifting.filter_map(episode).collect::<Vec<Uuid>>()
-        };
-        rules.iter().flat_map(of_rule).collect()
     }
 
     /// Notes for these running episodes that a model could learn from a window.

@@ -9,14 +9,14 @@ use tracing::Instrument as _;
 
 use super::housekeeping::progress;
 use super::learn::{Learning, learn_baseline};
-use super::monitors::RunningMonitor;
+use super::monitors::{RunningMonitor, closing_of};
 use super::state::Shared;
 use super::topics::look_at_topics;
 use crate::alert::Routing;
 use crate::closing::{ClosingWindow, Decision, decide_window};
 use crate::config::Monitor;
 use crate::kafka::SourceCommands;
-use crate::store::{Closing, DueWindow, OpenWindow, Store, StoreError};
+use crate::store::{DueWindow, OpenWindow, Store, StoreError};
 use crate::supervisor::TaskError;
 use crate::window::{CloseDecision, EventTimeProgress};
 
@@ -291,17 +291,6 @@ impl Judge {
         if decision.retrain.is_some_and(crate::retrain::RetrainDecision::makes_request) {
             self.shared.outbox.notify_waiters();
         }
-    }
-}
-
-/// What windows of a monitor are closed with.
-fn closing_of(monitor: &Monitor) -> Closing<'_> {
-    Closing {
-        monitor: &monitor.name,
-        sample_size: monitor.counting.sample_size,
-        configuration: &monitor.fingerprint,
-        references: &monitor.references,
-        reach: monitor.rules.reach,
     }
 }
 

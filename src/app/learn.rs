@@ -1,4 +1,4 @@
-//! Learning a baseline from closed windows. Whoever closes windows does it: the daemon and a backfill.
+//! Learning a baseline from closed windows. The daemon and a backfill do it when they close windows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use crate::config::{Monitor, Parts, Settings, Topics};
-use crate::store::SeriesLimit;
+use crate::store::{Closing, SeriesLimit};
 
 /// Which topics a monitor reads.
 #[derive(Clone, Debug)]
@@ -48,6 +48,17 @@ pub struct RunningMonitor {
     pub topics: TopicMatcher,
     pub counted_as: String,
     pub parts: Parts,
+}
+
+/// What windows of a monitor are closed with.
+pub(super) fn closing_of(monitor: &Monitor) -> Closing<'_> {
+    Closing {
+        monitor: &monitor.name,
+        sample_size: monitor.counting.sample_size,
+        configuration: &monitor.fingerprint,
+        references: &monitor.references,
+        reach: monitor.rules.reach,
+    }
 }
 
 /// Whether one of the monitors reads a topic.

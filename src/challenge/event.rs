@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::compare::order_by_verdict;
 use super::{ChallengeSpec, ChallengeState, ColumnProgress, PairedColumn, Progress, SidePair, compare_pair};
-use crate::alert::{EventKind, Labels, MAX_COLUMNS, Routing, Severity, derived_id, encoded, event_body};
+use crate::alert::{
+    EventKind, Labels, MAX_COLUMNS, Routing, Severity, derived_id, encoded, event_body, is_default,
+};
 use crate::closing::Notification;
 use crate::judge::JudgeSpec;
 use crate::record::{EventTime, Timestamp};
@@ -87,7 +89,7 @@ pub struct ChallengerEvent {
     /// Deciding columns first, then those with the most evidence against the challenger; at most 20.
     pub columns: Vec<ComparedColumn>,
     /// Columns left out.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub more: usize,
     /// The page that shows both sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,11 +97,6 @@ pub struct ChallengerEvent {
     /// Whether it is a test message.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 impl ChallengerEvent {

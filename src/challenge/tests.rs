@@ -385,7 +385,7 @@ fn chance_is_not_called_worse_and_a_shift_is_whatever_the_sizes() {
 }
 
 #[test]
-#[ignore = "prints the measured table of docs/baselines.md"]
+#[ignore = "a measurement: it prints the table of docs/challenger.md"]
 fn measured_rates() {
     for sizes in [(200, 200), (1_000, 100), (100, 1_000), (60, 60)] {
         for shift in [0.0, 0.02, 0.04, 0.08, 0.16] {

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::alert::{
     AlertRule, ChangeKind, EventKind, Evidence, GroupKey, Labels, Routing, RuleKind, SeriesAlerts, SeriesKey,
-    Transition, WindowEvidence,
+    SeriesStep, Transition, WindowEvidence,
 };
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{JudgeSpec, Judgement, judge};
@@ -180,11 +180,10 @@ pub fn decide_window(
     let key = &window.span.key;
     let start = key.start;
     let series = SeriesKey { monitor: &rules.monitor, version: &key.version, segment: &key.segment };
-    let (mut alerts, transitions) = match &window.amends {
+    let SeriesStep { mut alerts, transitions, drifts_for } = match &window.amends {
         None => window.alerts.judged(series, start, &rules.alerts, &judgement),
         Some(amends) => window.alerts.amended(series, start, &rules.alerts, (&amends.before, &judgement)),
     };
-    let drifts_for = alerts.drifting_for(start, &rules.alerts, &judgement);
     let teaches = window.evidence.complete && !is_explained(window, rules, &alerts, &judgement);
     if let Some(amends) = window.amends.as_ref().filter(|amends| amends.taught) {
         alerts.unlearn(&amends.drifted_for, amends.pane_rows);
@@ -249,6 +248,21 @@ pub fn decide_window(
 }
 
 impl Decision {
+    /// What it says of the window alone: alerts stay as they are, nobody is notified, and no retraining is asked for.
+    #[must_use]
+    pub fn without_alerts(self) -> Self {
+        Self {
+            judgement: self.judgement,
+            teaches: self.teaches,
+            alerts: SeriesAlerts::default(),
+            changes: Vec::new(),
+            refreshed: Vec::new(),
+            drifts_for: Vec::new(),
+            retrain: None,
+            request: None,
+        }
+    }
+
     /// Whether groups of alerts are to be looked at.
     #[must_use]
     pub fn has_news(&self) -> bool {

@@ -14,14 +14,17 @@ const LOOK_EVERY: usize = 64;
 /// Windows with an alert about data quality that are kept at most.
 const EXCLUDED: usize = 64;
 
+/// What is known of the windows of each series, by their starts.
+type BySeries<T> = HashMap<Series, BTreeMap<EventTime, T>>;
+
 /// The windows there were, by series, as far back as the rules of a plan reach.
 #[derive(Clone, Debug)]
 pub struct History {
     plan: ReferencePlan,
     reach: WindowReach,
-    windows: HashMap<Series, BTreeMap<EventTime, Part>>,
+    windows: BySeries<Part>,
     /// The numbers of records of complete windows, which reach back as far as the rules for these.
-    rows: HashMap<Series, BTreeMap<EventTime, RowsOfWindow>>,
+    rows: BySeries<RowsOfWindow>,
     /// Alerts about data quality, by version and segment: since when, and until when if they are over.
     broken: HashMap<Series, HashMap<Uuid, (EventTime, Option<EventTime>)>>,
 }
@@ -101,22 +104,32 @@ impl History {
     }
 
     fn select_rows(&self, key: &WindowKey, selection: &Selection) -> Vec<RowsOfWindow> {
+        self.earlier((&self.rows, |window| window.end), key, key.start, selection)
+    }
+
+    /// The windows of the series of a key before a time that a rule selects, of those that may be part of a reference; none for a rule
+    /// that selects others.
+    fn earlier<T: Clone>(
+        &self,
+        (windows, end): (&BySeries<T>, fn(&T) -> EventTime),
+        key: &WindowKey,
+        before: EventTime,
+        selection: &Selection,
+    ) -> Vec<T> {
         let series = (key.version.clone(), key.segment.clone());
         let broken = self.broken_ranges(&series);
-        let earlier = self.rows.get(&series).into_iter().flat_map(|windows| windows.range(..key.start));
+        let earlier = windows.get(&series).into_iter().flat_map(|windows| windows.range(..before));
         let usable = earlier
-            .map(|(_, window)| *window)
-            .filter(|window| self.plan.admits(window.start, window.end) && !is_within_any(&broken, window.start));
+            .filter(|(start, window)| self.plan.admits(**start, end(window)) && !is_within_any(&broken, **start));
         match selection {
             Selection::Latest(most) => {
-                let mut latest: Vec<RowsOfWindow> = usable.collect();
+                let mut latest: Vec<T> = usable.map(|(_, window)| window.clone()).collect();
                 latest.split_off(latest.len().saturating_sub(*most))
             }
             Selection::Within(ranges) => {
-                let is_within = |window: &RowsOfWindow| {
-                    ranges.iter().any(|(from, to): &TimeRange| *from <= window.start && window.start < *to)
-                };
-                usable.filter(is_within).collect()
+                let is_within =
+                    |start: &EventTime| ranges.iter().any(|(from, to): &TimeRange| from <= start && start < to);
+                usable.filter(|(start, _)| is_within(start)).map(|(_, window)| window.clone()).collect()
             }
             Selection::OfVersion(_) | Selection::OfOthers(_) => Vec::new(),
         }
@@ -144,21 +157,9 @@ impl History {
     #[must_use]
     pub fn select(&self, window: &WindowSpan, selection: &Selection) -> Vec<Part> {
         let key = &window.key;
-        let series = (key.version.clone(), key.segment.clone());
         match selection {
-            Selection::Latest(most) => {
-                let earlier = self.usable(&series).filter(|part| part.start < window.from);
-                let earlier = earlier.filter(|part| self.plan.admits(part.start, part.end));
-                let mut latest: Vec<Part> = earlier.cloned().collect();
-                latest.split_off(latest.len().saturating_sub(*most))
-            }
-            Selection::Within(ranges) => {
-                let is_within = |part: &&Part| {
-                    part.start < window.from
-                        && self.plan.admits(part.start, part.end)
-                        && ranges.iter().any(|(from, to): &TimeRange| *from <= part.start && part.start < *to)
-                };
-                self.usable(&series).filter(is_within).cloned().collect()
+            Selection::Latest(_) | Selection::Within(_) => {
+                self.earlier((&self.windows, |part| part.end), key, window.from, selection)
             }
             Selection::OfVersion(version) => {
                 let champion = (version.clone(), key.segment.clone());

@@ -177,12 +177,10 @@ impl Fit {
         }
     }
 
-    /// The counts on the bins of the baseline.
-    #[must_use]
-    pub fn apply(self, counts: WindowCounts, bins: &Arc<BinningSet>) -> WindowCounts {
-        match self {
-            Self::Same => counts,
-            Self::Moved => counts.rebinned(bins),
+    /// Moves counts to the bins of the baseline.
+    pub fn apply(self, counts: &mut WindowCounts, bins: &Arc<BinningSet>) {
+        if self == Self::Moved {
+            *counts = counts.rebinned(bins);
         }
     }
 }

@@ -169,7 +169,7 @@ impl Judging {
             Some((Fit::of(pane.counts.binnings(), &baseline.binnings)?, name, baseline))
         });
         if let Some((fit, _, baseline)) = chosen {
-            pane.counts = fit.apply(pane.counts, &baseline.binnings);
+            fit.apply(&mut pane.counts, &baseline.binnings);
         }
         let (pane_rows, sample) = (pane.counts.rows(), std::mem::replace(&mut pane.sample, RecordSample::new(0)));
         let Gathered { span, counts, offsets, complete, .. } = self.gathered(pane);

@@ -124,25 +124,25 @@ fn a_series_has_one_episode_a_rule_and_a_column_and_ends_those_that_nobody_asks_
         transitions.iter().map(one).collect()
     };
     let moved = judgement(vec![finding("a", Psi, 0.5), finding("b", Psi, 0.5)]);
-    let (alerts, transitions) = SeriesAlerts::default().judged(series, at(1), &rules, &moved);
+    let SeriesStep { alerts, transitions, .. } = SeriesAlerts::default().judged(series, at(1), &rules, &moved);
     assert_eq!(
         said(&transitions),
         ["drift * firing (persisted)", "each a firing (persisted)", "each b firing (persisted)"]
     );
     let ids: std::collections::BTreeSet<_> = transitions.iter().map(|transition| transition.change.id).collect();
     assert_eq!(ids.len(), 3);
-    let (again, transitions) = alerts.judged(series, at(2), &rules, &moved);
+    let SeriesStep { alerts: again, transitions, .. } = alerts.judged(series, at(2), &rules, &moved);
     assert!(transitions.is_empty(), "once an episode: {transitions:?}");
     // The column goes, then the rule.
     let one = judgement(vec![finding("a", Psi, 0.5)]);
-    let (fewer, transitions) = again.judged(series, at(3), &rules, &one);
+    let SeriesStep { alerts: fewer, transitions, .. } = again.judged(series, at(3), &rules, &one);
     assert_eq!(said(&transitions), ["each b resolved (rule_removed)"]);
-    let (none, transitions) = fewer.judged(series, at(4), &rules[..1], &one);
+    let SeriesStep { alerts: none, transitions, .. } = fewer.judged(series, at(4), &rules[..1], &one);
     assert_eq!(said(&transitions), ["each a resolved (rule_removed)"]);
     assert_eq!(none.states().count(), 1);
     // A window that says nothing leaves everything as it is.
     let nothing = Judgement { findings: vec![], columns: vec![], ..one };
-    let (same, transitions) = none.judged(series, at(5), &rules[..1], &nothing);
+    let SeriesStep { alerts: same, transitions, .. } = none.judged(series, at(5), &rules[..1], &nothing);
     assert!(transitions.is_empty() && same.state("drift", None).is_some_and(AlertState::is_open));
     let stored: SeriesAlerts = serde_json::from_value(serde_json::to_value(&same).unwrap()).unwrap();
     assert_eq!(stored, same);

@@ -4,9 +4,10 @@ use super::retries::Retries;
 use super::{BackfillError, BackfillNews, Run};
 use crate::alert::Routing;
 use crate::app::learn::{Learning, learn_baseline};
+use crate::app::monitors::closing_of;
 use crate::closing::{ClosingWindow, decide_window};
 use crate::record::{listed, number_of};
-use crate::store::{Backfill, BackfillWriter, Closing};
+use crate::store::{Backfill, BackfillWriter};
 
 /// Columns that are named at most.
 const NAMED: usize = 10;
@@ -20,13 +21,7 @@ impl Run<'_> {
         report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<(), BackfillError> {
         let monitor = &self.running.monitor;
-        let with = Closing {
-            monitor: &monitor.name,
-            sample_size: monitor.counting.sample_size,
-            configuration: &monitor.fingerprint,
-            references: &monitor.references,
-            reach: monitor.rules.reach,
-        };
+        let with = closing_of(monitor);
         // No message is sent.
         let routing = Routing::default();
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, &routing, now);

@@ -2,7 +2,7 @@
 //! as the daemon judges; it changes no alert and sends nothing.
 //!
 //! Sources (partitions, or files) are read one after the other, and what was counted is stored with the position behind it. When
-//! all are read, windows are made start by start. Whoever continues a backfill goes on at what is stored.
+//! all are read, windows are made start by start. A process that continues a backfill begins at the stored positions.
 
 mod closing;
 mod error;

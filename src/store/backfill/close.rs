@@ -24,7 +24,7 @@ pub struct BackfilledStart {
     pub is_live: bool,
 }
 
-/// What became of the counts of one start.
+/// The result of closing one start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClosedStart {
     /// Windows that were made and closed.
@@ -301,7 +301,7 @@ async fn give_to_live(
     }
 }
 
-/// Adds what became of one start to the row of the backfill.
+/// Adds the result of one start to the row of the backfill.
 async fn note_outcome(
     connection: &mut Session,
     writer: BackfillWriter,

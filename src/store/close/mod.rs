@@ -26,10 +26,9 @@ use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
-use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{Reference, ReferenceChoice, ReferencePlan, RuleName, UsualRows};
-use crate::window::{Partition, WindowKey, WindowReach, WindowSpan};
+use crate::reference::{ReferenceChoice, ReferencePlan, RuleName};
+use crate::window::{Partition, WindowKey, WindowReach};
 use panes::reach_back;
 pub(super) use quiet::close_quietly;
 use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
@@ -262,29 +261,14 @@ async fn judge_pane(
 ) -> Result<Decision, StoreError> {
     let JudgedPane { due, alerts, mut merged, binnings, revision, amends } = pane;
     let (monitor, window) = (with.monitor, &due.window);
-    let Compared { before, span, counts, evidence, reference, choice, baseline, usual_rows } =
+    let Compared { before, choice, baseline, mut closing } =
         compared(connection, (shared, cache), with, (&due, revision), (&mut merged, &binnings)).await?;
-    let (requested, requests) = requests_of(connection, monitor).await?;
-    let rested_on = rested_on(connection, &alerts).await?;
-    let feed_broken = feed_is_broken(connection, monitor).await?;
-    let closing = ClosingWindow {
-        span,
-        counts,
-        pane_rows: merged.counts.rows(),
-        sample: merged.sample.clone(),
-        evidence,
-        reference,
-        usual_rows,
-        alerts,
-        feed_broken,
-        requested,
-        requests,
-        rested_on,
-        amends,
-    };
-    let now: DateTime<Utc> =
-        sqlx::query_scalar("select now()").fetch_one(&mut *connection).await.map_err(failed("read the clock"))?;
-    let mut decision = decide(&closing, event_time(now));
+    (closing.requested, closing.requests) = requests_of(connection, monitor).await?;
+    closing.rested_on = rested_on(connection, &alerts).await?;
+    closing.feed_broken = feed_is_broken(connection, monitor).await?;
+    closing.alerts = alerts;
+    closing.amends = amends;
+    let mut decision = decide(&closing, clock(connection).await?);
     let request = match decision.request.take() {
         Some(draft) => {
             let earlier = earlier_windows(connection, monitor, &closing.span, draft.alert()).await?;
@@ -308,15 +292,18 @@ async fn judge_pane(
 struct Compared {
     /// The ids of the panes before its last one.
     before: Vec<i64>,
-    span: WindowSpan,
-    /// The sum of its panes.
-    counts: WindowCounts,
-    evidence: WindowEvidence,
-    reference: Option<Reference>,
     choice: ReferenceChoice,
     /// The baseline, when that is the reference.
     baseline: Option<Uuid>,
-    usual_rows: UsualRows,
+    /// The window, as if its series had no alert and no request yet.
+    closing: ClosingWindow,
+}
+
+/// The clock of the database.
+async fn clock(connection: &mut Session) -> Result<EventTime, StoreError> {
+    let now: DateTime<Utc> =
+        sqlx::query_scalar("select now()").fetch_one(connection).await.map_err(failed("read the clock"))?;
+    Ok(event_time(now))
 }
 
 /// Adds up the panes of a window, and chooses what it is compared with. What was counted in its last pane is then on the bins of its
@@ -331,7 +318,7 @@ async fn compared(
     let monitor = with.monitor;
     let chosen = shared.references.choose(connection, monitor, binnings).await?;
     if let Some(chosen) = &chosen {
-        merged.counts = chosen.fit.apply(merged.counts.clone(), &chosen.bins);
+        chosen.fit.apply(&mut merged.counts, &chosen.bins);
     }
     let by = (monitor, with.references);
     let mut gathered = Gathered::of_pane(
@@ -355,5 +342,20 @@ async fn compared(
         revision: revision.unsigned_abs(),
         offsets,
     };
-    Ok(Compared { before: ids, span, counts, evidence, reference, choice, baseline, usual_rows })
+    let closing = ClosingWindow {
+        span,
+        counts,
+        pane_rows: merged.counts.rows(),
+        sample: merged.sample.clone(),
+        evidence,
+        reference,
+        usual_rows,
+        alerts: SeriesAlerts::default(),
+        feed_broken: false,
+        requested: Vec::new(),
+        requests: Vec::new(),
+        rested_on: HashMap::new(),
+        amends: None,
+    };
+    Ok(Compared { before: ids, choice, baseline, closing })
 }

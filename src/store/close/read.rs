@@ -60,12 +60,21 @@ pub(super) async fn lock_window(
     .map_err(failed("lock a window"))?;
     let Some(row) = row else { return Ok(None) };
     let id: Uuid = row.try_get("binning_id").map_err(failed("lock a window"))?;
-    if let Some(known) = binnings.get(&id) {
-        return Ok(Some(Arc::clone(known)));
+    known_binning(connection, id, binnings).await.map(Some)
+}
+
+/// Bins, which are read once.
+pub(super) async fn known_binning(
+    connection: &mut Session,
+    id: Uuid,
+    known: &mut HashMap<Uuid, Arc<BinningSet>>,
+) -> Result<Arc<BinningSet>, StoreError> {
+    if let Some(known) = known.get(&id) {
+        return Ok(Arc::clone(known));
     }
     let read = binning(connection, id).await?;
-    binnings.insert(id, Arc::clone(&read));
-    Ok(Some(read))
+    known.insert(id, Arc::clone(&read));
+    Ok(read)
 }
 
 pub(in crate::store) async fn binning(connection: &mut Session, id: Uuid) -> Result<Arc<BinningSet>, StoreError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::read::{binning, merge_deltas};
+use super::read::{binning, known_binning, merge_deltas};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::reference::{
@@ -181,12 +181,7 @@ impl References {
         if id == known.id() {
             return Ok(Arc::clone(known));
         }
-        if let Some(read) = self.binnings.get(&id) {
-            return Ok(Arc::clone(read));
-        }
-        let read = binning(connection, id).await?;
-        self.binnings.insert(id, Arc::clone(&read));
-        Ok(read)
+        known_binning(connection, id, &mut self.binnings).await
     }
 }
 
