@@ -50,6 +50,17 @@ impl ChallengeState {
         }
     }
 
+    /// How the challenger stands to the champion, between their names in a sentence.
+    #[must_use]
+    pub fn relation(self) -> &'static str {
+        match self {
+            Self::Collecting => "is compared with",
+            Self::Ready => "is as good as",
+            Self::Differs => "differs from",
+            Self::Worse => "is worse than",
+        }
+    }
+
     /// The one of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -67,14 +67,7 @@ impl RangeReader {
     /// # Errors
     /// When the brokers cannot be asked.
     pub fn partitions(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Partition>, KafkaError> {
-        let metadata = self.ask("list topics", || self.consumer.fetch_metadata(None, self.patience))?;
-        let mut partitions = Vec::new();
-        for topic in metadata.topics().iter().filter(|topic| wanted(topic.name())) {
-            let of = |number: i32| Partition { topic: topic.name().into(), partition: number };
-            partitions.extend(topic.partitions().iter().map(|partition| of(partition.id())));
-        }
-        partitions.sort();
-        Ok(partitions)
+        beside::partitions(&self.consumer, self.patience, wanted)
     }
 
     /// Where the log of a partition begins and ends.
@@ -83,7 +76,7 @@ impl RangeReader {
     /// When the brokers cannot be asked.
     pub fn ends(&self, partition: &Partition) -> Result<(Offset, Offset), KafkaError> {
         let ask = || self.consumer.fetch_watermarks(&partition.topic, partition.partition, self.patience);
-        let (low, high) = self.ask("find the ends of a log", ask)?;
+        let (low, high) = beside::ask(&self.consumer, "find the ends of a log", ask)?;
         Ok((Offset::new(low), Offset::new(high)))
     }
 
@@ -96,7 +89,9 @@ impl RangeReader {
         let mut wanted = TopicPartitionList::new();
         let time = KafkaOffset::Offset((time.micros() / 1_000).max(0));
         wanted.add_partition_offset(&partition.topic, partition.partition, time).map_err(failed(attempted))?;
-        let found = self.ask(attempted, || self.consumer.offsets_for_times(wanted.clone(), self.patience))?;
+        let found = beside::ask(&self.consumer, attempted, || {
+            self.consumer.offsets_for_times(wanted.clone(), self.patience)
+        })?;
         let place = found.elements().first().map(|place| place.error().map(|()| place.offset()));
         match place.transpose().map_err(failed(attempted))? {
             Some(KafkaOffset::Offset(offset)) => Ok(Some(Offset::new(offset))),
@@ -170,15 +165,6 @@ impl RangeReader {
     #[must_use]
     pub fn position(&self) -> Option<Offset> {
         self.range.as_ref().map(|range| range.from)
-    }
-
-    fn ask<T>(
-        &self,
-        attempted: &'static str,
-        question: impl FnOnce() -> Result<T, ClientError>,
-    ) -> Result<T, KafkaError> {
-        let began = Instant::now();
-        question().map_err(failed(attempted)).map_err(|error| beside::explained(&self.consumer, began, error))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looking at messages without taking part: no group is joined, nothing is committed.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
@@ -74,23 +74,16 @@ impl Tap {
             config.set("auto.offset.reset", "latest").set("enable.partition.eof", "true");
         })?;
         beside::log_in(&consumer, patience)?;
-        let began = Instant::now();
-        let metadata = consumer
-            .fetch_metadata(None, patience)
-            .map_err(failed("list topics"))
-            .map_err(|error| beside::explained(&consumer, began, error))?;
         let mut places = TopicPartitionList::new();
         let offset = match from {
             TapFrom::Beginning => Offset::Beginning,
             TapFrom::Last(0) => Offset::End,
             TapFrom::Last(messages) => Offset::OffsetTail(messages),
         };
-        for topic in metadata.topics().iter().filter(|topic| wanted(topic.name())) {
-            for partition in topic.partitions() {
-                places
-                    .add_partition_offset(topic.name(), partition.id(), offset)
-                    .map_err(failed("choose where to begin"))?;
-            }
+        for partition in beside::partitions(&consumer, patience, wanted)? {
+            places
+                .add_partition_offset(&partition.topic, partition.partition, offset)
+                .map_err(failed("choose where to begin"))?;
         }
         if places.count() == 0 {
             return Err(KafkaError::NoTopic);

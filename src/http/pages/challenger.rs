@@ -55,7 +55,7 @@ fn content(view: &ChallengerView) -> Markup {
     html! {
         (trail(&[("/", "Monitors"), (&monitor_at(&view.monitor), &view.monitor)], "challenger"))
         div.title { h1 { (champion) " and " (challenger) } (state(view.state)) }
-        p.status.(class(view.state)) { (headline(view)) ": " (marked(&view.reason)) "." }
+        p.status.(class(view.state)) { (challenger) " " (view.state.relation()) " " (champion) ": " (marked(&view.reason)) "." }
         @if view.shadow {
             p.soft { "Shadow mode: alerts of " (challenger) " are recorded and shown; they send no message and request no retraining." }
         }
@@ -93,16 +93,6 @@ fn side(view: &ChallengerView, name: &str) -> Markup {
             Some(window) => a href=(series_at(&view.monitor, &window.version, &window.segment)) { (words) },
             None => (words),
         }
-    }
-}
-
-fn headline(view: &ChallengerView) -> String {
-    let (champion, challenger) = (view.in_words(&view.champion), view.in_words(&view.challenger));
-    match view.state {
-        ChallengeState::Collecting => format!("{challenger} is compared with {champion}"),
-        ChallengeState::Ready => format!("{challenger} is as good as {champion}"),
-        ChallengeState::Differs => format!("{challenger} differs from {champion}"),
-        ChallengeState::Worse => format!("{challenger} is worse than {champion}"),
     }
 }
 

@@ -23,8 +23,8 @@ fn side(event: &ChallengerEvent, name: &str) -> String {
 /// One line of less than 80 characters.
 pub(super) fn title(event: &ChallengerEvent) -> String {
     let test = if event.test { "[test] " } else { "" };
-    let (tag, said) = if is_worse(event) { ("worse", "is worse than") } else { ("ready", "is as good as") };
-    let head = format!("{test}[challenger {tag}] ");
+    let said = event.state.relation();
+    let head = format!("{test}[challenger {}] ", event.state.as_str());
     let room = TITLE.saturating_sub(head.chars().count() + said.chars().count() + 4);
     let (challenger, champion) = (side(event, &event.challenger), side(event, &event.champion));
     let name = room / 3;
@@ -40,12 +40,8 @@ pub(super) fn title(event: &ChallengerEvent) -> String {
 pub(in crate::notify) fn challenger_sentence(event: &ChallengerEvent) -> String {
     let (challenger, champion) = (side(event, &event.challenger), side(event, &event.champion));
     let monitor = plain(&event.monitor);
-    let said = if is_worse(event) {
-        format!("{monitor}: {challenger} is worse than {champion}")
-    } else {
-        format!("{monitor}: {challenger} is as good as {champion}")
-    };
-    format!("{said}: {}.", plain(&event.reason))
+    let said = event.state.relation();
+    format!("{monitor}: {challenger} {said} {champion}: {}.", plain(&event.reason))
 }
 
 /// What to do about it.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{BackfillState, BackfillWriter, Outcomes, lock, taken_over};
 use crate::record::{EventTime, Offset};
+use crate::store::checkpoint::{Prepared, prepare};
 use crate::store::{Store, StoreError, bigint, damaged, failed, timestamp};
 use crate::window::{OffsetRanges, Partition, WindowDelta};
 
@@ -118,15 +119,17 @@ impl Columns {
     fn of(windows: &mut [WindowDelta]) -> Result<Self, StoreError> {
         let mut columns = Self::default();
         for window in windows {
-            columns.versions.push(window.key.version.clone());
-            columns.segments.push(window.key.segment.clone());
-            columns.starts.push(timestamp(window.key.start));
-            columns.ends.push(timestamp(window.end));
-            columns.binnings.push(window.counts.binnings().id());
-            columns.rows.push(bigint(window.counts.rows()));
-            columns.counts.push(damaged("the counts of a backfill", window.counts.to_ipc())?);
-            columns.samples.push(damaged("the sample of a backfill", window.sample.to_ipc())?);
-            columns.ranges.push(Json(window.ranges.clone()));
+            let Prepared { key, end, binning, rows, counts, sample, ranges, .. } =
+                damaged("the counts of a backfill", prepare(window))?;
+            columns.versions.push(key.version);
+            columns.segments.push(key.segment);
+            columns.starts.push(timestamp(key.start));
+            columns.ends.push(timestamp(end));
+            columns.binnings.push(binning);
+            columns.rows.push(bigint(rows));
+            columns.counts.push(counts);
+            columns.samples.push(sample);
+            columns.ranges.push(ranges);
         }
         Ok(columns)
     }

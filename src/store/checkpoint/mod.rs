@@ -18,8 +18,7 @@ use crate::record::{Offset, TimeSpan};
 use crate::window::{Anchor, ColumnReading, MonitorDelta, Partition, Tally};
 pub use positions::Fence;
 use positions::{advance_watermarks, move_positions, note_begins};
-use windows::prepare;
-pub(super) use windows::{Late, Prepared, add_windows};
+pub(super) use windows::{Late, Prepared, add_windows, prepare};
 
 /// How far one partition was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

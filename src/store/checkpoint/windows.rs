@@ -27,7 +27,7 @@ pub(in crate::store) struct Prepared {
 }
 
 /// Serialises a delta.
-pub(super) fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
+pub(in crate::store) fn prepare(window: &mut WindowDelta) -> Result<Prepared, IpcError> {
     Ok(Prepared {
         key: window.key.clone(),
         end: window.end,
