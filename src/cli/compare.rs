@@ -12,7 +12,7 @@ use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
 use crate::compare::{CompareError, CompareSpec, OpenFile, compare};
 use crate::escape::plain_json;
-use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::misspelt;
@@ -45,9 +45,9 @@ pub(super) struct Arguments {
     /// The limits of a measure's effect, such as psi=0.1,0.25 (warn, drift) or psi=0.2. May be repeated.
     #[arg(long = "limit", value_name = "MEASURE=[WARN,]DRIFT", value_parser = limit)]
     limits: Vec<(Measure, Thresholds)>,
-    /// Probability of a false finding without a change, over all measures of all columns together.
-    #[arg(long, value_name = "CHANCE", default_value_t = 0.001, value_parser = chance)]
-    significance: f64,
+    /// Accepted probability of a false finding when nothing changed, over all columns together.
+    #[arg(long, value_name = "CHANCE", default_value_t = FalseAlarms::DEFAULT_PER_WINDOW, value_parser = chance, alias = "significance")]
+    false_alarms: f64,
     /// A baseline or window with fewer rows gets no verdict.
     #[arg(long, value_name = "ROWS", default_value_t = 30)]
     min_rows: u64,
@@ -210,7 +210,7 @@ fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, 
             let own = arguments.limits.iter().rev().find(|(other, _)| *other == measure);
             own.map_or_else(|| measure.default_thresholds(), |(_, limits)| *limits)
         };
-        let measures = measures.into_iter().map(|measure| MeasureRule { measure, thresholds: limits(measure) });
+        let measures = measures.into_iter().map(|measure| MeasureRule { measure, limits: Some(limits(measure)) });
         columns.push(ColumnRules { name: column.name.clone(), measures: measures.collect() });
     }
     if columns.iter().all(|column| column.measures.is_empty()) {
@@ -235,7 +235,7 @@ fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, 
         judge: JudgeSpec {
             columns,
             min_records: arguments.min_rows,
-            significance: arguments.significance,
+            false_alarms: FalseAlarms::PerWindow(arguments.false_alarms),
             values_only: arguments.values_only,
             rule: WindowRule::Columns(1),
             rows: None,

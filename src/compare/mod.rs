@@ -13,7 +13,7 @@ use crate::baseline::BaselineError;
 use crate::binning::BuildOptions;
 use crate::distribution::WindowCounts;
 use crate::judge::why::{Reason, Sides, explain_columns};
-use crate::judge::{JudgeSpec, Judgement, judge};
+use crate::judge::{Against, JudgeSpec, Judgement, judge};
 use crate::measure::{Measure, Pair, Values};
 use crate::preset::Preset;
 use crate::record::table::{ReadError, ReadItem};
@@ -102,7 +102,12 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let exact = spec.exact || spec.preset.is_some();
     let counted = counting::count(spec, exact, baseline, window)?;
-    let judgement = judge(&counted.window, Some(&counted.baseline), &spec.judge);
+    let judgement = judge(
+        &counted.window,
+        Some(Against::counts(&counted.baseline)),
+        &spec.judge,
+        spec.judge.false_alarms.per_window(),
+    );
     let tool = match &spec.preset {
         None => None,
         Some((preset, measures)) => Some(tool::judge(*preset, measures, spec, &counted, baseline)?),

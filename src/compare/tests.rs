@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::judge::why::Cause;
-use crate::judge::{ColumnRules, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, MeasureRule, WindowRule};
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, RecordLayout};
 use crate::report::{Both, CompareReport, compare_html, compare_report, compare_text};
@@ -33,14 +33,14 @@ fn spec(exact: bool) -> CompareSpec {
         measures: Measure::ALL
             .into_iter()
             .filter(|measure| measure.applies_to(column.column_type))
-            .map(|measure| MeasureRule { measure, thresholds: measure.default_thresholds() })
+            .map(|measure| MeasureRule { measure, limits: Some(measure.default_thresholds()) })
             .collect(),
     });
     CompareSpec {
         judge: JudgeSpec {
             columns: columns.collect(),
             min_records: 30,
-            significance: 0.001,
+            false_alarms: FalseAlarms::PerWindow(0.001),
             values_only: false,
             rule: WindowRule::Columns(1),
             rows: None,
@@ -230,7 +230,7 @@ fn document_spec(exact: bool) -> CompareSpec {
         name: column.name.clone(),
         measures: Measure::defaults_for(column.column_type)
             .iter()
-            .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
+            .map(|measure| MeasureRule { measure: *measure, limits: Some(measure.default_thresholds()) })
             .collect(),
     });
     let judge = JudgeSpec { columns: columns.collect(), ..spec(exact).judge };

@@ -8,18 +8,20 @@
 //! that limit and at or above the lower one is a warning; *moved* is either. See [`Verdict::drifts`] and
 //! [`Verdict::moved`].
 
+mod budget;
 mod movement;
 mod rules;
 mod volume;
 pub mod why;
 
+pub use budget::{FalseAlarms, Spread};
 pub use movement::{Movement, movement};
 pub use rules::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
-use crate::measure::{Measure, Pair, Score, noise_floor};
+use crate::measure::{Measure, Pair, Score, Thresholds, noise_floor};
 
 /// Verdict. Only ok, warn and critical are about drift; the others are outcomes of their own, never green.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -168,10 +170,8 @@ pub struct Finding {
     pub measure: Measure,
     /// Its numbers; none when undefined or not computed.
     pub score: Option<Score>,
-    /// The limits it was held against.
-    pub warn: f64,
-    /// The limits it was held against.
-    pub critical: f64,
+    /// The limits it was held against; none where it is only shown, and decides nothing.
+    pub limits: Option<Thresholds>,
     /// The effect chance alone may produce at these sizes at most; none where the p-value says it.
     pub noise_floor: Option<f64>,
     /// Whether chance alone does not explain it, whatever the limits.
@@ -185,36 +185,41 @@ impl Finding {
     /// The effect as a multiple of the limit of drift, see [`strength`]; 0 without a score.
     #[must_use]
     pub fn strength(&self) -> f64 {
-        self.score.map_or(0.0, |score| strength(score.effect, self.critical, self.noise_floor, self.verdict))
+        let critical = self.limits.map(|limits| limits.critical);
+        self.score.map_or(0.0, |score| strength(score.effect, critical, self.noise_floor, self.verdict))
     }
 
     /// The verdict with both limits multiplied by a factor: at 1 its own. What chance explains stays as it is, whatever the
     /// limits, and so does what has no score.
     #[must_use]
     pub fn verdict_with(&self, factor: f64) -> Verdict {
-        let Some(score) = self.score.filter(|_| self.significant) else { return self.verdict };
-        if score.effect >= self.critical * factor {
+        let score = self.score.filter(|_| self.significant);
+        let Some((score, limits)) = score.zip(self.limits) else { return self.verdict };
+        if score.effect >= limits.critical * factor {
             Verdict::Critical
-        } else if score.effect >= self.warn * factor {
+        } else if score.effect >= limits.warn * factor {
             Verdict::Warn
         } else {
             Verdict::Ok
         }
     }
 
-    /// The limit its verdict was held against: that of a warning for warnings, otherwise that of drift.
+    /// The limit its verdict was held against: that of a warning for warnings, otherwise that of drift; none where it is only
+    /// shown.
     #[must_use]
-    pub fn limit(&self) -> f64 {
-        if self.verdict == Verdict::Warn { self.warn } else { self.critical }
+    pub fn limit(&self) -> Option<f64> {
+        let limits = self.limits?;
+        Some(if self.verdict == Verdict::Warn { limits.warn } else { limits.critical })
     }
 }
 
 /// An effect as a multiple of the limit of drift: 1 and more is drift where it is significant.
 ///
-/// Without a limit (0) what chance produces stands in for it, and where there is no such effect (significance is a p-value)
-/// it is 1 for drift and 0 otherwise: always finite.
+/// With a limit of 0 what chance produces stands in for it, and where there is no such effect (significance is a p-value)
+/// it is 1 for drift and 0 otherwise: always finite. 0 without any limit: such an effect is only shown.
 #[must_use]
-pub fn strength(effect: f64, critical: f64, noise_floor: Option<f64>, verdict: Verdict) -> f64 {
+pub fn strength(effect: f64, critical: Option<f64>, noise_floor: Option<f64>, verdict: Verdict) -> f64 {
+    let Some(critical) = critical else { return 0.0 };
     let limit = if critical > 0.0 { critical } else { noise_floor.unwrap_or(0.0) };
     let strength = if limit > 0.0 { effect / limit } else { f64::from(u8::from(verdict.drifts())) };
     if strength.is_finite() { strength } else { f64::MAX }
@@ -263,18 +268,32 @@ impl Judgement {
     }
 }
 
-/// Judges a window against its baseline.
+/// What a window is judged against.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// What was counted in the reference, on the bins of the window.
+    pub counts: &'a WindowCounts,
+}
+
+impl<'a> Against<'a> {
+    /// Counts alone: nothing is known of how windows of the reference differ.
+    #[must_use]
+    pub fn counts(counts: &'a WindowCounts) -> Self {
+        Self { counts }
+    }
+}
+
+/// Judges a window against its reference. `level` is the accepted chance of a false finding in the window, over all columns.
 #[must_use]
-pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &JudgeSpec) -> Judgement {
+pub fn judge(window: &WindowCounts, against: Option<Against<'_>>, spec: &JudgeSpec, level: f64) -> Judgement {
+    let baseline = against.map(|against| against.counts);
     let too_few = [Some(window), baseline].into_iter().flatten().any(|side| side.rows() < spec.min_records);
     let blanket = match baseline {
         None => Some(Verdict::NoBaseline),
         Some(_) if too_few => Some(Verdict::NotEnoughData),
         Some(_) => None,
     };
-    let tests = spec.columns.iter().map(|column| column.measures.len()).sum::<usize>().max(1);
-    #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
-    let significance = spec.significance / tests as f64;
+    let significance = spec.level_of_one(level);
     let mut findings = Vec::new();
     let mut columns = Vec::new();
     for rules in &spec.columns {
@@ -338,8 +357,7 @@ fn unscored(rules: &ColumnRules, rule: &MeasureRule, verdict: Verdict) -> Findin
         subject: Subject::Column(rules.name.clone()),
         measure: rule.measure,
         score: None,
-        warn: rule.thresholds.warn,
-        critical: rule.thresholds.critical,
+        limits: rule.limits,
         noise_floor: None,
         significant: false,
         verdict,

@@ -1,6 +1,6 @@
 //! What a monitor holds its windows against.
 
-use super::{ColumnJudgement, Verdict};
+use super::{ColumnJudgement, FalseAlarms, Verdict};
 use crate::measure::{Measure, Thresholds};
 
 /// A measure with its limits.
@@ -8,8 +8,8 @@ use crate::measure::{Measure, Thresholds};
 pub struct MeasureRule {
     /// What is measured.
     pub measure: Measure,
-    /// The material limits.
-    pub thresholds: Thresholds,
+    /// The material limits; none where it is only shown, and decides nothing.
+    pub limits: Option<Thresholds>,
 }
 
 /// The measures of one column.
@@ -63,8 +63,8 @@ pub struct JudgeSpec {
     pub columns: Vec<ColumnRules>,
     /// A window with fewer records is not judged.
     pub min_records: u64,
-    /// The chance of a false finding in a window without drift, over all measures of all columns together.
-    pub significance: f64,
+    /// How many false alarms are accepted.
+    pub false_alarms: FalseAlarms,
     /// Leaves null, invalid and unseen values out of the scores of values; by default they are bins that count.
     pub values_only: bool,
     /// How many columns make a window drift.

@@ -65,6 +65,8 @@ pub struct Judging {
     panes: HashMap<Series, VecDeque<EarlierPane>>,
     /// The start of the last window of each series.
     last: HashMap<Series, EventTime>,
+    /// The same, with the windows that close now.
+    starts: HashMap<Series, EventTime>,
     /// Every alert there was, and what it rests on.
     episodes: HashMap<Uuid, ReplayedAlert>,
     requested: Vec<Uuid>,
@@ -83,6 +85,7 @@ impl Judging {
             alerts: HashMap::new(),
             panes: HashMap::new(),
             last: HashMap::new(),
+            starts: HashMap::new(),
             episodes: HashMap::new(),
             requested: Vec::new(),
             requests: Vec::new(),
@@ -127,6 +130,9 @@ impl Judging {
     /// As [`Self::remember`], and for the windows that reach back over them.
     pub fn remember_panes(&mut self, windows: &[CountedWindow]) {
         self.remember(windows);
+        for CountedWindow { key, .. } in windows {
+            self.starts.insert((key.version.clone(), key.segment.clone()), key.start);
+        }
         if self.spec.rules.reach.is_pane() {
             return;
         }
@@ -196,6 +202,7 @@ impl Judging {
             evidence,
             reference,
             usual_rows,
+            series: self.series_within(end),
             rested_on: self.rested_on(&alerts),
             alerts,
             feed_broken: false,
@@ -319,6 +326,13 @@ impl Judging {
             self.history.mended_at(series, *alert, newest);
         }
         ended.into_iter().map(|(_, alert)| alert).collect()
+    }
+
+    /// How many series share the budget of false alarms: those with a window that starts within its period before `end`.
+    fn series_within(&self, end: EventTime) -> usize {
+        let Some(period) = self.spec.rules.judge.false_alarms.period() else { return 1 };
+        let from = end.shifted(-period);
+        self.starts.values().filter(|start| **start >= from).count()
     }
 
     /// What the running alerts of a series rested on before.

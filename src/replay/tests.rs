@@ -3,7 +3,7 @@ use std::io::Cursor;
 use super::*;
 use crate::alert::{AlertPolicy, AlertRule, Severity};
 use crate::baseline::build;
-use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::Measure;
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeSpan, TimeUnit};
@@ -27,7 +27,7 @@ fn rows() -> TableRows {
 
 fn spec(learn: Option<u32>) -> ReplaySpec {
     let measures = Measure::defaults_for(ColumnType::Numeric).iter();
-    let rule = |measure: &Measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() };
+    let rule = |measure: &Measure| MeasureRule { measure: *measure, limits: Some(measure.default_thresholds()) };
     ReplaySpec {
         schema: schema(),
         counting: CountingSpec {
@@ -50,7 +50,7 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
             judge: JudgeSpec {
                 columns: vec![ColumnRules { name: "x".into(), measures: measures.map(rule).collect() }],
                 min_records: 100,
-                significance: 0.001,
+                false_alarms: FalseAlarms::PerWindow(0.001),
                 values_only: false,
                 rule: WindowRule::Columns(1),
                 rows: None,

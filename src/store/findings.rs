@@ -7,7 +7,7 @@ use super::session::Session;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed, instant};
 use crate::judge::{Finding, Subject, Verdict};
-use crate::measure::{Measure, Score};
+use crate::measure::{Measure, Score, Thresholds};
 use crate::view::{FindingFilter, FindingRow, Page};
 
 /// A query for findings, with the columns that [`finding_row`] reads.
@@ -145,8 +145,7 @@ pub(super) async fn judged(connection: &mut Session, window: i64) -> Result<Vec<
             subject: Subject::from_stored(row.try_get("column_name")?),
             measure,
             score,
-            warn: row.try_get("warn")?,
-            critical: row.try_get("critical")?,
+            limits: limits(row)?,
             noise_floor: row.try_get("noise_floor")?,
             // Not noted before; what moved was significant.
             significant: row.try_get::<Option<bool>, _>("significant")?.unwrap_or(verdict(row)?.moved()),
@@ -155,6 +154,12 @@ pub(super) async fn judged(connection: &mut Session, window: i64) -> Result<Vec<
     };
     let found: Result<Vec<Option<Finding>>, sqlx::Error> = rows.iter().map(read).collect();
     Ok(found.map_err(failed("read findings"))?.into_iter().flatten().collect())
+}
+
+/// The limits of a finding; none where it is only shown.
+fn limits(row: &PgRow) -> Result<Option<Thresholds>, sqlx::Error> {
+    let limits = row.try_get::<Option<f64>, _>("warn")?.zip(row.try_get("critical")?);
+    Ok(limits.map(|(warn, critical)| Thresholds { warn, critical }))
 }
 
 /// The findings about a column in some windows.

@@ -197,10 +197,10 @@ pub struct FindingRow {
     pub bound: Option<f64>,
     /// Noise floor: the effect that chance may produce at these sizes; null for measures with a p-value.
     pub noise_floor: Option<f64>,
-    /// Limit of a warning.
-    pub warn: f64,
-    /// Limit of drift.
-    pub critical: f64,
+    /// Limit of a warning; null for measures that are only shown.
+    pub warn: Option<f64>,
+    /// Limit of drift; null for measures that are only shown.
+    pub critical: Option<f64>,
     /// Records of the baseline.
     pub n_baseline: Option<u64>,
     /// Records of the window.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::mistake::Mistake;
 use super::super::section::Section;
 use super::super::suggestion::suggest;
+use super::false_alarms::false_alarms;
 use super::source::path;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
@@ -177,7 +178,7 @@ pub(super) fn column_rules(
     };
     ColumnRules {
         name: column.name.clone(),
-        measures: measures.map(|measure| MeasureRule { measure, thresholds: limits(measure) }).collect(),
+        measures: measures.map(|measure| MeasureRule { measure, limits: Some(limits(measure)) }).collect(),
     }
 }
 
@@ -196,12 +197,12 @@ pub(super) fn rows(section: &Section<'_>, limits: &BTreeMap<Measure, Thresholds>
     }
     let measure = Measure::RowCount;
     let thresholds = limits.get(&measure).copied().unwrap_or_else(|| measure.default_thresholds());
-    is_judged.then_some(MeasureRule { measure, thresholds })
+    is_judged.then_some(MeasureRule { measure, limits: Some(thresholds) })
 }
 
 pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>, rows: Option<MeasureRule>) -> JudgeSpec {
     let min_records = u64::try_from(section.integer("min_records", 200, 1..=1_000_000_000)).unwrap_or(200);
-    let significance = section.float("significance", 1e-12..=0.5).unwrap_or(0.001);
+    let false_alarms = false_alarms(section);
     let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
     let drifted_share = section.float("drifted_share", 0.0..=1.0);
     if section.has("drifted_columns") && drifted_share.is_some() {
@@ -212,5 +213,5 @@ pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>, rows: Opti
         None => WindowRule::Columns(usize::try_from(drifted_columns).unwrap_or(1)),
     };
     let values_only = section.choice("absent", false, &[("count", false), ("leave_out", true)]);
-    JudgeSpec { columns, min_records, significance, values_only, rule, rows }
+    JudgeSpec { columns, min_records, false_alarms, values_only, rule, rows }
 }

@@ -2,6 +2,7 @@
 
 mod challenger;
 mod columns;
+mod false_alarms;
 mod reference;
 mod source;
 mod window;
