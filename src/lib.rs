@@ -93,5 +93,6 @@ pub mod retrain;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod variation;
 pub mod view;
 pub mod window;

@@ -23,6 +23,7 @@ use crate::binning::{
 use crate::distribution::{MergeError, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
 use crate::record::{ColumnType, DecodedBatch, ModelSchema, Rejections};
+use crate::variation::{Bins, ChangeTest, fit};
 use crate::window::WHOLE;
 
 /// Beyond this many values of a column, bins are placed by a uniform sample of them; counts stay exact.
@@ -37,6 +38,26 @@ pub struct Baseline {
     pub binnings: Arc<BinningSet>,
     /// Counts by segment; `*` is the whole.
     pub segments: BTreeMap<String, WindowCounts>,
+    /// What windows of a segment are tested against.
+    pub tests: BTreeMap<String, Arc<ChangeTest>>,
+}
+
+impl Baseline {
+    /// The sums of these windows by segment, each in order of time.
+    fn of_windows(
+        binnings: Arc<BinningSet>,
+        segments: BTreeMap<String, WindowCounts>,
+        windows: &[(String, WindowCounts)],
+        bins: Bins,
+    ) -> Self {
+        let test = |(segment, counts): (&String, &WindowCounts)| {
+            let own = windows.iter().filter(|(of, _)| of == segment).map(|(_, counts)| counts);
+            let variation = fit(counts, &own.collect::<Vec<_>>(), bins);
+            (segment.clone(), Arc::new(ChangeTest::new(Arc::new(variation), counts)))
+        };
+        let tests = segments.iter().map(test).collect();
+        Self { binnings, segments, tests }
+    }
 }
 
 /// What went into a baseline.
@@ -104,7 +125,7 @@ where
     if let Some(whole) = counted.get(WHOLE) {
         report.unusable = unusable_columns(schema, whole, &report.wrong);
     }
-    Ok((Baseline { binnings, segments: counted }, report))
+    Ok((Baseline::of_windows(binnings, counted, &[], Bins::Own), report))
 }
 
 /// Rows kept between placing bins and counting; none when they are to be read again.
@@ -163,14 +184,14 @@ fn place(
     Ok((Arc::new(BinningSet::new(columns).hiding(schema)), report, kept))
 }
 
-/// A baseline that is the sum of windows counted on one binning, and stays on it.
+/// A baseline that is the sum of windows counted on one binning, in order of time, and stays on it.
 ///
 /// # Errors
 /// When there is no record in them, or they were counted on different binnings.
 pub fn sum_of(windows: &[(String, WindowCounts)]) -> Result<Baseline, BaselineError> {
     let segments = sums(windows)?;
     let whole = segments.get(WHOLE).filter(|whole| whole.rows() > 0).ok_or(BaselineError::Empty)?;
-    Ok(Baseline { binnings: Arc::clone(whole.binnings()), segments })
+    Ok(Baseline::of_windows(Arc::clone(whole.binnings()), segments, windows, Bins::OfOthers))
 }
 
 fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCounts>, BaselineError> {
@@ -186,7 +207,7 @@ fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCou
     Ok(sums)
 }
 
-/// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by
+/// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs in order of time. Bins are placed by
 /// the whole; every universal bucket of it falls into one bin, so the counts are moved exactly. Columns that can hardly be
 /// read get no bins, so that nothing is compared with what could not be read; [`unusable_columns`] names them. Nor do columns
 /// of which the windows do not say enough: [`unlearned_columns`] names these.
@@ -225,7 +246,9 @@ pub fn learn(
         .collect();
     let binnings = Arc::new(BinningSet::new(columns).hiding(schema));
     let segments = sums.into_iter().map(|(segment, counts)| (segment, counts.rebinned(&binnings))).collect();
-    Ok(Baseline { binnings, segments })
+    let moved = |(segment, counts): &(String, WindowCounts)| (segment.clone(), counts.rebinned(&binnings));
+    let windows: Vec<(String, WindowCounts)> = windows.iter().map(moved).collect();
+    Ok(Baseline::of_windows(binnings, segments, &windows, Bins::Own))
 }
 
 fn rows_by_segment(batch: &DecodedBatch, segments: &[String]) -> BTreeMap<String, Vec<u32>> {

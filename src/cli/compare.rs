@@ -12,7 +12,7 @@ use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
 use crate::compare::{CompareError, CompareSpec, OpenFile, compare};
 use crate::escape::plain_json;
-use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::misspelt;
@@ -201,17 +201,12 @@ impl OpenFile for ComparedFile<'_> {
 fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, CliError> {
     let mut columns = Vec::new();
     for column in chosen.schema.columns() {
-        let measures: Vec<Measure> = if arguments.measures.is_empty() {
-            Measure::defaults_for(column.column_type).to_vec()
-        } else {
-            arguments.measures.iter().copied().filter(|measure| measure.applies_to(column.column_type)).collect()
-        };
-        let limits = |measure: Measure| {
+        let chosen = Some(arguments.measures.as_slice()).filter(|measures| !measures.is_empty());
+        let set = |measure: Measure| {
             let own = arguments.limits.iter().rev().find(|(other, _)| *other == measure);
-            own.map_or_else(|| measure.default_thresholds(), |(_, limits)| *limits)
+            own.map(|(_, limits)| *limits)
         };
-        let measures = measures.into_iter().map(|measure| MeasureRule { measure, limits: Some(limits(measure)) });
-        columns.push(ColumnRules { name: column.name.clone(), measures: measures.collect() });
+        columns.push(ColumnRules::new(column.name.clone(), column.column_type, chosen, set));
     }
     if columns.iter().all(|column| column.measures.is_empty()) {
         let names: Vec<&str> = arguments.measures.iter().map(|measure| measure.as_str()).collect();

@@ -174,13 +174,14 @@ impl DecisionRules {
     pub fn level(&self, window: &ClosingWindow) -> f64 {
         let of_columns = |rule: &&AlertRule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality);
         // The rule that fires soonest decides how sensitive a window may be.
+        let test = window.reference.as_ref().and_then(|reference| reference.test.as_ref());
         let policies = self.alerts.iter().filter(of_columns).map(|rule| (rule.policy.windows, rule.policy.of));
         self.judge.false_alarms.level(&Spread {
             every: window.span.end.since(window.span.key.start),
             series: window.series,
             hypotheses: self.judge.hypotheses(),
             persistence: policies.min().unwrap_or((1, 1)),
-            autocorrelation: 0.0,
+            autocorrelation: test.map_or(0.0, |test| test.variation().autocorrelation()),
         })
     }
 }
@@ -193,8 +194,9 @@ pub fn decide_window(
     routing: &Routing,
     now: EventTime,
 ) -> Decision {
-    let against =
-        window.reference.as_ref().and_then(|reference| Some(Against::counts(reference.counts.as_ref()?)));
+    let against = window.reference.as_ref().and_then(|reference| {
+        Some(Against { counts: reference.counts.as_ref()?, test: reference.test.as_deref() })
+    });
     let level = rules.level(window);
     let mut judgement = judge(&window.counts, against, &rules.judge, level);
     let (usual, complete) = (&window.usual_rows.rows, window.evidence.complete);

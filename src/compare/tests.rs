@@ -226,13 +226,7 @@ fn documents(size: usize, topic: &str, shift: f64, squeeze: f64) -> Vec<String> 
 
 fn document_spec(exact: bool) -> CompareSpec {
     let schema = ModelSchema::of_features(&[("t", ColumnType::Text), ("e", ColumnType::Embedding)]).unwrap();
-    let columns = schema.columns().iter().map(|column| ColumnRules {
-        name: column.name.clone(),
-        measures: Measure::defaults_for(column.column_type)
-            .iter()
-            .map(|measure| MeasureRule { measure: *measure, limits: Some(measure.default_thresholds()) })
-            .collect(),
-    });
+    let columns = schema.columns().iter().map(|column| ColumnRules::of_type(&column.name, column.column_type));
     let judge = JudgeSpec { columns: columns.collect(), ..spec(exact).judge };
     CompareSpec { integers: vec![false; schema.columns().len()], judge, schema, ..spec(exact) }
 }

@@ -101,6 +101,12 @@ impl JudgeSpec {
     pub fn hypotheses(&self) -> usize {
         self.columns.iter().map(ColumnRules::hypotheses).sum::<usize>() + usize::from(self.rows.is_some())
     }
+
+    /// Whether there is any change measure.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.columns.iter().flat_map(|column| &column.measures).any(|rule| rule.measure.is_change())
+    }
 }
 
 impl ColumnRules {

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::binning::{Binning, BinningSet, BuildOptions, CategoricalBinning, numeric_from_values};
+use crate::distribution::WindowCounts;
+use crate::measure::{Measure, Score, Thresholds};
 use crate::record::{ColumnType, ModelSchema, batch_of};
 
 fn schema() -> ModelSchema {
@@ -28,13 +30,7 @@ fn row(x: u32, k: &str) -> String {
 }
 
 fn spec() -> JudgeSpec {
-    let rules = |name: &str, column_type| ColumnRules {
-        name: name.to_owned(),
-        measures: Measure::defaults_for(column_type)
-            .iter()
-            .map(|measure| MeasureRule { measure: *measure, limits: Some(measure.default_thresholds()) })
-            .collect(),
-    };
+    let rules = |name: &str, column_type| ColumnRules::of_type(name, column_type);
     JudgeSpec {
         columns: vec![rules("x", ColumnType::Numeric), rules("k", ColumnType::Categorical)],
         min_records: 100,
@@ -107,8 +103,8 @@ fn a_new_category_and_a_jump_of_nulls_are_drift() {
     );
     let judgement = judge(&window, Some(Against::counts(&baseline)), &spec(), 0.001);
     let verdict = |measure| judgement.findings.iter().find(|finding| finding.measure == measure).unwrap().verdict;
-    assert_eq!(verdict(Measure::NullShare), Verdict::Critical);
-    assert_eq!(verdict(Measure::UnseenShare), Verdict::Critical);
+    assert_eq!(verdict(Measure::NullChange), Verdict::Critical);
+    assert_eq!(verdict(Measure::UnseenChange), Verdict::Critical);
     let k = judgement.columns.iter().find(|column| column.column == "k").unwrap();
     assert_eq!(k.movement.category.as_ref().unwrap().0, "new");
 }
@@ -123,6 +119,7 @@ fn what_leads_is_the_worst_verdict_and_only_then_the_largest_effect() {
         noise_floor: None,
         significant,
         verdict,
+        change: None,
     };
     // Chance explains the larger effect.
     let noisy = finding(Measure::WassersteinNormed, 0.5, false, Verdict::Ok);

@@ -36,6 +36,7 @@ fn finding(rows: u64, earlier: &[u64], is_complete: bool, rule: &MeasureRule, si
         noise_floor: None,
         significant: false,
         verdict: Verdict::Undefined,
+        change: None,
     };
     if !is_complete {
         return blank;

@@ -280,10 +280,7 @@ impl Judging {
             let found = match baseline {
                 None => Err(Unusable::no_baseline()),
                 Some((name, baseline)) => rule.selection(window).and_then(|selection| match selection {
-                    None => {
-                        let counts = baseline.segments.get(&key.segment).cloned();
-                        Ok(Reference::baseline(name.to_owned(), counts))
-                    }
+                    None => Ok(of_baseline(name, baseline, &key.segment)),
                     Some(selection) => {
                         let bins: &Arc<BinningSet> = &baseline.binnings;
                         rule.reference(
@@ -303,10 +300,7 @@ impl Judging {
         // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
         let series = (key.version.clone(), key.segment.clone());
         match baseline.filter(|_| self.history.is_broken(&series)) {
-            Some((name, baseline)) => {
-                let counts = baseline.segments.get(&key.segment).cloned();
-                tried.found(Reference::baseline(name.to_owned(), counts))
-            }
+            Some((name, baseline)) => tried.found(of_baseline(name, baseline, &key.segment)),
             None => tried.nothing(),
         }
     }
@@ -342,4 +336,10 @@ impl Judging {
             .filter_map(|episode| Some((episode.id, self.episodes.get(&episode.id)?.evidence.clone())))
             .collect()
     }
+}
+
+/// A baseline as the reference of windows of a segment.
+fn of_baseline(name: &str, baseline: &Baseline, segment: &str) -> Reference {
+    let (counts, test) = (baseline.segments.get(segment), baseline.tests.get(segment));
+    Reference::baseline(name.to_owned(), counts.cloned(), test.cloned())
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ColumnSummary;
-use crate::judge::Verdict;
+use crate::judge::{ChangeDetail, Verdict};
 use crate::record::{Timestamp, grouped, number_of};
 use crate::reference::{ReferenceChoice, RuleName};
 use crate::window::Partition;
@@ -207,6 +207,9 @@ pub struct FindingRow {
     pub n_window: Option<u64>,
     /// Verdict.
     pub verdict: Verdict,
+    /// Of a change measure: what changed, the interval, the smallest change that could have been found; null for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeDetail>,
 }
 
 impl FindingRow {

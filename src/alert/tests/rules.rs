@@ -23,6 +23,7 @@ pub(super) fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
         noise_floor: Some(0.05),
         significant: effect > 0.05,
         verdict,
+        change: None,
     }
 }
 

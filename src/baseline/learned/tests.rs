@@ -4,10 +4,7 @@ use super::*;
 use crate::baseline::learn;
 use crate::binning::{BinningSet, BuildOptions, numeric_from_values};
 use crate::distribution::WindowCounts;
-use crate::judge::{
-    Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, MeasureRule, Verdict, WindowRule, judge,
-};
-use crate::measure::Measure;
+use crate::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, Verdict, WindowRule, judge};
 use crate::record::batch_of;
 
 fn schema(column_type: ColumnType) -> ModelSchema {
@@ -27,10 +24,8 @@ fn window(
 }
 
 fn judged(column_type: ColumnType, window: &WindowCounts, baseline: &Baseline) -> Judgement {
-    let measures = Measure::defaults_for(column_type).iter();
-    let rule = |measure: &Measure| MeasureRule { measure: *measure, limits: Some(measure.default_thresholds()) };
     let spec = JudgeSpec {
-        columns: vec![ColumnRules { name: "x".into(), measures: measures.map(rule).collect() }],
+        columns: vec![ColumnRules::of_type("x", column_type)],
         min_records: 100,
         false_alarms: FalseAlarms::PerWindow(0.001),
         values_only: false,

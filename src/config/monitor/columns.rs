@@ -89,7 +89,7 @@ pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds>
 pub(super) fn columns(
     root: &Section<'_>,
     thresholds_for_all: &BTreeMap<Measure, Thresholds>,
-    defaults: &[(ColumnType, Vec<Measure>)],
+    of_types: &[(ColumnType, Vec<Measure>)],
 ) -> Option<(ModelSchema, Vec<ColumnRules>)> {
     let mut columns = Vec::new();
     let mut rules = Vec::new();
@@ -144,7 +144,7 @@ pub(super) fn columns(
         };
         let column = Column { name, path, role, column_type, derivation: Derivation::Value, sensitive };
         for column in column.expand() {
-            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, defaults));
+            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, of_types));
             columns.push(column);
         }
     }
@@ -160,26 +160,18 @@ pub(super) fn columns(
     }
 }
 
-/// The measures of a column: those chosen for it as far as they are for its type, else those of its type.
+/// The rules of a column: by the measures chosen for it as far as they are for its type, else those chosen for its type.
 pub(super) fn column_rules(
     column: &Column,
     chosen: Option<&[Measure]>,
     own: &BTreeMap<Measure, Thresholds>,
     thresholds_for_all: &BTreeMap<Measure, Thresholds>,
-    defaults: &[(ColumnType, Vec<Measure>)],
+    of_types: &[(ColumnType, Vec<Measure>)],
 ) -> ColumnRules {
     let of_type =
-        || defaults.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
-    let used = chosen.or_else(of_type).unwrap_or_default();
-    let measures = used.iter().copied().filter(|measure| measure.applies_to(column.column_type));
-    let limits = |measure: Measure| {
-        let set = own.get(&measure).or_else(|| thresholds_for_all.get(&measure));
-        set.copied().unwrap_or_else(|| measure.default_thresholds())
-    };
-    ColumnRules {
-        name: column.name.clone(),
-        measures: measures.map(|measure| MeasureRule { measure, limits: Some(limits(measure)) }).collect(),
-    }
+        || of_types.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
+    let set = |measure: Measure| own.get(&measure).or_else(|| thresholds_for_all.get(&measure)).copied();
+    ColumnRules::new(column.name.clone(), column.column_type, chosen.or_else(of_type), set)
 }
 
 /// `rows`: whether the number of records is judged, and by which limits.

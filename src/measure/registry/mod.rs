@@ -209,14 +209,30 @@ impl Measure {
     #[must_use]
     pub fn defaults_for(column_type: ColumnType) -> &'static [Self] {
         match column_type {
-            ColumnType::Numeric => {
-                &[Self::Psi, Self::WassersteinNormed, Self::NullShare, Self::InvalidShare, Self::OutOfRangeShare]
-            }
+            ColumnType::Numeric => &[
+                Self::LocationChange,
+                Self::SpreadChange,
+                Self::GroupChange,
+                Self::StuckChange,
+                Self::OutOfRangeChange,
+                Self::NullChange,
+                Self::InvalidChange,
+            ],
             ColumnType::Categorical | ColumnType::Text => {
-                &[Self::JensenShannon, Self::NullShare, Self::InvalidShare, Self::UnseenShare]
+                &[Self::CategoryChange, Self::MixChange, Self::UnseenChange, Self::NullChange, Self::InvalidChange]
             }
-            ColumnType::Embedding => &[Self::MeanDistance, Self::Mmd, Self::NullShare, Self::InvalidShare],
-            ColumnType::Boolean => &[Self::JensenShannon, Self::NullShare, Self::InvalidShare],
+            ColumnType::Embedding => &[Self::MeanDistance, Self::Mmd, Self::NullChange, Self::InvalidChange],
+            ColumnType::Boolean => &[Self::CategoryChange, Self::NullChange, Self::InvalidChange],
+        }
+    }
+
+    /// What is shown beside the defaults because people know it, and decides nothing.
+    #[must_use]
+    pub fn shown_for(column_type: ColumnType) -> &'static [Self] {
+        match column_type {
+            ColumnType::Numeric => &[Self::Psi, Self::WassersteinNormed],
+            ColumnType::Categorical | ColumnType::Text | ColumnType::Boolean => &[Self::JensenShannon],
+            ColumnType::Embedding => &[],
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) use quiet::close_quietly;
 use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on, series_of};
 pub(super) use read::{binning, merge_deltas};
 use reference::{References, usual_rows};
-pub(super) use reference::{parts_again, stored_baseline};
+pub(super) use reference::{parts_again, stored_baseline, test_of};
 use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due: to be closed, or to be judged again.
