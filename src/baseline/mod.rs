@@ -1,10 +1,12 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
+mod blocks;
 mod learned;
 mod readable;
 mod unusable;
 
+pub use blocks::Blocks;
 pub use learned::{unlearned_columns, why_not_learned, without_columns};
 pub use readable::unreadable_columns;
 pub use unusable::{Fill, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
@@ -43,21 +45,36 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// The sums of these windows by segment, each in order of time.
+    /// Counts of the whole on bins that were built from them, without windows.
+    #[must_use]
+    pub fn of_counts(counts: WindowCounts) -> Self {
+        let binnings = Arc::clone(counts.binnings());
+        Self::of_windows(binnings, BTreeMap::from([(WHOLE.to_owned(), counts)]), &[], Bins::Own)
+    }
+
+    /// Counts by segment, and the windows that they are the sum of, each segment's in order of time.
     fn of_windows(
         binnings: Arc<BinningSet>,
         segments: BTreeMap<String, WindowCounts>,
         windows: &[(String, WindowCounts)],
         bins: Bins,
     ) -> Self {
-        let test = |(segment, counts): (&String, &WindowCounts)| {
-            let own = windows.iter().filter(|(of, _)| of == segment).map(|(_, counts)| counts);
-            let variation = fit(counts, &own.collect::<Vec<_>>(), bins);
-            (segment.clone(), Arc::new(ChangeTest::new(Arc::new(variation), counts)))
-        };
-        let tests = segments.iter().map(test).collect();
+        let tests = tests_of(&segments, windows, bins);
         Self { binnings, segments, tests }
     }
+}
+
+fn tests_of(
+    segments: &BTreeMap<String, WindowCounts>,
+    windows: &[(String, WindowCounts)],
+    bins: Bins,
+) -> BTreeMap<String, Arc<ChangeTest>> {
+    let test = |(segment, counts): (&String, &WindowCounts)| {
+        let own = windows.iter().filter(|(of, _)| of == segment).map(|(_, counts)| counts);
+        let variation = fit(counts, &own.collect::<Vec<_>>(), bins);
+        (segment.clone(), Arc::new(ChangeTest::new(Arc::new(variation), counts)))
+    };
+    segments.iter().map(test).collect()
 }
 
 /// What went into a baseline.

@@ -17,7 +17,7 @@ use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::misspelt;
 use crate::record::table::{ReadError, TableRows};
-use crate::record::{ModelSchema, RecordLayout};
+use crate::record::{FieldPath, ModelSchema, RecordLayout};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 use columns::{ComparedColumns, choose};
 
@@ -48,6 +48,10 @@ pub(super) struct Arguments {
     /// Accepted probability of a false finding when nothing changed, over all columns together.
     #[arg(long, value_name = "CHANCE", default_value_t = FalseAlarms::DEFAULT_PER_WINDOW, value_parser = chance, alias = "significance")]
     false_alarms: f64,
+    /// The column of event times of the baseline. Blocks of it, as large as the window, then say how much windows differ by nature; without
+    /// it sampling noise alone is assumed.
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
     /// A baseline or window with fewer rows gets no verdict.
     #[arg(long, value_name = "ROWS", default_value_t = 30)]
     min_rows: u64,
@@ -142,7 +146,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         };
         CliError::Failed(format!("{}: {error}", file.name()))
     };
-    let found = compare(&spec, &ComparedFile(&baseline), &ComparedFile(&window)).map_err(failed)?;
+    let found = {
+        let of_time = ComparedFile { file: &baseline, time: arguments.time.as_deref() };
+        compare(&spec, &of_time, &ComparedFile { file: &window, time: None }).map_err(failed)?
+    };
     let names = Both { baseline: baseline.short_name(), window: window.short_name() };
     let mut report = compare_report(&found, &spec, names, chosen.notes);
     if !arguments.columns.is_empty() {
@@ -187,14 +194,28 @@ pub(super) fn write(output: Option<&Path>, text: &str) -> Result<(), CliError> {
 }
 
 /// A file as the comparison opens it: whatever does not fit counts as missing or of the wrong type.
-struct ComparedFile<'a>(&'a DataFile);
+struct ComparedFile<'a> {
+    file: &'a DataFile,
+    /// The column of event times.
+    time: Option<&'a str>,
+}
 
 impl OpenFile for ComparedFile<'_> {
     type Rows = ReadItems;
 
     fn open(&self, schema: &ModelSchema) -> Result<ReadItems, ReadError> {
         let layout = RecordLayout { max_message_bytes: usize::MAX, ..RecordLayout::default() };
-        self.0.rows(&TableRows { schema: schema.clone(), layout, timed: false })
+        self.file.rows(&TableRows { schema: schema.clone(), layout, timed: false })
+    }
+
+    fn has_times(&self) -> bool {
+        self.time.is_some()
+    }
+
+    fn open_timed(&self, schema: &ModelSchema) -> Result<ReadItems, ReadError> {
+        let time = self.time.map(|name| FieldPath::of_steps([name.to_owned()]));
+        let layout = RecordLayout { max_message_bytes: usize::MAX, time, ..RecordLayout::default() };
+        self.file.rows(&TableRows { schema: schema.clone(), layout, timed: true })
     }
 }
 

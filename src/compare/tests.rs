@@ -19,6 +19,14 @@ impl OpenFile for Lines {
         let rows = TableRows { schema: schema.clone(), layout: RecordLayout::default(), timed: false };
         Ok(Box::new(json_batches(Cursor::new(self.0.clone()), &rows)?))
     }
+
+    fn has_times(&self) -> bool {
+        false
+    }
+
+    fn open_timed(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError> {
+        self.open(schema)
+    }
 }
 
 fn spec(exact: bool) -> CompareSpec {

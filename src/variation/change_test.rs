@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Change, ColumnCounts, Detectable, Foreign, Judge, Kind, ReferenceColumn, Statistic, Variation};
+use super::{
+    Change, ColumnCounts, Detectable, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Statistic,
+    Variation,
+};
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
+use crate::record::number_of;
 
 /// A reference that windows are tested against: its counts, and how its own windows differ from each other.
 #[derive(Clone)]
@@ -59,6 +63,23 @@ impl ChangeTest {
     #[must_use]
     pub fn changes(&self, window: &Distribution) -> Option<Vec<Change>> {
         self.judge.changes(window.name(), &CountsOfColumn::new(window).counts())
+    }
+}
+
+impl Variation {
+    /// What is known of how windows of the reference differ, in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self.source() {
+            Source::Sampling => "sampling noise alone: the reference has no windows".to_owned(),
+            Source::Learning => format!(
+                "sampling noise alone: {} are too few to learn how they differ, {LEAST_WINDOWS} are needed",
+                number_of(self.windows() as u64, "window"),
+            ),
+            Source::Windows => {
+                format!("natural variation learned from {}", number_of(self.windows() as u64, "window"))
+            }
+        }
     }
 }
 
