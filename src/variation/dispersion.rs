@@ -31,7 +31,7 @@ impl Sizes {
             squares += records * records;
         }
         let total_or_one = if total > 0.0 { total } else { 1.0 };
-        let mean = (total - squares / total_or_one) / (size(count) - 1.0).max(1.0);
+        let mean = (total - squares / total_or_one).max(0.0) / (size(count) - 1.0).max(1.0);
         Self { windows: count, total, mean, concentration: squares / (total_or_one * total_or_one) }
     }
 

@@ -18,7 +18,7 @@ const INCIDENT_COLUMNS: f64 = 3.0;
 const INCIDENT_PART: f64 = 0.2;
 
 impl Variation {
-    /// Learns the natural variation of a reference from all columns of a monitor: what single columns cannot tell is pooled.
+    /// Learns the natural variation of a reference from all columns of a monitor: what a single column does not show is pooled.
     ///
     /// The order of the windows matters for the autocorrelation alone. Of two columns with the same name the last one counts.
     #[must_use]
@@ -88,13 +88,13 @@ impl<'a> ColumnFit<'a> {
     fn new(column: &'a ReferenceColumn<'a>) -> Self {
         let scores = Scores::of(column.kind, column.total.bins);
         let observed = observed(column, &scores);
-        let filled = column.windows.iter().filter(|window| window.rows() > 0).count();
+        let filled = column.windows.iter().filter(|window| window.rows() > 0.0).count();
         let mut fit = Self {
             column,
             learns: filled >= LEAST_WINDOWS,
             left_out: vec![false; column.windows.len()],
-            values: Sizes::whole(number(column.total.values())),
-            rows: Sizes::whole(number(column.total.rows())),
+            values: Sizes::whole(column.total.values()),
+            rows: Sizes::whole(column.total.rows()),
             centres: Vec::new(),
             all: Vec::new(),
             own: Vec::new(),
@@ -117,8 +117,8 @@ impl<'a> ColumnFit<'a> {
     /// Sizes and centres of the windows that are kept.
     fn settle(&mut self, observed: &[Vec<Observed>]) {
         let kept: Vec<&ColumnCounts<'_>> = self.kept().collect();
-        self.values = Sizes::of(kept.iter().map(|window| number(window.values())));
-        self.rows = Sizes::of(kept.iter().map(|window| number(window.rows())));
+        self.values = Sizes::of(kept.iter().map(|window| window.values()));
+        self.rows = Sizes::of(kept.iter().map(|window| window.rows()));
         let bins = summed(self.column.total.bins.len(), &kept);
         let sum = |of: &dyn Fn(&ColumnCounts<'_>) -> u64| {
             kept.iter().fold(0u64, |sum, window| sum.saturating_add(of(window)))

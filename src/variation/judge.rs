@@ -14,7 +14,7 @@ use super::stored::{StoredColumn, StoredStatistic};
 use super::stuck::{self, Stuck};
 use super::tail::heavier;
 use super::theta::{self, Quantiles, Theta};
-use super::{ColumnCounts, Kind, Statistic, Variation, number};
+use super::{ColumnCounts, Kind, Statistic, Variation};
 
 /// Closer to the reference than this a change's p-value is 1.
 const QUIET: f64 = 2.0;
@@ -130,7 +130,7 @@ impl JudgedColumn {
 
     fn changes(&self, window: &ColumnCounts<'_>) -> Option<Vec<Change>> {
         let observed = self.scores.observe(window)?;
-        let values = number(window.values());
+        let values = window.values();
         let mut changes = Vec::with_capacity(observed.len() + 1);
         for (judged, observed) in self.statistics.iter().zip(observed) {
             if observed.of > 0.0 && judged.theta.total() > 0.0 {
@@ -154,7 +154,7 @@ impl JudgedColumn {
             before: 0.0,
             after: mixed.size,
             margin: mixed.margin,
-            n_window: window.values(),
+            n_window: whole(values),
             n_reference: whole(self.values.total),
             effective_size: mixed.effective_size,
         })
@@ -183,7 +183,7 @@ fn stuck_change(stuck: &Stuck, window: &ColumnCounts<'_>, values: f64) -> Option
         before,
         after,
         margin: 1.96 * (both * (1.0 - both) * sampling).max(0.0).sqrt(),
-        n_window: window.values(),
+        n_window: whole(values),
         n_reference: whole(stuck.total()),
         effective_size: values,
     })

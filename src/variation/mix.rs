@@ -22,7 +22,7 @@ pub(super) const WEIGHT: f64 = 0.15;
 /// Which cell each bin of a column is in.
 pub(super) struct Cells {
     cell_of: Vec<usize>,
-    cells: usize,
+    number: usize,
     /// The largest count in the cell of rare and unseen categories.
     few: f64,
 }
@@ -64,16 +64,16 @@ impl Cells {
         for cell in cell_of.iter_mut().filter(|cell| **cell == usize::MAX) {
             *cell = last;
         }
-        (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, cells: last + 1, few })
+        (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, number: last + 1, few })
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.cells
+        self.number
     }
 
     /// The values by cell.
     pub(super) fn tally(&self, bins: &[u64]) -> Vec<f64> {
-        let mut tally = vec![0.0; self.cells];
+        let mut tally = vec![0.0; self.number];
         for (cell, count) in self.cell_of.iter().zip(bins) {
             if let Some(sum) = tally.get_mut(*cell) {
                 *sum += number(*count);

@@ -8,7 +8,7 @@
 //! Theta is estimated from the dispersion of the reference's windows and is uncertain when there are few. So a p-value is averaged
 //! over its confidence distribution (the idea of Nagashima, Noma and Furukawa, 2019) instead of being computed with one
 //! estimate: few windows widen the limits by themselves, and the same formula keeps its level with 12 windows and with 168.
-//! What single columns cannot tell is pooled over the columns of a monitor: how alike successive windows are, how heavy the tails
+//! What a single column does not show is pooled over the columns of a monitor: how alike successive windows are, how heavy the tails
 //! of their effects are, and how large dispersions usually are (empirical Bayes; Smyth, 2004).
 //!
 //! [`Variation::fit`] is what is learned from a reference and stored with it; [`Judge`] puts it beside the reference's counts and
@@ -150,12 +150,14 @@ impl Statistic {
 }
 
 impl ColumnCounts<'_> {
-    fn values(&self) -> u64 {
-        self.bins.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    /// Records with a value.
+    fn values(&self) -> f64 {
+        self.bins.iter().map(|count| number(*count)).sum()
     }
 
-    fn rows(&self) -> u64 {
-        self.values().saturating_add(self.nulls).saturating_add(self.invalid)
+    /// All records.
+    fn rows(&self) -> f64 {
+        self.values() + number(self.nulls) + number(self.invalid)
     }
 }
 

@@ -119,7 +119,8 @@ impl StoredStatistic {
             Centre::Mean { mean, variance, skewness } => {
                 mean.is_finite() && (1e-12..1e12).contains(&variance) && skewness.is_finite()
             }
-            Centre::Share { count } => (0.0..=total).contains(&count),
+            // Sums of floats in another order.
+            Centre::Share { count } => (0.0..=total * (1.0 + 1e-9)).contains(&count),
         };
         centre && is_amount(self.q) && (0.5..=1e7).contains(&self.degrees)
     }

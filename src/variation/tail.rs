@@ -1,4 +1,4 @@
-//! How heavy the tails of windows' own effects are, pooled over a monitor: with few windows a column alone cannot tell.
+//! How heavy the tails of windows' own effects are, pooled over a monitor: a single column has too few windows to show it.
 
 use std::sync::LazyLock;
 
@@ -83,7 +83,7 @@ pub(super) fn lighter(p_value: f64, degrees: f64) -> f64 {
     p_value.min(2.0 * normal_tail(heavy * QUARTILE / student_upper(0.25, degrees)))
 }
 
-/// The upper quartile of a normal variable, as the prototype of the method rounds it.
+/// The upper quartile of a normal variable.
 const QUARTILE: f64 = 0.6745;
 
 /// The linearly interpolated quantile of sorted values.

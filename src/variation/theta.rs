@@ -79,7 +79,7 @@ impl Theta {
         let inflation = (1.0 + autocorrelation) / (1.0 - autocorrelation);
         let seen = (1.0 - inflation / super::size(sizes.windows.max(1))).max(0.2);
         let scale = 1.0 / (sizes.mean * seen);
-        let nodes = if q > 0.0 && scale.is_finite() {
+        let nodes = if q > 0.0 && sizes.mean > 0.0 {
             quantiles.of(degrees).map(|quantile| (q / quantile - 1.0).max(0.0) * scale)
         } else {
             [0.0; NODES]

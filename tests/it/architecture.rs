@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 19] = [
+const CORE: [&str; 20] = [
     "record",
     "binning",
     "distribution",
     "window",
     "measure",
+    "variation",
     "preset",
     "judge",
     "alert",
@@ -100,7 +101,7 @@ const FLOORS: [&[&str]; 12] = [
     &["record"],
     &["binning", "retention"],
     &["distribution"],
-    &["measure", "window"],
+    &["measure", "variation", "window"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],
     &["retrain", "compare", "chart"],
