@@ -156,7 +156,12 @@ pub(super) fn p_words(p_value: f64) -> String {
 
 /// A p-value; one below what numbers can hold is said to be smaller than that, not 0.
 pub(super) fn smallest(p_value: f64) -> String {
-    if p_value < SMALLEST { "< 1e-300".to_owned() } else { number(p_value) }
+    match p_value {
+        p_value if p_value < SMALLEST => "< 1e-300".to_owned(),
+        // Other numbers are told from zero in single precision only.
+        p_value if p_value < 1e-4 => format!("{p_value:.3e}"),
+        p_value => number(p_value),
+    }
 }
 
 /// Below it p-values are not told apart.

@@ -231,7 +231,8 @@ impl Measure {
     pub fn shown_for(column_type: ColumnType) -> &'static [Self] {
         match column_type {
             ColumnType::Numeric => &[Self::Psi, Self::WassersteinNormed],
-            ColumnType::Categorical | ColumnType::Text | ColumnType::Boolean => &[Self::JensenShannon],
+            ColumnType::Categorical | ColumnType::Text => &[Self::JensenShannon, Self::UnseenShare],
+            ColumnType::Boolean => &[Self::JensenShannon],
             ColumnType::Embedding => &[],
         }
     }
