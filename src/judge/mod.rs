@@ -19,7 +19,7 @@ mod volume;
 pub mod why;
 
 pub use budget::{FalseAlarms, Spread};
-pub use change::ChangeDetail;
+pub use change::{ChangeDetail, largest_change};
 pub use finding::{Finding, RECORDS, Subject, leading, strength};
 pub use judging::{Against, judge};
 pub use movement::{Movement, movement};

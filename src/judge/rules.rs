@@ -24,7 +24,7 @@ pub struct ColumnRules {
 impl ColumnRules {
     /// The rules of a column. Chosen measures decide, by the limits that are set for them or their own; those that are not for the type
     /// are left out. Without a choice the defaults of the type decide, and every measure that limits are set for. Measures `shown`
-    /// decide nothing; without a list of them they are those of the type where nothing was chosen.
+    /// decide nothing; without a list of them they are [`Measure::SHOWN`] where nothing was chosen.
     #[must_use]
     pub fn new(
         name: String,
@@ -43,8 +43,8 @@ impl ColumnRules {
                 deciding
             }
         };
-        let of_type = if chosen.is_none() { Measure::shown_for(column_type) } else { &[] };
-        let shown = shown.unwrap_or(of_type).iter().copied().filter(applies);
+        let default: &[Measure] = if chosen.is_none() { &Measure::SHOWN } else { &[] };
+        let shown = shown.unwrap_or(default).iter().copied().filter(applies);
         let shown: Vec<Measure> = shown.filter(|measure| !deciding.contains(measure)).collect();
         let decides = |measure: Measure| MeasureRule {
             measure,

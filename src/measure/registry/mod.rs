@@ -226,16 +226,8 @@ impl Measure {
         }
     }
 
-    /// What is shown beside the defaults because people know it, and decides nothing.
-    #[must_use]
-    pub fn shown_for(column_type: ColumnType) -> &'static [Self] {
-        match column_type {
-            ColumnType::Numeric => &[Self::Psi, Self::WassersteinNormed],
-            ColumnType::Categorical | ColumnType::Text => &[Self::JensenShannon, Self::UnseenShare],
-            ColumnType::Boolean => &[Self::JensenShannon],
-            ColumnType::Embedding => &[],
-        }
-    }
+    /// What is shown beside the defaults because people know it, where it is defined, and decides nothing.
+    pub const SHOWN: [Self; 4] = [Self::Psi, Self::WassersteinNormed, Self::JensenShannon, Self::UnseenShare];
 
     /// The *material* limits when the configuration does not say: the smallest effects worth a look and
     /// worth an alert. Whether an effect is also *significant* for the sizes at hand is a matter of p-values and of
