@@ -172,7 +172,8 @@ pub struct Finding {
     pub warn: f64,
     /// The limits it was held against.
     pub critical: f64,
-    /// The effect chance alone may produce at these sizes at most; none where the p-value says it.
+    /// The effect that chance alone exceeds as rarely as the significance says, where it is known without the values; of all others
+    /// the p-value says it.
     pub noise_floor: Option<f64>,
     /// Whether chance alone does not explain it, whatever the limits.
     #[serde(default)]
@@ -282,7 +283,9 @@ pub fn judge(window: &WindowCounts, baseline: Option<&WindowCounts>, spec: &Judg
         let before = baseline.and_then(|baseline| baseline.column(&rules.name));
         let before = before.filter(|before| !before.is_left_out());
         let pair = before.zip(after).and_then(|(before, after)| Pair::new(before, after).ok());
-        let pair = pair.map(|pair| pair.values_only(spec.values_only));
+        let pair = pair.map(|pair| {
+            pair.values_only(spec.values_only).of_records(baseline.map_or(0, WindowCounts::rows), window.rows())
+        });
         let first = findings.len();
         for rule in &rules.measures {
             findings.push(match (blanket, &pair) {
@@ -350,9 +353,8 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
     let Some(score) = rule.measure.score(pair).filter(|score| score.effect.is_finite()) else {
         return unscored(rules, rule, Verdict::Undefined);
     };
-    let floor = noise_floor(rule.measure, pair, &score, significance);
-    let significant =
-        score.effect > floor && score.p_value.is_none_or(|p_value| rule.measure.passes(p_value, significance));
+    let floor = noise_floor(rule.measure, &score, significance);
+    let significant = score.effect > 0.0 && score.p_value.is_some_and(|p_value| p_value <= significance);
     let blank = unscored(rules, rule, Verdict::Ok);
     let finding =
         Finding { score: Some(score), noise_floor: (floor > 0.0).then_some(floor), significant, ..blank };
