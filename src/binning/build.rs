@@ -1,5 +1,6 @@
 //! Building binnings: from values, from universal counts, from category counts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -160,11 +161,12 @@ fn push_cut(cuts: &mut Vec<f64>, cut: f64) {
     }
 }
 
-/// Bins for counted categories: the most frequent ones (ties by name) have their own, the rest share one.
+/// Bins for counted categories: the most frequent ones have their own, the rest share one. Ties are decided by a hash of the
+/// name, which knows nothing of how frequent a category is: names, such as numbers given one after the other, may.
 #[must_use]
 pub fn categorical_from_counts(counts: &BTreeMap<String, u64>, options: BuildOptions) -> Binning {
     let mut ranked: Vec<(&String, u64)> = counts.iter().map(|(category, count)| (category, *count)).collect();
-    ranked.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(right.0)));
+    ranked.sort_by_cached_key(|(category, count)| (Reverse(*count), category_hash(category), *category));
     let (own, rare) = ranked.split_at(options.max_categories.min(ranked.len()));
     let binning = CategoricalBinning::new(
         own.iter().map(|(category, _)| (*category).clone()).collect(),

@@ -11,8 +11,8 @@ use std::f64::consts::FRAC_2_PI;
 use super::Pair;
 use super::law::{pearson_tail, shifted_square_tail};
 
-/// Neighbouring bins are one stretch while they hold at most this share of the values and of the area.
-const STRETCHES: f64 = 20.0;
+/// Neighbouring bins are one stretch while they hold at most one part in so many of the values and of the area.
+const STRETCHES: f64 = 10.0;
 /// Steps to the largest eigenvalue.
 const STEPS: usize = 30;
 
@@ -32,6 +32,8 @@ impl Stretch {
 /// The bridge on the range of the baseline.
 pub(super) struct Bridge {
     stretches: Vec<Stretch>,
+    /// What widths are in units of.
+    unit: f64,
     /// `1/n + 1/m`.
     spread: f64,
     /// Of the difference of the means, at its heavier end and at the other.
@@ -39,7 +41,7 @@ pub(super) struct Bridge {
 }
 
 impl Bridge {
-    /// `None` without cuts or without values on one side.
+    /// `None` without cuts, without values on one side, and where the range is too wide for a float.
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     pub(super) fn of(pair: &Pair<'_>) -> Option<Self> {
         let binning = pair.numeric_binning()?;
@@ -49,6 +51,10 @@ impl Bridge {
             return None;
         }
         let total = (n + m) as f64;
+        // In units of the range, so that no square is too large for a float.
+        let cuts = binning.cuts();
+        let (first, last) = (*cuts.first()?, *cuts.last()?);
+        let unit = Some(last - first).filter(|range| range.is_finite() && *range > 0.0)?;
         let mut before = 0u64;
         let mut bins = Vec::with_capacity(2 * binning.bins());
         let mut values = Vec::with_capacity(binning.bins());
@@ -62,10 +68,11 @@ impl Bridge {
             let sum = baseline.bin_sum(bin).unwrap_or(0.0) + window.bin_sum(bin).unwrap_or(0.0);
             let mean = if count == 0 { low } else { (sum / count as f64).clamp(low, high) };
             let reach = (mean - low).min(high - mean);
-            bins.push(Stretch { width: mean - reach - low, below: lower });
-            bins.push(Stretch { width: 2.0 * reach, below: f64::midpoint(lower, upper) });
-            bins.push(Stretch { width: high - mean - reach, below: upper });
-            values.push((mean, count as f64));
+            let mut stretch = |width: f64, below: f64| bins.push(Stretch { width: width / unit, below });
+            stretch(mean - reach - low, lower);
+            stretch(2.0 * reach, f64::midpoint(lower, upper));
+            stretch(high - mean - reach, upper);
+            values.push(((mean - first) / unit, count as f64));
         }
         let (n, m) = (n as f64, m as f64);
         let spread = 1.0 / n + 1.0 / m;
@@ -74,11 +81,12 @@ impl Bridge {
         // Of the mean of the window less that of the baseline.
         let skewness = skewness * (m.powi(-2) - n.powi(-2)) / spread.powf(1.5);
         let excess = excess * (m.powi(-3) + n.powi(-3)) / (spread * spread);
-        Some(Self { stretches, spread, skewness: of_both_ends(skewness, excess) })
+        Some(Self { stretches, unit, spread, skewness: of_both_ends(skewness, excess) })
     }
 
     /// The chance that the area between the cumulative distributions is at least this large.
     pub(super) fn area_tail(&self, area: f64) -> f64 {
+        let area = area / self.unit;
         // The mean of the absolute values of two normal variables with a covariance, over both.
         let absolute = |left: &Stretch, right: &Stretch| {
             let (low, high) = (left.deviation(), right.deviation());
@@ -103,7 +111,7 @@ impl Bridge {
     /// The chance that the area under the squared difference is at least this large.
     pub(super) fn square_tail(&self, area: f64) -> f64 {
         let mean: f64 = self.stretches.iter().map(|one| one.width * one.deviation().powi(2)).sum();
-        shifted_square_tail(area, self.largest_eigenvalue() * self.spread, mean * self.spread)
+        shifted_square_tail(area / self.unit, self.largest_eigenvalue() * self.spread, mean * self.spread)
     }
 
     /// The sum over all pairs of stretches, of the lower one and the higher one.

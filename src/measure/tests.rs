@@ -1,3 +1,5 @@
+mod significance;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

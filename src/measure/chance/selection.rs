@@ -26,15 +26,21 @@ impl Foreseen {
         to_float((least + 1) * (least + 2) * with(least + 2))
     }
 
-    /// The table of as many independent values of the baseline as know it as well, and the window.
+    /// The table of as many independent values of the baseline as know it as well, and the window. Of a window that is larger than
+    /// the baseline the values of one category go together: it is as if it had as many times fewer.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count")]
-    pub(in crate::measure) fn table(self, n: u64, window: (u64, u64)) -> Proportions {
+    pub(in crate::measure) fn table(self, n: u64, (after, m): (u64, u64)) -> Proportions {
         let all = to_float(n).max(1.0);
         let hits = self.count.clamp(0.0, all);
         let variance = hits * (1.0 - hits / all) + 1.0;
         let kept = variance / (variance + self.excess);
-        let size = (all * kept).round().max(1.0);
-        Proportions { baseline: ((hits * kept).round().min(size) as u64, size as u64), window }
+        let together = self.excess / variance * to_float(m) / all;
+        let kept_after = kept.max(1.0 / (1.0 + together));
+        let side = |hits: f64, size: f64, kept: f64| {
+            let size = (size * kept).round().max(1.0);
+            ((hits * kept).round().min(size) as u64, size as u64)
+        };
+        Proportions { baseline: side(hits, all, kept), window: side(to_float(after), to_float(m), kept_after) }
     }
 }
 
