@@ -44,7 +44,10 @@ pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeS
             let (old, new) = (before.column(name), after.column(name));
             let pair = old.zip(new).and_then(|(old, new)| Pair::new(old, new).ok());
             let changes = new.and_then(|new| test.changes(new)).unwrap_or_default();
-            let measures = |pair: Pair<'_>| measures(name, &pair.values_only(rules.values_only), &changes, rules);
+            let measures = |pair: Pair<'_>| {
+                let pair = pair.values_only(rules.values_only).of_records(before.rows(), after.rows());
+                measures(name, &pair, &changes, rules)
+            };
             let measures = pair.map_or_else(Vec::new, measures);
             ColumnDiff { column: name.to_owned(), before: old.map(alone), after: new.map(alone), measures }
         })

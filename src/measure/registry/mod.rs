@@ -264,14 +264,4 @@ impl Measure {
     pub fn needs_bins(self) -> bool {
         !(self.is_about_quality() || self == Self::RowCount)
     }
-
-    /// Whether a p-value passes a level. The table of Anderson-Darling ends at 0.001: its end counts as less than any
-    /// level.
-    #[must_use]
-    pub fn passes(self, p_value: f64, significance: f64) -> bool {
-        match self {
-            Self::AndersonDarling => p_value <= significance.max(super::anderson_darling::SMALLEST_P),
-            _ => p_value <= significance,
-        }
-    }
 }
