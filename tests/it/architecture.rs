@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 19] = [
+const CORE: [&str; 20] = [
     "record",
     "binning",
     "distribution",
+    "detector",
     "window",
     "measure",
     "preset",
@@ -99,7 +100,7 @@ const FLOORS: [&[&str]; 12] = [
     &["escape"],
     &["record"],
     &["binning", "retention"],
-    &["distribution"],
+    &["distribution", "detector"],
     &["measure", "window"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],

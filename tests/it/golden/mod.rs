@@ -4,4 +4,5 @@ mod faults;
 mod laws;
 mod presets;
 mod scipy;
+mod streaming;
 mod tables;
