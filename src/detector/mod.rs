@@ -16,6 +16,7 @@ mod kswin;
 mod mean;
 mod page_hinkley;
 mod parameters;
+mod spec;
 mod standard;
 mod stored;
 
@@ -41,6 +42,7 @@ pub use hddm_w::HddmWParameters;
 pub use kswin::KswinParameters;
 pub use page_hinkley::PageHinkleyParameters;
 pub use parameters::{Direction, Domain, Kind, Parameters};
+pub use spec::{DetectorSpec, Reads, WindowValue};
 pub use standard::Standard;
 pub use stored::StateError;
 

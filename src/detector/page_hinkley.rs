@@ -38,7 +38,7 @@ pub(super) struct PageHinkley {
 /// A sum, its extreme, and the values since that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sum {
-    sum: f64,
+    total: f64,
     /// None before the first value.
     extreme: Option<f64>,
     recent: Recent,
@@ -47,9 +47,9 @@ struct Sum {
 impl Sum {
     /// Adds a term; `is_beyond` says whether a sum lies beyond the extreme.
     fn add(&mut self, (alpha, term): (f64, f64), value: f64, is_beyond: impl Fn(f64, f64) -> bool) {
-        self.sum = alpha * self.sum + term;
-        if self.extreme.is_none_or(|extreme| is_beyond(self.sum, extreme)) {
-            self.extreme = Some(self.sum);
+        self.total = alpha * self.total + term;
+        if self.extreme.is_none_or(|extreme| is_beyond(self.total, extreme)) {
+            self.extreme = Some(self.total);
             self.recent = Recent::default();
         } else {
             self.recent.update(value);
@@ -58,7 +58,7 @@ impl Sum {
 
     /// How far the sum is from its extreme.
     fn distance(&self) -> f64 {
-        self.extreme.map_or(0.0, |extreme| (self.sum - extreme).abs())
+        self.extreme.map_or(0.0, |extreme| (self.total - extreme).abs())
     }
 }
 

@@ -127,6 +127,17 @@ impl Kind {
         }
     }
 
+    /// What its levels before and after a drift are, in words.
+    #[must_use]
+    pub fn level(self) -> &'static str {
+        match self {
+            Self::Adwin | Self::PageHinkley | Self::Cusum | Self::Kswin | Self::HddmA => "mean",
+            Self::Ewma | Self::HddmW => "weighted mean",
+            Self::Ddm => "error rate",
+            Self::Eddm => "distance between errors",
+        }
+    }
+
     /// What its limit is compared with, in words.
     #[must_use]
     pub fn statistic(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "record",
     "binning",
     "distribution",
@@ -24,6 +24,7 @@ const CORE: [&str; 20] = [
     "view",
     "escape",
     "challenge",
+    "detection",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 
@@ -106,7 +107,7 @@ const FLOORS: [&[&str]; 12] = [
     &["alert"],
     &["retrain", "compare", "chart"],
     &["closing"],
-    &["replay", "challenge"],
+    &["replay", "challenge", "detection"],
     &["report"],
     &["view"],
 ];
