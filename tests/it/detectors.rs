@@ -203,7 +203,24 @@ fn detections_are_those_of_an_uninterrupted_run_whatever_dies_when_and_whoever_r
     told(&world, &truth);
     shown(&world, truth.len());
     assert_eq!(daemon.stop(), Some(0));
+    damaged_states_begin_anew(&world);
     reset_positions_begin_anew(&world);
+}
+
+/// A state that cannot be read keeps nothing from being counted.
+fn damaged_states_begin_anew(world: &World) {
+    let values = "select values_read from detector_state where detector = 'adwin' and partition = 0";
+    let read = || world.runtime.block_on(number(&world.pool, values)).unwrap();
+    assert!(read() > 1_000);
+    let damage = "update detector_state set state = left(state, 40) where detector = 'adwin' and partition = 0";
+    world.runtime.block_on(sqlx::query(damage).execute(&world.pool)).unwrap();
+    let daemon = world.start_daemon("a", None);
+    daemon.wait_for_log("cannot read the state of a detector; it begins anew", 30);
+    let more: Vec<String> = (0..3).map(|second| json!({ "ts": time(second), "x": 0.5 }).to_string()).collect();
+    world.produce_in_order(&more);
+    world.wait_for_count(RECORDS as i64 + 3.., 60);
+    assert_eq!(read(), 3);
+    assert_eq!(daemon.stop(), Some(0));
 }
 
 /// Of each detector one notification to each receiver: it cools down for an hour.
@@ -281,6 +298,7 @@ fn a_detector_of_windows_reads_each_closed_window_of_a_series_once_in_order() {
     Config::hourly(&world.topic)
         .set("alert.receivers", json!(["webhook", "owner"]))
         .push("detectors", json!({ "kind": "cusum", "column": "x", "on": "windows", "mean": 0.0, "deviation": 1.0, "severity": "critical" }))
+        .push("detectors", json!({ "name": "often", "kind": "cusum", "column": "x", "on": "windows", "mean": 0.0, "deviation": 1.0, "cool_down": "0s", "receivers": ["webhook"] }))
         .write(world.monitor_file());
     // Ten records an hour, whose mean is exactly this.
     let means: Vec<f64> = (0..40).map(|hour| if hour < 15 { f64::from(hour % 2) - 0.5 } else { 1.5 }).collect();
@@ -309,7 +327,9 @@ fn a_detector_of_windows_reads_each_closed_window_of_a_series_once_in_order() {
     }
     assert!(expected.len() > 3, "{expected:?}");
     let view = world.http("a").json("/api/v1/monitors/m/detections");
-    let detections = view["detections"].as_array().unwrap();
+    let all = view["detections"].as_array().unwrap();
+    let detections: Vec<&Value> = all.iter().filter(|row| row["detector"] == "x-cusum").collect();
+    assert_eq!(all.len(), 2 * detections.len());
     let found: Vec<jiff::Timestamp> =
         detections.iter().rev().map(|row| row["at"].as_str().unwrap().parse().unwrap()).collect();
     assert_eq!(found, expected);
@@ -322,8 +342,12 @@ fn a_detector_of_windows_reads_each_closed_window_of_a_series_once_in_order() {
         (&view["detectors"][0]["values"], &view["detectors"][0]["name"]),
         (&json!(windows), &json!("x-cusum"))
     );
-    let events = received(&world);
+    let (events, often): (Vec<Value>, Vec<Value>) =
+        received(&world).into_iter().partition(|event| event["data"]["detector"] != "often");
     assert_eq!(events.len(), 1, "the others come within an hour");
+    // Without a cool-down each detection is told, once.
+    let told: BTreeSet<&str> = often.iter().map(|event| event["data"]["at"].as_str().unwrap()).collect();
+    assert_eq!((often.len(), told.len()), (expected.len(), expected.len()));
     assert_eq!((&events[0]["data"]["severity"], &events[0]["data"]["segment"]), (&json!("critical"), &json!("*")));
     assert!(mails(&world).len() == 1 && mails(&world)[0].contains("in the window from"));
     assert_eq!(other.stop(), Some(0));
