@@ -150,6 +150,8 @@ pub struct Decision {
     pub retrain: Option<RetrainDecision>,
     /// The request, when there is one; it lacks the earlier windows that it rests on.
     pub request: Option<RequestDraft>,
+    /// The names of the sequential detectors that found a drift with the window. They read windows beside what is decided here.
+    pub detected_by: Vec<String>,
 }
 
 /// A running alert that goes on without a change.
@@ -268,7 +270,17 @@ pub fn decide_window(
             }
         })
         .collect();
-    Decision { judgement, alerts, changes, refreshed, drifts_for, teaches, retrain, request }
+    Decision {
+        judgement,
+        alerts,
+        changes,
+        refreshed,
+        drifts_for,
+        teaches,
+        retrain,
+        request,
+        detected_by: Vec::new(),
+    }
 }
 
 impl Decision {
@@ -284,6 +296,7 @@ impl Decision {
             drifts_for: Vec::new(),
             retrain: None,
             request: None,
+            detected_by: Vec::new(),
         }
     }
 

@@ -21,7 +21,8 @@ pub use page::{STYLE, badge, key, page};
 pub use replay_html::replay_html;
 pub use replay_text::replay_text;
 pub use replayed::{
-    AlertReport, ColumnWhy, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report,
+    AlertReport, ColumnWhy, DetectionReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport,
+    replay_report,
 };
 pub use text::{compare_text, measure_words};
 

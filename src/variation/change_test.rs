@@ -137,8 +137,9 @@ pub fn fit(reference: &WindowCounts, windows: &[&WindowCounts], bins: Bins) -> V
 /// How many categories a distribution has exactly once.
 fn singletons(column: &Distribution) -> u64 {
     let Binning::Categorical(binning) = column.binning() else { return 0 };
-    let once = column.counts().iter().take(binning.categories().len()).filter(|count| **count == 1).count();
-    (once + binning.rare()) as u64
+    let once = column.counts().iter().take(binning.categories().len()).filter(|count| **count == 1).count() as u64;
+    // Of a binning of an earlier version all rare ones are taken for such.
+    once + binning.rare_counts().map_or(binning.rare() as u64, |counts| counts.once)
 }
 
 /// The counts of one column; of one without bins only how many values it has.

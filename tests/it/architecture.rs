@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 20] = [
+const CORE: [&str; 22] = [
     "record",
     "binning",
     "distribution",
+    "detector",
     "window",
     "measure",
     "variation",
@@ -24,6 +25,7 @@ const CORE: [&str; 20] = [
     "view",
     "escape",
     "challenge",
+    "detection",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 
@@ -100,13 +102,13 @@ const FLOORS: [&[&str]; 12] = [
     &["escape"],
     &["record"],
     &["binning", "retention"],
-    &["distribution"],
+    &["distribution", "detector"],
     &["measure", "variation", "window"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],
     &["retrain", "compare", "chart"],
     &["closing"],
-    &["replay", "challenge"],
+    &["replay", "challenge", "detection"],
     &["report"],
     &["view"],
 ];

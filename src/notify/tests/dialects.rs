@@ -4,7 +4,7 @@ use super::*;
 use crate::notify::dialect::Dialect;
 use crate::retrain::RequestState as State;
 
-fn bodies(dialect: &Dialect, event: Value) -> Vec<Value> {
+pub(super) fn bodies(dialect: &Dialect, event: Value) -> Vec<Value> {
     let requests = dialect.requests(&outgoing(event), 1_700_000_000).unwrap();
     requests.iter().map(|request| serde_json::from_str(request.body.as_deref().unwrap()).unwrap()).collect()
 }
