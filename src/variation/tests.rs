@@ -325,6 +325,38 @@ fn what_is_detectable_is_detected() {
 }
 
 #[test]
+fn a_change_has_the_size_of_the_floor_at_its_own_p_value() {
+    let mut compared = [0; 3];
+    for natural in [0.0, 0.1] {
+        let mut simulated = Simulated { random: fastrand::Rng::with_seed(17), natural };
+        let columns: Vec<Column> = (0..COLUMNS).map(|column| simulated.column(column, 24, 400)).collect();
+        let judge = judge(fit(&columns), &columns);
+        for column in 0..COLUMNS {
+            for shift in [-0.6, -0.3, -0.2, 0.2, 0.3, 0.6] {
+                let window = simulated.window(column, 700, shift);
+                let name = column.to_string();
+                for change in judge.changes(&name, &window.get()).unwrap() {
+                    let least = if change.statistic == Statistic::Mix { 1e-9 } else { 1e-200 };
+                    if !(least..0.01).contains(&change.p_value) {
+                        continue;
+                    }
+                    let found = judge.detectable_of(&name, &change, change.p_value).unwrap();
+                    assert!(found.size > found.floor || found.change == 1.0, "{found:?} {change:?}");
+                    let (kind, accuracy) = match change.statistic {
+                        Statistic::Mix => (0, 0.05),
+                        Statistic::Stuck(_) => (1, 0.3),
+                        _ => (2, 1e-3),
+                    };
+                    compared[kind] += 1;
+                    assert!((found.floor / change.size - 1.0).abs() < accuracy, "{found:?} {change:?}");
+                }
+            }
+        }
+    }
+    assert!(compared[0] > 5 && compared[2] > 100, "{compared:?}");
+}
+
+#[test]
 fn the_range_of_a_reference_is_that_of_the_bins_it_fills() {
     let with = |low: u64, bins: [u64; 4], high: u64| Owned {
         bins: [&[low, 0, 0][..], &bins, &[0, 0, high]].concat(),
