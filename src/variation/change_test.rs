@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Change, ColumnCounts, Detectable, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Statistic,
-    Variation,
+    Change, ColumnCounts, Detectable, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
@@ -64,6 +63,12 @@ impl ChangeTest {
     pub fn changes(&self, window: &Distribution) -> Option<Vec<Change>> {
         self.judge.changes(window.name(), &CountsOfColumn::new(window).counts())
     }
+
+    /// What the statistic of a change of a column can show in such windows at a level of its own.
+    #[must_use]
+    pub fn detectable(&self, column: &str, change: &Change, level: f64) -> Option<Detectable> {
+        self.judge.detectable_of(column, change, level)
+    }
 }
 
 impl Variation {
@@ -93,18 +98,6 @@ impl PartialEq for ChangeTest {
     /// Two are equal when they were made of equal references.
     fn eq(&self, other: &Self) -> bool {
         self.variation == other.variation
-    }
-}
-
-impl ChangeTest {
-    /// The smallest change of a statistic of a column that a window of so many records shows with 80 % at this level.
-    #[must_use]
-    pub fn detectable(&self, column: &str, statistic: Statistic, rows: u64, level: f64) -> Option<Detectable> {
-        let is_same = |found: &Detectable| match (found.statistic, statistic) {
-            (Statistic::Stuck(_), Statistic::Stuck(_)) => true,
-            (found, asked) => found == asked,
-        };
-        self.judge.detectable(column, rows, level)?.into_iter().find(is_same)
     }
 }
 
