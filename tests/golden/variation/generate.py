@@ -34,7 +34,7 @@ def arcsine(p): return np.arcsin(np.sqrt(np.clip(p, 0, 1)))
 def share_size(a, b):
     if a == b: return 0.0
     ratio = max(a, b) / min(a, b) if min(a, b) > 0 else np.inf
-    return float(max(2 * abs(arcsine(a) - arcsine(b)), min((ratio - 1) / 4, 40 * abs(a - b))))
+    return float(max(2 * abs(arcsine(a) - arcsine(b)), min((ratio - 1) / 4, 40 * abs(a - b), .5)))
 
 # ---------- score functions ----------
 def numeric_scores(total):
