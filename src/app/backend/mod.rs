@@ -262,7 +262,7 @@ impl Backend for StoreBackend {
         let running = self.running(monitor);
         let configured = running.as_ref().map(|running| running.monitor.detectors.as_slice()).unwrap_or_default();
         let progress = self.store.detector_progress(monitor).await?;
-        let found = self.store.detections(monitor, None, limit).await?;
+        let found = self.store.detections(monitor, limit).await?;
         Ok(DetectionsView::new(monitor, configured, &progress, found))
     }
 

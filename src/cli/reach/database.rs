@@ -193,7 +193,7 @@ impl Database {
         let known = self.settings.monitors.iter().find(|known| known.name == monitor);
         let configured = known.map(|known| known.detectors.as_slice()).unwrap_or_default();
         let progress = self.store.detector_progress(monitor).await?;
-        let found = self.store.detections(monitor, None, SHOWN_DETECTIONS).await?;
+        let found = self.store.detections(monitor, SHOWN_DETECTIONS).await?;
         Ok(DetectionsView::new(monitor, configured, &progress, found))
     }
 
