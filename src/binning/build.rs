@@ -187,7 +187,8 @@ fn rare_counts(own: &[(&String, u64)], rare: &[(&String, u64)]) -> RareCounts {
     // Categories that the sample has r times have in another one the values of those it has r + 1 times; of those with as many as
     // the rarest with a bin some are left out.
     let next = with(own, fewest + 1) * (fewest + 1);
-    let foreseen = values + kept * fewest + (tied * next).checked_div(kept + tied).unwrap_or(0);
+    let missed = tied.saturating_mul(next).checked_div(kept + tied).unwrap_or(0);
+    let foreseen = values + kept * fewest + missed;
     RareCounts { values, once: with(rare, 1), twice: with(rare, 2), tied, foreseen }
 }
 

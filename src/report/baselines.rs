@@ -41,8 +41,7 @@ pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeS
         .map(|name| {
             let (old, new) = (before.column(name), after.column(name));
             let pair = old.zip(new).and_then(|(old, new)| Pair::new(old, new).ok());
-            let measures =
-                pair.map_or_else(Vec::new, |pair| {
+            let measures = pair.map_or_else(Vec::new, |pair| {
                 let pair = pair.values_only(rules.values_only).of_records(before.rows(), after.rows());
                 measures(name, &pair, rules)
             });
