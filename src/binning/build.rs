@@ -166,8 +166,10 @@ fn push_cut(cuts: &mut Vec<f64>, cut: f64) {
 #[must_use]
 pub fn categorical_from_counts(counts: &BTreeMap<String, u64>, options: BuildOptions) -> Binning {
     let mut ranked: Vec<(&String, u64)> = counts.iter().map(|(category, count)| (category, *count)).collect();
-    ranked.sort_by_cached_key(|(category, count)| (Reverse(*count), category_hash(category), *category));
-    let (own, rare) = ranked.split_at(options.max_categories.min(ranked.len()));
+    ranked.sort_by_cached_key(|(category, count)| (Reverse(*count), category_hash(category)));
+    let (own, rare) = ranked.split_at_mut(options.max_categories.min(counts.len()));
+    // Which of them have bins is decided; among those, names are in order.
+    own.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(right.0)));
     let binning = CategoricalBinning::new(
         own.iter().map(|(category, _)| (*category).clone()).collect(),
         rare.iter().map(|(category, _)| category_hash(category)).collect(),
