@@ -45,7 +45,6 @@ impl Proportions {
     /// Fisher's exact test (1922): (sample odds ratio, two-sided p-value by the sum of all tables that are not more
     /// likely than this one). The odds ratio is infinite or NaN-free 0 at the edges. `None` when a side is empty.
     #[must_use]
-    #[expect(clippy::many_single_char_names, reason = "the cells of a table")]
     pub fn fisher(self) -> Option<(f64, f64)> {
         let (a, n, b, m) = self.sizes()?;
         let hits = a + b;

@@ -149,7 +149,7 @@ impl BinLaw {
             }
         }
         let whole: f64 = outcomes.iter().map(|outcome| outcome.chance).sum();
-        if !(whole > 0.0) {
+        if whole <= 0.0 {
             // Selected as it is: the count that it has at least.
             let before = (selected.least as f64).min(all);
             let part = (sum.part)(sizes, before, all - before);

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use super::selection::Selection;
 use super::to_float;
+use crate::measure::law::normal_two_sided;
 use crate::measure::proportions::Table;
 use crate::measure::{Groups, Pair};
+
+/// From this variance a count is normal.
+const MANY: f64 = 10_000.0;
 
 /// The chance that the share of some bin changes by at least this much when nothing changed: the sum over bins, which is near
 /// to it where it is small. 1 without values on one side.
@@ -38,6 +42,10 @@ fn of_bin(count: u64, (n, m): (u64, u64), change: f64) -> f64 {
     let (all, n, m) = (to_float(count), to_float(n), to_float(m));
     // The count of the baseline with a change of that much, either way.
     let (middle, reach) = (all * n / (n + m), change * n * m / (n + m));
+    let varies = all * n * m / (n + m).powi(2) * (1.0 - all / (n + m));
+    if varies > MANY {
+        return normal_two_sided(reach / varies.sqrt());
+    }
     let table = Table::new(all, (n, m));
     // A little slack, so that the change that was seen is one of them.
     let slack = 1e-9 * (1.0 + middle);

@@ -155,7 +155,7 @@ impl Laws {
         let (mut tilt, mut sums) = (0.0, self.cumulants(0.0));
         for _ in 0..STEPS {
             let far = sums.count_count.sqrt();
-            if !(far > 0.0) || sums.count.abs() < 1e-6 * far {
+            if far.is_nan() || far <= 0.0 || sums.count.abs() < 1e-6 * far {
                 break;
             }
             // No step is longer than what moves the counts by some deviations.
@@ -167,7 +167,7 @@ impl Laws {
 }
 
 fn given_counts(sums: &Cumulants) -> Moments {
-    if !(sums.part > 0.0) {
+    if sums.part.is_nan() || sums.part <= 0.0 {
         return Moments::default();
     }
     let (slope, lost) = if sums.count_count > 0.0 {

@@ -23,7 +23,7 @@ impl Foreseen {
     /// The excess where categories that the baseline has at most `least` times are left out: `with` is how many it has
     /// so many times.
     pub(in crate::measure) fn excess(least: u64, with: impl Fn(u64) -> u64) -> f64 {
-        to_float((least + 1) * (least + 2) * with(least + 2))
+        (to_float(least) + 1.0) * (to_float(least) + 2.0) * to_float(with(least.saturating_add(2)))
     }
 
     /// The table of as many independent values of the baseline as know it as well, and the window. Of a window that is larger than
@@ -108,11 +108,12 @@ impl<'a> Selection<'a> {
             }
             // Of bins of an earlier version it is not known how many of the rarest were left out.
             None => {
-                let most = rare + with(fewest) * fewest + with(fewest + 1) * (fewest + 1);
+                let next = fewest.saturating_add(1);
+                let most = to_float(rare) + kept * to_float(fewest) + to_float(with(next)) * to_float(next);
                 selection.own =
                     Selected { least: fewest, share_of_least: kept / (kept + to_float(binning.rare() as u64)) };
-                selection.foreseen = [rare, most]
-                    .map(|values| Foreseen { count: to_float(values), excess: Foreseen::excess(fewest, with) });
+                selection.foreseen =
+                    [to_float(rare), most].map(|count| Foreseen { count, excess: Foreseen::excess(fewest, with) });
             }
         }
         selection

@@ -267,7 +267,7 @@ pub(super) fn column_line(column: &DriftedColumn) -> String {
     let moved = if moved.is_empty() { moved } else { format!("; {moved}") };
     let how = if column.strength > 0.0 { format!(", {}", worst_and_last(column)) } else { String::new() };
     format!(
-        "{}: {} {} ({} {}{how}){moved}",
+        "{}: {} effect {} ({} {}{how}){moved}",
         plain(&column.column),
         column.measure.as_str(),
         effect_words(column.effect),
