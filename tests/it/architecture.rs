@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 19] = [
+const CORE: [&str; 20] = [
     "record",
     "binning",
     "distribution",
@@ -23,6 +23,7 @@ const CORE: [&str; 19] = [
     "view",
     "escape",
     "challenge",
+    "trend",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 
@@ -100,7 +101,7 @@ const FLOORS: [&[&str]; 12] = [
     &["record"],
     &["binning", "retention"],
     &["distribution"],
-    &["measure", "window"],
+    &["measure", "window", "trend"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],
     &["retrain", "compare", "chart"],
