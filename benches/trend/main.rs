@@ -59,12 +59,20 @@ fn false_alarms(runs: u64) {
     }
     let usual = (1_000.0, 1_000.0);
     for (name, sizes) in [
-        ("200 to 2,000 records", [(200.0, 2_000.0); 2]),
-        ("100 records", [usual, (100.0, 100.0)]),
-        ("10,000 records", [usual, (10_000.0, 10_000.0)]),
-        ("100 to 10,000 records", [usual, (100.0, 10_000.0)]),
+        ("effects of 0.05, 200 to 2,000 records", [(200.0, 2_000.0); 2]),
+        ("effects of 0.05, 100 records after 1,000", [usual, (100.0, 100.0)]),
+        ("effects of 0.05, 10,000 records after 1,000", [usual, (10_000.0, 10_000.0)]),
+        ("effects of 0.05, 100 to 10,000 records after 1,000", [usual, (100.0, 10_000.0)]),
     ] {
         worlds.push((name, World { sizes, ..World::new(0.05, 24) }, 0));
+    }
+    for windows in [24, 168] {
+        for (name, share) in [("share of 5 %", 0.05), ("share of 1 %", 0.01), ("share of 0.2 %", 0.002)] {
+            worlds.push((name, World { share, ..World::new(0.0, windows) }, 0));
+        }
+        let rare = World { share: 0.01, ..World::new(0.05, windows) };
+        worlds.push(("share of 1 %, effects of 0.05", rare, 0));
+        worlds.push(("share of 1 %, 200 to 2,000 records", World { sizes: [(200.0, 2_000.0); 2], ..rare }, 0));
     }
     header(&["windows vary by", "reference windows", "at 5 %", "at 1 %", "at 0.1 %"]);
     for (name, world, odd) in worlds {

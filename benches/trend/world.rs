@@ -5,11 +5,13 @@ use driftd::trend::{Reading, ReferenceLevel};
 /// Columns that the correlation of windows is estimated from together.
 const COLUMNS: usize = 10;
 
-/// Means of standard normal records, so that one standard deviation of a record is 1.
+/// Means of standard normal records, so that one standard deviation of a record is 1, or shares.
 #[derive(Clone, Copy)]
 pub struct World {
-    /// Standard deviation of the effect of a window.
+    /// Standard deviation of the effect of a window, for shares in Cohen's h (1 is a standard deviation of a record, too).
     pub effect: f64,
+    /// The share of records that are counted; 0: means of normal records.
+    pub share: f64,
     /// Correlation of the effects of successive windows.
     pub correlation: f64,
     /// Degrees of freedom of the t distribution of effects, 3 or more; 0: normal.
@@ -22,7 +24,7 @@ pub struct World {
 
 impl World {
     pub fn new(effect: f64, windows: usize) -> Self {
-        Self { effect, correlation: 0.0, tail: 0, windows, sizes: [(1_000.0, 1_000.0); 2] }
+        Self { effect, share: 0.0, correlation: 0.0, tail: 0, windows, sizes: [(1_000.0, 1_000.0); 2] }
     }
 }
 
@@ -47,6 +49,16 @@ impl Random {
     pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.0.f64()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.0.f64()).cos()
+    }
+
+    /// A small count, by the product of uniform values.
+    fn poisson(&mut self, mean: f64) -> f64 {
+        let (mut count, mut product) = (0.0, self.0.f64());
+        while product > (-mean).exp() {
+            count += 1.0;
+            product *= self.0.f64();
+        }
+        count
     }
 
     /// A value with mean 0 and variance 1.
@@ -88,7 +100,12 @@ impl Column {
         self.advance(random);
         let (least, most) = self.world.sizes[sizes];
         let records = (least + (most - least) * random.0.f64()).round();
-        Reading { value: self.world.effect * self.effect + random.normal() / records.sqrt(), records }
+        let effect = self.world.effect * self.effect;
+        if self.world.share > 0.0 {
+            let share = (self.world.share.sqrt().asin() + effect / 2.0).sin().powi(2);
+            return Reading { value: random.poisson(share * records) / records, records };
+        }
+        Reading { value: effect + random.normal() / records.sqrt(), records }
     }
 }
 
@@ -124,16 +141,23 @@ fn reference(world: World, random: &mut Random) -> (Column, ReferenceLevel, f64)
     let records: f64 = windows.iter().map(|window| window.records).sum();
     let squares: f64 = windows.iter().map(|window| window.records.powi(2)).sum();
     let mean = windows.iter().map(|window| window.records * window.value).sum::<f64>() / records;
+    let (record_variance, record_skewness) = if world.share > 0.0 {
+        let variance = mean * (1.0 - mean);
+        (variance, (1.0 - 2.0 * mean) / variance.sqrt())
+    } else {
+        (1.0, 0.0)
+    };
     let scaled: Vec<f64> = windows.iter().map(|window| (window.value - mean) * window.records.sqrt()).collect();
     let all: f64 = scaled.iter().map(|value| value * value).sum();
     let lag = scaled.windows(2).map(|pair| pair[0] * pair[1]).sum::<f64>() / all;
     let level = ReferenceLevel {
         mean,
-        record_variance: 1.0,
+        record_variance,
+        record_skewness,
         records,
         window_records: (records - squares / records) / (k - 1.0),
         concentration: squares / records.powi(2),
-        dispersion: all / (k - 1.0),
+        dispersion: all / record_variance / (k - 1.0),
         freedom: k - 1.0,
         autocorrelation: 0.0,
         pairs: k,

@@ -6,10 +6,12 @@
 /// effect of the window. In a usual window both together have `dispersion` times the variance of sampling alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReferenceLevel {
-    /// The statistic over all records of the reference, on the scale that is compared (for a share `asin(sqrt(share))`).
+    /// The mean over all records of the reference; for a share `p` itself, so that windows of every size are right on average.
     pub mean: f64,
-    /// The variance of one record on that scale (1/4 for a share).
+    /// The variance of one record: `p (1 - p)` for a share.
     pub record_variance: f64,
+    /// The skewness of one record: `(1 - 2 p) / sqrt(p (1 - p))` for a share.
+    pub record_skewness: f64,
     /// Records of the reference.
     pub records: f64,
     /// Records of a usual window of the reference; without windows the same as `records`.
@@ -29,7 +31,7 @@ pub struct ReferenceLevel {
 /// A statistic as one window has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
-    /// The statistic, on the scale of [`ReferenceLevel::mean`].
+    /// The mean over the records of the window.
     pub value: f64,
     /// Records behind it.
     pub records: f64,
@@ -60,6 +62,7 @@ impl ReferenceLevel {
             self.weight(),
         ];
         self.mean.is_finite()
+            && self.record_skewness.is_finite()
             && positive.iter().all(|number| number.is_finite() && *number > 0.0)
             && (0.0..1.0).contains(&self.autocorrelation)
     }
@@ -93,7 +96,12 @@ impl ReferenceLevel {
         self.window_records / records + dispersion - 1.0
     }
 
-    /// The same, as windows are judged. In a window smaller than usual the excess over sampling may also come from correlation among
+    /// The skewness of a value with this variance, in the same units: as if there were so many fewer records.
+    pub(super) fn skewness(&self, variance: f64) -> f64 {
+        self.record_skewness * (variance / self.window_records).sqrt()
+    }
+
+    /// The variance with which windows are judged, in the same units. In a window smaller than usual the excess over sampling may also come from correlation among
     /// its records, and grow with the sampling noise: the larger of both.
     pub(super) fn judged(&self, dispersion: f64, records: f64) -> f64 {
         self.modelled(dispersion, records).max(dispersion * self.window_records / records)

@@ -17,6 +17,10 @@ const LEAST_FREEDOM: f64 = 5.0;
 /// Variance and correlation remember about as many windows, so that they follow a variation that changes.
 const MEMORY: f64 = 1_000.0;
 
+/// Most skewness of windows that are scored. With more, one record more or less is the whole difference, and the correction of a score
+/// for skewness would not be monotonous up to [`LARGEST_SCORE`]. A share has this where a window expects one record.
+const LARGEST_SKEWNESS: f64 = 1.0;
+
 /// Correlation is allowed for up to here: beyond, hardly a window says anything new.
 const LARGEST_CORRELATION: f64 = 0.9;
 
@@ -78,8 +82,8 @@ impl Residuals {
         possible.then_some(Self { mean, weight, dispersion, freedom, autocorrelation, pairs })
     }
 
-    /// The score of a window. `before` is the last window: how many windows ago, and its [`Scored::value`]. None where the numbers are
-    /// too large or small to be compared.
+    /// The score of a window. `before` is the last window: how many windows ago, and its [`Scored::value`]. None for windows with too few
+    /// records to say anything, and where numbers are too large or small to be compared.
     pub(super) fn score(
         &mut self,
         level: &ReferenceLevel,
@@ -88,6 +92,7 @@ impl Residuals {
     ) -> Option<Scored> {
         let dispersion = self.dispersion.max(1.0);
         let judged = level.judged(dispersion, reading.records);
+        let skewness = level.skewness(judged);
         let of_mean = dispersion / self.weight;
         // What the window before explains is taken away, on the scale of the mean. The rest is divided by less, so it varies more.
         let correlation = before.map_or(0.0, |(distance, _)| self.largest_correlation().powi(distance));
@@ -96,7 +101,7 @@ impl Residuals {
         let alone = before.map_or(value, |(_, before)| (value - correlation * before) / (1.0 - correlation));
         let unit = (level.sampling() * (judged * stretch + of_mean)).sqrt();
         let residual = (alone - self.mean) / unit;
-        if !(unit.is_normal() && residual.is_finite()) {
+        if !(unit.is_normal() && residual.is_finite() && skewness.abs() <= LARGEST_SKEWNESS) {
             return None;
         }
 
@@ -120,7 +125,8 @@ impl Residuals {
         let weight = dispersion / (judged * stretch);
         self.weight += weight;
         self.mean += residual * unit * weight / self.weight;
-        Some(Scored { score: score_of(residual, freedom).clamp(-LARGEST_SCORE, LARGEST_SCORE), value })
+        let score = symmetric(score_of(residual, freedom).clamp(-LARGEST_SCORE, LARGEST_SCORE), skewness);
+        Some(Scored { score: score.clamp(-LARGEST_SCORE, LARGEST_SCORE), value })
     }
 
     /// The correlation that is allowed for. What is not allowed for counts as drift, so the estimate is raised twice: sampling noise hides
@@ -147,6 +153,11 @@ impl Residuals {
 /// chi-square distributions", Annals of Mathematical Statistics 30, 1959. Errors: below 0.02 from 5 degrees of freedom on.
 fn score_of(value: f64, freedom: f64) -> f64 {
     (shrinkage(freedom) * (freedom * (value.powi(2) / freedom).ln_1p()).sqrt()).copysign(value)
+}
+
+/// A score without its skewness (the first term of Cornish and Fisher, 1937). Its mean stays 0.
+fn symmetric(score: f64, skewness: f64) -> f64 {
+    score - skewness * (score.powi(2) - 1.0) / 6.0
 }
 
 /// The inverse of [`score_of`], for scores above 0.
@@ -222,6 +233,31 @@ mod tests {
         assert!(score(&correlated, Some((1, -0.2))) > score(&correlated, None));
         // Longer ago, less is explained.
         assert!(score(&correlated, Some((3, 0.2))) > score(&correlated, Some((1, 0.2))));
+    }
+
+    #[test]
+    fn skewness_is_taken_from_scores_and_with_too_much_nothing_is_said() {
+        // A share of 1 %: its windows expect 10 records.
+        let rare = ReferenceLevel {
+            mean: 0.01,
+            record_variance: 0.0099,
+            record_skewness: 9.85,
+            dispersion: 1.0,
+            freedom: 500.0,
+            ..LEVEL
+        };
+        let score = |value, records| {
+            let scored = Residuals::new(&rare).score(&rare, Reading { value, records }, None);
+            scored.map(|scored| scored.score)
+        };
+        let (rise, fall) = (score(0.018, 1_000.0).unwrap(), score(0.002, 1_000.0).unwrap());
+        assert!(rise > 0.0 && rise < -fall - 0.3, "{rise} {fall}");
+        // 1.1 records are expected, then 0.9.
+        assert!(score(0.0, 110.0).is_some());
+        assert_eq!(score(0.0, 90.0), None);
+        let scores: Vec<f64> =
+            (-30..=30).map(|score| symmetric(f64::from(score) / 10.0, LARGEST_SKEWNESS)).collect();
+        assert!(scores.windows(2).all(|pair| pair[0] < pair[1]), "{scores:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::*;
 pub(super) const LEVEL: ReferenceLevel = ReferenceLevel {
     mean: 0.0,
     record_variance: 1.0,
+    record_skewness: 0.0,
     records: 24_000.0,
     window_records: 1_000.0,
     concentration: 1.0 / 24.0,
@@ -81,6 +82,37 @@ fn without_a_change_evidence_keeps_its_level_under_optional_stopping() {
             .count();
         assert!(alarms <= 50, "{alarms} of 1,000 at a level of 5 % with correlation {correlation}");
     }
+}
+
+/// A share of 0.4 % in windows of 200 to 1,000 records: mostly 1 to 4 records.
+#[test]
+fn rare_values_are_no_drift_by_themselves() {
+    let random = &mut fastrand::Rng::with_seed(7);
+    let share = 0.004;
+    let variance: f64 = share * (1.0 - share);
+    let level = ReferenceLevel {
+        mean: share,
+        record_variance: variance,
+        record_skewness: (1.0 - 2.0 * share) / variance.sqrt(),
+        records: 1e6,
+        dispersion: 1.0,
+        concentration: 0.001,
+        freedom: 1_000.0,
+        ..LEVEL
+    };
+    let alarms = (0..100)
+        .filter(|_| {
+            let windows: Vec<_> = (0..300)
+                .map(|window| {
+                    let records = random.u32(200..1_000);
+                    let count = (0..records).filter(|_| random.f64() < share).count() as f64;
+                    (window, Reading { value: count / f64::from(records), records: f64::from(records) })
+                })
+                .collect();
+            found(level, &windows, 300.0 / 0.05).is_some()
+        })
+        .count();
+    assert!(alarms <= 10, "{alarms} of 100 at a level of 5 %");
 }
 
 #[test]
@@ -219,7 +251,7 @@ fn damaged_states_are_refused() {
 proptest! {
     #[test]
     fn hostile_numbers_neither_panic_nor_damage_the_state(
-        numbers in prop::collection::vec(prop::num::f64::ANY, 9),
+        numbers in prop::collection::vec(prop::num::f64::ANY, 10),
         sane in any::<bool>(),
         readings in prop::collection::vec((any::<i64>(), prop::num::f64::ANY, prop::num::f64::ANY), 0..20),
     ) {
@@ -234,6 +266,7 @@ proptest! {
                 freedom: numbers[6].abs(),
                 autocorrelation: numbers[7].abs().fract(),
                 pairs: numbers[8].abs(),
+                record_skewness: numbers[9],
             }
         };
         let windows: Vec<(i64, Reading)> = readings
