@@ -9,8 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use driftd::baseline::build;
 use driftd::binning::BuildOptions;
-use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
-use driftd::measure::Measure;
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, WindowRule, judge};
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout,
@@ -132,22 +131,18 @@ fn counting(criterion: &mut Criterion) {
         columns: schema
             .columns()
             .iter()
-            .map(|column| ColumnRules {
-                name: column.name.clone(),
-                measures: Measure::defaults_for(column.column_type)
-                    .iter()
-                    .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
-                    .collect(),
-            })
+            .map(|column| ColumnRules::of_type(&column.name, column.column_type))
             .collect(),
         min_records: 100,
-        significance: 0.001,
+        false_alarms: FalseAlarms::PerWindow(0.001),
         values_only: false,
         rule: WindowRule::Columns(1),
         rows: None,
     };
     group.bench_function("judge", |bencher| {
-        bencher.iter(|| black_box(judge(&window.counts, baseline.segments.get("*"), &rules)));
+        bencher.iter(|| {
+            black_box(judge(&window.counts, baseline.segments.get("*").map(Against::counts), &rules, 0.001))
+        });
     });
     group.finish();
     // The time of records is not in the way: all lie in one hour.

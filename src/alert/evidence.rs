@@ -159,7 +159,8 @@ impl DriftedColumn {
             verdict: finding.verdict,
             measure: finding.measure,
             effect: score.effect,
-            threshold: finding.limit(),
+            // What is only shown has no limit, and makes no column drift.
+            threshold: finding.limit().unwrap_or_default(),
             strength: finding.strength(),
             movement: column.movement.clone(),
             why: Vec::new(),

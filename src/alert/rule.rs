@@ -207,7 +207,7 @@ impl AlertRule {
     pub fn measures_of(kind: RuleKind) -> Vec<Measure> {
         let kind_of = |measure: &Measure| match measure {
             Measure::RowCount => RuleKind::Volume,
-            Measure::NullShare | Measure::InvalidShare => RuleKind::DataQuality,
+            measure if measure.is_about_quality() => RuleKind::DataQuality,
             _ => RuleKind::Drift,
         };
         Measure::ALL.into_iter().filter(|measure| kind_of(measure) == kind).collect()

@@ -58,6 +58,7 @@ pub(super) fn closing_of(monitor: &Monitor) -> Closing<'_> {
         configuration: &monitor.fingerprint,
         references: &monitor.references,
         reach: monitor.rules.reach,
+        budget_period: monitor.rules.judge.false_alarms.period(),
     }
 }
 

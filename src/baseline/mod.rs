@@ -1,10 +1,12 @@
 //! Baselines: what windows are compared with. Built from training data, or from windows counted before
 //! there was one.
 
+mod blocks;
 mod learned;
 mod readable;
 mod unusable;
 
+pub use blocks::Blocks;
 pub use learned::{unlearned_columns, why_not_learned, without_columns};
 pub use readable::unreadable_columns;
 pub use unusable::{Fill, Unusable, UnusableColumn, unusable_columns, unusable_of_fills};
@@ -23,6 +25,7 @@ use crate::binning::{
 use crate::distribution::{MergeError, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
 use crate::record::{ColumnType, DecodedBatch, ModelSchema, Rejections};
+use crate::variation::{Bins, ChangeTest, fit};
 use crate::window::WHOLE;
 
 /// Beyond this many values of a column, bins are placed by a uniform sample of them; counts stay exact.
@@ -37,6 +40,41 @@ pub struct Baseline {
     pub binnings: Arc<BinningSet>,
     /// Counts by segment; `*` is the whole.
     pub segments: BTreeMap<String, WindowCounts>,
+    /// What windows of a segment are tested against.
+    pub tests: BTreeMap<String, Arc<ChangeTest>>,
+}
+
+impl Baseline {
+    /// Counts of the whole on bins that were built from them, without windows.
+    #[must_use]
+    pub fn of_counts(counts: WindowCounts) -> Self {
+        let binnings = Arc::clone(counts.binnings());
+        Self::of_windows(binnings, BTreeMap::from([(WHOLE.to_owned(), counts)]), &[], Bins::Own)
+    }
+
+    /// Counts by segment, and the windows that they are the sum of, each segment's in order of time.
+    fn of_windows(
+        binnings: Arc<BinningSet>,
+        segments: BTreeMap<String, WindowCounts>,
+        windows: &[(String, WindowCounts)],
+        bins: Bins,
+    ) -> Self {
+        let tests = tests_of(&segments, windows, bins);
+        Self { binnings, segments, tests }
+    }
+}
+
+fn tests_of(
+    segments: &BTreeMap<String, WindowCounts>,
+    windows: &[(String, WindowCounts)],
+    bins: Bins,
+) -> BTreeMap<String, Arc<ChangeTest>> {
+    let test = |(segment, counts): (&String, &WindowCounts)| {
+        let own = windows.iter().filter(|(of, _)| of == segment).map(|(_, counts)| counts);
+        let variation = fit(counts, &own.collect::<Vec<_>>(), bins);
+        (segment.clone(), Arc::new(ChangeTest::new(Arc::new(variation), counts)))
+    };
+    segments.iter().map(test).collect()
 }
 
 /// What went into a baseline.
@@ -104,7 +142,7 @@ where
     if let Some(whole) = counted.get(WHOLE) {
         report.unusable = unusable_columns(schema, whole, &report.wrong);
     }
-    Ok((Baseline { binnings, segments: counted }, report))
+    Ok((Baseline::of_windows(binnings, counted, &[], Bins::Own), report))
 }
 
 /// Rows kept between placing bins and counting; none when they are to be read again.
@@ -163,14 +201,14 @@ fn place(
     Ok((Arc::new(BinningSet::new(columns).hiding(schema)), report, kept))
 }
 
-/// A baseline that is the sum of windows counted on one binning, and stays on it.
+/// A baseline that is the sum of windows counted on one binning, in order of time, and stays on it.
 ///
 /// # Errors
 /// When there is no record in them, or they were counted on different binnings.
 pub fn sum_of(windows: &[(String, WindowCounts)]) -> Result<Baseline, BaselineError> {
     let segments = sums(windows)?;
     let whole = segments.get(WHOLE).filter(|whole| whole.rows() > 0).ok_or(BaselineError::Empty)?;
-    Ok(Baseline { binnings: Arc::clone(whole.binnings()), segments })
+    Ok(Baseline::of_windows(Arc::clone(whole.binnings()), segments, windows, Bins::OfOthers))
 }
 
 fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCounts>, BaselineError> {
@@ -186,7 +224,7 @@ fn sums(windows: &[(String, WindowCounts)]) -> Result<BTreeMap<String, WindowCou
     Ok(sums)
 }
 
-/// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs. Bins are placed by
+/// Builds a baseline from windows that were counted on universal bins: (segment, counts) pairs in order of time. Bins are placed by
 /// the whole; every universal bucket of it falls into one bin, so the counts are moved exactly. Columns that can hardly be
 /// read get no bins, so that nothing is compared with what could not be read; [`unusable_columns`] names them. Nor do columns
 /// of which the windows do not say enough: [`unlearned_columns`] names these.
@@ -225,7 +263,9 @@ pub fn learn(
         .collect();
     let binnings = Arc::new(BinningSet::new(columns).hiding(schema));
     let segments = sums.into_iter().map(|(segment, counts)| (segment, counts.rebinned(&binnings))).collect();
-    Ok(Baseline { binnings, segments })
+    let moved = |(segment, counts): &(String, WindowCounts)| (segment.clone(), counts.rebinned(&binnings));
+    let windows: Vec<(String, WindowCounts)> = windows.iter().map(moved).collect();
+    Ok(Baseline::of_windows(binnings, segments, &windows, Bins::Own))
 }
 
 fn rows_by_segment(batch: &DecodedBatch, segments: &[String]) -> BTreeMap<String, Vec<u32>> {

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::thinned;
 use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
-use crate::judge::{Finding, JudgeSpec, Judgement, Verdict, judge, leading};
+use crate::judge::{Against, Finding, JudgeSpec, Judgement, Verdict, judge, leading};
 use crate::measure::{Measure, Pair, total_variation};
 use crate::record::EventTime;
 
@@ -120,9 +120,11 @@ pub struct PairedColumn {
 /// Compares both sides, column by column, in the order of the monitor's columns.
 #[must_use]
 pub fn compare_pair(pair: SidePair<'_>, spec: &JudgeSpec) -> Vec<PairedColumn> {
-    let against = |side: &WindowCounts| judge(side, pair.reference, spec);
+    // Pairs are few, and a challenge ends: they are no part of the monitor's budget.
+    let level = spec.false_alarms.per_window();
+    let against = |side: &WindowCounts| judge(side, pair.reference.map(Against::counts), spec, level);
     let (champion, challenger) = (against(pair.champion), against(pair.challenger));
-    let direct = judge(pair.challenger, Some(pair.champion), spec);
+    let direct = judge(pair.challenger, Some(Against::counts(pair.champion)), spec, level);
     let columns = spec.columns.iter().map(|rules| {
         let name = rules.name.as_str();
         let most = leading(findings(&direct, name)).filter(|finding| finding.score.is_some());
@@ -136,7 +138,7 @@ pub fn compare_pair(pair: SidePair<'_>, spec: &JudgeSpec) -> Vec<PairedColumn> {
             challenger: strength_of(&challenger, name),
             measure: compared.map(|finding| finding.measure),
             effect: compared.and_then(|finding| Some(finding.score?.effect)),
-            limit: compared.map(|finding| finding.critical),
+            limit: compared.and_then(|finding| Some(finding.limits?.critical)),
             difference: compared.map(Finding::strength),
             material: findings(&direct, name).any(is_material),
             further: further(pair, name, spec).filter(|_| verdict.is_compared()),
@@ -168,7 +170,7 @@ fn strength_of(judgement: &Judgement, column: &str) -> Option<f64> {
 
 /// Whether an effect is large enough to matter, whatever chance explains in one window.
 fn is_material(finding: &Finding) -> bool {
-    finding.score.is_some_and(|score| score.effect >= finding.warn)
+    finding.score.zip(finding.limits).is_some_and(|(score, limits)| score.effect >= limits.warn)
 }
 
 /// One side is worse only when the two differ by more than chance explains and by at least the warn limit: otherwise two that are

@@ -4,7 +4,7 @@ use super::*;
 use crate::alert::{EventKind, Labels, Routing};
 use crate::binning::{Binning, BinningSet, BuildOptions, CategoricalBinning, numeric_from_values};
 use crate::distribution::WindowCounts;
-use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, WindowRule};
 use crate::measure::Measure;
 use crate::record::{ColumnType, EventTime, ModelSchema, TimeSpan, batch_of};
 
@@ -21,17 +21,11 @@ fn bins(shift: f64) -> Arc<BinningSet> {
 }
 
 fn judge_spec() -> JudgeSpec {
-    let rules = |name: &str, column_type| ColumnRules {
-        name: name.to_owned(),
-        measures: Measure::defaults_for(column_type)
-            .iter()
-            .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
-            .collect(),
-    };
+    let rules = |name: &str, column_type| ColumnRules::of_type(name, column_type);
     JudgeSpec {
         columns: vec![rules("score", ColumnType::Numeric), rules("kind", ColumnType::Categorical)],
         min_records: 50,
-        significance: 0.001,
+        false_alarms: FalseAlarms::PerWindow(0.001),
         values_only: false,
         rule: WindowRule::Columns(1),
         rows: None,

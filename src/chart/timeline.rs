@@ -13,8 +13,8 @@ pub struct ScoreLine {
     pub name: String,
     /// One value a window, none where there is none.
     pub values: Vec<Option<f64>>,
-    /// The limits: warn and drift.
-    pub limits: (f64, f64),
+    /// The limits: warn and drift; none where the score is only shown.
+    pub limits: Option<(f64, f64)>,
 }
 
 /// What happened at a window.
@@ -56,7 +56,13 @@ pub fn timeline_with(
 ) -> Markup {
     let (width, height, top) = (420.0, 90.0, if changes.is_empty() { 8.0 } else { 18.0 });
     let bottom = top + height;
-    let most = series.values.iter().flatten().copied().fold(series.limits.1 * 1.1, f64::max).max(1e-12);
+    let most = series
+        .values
+        .iter()
+        .flatten()
+        .copied()
+        .fold(series.limits.map_or(0.0, |(_, drift)| drift * 1.1), f64::max)
+        .max(1e-12);
     #[expect(clippy::cast_precision_loss, reason = "some thousand windows")]
     let slot = width / series.values.len().max(1) as f64;
     #[expect(clippy::cast_precision_loss, reason = "some thousand windows")]
@@ -97,8 +103,10 @@ pub fn timeline_with(
             title id=(title) { (sentence) }
             path.firing d=(shade(TimeMark::Alert)) {}
             path.unjudged d=(shade(TimeMark::Unjudged)) {}
-            path.band d=(format!("M0 {}h{}V{}h-{}z", at(y(series.limits.0)), at(width), at(y(series.limits.1)), at(width))) {}
-            path.limit d=(format!("M0 {}h{}", at(y(series.limits.1)), at(width))) {}
+            @if let Some((warn, drift)) = series.limits {
+                path.band d=(format!("M0 {}h{}V{}h-{}z", at(y(warn)), at(width), at(y(drift)), at(width))) {}
+                path.limit d=(format!("M0 {}h{}", at(y(drift)), at(width))) {}
+            }
             g.changes {
                 @for change in changes {
                     path d=(format!("M{} {}V{}", at(x(change.window) - slot / 2.0), at(top - 4.0), at(bottom))) {}
@@ -107,9 +115,10 @@ pub fn timeline_with(
             }
             g.axis {
                 path d=(format!("M0 {}h{}", at(bottom), at(width))) {}
-                @if y(series.limits.1) - top > 14.0 { text x="-6" y=(at(top + 8.0)) text-anchor="end" { (short(most)) } }
-                text x="-6" y=(at(y(series.limits.1) + 4.0)) text-anchor="end" { (short(series.limits.1)) }
-                @if bottom - y(series.limits.1) > 12.0 { text x="-6" y=(at(bottom + 2.0)) text-anchor="end" { "0" } }
+                @let limit = series.limits.map(|(_, drift)| drift);
+                @if limit.is_none_or(|limit| y(limit) - top > 14.0) { text x="-6" y=(at(top + 8.0)) text-anchor="end" { (short(most)) } }
+                @if let Some(limit) = limit { text x="-6" y=(at(y(limit) + 4.0)) text-anchor="end" { (short(limit)) } }
+                @if limit.is_none_or(|limit| bottom - y(limit) > 12.0) { text x="-6" y=(at(bottom + 2.0)) text-anchor="end" { "0" } }
             }
             path.line d=(line) {}
             path.dots d=(dots) {}

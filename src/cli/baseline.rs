@@ -9,11 +9,11 @@ use super::files::{DataFile, short_name};
 use super::monitor::{monitor as the_monitor, name_of};
 use super::reach::{Reach, StoredBaseline};
 use super::{CliError, Context, actor, say, say_lines, tell, with_reach, with_store};
-use crate::baseline::{Baseline, BaselineError, BuildReport, Unusable, UnusableColumn, build};
+use crate::baseline::{Baseline, BaselineError, Blocks, BuildReport, Unusable, UnusableColumn, build};
 use crate::config::Monitor;
 use crate::escape::plain;
 use crate::record::table::TableRows;
-use crate::record::{ColumnRole, nearest, number_of};
+use crate::record::{ColumnRole, RecordLayout, nearest, number_of};
 use crate::store::Store;
 use crate::view::BaselineSummary;
 
@@ -145,7 +145,14 @@ pub(super) fn from_file(
     let layout = if by_name { monitor.layout.by_name(&monitor.schema) } else { monitor.layout.clone() };
     let rows = TableRows { schema: schema.clone(), layout, timed: false };
     let failed = |source: BaselineError| CliError::Baseline { path: file.name(), source };
-    let (baseline, report) = build(&schema, &names, monitor.build, || file.rows(&rows)).map_err(failed)?;
+    let (mut baseline, report) = build(&schema, &names, monitor.build, || file.rows(&rows)).map_err(failed)?;
+    if rows.layout.time.is_some() {
+        let layout = RecordLayout { version: None, filters: Vec::new(), ..rows.layout.clone() };
+        let timed = TableRows { layout, timed: true, ..rows.clone() };
+        let blocks = Blocks::OfLength(monitor.counting.length.clone());
+        // A file without the times of the monitor was read all the same; its windows are not known then.
+        let _without_times = baseline.learn_blocks(&blocks, &names, || file.rows(&timed)).ok();
+    }
     let needed = monitor.rules.judge.min_records;
     if report.rows < needed {
         return Err(CliError::Failed(format!(

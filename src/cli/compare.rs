@@ -12,12 +12,12 @@ use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
 use crate::compare::{CompareError, CompareSpec, OpenFile, compare};
 use crate::escape::plain_json;
-use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, WindowRule};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::misspelt;
 use crate::record::table::{ReadError, TableRows};
-use crate::record::{ModelSchema, RecordLayout};
+use crate::record::{FieldPath, ModelSchema, RecordLayout};
 use crate::report::{Both, Outcome, compare_html, compare_report, compare_text};
 use columns::{ComparedColumns, choose};
 
@@ -45,9 +45,13 @@ pub(super) struct Arguments {
     /// The limits of a measure's effect, such as psi=0.1,0.25 (warn, drift) or psi=0.2. May be repeated.
     #[arg(long = "limit", value_name = "MEASURE=[WARN,]DRIFT", value_parser = limit)]
     limits: Vec<(Measure, Thresholds)>,
-    /// Probability of a false finding without a change, over all measures of all columns together.
-    #[arg(long, value_name = "CHANCE", default_value_t = 0.001, value_parser = chance)]
-    significance: f64,
+    /// Accepted probability of a false finding when nothing changed, over all columns together.
+    #[arg(long, value_name = "CHANCE", default_value_t = FalseAlarms::DEFAULT_PER_WINDOW, value_parser = chance, alias = "significance")]
+    false_alarms: f64,
+    /// The column of event times of the baseline. Blocks of it, as large as the window, then say how much windows differ by nature; without
+    /// it sampling noise alone is assumed.
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
     /// A baseline or window with fewer rows gets no verdict.
     #[arg(long, value_name = "ROWS", default_value_t = 30)]
     min_rows: u64,
@@ -142,7 +146,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<u8, CliError> {
         };
         CliError::Failed(format!("{}: {error}", file.name()))
     };
-    let found = compare(&spec, &ComparedFile(&baseline), &ComparedFile(&window)).map_err(failed)?;
+    let found = {
+        let of_time = ComparedFile { file: &baseline, time: arguments.time.as_deref() };
+        compare(&spec, &of_time, &ComparedFile { file: &window, time: None }).map_err(failed)?
+    };
     let names = Both { baseline: baseline.short_name(), window: window.short_name() };
     let mut report = compare_report(&found, &spec, names, chosen.notes);
     if !arguments.columns.is_empty() {
@@ -187,31 +194,40 @@ pub(super) fn write(output: Option<&Path>, text: &str) -> Result<(), CliError> {
 }
 
 /// A file as the comparison opens it: whatever does not fit counts as missing or of the wrong type.
-struct ComparedFile<'a>(&'a DataFile);
+struct ComparedFile<'a> {
+    file: &'a DataFile,
+    /// The column of event times.
+    time: Option<&'a str>,
+}
 
 impl OpenFile for ComparedFile<'_> {
     type Rows = ReadItems;
 
     fn open(&self, schema: &ModelSchema) -> Result<ReadItems, ReadError> {
         let layout = RecordLayout { max_message_bytes: usize::MAX, ..RecordLayout::default() };
-        self.0.rows(&TableRows { schema: schema.clone(), layout, timed: false })
+        self.file.rows(&TableRows { schema: schema.clone(), layout, timed: false })
+    }
+
+    fn has_times(&self) -> bool {
+        self.time.is_some()
+    }
+
+    fn open_timed(&self, schema: &ModelSchema) -> Result<ReadItems, ReadError> {
+        let time = self.time.map(|name| FieldPath::of_steps([name.to_owned()]));
+        let layout = RecordLayout { max_message_bytes: usize::MAX, time, ..RecordLayout::default() };
+        self.file.rows(&TableRows { schema: schema.clone(), layout, timed: true })
     }
 }
 
 fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, CliError> {
     let mut columns = Vec::new();
     for column in chosen.schema.columns() {
-        let measures: Vec<Measure> = if arguments.measures.is_empty() {
-            Measure::defaults_for(column.column_type).to_vec()
-        } else {
-            arguments.measures.iter().copied().filter(|measure| measure.applies_to(column.column_type)).collect()
-        };
-        let limits = |measure: Measure| {
+        let chosen = Some(arguments.measures.as_slice()).filter(|measures| !measures.is_empty());
+        let set = |measure: Measure| {
             let own = arguments.limits.iter().rev().find(|(other, _)| *other == measure);
-            own.map_or_else(|| measure.default_thresholds(), |(_, limits)| *limits)
+            own.map(|(_, limits)| *limits)
         };
-        let measures = measures.into_iter().map(|measure| MeasureRule { measure, thresholds: limits(measure) });
-        columns.push(ColumnRules { name: column.name.clone(), measures: measures.collect() });
+        columns.push(ColumnRules::new(column.name.clone(), column.column_type, chosen, set));
     }
     if columns.iter().all(|column| column.measures.is_empty()) {
         let names: Vec<&str> = arguments.measures.iter().map(|measure| measure.as_str()).collect();
@@ -235,7 +251,7 @@ fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, 
         judge: JudgeSpec {
             columns,
             min_records: arguments.min_rows,
-            significance: arguments.significance,
+            false_alarms: FalseAlarms::PerWindow(arguments.false_alarms),
             values_only: arguments.values_only,
             rule: WindowRule::Columns(1),
             rows: None,

@@ -39,5 +39,6 @@ fn reads(measure: Measure) -> &'static str {
         Reads::Counters => "all rows",
         Reads::Vectors => "embeddings",
         Reads::Rows => "records",
+        Reads::Change => "changes",
     }
 }

@@ -23,7 +23,7 @@ use crate::alert::{
     SeriesStep, Transition, WindowEvidence,
 };
 use crate::distribution::{RecordSample, WindowCounts};
-use crate::judge::{JudgeSpec, Judgement, judge};
+use crate::judge::{Against, JudgeSpec, Judgement, Spread, judge};
 use crate::record::EventTime;
 use crate::reference::{Reference, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
@@ -72,6 +72,8 @@ pub struct ClosingWindow {
     pub reference: Option<Reference>,
     /// What its number of records is compared with.
     pub usual_rows: UsualRows,
+    /// Versions and segments of the monitor that have windows: they share the budget of false alarms.
+    pub series: usize,
     /// The states of the series' alerts before.
     pub alerts: SeriesAlerts,
     /// Whether an alert says that the monitor's input is broken.
@@ -166,6 +168,24 @@ pub struct RefreshedAlert {
     pub judged: u32,
 }
 
+impl DecisionRules {
+    /// The accepted chance of a false finding in a window, over all its columns.
+    #[must_use]
+    pub fn level(&self, window: &ClosingWindow) -> f64 {
+        let of_columns = |rule: &&AlertRule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality);
+        // The rule that fires soonest decides how sensitive a window may be.
+        let test = window.reference.as_ref().and_then(|reference| reference.test.as_ref());
+        let policies = self.alerts.iter().filter(of_columns).map(|rule| (rule.policy.windows, rule.policy.of));
+        self.judge.false_alarms.level(&Spread {
+            every: window.span.end.since(window.span.key.start),
+            series: window.series,
+            hypotheses: self.judge.hypotheses(),
+            persistence: policies.min().unwrap_or((1, 1)),
+            autocorrelation: test.map_or(0.0, |test| test.variation().autocorrelation()),
+        })
+    }
+}
+
 /// Decides; `routing` says who is told of alerts. `now` is the time events carry; it decides nothing.
 #[must_use]
 pub fn decide_window(
@@ -174,9 +194,13 @@ pub fn decide_window(
     routing: &Routing,
     now: EventTime,
 ) -> Decision {
-    let baseline = window.reference.as_ref().and_then(|reference| reference.counts.as_ref());
-    let mut judgement = judge(&window.counts, baseline, &rules.judge);
-    judgement.judge_rows(window.pane_rows, &window.usual_rows.rows, window.evidence.complete, &rules.judge);
+    let against = window.reference.as_ref().and_then(|reference| {
+        Some(Against { counts: reference.counts.as_ref()?, test: reference.test.as_deref() })
+    });
+    let level = rules.level(window);
+    let mut judgement = judge(&window.counts, against, &rules.judge, level);
+    let (usual, complete) = (&window.usual_rows.rows, window.evidence.complete);
+    judgement.judge_rows(window.pane_rows, usual, complete, (&rules.judge, level));
     let key = &window.span.key;
     let start = key.start;
     let series = SeriesKey { monitor: &rules.monitor, version: &key.version, segment: &key.segment };

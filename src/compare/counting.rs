@@ -7,10 +7,11 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::{CompareError, CompareSpec, FileRows, OpenFile};
-use crate::baseline::{BaselineError, build, place_bins};
+use crate::baseline::{Baseline, BaselineError, Blocks, build, place_bins};
 use crate::binning::{Binning, BinningSet, CategoricalBinning, EmbeddingBinning, NumericBinning, single};
 use crate::distribution::WindowCounts;
 use crate::record::{ColumnType, ModelSchema, number_of};
+use crate::variation::ChangeTest;
 use crate::window::WHOLE;
 
 /// Both sides, counted.
@@ -19,6 +20,8 @@ pub(super) struct CountedSides {
     pub(super) window: WindowCounts,
     pub(super) baseline_rows: FileRows,
     pub(super) window_rows: FileRows,
+    /// What the window is tested against.
+    pub(super) test: ChangeTest,
 }
 
 pub(super) fn count(
@@ -27,7 +30,7 @@ pub(super) fn count(
     baseline: &impl OpenFile,
     window: &impl OpenFile,
 ) -> Result<CountedSides, CompareError> {
-    let (baseline_counts, baseline_rows) = if exact {
+    let (mut built, baseline_rows) = if exact {
         let mut distinct: Vec<Distinct> =
             spec.schema.columns().iter().map(|column| Distinct::new(column.column_type)).collect();
         gather(&mut distinct, &spec.schema, baseline, 0).map_err(CompareError::Baseline)?;
@@ -43,16 +46,28 @@ pub(super) fn count(
         if counts.rows() == 0 {
             return Err(CompareError::Baseline(BaselineError::Empty));
         }
-        (counts, rows)
+        (Baseline::of_counts(counts), rows)
     } else {
-        let (mut built, report) = build(&spec.schema, &[], spec.build, || baseline.open(&spec.schema))
+        let (built, report) = build(&spec.schema, &[], spec.build, || baseline.open(&spec.schema))
             .map_err(CompareError::Baseline)?;
-        let counts = built.segments.remove(WHOLE).ok_or(CompareError::Baseline(BaselineError::Empty))?;
-        (counts, FileRows { counted: report.rows, rejected: report.rejected, wrong: report.wrong })
+        (built, FileRows { counted: report.rows, rejected: report.rejected, wrong: report.wrong })
     };
     let (window_counts, window_rows) =
-        counted(baseline_counts.binnings(), &spec.schema, window).map_err(CompareError::Window)?;
-    Ok(CountedSides { baseline: baseline_counts, window: window_counts, baseline_rows, window_rows })
+        counted(&built.binnings, &spec.schema, window).map_err(CompareError::Window)?;
+    if baseline.has_times() {
+        let blocks = Blocks::OfRows(window_counts.rows());
+        let open = || baseline.open_timed(&spec.schema);
+        built.learn_blocks(&blocks, &[], open).map_err(CompareError::Baseline)?;
+    }
+    let whole = built.segments.remove(WHOLE).zip(built.tests.remove(WHOLE));
+    let (baseline_counts, test) = whole.ok_or(CompareError::Baseline(BaselineError::Empty))?;
+    Ok(CountedSides {
+        baseline: baseline_counts,
+        window: window_counts,
+        baseline_rows,
+        window_rows,
+        test: ChangeTest::clone(&test),
+    })
 }
 
 /// Embeddings are placed by the baseline, exact or not.

@@ -13,11 +13,12 @@ use crate::baseline::BaselineError;
 use crate::binning::BuildOptions;
 use crate::distribution::WindowCounts;
 use crate::judge::why::{Reason, Sides, explain_columns};
-use crate::judge::{JudgeSpec, Judgement, judge};
+use crate::judge::{Against, JudgeSpec, Judgement, judge};
 use crate::measure::{Measure, Pair, Values};
 use crate::preset::Preset;
 use crate::record::table::{ReadError, ReadItem};
 use crate::record::{ModelSchema, Rejections};
+use crate::variation::ChangeTest;
 
 /// What is compared, and how.
 #[derive(Clone, Debug)]
@@ -65,6 +66,8 @@ pub struct Comparison {
     pub why: BTreeMap<String, Vec<Reason>>,
     /// The values of the columns that drift, where counts on bins do not give them all.
     pub values: BTreeMap<String, Sides>,
+    /// What the window was tested against.
+    pub test: ChangeTest,
 }
 
 /// Opens a file for the columns of a schema; called once a pass.
@@ -77,6 +80,15 @@ pub trait OpenFile {
     /// # Errors
     /// When it cannot be read.
     fn open(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError>;
+
+    /// Whether its rows have event times.
+    fn has_times(&self) -> bool;
+
+    /// Opens it for rows with event times.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has no times.
+    fn open_timed(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError>;
 }
 
 /// Why two files could not be compared.
@@ -102,7 +114,12 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let exact = spec.exact || spec.preset.is_some();
     let counted = counting::count(spec, exact, baseline, window)?;
-    let judgement = judge(&counted.window, Some(&counted.baseline), &spec.judge);
+    let judgement = judge(
+        &counted.window,
+        Some(Against { counts: &counted.baseline, test: Some(&counted.test) }),
+        &spec.judge,
+        spec.judge.false_alarms.per_window(),
+    );
     let tool = match &spec.preset {
         None => None,
         Some((preset, measures)) => Some(tool::judge(*preset, measures, spec, &counted, baseline)?),
@@ -136,6 +153,7 @@ pub fn compare(
         tool,
         why,
         values,
+        test: counted.test,
     })
 }
 

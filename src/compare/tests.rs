@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::judge::why::Cause;
-use crate::judge::{ColumnRules, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, MeasureRule, WindowRule};
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, RecordLayout};
 use crate::report::{Both, CompareReport, compare_html, compare_report, compare_text};
@@ -18,6 +18,14 @@ impl OpenFile for Lines {
     fn open(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError> {
         let rows = TableRows { schema: schema.clone(), layout: RecordLayout::default(), timed: false };
         Ok(Box::new(json_batches(Cursor::new(self.0.clone()), &rows)?))
+    }
+
+    fn has_times(&self) -> bool {
+        false
+    }
+
+    fn open_timed(&self, schema: &ModelSchema) -> Result<Self::Rows, ReadError> {
+        self.open(schema)
     }
 }
 
@@ -33,14 +41,14 @@ fn spec(exact: bool) -> CompareSpec {
         measures: Measure::ALL
             .into_iter()
             .filter(|measure| measure.applies_to(column.column_type))
-            .map(|measure| MeasureRule { measure, thresholds: measure.default_thresholds() })
+            .map(|measure| MeasureRule { measure, limits: Some(measure.default_thresholds()) })
             .collect(),
     });
     CompareSpec {
         judge: JudgeSpec {
             columns: columns.collect(),
             min_records: 30,
-            significance: 0.001,
+            false_alarms: FalseAlarms::PerWindow(0.001),
             values_only: false,
             rule: WindowRule::Columns(1),
             rows: None,
@@ -226,13 +234,7 @@ fn documents(size: usize, topic: &str, shift: f64, squeeze: f64) -> Vec<String> 
 
 fn document_spec(exact: bool) -> CompareSpec {
     let schema = ModelSchema::of_features(&[("t", ColumnType::Text), ("e", ColumnType::Embedding)]).unwrap();
-    let columns = schema.columns().iter().map(|column| ColumnRules {
-        name: column.name.clone(),
-        measures: Measure::defaults_for(column.column_type)
-            .iter()
-            .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
-            .collect(),
-    });
+    let columns = schema.columns().iter().map(|column| ColumnRules::of_type(&column.name, column.column_type));
     let judge = JudgeSpec { columns: columns.collect(), ..spec(exact).judge };
     CompareSpec { integers: vec![false; schema.columns().len()], judge, schema, ..spec(exact) }
 }

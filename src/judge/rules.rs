@@ -1,15 +1,16 @@
 //! What a monitor holds its windows against.
 
-use super::{ColumnJudgement, Verdict};
+use super::{ColumnJudgement, FalseAlarms, Verdict};
 use crate::measure::{Measure, Thresholds};
+use crate::record::ColumnType;
 
 /// A measure with its limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeasureRule {
     /// What is measured.
     pub measure: Measure,
-    /// The material limits.
-    pub thresholds: Thresholds,
+    /// The material limits; none where it is only shown, and decides nothing.
+    pub limits: Option<Thresholds>,
 }
 
 /// The measures of one column.
@@ -18,6 +19,44 @@ pub struct ColumnRules {
     pub name: String,
     /// What is measured.
     pub measures: Vec<MeasureRule>,
+}
+
+impl ColumnRules {
+    /// The rules of a column. Chosen measures decide, by the limits that are set for them or their own; those that are not for the type
+    /// are left out. Without a choice the defaults of the type decide, and every measure that limits are set for; the shown ones of
+    /// the type are only shown.
+    #[must_use]
+    pub fn new(
+        name: String,
+        column_type: ColumnType,
+        chosen: Option<&[Measure]>,
+        set: impl Fn(Measure) -> Option<Thresholds>,
+    ) -> Self {
+        let applies = |measure: &Measure| measure.applies_to(column_type);
+        let deciding: Vec<Measure> = match chosen {
+            Some(chosen) => chosen.iter().copied().filter(applies).collect(),
+            None => {
+                let mut deciding = Measure::defaults_for(column_type).to_vec();
+                let of_limits = Measure::ALL.into_iter().filter(applies).filter(|measure| set(*measure).is_some());
+                deciding.extend(of_limits.filter(|measure| !Measure::defaults_for(column_type).contains(measure)));
+                deciding
+            }
+        };
+        let shown = Measure::shown_for(column_type).iter().filter(|_| chosen.is_none());
+        let shown: Vec<Measure> = shown.copied().filter(|measure| !deciding.contains(measure)).collect();
+        let decides = |measure: Measure| MeasureRule {
+            measure,
+            limits: Some(set(measure).unwrap_or_else(|| measure.default_thresholds())),
+        };
+        let shows = |measure: Measure| MeasureRule { measure, limits: None };
+        Self { name, measures: deciding.into_iter().map(decides).chain(shown.into_iter().map(shows)).collect() }
+    }
+
+    /// The rules of a column that nothing was chosen for.
+    #[must_use]
+    pub fn of_type(name: &str, column_type: ColumnType) -> Self {
+        Self::new(name.to_owned(), column_type, None, |_| None)
+    }
 }
 
 /// How many columns make a window drift.
@@ -63,8 +102,8 @@ pub struct JudgeSpec {
     pub columns: Vec<ColumnRules>,
     /// A window with fewer records is not judged.
     pub min_records: u64,
-    /// The chance of a false finding in a window without drift, over all measures of all columns together.
-    pub significance: f64,
+    /// How many false alarms are accepted.
+    pub false_alarms: FalseAlarms,
     /// Leaves null, invalid and unseen values out of the scores of values; by default they are bins that count.
     pub values_only: bool,
     /// How many columns make a window drift.

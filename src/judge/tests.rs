@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::binning::{Binning, BinningSet, BuildOptions, CategoricalBinning, numeric_from_values};
+use crate::distribution::WindowCounts;
+use crate::measure::{Measure, Score, Thresholds};
 use crate::record::{ColumnType, ModelSchema, batch_of};
 
 fn schema() -> ModelSchema {
@@ -28,17 +30,11 @@ fn row(x: u32, k: &str) -> String {
 }
 
 fn spec() -> JudgeSpec {
-    let rules = |name: &str, column_type| ColumnRules {
-        name: name.to_owned(),
-        measures: Measure::defaults_for(column_type)
-            .iter()
-            .map(|measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() })
-            .collect(),
-    };
+    let rules = |name: &str, column_type| ColumnRules::of_type(name, column_type);
     JudgeSpec {
         columns: vec![rules("x", ColumnType::Numeric), rules("k", ColumnType::Categorical)],
         min_records: 100,
-        significance: 0.001,
+        false_alarms: FalseAlarms::PerWindow(0.001),
         values_only: false,
         rule: WindowRule::Columns(1),
         rows: None,
@@ -53,11 +49,19 @@ fn even(index: u32) -> &'static str {
 fn the_same_data_is_ok_and_a_shift_is_critical_in_the_column_that_moved() {
     let binnings = binnings();
     let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
-    let same =
-        judge(&counts(&binnings, (0..500).map(|index| row(index * 2, even(index)))), Some(&baseline), &spec());
+    let same = judge(
+        &counts(&binnings, (0..500).map(|index| row(index * 2, even(index)))),
+        Some(Against::counts(&baseline)),
+        &spec(),
+        0.001,
+    );
     assert_eq!(same.verdict, Verdict::Ok);
-    let shifted =
-        judge(&counts(&binnings, (0..500).map(|index| row(400 + index, even(index)))), Some(&baseline), &spec());
+    let shifted = judge(
+        &counts(&binnings, (0..500).map(|index| row(400 + index, even(index)))),
+        Some(Against::counts(&baseline)),
+        &spec(),
+        0.001,
+    );
     assert_eq!(shifted.verdict, Verdict::Critical);
     assert_eq!(shifted.columns[0].column, "x");
     let (before, after) = shifted.columns[0].movement.mean.unwrap();
@@ -70,11 +74,11 @@ fn too_few_records_and_no_baseline_are_outcomes_of_their_own() {
     let binnings = binnings();
     let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
     let window = counts(&binnings, (0..99).map(|_| row(999, "a")));
-    assert_eq!(judge(&window, Some(&baseline), &spec()).verdict, Verdict::NotEnoughData);
-    assert_eq!(judge(&window, None, &spec()).verdict, Verdict::NoBaseline);
+    assert_eq!(judge(&window, Some(Against::counts(&baseline)), &spec(), 0.001).verdict, Verdict::NotEnoughData);
+    assert_eq!(judge(&window, None, &spec(), 0.001).verdict, Verdict::NoBaseline);
     let others = Arc::new(BinningSet::universal(&schema()));
     let elsewhere = counts(&others, (0..200).map(|_| row(999, "a")));
-    assert_eq!(judge(&elsewhere, Some(&baseline), &spec()).verdict, Verdict::Undefined);
+    assert_eq!(judge(&elsewhere, Some(Against::counts(&baseline)), &spec(), 0.001).verdict, Verdict::Undefined);
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn an_effect_within_the_noise_of_a_small_window_is_ok() {
     let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
     // 100 records can have a PSI above 0.1 by chance alone.
     let window = counts(&binnings, (0..100).map(|index| row((index * 37 + index * index) % 1000, even(index))));
-    let judgement = judge(&window, Some(&baseline), &spec());
+    let judgement = judge(&window, Some(Against::counts(&baseline)), &spec(), 0.001);
     let psi = judgement.findings.iter().find(|finding| finding.measure == Measure::Psi).unwrap();
     assert!(psi.noise_floor.unwrap() > 0.25, "{psi:?}");
     assert_eq!(psi.verdict, Verdict::Ok, "{psi:?}");
@@ -97,10 +101,10 @@ fn a_new_category_and_a_jump_of_nulls_are_drift() {
         &binnings,
         (0..1000).map(|index| if index < 300 { r#"{"k":"new"}"#.to_owned() } else { row(index, even(index)) }),
     );
-    let judgement = judge(&window, Some(&baseline), &spec());
+    let judgement = judge(&window, Some(Against::counts(&baseline)), &spec(), 0.001);
     let verdict = |measure| judgement.findings.iter().find(|finding| finding.measure == measure).unwrap().verdict;
-    assert_eq!(verdict(Measure::NullShare), Verdict::Critical);
-    assert_eq!(verdict(Measure::UnseenShare), Verdict::Critical);
+    assert_eq!(verdict(Measure::NullChange), Verdict::Critical);
+    assert_eq!(verdict(Measure::UnseenChange), Verdict::Critical);
     let k = judgement.columns.iter().find(|column| column.column == "k").unwrap();
     assert_eq!(k.movement.category.as_ref().unwrap().0, "new");
 }
@@ -111,11 +115,11 @@ fn what_leads_is_the_worst_verdict_and_only_then_the_largest_effect() {
         subject: Subject::Column("a".into()),
         measure,
         score: Some(Score { statistic: effect, p_value: None, effect, bound: None, n_baseline: 50, n_window: 50 }),
-        warn: 0.1,
-        critical: 0.2,
+        limits: Some(Thresholds { warn: 0.1, critical: 0.2 }),
         noise_floor: None,
         significant,
         verdict,
+        change: None,
     };
     // Chance explains the larger effect.
     let noisy = finding(Measure::WassersteinNormed, 0.5, false, Verdict::Ok);

@@ -8,10 +8,12 @@ impl Judgement {
     /// reach back over several panes that of the last pane, which is compared with those of earlier panes. A moved number makes
     /// the window move, also where there are too few records to compare values.
     ///
+    /// `level` is that of the window, as for [`super::judge`].
+    ///
     /// Of an incomplete window the number is not known. It is not compared then.
-    pub fn judge_rows(&mut self, rows: u64, earlier: &[u64], is_complete: bool, spec: &JudgeSpec) {
+    pub fn judge_rows(&mut self, rows: u64, earlier: &[u64], is_complete: bool, (spec, level): (&JudgeSpec, f64)) {
         let Some(rule) = &spec.rows else { return };
-        let finding = finding(rows, earlier, is_complete, rule, spec.significance);
+        let finding = finding(rows, earlier, is_complete, rule, spec.level_of_one(level));
         if finding.verdict.moved() {
             self.verdict = self.verdict.worse(finding.verdict);
         }
@@ -30,11 +32,11 @@ fn finding(rows: u64, earlier: &[u64], is_complete: bool, rule: &MeasureRule, si
         subject: Subject::Rows,
         measure: Measure::RowCount,
         score: None,
-        warn: rule.thresholds.warn,
-        critical: rule.thresholds.critical,
+        limits: rule.limits,
         noise_floor: None,
         significant: false,
         verdict: Verdict::Undefined,
+        change: None,
     };
     if !is_complete {
         return blank;

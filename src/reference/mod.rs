@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, Timestamp};
+use crate::variation::ChangeTest;
 
 /// What one window is compared with.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,23 +32,25 @@ pub struct Reference {
     pub counts: Option<WindowCounts>,
     /// The windows that it is the sum of, in order of time; empty for a stored baseline.
     pub parts: Vec<Part>,
+    /// What windows are tested against; none without counts.
+    pub test: Option<Arc<ChangeTest>>,
 }
 
 impl Reference {
     /// A stored baseline, called `name`, such as `version 3 (training.parquet)`.
     #[must_use]
-    pub fn baseline(name: String, counts: Option<WindowCounts>) -> Self {
+    pub fn baseline(name: String, counts: Option<WindowCounts>, test: Option<Arc<ChangeTest>>) -> Self {
         let records = counts.as_ref().map_or(0, WindowCounts::rows);
         let beyond_bins = counts.as_ref().map(rule::beyond_bins).unwrap_or_default();
         let rule = Some(RuleName::Fixed);
         let choice = ReferenceChoice { rule, name, records, beyond_bins, ..ReferenceChoice::default() };
-        Self { choice, counts, parts: Vec::new() }
+        Self { choice, counts, parts: Vec::new(), test }
     }
 
     /// What a window was compared with, of the parts that there still are, all on its bins.
     #[must_use]
     pub fn of_parts(choice: ReferenceChoice, parts: Vec<Part>) -> Self {
-        Self { choice, counts: rule::sum(&parts).ok(), parts }
+        Self { choice, counts: rule::sum(&parts).ok(), parts, test: None }
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Judging {
     panes: HashMap<Series, VecDeque<EarlierPane>>,
     /// The start of the last window of each series.
     last: HashMap<Series, EventTime>,
+    /// The same, with the windows that close now.
+    starts: HashMap<Series, EventTime>,
     /// Every alert there was, and what it rests on.
     episodes: HashMap<Uuid, ReplayedAlert>,
     requested: Vec<Uuid>,
@@ -83,6 +85,7 @@ impl Judging {
             alerts: HashMap::new(),
             panes: HashMap::new(),
             last: HashMap::new(),
+            starts: HashMap::new(),
             episodes: HashMap::new(),
             requested: Vec::new(),
             requests: Vec::new(),
@@ -127,6 +130,9 @@ impl Judging {
     /// As [`Self::remember`], and for the windows that reach back over them.
     pub fn remember_panes(&mut self, windows: &[CountedWindow]) {
         self.remember(windows);
+        for CountedWindow { key, .. } in windows {
+            self.starts.insert((key.version.clone(), key.segment.clone()), key.start);
+        }
         if self.spec.rules.reach.is_pane() {
             return;
         }
@@ -196,6 +202,7 @@ impl Judging {
             evidence,
             reference,
             usual_rows,
+            series: self.series_within(end),
             rested_on: self.rested_on(&alerts),
             alerts,
             feed_broken: false,
@@ -273,10 +280,7 @@ impl Judging {
             let found = match baseline {
                 None => Err(Unusable::no_baseline()),
                 Some((name, baseline)) => rule.selection(window).and_then(|selection| match selection {
-                    None => {
-                        let counts = baseline.segments.get(&key.segment).cloned();
-                        Ok(Reference::baseline(name.to_owned(), counts))
-                    }
+                    None => Ok(of_baseline(name, baseline, &key.segment)),
                     Some(selection) => {
                         let bins: &Arc<BinningSet> = &baseline.binnings;
                         rule.reference(
@@ -296,10 +300,7 @@ impl Judging {
         // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
         let series = (key.version.clone(), key.segment.clone());
         match baseline.filter(|_| self.history.is_broken(&series)) {
-            Some((name, baseline)) => {
-                let counts = baseline.segments.get(&key.segment).cloned();
-                tried.found(Reference::baseline(name.to_owned(), counts))
-            }
+            Some((name, baseline)) => tried.found(of_baseline(name, baseline, &key.segment)),
             None => tried.nothing(),
         }
     }
@@ -321,6 +322,13 @@ impl Judging {
         ended.into_iter().map(|(_, alert)| alert).collect()
     }
 
+    /// How many series share the budget of false alarms: those with a window that starts within its period before `end`.
+    fn series_within(&self, end: EventTime) -> usize {
+        let Some(period) = self.spec.rules.judge.false_alarms.period() else { return 1 };
+        let from = end.shifted(-period);
+        self.starts.values().filter(|start| **start >= from).count()
+    }
+
     /// What the running alerts of a series rested on before.
     fn rested_on(&self, alerts: &SeriesAlerts) -> HashMap<Uuid, Evidence> {
         let episodes = alerts.states().filter_map(|(_, _, state)| state.episode.as_ref());
@@ -328,4 +336,10 @@ impl Judging {
             .filter_map(|episode| Some((episode.id, self.episodes.get(&episode.id)?.evidence.clone())))
             .collect()
     }
+}
+
+/// A baseline as the reference of windows of a segment.
+fn of_baseline(name: &str, baseline: &Baseline, segment: &str) -> Reference {
+    let (counts, test) = (baseline.segments.get(segment), baseline.tests.get(segment));
+    Reference::baseline(name.to_owned(), counts.cloned(), test.cloned())
 }

@@ -3,8 +3,7 @@ use std::io::Cursor;
 use super::*;
 use crate::alert::{AlertPolicy, AlertRule, Severity};
 use crate::baseline::build;
-use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
-use crate::measure::Measure;
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, WindowRule};
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, FieldPath, RecordLayout, TimeFormat, TimeSpan, TimeUnit};
 use crate::retrain::RetrainPolicy;
@@ -26,8 +25,6 @@ fn rows() -> TableRows {
 }
 
 fn spec(learn: Option<u32>) -> ReplaySpec {
-    let measures = Measure::defaults_for(ColumnType::Numeric).iter();
-    let rule = |measure: &Measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() };
     ReplaySpec {
         schema: schema(),
         counting: CountingSpec {
@@ -48,9 +45,9 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
         rules: DecisionRules {
             monitor: "m".into(),
             judge: JudgeSpec {
-                columns: vec![ColumnRules { name: "x".into(), measures: measures.map(rule).collect() }],
+                columns: vec![ColumnRules::of_type("x", ColumnType::Numeric)],
                 min_records: 100,
-                significance: 0.001,
+                false_alarms: FalseAlarms::PerWindow(0.001),
                 values_only: false,
                 rule: WindowRule::Columns(1),
                 rows: None,
@@ -205,10 +202,10 @@ fn no_record_at_all_is_no_window() {
     assert!(replayed.windows.is_empty());
 }
 
-/// 200 records an hour; what they hold is said by a letter: `.` as ever, `m` moved, `n` half of them null.
+/// 200 records an hour; what they hold is said by a letter: `.` as ever, `m` moved, `n` the upper half of them null.
 fn script(letters: &str) -> String {
     let record = |hour: i64, index: i64, letter: char| match letter {
-        'n' if index % 2 == 0 => format!("{{\"at\":{},\"x\":null}}\n", hour * HOUR + index * 18),
+        'n' if index * 37 % 100 >= 50 => format!("{{\"at\":{},\"x\":null}}\n", hour * HOUR + index * 18),
         letter => {
             let shift = if letter == 'm' { 60 } else { 0 };
             format!("{{\"at\":{},\"x\":{}}}\n", hour * HOUR + index * 18, index * 37 % 100 + shift)

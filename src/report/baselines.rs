@@ -27,8 +27,8 @@ pub struct MeasuredDiff {
     pub measure: String,
     /// Its effect; none where it is undefined.
     pub effect: Option<f64>,
-    /// The limit at which windows drift.
-    pub critical: f64,
+    /// The limit at which windows drift; null for measures that are only shown.
+    pub critical: Option<f64>,
 }
 
 /// The columns of either, those most different first: by the monitor's measures where both are counted on the same bins.
@@ -50,7 +50,7 @@ pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeS
         column
             .measures
             .iter()
-            .filter_map(|measure| Some(measure.effect? / measure.critical.max(f64::MIN_POSITIVE)))
+            .filter_map(|measure| Some(measure.effect? / measure.critical?.max(f64::MIN_POSITIVE)))
             .fold(0.0, f64::max)
     };
     columns.sort_by(|left, right| moved(right).total_cmp(&moved(left)));
@@ -62,7 +62,7 @@ fn measures(name: &str, pair: &Pair<'_>, rules: &JudgeSpec) -> Vec<MeasuredDiff>
     own.map(|rule| MeasuredDiff {
         measure: rule.measure.as_str().to_owned(),
         effect: rule.measure.score(pair).map(|score| score.effect).filter(|effect| effect.is_finite()),
-        critical: rule.thresholds.critical,
+        critical: rule.limits.map(|limits| limits.critical),
     })
     .collect()
 }

@@ -3,8 +3,8 @@
 use crate::binning::{CategoricalBinning, single};
 use crate::chart::{Bar, BarKind};
 use crate::distribution::Distribution;
-use crate::judge::Finding;
 use crate::judge::why::{Sides, number};
+use crate::judge::{ChangeDetail, Finding};
 use crate::measure::{Pair, Points, Side, WITHOUT_BOUND};
 use crate::preset::ToolScore;
 use crate::record::number_of;
@@ -51,12 +51,23 @@ pub(super) fn of_finding(finding: &Finding, pair: Option<&Pair<'_>>) -> MeasureR
         statistic: score.map(|score| score.statistic).filter(|value| value.is_finite()),
         p_value: score.and_then(|score| score.p_value).filter(|value| value.is_finite()),
         effect: bounded.map(|score| score.effect).filter(|value| value.is_finite()),
-        warn: Some(finding.warn),
-        threshold: Some(finding.critical),
+        warn: finding.limits.map(|limits| limits.warn),
+        threshold: finding.limits.map(|limits| limits.critical),
         noise_floor: finding.noise_floor.filter(|floor| floor.is_finite()),
         verdict: finding.verdict.into(),
-        detail: pair.map_or_else(String::new, |pair| finding.measure.detail(pair)),
+        detail: match (&finding.change, pair) {
+            (Some(change), _) => change_in_words(finding, change),
+            (None, Some(pair)) => finding.measure.detail(pair),
+            (None, None) => String::new(),
+        },
+        change: finding.change.clone(),
     }
+}
+
+fn change_in_words(finding: &Finding, change: &ChangeDetail) -> String {
+    let power = change.power_in_words(finding.score.map_or(0, |score| score.n_window));
+    let parts = [change.in_words(finding.measure), power];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
@@ -70,6 +81,7 @@ pub(super) fn of_tool(score: &ToolScore) -> MeasureReport {
         noise_floor: None,
         verdict: Outcome::of_tool(score.drift),
         detail: score.detail.clone(),
+        change: None,
     }
 }
 

@@ -38,6 +38,9 @@ pub fn compare_report(
     };
     let mut notes = notes;
     notes.extend(reading_notes(comparison, spec));
+    if comparison.tool.is_none() && spec.judge.has_changes() {
+        notes.push(format!("what is more than chance is told by {}", comparison.test.variation().in_words()));
+    }
     if let Some(tool) = &comparison.tool {
         notes.push(match tool.preset.dataset_rule() {
             DatasetRule::Share(share) => format!(

@@ -28,8 +28,8 @@ pub use text::{compare_text, measure_words};
 use serde::{Deserialize, Serialize};
 
 use crate::chart::Bar;
-use crate::judge::Verdict;
 use crate::judge::why::{Cause, Reason};
+use crate::judge::{ChangeDetail, Verdict};
 pub use summary::Summary;
 
 /// The version of the JSON form of reports: it changes when a field changes its meaning or goes.
@@ -188,8 +188,11 @@ pub struct MeasureReport {
     pub noise_floor: Option<f64>,
     /// Its verdict.
     pub verdict: Outcome,
-    /// What it was computed on: bins, smoothing, base of the logarithm.
+    /// What it was computed on: bins, smoothing, base of the logarithm; of a change measure, what changed.
     pub detail: String,
+    /// Of a change measure: the interval, and the smallest change that could have been found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeDetail>,
 }
 
 impl CompareReport {

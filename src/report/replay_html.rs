@@ -143,7 +143,7 @@ fn charts(index: usize, monitor: &MonitorReport) -> Markup {
             h3 { (series_name(version, segment)) }
             @for (number, line) in lines.into_iter().enumerate() {
                 h4 { (line.column) " " span.soft { (line.measure) } }
-                @let sentence = sentence(line.column, line.measure, &line.values, line.limits.1);
+                @let sentence = sentence(line.column, line.measure, &line.values, line.limits.map(|(_, drift)| drift));
                 (timeline(
                     &format!("t{index}-{place}-{number}"),
                     &ScoreLine { name: line.column.to_owned(), values: line.values, limits: line.limits },
@@ -168,15 +168,13 @@ fn charted<'a>(windows: &[&'a WindowReport]) -> (Vec<ColumnSeries<'a>>, Vec<&'a 
     (lines, others.into_iter().map(|line| line.column).collect())
 }
 
-fn sentence(column: &str, measure: &str, values: &[Option<f64>], limit: f64) -> String {
-    let above = values.iter().flatten().filter(|value| **value >= limit).count();
+fn sentence(column: &str, measure: &str, values: &[Option<f64>], limit: Option<f64>) -> String {
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
-    format!(
-        "{measure} of {column} over {}: at most {}, at or above the limit of {} in {above} of them.",
-        number_of(values.len(), "window"),
-        number(most),
-        number(limit)
-    )
+    let lead =
+        format!("{measure} of {column} over {}: at most {}", number_of(values.len(), "window"), number(most));
+    let Some(limit) = limit else { return format!("{lead}, shown only.") };
+    let above = values.iter().flatten().filter(|value| **value >= limit).count();
+    format!("{lead}, at or above the limit of {} in {above} of them.", number(limit))
 }
 
 fn ends<'a>(windows: &[&'a WindowReport]) -> (&'a str, &'a str) {

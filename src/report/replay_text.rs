@@ -160,7 +160,8 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
             .map(|value| match value {
                 None => ' ',
                 Some(value) => {
-                    let level = if line.limits.1 > 0.0 { value / line.limits.1 * 4.0 } else { 0.0 };
+                    let limit = line.limits.map(|(_, drift)| drift).filter(|limit| *limit > 0.0);
+                    let level = limit.map_or(0.0, |limit| value / limit * 4.0);
                     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 7")]
                     let level = level.clamp(0.0, 7.0) as usize;
                     BLOCKS.get(level).copied().unwrap_or(' ')
@@ -169,12 +170,9 @@ fn scores(text: &mut String, name: &str, windows: &[&WindowReport], colours: Col
             .collect();
         match line.values.iter().flatten().copied().reduce(f64::max) {
             Some(most) => {
-                writeln!(
-                    text,
-                    "  {label:<width$} {bars} up to {} (limit {})",
-                    number(most),
-                    number(line.limits.1)
-                )?;
+                let limit =
+                    line.limits.map_or("shown only".to_owned(), |(_, limit)| format!("limit {}", number(limit)));
+                writeln!(text, "  {label:<width$} {bars} up to {} ({limit})", number(most))?;
             }
             None => writeln!(text, "  {label:<width$} has no value")?,
         }

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::record;
-use super::close::binning;
+use super::close::{binning, test_of};
 use super::lengths::lengths;
 use super::membership::membership;
 use super::selection::{WindowSelection, counted};
@@ -81,12 +82,13 @@ impl Store {
         .map_err(failed("store a baseline"))?;
         for (segment, rows, counts) in segments {
             sqlx::query(
-                "insert into baseline_segment (baseline_id, segment, rows, counts) values ($1, $2, $3, $4)",
+                "insert into baseline_segment (baseline_id, segment, rows, counts, variation) values ($1, $2, $3, $4, $5)",
             )
             .bind(id)
             .bind(segment)
             .bind(rows)
             .bind(counts)
+            .bind(baseline.tests.get(segment).map(|test| Json(test.variation())))
             .execute(&mut transaction)
             .await
             .map_err(failed("store a baseline"))?;
@@ -163,21 +165,24 @@ impl Store {
         let columns: Value = row.try_get("columns").map_err(failed("read a baseline"))?;
         let binnings: Arc<BinningSet> = Arc::new(damaged("a binning", serde_json::from_value(columns))?);
         let id: Uuid = row.try_get("id").map_err(failed("read a baseline"))?;
-        let rows = sqlx::query("select segment, counts from baseline_segment where baseline_id = $1")
+        let rows = sqlx::query("select segment, counts, variation from baseline_segment where baseline_id = $1")
             .bind(id)
             .fetch_all(&self.pool)
             .await
             .map_err(failed("read a baseline"))?;
-        let mut segments = BTreeMap::new();
+        let (mut segments, mut tests) = (BTreeMap::new(), BTreeMap::new());
         for row in rows {
+            let segment: String = row.try_get("segment").map_err(failed("read a baseline"))?;
             let bytes: &[u8] = row.try_get("counts").map_err(failed("read a baseline"))?;
             let counts = damaged(
                 &format!("baseline version {version}"),
                 WindowCounts::from_ipc(bytes, Arc::clone(&binnings)),
             )?;
-            segments.insert(row.try_get("segment").map_err(failed("read a baseline"))?, counts);
+            let variation = row.try_get("variation").map_err(failed("read a baseline"))?;
+            tests.insert(segment.clone(), test_of(&counts, variation)?);
+            segments.insert(segment, counts);
         }
-        Ok(Baseline { binnings, segments })
+        Ok(Baseline { binnings, segments, tests })
     }
 
     /// What to count on: the active baseline's binning (universal bins without one, or when it does not fit the

@@ -1,13 +1,14 @@
 //! Findings as they are shown, and as they were judged.
 
+use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::session::Session;
 use super::windows::verdict;
 use super::{Store, StoreError, count, event_time, failed, instant};
-use crate::judge::{Finding, Subject, Verdict};
-use crate::measure::{Measure, Score};
+use crate::judge::{ChangeDetail, Finding, Subject, Verdict};
+use crate::measure::{Measure, Score, Thresholds};
 use crate::view::{FindingFilter, FindingRow, Page};
 
 /// A query for findings, with the columns that [`finding_row`] reads.
@@ -16,7 +17,7 @@ macro_rules! select_findings {
         concat!(
             "select f.window_id, w.monitor, w.model_version, w.segment, coalesce(w.judged_from, w.starts_at) as begins_at, w.ends_at, f.column_name, f.measure, f.statistic,
                     f.p_value, f.effect, f.bound, f.noise_floor, f.warn, f.critical, f.n_baseline, f.n_window, f.significant,
-                    f.verdict
+                    f.verdict, f.change
              from finding f join model_window w on w.id = f.window_id ",
             $rest
         )
@@ -46,6 +47,7 @@ pub(super) fn finding_row(row: &PgRow) -> Result<FindingRow, sqlx::Error> {
         n_baseline: row.try_get::<Option<i64>, _>("n_baseline")?.map(count),
         n_window: row.try_get::<Option<i64>, _>("n_window")?.map(count),
         verdict: verdict(row)?,
+        change: change(row)?,
     })
 }
 
@@ -117,7 +119,7 @@ impl Store {
 pub(super) async fn judged(connection: &mut Session, window: i64) -> Result<Vec<Finding>, StoreError> {
     let rows = sqlx::query(
         "select column_name, measure, statistic, p_value, effect, bound, noise_floor, warn, critical, n_baseline, n_window,
-                significant, verdict from finding where window_id = $1 order by column_name, measure",
+                significant, verdict, change from finding where window_id = $1 order by column_name, measure",
     )
     .bind(window)
     .fetch_all(connection)
@@ -145,16 +147,28 @@ pub(super) async fn judged(connection: &mut Session, window: i64) -> Result<Vec<
             subject: Subject::from_stored(row.try_get("column_name")?),
             measure,
             score,
-            warn: row.try_get("warn")?,
-            critical: row.try_get("critical")?,
+            limits: limits(row)?,
             noise_floor: row.try_get("noise_floor")?,
             // Not noted before; what moved was significant.
             significant: row.try_get::<Option<bool>, _>("significant")?.unwrap_or(verdict(row)?.moved()),
             verdict: verdict(row)?,
+            change: change(row)?,
         }))
     };
     let found: Result<Vec<Option<Finding>>, sqlx::Error> = rows.iter().map(read).collect();
     Ok(found.map_err(failed("read findings"))?.into_iter().flatten().collect())
+}
+
+/// The limits of a finding; none where it is only shown.
+fn limits(row: &PgRow) -> Result<Option<Thresholds>, sqlx::Error> {
+    let limits = row.try_get::<Option<f64>, _>("warn")?.zip(row.try_get("critical")?);
+    Ok(limits.map(|(warn, critical)| Thresholds { warn, critical }))
+}
+
+/// What a change measure says beside its score; what a newer driftd wrote otherwise is left out.
+fn change(row: &PgRow) -> Result<Option<ChangeDetail>, sqlx::Error> {
+    let stored: Option<Value> = row.try_get("change")?;
+    Ok(stored.and_then(|stored| serde_json::from_value(stored).ok()))
 }
 
 /// The findings about a column in some windows.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ColumnSummary;
-use crate::judge::Verdict;
+use crate::judge::{ChangeDetail, Verdict};
 use crate::record::{Timestamp, grouped, number_of};
 use crate::reference::{ReferenceChoice, RuleName};
 use crate::window::Partition;
@@ -197,16 +197,19 @@ pub struct FindingRow {
     pub bound: Option<f64>,
     /// Noise floor: the effect that chance may produce at these sizes; null for measures with a p-value.
     pub noise_floor: Option<f64>,
-    /// Limit of a warning.
-    pub warn: f64,
-    /// Limit of drift.
-    pub critical: f64,
+    /// Limit of a warning; null for measures that are only shown.
+    pub warn: Option<f64>,
+    /// Limit of drift; null for measures that are only shown.
+    pub critical: Option<f64>,
     /// Records of the baseline.
     pub n_baseline: Option<u64>,
     /// Records of the window.
     pub n_window: Option<u64>,
     /// Verdict.
     pub verdict: Verdict,
+    /// Of a change measure: what changed, the interval, the smallest change that could have been found; null for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeDetail>,
 }
 
 impl FindingRow {

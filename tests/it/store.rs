@@ -248,8 +248,14 @@ fn compared_with(world: &World, store: &Store) -> Option<String> {
         let due: Vec<DueWindow> =
             open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
         let references = &monitor.references;
-        let with =
-            Closing { monitor: "m", sample_size: 100, configuration: "", references, reach: WindowReach::Pane };
+        let with = Closing {
+            monitor: "m",
+            sample_size: 100,
+            configuration: "",
+            references,
+            reach: WindowReach::Pane,
+            budget_period: None,
+        };
         let closed = store
             .close_windows(with, &due, |window, now| {
                 *told.lock().unwrap() = window.reference.as_ref().map(|reference| reference.choice.name.clone());

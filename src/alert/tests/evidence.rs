@@ -166,12 +166,16 @@ fn what_other_alerts_are_held_against_is_what_moves_now() {
 
 #[test]
 fn a_multiple_of_a_limit_is_a_number_for_any_limit() {
-    assert_eq!(strength(0.5, 0.25, Some(0.01), Verdict::Critical), 2.0);
-    assert_eq!(strength(0.5, 0.0, Some(0.1), Verdict::Critical), 5.0, "without a limit, what chance gives is one");
-    assert_eq!(strength(0.5, 0.0, Some(0.0), Verdict::Critical), 1.0);
-    assert_eq!(strength(0.5, 0.0, None, Verdict::Ok), 0.0);
-    assert!(strength(1e300, 1e-300, None, Verdict::Critical).is_finite());
-    let json = serde_json::to_value(strength(1e300, 1e-300, None, Verdict::Critical)).unwrap();
+    assert_eq!(strength(0.5, Some(0.25), Some(0.01), Verdict::Critical), 2.0);
+    assert_eq!(
+        strength(0.5, Some(0.0), Some(0.1), Verdict::Critical),
+        5.0,
+        "without a limit, what chance gives is one"
+    );
+    assert_eq!(strength(0.5, Some(0.0), Some(0.0), Verdict::Critical), 1.0);
+    assert_eq!(strength(0.5, Some(0.0), None, Verdict::Ok), 0.0);
+    assert!(strength(1e300, Some(1e-300), None, Verdict::Critical).is_finite());
+    let json = serde_json::to_value(strength(1e300, Some(1e-300), None, Verdict::Critical)).unwrap();
     assert!(json.is_number(), "what is stored can be read again: {json}");
     assert_eq!(
         [0.004, 0.5, 1.25, 99.6, 627.2, 1e9].map(times),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, Subject, Verdict, WindowRule};
-use crate::measure::{Measure, Score};
+use crate::measure::{Measure, Score, Thresholds};
 
 /// A finding with an effect, held against 0.1 and 0.2, significant above 0.05.
 pub(super) fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
@@ -19,11 +19,11 @@ pub(super) fn finding(column: &str, measure: Measure, effect: f64) -> Finding {
         subject: Subject::Column(column.to_owned()),
         measure,
         score: Some(score),
-        warn: 0.1,
-        critical: 0.2,
+        limits: Some(Thresholds { warn: 0.1, critical: 0.2 }),
         noise_floor: Some(0.05),
         significant: effect > 0.05,
         verdict,
+        change: None,
     }
 }
 

@@ -4,8 +4,7 @@ use super::*;
 use crate::baseline::learn;
 use crate::binning::{BinningSet, BuildOptions, numeric_from_values};
 use crate::distribution::WindowCounts;
-use crate::judge::{ColumnRules, JudgeSpec, Judgement, MeasureRule, Verdict, WindowRule, judge};
-use crate::measure::Measure;
+use crate::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, Verdict, WindowRule, judge};
 use crate::record::batch_of;
 
 fn schema(column_type: ColumnType) -> ModelSchema {
@@ -25,17 +24,15 @@ fn window(
 }
 
 fn judged(column_type: ColumnType, window: &WindowCounts, baseline: &Baseline) -> Judgement {
-    let measures = Measure::defaults_for(column_type).iter();
-    let rule = |measure: &Measure| MeasureRule { measure: *measure, thresholds: measure.default_thresholds() };
     let spec = JudgeSpec {
-        columns: vec![ColumnRules { name: "x".into(), measures: measures.map(rule).collect() }],
+        columns: vec![ColumnRules::of_type("x", column_type)],
         min_records: 100,
-        significance: 0.001,
+        false_alarms: FalseAlarms::PerWindow(0.001),
         values_only: false,
         rule: WindowRule::Columns(1),
         rows: None,
     };
-    judge(window, baseline.segments.get(WHOLE), &spec)
+    judge(window, baseline.segments.get(WHOLE).map(Against::counts), &spec, 0.001)
 }
 
 /// Learns from 24 windows; with it windows of the same law, the last of which was counted before there was the baseline,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::mistake::Mistake;
 use super::super::section::Section;
 use super::super::suggestion::suggest;
+use super::false_alarms::false_alarms;
 use super::source::path;
 use crate::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
 use crate::measure::{Measure, Thresholds};
@@ -88,7 +89,7 @@ pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds>
 pub(super) fn columns(
     root: &Section<'_>,
     thresholds_for_all: &BTreeMap<Measure, Thresholds>,
-    defaults: &[(ColumnType, Vec<Measure>)],
+    of_types: &[(ColumnType, Vec<Measure>)],
 ) -> Option<(ModelSchema, Vec<ColumnRules>)> {
     let mut columns = Vec::new();
     let mut rules = Vec::new();
@@ -143,7 +144,7 @@ pub(super) fn columns(
         };
         let column = Column { name, path, role, column_type, derivation: Derivation::Value, sensitive };
         for column in column.expand() {
-            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, defaults));
+            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, of_types));
             columns.push(column);
         }
     }
@@ -159,26 +160,18 @@ pub(super) fn columns(
     }
 }
 
-/// The measures of a column: those chosen for it as far as they are for its type, else those of its type.
+/// The rules of a column: by the measures chosen for it as far as they are for its type, else those chosen for its type.
 pub(super) fn column_rules(
     column: &Column,
     chosen: Option<&[Measure]>,
     own: &BTreeMap<Measure, Thresholds>,
     thresholds_for_all: &BTreeMap<Measure, Thresholds>,
-    defaults: &[(ColumnType, Vec<Measure>)],
+    of_types: &[(ColumnType, Vec<Measure>)],
 ) -> ColumnRules {
     let of_type =
-        || defaults.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
-    let used = chosen.or_else(of_type).unwrap_or_default();
-    let measures = used.iter().copied().filter(|measure| measure.applies_to(column.column_type));
-    let limits = |measure: Measure| {
-        let set = own.get(&measure).or_else(|| thresholds_for_all.get(&measure));
-        set.copied().unwrap_or_else(|| measure.default_thresholds())
-    };
-    ColumnRules {
-        name: column.name.clone(),
-        measures: measures.map(|measure| MeasureRule { measure, thresholds: limits(measure) }).collect(),
-    }
+        || of_types.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
+    let set = |measure: Measure| own.get(&measure).or_else(|| thresholds_for_all.get(&measure)).copied();
+    ColumnRules::new(column.name.clone(), column.column_type, chosen.or_else(of_type), set)
 }
 
 /// `rows`: whether the number of records is judged, and by which limits.
@@ -196,12 +189,12 @@ pub(super) fn rows(section: &Section<'_>, limits: &BTreeMap<Measure, Thresholds>
     }
     let measure = Measure::RowCount;
     let thresholds = limits.get(&measure).copied().unwrap_or_else(|| measure.default_thresholds());
-    is_judged.then_some(MeasureRule { measure, thresholds })
+    is_judged.then_some(MeasureRule { measure, limits: Some(thresholds) })
 }
 
 pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>, rows: Option<MeasureRule>) -> JudgeSpec {
     let min_records = u64::try_from(section.integer("min_records", 200, 1..=1_000_000_000)).unwrap_or(200);
-    let significance = section.float("significance", 1e-12..=0.5).unwrap_or(0.001);
+    let false_alarms = false_alarms(section);
     let drifted_columns = section.integer("drifted_columns", 1, 1..=2_000);
     let drifted_share = section.float("drifted_share", 0.0..=1.0);
     if section.has("drifted_columns") && drifted_share.is_some() {
@@ -212,5 +205,5 @@ pub(super) fn judge(section: &Section<'_>, columns: Vec<ColumnRules>, rows: Opti
         None => WindowRule::Columns(usize::try_from(drifted_columns).unwrap_or(1)),
     };
     let values_only = section.choice("absent", false, &[("count", false), ("leave_out", true)]);
-    JudgeSpec { columns, min_records, significance, values_only, rule, rows }
+    JudgeSpec { columns, min_records, false_alarms, values_only, rule, rows }
 }

@@ -2,6 +2,7 @@
 
 mod challenger;
 mod columns;
+mod false_alarms;
 mod reference;
 mod source;
 mod window;
@@ -113,19 +114,13 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let thresholds = thresholds(&judge_section.section("thresholds"));
     // Read once: a value of the wrong type is one error, not one per type of column.
     let measures_section = judge_section.section("measures");
-    let defaults: Vec<(ColumnType, Vec<Measure>)> = MEASURED
-        .iter()
-        .map(|(key, column_type)| {
-            (
-                *column_type,
-                measures(&measures_section, key, *column_type)
-                    .unwrap_or_else(|| Measure::defaults_for(*column_type).to_vec()),
-            )
-        })
-        .collect();
+    let of_type = |(key, column_type): &(&'static str, ColumnType)| {
+        Some((*column_type, measures(&measures_section, key, *column_type)?))
+    };
+    let of_types: Vec<(ColumnType, Vec<Measure>)> = MEASURED.iter().filter_map(of_type).collect();
     let rows = rows(&measures_section, &thresholds);
     unknown_measures(&measures_section);
-    let columns = columns(root, &thresholds, &defaults);
+    let columns = columns(root, &thresholds, &of_types);
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
     if let Some(schema) = &schema {
         hidden_segments(root, &layout, schema);

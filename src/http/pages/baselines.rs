@@ -216,8 +216,9 @@ fn measures(column: &ColumnDiff) -> Markup {
     html! {
         @for (index, measure) in column.measures.iter().enumerate() {
             @if index > 0 { ", " }
-            @let over = measure.effect.is_some_and(|effect| effect >= measure.critical);
-            span { (measure.measure) " " @if over { strong { (measure.effect.map_or("–".to_owned(), effect_words)) " (limit " (number(measure.critical)) ")" } } @else { (measure.effect.map_or("–".to_owned(), effect_words)) } }
+            @let effect = measure.effect.map_or("–".to_owned(), effect_words);
+            @let limit = measure.critical.filter(|limit| measure.effect.is_some_and(|effect| effect >= *limit));
+            span { (measure.measure) " " @if let Some(limit) = limit { strong { (effect) " (limit " (number(limit)) ")" } } @else { (effect) } }
         }
         @if column.measures.is_empty() { "–" }
     }

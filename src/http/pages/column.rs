@@ -206,9 +206,13 @@ fn measures(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
         @for (index, (name, _)) in names.iter().enumerate().filter(|(index, (_, most))| *index == 0 || *most >= 0.5).take(4) {
             @let of = |point: &ColumnPoint| point.findings.iter().find(|finding| finding.measure == *name).cloned();
             @let values: Vec<Option<f64>> = seen.points.iter().map(|point| of(point).and_then(|finding| finding.effect)).collect();
-            @let limits = seen.points.iter().rev().find_map(of).map_or((0.0, 0.0), |finding| (finding.warn, finding.critical));
+            @let limits = seen.points.iter().rev().find_map(of).and_then(|finding| finding.warn.zip(finding.critical));
             @let drifted = seen.points.iter().filter_map(of).filter(|finding| finding.verdict.drifts()).count();
-            @let sentence = format!("{name} over {}: drifted in {drifted} of them; its limit is {}.", number_of(values.len(), "window"), number(limits.1));
+            @let windows = number_of(values.len(), "window");
+            @let sentence = match limits {
+                Some((_, limit)) => format!("{name} over {windows}: drifted in {drifted} of them; its limit is {}.", number(limit)),
+                None => format!("{name} over {windows}: shown only, it has no limit."),
+            };
             figure {
                 figcaption { (name) }
                 (timeline(&format!("m{index}"), &ScoreLine { name: (*name).to_owned(), values, limits }, &marks, ends, &sentence))

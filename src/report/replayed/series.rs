@@ -13,7 +13,8 @@ pub(in crate::report) struct ColumnSeries<'a> {
     /// The largest of the column's scores.
     pub(in crate::report) moved: f64,
     pub(in crate::report) values: Vec<Option<f64>>,
-    pub(in crate::report) limits: (f64, f64),
+    /// The limits: warn and drift; none where the measure is only shown.
+    pub(in crate::report) limits: Option<(f64, f64)>,
 }
 
 /// For each column the measure that says most about it, over the windows of one series; the columns that
@@ -38,7 +39,7 @@ pub(in crate::report) fn series<'a>(windows: &[&'a WindowReport]) -> Vec<ColumnS
             let limits = windows
                 .iter()
                 .find_map(of)
-                .map_or((0.0, 0.0), |measure| (measure.warn.unwrap_or(0.0), measure.threshold.unwrap_or(0.0)));
+                .and_then(|measure| measure.threshold.map(|limit| (measure.warn.unwrap_or(0.0), limit)));
             let values = windows.iter().map(|window| of(window).and_then(|measure| measure.effect)).collect();
             ColumnSeries { column, measure, moved, values, limits }
         })

@@ -31,10 +31,10 @@ use crate::reference::{ReferenceChoice, ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey, WindowReach};
 use panes::reach_back;
 pub(super) use quiet::close_quietly;
-use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on};
+use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on, series_of};
 pub(super) use read::{binning, merge_deltas};
 use reference::{References, usual_rows};
-pub(super) use reference::{parts_again, stored_baseline};
+pub(super) use reference::{parts_again, stored_baseline, test_of};
 use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due: to be closed, or to be judged again.
@@ -74,6 +74,8 @@ pub struct Closing<'a> {
     pub references: &'a ReferencePlan,
     /// How far windows reach back.
     pub reach: WindowReach,
+    /// The period of the budget of false alarms; none for a chance per window.
+    pub budget_period: Option<TimeSpan>,
 }
 
 impl Store {
@@ -332,6 +334,7 @@ async fn compared(
     let (reference, choice) = shared.references.resolve(connection, cache, by, &span, chosen.as_ref()).await?;
     let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
     let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
+    let series = series_of(connection, with, window).await?;
     let evidence = WindowEvidence {
         id: Some(window.id),
         start: span.from.into(),
@@ -350,6 +353,7 @@ async fn compared(
         evidence,
         reference,
         usual_rows,
+        series,
         alerts: SeriesAlerts::default(),
         feed_broken: false,
         requested: Vec::new(),

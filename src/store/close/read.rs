@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::OpenWindow;
+use super::{Closing, OpenWindow};
 use crate::alert::{Evidence, SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
@@ -34,6 +34,29 @@ pub(super) async fn lock_series(
     .await
     .map_err(failed("lock a series"))?;
     state.map(|state| damaged("the state of an alert", serde_json::from_value(state))).transpose()
+}
+
+/// How many series share the budget of false alarms: those of the monitor with a window that starts within its period before the
+/// end of this one.
+pub(super) async fn series_of(
+    connection: &mut Session,
+    with: Closing<'_>,
+    window: &OpenWindow,
+) -> Result<usize, StoreError> {
+    let Some(period) = with.budget_period else { return Ok(1) };
+    let number: i64 = sqlx::query_scalar(
+        "select count(*) from series s where s.monitor = $1
+         and exists (select from model_window w
+                     where w.monitor = $1 and w.model_version = s.model_version and w.segment = s.segment
+                       and w.starts_at >= $2 and w.starts_at <= $3)",
+    )
+    .bind(with.monitor)
+    .bind(timestamp(window.end.shifted(-period)))
+    .bind(timestamp(window.key.start))
+    .fetch_one(connection)
+    .await
+    .map_err(failed("count versions and segments"))?;
+    Ok(usize::try_from(number).unwrap_or(1).max(1))
 }
 
 /// Locks an open window that is the oldest of its series: the bins it was counted on.

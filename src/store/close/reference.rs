@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::store::counts_cache::CountsCache;
 use crate::store::selection::{READ_TOGETHER, SelectedWindow, WindowSelection, at_most, closed_counts};
 use crate::store::session::Session;
 use crate::store::{StoreError, damaged, failed};
+use crate::variation::ChangeTest;
 use crate::window::{WindowKey, WindowSpan};
 
 /// The baseline that gives windows that were counted on one set of bins their bins.
@@ -371,7 +373,7 @@ pub(in crate::store) async fn stored_baseline(
     bins: &Arc<BinningSet>,
 ) -> Result<Reference, StoreError> {
     let row = sqlx::query(
-        "select b.version, b.origin, s.counts from baseline b
+        "select b.version, b.origin, s.counts, s.variation from baseline b
          left join baseline_segment s on s.baseline_id = b.id and s.segment = $2 where b.id = $1",
     )
     .bind(id)
@@ -385,5 +387,22 @@ pub(in crate::store) async fn stored_baseline(
     let read = |bytes: &[u8]| {
         damaged(&format!("baseline version {version}"), WindowCounts::from_ipc(bytes, Arc::clone(bins)))
     };
-    Ok(Reference::baseline(format!("version {version} ({origin})"), counts.map(read).transpose()?))
+    let counts = counts.map(read).transpose()?;
+    let variation: Option<Value> = row.try_get("variation").map_err(failed("read a baseline"))?;
+    let test = counts.as_ref().map(|counts| test_of(counts, variation)).transpose()?;
+    Ok(Reference::baseline(format!("version {version} ({origin})"), counts, test))
+}
+
+/// What windows are tested against, by how the windows of a baseline differ; of one of an earlier version that is not known.
+pub(in crate::store) fn test_of(
+    counts: &WindowCounts,
+    variation: Option<Value>,
+) -> Result<Arc<ChangeTest>, StoreError> {
+    Ok(Arc::new(match variation {
+        None => ChangeTest::of_sampling(counts),
+        Some(stored) => {
+            let variation = damaged("how the windows of a baseline differ", serde_json::from_value(stored))?;
+            ChangeTest::new(Arc::new(variation), counts)
+        }
+    }))
 }

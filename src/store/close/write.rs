@@ -141,17 +141,17 @@ pub(super) async fn write_findings(
     };
     sqlx::query(
         "insert into finding (window_id, column_name, measure, verdict, warn, critical, noise_floor, statistic,
-                              p_value, effect, bound, n_baseline, n_window, significant)
+                              p_value, effect, bound, n_baseline, n_window, significant, change)
          select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::float8[],
                                   $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::bigint[], $13::bigint[],
-                                  $14::boolean[])",
+                                  $14::boolean[], $15::jsonb[])",
     )
     .bind(window)
     .bind(findings.iter().map(|finding| finding.subject.as_stored()).collect::<Vec<_>>())
     .bind(findings.iter().map(|finding| finding.measure.as_str()).collect::<Vec<_>>())
     .bind(findings.iter().map(|finding| finding.verdict.as_str()).collect::<Vec<_>>())
-    .bind(findings.iter().map(|finding| finding.warn).collect::<Vec<_>>())
-    .bind(findings.iter().map(|finding| finding.critical).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.limits.map(|limits| limits.warn)).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.limits.map(|limits| limits.critical)).collect::<Vec<_>>())
     .bind(findings.iter().map(|finding| finding.noise_floor).collect::<Vec<_>>())
     .bind(score(|score| Some(score.statistic)))
     .bind(score(|score| score.p_value))
@@ -160,6 +160,7 @@ pub(super) async fn write_findings(
     .bind(size(|score| score.n_baseline))
     .bind(size(|score| score.n_window))
     .bind(findings.iter().map(|finding| finding.score.map(|_| finding.significant)).collect::<Vec<_>>())
+    .bind(findings.iter().map(|finding| finding.change.as_ref().map(Json)).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map_err(failed("store findings"))?;

@@ -13,7 +13,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::distribution::{IpcError, RecordSample, RowOrigin, WindowCounts, sample_hashes};
-use driftd::judge::{ColumnRules, JudgeSpec, MeasureRule, WindowRule, judge};
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, MeasureRule, WindowRule, judge};
 use driftd::measure::{Measure, Pair};
 use driftd::record::table::{ReadItem, TableRows, json_batches};
 use driftd::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout};
@@ -96,13 +96,13 @@ fn counted(universal: bool) -> (WindowCounts, WindowCounts, RecordSample) {
 fn every_measure() -> JudgeSpec {
     let rules = |column: &Column| {
         let measures = Measure::ALL.into_iter().filter(|measure| measure.applies_to(column.column_type));
-        let rule = |measure: Measure| MeasureRule { measure, thresholds: measure.default_thresholds() };
+        let rule = |measure: Measure| MeasureRule { measure, limits: Some(measure.default_thresholds()) };
         ColumnRules { name: column.name.clone(), measures: measures.map(rule).collect() }
     };
     JudgeSpec {
         columns: schema().columns().iter().map(rules).collect(),
         min_records: 30,
-        significance: 0.001,
+        false_alarms: FalseAlarms::PerWindow(0.001),
         values_only: false,
         rule: WindowRule::Columns(1),
         rows: None,
@@ -111,7 +111,7 @@ fn every_measure() -> JudgeSpec {
 
 /// Everything that a page, a report, the next checkpoint and the end of a window do with counts.
 fn open(counts: &WindowCounts, baseline: &WindowCounts, sample: &RecordSample, spec: &JudgeSpec) {
-    let judged = judge(counts, Some(baseline), spec);
+    let judged = judge(counts, Some(Against::counts(baseline)), spec, 0.001);
     let _rows = distribution_rows(counts, Some(baseline), None);
     let _summaries = summaries(counts, sample);
     for (before, after) in baseline.columns().iter().zip(counts.columns()) {

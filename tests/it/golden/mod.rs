@@ -5,3 +5,4 @@ mod laws;
 mod presets;
 mod scipy;
 mod tables;
+mod variation;

@@ -32,7 +32,7 @@ pub(super) fn scores(seen: &MonitorPage<'_>) -> Markup {
     );
     let first = windows.first().map_or(String::new(), |window| short_time(window.window.start));
     let last = windows.last().map_or(String::new(), |window| short_time(window.window.end));
-    let series = ScoreLine { name: "score".to_owned(), values, limits: (0.5, 1.0) };
+    let series = ScoreLine { name: "score".to_owned(), values, limits: Some((0.5, 1.0)) };
     html! {
         h2 { "Score over time" }
         p { (sentence) }

@@ -1,0 +1,209 @@
+//! Findings of change measures: how the counts of a column differ from those of the reference, held against how the reference's own
+//! windows differ from each other.
+//!
+//! All statistics of a column share its level by their weights (Bonferroni), the columns of a window are stepped down (Holm): the
+//! column that stands out most is held against the level of all columns, the next one against that of one column less.
+
+use serde::{Deserialize, Serialize};
+
+use super::why::number;
+use super::{ColumnRules, Finding, MeasureRule, Subject, Verdict};
+use crate::binning::Binning;
+use crate::distribution::Distribution;
+use crate::measure::{Measure, Score};
+use crate::record::grouped;
+use crate::variation::{Change, ChangeTest, Statistic};
+
+/// What a change measure says beside its score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ChangeDetail {
+    /// What changed most, such as a category or a range of values; none for the column as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Share in the reference; 0 for shifts of location and spread.
+    pub before: f64,
+    /// Share in the window; for shifts of location and spread the shift in standard deviations.
+    pub after: f64,
+    /// Half the width of the 95 % interval of the difference, natural variation included.
+    pub margin: f64,
+    /// What the records of the window are worth: independent records that would be as uncertain.
+    pub effective_size: f64,
+    /// The level that the p-value is held against.
+    pub level: f64,
+    /// The smallest effect that such a window shows with a probability of 80 %.
+    pub detectable: Option<f64>,
+}
+
+impl ChangeDetail {
+    /// The change in words: "`DE` 12.3 % to 15.6 % (±0.9 points)", "+0.31 sd (±0.05)".
+    #[must_use]
+    pub fn in_words(&self, measure: Measure) -> String {
+        let what = self.of.as_ref().map_or(String::new(), |of| format!("{of} "));
+        let change = match measure {
+            Measure::LocationChange | Measure::SpreadChange => {
+                format!("{:+.2} sd (±{})", self.after - self.before, number(self.margin))
+            }
+            Measure::MixChange => return String::new(),
+            _ => {
+                let percent = |share: f64| format!("{} %", number(share * 100.0));
+                let margin = number(self.margin * 100.0);
+                format!("{} to {} (±{margin} points)", percent(self.before), percent(self.after))
+            }
+        };
+        format!("{what}{change}")
+    }
+
+    /// What the window could have shown at all, in words.
+    #[must_use]
+    pub fn power_in_words(&self, records: u64) -> String {
+        let worth = if self.effective_size < 0.95 * as_number(records) {
+            format!(", worth {} of {} records", grouped(self.effective_size.round()), grouped(records))
+        } else {
+            String::new()
+        };
+        let smallest = self.detectable.map_or_else(|| "not known".to_owned(), number);
+        format!("smallest change found with 80 %: {smallest}{worth}")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn as_number(count: u64) -> f64 {
+    count as f64
+}
+
+/// The changes of a column that its rules ask for.
+pub(super) struct ColumnChanges<'a> {
+    rules: &'a ColumnRules,
+    /// The position of the column among the monitor's.
+    pub(super) place: usize,
+    changes: Vec<Change>,
+    /// The sum of the weights of what can be false.
+    weights: f64,
+}
+
+impl<'a> ColumnChanges<'a> {
+    pub(super) fn new(rules: &'a ColumnRules, place: usize, changes: Vec<Change>) -> Self {
+        let decides = |change: &&Change| {
+            let measure = measure_of(change.statistic);
+            rules.measures.iter().any(|rule| rule.measure == measure && rule.limits.is_some())
+        };
+        let weights: f64 = changes.iter().filter(decides).map(|change| change.weight).sum();
+        Self { rules, place, changes, weights: if weights > 0.0 { weights } else { 1.0 } }
+    }
+
+    /// The smallest p-value of the column, adjusted for all of its statistics: at most the level of the column when it stands out.
+    pub(super) fn adjusted(&self) -> f64 {
+        let decides = |rule: &&MeasureRule| rule.measure.is_change() && rule.limits.is_some();
+        let leading = self.rules.measures.iter().filter(decides).filter_map(|rule| self.leading(rule.measure));
+        leading.map(|change| change.p_value / self.share(change)).fold(1.0, f64::min)
+    }
+
+    /// The part of the column's level that a statistic has.
+    fn share(&self, change: &Change) -> f64 {
+        (change.weight / self.weights).clamp(1e-9, 1.0)
+    }
+
+    /// Of the statistics of a measure the one that says most.
+    fn leading(&self, measure: Measure) -> Option<&Change> {
+        let of_measure = self.changes.iter().filter(|change| measure_of(change.statistic) == measure);
+        of_measure.min_by(|left, right| {
+            let adjusted = |change: &Change| change.p_value / self.share(change);
+            adjusted(left).total_cmp(&adjusted(right)).then_with(|| right.size.total_cmp(&left.size))
+        })
+    }
+
+    /// The finding of a change measure at the level of the column; none when the column has no such statistic.
+    pub(super) fn finding(
+        &self,
+        rule: &MeasureRule,
+        before: &Distribution,
+        (test, rows): (&ChangeTest, u64),
+        level: f64,
+    ) -> Option<Finding> {
+        let change = self.leading(rule.measure).filter(|change| change.size.is_finite())?;
+        let level = level * self.share(change);
+        let detectable = test.detectable(&self.rules.name, change.statistic, rows, level);
+        let score = Score {
+            statistic: change.after - change.before,
+            p_value: Some(change.p_value),
+            effect: change.size,
+            n_baseline: change.n_reference,
+            n_window: change.n_window,
+            bound: None,
+        };
+        let finding = Finding {
+            subject: Subject::Column(self.rules.name.clone()),
+            measure: rule.measure,
+            score: Some(score),
+            limits: rule.limits,
+            noise_floor: None,
+            significant: change.p_value <= level,
+            verdict: Verdict::Ok,
+            change: Some(ChangeDetail {
+                of: what(change.statistic, before),
+                before: change.before,
+                after: change.after,
+                margin: change.margin,
+                effective_size: change.effective_size,
+                level,
+                detectable: detectable.map(|detectable| detectable.size),
+            }),
+        };
+        Some(Finding { verdict: finding.verdict_with(1.0), ..finding })
+    }
+}
+
+/// The level of each column, by its position: `level` is that of one of `hypotheses`, of which the columns are some.
+pub(super) fn stepped_down(columns: &[ColumnChanges<'_>], level: f64) -> Vec<(usize, f64)> {
+    let mut ranked: Vec<(usize, f64)> = columns.iter().map(|column| (column.place, column.adjusted())).collect();
+    ranked.sort_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));
+    let all = ranked.len();
+    let mut stopped: Option<f64> = None;
+    let mut levels = Vec::with_capacity(all);
+    for (rank, (place, adjusted)) in ranked.into_iter().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "some thousand columns at most")]
+        let own = level * all as f64 / (all - rank) as f64;
+        levels.push((place, stopped.unwrap_or(own)));
+        if adjusted > own {
+            stopped.get_or_insert(own);
+        }
+    }
+    levels
+}
+
+/// The measure that a statistic belongs to.
+pub(super) fn measure_of(statistic: Statistic) -> Measure {
+    match statistic {
+        Statistic::Location => Measure::LocationChange,
+        Statistic::Spread => Measure::SpreadChange,
+        Statistic::LowTail | Statistic::HighTail | Statistic::Group(_) => Measure::GroupChange,
+        Statistic::Below | Statistic::Above => Measure::OutOfRangeChange,
+        Statistic::Stuck(_) => Measure::StuckChange,
+        Statistic::Category(_) => Measure::CategoryChange,
+        Statistic::Unseen => Measure::UnseenChange,
+        Statistic::Mix => Measure::MixChange,
+        Statistic::Null => Measure::NullChange,
+        Statistic::Invalid => Measure::InvalidChange,
+    }
+}
+
+/// What a statistic is about, for people; none for the column as a whole. Ends of bins are values, which are not said of a
+/// sensitive column.
+fn what(statistic: Statistic, reference: &Distribution) -> Option<String> {
+    match (statistic, reference.binning()) {
+        (Statistic::LowTail, _) => Some("the lowest 2.5 %".to_owned()),
+        (Statistic::HighTail, _) => Some("the highest 2.5 %".to_owned()),
+        (Statistic::Group(tenth), _) => Some(format!("tenth {} of 10", tenth.saturating_add(1))),
+        (Statistic::Below, _) => Some("below the range".to_owned()),
+        (Statistic::Above, _) => Some("above the range".to_owned()),
+        (Statistic::Category(bin), Binning::Categorical(binning)) => Some(format!("`{}`", binning.label(bin))),
+        (Statistic::Stuck(bin), Binning::Numeric(binning)) if !reference.is_sensitive() => {
+            Some(match (binning.atom(bin), binning.shown_ends(bin)) {
+                (Some(value), _) => format!("value {}", number(value)),
+                (None, (Some(low), Some(high))) => format!("values from {} to {}", number(low), number(high)),
+                (None, _) => "values out of range".to_owned(),
+            })
+        }
+        _ => None,
+    }
+}

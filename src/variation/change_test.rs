@@ -1,0 +1,172 @@
+//! Changes between counted windows and their reference: the statistics of this module on [`WindowCounts`].
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{
+    Change, ColumnCounts, Detectable, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Statistic,
+    Variation,
+};
+use crate::binning::Binning;
+use crate::distribution::{Distribution, WindowCounts};
+use crate::record::number_of;
+
+/// A reference that windows are tested against: its counts, and how its own windows differ from each other.
+#[derive(Clone)]
+pub struct ChangeTest {
+    judge: Arc<Judge>,
+    variation: Arc<Variation>,
+}
+
+/// Whether the bins of a reference were built from its own records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bins {
+    /// They were: what it has outside of them was left out on purpose.
+    Own,
+    /// They were built from other records.
+    OfOthers,
+}
+
+impl ChangeTest {
+    /// A reference of which the variation is known. Columns that do not fit the counts are left out.
+    #[must_use]
+    pub fn new(variation: Arc<Variation>, counts: &WindowCounts) -> Self {
+        let columns: Vec<CountsOfColumn<'_>> = counts.columns().iter().map(CountsOfColumn::new).collect();
+        let judge = Judge::new(Arc::clone(&variation), |name| {
+            let column = columns.iter().find(|column| column.distribution.name() == name)?;
+            Some(Cow::Borrowed(column.counts().bins))
+        });
+        Self { judge: Arc::new(judge), variation }
+    }
+
+    /// A reference of which no window is known: sampling noise alone.
+    #[must_use]
+    pub fn of_sampling(counts: &WindowCounts) -> Self {
+        Self::new(Arc::new(fit(counts, &[], Bins::Own)), counts)
+    }
+
+    /// A reference that is the sum of these windows, in order of time, on the bins of another baseline.
+    #[must_use]
+    pub fn of_windows(counts: &WindowCounts, windows: &[&WindowCounts]) -> Self {
+        Self::new(Arc::new(fit(counts, windows, Bins::OfOthers)), counts)
+    }
+
+    /// How the windows of the reference differ.
+    #[must_use]
+    pub fn variation(&self) -> &Variation {
+        &self.variation
+    }
+
+    /// How a column of a window differs from the reference, by every statistic; none when the reference does not have the column on
+    /// these bins.
+    #[must_use]
+    pub fn changes(&self, window: &Distribution) -> Option<Vec<Change>> {
+        self.judge.changes(window.name(), &CountsOfColumn::new(window).counts())
+    }
+}
+
+impl Variation {
+    /// What is known of how windows of the reference differ, in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self.source() {
+            Source::Sampling => "sampling noise alone: the reference has no windows".to_owned(),
+            Source::Learning => format!(
+                "sampling noise alone: {} are too few to learn how they differ, {LEAST_WINDOWS} are needed",
+                number_of(self.windows() as u64, "window"),
+            ),
+            Source::Windows => {
+                format!("natural variation learned from {}", number_of(self.windows() as u64, "window"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ChangeTest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ChangeTest").field("variation", &self.variation).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for ChangeTest {
+    /// Two are equal when they were made of equal references.
+    fn eq(&self, other: &Self) -> bool {
+        self.variation == other.variation
+    }
+}
+
+impl ChangeTest {
+    /// The smallest change of a statistic of a column that a window of so many records shows with 80 % at this level.
+    #[must_use]
+    pub fn detectable(&self, column: &str, statistic: Statistic, rows: u64, level: f64) -> Option<Detectable> {
+        let is_same = |found: &Detectable| match (found.statistic, statistic) {
+            (Statistic::Stuck(_), Statistic::Stuck(_)) => true,
+            (found, asked) => found == asked,
+        };
+        self.judge.detectable(column, rows, level)?.into_iter().find(is_same)
+    }
+}
+
+/// Learns from a reference how its windows, in order of time, differ. What is on other bins than the reference is left out.
+#[must_use]
+pub fn fit(reference: &WindowCounts, windows: &[&WindowCounts], bins: Bins) -> Variation {
+    let windows: Vec<Vec<CountsOfColumn<'_>>> = windows
+        .iter()
+        .filter(|window| window.rows() > 0 && window.binnings().id() == reference.binnings().id())
+        .map(|window| window.columns().iter().map(CountsOfColumn::new).collect())
+        .collect();
+    let total: Vec<CountsOfColumn<'_>> = reference.columns().iter().map(CountsOfColumn::new).collect();
+    let columns: Vec<ReferenceColumn<'_>> = total
+        .iter()
+        .enumerate()
+        .map(|(place, column)| ReferenceColumn {
+            name: column.distribution.name(),
+            kind: column.kind(),
+            total: column.counts(),
+            windows: windows.iter().filter_map(|window| Some(window.get(place)?.counts())).collect(),
+            foreign: match bins {
+                Bins::Own => Foreign::Singletons(singletons(column.distribution)),
+                Bins::OfOthers => Foreign::Independent,
+            },
+        })
+        .collect();
+    Variation::fit(&columns)
+}
+
+/// How many categories a distribution has exactly once.
+fn singletons(column: &Distribution) -> u64 {
+    let Binning::Categorical(binning) = column.binning() else { return 0 };
+    let once = column.counts().iter().take(binning.categories().len()).filter(|count| **count == 1).count();
+    (once + binning.rare()) as u64
+}
+
+/// The counts of one column; of one without bins only how many values it has.
+struct CountsOfColumn<'a> {
+    distribution: &'a Distribution,
+    /// What stands for the bins of a column without any: one category that all values have, nothing rare, nothing unseen.
+    values: [u64; 3],
+}
+
+impl<'a> CountsOfColumn<'a> {
+    fn new(distribution: &'a Distribution) -> Self {
+        Self { distribution, values: [distribution.present(), 0, 0] }
+    }
+
+    fn has_bins(&self) -> bool {
+        matches!(self.distribution.binning(), Binning::Numeric(_) | Binning::Categorical(_))
+            && !self.distribution.binning().is_universal()
+    }
+
+    fn kind(&self) -> Kind {
+        match self.distribution.binning() {
+            Binning::Numeric(_) => Kind::Numeric,
+            _ => Kind::Categorical,
+        }
+    }
+
+    fn counts(&self) -> ColumnCounts<'_> {
+        let bins = if self.has_bins() { self.distribution.counts() } else { &self.values };
+        ColumnCounts { bins, nulls: self.distribution.nulls(), invalid: self.distribution.invalid() }
+    }
+}
