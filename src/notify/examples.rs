@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, ColumnScore, DriftedColumn, EpisodeWindow, EventKind, Evidence, Labels,
+    AlertStatus, AlertView, AlertsEvent, ColumnOnset, ColumnScore, DriftedColumn, EpisodeWindow, EventKind, Evidence, Labels,
     RuleKind, SendReason, Severity, WindowEvidence, WindowRef, event_body,
 };
 use crate::challenge::{
@@ -58,6 +58,12 @@ fn income() -> DriftedColumn {
         why: vec!["all values are about 0.1 times those of the baseline, as by a change of unit".to_owned()],
         window: Some(window().reference()),
         last: Some(score("income", Measure::Psi, 0.61, 2.44)),
+        onset: Some(ColumnOnset {
+            likely: window().start,
+            earliest: Some(window().start),
+            latest: window().start,
+        }),
+        further: 0,
         url: None,
     }
 }
@@ -74,6 +80,8 @@ fn country() -> DriftedColumn {
         why: vec!["`DE` changed most: 41.0 % to 23.0 %".to_owned()],
         window: Some(window().reference()),
         last: Some(score("country", Measure::JensenShannon, 0.13, 0.65)),
+        onset: None,
+        further: 0,
         url: None,
     }
 }

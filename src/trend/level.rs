@@ -79,13 +79,42 @@ impl ReferenceLevel {
         (records > 0.0 && moved.is_sound()).then_some(moved)
     }
 
+    /// The standard error of the difference between the means of so many usual windows.
+    #[must_use]
+    pub fn error(&self, after: f64, before: f64) -> f64 {
+        let stretch = (1.0 + self.autocorrelation) / (1.0 - self.autocorrelation);
+        let window = self.sampling() * self.dispersion.max(1.0) * stretch;
+        (window * (1.0 / after + 1.0 / before)).sqrt()
+    }
+
+    /// The level that so many usual windows had instead, with the natural variation of the reference.
+    #[must_use]
+    pub fn at(&self, mean: f64, windows: f64) -> Self {
+        let records = windows * self.window_records;
+        let at = Self { mean, records, concentration: 1.0 / windows, ..*self };
+        if !self.is_share() {
+            return at;
+        }
+        let share = mean.clamp(1.0 / records, 1.0 - 1.0 / records);
+        let variance = share * (1.0 - share);
+        let at_share = Self { record_variance: variance, record_skewness: (1.0 - 2.0 * share) / variance.sqrt(), ..at };
+        if at_share.is_sound() { at_share } else { at }
+    }
+
+    /// Whether it is of ones and zeros, whose variance follows from their mean.
+    fn is_share(&self) -> bool {
+        let variance = self.mean * (1.0 - self.mean);
+        (0.0..=1.0).contains(&self.mean) && (self.record_variance - variance).abs() <= 1e-9 * variance
+    }
+
     /// The variance of sampling alone in a usual window.
     pub(super) fn sampling(&self) -> f64 {
         self.record_variance / self.window_records
     }
 
     /// How many usual windows know a mean as well as the reference does.
-    pub(super) fn weight(&self) -> f64 {
+    #[must_use]
+    pub fn weight(&self) -> f64 {
         let dispersion = self.dispersion.max(1.0);
         let sampling = self.window_records / self.records;
         dispersion / (sampling + (dispersion - 1.0) * self.concentration)

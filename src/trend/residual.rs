@@ -82,6 +82,11 @@ impl Residuals {
         possible.then_some(Self { mean, weight, dispersion, freedom, autocorrelation, pairs })
     }
 
+    /// The mean of the reference and all windows since, less that of the reference, and how many usual windows are behind it.
+    pub(super) fn mean(&self) -> (f64, f64) {
+        (self.mean, self.weight)
+    }
+
     /// The score of a window. `before` is the last window: how many windows ago, and its [`Scored::value`]. None for windows with too few
     /// records to say anything, and where numbers are too large or small to be compared.
     pub(super) fn score(

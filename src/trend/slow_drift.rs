@@ -39,6 +39,12 @@ pub struct Evidence {
     /// About how many windows ago its drift began, the last one included: 1 or more. [`onset`](super::onset()) is more
     /// precise where the windows are still known.
     pub age: f64,
+    /// About the mean of this statistic since then.
+    pub level: f64,
+    /// About the mean of the reference and of the windows before.
+    pub before: f64,
+    /// How many usual windows know `before`.
+    pub before_windows: f64,
 }
 
 impl Evidence {
@@ -58,6 +64,19 @@ pub(super) struct Path {
     pub(super) fall: Bets,
     /// The value in the last window that the column has seen, if it was known.
     pub(super) before: Option<f64>,
+    /// About the mean since the drift began that there is most evidence for.
+    pub(super) level: f64,
+}
+
+impl Path {
+    /// What it contributes with the evidence of one direction.
+    fn evidence(&self, level: &ReferenceLevel, direction: Direction, age: f64) -> Evidence {
+        let (mean, weight) = self.residuals.mean();
+        // The windows of the drift are in the mean, too.
+        let before_windows = (weight - age).max(level.weight());
+        let before = level.mean + mean + (mean - (self.level - level.mean)) * (age / before_windows);
+        Evidence { strength: 0.0, statistic: 0, direction, age, level: self.level, before, before_windows }
+    }
 }
 
 /// The state of slow drift of one column in one series: about 15 numbers per statistic, whatever the number of windows.
@@ -79,9 +98,15 @@ impl SlowDrift {
     pub fn new(followed: &[Followed]) -> Self {
         let path = |followed: &Followed| {
             let residuals = followed.level.is_sound().then(|| Residuals::new(&followed.level))?;
-            Some(Path { residuals, rise: Bets::default(), fall: Bets::default(), before: None })
+            Some(Path { residuals, rise: Bets::default(), fall: Bets::default(), before: None, level: 0.0 })
         };
         Self { window: None, paths: followed.iter().map(path).collect() }
+    }
+
+    /// As [`Self::new`], when this window was counted already.
+    #[must_use]
+    pub(super) fn after(followed: &[Followed], window: i64) -> Self {
+        Self { window: Some(window), ..Self::new(followed) }
     }
 
     /// Whether the state is one of as many statistics, of which the same can be followed. If not, it is one of another reference.
@@ -131,7 +156,8 @@ impl SlowDrift {
                 let part = bets.strength() / 2.0 * followed.weight / total;
                 strength += part;
                 if part > leading.map_or(0.0, |(most, _)| most) {
-                    leading = Some((part, Evidence { strength, statistic, direction, age: bets.age() }));
+                    let evidence = path.evidence(&followed.level, direction, bets.age());
+                    leading = Some((part, Evidence { statistic, ..evidence }));
                 }
             }
         }
@@ -143,11 +169,12 @@ impl Path {
     fn add(&mut self, level: &ReferenceLevel, reading: Option<Reading>, distance: i32) {
         let before = self.before.take().map(|value| (distance, value));
         let known = reading.filter(Reading::is_known);
-        let Some(scored) = known.and_then(|reading| self.residuals.score(level, reading, before)) else {
-            return;
-        };
+        let scored = known.and_then(|reading| Some((reading, self.residuals.score(level, reading, before)?)));
+        let Some((reading, scored)) = scored else { return };
         self.rise.add(scored.score);
         self.fall.add(-scored.score);
         self.before = Some(scored.value);
+        let stronger = if self.rise.strength() >= self.fall.strength() { self.rise } else { self.fall };
+        self.level += (reading.value - self.level) / stronger.age().max(1.0);
     }
 }

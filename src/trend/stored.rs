@@ -9,7 +9,7 @@ use super::slow_drift::{Path, SlowDrift};
 
 const VERSION: u32 = 1;
 
-const NUMBERS: usize = residual::NUMBERS + 2 * evidence::NUMBERS;
+const NUMBERS: usize = residual::NUMBERS + 2 * evidence::NUMBERS + 1;
 
 /// What is stored: for each statistic its numbers in a fixed order, and the value of the last window where it is known; nothing for one
 /// that is not followed. Seven digits say more than there is to know.
@@ -37,7 +37,7 @@ impl From<SlowDrift> for Stored {
     fn from(drift: SlowDrift) -> Self {
         let numbers = |path: Path| {
             let parts = path.residuals.numbers().into_iter().chain(path.rise.numbers()).chain(path.fall.numbers());
-            parts.chain(path.before).map(rounded).collect()
+            parts.chain([path.level]).chain(path.before).map(rounded).collect()
         };
         let statistics = drift.paths.into_iter().map(|path| path.map_or_else(Vec::new, numbers)).collect();
         Self { version: VERSION, window: drift.window, statistics }
@@ -65,13 +65,14 @@ fn path(numbers: &[f32]) -> Option<Path> {
     let numbers = numbers.map(f64::from);
     let (residuals, bets) = numbers.split_first_chunk()?;
     let (rise, bets) = bets.split_first_chunk()?;
-    let (fall, _) = bets.split_first_chunk()?;
+    let (fall, rest) = bets.split_first_chunk()?;
+    let level = rest.first().copied().filter(|level| level.is_finite())?;
     let before = match before {
         [] => None,
         [value] if value.is_finite() => Some(f64::from(*value)),
         _ => return None,
     };
-    Some(Path { residuals: Residuals::of(*residuals)?, rise: Bets::of(*rise)?, fall: Bets::of(*fall)?, before })
+    Some(Path { residuals: Residuals::of(*residuals)?, rise: Bets::of(*rise)?, fall: Bets::of(*fall)?, before, level })
 }
 
 fn rounded(number: f64) -> f32 {

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Change, ColumnCounts, Detectable, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Statistic,
+    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Statistic,
     Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::number_of;
+use crate::trend::Reading;
 
 /// A reference that windows are tested against: its counts, and how its own windows differ from each other.
 #[derive(Clone)]
@@ -105,6 +106,20 @@ impl ChangeTest {
             (found, asked) => found == asked,
         };
         self.judge.detectable(column, rows, level)?.into_iter().find(is_same)
+    }
+}
+
+impl ChangeTest {
+    /// The statistics of a column that are followed over many windows, see [`Judge::followed`].
+    #[must_use]
+    pub fn followed(&self, column: &str) -> FollowedColumn {
+        self.judge.followed(column)
+    }
+
+    /// What a window has of them, see [`Judge::readings`].
+    #[must_use]
+    pub fn readings(&self, followed: &FollowedColumn, window: &Distribution) -> Vec<Option<Reading>> {
+        self.judge.readings(window.name(), followed, &CountsOfColumn::new(window).counts())
     }
 }
 
