@@ -39,7 +39,7 @@ pub struct Evidence {
     /// About how many windows ago its drift began, the last one included: 1 or more. [`onset`](super::onset()) is more
     /// precise where the windows are still known.
     pub age: f64,
-    /// About the mean of this statistic since then.
+    /// About the mean of this statistic over the later half of the windows since then.
     pub level: f64,
     /// About the mean of the reference and of the windows before.
     pub before: f64,
@@ -175,6 +175,7 @@ impl Path {
         self.fall.add(-scored.score);
         self.before = Some(scored.value);
         let stronger = if self.rise.strength() >= self.fall.strength() { self.rise } else { self.fall };
-        self.level += (reading.value - self.level) / stronger.age().max(1.0);
+        // The age counts some windows before the drift: the later half is of the drift alone.
+        self.level += (reading.value - self.level) / (stronger.age() / 2.0).max(1.0);
     }
 }

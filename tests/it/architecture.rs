@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 20] = [
+const CORE: [&str; 21] = [
     "record",
     "binning",
     "distribution",
