@@ -1,10 +1,11 @@
 //! Building binnings: from values, from universal counts, from category counts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Binning, CategoricalBinning, Level, NumericBinning, category_hash, single};
+use super::{Binning, CategoricalBinning, Level, NumericBinning, RareCounts, category_hash, single};
 
 /// How fine a binning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,16 +161,34 @@ fn push_cut(cuts: &mut Vec<f64>, cut: f64) {
     }
 }
 
-/// Bins for counted categories: the most frequent ones (ties by name) have their own, the rest share one.
+/// Bins for counted categories: the most frequent ones have their own, the rest share one. Ties are decided by a hash of the
+/// name, which knows nothing of how frequent a category is: names, such as numbers given one after the other, may.
 #[must_use]
 pub fn categorical_from_counts(counts: &BTreeMap<String, u64>, options: BuildOptions) -> Binning {
     let mut ranked: Vec<(&String, u64)> = counts.iter().map(|(category, count)| (category, *count)).collect();
-    ranked.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(right.0)));
+    ranked.sort_by_cached_key(|(category, count)| (Reverse(*count), category_hash(category), *category));
     let (own, rare) = ranked.split_at(options.max_categories.min(ranked.len()));
-    Binning::Categorical(CategoricalBinning::new(
+    let binning = CategoricalBinning::new(
         own.iter().map(|(category, _)| (*category).clone()).collect(),
         rare.iter().map(|(category, _)| category_hash(category)).collect(),
-    ))
+    );
+    if rare.is_empty() {
+        return Binning::Categorical(binning);
+    }
+    Binning::Categorical(binning.with_rare_counts(rare_counts(own, rare)))
+}
+
+/// Of categories with their counts, those with bins of their own and the others.
+fn rare_counts(own: &[(&String, u64)], rare: &[(&String, u64)]) -> RareCounts {
+    let with = |side: &[(&String, u64)], count: u64| side.iter().filter(|(_, own)| *own == count).count() as u64;
+    let values: u64 = rare.iter().map(|(_, count)| count).sum();
+    let fewest = own.iter().map(|(_, count)| *count).min().unwrap_or(0);
+    let (tied, kept) = (with(rare, fewest), with(own, fewest));
+    // Categories that the sample has r times have in another one the values of those it has r + 1 times; of those with as many as
+    // the rarest with a bin some are left out.
+    let next = with(own, fewest + 1) * (fewest + 1);
+    let foreseen = values + kept * fewest + (tied * next).checked_div(kept + tied).unwrap_or(0);
+    RareCounts { values, once: with(rare, 1), twice: with(rare, 2), tied, foreseen }
 }
 
 #[cfg(test)]

@@ -17,30 +17,50 @@ pub fn category_hash(category: &str) -> u64 {
 pub struct CategoricalBinning {
     categories: Vec<String>,
     rare: Vec<u64>,
+    rare_counts: Option<RareCounts>,
     by_name: HashMap<String, usize>,
+}
+
+/// What is known of the rare categories of the sample that the bins were placed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RareCounts {
+    /// Their values.
+    pub values: u64,
+    /// How many have one value.
+    pub once: u64,
+    /// How many have two values.
+    pub twice: u64,
+    /// How many have as many values as the rarest category with a bin of its own.
+    pub tied: u64,
+    /// How many values of rare and of unseen categories another sample of the same size has on average (Good 1953): which
+    /// categories are rare in this one is partly chance.
+    pub foreseen: u64,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 struct CategoricalBinningFile {
     categories: Vec<String>,
     rare: Vec<u64>,
+    /// Left out where it is not known or there are none, so that sets of earlier versions keep their identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rare_counts: Option<RareCounts>,
 }
 
 impl From<CategoricalBinningFile> for CategoricalBinning {
     fn from(file: CategoricalBinningFile) -> Self {
-        Self::new(file.categories, file.rare)
+        Self { rare_counts: file.rare_counts, ..Self::new(file.categories, file.rare) }
     }
 }
 
 impl From<CategoricalBinning> for CategoricalBinningFile {
     fn from(binning: CategoricalBinning) -> Self {
-        Self { categories: binning.categories, rare: binning.rare }
+        Self { categories: binning.categories, rare: binning.rare, rare_counts: binning.rare_counts }
     }
 }
 
 impl PartialEq for CategoricalBinning {
     fn eq(&self, other: &Self) -> bool {
-        self.categories == other.categories && self.rare == other.rare
+        self.categories == other.categories && self.rare == other.rare && self.rare_counts == other.rare_counts
     }
 }
 
@@ -58,7 +78,13 @@ impl CategoricalBinning {
         }
         rare.sort_unstable();
         rare.dedup();
-        Self { categories: kept, rare, by_name }
+        Self { categories: kept, rare, rare_counts: None, by_name }
+    }
+
+    /// The same bins, with how often the rare categories were there.
+    #[must_use]
+    pub fn with_rare_counts(self, rare_counts: RareCounts) -> Self {
+        Self { rare_counts: Some(rare_counts), ..self }
     }
 
     /// No category known: everything is unseen.
@@ -83,6 +109,13 @@ impl CategoricalBinning {
     #[must_use]
     pub fn rare(&self) -> usize {
         self.rare.len()
+    }
+
+    /// How often what the bins were placed by has its rare categories; `None` where there are none or that is not known, as
+    /// for bins of earlier versions.
+    #[must_use]
+    pub fn rare_counts(&self) -> Option<RareCounts> {
+        self.rare_counts
     }
 
     /// How many bins there are: known categories, rare, unseen.

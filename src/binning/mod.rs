@@ -9,7 +9,7 @@ pub mod single;
 pub mod universal;
 
 pub use build::{BinningError, BuildOptions, categorical_from_counts, numeric_from_buckets, numeric_from_values};
-pub use categorical::{CategoricalBinning, category_hash};
+pub use categorical::{CategoricalBinning, RareCounts, category_hash};
 pub use embedding::{EmbeddingBinning, MAX_COMPONENTS};
 pub use level::Level;
 pub use numeric::NumericBinning;

@@ -227,7 +227,7 @@ fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, 
             let own = arguments.limits.iter().rev().find(|(other, _)| *other == measure);
             own.map(|(_, limits)| *limits)
         };
-        columns.push(ColumnRules::new(column.name.clone(), column.column_type, chosen, set));
+        columns.push(ColumnRules::new(column.name.clone(), column.column_type, chosen, None, set));
     }
     if columns.iter().all(|column| column.measures.is_empty()) {
         let names: Vec<&str> = arguments.measures.iter().map(|measure| measure.as_str()).collect();

@@ -105,7 +105,7 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
     }
     say_lines("\nmeasures");
     for measure in &report.measures {
-        let verdict = format!("{}:", measure.verdict.words());
+        let verdict = format!("{}:", measure.verdict_in_words());
         say(format!("  {verdict:<10} {}", measure_words(measure)));
     }
     say_lines("\nbars (shares of all rows)          baseline    window");

@@ -193,6 +193,13 @@ impl<'a> ColumnChanges<'a> {
     }
 }
 
+/// The size of the largest change by a measure; none without one.
+#[must_use]
+pub fn largest_change(changes: &[Change], measure: Measure) -> Option<f64> {
+    let of_measure = changes.iter().filter(|change| measure_of(change.statistic) == measure);
+    of_measure.map(|change| change.size).reduce(f64::max)
+}
+
 /// The level of each column, by its position: `level` is that of one of `hypotheses`, of which the columns are some.
 pub(super) fn stepped_down(columns: &[ColumnChanges<'_>], level: f64) -> Vec<(usize, f64)> {
     let mut ranked: Vec<(usize, f64)> = columns.iter().map(|column| (column.place, column.adjusted())).collect();

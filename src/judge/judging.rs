@@ -50,7 +50,11 @@ impl<'a> Compared<'a> {
         let before = reference.and_then(|reference| reference.column(&rules.name));
         let before = before.filter(|before| !before.is_left_out());
         let pair = before.zip(after).and_then(|(before, after)| Pair::new(before, after).ok());
-        Self { rules, before, after, pair: pair.map(|pair| pair.values_only(spec.values_only)) }
+        let pair = pair.map(|pair| {
+            let rows = reference.map_or(0, WindowCounts::rows);
+            pair.values_only(spec.values_only).of_records(rows, window.rows())
+        });
+        Self { rules, before, after, pair }
     }
 
     /// Why a measure says nothing of the column; none when it can be computed.
@@ -177,9 +181,8 @@ fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significanc
     let Some(score) = rule.measure.score(pair).filter(|score| score.effect.is_finite()) else {
         return unscored(rules, rule, Verdict::Undefined);
     };
-    let floor = noise_floor(rule.measure, pair, &score, significance);
-    let significant =
-        score.effect > floor && score.p_value.is_none_or(|p_value| rule.measure.passes(p_value, significance));
+    let floor = noise_floor(rule.measure, &score, significance);
+    let significant = score.effect > 0.0 && score.p_value.is_some_and(|p_value| p_value <= significance);
     let blank = unscored(rules, rule, Verdict::Ok);
     let finding =
         Finding { score: Some(score), noise_floor: (floor > 0.0).then_some(floor), significant, ..blank };

@@ -20,7 +20,7 @@ mod volume;
 pub mod why;
 
 pub use budget::{FalseAlarms, Spread};
-pub use change::{ChangeDetail, LastingDetail};
+pub use change::{ChangeDetail, LastingDetail, largest_change};
 pub use finding::{Finding, RECORDS, Subject, leading, strength};
 pub use judging::{Against, judge};
 pub use movement::{Movement, movement};

@@ -23,13 +23,14 @@ pub struct ColumnRules {
 
 impl ColumnRules {
     /// The rules of a column. Chosen measures decide, by the limits that are set for them or their own; those that are not for the type
-    /// are left out. Without a choice the defaults of the type decide, and every measure that limits are set for; the shown ones of
-    /// the type are only shown.
+    /// are left out. Without a choice the defaults of the type decide, and every measure that limits are set for. Measures `shown`
+    /// decide nothing; without a list of them they are [`Measure::SHOWN`] where nothing was chosen.
     #[must_use]
     pub fn new(
         name: String,
         column_type: ColumnType,
         chosen: Option<&[Measure]>,
+        shown: Option<&[Measure]>,
         set: impl Fn(Measure) -> Option<Thresholds>,
     ) -> Self {
         let applies = |measure: &Measure| measure.applies_to(column_type);
@@ -42,8 +43,9 @@ impl ColumnRules {
                 deciding
             }
         };
-        let shown = Measure::shown_for(column_type).iter().filter(|_| chosen.is_none());
-        let shown: Vec<Measure> = shown.copied().filter(|measure| !deciding.contains(measure)).collect();
+        let default: &[Measure] = if chosen.is_none() { &Measure::SHOWN } else { &[] };
+        let shown = shown.unwrap_or(default).iter().copied().filter(applies);
+        let shown: Vec<Measure> = shown.filter(|measure| !deciding.contains(measure)).collect();
         let decides = |measure: Measure| MeasureRule {
             measure,
             limits: Some(set(measure).unwrap_or_else(|| measure.default_thresholds())),
@@ -55,7 +57,7 @@ impl ColumnRules {
     /// The rules of a column that nothing was chosen for.
     #[must_use]
     pub fn of_type(name: &str, column_type: ColumnType) -> Self {
-        Self::new(name.to_owned(), column_type, None, |_| None)
+        Self::new(name.to_owned(), column_type, None, None, |_| None)
     }
 }
 

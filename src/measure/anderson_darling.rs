@@ -1,20 +1,7 @@
 //! The two-sample Anderson-Darling test.
 
 use super::Points;
-
-/// The smallest p-value the table knows.
-pub(super) const SMALLEST_P: f64 = 0.001;
-
-/// Critical values of the standardised statistic at these levels (Scholz and Stephens 1987, table 2, two samples).
-const CRITICAL: [(f64, f64); 7] = [
-    (0.675 - 0.245 - 0.105, 0.25),
-    (1.281 + 0.25 - 0.305, 0.1),
-    (1.645 + 0.678 - 0.362, 0.05),
-    (1.96 + 1.149 - 0.391, 0.025),
-    (2.326 + 1.822 - 0.396, 0.01),
-    (2.573 + 2.364 - 0.345, 0.005),
-    (3.085 + 3.615 - 0.154, 0.001),
-];
+use super::law::{ANDERSON_DARLING_MOMENTS, anderson_darling_limit};
 
 /// The outcome of the test.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,13 +10,14 @@ pub struct AndersonDarling {
     pub statistic: f64,
     /// The statistic itself, which grows with the sizes.
     pub raw: f64,
-    /// Between 0.001 and 0.25: the ends of the published table, within which it is interpolated.
+    /// The chance of at least this statistic when both sides have one distribution.
     pub p_value: f64,
 }
 
 /// The k-sample test for two samples with midranks for ties (Scholz and Stephens 1987, equation 7). It weighs the gap
 /// of the cumulative distributions by how far out it is, so tails count more than in Cramér-von Mises.
-/// `None` when a side has no value, both together fewer than four, or only one distinct.
+/// The p-value is from the limiting law, to which the statistic is brought by its variance: that of both sizes, and given the
+/// ties. `None` when a side has no value, both together fewer than four, or only one distinct.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub fn anderson_darling(points: &Points) -> Option<AndersonDarling> {
@@ -40,20 +28,30 @@ pub fn anderson_darling(points: &Points) -> Option<AndersonDarling> {
     }
     let (mut before, mut left, mut right) = (0.0, 0.0, 0.0);
     let (mut baseline, mut window) = (0.0, 0.0);
+    // Of the squared correlations of all pairs of places, with their shares of the values.
+    let (mut correlations, mut lower) = (0.0, 0.0);
     for (_, more, further) in points.iter() {
         let (more, further) = (more as f64, further as f64);
         let ties = more + further;
         let middle = before + ties / 2.0;
-        let weight = ties / total / (middle * (total - middle) - total * ties / 4.0);
+        let varies = middle * (total - middle) - total * ties / 4.0;
+        let weight = ties / total / varies;
         baseline += weight * (total * (left + more / 2.0) - middle * n).powi(2);
         window += weight * (total * (right + further / 2.0) - middle * m).powi(2);
+        correlations += 2.0 * lower * weight * (total - middle).powi(2) + (ties / total).powi(2);
+        lower += weight * middle * middle;
         before += ties;
         left += more;
         right += further;
     }
     let raw = (baseline / n + window / m) * (total - 1.0) / total;
-    let statistic = (raw - 1.0) / variance(n, m).sqrt();
-    Some(AndersonDarling { statistic, raw, p_value: p_value(statistic) })
+    let variance = variance(n, m);
+    let statistic = (raw - 1.0) / variance.sqrt();
+    let (mean, of_limit) = ANDERSON_DARLING_MOMENTS;
+    // With ties the variance is twice the mean squared correlation; without, the sum comes to that of the limit.
+    let given_ties = variance * 2.0 * correlations / of_limit;
+    let brought = (raw - mean).mul_add((of_limit / given_ties).sqrt(), mean);
+    Some(AndersonDarling { statistic, raw, p_value: anderson_darling_limit(brought) })
 }
 
 /// The variance of the raw statistic under no drift (the same paper, equation 4), for two samples.
@@ -78,42 +76,4 @@ fn variance(n: f64, m: f64) -> f64 {
         (6.0 * h + 2.0 * g - 2.0) * k * k + (4.0 * h - 4.0 * g + 6.0) * k + (2.0 * h - 6.0) * inverse + 4.0 * h;
     let d = (2.0 * h + 6.0) * k * k - 4.0 * h * k;
     (a * total.powi(3) + b * total * total + c * total + d) / ((total - 1.0) * (total - 2.0) * (total - 3.0))
-}
-
-/// The logarithm of the level as a parabola through the table, by least squares.
-fn p_value(statistic: f64) -> f64 {
-    let [(lowest, _), .., (highest, _)] = CRITICAL;
-    if statistic < lowest {
-        return 0.25;
-    }
-    if statistic > highest {
-        return SMALLEST_P;
-    }
-    // Normal equations about the middle of the table.
-    let origin = f64::midpoint(lowest, highest);
-    let mut moments = [0.0; 5];
-    let mut sums = [0.0; 3];
-    for (critical, level) in CRITICAL {
-        let x = critical - origin;
-        let mut power = 1.0;
-        for (index, moment) in moments.iter_mut().enumerate() {
-            if let Some(sum) = sums.get_mut(index) {
-                *sum += power * f64::ln(level);
-            }
-            *moment += power;
-            power *= x;
-        }
-    }
-    let [m0, m1, m2, m3, m4] = moments;
-    let [s0, s1, s2] = sums;
-    let det = |r1: [f64; 3], r2: [f64; 3], r3: [f64; 3]| {
-        r1[0] * (r2[1] * r3[2] - r2[2] * r3[1]) - r1[1] * (r2[0] * r3[2] - r2[2] * r3[0])
-            + r1[2] * (r2[0] * r3[1] - r2[1] * r3[0])
-    };
-    let all = det([m0, m1, m2], [m1, m2, m3], [m2, m3, m4]);
-    let c0 = det([s0, m1, m2], [s1, m2, m3], [s2, m3, m4]) / all;
-    let c1 = det([m0, s0, m2], [m1, s1, m3], [m2, s2, m4]) / all;
-    let c2 = det([m0, m1, s0], [m1, m2, s1], [m2, m3, s2]) / all;
-    let x = statistic - origin;
-    (c0 + c1 * x + c2 * x * x).exp()
 }

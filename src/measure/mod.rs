@@ -6,6 +6,8 @@
 //! distinct value the kernels give the statistics of the samples, ties included.
 
 mod anderson_darling;
+mod bridge;
+mod chance;
 mod chi_square;
 mod cramer_von_mises;
 mod embedding;
@@ -29,9 +31,9 @@ mod scale;
 mod score;
 mod share;
 mod shift;
-mod sparse;
 mod t_test;
 mod total_variation;
+mod unseen;
 mod values;
 mod wasserstein;
 

@@ -20,6 +20,8 @@ pub struct Pair<'a> {
     baseline: &'a Distribution,
     window: &'a Distribution,
     values_only: bool,
+    /// Of both sides; `None` where each record has one value at most.
+    records: Option<(u64, u64)>,
 }
 
 /// Counts of both sides on the few bins that divergences are computed on.
@@ -49,7 +51,7 @@ impl<'a> Pair<'a> {
     /// When they are of different columns or on different bins.
     pub fn new(baseline: &'a Distribution, window: &'a Distribution) -> Result<Self, NotAligned> {
         if baseline.is_aligned_with(window) {
-            Ok(Self { baseline, window, values_only: false })
+            Ok(Self { baseline, window, values_only: false, records: None })
         } else {
             Err(NotAligned { column: window.name().to_owned() })
         }
@@ -59,6 +61,13 @@ impl<'a> Pair<'a> {
     #[must_use]
     pub fn values_only(self, values_only: bool) -> Self {
         Self { values_only, ..self }
+    }
+
+    /// Of so many records of the baseline and of the window: where a record may have many values, as words of a text, these are not
+    /// independent of each other, and their number says less than it seems to. Without it values are independent.
+    #[must_use]
+    pub fn of_records(self, baseline: u64, window: u64) -> Self {
+        Self { records: Some((baseline, window)), ..self }
     }
 
     /// What the window is compared with.
@@ -89,6 +98,23 @@ impl<'a> Pair<'a> {
             Binning::Categorical(binning) => Some(binning),
             _ => None,
         }
+    }
+
+    /// By how much chance varies shares of values more than as many independent ones: the values of a record that has any, as if
+    /// they were all one. At least 1.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub(super) fn design_effect(&self) -> f64 {
+        let Some((before, after)) = self.records else { return 1.0 };
+        let side = |column: &Distribution, records: u64| {
+            let values = column.present();
+            let with_values = records.saturating_sub(column.rows().saturating_sub(values));
+            (values as f64, (with_values.clamp(1, values.max(1))) as f64)
+        };
+        let ((n, n_records), (m, m_records)) = (side(self.baseline, before), side(self.window, after));
+        if n == 0.0 || m == 0.0 {
+            return 1.0;
+        }
+        (1.0 / n_records + 1.0 / m_records) / (1.0 / n + 1.0 / m)
     }
 
     pub(super) fn score_of_rows(&self, statistic: f64) -> Score {
@@ -219,6 +245,17 @@ impl Groups {
             }
             _ => false,
         }
+    }
+
+    /// The counts of both sides, baseline first, group by group.
+    pub fn pairs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.baseline.iter().copied().zip(self.window.iter().copied())
+    }
+
+    /// Both sizes, baseline first; `None` unless both sides have a value.
+    pub(super) fn totals(&self) -> Option<(u64, u64)> {
+        let totals = (self.baseline.iter().sum(), self.window.iter().sum());
+        (totals.0 > 0 && totals.1 > 0).then_some(totals)
     }
 
     /// A score of what is counted here.

@@ -1,11 +1,17 @@
 //! From a pair of distributions to the number of a measure.
 
+use std::f64::consts::LN_2;
+
+use super::bridge::Bridge;
+use super::energy::energy_parts;
+use super::law::normal_two_sided;
 use super::scale::{Scale, baseline_is_constant};
+use super::wasserstein::wasserstein_parts;
 use super::{
-    LogBase, Measure, Pair, Proportions, Reads, Score, Smoothing, WITHOUT_BOUND, anderson_darling, chi_square,
-    cramer_von_mises, energy, epps_singleton, fourier_mmd, g_test, hellinger, jensen_shannon_distance, kl,
+    LogBase, Measure, Pair, Points, Proportions, Reads, Score, Smoothing, WITHOUT_BOUND, anderson_darling, chance,
+    chi_square, cramer_von_mises, epps_singleton, fourier_mmd, g_test, hellinger, jensen_shannon_distance, kl,
     ks_p_value, ks_p_value_fast, ks_statistic, l_infinity, levene, mann_whitney, mean_distance, mean_shift, psi,
-    quantile_shift, share, student_t, total_variation, wasserstein, welch_t,
+    quantile_shift, share, student_t, total_variation, welch_t,
 };
 use crate::record::number_of;
 
@@ -24,16 +30,11 @@ impl Measure {
             | Self::ChiSquare
             | Self::GTest
             | Self::CramersV => of_groups(self, pair),
-            Self::MeanDistance => mean_distance(pair).map(|statistic| pair.score_of_values(statistic)),
-            Self::Mmd => fourier_mmd(pair).map(|statistic| pair.score_of_values(statistic)),
+            Self::MeanDistance => mean_distance(pair).map(|statistic| of_vectors(pair, statistic)),
+            Self::Mmd => fourier_mmd(pair).map(|statistic| of_vectors(pair, statistic)),
             Self::ZProportions | Self::FisherExact => of_two_values(self, pair),
             Self::Ks => of_ks(pair),
-            Self::Wasserstein | Self::WassersteinNormed => {
-                let distance = wasserstein(pair)?;
-                let normed = Scale::of_pair(pair)?.normed(distance);
-                let statistic = if self == Self::Wasserstein { distance } else { normed };
-                Some(Score { effect: normed, ..pair.score_of_values(statistic) })
-            }
+            Self::Wasserstein | Self::WassersteinNormed => of_area(self, pair),
             // Of no pair of columns: see `row_count`; of more than a pair: see `crate::variation`.
             Self::RowCount => None,
             _ if matches!(self.reads(), Reads::Change | Reads::Sequence) => None,
@@ -96,27 +97,40 @@ impl Measure {
     }
 }
 
+/// A measure of few bins. Its effect is the part of the statistic beyond what two samples of one distribution have on average:
+/// with many categories, or few values, that alone may be larger than a limit.
 fn of_groups(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
     let groups = pair.grouped();
     let (baseline, window) = (&groups.baseline, &groups.window);
-    let score = |statistic| groups.score(statistic);
-    Some(match measure {
-        Measure::Psi => score(psi(baseline, window, Smoothing::HALF)?),
-        Measure::Kl => score(kl(baseline, window, Smoothing::HALF)?),
-        Measure::JensenShannon => score(jensen_shannon_distance(baseline, window, LogBase::Two)?),
-        Measure::Hellinger => score(hellinger(baseline, window)?),
-        Measure::TotalVariation => score(total_variation(baseline, window)?),
-        Measure::LInfinity => score(l_infinity(baseline, window)?),
-        Measure::GTest => {
-            let test = g_test(baseline, window)?;
-            Score { p_value: Some(test.p_value), effect: test.effect, ..score(test.statistic) }
+    let total = groups.totals().map(|(n, m)| (n + m) as f64)?;
+    let statistic = match measure {
+        Measure::Psi => psi(baseline, window, Smoothing::HALF)?,
+        Measure::Kl => kl(baseline, window, Smoothing::HALF)?,
+        Measure::JensenShannon => jensen_shannon_distance(baseline, window, LogBase::Two)?,
+        Measure::Hellinger => hellinger(baseline, window)?,
+        Measure::TotalVariation => total_variation(baseline, window)?,
+        Measure::LInfinity => {
+            let statistic = l_infinity(baseline, window)?;
+            let p_value = Some(chance::largest_change(pair, &groups, statistic));
+            return Some(Score { p_value, ..groups.score(statistic) });
         }
-        _ => {
-            let test = chi_square(baseline, window, false)?;
-            let statistic = if measure == Measure::CramersV { test.effect } else { test.statistic };
-            Score { p_value: Some(test.p_value), effect: test.effect, ..score(statistic) }
-        }
-    })
+        Measure::GTest => g_test(baseline, window)?.statistic,
+        Measure::CramersV => chi_square(baseline, window, false)?.effect,
+        _ => chi_square(baseline, window, false)?.statistic,
+    };
+    let chance = chance::chance(measure, pair, &groups)?;
+    let beyond = |value: f64| (value - chance.mean).max(0.0);
+    let effect = match measure {
+        Measure::Psi | Measure::Kl => beyond(statistic),
+        Measure::JensenShannon => (beyond(statistic * statistic * LN_2) / LN_2).sqrt(),
+        Measure::Hellinger => beyond(statistic * statistic).sqrt(),
+        // Of a distance that chance and change make together the squares add up.
+        Measure::TotalVariation => (statistic * statistic - chance.mean * chance.mean).max(0.0).sqrt(),
+        // As Bergsma (2013) has it.
+        Measure::CramersV => (beyond(statistic * statistic * total) / total).sqrt(),
+        _ => (beyond(statistic) / total).sqrt(),
+    };
+    Some(Score { p_value: Some(chance.p_value), effect, ..groups.score(statistic) })
 }
 
 fn of_two_values(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
@@ -156,6 +170,46 @@ fn of_ks(pair: &Pair<'_>) -> Option<Score> {
     Some(Score { p_value: Some(p_value), bound: Some(binning.largest_mass()), ..score })
 }
 
+/// The area between the cumulative distributions. Values beyond the range of the baseline count in its p-value as far as there
+/// are more of them than chance gives: one value of 1e12 moves the mean of a thousand, and means nothing.
+fn of_area(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
+    let (inside, outside) = wasserstein_parts(pair)?;
+    let distance = inside + outside;
+    let effect = Scale::of_pair(pair)?.normed(distance);
+    let statistic = if measure == Measure::Wasserstein { distance } else { effect };
+    let bridge = Bridge::of(pair)?;
+    let p_value = with_outside(pair, (inside, outside), |area| bridge.area_tail(area));
+    Some(Score { effect, p_value: Some(p_value), ..pair.score_of_values(statistic) })
+}
+
+fn of_energy(pair: &Pair<'_>, points: &Points) -> Option<Score> {
+    let (inside, outside) = energy_parts(points)?;
+    let squared = inside + outside;
+    let bridge = Bridge::of(pair)?;
+    // It is twice the area under the square.
+    let p_value = with_outside(pair, (inside, outside), |area| bridge.square_tail(area / 2.0));
+    let effect = Scale::of_points(points)?.normed(squared).sqrt();
+    Some(Score { effect, p_value: Some(p_value), ..pair.score_of_values(squared.sqrt()) })
+}
+
+/// The p-value of an area within the range of the baseline, or of all of it where significantly many values lie beyond.
+fn with_outside(pair: &Pair<'_>, (inside, outside): (f64, f64), tail: impl Fn(f64) -> f64) -> f64 {
+    let within = tail(inside);
+    if outside == 0.0 {
+        return within;
+    }
+    let beyond = share::score(pair, share::Share::OutOfRange).and_then(|score| score.p_value);
+    within.min(tail(inside + outside).max(beyond.unwrap_or(1.0)))
+}
+
+/// A distance of means of vectors: the squared distance of two means of spread 1 is `1/n + 1/m` on average, and that of one
+/// direction at most (waves have length 1).
+fn of_vectors(pair: &Pair<'_>, statistic: f64) -> Score {
+    let score = pair.score_of_values(statistic);
+    let spread = 1.0 / score.n_baseline as f64 + 1.0 / score.n_window as f64;
+    Score { p_value: Some(normal_two_sided(statistic / spread.sqrt())), ..score }
+}
+
 fn of_points(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
     let points = pair.points()?;
     let (n, m) = points.sizes()?;
@@ -171,10 +225,7 @@ fn of_points(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
             let test = anderson_darling(&points)?;
             Score { p_value: Some(test.p_value), effect: per_size(test.raw), ..score(test.statistic) }
         }
-        Measure::Energy => {
-            let statistic = energy(&points)?;
-            Score { effect: Scale::of_points(&points)?.normed(statistic * statistic).sqrt(), ..score(statistic) }
-        }
+        Measure::Energy => of_energy(pair, &points)?,
         Measure::MannWhitney => {
             let test = mann_whitney(&points)?;
             Score { p_value: Some(test.p_value), effect: test.effect.abs(), ..score(test.statistic) }

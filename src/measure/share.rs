@@ -1,6 +1,7 @@
 //! Shares of rows that have no value, or one the baseline does not know.
 
 use super::proportions::Proportions;
+use super::unseen;
 use super::{Pair, Score};
 use crate::distribution::Distribution;
 
@@ -13,57 +14,58 @@ pub(super) enum Share {
     OutOfRange,
 }
 
-/// The window's share as statistic, its change against the baseline as effect, with a test of the change. `None` when
-/// one side has no row or the share is not defined for the column.
+/// The window's share as statistic, with a test of its change. The effect is the change from what another sample like
+/// the baseline has on average; a null share that falls is a change of the pipeline, too, the others are only bad news when they
+/// rise. `None` when one side has no row or the share is not defined for the column.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub(super) fn score(pair: &Pair<'_>, share: Share) -> Option<Score> {
     let (n, m) = (pair.baseline().rows(), pair.window().rows());
-    let Hits { before, after, foreseen } = hits(pair, share)?;
-    let change = Proportions { baseline: (before, n), window: (after, m) }.change()?;
-    let proportions = Proportions { baseline: (foreseen.min(n), n), window: (after, m) };
-    // A null share that falls is a change of the pipeline, too; the others are only bad news when they rise.
-    let effect = if share == Share::Null { change.abs() } else { change.max(0.0) };
-    let p_value = if effect > 0.0 { proportions.p_value() } else { Some(1.0) };
-    Some(Score { p_value, effect, ..pair.score_of_rows(after as f64 / m as f64) })
+    let Hits { expected, after, table } = hits(pair, share, (n, m))?;
+    let statistic = (n > 0 && m > 0).then(|| after as f64 / m as f64)?;
+    let change = statistic - expected / n as f64;
+    let (effect, p_value) = if share == Share::Null {
+        (change.abs(), table.p_value())
+    } else {
+        (change.max(0.0), table.p_value_of_rise())
+    };
+    let p_value = if effect > 0.0 { p_value } else { Some(1.0) };
+    Some(Score { p_value, effect, ..pair.score_of_rows(statistic) })
 }
 
-/// How many rows of each side are concerned.
+/// How many rows are concerned.
 struct Hits {
-    before: u64,
+    /// Of the baseline's size, in another sample like it.
+    expected: f64,
+    /// Of the window.
     after: u64,
-    /// What the test takes for the baseline's: no baseline holds values outside of itself, yet its like would.
-    foreseen: u64,
+    /// What is tested.
+    table: Proportions,
 }
 
-fn hits(pair: &Pair<'_>, share: Share) -> Option<Hits> {
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn hits(pair: &Pair<'_>, share: Share, (n, m): (u64, u64)) -> Option<Hits> {
     let plain = |count: fn(&Distribution) -> u64| {
         let (before, after) = (count(pair.baseline()), count(pair.window()));
-        Some(Hits { before, after, foreseen: before })
+        let table = Proportions { baseline: (before, n), window: (after, m) };
+        Some(Hits { expected: before as f64, after, table })
     };
     match share {
         Share::Null => plain(Distribution::nulls),
         Share::Invalid => plain(Distribution::invalid),
-        Share::Unseen => unseen(pair),
-        Share::OutOfRange => out_of_range(pair),
+        Share::Unseen => {
+            let (foreseen, after) = (unseen::foreseen(pair)?, unseen::in_window(pair)?);
+            let table = foreseen.table(n, (after, m)).thinned(pair.design_effect());
+            Some(Hits { expected: foreseen.count, after, table })
+        }
+        Share::OutOfRange => out_of_range(pair, (n, m)),
     }
 }
 
-/// Values in bins that the baseline has nothing in: the unseen bin, and with one bin a distinct category of both sides
-/// all bins that are the window's alone. As many are foreseen as the baseline has categories of one record (Good 1953).
-fn unseen(pair: &Pair<'_>) -> Option<Hits> {
-    let binning = pair.categorical_binning()?;
-    let last = binning.unseen_bin();
-    let own = pair.baseline().counts().get(last).copied().unwrap_or(0);
-    let counts = pair.baseline().counts().iter().zip(pair.window().counts()).enumerate();
-    let window =
-        counts.filter(|(bin, (before, _))| *bin == last || **before == 0).map(|(_, (_, after))| after).sum();
-    let once = pair.baseline().counts().iter().take(last).filter(|count| **count == 1).count() as u64;
-    Some(Hits { before: own, after: window, foreseen: own + once + binning.rare() as u64 })
-}
-
-/// Values below the lowest and above the highest bin that the baseline has something in. Two are foreseen: another
-/// sample of the same size would have one below and one above, on average.
-fn out_of_range(pair: &Pair<'_>) -> Option<Hits> {
+/// Values below the lowest and above the highest bin that the baseline has something in. Another sample of the same size has
+/// one below and one above, on average. As many as the window has come before the second value of the baseline from either end
+/// with the chance that of them and one more at most one is the baseline's: that of the table with one.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn out_of_range(pair: &Pair<'_>, (n, m): (u64, u64)) -> Option<Hits> {
     pair.numeric_binning()?;
     let (before, after) = (pair.baseline().counts(), pair.window().counts());
     let ends = |counts: &[u64]| counts.first().copied().unwrap_or(0) + counts.last().copied().unwrap_or(0);
@@ -71,6 +73,12 @@ fn out_of_range(pair: &Pair<'_>) -> Option<Hits> {
     let first = inner.iter().position(|count| *count > 0)? + 1;
     let last = inner.iter().rposition(|count| *count > 0)? + 1;
     let outside = after.iter().enumerate().filter(|(bin, _)| *bin < first || *bin > last).map(|(_, count)| count);
-    let before = ends(before);
-    Some(Hits { before, after: outside.sum(), foreseen: before + 2 })
+    let after = outside.sum();
+    // A baseline with values there is not the one whose range it is.
+    let (expected, counted) = match ends(before) {
+        0 => (2, 1),
+        before => (before, before),
+    };
+    let table = Proportions { baseline: (counted.min(n), n), window: (after, m) };
+    Some(Hits { expected: expected as f64, after, table })
 }

@@ -2,9 +2,9 @@
 
 use super::histogram::{both_between, numpy_sturges, range};
 use super::{ToolScore, unknown};
-use crate::measure::law::chi_square_tail;
+use crate::measure::law::{anderson_darling_by_table, chi_square_tail};
 use crate::measure::{
-    LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling, cramer_von_mises_by_ranks,
+    AndersonDarling, LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling, cramer_von_mises_by_ranks,
     energy, epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic, mann_whitney, psi, student_t,
     total_variation, wasserstein_of_points,
 };
@@ -105,7 +105,9 @@ fn of_sample(measure: Measure, points: &Points, n: u64, m: u64) -> ToolScore {
         },
         Measure::CramerVonMises => test(cramer_von_mises_by_ranks(points), 0.1, true),
         Measure::AndersonDarling => {
-            test(anderson_darling(points).map(|test| (test.statistic, test.p_value)), 0.1, false)
+            // As scipy has it: the p-value ends where the table does.
+            let by_table = |test: AndersonDarling| (test.statistic, anderson_darling_by_table(test.statistic));
+            test(anderson_darling(points).map(by_table), 0.1, false)
         }
         Measure::EppsSingleton => test(epps_singleton(points), 0.05, false),
         Measure::MannWhitney => {

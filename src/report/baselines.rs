@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::Summary;
 use crate::distribution::{Distribution, WindowCounts};
-use crate::judge::JudgeSpec;
-use crate::measure::Pair;
+use crate::judge::{JudgeSpec, largest_change};
+use crate::measure::{Measure, Pair};
+use crate::variation::{Change, ChangeTest};
 
 /// How a column differs between two baselines.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
@@ -36,13 +37,18 @@ pub struct MeasuredDiff {
 pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeSpec) -> Vec<ColumnDiff> {
     let mut names: Vec<&str> = after.columns().iter().map(Distribution::name).collect();
     names.extend(before.columns().iter().map(Distribution::name).filter(|name| after.column(name).is_none()));
+    let test = ChangeTest::of_sampling(before);
     let mut columns: Vec<ColumnDiff> = names
         .into_iter()
         .map(|name| {
             let (old, new) = (before.column(name), after.column(name));
             let pair = old.zip(new).and_then(|(old, new)| Pair::new(old, new).ok());
-            let measures =
-                pair.map_or_else(Vec::new, |pair| measures(name, &pair.values_only(rules.values_only), rules));
+            let changes = new.and_then(|new| test.changes(new)).unwrap_or_default();
+            let measures = |pair: Pair<'_>| {
+                let pair = pair.values_only(rules.values_only).of_records(before.rows(), after.rows());
+                measures(name, &pair, &changes, rules)
+            };
+            let measures = pair.map_or_else(Vec::new, measures);
             ColumnDiff { column: name.to_owned(), before: old.map(alone), after: new.map(alone), measures }
         })
         .collect();
@@ -57,11 +63,16 @@ pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeS
     columns
 }
 
-fn measures(name: &str, pair: &Pair<'_>, rules: &JudgeSpec) -> Vec<MeasuredDiff> {
+fn measures(name: &str, pair: &Pair<'_>, changes: &[Change], rules: &JudgeSpec) -> Vec<MeasuredDiff> {
+    let effect = |measure: Measure| match measure.is_change() {
+        true => largest_change(changes, measure),
+        false => measure.score(pair).map(|score| score.effect),
+    };
+
     let own = rules.columns.iter().filter(|column| column.name == name).flat_map(|column| &column.measures);
     own.map(|rule| MeasuredDiff {
         measure: rule.measure.as_str().to_owned(),
-        effect: rule.measure.score(pair).map(|score| score.effect).filter(|effect| effect.is_finite()),
+        effect: effect(rule.measure).filter(|effect| effect.is_finite()),
         critical: rule.limits.map(|limits| limits.critical),
     })
     .collect()

@@ -196,8 +196,8 @@ fn measures(column: &ColumnReport) -> Markup {
                                 }
                             }
                             td {
-                                @if measure.verdict == Outcome::Ok { "ok" } @else { (badge(measure.verdict)) }
-                                @if let Some(floor) = within_noise(measure) { br; span.soft { "noise up to " (number(floor)) } }
+                                @if measure.verdict == Outcome::Ok { (measure.verdict_in_words()) } @else { (badge(measure.verdict)) }
+                                @if let Some(words) = within_noise(measure) { br; span.soft { (words) } }
                             }
                             td.wide.soft { (measure.detail) }
                         }

@@ -195,6 +195,15 @@ pub struct MeasureReport {
     pub change: Option<ChangeDetail>,
 }
 
+impl MeasureReport {
+    /// Its verdict in words. One of driftd's own without limits is only shown.
+    #[must_use]
+    pub fn verdict_in_words(&self) -> &'static str {
+        let has_limits = self.threshold.is_some() || self.effect.is_none();
+        if self.verdict == Outcome::Ok && !has_limits { "shown" } else { self.verdict.words() }
+    }
+}
+
 impl CompareReport {
     /// Says that each column was asked for: without a verdict on one of them there is none on the whole, unless others drift.
     pub fn asked_for_all(&mut self) {

@@ -140,8 +140,8 @@ pub fn measure_words(measure: &MeasureReport) -> String {
         }
         _ => {}
     }
-    if let Some(floor) = within_noise(measure) {
-        let _infallible = write!(text, ", within the noise (up to {})", number(floor));
+    if let Some(words) = within_noise(measure) {
+        let _infallible = write!(text, ", {words}");
     }
     if !measure.detail.is_empty() {
         let _infallible = write!(text, " ({})", measure.detail);
@@ -156,16 +156,22 @@ pub(super) fn p_words(p_value: f64) -> String {
 
 /// A p-value; one below what numbers can hold is said to be smaller than that, not 0.
 pub(super) fn smallest(p_value: f64) -> String {
-    if p_value < SMALLEST { "< 1e-300".to_owned() } else { number(p_value) }
+    match p_value {
+        p_value if p_value < SMALLEST => "< 1e-300".to_owned(),
+        // Other numbers are told from zero in single precision only.
+        p_value if p_value < 1e-4 => format!("{p_value:.3e}"),
+        p_value => number(p_value),
+    }
 }
 
 /// Below it p-values are not told apart.
 pub(super) const SMALLEST: f64 = 1e-300;
 
-/// What chance may give, where an effect above its limit is no more than that.
-pub(super) fn within_noise(measure: &MeasureReport) -> Option<f64> {
-    let (effect, warn, floor) = (measure.effect?, measure.warn?, measure.noise_floor?);
-    (measure.verdict == Outcome::Ok && effect >= warn && effect <= floor).then_some(floor)
+/// That an effect above its limit is no more than chance gives, and how much that is where it is known.
+pub(super) fn within_noise(measure: &MeasureReport) -> Option<String> {
+    let above = measure.verdict == Outcome::Ok && measure.effect? >= measure.warn?;
+    let floor = measure.noise_floor.map_or(String::new(), |floor| format!(" (up to {})", number(floor)));
+    above.then(|| format!("within the noise{floor}"))
 }
 
 fn movement(column: &ColumnReport) -> String {

@@ -27,7 +27,8 @@ impl Store {
                          from alert_change c left join model_window w on w.id = c.window_id
                          where c.alert_id = a.id and c.kind in ('resolved', 'cleared')), a.resolved_at, a.updated_at) end as until,
                     (select jsonb_object_agg(c->>'column', c->'onset'->'likely')
-                     from jsonb_path_query(a.evidence, '$.drifted[*] ? (exists(@.onset.likely) && @.column.type() == "string")') c) as onsets
+                     from jsonb_path_query(a.evidence, '$.drifted[*] ? (exists(@.onset.likely))') c
+                     where jsonb_typeof(c->'column') = 'string') as onsets
              from alert a
              where a.monitor = $1 and a.model_version = $2 and a.segment = $3 and a.kind <> 'operational'
                and a.fired_at is not null

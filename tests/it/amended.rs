@@ -28,7 +28,10 @@ fn monitor(world: &World) -> Config {
     Config::hourly(&world.topic)
         .set("window.amend", "2d")
         .set("window.amend_every", "1s")
-        .set("judge.measures.rows", json!([]))
+        .set(
+            "judge.measures",
+            json!({ "rows": [], "numeric": ["psi", "wasserstein_normed", "out_of_range_share"] }),
+        )
         .set("alert", json!({ "receivers": ["webhook"], "resolve_after": 2 }))
 }
 

@@ -27,28 +27,48 @@ pub(super) const MEASURED: [(&str, ColumnType); 4] = [
     ("embedding", ColumnType::Embedding),
 ];
 
-pub(super) fn measures(section: &Section<'_>, key: &'static str, column_type: ColumnType) -> Option<Vec<Measure>> {
+/// A list of measures for columns of a type, or of any type.
+fn measures(section: &Section<'_>, key: &'static str, of_type: Option<ColumnType>) -> Option<Vec<Measure>> {
     let names = section.strings(key)?;
+    let is_allowed = |measure: Measure| match of_type {
+        Some(column_type) => measure.applies_to(column_type),
+        None => measure != Measure::RowCount,
+    };
+    let columns = of_type.map_or("columns".to_owned(), |column_type| format!("{} columns", column_type.as_str()));
     let known: Vec<&str> =
-        Measure::ALL.into_iter().filter(|measure| measure.applies_to(column_type)).map(Measure::as_str).collect();
+        Measure::ALL.into_iter().filter(|measure| is_allowed(*measure)).map(Measure::as_str).collect();
     let mut measures = Vec::new();
     for (name, span) in names {
         let at = |message: String| Mistake::at(section.file, span.clone(), &section.key(key), message);
         match Measure::from_name(&name) {
-            Some(measure) if measure.applies_to(column_type) => {
+            Some(measure) if is_allowed(measure) => {
                 if !measures.contains(&measure) {
                     measures.push(measure);
                 }
             }
-            Some(_) => section.add(suggest(
-                at(format!("`{name}` is not defined for {} columns", column_type.as_str())),
-                "",
-                &known,
-            )),
+            Some(_) => section.add(suggest(at(format!("`{name}` is not defined for {columns}")), "", &known)),
             None => section.add(suggest(at(format!("`{name}` is not a measure")), &name, &known)),
         }
     }
     Some(measures)
+}
+
+/// What `[judge.measures]` says.
+pub(super) struct MeasuresOfTypes {
+    /// Measures that decide, where they are set for a type.
+    pub(super) chosen: Vec<(ColumnType, Vec<Measure>)>,
+    /// Measures that are only shown, where they are set.
+    pub(super) shown: Option<Vec<Measure>>,
+}
+
+impl MeasuresOfTypes {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let of_type = |(key, column_type): &(&'static str, ColumnType)| {
+            Some((*column_type, measures(section, key, Some(*column_type))?))
+        };
+        let chosen = MEASURED.iter().filter_map(of_type).collect();
+        Self { chosen, shown: measures(section, "shown", None) }
+    }
 }
 
 pub(super) fn unknown_measures(section: &Section<'_>) {
@@ -89,7 +109,7 @@ pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds>
 pub(super) fn columns(
     root: &Section<'_>,
     thresholds_for_all: &BTreeMap<Measure, Thresholds>,
-    of_types: &[(ColumnType, Vec<Measure>)],
+    measures_of_types: &MeasuresOfTypes,
 ) -> Option<(ModelSchema, Vec<ColumnRules>)> {
     let mut columns = Vec::new();
     let mut rules = Vec::new();
@@ -126,7 +146,7 @@ pub(super) fn columns(
             let mistake = section.mistake("thresholds", "names `row_count`, which is of no column");
             section.add(mistake.hint("set it under [judge.thresholds.row_count]"));
         }
-        let chosen = column_type.and_then(|column_type| measures(&section, "measures", column_type));
+        let chosen = column_type.and_then(|column_type| measures(&section, "measures", Some(column_type)));
         if column_type.is_none() {
             section.value("measures");
         }
@@ -144,7 +164,7 @@ pub(super) fn columns(
         };
         let column = Column { name, path, role, column_type, derivation: Derivation::Value, sensitive };
         for column in column.expand() {
-            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, of_types));
+            rules.push(column_rules(&column, chosen.as_deref(), &own, thresholds_for_all, measures_of_types));
             columns.push(column);
         }
     }
@@ -166,12 +186,18 @@ pub(super) fn column_rules(
     chosen: Option<&[Measure]>,
     own: &BTreeMap<Measure, Thresholds>,
     thresholds_for_all: &BTreeMap<Measure, Thresholds>,
-    of_types: &[(ColumnType, Vec<Measure>)],
+    measures: &MeasuresOfTypes,
 ) -> ColumnRules {
     let of_type =
-        || of_types.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
+        || measures.chosen.iter().find(|(kind, _)| *kind == column.column_type).map(|(_, list)| list.as_slice());
     let set = |measure: Measure| own.get(&measure).or_else(|| thresholds_for_all.get(&measure)).copied();
-    ColumnRules::new(column.name.clone(), column.column_type, chosen.or_else(of_type), set)
+    ColumnRules::new(
+        column.name.clone(),
+        column.column_type,
+        chosen.or_else(of_type),
+        measures.shown.as_deref(),
+        set,
+    )
 }
 
 /// `rows`: whether the number of records is judged, and by which limits.

@@ -15,13 +15,12 @@ use super::section::Section;
 use crate::binning::BuildOptions;
 use crate::challenge::ChallengeSpec;
 use crate::closing::DecisionRules;
-use crate::measure::Measure;
-use crate::record::{ColumnType, ModelSchema, RecordLayout, TimeSpan};
+use crate::record::{ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, volume_rules};
 use crate::retention::{Kept, Retention, RetentionOverride};
 use crate::window::{CountingSpec, Timing};
 use challenger::challenger;
-use columns::{MEASURED, columns, judge, measures, rows, thresholds, unknown_measures};
+use columns::{MeasuresOfTypes, columns, judge, rows, thresholds, unknown_measures};
 use reference::{BaselineSettings, baseline, check_references};
 use source::{hidden_segments, sample, segments, source};
 use window::window;
@@ -114,10 +113,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let thresholds = thresholds(&judge_section.section("thresholds"));
     // Read once: a value of the wrong type is one error, not one per type of column.
     let measures_section = judge_section.section("measures");
-    let of_type = |(key, column_type): &(&'static str, ColumnType)| {
-        Some((*column_type, measures(&measures_section, key, *column_type)?))
-    };
-    let of_types: Vec<(ColumnType, Vec<Measure>)> = MEASURED.iter().filter_map(of_type).collect();
+    let of_types = MeasuresOfTypes::read(&measures_section);
     let rows = rows(&measures_section, &thresholds);
     unknown_measures(&measures_section);
     let columns = columns(root, &thresholds, &of_types);

@@ -238,15 +238,8 @@ impl Measure {
         }
     }
 
-    /// What is shown beside the defaults because people know it, and decides nothing.
-    #[must_use]
-    pub fn shown_for(column_type: ColumnType) -> &'static [Self] {
-        match column_type {
-            ColumnType::Numeric => &[Self::Psi, Self::WassersteinNormed],
-            ColumnType::Categorical | ColumnType::Text | ColumnType::Boolean => &[Self::JensenShannon],
-            ColumnType::Embedding => &[],
-        }
-    }
+    /// What is shown beside the defaults because people know it, where it is defined, and decides nothing.
+    pub const SHOWN: [Self; 4] = [Self::Psi, Self::WassersteinNormed, Self::JensenShannon, Self::UnseenShare];
 
     /// The *material* limits when the configuration does not say: the smallest effects worth a look and
     /// worth an alert. Whether an effect is also *significant* for the sizes at hand is a matter of p-values and of
@@ -288,15 +281,5 @@ impl Measure {
     #[must_use]
     pub fn needs_bins(self) -> bool {
         !(self.is_about_quality() || self == Self::RowCount)
-    }
-
-    /// Whether a p-value passes a level. The table of Anderson-Darling ends at 0.001: its end counts as less than any
-    /// level.
-    #[must_use]
-    pub fn passes(self, p_value: f64, significance: f64) -> bool {
-        match self {
-            Self::AndersonDarling => p_value <= significance.max(super::anderson_darling::SMALLEST_P),
-            _ => p_value <= significance,
-        }
     }
 }

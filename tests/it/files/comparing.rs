@@ -95,7 +95,7 @@ fn damaged_windows_have_outcomes_of_their_own_and_cost_no_other_column() {
                 }
             }),
             "a",
-            "warn",
+            "drift",
             "",
         ),
         (
@@ -106,7 +106,7 @@ fn damaged_windows_have_outcomes_of_their_own_and_cost_no_other_column() {
                 }
             }),
             "k",
-            "warn",
+            "drift",
             "(unseen)",
         ),
         (

@@ -93,7 +93,7 @@ fn a_headline_counts_what_has_no_verdict_and_what_only_warns() {
     };
     let types = ["moved", "slightly", "gone", "same"].map(|name| format!("{name}:numeric"));
     let mut named: Vec<&str> = types.iter().flat_map(|column| ["--column", column.as_str()]).collect();
-    named.push("--values-only");
+    named.extend(["--values-only", "--limit", "null_change=0.1,5"]);
     let (_, said) = both(&folder, &rows(0, true), &rows(900, true), &named);
     assert!(
         said.contains("Drift: 1 of 4 columns moved: moved; 1 more warned. No verdict on 1 of them."),

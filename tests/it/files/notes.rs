@@ -122,9 +122,11 @@ fn what_two_files_do_not_share_is_said_before_anything_is_concluded_from_it() {
     assert!(said.contains("`id` is not compared: it is integers of 16 digits or more"), "{said}");
 
     // A limit that nothing is held against.
-    let output = driftd(&["compare", &base, &base, "--limit", "ks=0.1"]);
+    let output = driftd(&["compare", &base, &base, "--limit", "mmd=0.1"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output).contains("--limit ks: ks is not computed for any of these columns\nhint: --measure ks"));
+    assert!(
+        text(&output).contains("--limit mmd: mmd is not computed for any of these columns\nhint: --measure mmd")
+    );
 
     // What moved is shown, not what is frequent; the limit that was passed, not the one that was not; each category once.
     let moved = rows(500, 500, |index, row| {

@@ -20,9 +20,8 @@ fn a_replay_of_a_real_log_names_its_alerts_in_three_forms() {
     monitor.write(&tight);
     monitor
         .clone()
+        .set("judge.measures", json!({ "numeric": ["psi"], "categorical": ["jensen_shannon"] }))
         .set("judge.thresholds.psi", json!({ "warn": 50, "critical": 90 }))
-        .set("judge.thresholds.wasserstein_normed", json!({ "warn": 50, "critical": 90 }))
-        .set("judge.thresholds.out_of_range_share", json!({ "warn": 1, "critical": 1 }))
         .set("judge.thresholds.jensen_shannon", json!({ "warn": 1, "critical": 1 }))
         .write(&loose);
     let log = golden("inputs/bike_hour.parquet").display().to_string();

@@ -12,7 +12,7 @@ use crate::support::{Answer, Authority, Http, private};
 pub(super) fn commands_show_and_explain(seen: &Http<'_>) {
     let world = seen.world;
     let explained = world.driftd(&["explain", "bike-demand/last/temp"]);
-    for wanted in ["temp of bike-demand, window", "why", "psi", "limit 0.25", "bars"] {
+    for wanted in ["temp of bike-demand, window", "why", "psi", "limit 0.2", "bars"] {
         assert!(explained.contains(wanted), "{wanted} in {explained}");
     }
     let alert = seen.json("/api/v1/alerts?state=firing")["items"][0]["id"].as_str().unwrap().to_owned();

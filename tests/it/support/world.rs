@@ -172,10 +172,16 @@ impl World {
         (output.status.code(), String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// Builds the baseline from the training rows.
+    /// Builds the baseline from the training rows without their times: how their windows differ is not known then, so that small logs
+    /// drift.
     pub fn build_baseline(&self, training: &[String]) {
         let file = self.folder.path().join("training.jsonl");
-        fs::write(&file, training.join("\n")).unwrap();
+        let untimed = training.iter().map(|row| {
+            let mut row: serde_json::Value = serde_json::from_str(row).unwrap();
+            row.as_object_mut().unwrap().remove("ts");
+            row.to_string()
+        });
+        fs::write(&file, untimed.collect::<Vec<_>>().join("\n")).unwrap();
         let (monitor, file) = (self.monitor_file(), file.display().to_string());
         self.driftd(&["baseline", "build", "--monitor", monitor.to_str().unwrap(), "--from", &file]);
     }
