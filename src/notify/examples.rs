@@ -59,9 +59,9 @@ fn income() -> DriftedColumn {
         window: Some(window().reference()),
         last: Some(score("income", Measure::Psi, 0.61, 2.44)),
         onset: Some(ColumnOnset {
-            likely: window().start,
-            earliest: Some(window().start),
-            latest: window().start,
+            likely: at(13, 0, 0),
+            earliest: Some(at(12, 0, 0)),
+            latest: at(13, 0, 0),
         }),
         further: 0,
         url: None,

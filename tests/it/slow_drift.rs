@@ -67,7 +67,6 @@ fn a_rise_that_no_window_shows_alarms_says_since_when_and_survives_restarts() {
         .set("columns.x.thresholds.slow_drift", json!({ "warn": 0.05, "critical": 0.08 }))
         .set("alert", json!({ "receivers": ["webhook"] }))
         .write(world.monitor_file());
-    world.configure("a", |daemon| daemon);
     let mut dice = Dice(3);
     let training: Vec<String> = (-48..0).flat_map(|at| hour(&mut dice, at, 0.0)).collect();
     world.build_baseline(&training);
