@@ -21,7 +21,7 @@
 //! partitions (`app/ingest/ledger.rs`): (assignments, positions, messages, outcomes of checkpoints) to what is counted,
 //! stored and dropped. None reads a clock, a socket, a file or a database.
 //!
-//! * the core: [`record`], [`binning`], [`distribution`], [`detector`], [`window`], [`measure`], [`variation`], [`preset`], [`judge`], [`alert`],
+//! * the core: [`record`], [`binning`], [`distribution`], [`detector`], [`window`], [`measure`], [`variation`], [`trend`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`mod@reference`], [`closing`], [`detection`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
@@ -95,6 +95,7 @@ pub mod retrain;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod trend;
 pub mod variation;
 pub mod view;
 pub mod window;

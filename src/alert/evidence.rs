@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AlertRule, Calm, RuleKind, is_default};
+use super::{AlertRule, Calm, ColumnOnset, RuleKind, is_default};
 use crate::judge::why::Reason;
 use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, RECORDS, Verdict, leading};
 use crate::measure::{Measure, Score};
@@ -138,6 +138,12 @@ pub struct DriftedColumn {
     /// was not compared there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<ColumnScore>,
+    /// When it began to drift; none where that was not found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<ColumnOnset>,
+    /// How often its slow drift went on to a further change during the episode.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub further: u32,
     /// Where to look at the column in that window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -166,6 +172,8 @@ impl DriftedColumn {
             why: Vec::new(),
             window: Some(window.reference()),
             last: None,
+            onset: None,
+            further: 0,
             url: None,
         }
     }
@@ -270,6 +278,12 @@ impl JudgedWindow<'_> {
         self.judgement.findings.iter().filter(of)
     }
 
+    /// How many further lasting changes of a column were found, beside the first one.
+    fn further(&self, column: &str) -> u32 {
+        let lasting = self.findings(column).filter_map(|finding| finding.change.as_ref()?.lasting.as_ref());
+        lasting.map(|lasting| lasting.times.saturating_sub(1)).max().unwrap_or(0)
+    }
+
     /// What moved in it, most moved first: each column by the measure furthest beyond its limit.
     fn moved(&self) -> Vec<DriftedColumn> {
         if self.rule.kind == RuleKind::Volume {
@@ -300,6 +314,13 @@ impl Evidence {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (self.drifted.len() + self.more, self.warned.len() + self.more_warned)
+    }
+
+    /// How many changes there are to tell: columns that drifted, and further changes of theirs.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        let further = self.drifted.iter().fold(0, |sum: u32, column| sum.saturating_add(column.further));
+        self.counts().0.saturating_add(further as usize)
     }
 
     /// The columns that move in the last judged window: what other alerts are held against now.
@@ -385,7 +406,10 @@ impl Evidence {
         columns.append(&mut self.warned);
         for column in now {
             match columns.iter_mut().find(|known| known.column == column.column) {
-                Some(known) if known.strength < column.strength => *known = column,
+                Some(known) if known.strength < column.strength => {
+                    let (onset, further) = (known.onset.take(), known.further);
+                    *known = DriftedColumn { onset, further, ..column };
+                }
                 Some(_) => {}
                 None => columns.push(column),
             }
@@ -394,6 +418,7 @@ impl Evidence {
         let is_last = self.last.as_ref().is_some_and(|last| last.start == judged.window.start);
         let this = judged.window.reference();
         for (index, column) in columns.iter_mut().enumerate() {
+            column.further = column.further.max(judged.further(&column.column));
             if is_last {
                 column.last = leading(judged.findings(&column.column))
                     .map(|finding| ColumnScore::of(&column.column, finding));

@@ -212,9 +212,9 @@ fn members(
     Group { timing: due.timing, opened: due.opened, sent: due.sent, members }
 }
 
-/// How many columns have drifted since an alert began.
+/// How many columns have drifted since an alert began, and how often they drifted further.
 fn drifted_columns(alert: &AlertView) -> u32 {
-    u32::try_from(alert.evidence.counts().0).unwrap_or(u32::MAX)
+    u32::try_from(alert.evidence.changes()).unwrap_or(u32::MAX)
 }
 
 /// The cap of the receiver is reached: said once of each alert.

@@ -13,6 +13,7 @@ mod group;
 mod lifecycle;
 mod matcher;
 mod message;
+mod onset;
 mod operational;
 mod routing;
 mod rule;
@@ -38,6 +39,7 @@ pub use message::{
     DRILL, DueAlert, DueGroup, GroupDecision, Message, MessageDecision, Recipient, decide_message, is_digest,
     message_id,
 };
+pub use onset::ColumnOnset;
 pub use operational::{
     HeldBack, MIN_RECORDS, MissingBaseline, OperationalFacts, OperationalLimits, OperationalRule, Sign,
 };

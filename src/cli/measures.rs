@@ -40,5 +40,6 @@ fn reads(measure: Measure) -> &'static str {
         Reads::Vectors => "embeddings",
         Reads::Rows => "records",
         Reads::Change => "changes",
+        Reads::Sequence => "windows",
     }
 }

@@ -118,7 +118,10 @@ fn evidence_of(
     if window.amends.is_some() {
         evidence.forget(&judged.window.reference());
     }
-    evidence.take(judged, |column| why(window, rules.judge.values_only, column));
+    evidence.take(judged, |column| {
+        let lasting = judged.judgement.lasting(column).into_iter();
+        lasting.chain(why(window, rules.judge.values_only, column)).collect()
+    });
     let key = &window.span.key;
     let whose = series_words(&rules.monitor, &key.version, &key.segment);
     evidence.summary = summary_of(judged.rule.kind, &whose, judged.column, &evidence);

@@ -5,11 +5,13 @@
 mod checks;
 mod evidence;
 mod gather;
+mod onset;
 mod retraining;
 mod shadow;
 
 pub use checks::{CheckScope, decide_checks};
 pub use gather::{EarlierPane, Gathered};
+pub use onset::ONSET_WINDOWS;
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 pub use shadow::Shadow;
 
@@ -23,9 +25,9 @@ use crate::alert::{
     SeriesStep, Transition, WindowEvidence,
 };
 use crate::distribution::{RecordSample, WindowCounts};
-use crate::judge::{Against, JudgeSpec, Judgement, Spread, judge};
+use crate::judge::{Against, Finding, FollowedWindow, JudgeSpec, Judgement, SeriesTrend, Spread, judge};
 use crate::record::EventTime;
-use crate::reference::{Reference, UsualRows};
+use crate::reference::{Reference, RuleName, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
 use crate::window::{WindowReach, WindowSpan};
 use evidence::{Episodes, labels_of};
@@ -86,6 +88,8 @@ pub struct ClosingWindow {
     pub rested_on: HashMap<Uuid, Evidence>,
     /// What it was before, when it is judged again.
     pub amends: Option<Amends>,
+    /// Where the series stands after the windows before; none where windows are judged by themselves.
+    pub trend: Option<SeriesTrend>,
 }
 
 /// An earlier judgement of a window that is judged again.
@@ -148,6 +152,8 @@ pub struct Decision {
     pub teaches: bool,
     /// Whether a retraining is asked for, or why not; none when the monitor has no policy.
     pub retrain: Option<RetrainDecision>,
+    /// Where the series stands after the window; none when it stays as it was.
+    pub trend: Option<SeriesTrend>,
     /// The request, when there is one; it lacks the earlier windows that it rests on.
     pub request: Option<RequestDraft>,
     /// The names of the sequential detectors that found a drift with the window. They read windows beside what is decided here.
@@ -160,7 +166,7 @@ pub struct RefreshedAlert {
     pub id: Uuid,
     /// What it rests on now.
     pub evidence: Evidence,
-    /// Whether its groups are to be looked at: another column drifts, or it moves again.
+    /// Whether its groups are to be looked at: another column drifts, one drifts further, or it moves again.
     pub has_news: bool,
     /// Start of its first drifting window.
     pub since: EventTime,
@@ -174,17 +180,41 @@ impl DecisionRules {
     /// The accepted chance of a false finding in a window, over all its columns.
     #[must_use]
     pub fn level(&self, window: &ClosingWindow) -> f64 {
+        self.judge.false_alarms.level(&self.spread(window))
+    }
+
+    /// What the budget of false alarms is spread over.
+    fn spread(&self, window: &ClosingWindow) -> Spread {
         let of_columns = |rule: &&AlertRule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality);
         // The rule that fires soonest decides how sensitive a window may be.
         let test = window.reference.as_ref().and_then(|reference| reference.test.as_ref());
         let policies = self.alerts.iter().filter(of_columns).map(|rule| (rule.policy.windows, rule.policy.of));
-        self.judge.false_alarms.level(&Spread {
+        Spread {
             every: window.span.end.since(window.span.key.start),
             series: window.series,
             hypotheses: self.judge.hypotheses(),
             persistence: policies.min().unwrap_or((1, 1)),
             autocorrelation: test.map_or(0.0, |test| test.variation().autocorrelation()),
-        })
+        }
+    }
+
+    /// Follows a series over a window: its findings about slow drift by column, and where the series stands then. None where windows are not
+    /// followed: they are compared with a baseline that stays the same, the first reference of the monitor.
+    fn follow(&self, window: &ClosingWindow) -> Option<(HashMap<String, Finding>, SeriesTrend)> {
+        let reference = window.reference.as_ref()?;
+        let stays = reference.choice.rule == Some(RuleName::Fixed) && reference.choice.passed_over.is_empty();
+        let mut trend = window.trend.clone().filter(|_| stays)?;
+        let columns = self.judge.followed_columns();
+        let followed = FollowedWindow {
+            from: window.span.from,
+            end: window.span.end,
+            counts: &window.counts,
+            reference: &reference.choice.name,
+            before: reference.counts.as_ref()?,
+            test: reference.test.as_deref()?,
+            needed: self.judge.false_alarms.strength_needed(&self.spread(window), columns),
+        };
+        Some((trend.follow(followed, &self.judge), trend))
     }
 }
 
@@ -196,8 +226,10 @@ pub fn decide_window(
     routing: &Routing,
     now: EventTime,
 ) -> Decision {
+    let followed = rules.follow(window);
+    let lasting = followed.as_ref().map(|(findings, _)| findings);
     let against = window.reference.as_ref().and_then(|reference| {
-        Some(Against { counts: reference.counts.as_ref()?, test: reference.test.as_deref() })
+        Some(Against { counts: reference.counts.as_ref()?, test: reference.test.as_deref(), lasting })
     });
     let level = rules.level(window);
     let mut judgement = judge(&window.counts, against, &rules.judge, level);
@@ -233,7 +265,7 @@ pub fn decide_window(
         if let (Some(evidence), false) = (rested_on.get(&episode.id), changed(episode.id)) {
             let before = window.rested_on.get(&episode.id);
             let is_news = |before: &Evidence| {
-                evidence.counts().0 > before.counts().0 || (evidence.is_moving() && !before.is_moving())
+                evidence.changes() > before.changes() || (evidence.is_moving() && !before.is_moving())
             };
             refreshed.push(RefreshedAlert {
                 id: episode.id,
@@ -270,6 +302,8 @@ pub fn decide_window(
             }
         })
         .collect();
+    // A window that is judged again was counted.
+    let trend = followed.map(|(_, trend)| trend).filter(|_| window.amends.is_none());
     Decision {
         judgement,
         alerts,
@@ -278,6 +312,7 @@ pub fn decide_window(
         drifts_for,
         teaches,
         retrain,
+        trend,
         request,
         detected_by: Vec::new(),
     }
@@ -295,6 +330,7 @@ impl Decision {
             refreshed: Vec::new(),
             drifts_for: Vec::new(),
             retrain: None,
+            trend: None,
             request: None,
             detected_by: Vec::new(),
         }

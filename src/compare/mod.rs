@@ -116,7 +116,7 @@ pub fn compare(
     let counted = counting::count(spec, exact, baseline, window)?;
     let judgement = judge(
         &counted.window,
-        Some(Against { counts: &counted.baseline, test: Some(&counted.test) }),
+        Some(Against { counts: &counted.baseline, test: Some(&counted.test), lasting: None }),
         &spec.judge,
         spec.judge.false_alarms.per_window(),
     );

@@ -21,6 +21,8 @@ pub enum FalseAlarms {
 const SINGLE_WINDOWS: f64 = 0.75;
 /// A level above it would call every second window false.
 const MOST: f64 = 0.5;
+/// Evidence of less strength shows nothing, whatever the budget.
+const LEAST_STRENGTH: f64 = 20.0;
 /// What a rule that needs several windows keeps in reserve, because windows share their reference and are not quite independent.
 const RESERVE: f64 = 0.5;
 
@@ -52,6 +54,22 @@ impl FalseAlarms {
             reserve * (rate / choices(of.saturating_sub(1), needed - 1)).powf(1.0 / f64::from(needed))
         };
         (level * columns).min(MOST)
+    }
+
+    /// The strength of evidence at which a column has drifted slowly, see [`crate::trend::Evidence`]: so many windows of all followed
+    /// columns come for each false alarm. With a chance per window as many as have one false finding.
+    #[must_use]
+    pub fn strength_needed(self, spread: &Spread, columns: usize) -> f64 {
+        let columns = count(columns.max(1));
+        match self {
+            Self::PerWindow(chance) => columns / chance.max(f64::MIN_POSITIVE),
+            Self::Budget { alarms, period } => {
+                let windows =
+                    period.as_seconds() / spread.every.as_seconds().max(1.0) * count(spread.series.max(1));
+                windows.max(1.0) * columns / ((1.0 - SINGLE_WINDOWS) * alarms)
+            }
+        }
+        .max(LEAST_STRENGTH)
     }
 
     /// The time that a budget is for; none for a chance per window.
@@ -115,7 +133,8 @@ impl ColumnRules {
     pub fn hypotheses(&self) -> usize {
         let decides = || self.measures.iter().filter(|rule| rule.limits.is_some());
         let has_changes = decides().any(|rule| rule.measure.is_change());
-        decides().filter(|rule| !rule.measure.is_change()).count() + usize::from(has_changes)
+        let others = decides().filter(|rule| !rule.measure.is_change() && !rule.measure.has_own_budget());
+        others.count() + usize::from(has_changes)
     }
 }
 
@@ -157,6 +176,14 @@ mod tests {
         assert!(column((3, 3)) > column((2, 3)) && column((2, 3)) > column((1, 1)));
         let follows = Spread { autocorrelation: 0.5, ..spread(1, (2, 3)) };
         assert!((FalseAlarms::DEFAULT.level(&follows) / 30.0 - expected / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn slow_drift_spends_what_single_windows_leave() {
+        let needed = FalseAlarms::DEFAULT.strength_needed(&spread(2, (2, 3)), 30);
+        assert!((needed - 4.0 * 720.0 * 2.0 * 30.0).abs() < 1e-6, "{needed}");
+        assert_eq!(FalseAlarms::PerWindow(0.001).strength_needed(&spread(2, (1, 1)), 30), 30_000.0);
+        assert_eq!(FalseAlarms::PerWindow(1.0).strength_needed(&spread(2, (1, 1)), 1), LEAST_STRENGTH);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{ColumnRules, Finding, MeasureRule, Subject, Verdict};
 use crate::binning::Binning;
 use crate::distribution::Distribution;
 use crate::measure::{Measure, Score};
-use crate::record::grouped;
+use crate::record::{Timestamp, grouped, number_of};
 use crate::variation::{Change, ChangeTest, Statistic};
 
 /// What a change measure says beside its score.
@@ -32,6 +32,24 @@ pub struct ChangeDetail {
     pub level: f64,
     /// The smallest effect that such a window shows with a probability of 80 %.
     pub detectable: Option<f64>,
+    /// Of slow drift: since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<LastingDetail>,
+}
+
+/// Since when a column has drifted slowly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LastingDetail {
+    /// About the start of the window in which it began.
+    pub since: Timestamp,
+    /// Windows since then.
+    pub windows: u32,
+    /// Whether it is a rise.
+    pub rises: bool,
+    /// Whether it is the change of a share; otherwise it is a shift in standard deviations.
+    pub is_share: bool,
+    /// How often it was found: 0 as long as there is not enough evidence, more than 1 when the column moved further since.
+    pub times: u32,
 }
 
 impl ChangeDetail {
@@ -39,7 +57,11 @@ impl ChangeDetail {
     #[must_use]
     pub fn in_words(&self, measure: Measure) -> String {
         let what = self.of.as_ref().map_or(String::new(), |of| format!("{of} "));
+        let is_shift = self.lasting.as_ref().is_some_and(|lasting| !lasting.is_share);
         let change = match measure {
+            Measure::SlowDrift if is_shift => {
+                format!("{:+.2} sd (±{})", self.after - self.before, number(self.margin))
+            }
             Measure::LocationChange | Measure::SpreadChange => {
                 format!("{:+.2} sd (±{})", self.after - self.before, number(self.margin))
             }
@@ -50,12 +72,18 @@ impl ChangeDetail {
                 format!("{} to {} (±{margin} points)", percent(self.before), percent(self.after))
             }
         };
-        format!("{what}{change}")
+        match &self.lasting {
+            Some(lasting) => format!("{what}{change}{}", lasting.in_words()),
+            None => format!("{what}{change}"),
+        }
     }
 
     /// What the window could have shown at all, in words.
     #[must_use]
     pub fn power_in_words(&self, records: u64) -> String {
+        if self.lasting.is_some() {
+            return String::new();
+        }
         let worth = if self.effective_size < 0.95 * as_number(records) {
             format!(", worth {} of {} records", grouped(self.effective_size.round()), grouped(records))
         } else {
@@ -63,6 +91,17 @@ impl ChangeDetail {
         };
         let smallest = self.detectable.map_or_else(|| "not known".to_owned(), number);
         format!("smallest change found with 80 %: {smallest}{worth}")
+    }
+}
+
+impl LastingDetail {
+    /// The rest of a sentence: since when, and whether that is certain.
+    fn in_words(&self) -> String {
+        let windows = number_of(u64::from(self.windows), "window");
+        match self.times {
+            0 => format!(" in the latest {windows}, not enough to be sure"),
+            _ => format!(" since about {} ({windows})", self.since),
+        }
     }
 }
 
@@ -147,6 +186,7 @@ impl<'a> ColumnChanges<'a> {
                 effective_size: change.effective_size,
                 level,
                 detectable: detectable.map(|detectable| detectable.size),
+                lasting: None,
             }),
         };
         Some(Finding { verdict: finding.verdict_with(1.0), ..finding })
@@ -196,7 +236,7 @@ pub(super) fn measure_of(statistic: Statistic) -> Measure {
 
 /// What a statistic is about, for people; none for the column as a whole. Ends of bins are values, which are not said of a
 /// sensitive column.
-fn what(statistic: Statistic, reference: &Distribution) -> Option<String> {
+pub(super) fn what(statistic: Statistic, reference: &Distribution) -> Option<String> {
     match (statistic, reference.binning()) {
         (Statistic::LowTail, _) => Some("the lowest 2.5 %".to_owned()),
         (Statistic::HighTail, _) => Some("the highest 2.5 %".to_owned()),

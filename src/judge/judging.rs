@@ -1,6 +1,7 @@
 //! Judging: (merged window, reference, rules, level) -> findings and a verdict.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::change::{ColumnChanges, stepped_down};
 use super::{
@@ -17,13 +18,15 @@ pub struct Against<'a> {
     pub counts: &'a WindowCounts,
     /// How the windows of the reference differ from each other; without it sampling noise alone is assumed.
     pub test: Option<&'a ChangeTest>,
+    /// The findings about slow drift, by column; none where windows are not followed.
+    pub lasting: Option<&'a HashMap<String, Finding>>,
 }
 
 impl<'a> Against<'a> {
     /// Counts alone: nothing is known of how windows of the reference differ.
     #[must_use]
     pub fn counts(counts: &'a WindowCounts) -> Self {
-        Self { counts, test: None }
+        Self { counts, test: None, lasting: None }
     }
 }
 
@@ -116,6 +119,11 @@ pub fn judge(window: &WindowCounts, against: Option<Against<'_>>, spec: &JudgeSp
         let own_level = levels.iter().find(|(other, _)| *other == place).map_or(level, |(_, level)| *level);
         let first = findings.len();
         for rule in &column.rules.measures {
+            if rule.measure.has_own_budget() {
+                let lasting = against.and_then(|against| against.lasting).filter(|_| blanket.is_none());
+                findings.extend(lasting.and_then(|lasting| lasting.get(&column.rules.name)).cloned());
+                continue;
+            }
             let obstacle = blanket.or_else(|| column.obstacle(rule, spec));
             findings.push(match (obstacle, &column.pair) {
                 (None, Some(pair)) if rule.measure.is_change() => own

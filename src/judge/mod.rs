@@ -14,16 +14,18 @@ mod finding;
 mod judging;
 mod movement;
 mod rules;
+mod slow_drift;
 mod verdict;
 mod volume;
 pub mod why;
 
 pub use budget::{FalseAlarms, Spread};
-pub use change::{ChangeDetail, largest_change};
+pub use change::{ChangeDetail, LastingDetail, largest_change};
 pub use finding::{Finding, RECORDS, Subject, leading, strength};
 pub use judging::{Against, judge};
 pub use movement::{Movement, movement};
 pub use rules::{ColumnRules, JudgeSpec, MeasureRule, WindowRule};
+pub use slow_drift::{FollowedWindow, SeriesTrend};
 pub use verdict::Verdict;
 
 use serde::{Deserialize, Serialize};

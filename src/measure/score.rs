@@ -37,7 +37,7 @@ impl Measure {
             Self::Wasserstein | Self::WassersteinNormed => of_area(self, pair),
             // Of no pair of columns: see `row_count`; of more than a pair: see `crate::variation`.
             Self::RowCount => None,
-            _ if self.reads() == Reads::Change => None,
+            _ if matches!(self.reads(), Reads::Change | Reads::Sequence) => None,
             Self::NullShare => share::score(pair, share::Share::Null),
             Self::InvalidShare => share::score(pair, share::Share::Invalid),
             Self::UnseenShare => share::score(pair, share::Share::Unseen),
@@ -81,7 +81,7 @@ impl Measure {
                 Reads::Counters => "share of all rows".to_owned(),
                 Reads::Vectors => "means of all vectors".to_owned(),
                 Reads::Rows => "number of records".to_owned(),
-                Reads::Change => String::new(),
+                Reads::Change | Reads::Sequence => String::new(),
                 Reads::Values if pair.is_exact() => "every distinct value".to_owned(),
                 Reads::Values => {
                     let bins = pair.numeric_binning().map_or(0, crate::binning::NumericBinning::bins);

@@ -16,6 +16,7 @@ use crate::closing::{
     ClosingWindow, Decision, DecisionRules, EarlierPane, Gathered, RefreshedAlert, decide_window,
 };
 use crate::distribution::{RecordSample, WindowCounts};
+use crate::judge::SeriesTrend;
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{
     Fit, History, Part, Reference, ReferenceChoice, ReferencePlan, Resolution, RowsOfWindow, Unusable, UsualRows,
@@ -61,6 +62,8 @@ pub struct Judging {
     /// Closed windows, and those that close with them, for references.
     history: History,
     alerts: HashMap<Series, SeriesAlerts>,
+    /// Where each series stands after its last window.
+    trends: HashMap<Series, SeriesTrend>,
     /// Closed panes that later windows may reach back to, the last one first.
     panes: HashMap<Series, VecDeque<EarlierPane>>,
     /// The start of the last window of each series.
@@ -83,6 +86,7 @@ impl Judging {
             spec,
             baselines,
             alerts: HashMap::new(),
+            trends: HashMap::new(),
             panes: HashMap::new(),
             last: HashMap::new(),
             starts: HashMap::new(),
@@ -209,6 +213,7 @@ impl Judging {
             requested: self.requested.clone(),
             requests: self.requests.clone(),
             amends: None,
+            trend: Some(self.trends.remove(&series).unwrap_or_default()),
         };
         let decision = decide_window(&closing, &self.spec.rules, &Routing::default(), end);
         self.take((id, key, from, end), &series, choice, decision);
@@ -221,7 +226,8 @@ impl Judging {
         reference: ReferenceChoice,
         decision: Decision,
     ) {
-        let Decision { judgement, alerts, changes, refreshed, retrain, request, .. } = decision;
+        let Decision { judgement, alerts, changes, refreshed, retrain, trend, request, .. } = decision;
+        self.trends.extend(trend.map(|trend| (series.clone(), trend)));
         let phase = alerts.states().map(|(_, _, state)| state.phase).max().unwrap_or_default();
         self.last.insert(series.clone(), key.start);
         self.alerts.insert(series.clone(), alerts);

@@ -1,7 +1,7 @@
 //! When alerts of a series fired, in event time; and what people found out about alerts.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Row as _;
 use uuid::Uuid;
 
@@ -25,7 +25,10 @@ impl Store {
                     case when a.state in ('resolved', 'cleared') then coalesce(
                         (select max(coalesce(c.window_start, w.starts_at))
                          from alert_change c left join model_window w on w.id = c.window_id
-                         where c.alert_id = a.id and c.kind in ('resolved', 'cleared')), a.resolved_at, a.updated_at) end as until
+                         where c.alert_id = a.id and c.kind in ('resolved', 'cleared')), a.resolved_at, a.updated_at) end as until,
+                    (select jsonb_object_agg(c->>'column', c->'onset'->'likely')
+                     from jsonb_path_query(a.evidence, '$.drifted[*] ? (exists(@.onset.likely))') c
+                     where jsonb_typeof(c->'column') = 'string') as onsets
              from alert a
              where a.monitor = $1 and a.model_version = $2 and a.segment = $3 and a.kind <> 'operational'
                and a.fired_at is not null
@@ -41,6 +44,7 @@ impl Store {
             .rev()
             .map(|row| {
                 let until: Option<DateTime<Utc>> = row.try_get("until")?;
+                let onsets: Option<Value> = row.try_get("onsets")?;
                 Ok(Episode {
                     id: row.try_get("id")?,
                     rule: row.try_get("rule")?,
@@ -49,6 +53,8 @@ impl Store {
                     severity: named(row, "severity", Severity::from_name)?,
                     since: event_time(row.try_get("since")?).into(),
                     until: until.map(|until| event_time(until).into()),
+                    // What is damaged is not shown in charts.
+                    onsets: onsets.and_then(|onsets| serde_json::from_value(onsets).ok()).unwrap_or_default(),
                 })
             })
             .collect::<Result<_, sqlx::Error>>()

@@ -228,6 +228,7 @@ fn migrations() -> Migrator {
         (22, "revisions", include_str!("../../migrations/0022_revisions.sql")),
         (23, "calibrated", include_str!("../../migrations/0023_calibrated.sql")),
         (24, "detectors", include_str!("../../migrations/0024_detectors.sql")),
+        (25, "slow_drift", include_str!("../../migrations/0025_slow_drift.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

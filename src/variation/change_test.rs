@@ -5,11 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Change, ColumnCounts, Detectable, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Variation,
+    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn,
+    Source, Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
 use crate::record::number_of;
+use crate::trend::Reading;
 
 /// A reference that windows are tested against: its counts, and how its own windows differ from each other.
 #[derive(Clone)]
@@ -98,6 +100,20 @@ impl PartialEq for ChangeTest {
     /// Two are equal when they were made of equal references.
     fn eq(&self, other: &Self) -> bool {
         self.variation == other.variation
+    }
+}
+
+impl ChangeTest {
+    /// The statistics of a column that are followed over many windows, see [`Judge::followed`].
+    #[must_use]
+    pub fn followed(&self, column: &str) -> FollowedColumn {
+        self.judge.followed(column)
+    }
+
+    /// What a window has of them, see [`Judge::readings`].
+    #[must_use]
+    pub fn readings(&self, followed: &FollowedColumn, window: &Distribution) -> Vec<Option<Reading>> {
+        self.judge.readings(window.name(), followed, &CountsOfColumn::new(window).counts())
     }
 }
 

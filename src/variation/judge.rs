@@ -30,7 +30,7 @@ pub struct Judge {
 
 /// One column.
 pub(super) struct JudgedColumn {
-    scores: Scores,
+    pub(super) scores: Scores,
     pub(super) statistics: Vec<Judged>,
     pub(super) stuck: Option<Stuck>,
     pub(super) mix: Option<Mix>,

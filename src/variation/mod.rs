@@ -26,6 +26,7 @@ mod change_test;
 mod detectable;
 mod dispersion;
 mod fit;
+mod followed;
 mod judge;
 mod law;
 mod mix;
@@ -43,6 +44,7 @@ mod theta;
 pub use change::{Change, share_size};
 pub use change_test::{Bins, ChangeTest, fit};
 pub use detectable::Detectable;
+pub use followed::FollowedColumn;
 pub use judge::Judge;
 pub use stored::{Source, Variation};
 

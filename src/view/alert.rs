@@ -1,5 +1,7 @@
 //! Alerts with their history and messages.
 
+use std::collections::BTreeMap;
+
 use super::DeliveryStatus;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -196,6 +198,8 @@ pub struct Episode {
     pub since: Timestamp,
     /// Start of the window that ended it; none while it is not over.
     pub until: Option<Timestamp>,
+    /// When its columns began to drift, by their names, as far as that was found.
+    pub onsets: BTreeMap<String, Timestamp>,
 }
 
 impl Episode {

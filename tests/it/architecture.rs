@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 22] = [
+const CORE: [&str; 23] = [
     "record",
     "binning",
     "distribution",
@@ -26,6 +26,7 @@ const CORE: [&str; 22] = [
     "escape",
     "challenge",
     "detection",
+    "trend",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
 
@@ -102,7 +103,7 @@ const FLOORS: [&[&str]; 12] = [
     &["escape"],
     &["record"],
     &["binning", "retention"],
-    &["distribution", "detector"],
+    &["distribution", "detector", "trend"],
     &["measure", "variation", "window"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],

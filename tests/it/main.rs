@@ -50,6 +50,7 @@ mod secured;
 mod seeing;
 mod sending;
 mod sliding;
+mod slow_drift;
 mod starting;
 mod store;
 mod support;

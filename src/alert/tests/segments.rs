@@ -20,6 +20,8 @@ fn column(name: &str, strength: f64) -> DriftedColumn {
         why: Vec::new(),
         window: None,
         last: None,
+        onset: None,
+        further: 0,
         url: None,
     }
 }

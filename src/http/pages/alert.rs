@@ -61,9 +61,9 @@ fn content(detail: &AlertDetail, (requests, note): (&[RequestRow], &Markup), cal
             h2 { (what_moved(view)) }
             p.soft { "Values are those of each column's worst window; “last” is the last judged window. Multiples of the drift limit: 1 and more is drift." }
             (table(what_moved(view), &moved(detail)))
-            @for column in view.evidence.moved().filter(|column| !column.why.is_empty()) {
+            @for column in view.evidence.moved().filter(|column| !column.sentences().is_empty()) {
                 h3 { "Why " (column.column) }
-                ul { @for reason in &column.why { li { (reason) } } }
+                ul { @for reason in column.sentences() { li { (reason) } } }
             }
         }
         @if !detail.segments.is_empty() {

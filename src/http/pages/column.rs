@@ -11,7 +11,8 @@ use super::words::{
     column_in, encoded, number_of, records_at, series_at, series_name, short_time, span, time, verdict,
 };
 use crate::chart::{
-    Quantiles, Rate, ScoreLine, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares, timeline,
+    Change, Quantiles, Rate, ScoreLine, TimeMark, hatching, quantile_bands, rates, record_bars, stacked_shares,
+    timeline_with,
 };
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
@@ -202,6 +203,7 @@ fn measures(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
     }
     names.sort_by(|left, right| right.1.total_cmp(&left.1));
     let marks: Vec<TimeMark> = seen.points.iter().map(|point| mark(seen, point)).collect();
+    let onsets = onsets(seen);
     html! {
         @for (index, (name, _)) in names.iter().enumerate().filter(|(index, (_, most))| *index == 0 || *most >= 0.5).take(4) {
             @let of = |point: &ColumnPoint| point.findings.iter().find(|finding| finding.measure == *name).cloned();
@@ -215,11 +217,23 @@ fn measures(seen: &ColumnPage<'_>, ends: (&str, &str)) -> Markup {
             };
             figure {
                 figcaption { (name) }
-                (timeline(&format!("m{index}"), &ScoreLine { name: (*name).to_owned(), values, limits }, &marks, ends, &sentence))
-                p.soft { (sentence) }
+                (timeline_with(&format!("m{index}"), &ScoreLine { name: (*name).to_owned(), values, limits }, &marks, &onsets, ends, &sentence))
+                p.soft { (sentence) @if !onsets.is_empty() { " Line with O: drift of an alert began about there." } }
             }
         }
     }
+}
+
+/// Where the drift of the column began, of each alert.
+fn onsets(seen: &ColumnPage<'_>) -> Vec<Change> {
+    let known = seen.episodes.iter().filter_map(|episode| episode.onsets.get(seen.column));
+    let mut windows: Vec<usize> = known
+        .filter(|likely| seen.points.first().is_some_and(|first| first.window.pane_start <= **likely))
+        .filter_map(|likely| seen.points.iter().position(|point| point.window.pane_start >= *likely))
+        .collect();
+    windows.sort_unstable();
+    windows.dedup();
+    windows.into_iter().map(|window| Change { window, sign: "O".to_owned() }).collect()
 }
 
 fn mark(seen: &ColumnPage<'_>, point: &ColumnPoint) -> TimeMark {

@@ -66,6 +66,8 @@ pub enum Cause {
     Bins,
     /// How the values moved as a whole.
     Direction,
+    /// Many windows together show a lasting change.
+    SlowDrift,
 }
 
 /// A reason with its evidence in words.
@@ -78,7 +80,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    fn new(cause: Cause, text: impl Into<String>) -> Self {
+    pub(super) fn new(cause: Cause, text: impl Into<String>) -> Self {
         Self { cause, text: text.into() }
     }
 }

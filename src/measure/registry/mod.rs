@@ -5,7 +5,7 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-use self::Reads::{Change, Counters, Groups, Rows, TwoValues, Values, Vectors};
+use self::Reads::{Change, Counters, Groups, Rows, Sequence, TwoValues, Values, Vectors};
 use self::table::{Entry, NUMBER, REGISTRY};
 use crate::record::ColumnType;
 
@@ -95,6 +95,8 @@ pub enum Measure {
     NullChange,
     /// Rise of the share of NaN, infinite and wrongly typed values.
     InvalidChange,
+    /// Lasting change that many windows show together.
+    SlowDrift,
 }
 
 /// The limits of a measure's effect.
@@ -123,6 +125,8 @@ pub enum Reads {
     Rows,
     /// How counts differ from those of the reference, held against how its own windows differ: see [`crate::variation`].
     Change,
+    /// All windows since the reference: see [`crate::trend`].
+    Sequence,
 }
 
 impl Measure {
@@ -194,7 +198,7 @@ impl Measure {
                 matches!(column_type, ColumnType::Categorical | ColumnType::Text)
             }
             _ => match self.reads() {
-                Counters => true,
+                Counters | Sequence => true,
                 Change => column_type == ColumnType::Numeric,
                 Groups => column_type != ColumnType::Embedding,
                 Values => column_type == ColumnType::Numeric,
@@ -217,12 +221,20 @@ impl Measure {
                 Self::OutOfRangeChange,
                 Self::NullChange,
                 Self::InvalidChange,
+                Self::SlowDrift,
             ],
-            ColumnType::Categorical | ColumnType::Text => {
-                &[Self::CategoryChange, Self::MixChange, Self::UnseenChange, Self::NullChange, Self::InvalidChange]
+            ColumnType::Categorical | ColumnType::Text => &[
+                Self::CategoryChange,
+                Self::MixChange,
+                Self::UnseenChange,
+                Self::NullChange,
+                Self::InvalidChange,
+                Self::SlowDrift,
+            ],
+            ColumnType::Embedding => {
+                &[Self::MeanDistance, Self::Mmd, Self::NullChange, Self::InvalidChange, Self::SlowDrift]
             }
-            ColumnType::Embedding => &[Self::MeanDistance, Self::Mmd, Self::NullChange, Self::InvalidChange],
-            ColumnType::Boolean => &[Self::CategoryChange, Self::NullChange, Self::InvalidChange],
+            ColumnType::Boolean => &[Self::CategoryChange, Self::NullChange, Self::InvalidChange, Self::SlowDrift],
         }
     }
 
@@ -242,7 +254,7 @@ impl Measure {
     pub fn reads_values(self) -> bool {
         match self {
             Self::OutOfRangeChange | Self::UnseenChange | Self::NullChange | Self::InvalidChange => false,
-            _ => !matches!(self.reads(), Rows | Counters),
+            _ => !matches!(self.reads(), Rows | Counters | Sequence),
         }
     }
 
@@ -251,6 +263,12 @@ impl Measure {
     #[must_use]
     pub fn is_change(self) -> bool {
         self.reads() == Change
+    }
+
+    /// Whether it spends the column's own part of the budget of false alarms, so that it counts as no hypothesis of a window.
+    #[must_use]
+    pub fn has_own_budget(self) -> bool {
+        self.reads() == Sequence
     }
 
     /// Whether it is about values that are missing or broken, rather than about those that are there.

@@ -1,10 +1,10 @@
 //! The table of measures: one row each.
 
-use super::Reads::{Change, Counters, Groups, Rows, TwoValues, Values, Vectors};
+use super::Reads::{Change, Counters, Groups, Rows, Sequence, TwoValues, Values, Vectors};
 use super::{Measure, Reads};
 
 /// How many measures there are.
-pub(super) const NUMBER: usize = 41;
+pub(super) const NUMBER: usize = 42;
 
 /// A row of the registry.
 pub(super) struct Entry {
@@ -388,5 +388,14 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         false,
         "0 to infinity",
         "Rise of the share of NaN, infinite and wrongly typed values, on the scale of changes.",
+    ),
+    entry(
+        Measure::SlowDrift,
+        "slow_drift",
+        Sequence,
+        CHANGE,
+        false,
+        "0 to infinity",
+        "Lasting change of location, spread, the largest categories or nulls that many windows show together, on the scale of changes.",
     ),
 ];

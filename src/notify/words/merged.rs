@@ -35,6 +35,7 @@ pub(super) fn merge_columns(alerts: &[AlertView]) -> Vec<AlertView> {
         let columns = evidence.drifted.iter_mut().chain(&mut evidence.warned);
         for column in columns.skip(EXPLAINED_COLUMNS) {
             column.why.clear();
+            column.onset = None;
         }
         let whose = series_words(&alert.monitor, &alert.version, &alert.segment);
         evidence.summary = summary_of(alert.kind, &whose, None, evidence);

@@ -370,10 +370,10 @@ fn columns_text<'a>(text: &mut String, moved: impl Iterator<Item = &'a DriftedCo
         let _infallible = writeln!(text, "... and {more} more");
     }
     let _infallible = writeln!(text, "(limit: that of the verdict; worst and last: multiples of the drift limit)");
-    for column in moved.iter().filter(|column| !column.why.is_empty()) {
+    for column in moved.iter().filter(|column| !column.sentences().is_empty()) {
         let _infallible = writeln!(text, "\nWhy {}:", plain(&column.column));
-        for reason in &column.why {
-            let _infallible = writeln!(text, "  - {}", plain(reason));
+        for reason in column.sentences() {
+            let _infallible = writeln!(text, "  - {}", plain(&reason));
         }
     }
 }

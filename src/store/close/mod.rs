@@ -28,16 +28,17 @@ use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
 use crate::detection::DetectionRules;
+use crate::judge::SeriesTrend;
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{ReferenceChoice, ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey, WindowReach};
-use panes::reach_back;
+use panes::{earlier_parts, reach_back};
 pub(super) use quiet::close_quietly;
 use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on, series_of};
 pub(super) use read::{binning, merge_deltas};
 use reference::{References, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline, test_of};
-use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
+use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_trend, write_window};
 
 /// A window that may be due: to be closed, or to be judged again.
 #[derive(Clone, Debug)]
@@ -236,12 +237,12 @@ async fn close_one(
 ) -> Result<Option<Decision>, StoreError> {
     let Closing { monitor, sample_size, .. } = with;
     let window = &due.window;
-    let Some(alerts) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
+    let Some((alerts, trend)) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
     let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
         return Ok(None);
     };
     let merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
-    let pane = JudgedPane { due: due.clone(), alerts, merged, binnings, revision: 0, amends: None };
+    let pane = JudgedPane { due: due.clone(), alerts, trend, merged, binnings, revision: 0, amends: None };
     judge_pane(connection, (shared, cache), with, pane, decide).await.map(Some)
 }
 
@@ -250,6 +251,8 @@ struct JudgedPane {
     due: DueWindow,
     /// The states of the series' alerts before.
     alerts: SeriesAlerts,
+    /// Where the series stands after the windows before.
+    trend: SeriesTrend,
     merged: Merged,
     /// The bins that it was counted on.
     binnings: Arc<BinningSet>,
@@ -265,7 +268,7 @@ async fn judge_pane(
     pane: JudgedPane,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Decision, StoreError> {
-    let JudgedPane { due, alerts, mut merged, binnings, revision, amends } = pane;
+    let JudgedPane { due, alerts, trend, mut merged, binnings, revision, amends } = pane;
     let (monitor, window) = (with.monitor, &due.window);
     let Compared { before, choice, baseline, mut closing } =
         compared(connection, (shared, cache), with, (&due, revision), (&mut merged, &binnings)).await?;
@@ -274,6 +277,7 @@ async fn judge_pane(
     closing.feed_broken = feed_is_broken(connection, monitor).await?;
     closing.alerts = alerts;
     closing.amends = amends;
+    closing.trend = Some(trend);
     let mut decision = decide(&closing, clock(connection).await?);
     let request = match decision.request.take() {
         Some(draft) => {
@@ -282,12 +286,17 @@ async fn judge_pane(
         }
         None => None,
     };
+    if decision.asks_for_onsets(&closing) {
+        let earlier = earlier_parts(connection, (shared, cache), monitor, (window, &merged)).await?;
+        decision.date(&closing, &merged.counts, &earlier);
+    }
     let judged = (with, baseline, &choice);
     let pane = Pane { merged: &merged, before: &before, revision };
     write_window(connection, &due, &pane, judged, &closing, &decision).await?;
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
     write_alerts(connection, monitor, window, (revision, &decision)).await?;
+    write_trend(connection, monitor, &window.key, &decision).await?;
     if let Some((request, notifications)) = &request {
         write_request(connection, monitor, window, request, notifications).await?;
     }
@@ -369,6 +378,7 @@ async fn compared(
         requests: Vec::new(),
         rested_on: HashMap::new(),
         amends: None,
+        trend: None,
     };
     Ok(Compared { before: ids, choice, baseline, closing })
 }

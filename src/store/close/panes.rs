@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlx::Row as _;
 
+use super::read::Merged;
 use super::reference::References;
+use super::{OpenWindow, SharedReads};
 use crate::binning::BinningSet;
-use crate::closing::{EarlierPane, Gathered};
+use crate::closing::{EarlierPane, Gathered, ONSET_WINDOWS};
+use crate::reference::Part;
 use crate::store::counts_cache::CountsCache;
 use crate::store::selection::{SelectedWindow, WindowSelection, at_most};
 use crate::store::session::Session;
@@ -45,6 +48,23 @@ pub(super) async fn reach_back(
     Ok(())
 }
 
+/// The closed panes before a window in which the onset of its drift is looked for, in order of time.
+pub(super) async fn earlier_parts(
+    connection: &mut Session,
+    (shared, cache): (&mut SharedReads, &CountsCache),
+    monitor: &str,
+    (window, merged): (&OpenWindow, &Merged),
+) -> Result<Vec<Part>, StoreError> {
+    let key = &window.key;
+    let earlier =
+        WindowSelection::closed(monitor).of_version(&key.version).of_segment(&key.segment).before(key.start);
+    let mut selected = earlier.latest(connection, at_most(ONSET_WINDOWS)).await?;
+    selected.reverse();
+    let bins = merged.counts.binnings();
+    let parts = shared.references.parts(connection, (cache, monitor), selected, bins).await?;
+    Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
+}
+
 /// Panes with all that is known of them, in the order given.
 async fn earlier_panes(
     connection: &mut Session,
@@ -70,7 +90,7 @@ async fn earlier_panes(
         details.insert(id, (ranges, complete.unwrap_or(true)));
     }
     let parts = references.parts(connection, (cache, monitor), selected, bins).await?;
-    let pane = |part: crate::reference::Part| {
+    let pane = |part: Part| {
         let (offsets, complete) = details.remove(&part.id?)?;
         Some(EarlierPane { part, offsets, complete })
     };

@@ -13,6 +13,7 @@ use super::{Closing, OpenWindow};
 use crate::alert::{Evidence, SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
+use crate::judge::SeriesTrend;
 use crate::record::EventTime;
 use crate::store::session::Session;
 use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
@@ -22,9 +23,9 @@ pub(super) async fn lock_series(
     connection: &mut Session,
     monitor: &str,
     key: &WindowKey,
-) -> Result<Option<SeriesAlerts>, StoreError> {
-    let state: Option<Value> = sqlx::query_scalar(
-        "select alerts from series where monitor = $1 and model_version = $2 and segment = $3
+) -> Result<Option<(SeriesAlerts, SeriesTrend)>, StoreError> {
+    let state: Option<(Value, Option<Value>)> = sqlx::query_as(
+        "select alerts, slow_drift from series where monitor = $1 and model_version = $2 and segment = $3
          for no key update skip locked",
     )
     .bind(monitor)
@@ -33,7 +34,14 @@ pub(super) async fn lock_series(
     .fetch_optional(connection)
     .await
     .map_err(failed("lock a series"))?;
-    state.map(|state| damaged("the state of an alert", serde_json::from_value(state))).transpose()
+    let Some((alerts, trend)) = state else { return Ok(None) };
+    let alerts = damaged("the state of an alert", serde_json::from_value(alerts))?;
+    let trend = trend.map(serde_json::from_value::<SeriesTrend>).transpose().unwrap_or_else(|error| {
+        let WindowKey { version, segment, .. } = key;
+        tracing::warn!(monitor, version, segment, %error, "the state of slow drift is damaged: it begins anew");
+        None
+    });
+    Ok(Some((alerts, trend.unwrap_or_default())))
 }
 
 /// How many series share the budget of false alarms: those of the monitor with a window that starts within its period before the

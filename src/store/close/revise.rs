@@ -78,7 +78,7 @@ async fn revise(
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Closed {
     let attempted = "judge a window again";
-    let Some(alerts) = lock_series(connection, with.monitor, &window.key).await? else { return Ok(None) };
+    let Some((alerts, trend)) = lock_series(connection, with.monitor, &window.key).await? else { return Ok(None) };
     let row = sqlx::query(
         "select binning_id, counts, sample, ranges, missing, rows, verdict, revision, teaches, drifts_for, closed_at, revised_at
          from model_window where id = $1 and status = 'closed' and counts is not null for update",
@@ -132,6 +132,7 @@ async fn revise(
     let pane = JudgedPane {
         due: DueWindow { window: window.clone(), missing: missing.map_or(Vec::new(), |Json(missing)| missing) },
         alerts,
+        trend,
         merged,
         binnings: bins,
         revision: revision.saturating_add(1),

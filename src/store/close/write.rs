@@ -15,6 +15,7 @@ use crate::store::outbox::put_notification;
 use crate::store::session::Session;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::view::{letter_of, summaries};
+use crate::window::WindowKey;
 
 /// The pane that closes, and those before it that belong to the window.
 pub(super) struct Pane<'a> {
@@ -178,6 +179,25 @@ pub(super) async fn write_alerts(
     let by = By { actor: "driftd", detail: "", window: Some(window.id), revision };
     write_changes(connection, owner, &decision.changes, by).await?;
     refresh_alerts(connection, &decision.refreshed).await?;
+    Ok(())
+}
+
+/// Stores where a series stands after a window.
+pub(super) async fn write_trend(
+    connection: &mut Session,
+    monitor: &str,
+    key: &WindowKey,
+    decision: &Decision,
+) -> Result<(), StoreError> {
+    let Some(trend) = &decision.trend else { return Ok(()) };
+    sqlx::query("update series set slow_drift = $4 where monitor = $1 and model_version = $2 and segment = $3")
+        .bind(monitor)
+        .bind(&key.version)
+        .bind(&key.segment)
+        .bind(Json(trend))
+        .execute(connection)
+        .await
+        .map_err(failed("store slow drift"))?;
     Ok(())
 }
 
