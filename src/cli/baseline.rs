@@ -16,6 +16,7 @@ use crate::record::table::TableRows;
 use crate::record::{ColumnRole, RecordLayout, nearest, number_of};
 use crate::store::Store;
 use crate::view::BaselineSummary;
+use crate::window::WHOLE;
 
 /// What to do with baselines.
 #[derive(Debug, clap::Args)]
@@ -79,7 +80,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<(), CliErro
                 let built = serde_json::json!({
                     "baseline": summary, "rejected": report.rejected.total(), "left_out": left_out(&report),
                 });
-                tell(&built, || tell_built(&summary, &report))
+                tell(&built, || tell_built(&summary, &report, &baseline))
             })
         }
         Action::List { monitor } => {
@@ -216,8 +217,11 @@ pub(super) async fn store_baseline(
         .ok_or_else(|| CliError::Failed("the stored baseline was not found again".to_owned()))
 }
 
-fn tell_built(summary: &BaselineSummary, report: &BuildReport) {
+fn tell_built(summary: &BaselineSummary, report: &BuildReport, baseline: &Baseline) {
     say(line(summary));
+    if let Some(test) = baseline.tests.get(WHOLE) {
+        say(format!("what is more than chance will be told by {}", test.variation().in_words()));
+    }
     for (reason, count, example) in report.rejected.iter() {
         say(format!("warning: {} could not be read ({reason}); {example}", number_of(count, "row")));
     }

@@ -226,7 +226,7 @@ pub(super) fn measure_of(statistic: Statistic) -> Measure {
         Statistic::LowTail | Statistic::HighTail | Statistic::Group(_) => Measure::GroupChange,
         Statistic::Below | Statistic::Above => Measure::OutOfRangeChange,
         Statistic::Stuck(_) => Measure::StuckChange,
-        Statistic::Category(_) => Measure::CategoryChange,
+        Statistic::Category(_) | Statistic::Surge(_) => Measure::CategoryChange,
         Statistic::Unseen => Measure::UnseenChange,
         Statistic::Mix => Measure::MixChange,
         Statistic::Null => Measure::NullChange,
@@ -243,7 +243,9 @@ pub(super) fn what(statistic: Statistic, reference: &Distribution) -> Option<Str
         (Statistic::Group(tenth), _) => Some(format!("tenth {} of 10", tenth.saturating_add(1))),
         (Statistic::Below, _) => Some("below the range".to_owned()),
         (Statistic::Above, _) => Some("above the range".to_owned()),
-        (Statistic::Category(bin), Binning::Categorical(binning)) => Some(format!("`{}`", binning.label(bin))),
+        (Statistic::Category(bin) | Statistic::Surge(bin), Binning::Categorical(binning)) => {
+            Some(format!("`{}`", binning.label(bin)))
+        }
         (Statistic::Stuck(bin), Binning::Numeric(binning)) if !reference.is_sensitive() => {
             Some(match (binning.atom(bin), binning.shown_ends(bin)) {
                 (Some(value), _) => format!("value {}", number(value)),

@@ -11,7 +11,9 @@ use super::scores::{Observed, Score, Scored, Scores, moments};
 use super::stored::{StoredColumn, StoredStatistic, VERSION};
 use super::tail::{self, Effect};
 use super::theta::{Quantiles, Theta};
-use super::{ColumnCounts, Foreign, Kind, LEAST_WINDOWS, ReferenceColumn, Statistic, Variation, number, size};
+use super::{
+    ColumnCounts, Foreign, Kind, LEAST_WINDOWS, ReferenceColumn, Statistic, Variation, number, size, surge,
+};
 
 /// An incident: windows that are left out in as many columns, and in this part of them.
 const INCIDENT_COLUMNS: f64 = 3.0;
@@ -194,6 +196,16 @@ impl<'a> ColumnFit<'a> {
         Some(StoredMix::fit(&cells, total, &bins, &windows, &self.column.foreign))
     }
 
+    fn surge(&self) -> Option<(f64, f64)> {
+        if self.column.kind != Kind::Categorical || !self.learns {
+            return None;
+        }
+        let kept: Vec<&ColumnCounts<'_>> = self.kept().collect();
+        let total = self.column.total.bins;
+        let windows: Vec<&[u64]> = kept.iter().map(|window| window.bins).collect();
+        surge::dispersion(total, &summed(total.len(), &kept), &windows)
+    }
+
     /// The statistics with what others may borrow from them.
     fn families(&self, autocorrelation: f64) -> Vec<(Family, Own)> {
         self.learned()
@@ -241,6 +253,7 @@ impl<'a> ColumnFit<'a> {
             rows: self.rows,
             statistics: statistics.collect(),
             mix: self.mix.clone(),
+            surge: self.surge(),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::scores::{Observed, Scores};
 use super::shares::{arcsine, signed_root};
 use super::stored::{StoredColumn, StoredStatistic};
 use super::stuck::{self, Stuck};
+use super::surge::{self, Risen, Surge};
 use super::tail::Heavy;
 use super::theta::{Quantiles, Theta};
 use super::{ColumnCounts, Kind, Statistic, Variation};
@@ -34,6 +35,7 @@ pub(super) struct JudgedColumn {
     pub(super) statistics: Vec<Judged>,
     pub(super) stuck: Option<Stuck>,
     pub(super) mix: Option<Mix>,
+    surge: Option<Surge>,
     values: Sizes,
     rows: Sizes,
 }
@@ -126,7 +128,11 @@ impl JudgedColumn {
             Some(_) => return None,
             None => None,
         };
-        Some(Self { scores, statistics, stuck, mix, values: stored.values, rows: stored.rows })
+        let surge = match stored.kind {
+            Kind::Numeric => None,
+            Kind::Categorical => Surge::new(total, stored.surge, stored.values, quantiles),
+        };
+        Some(Self { scores, statistics, stuck, mix, surge, values: stored.values, rows: stored.rows })
     }
 
     fn changes(&self, window: &ColumnCounts<'_>) -> Option<Vec<Change>> {
@@ -140,6 +146,7 @@ impl JudgedColumn {
         }
         if values > 0.0 && self.values.total > 0.0 {
             changes.extend(self.stuck.as_ref().and_then(|stuck| stuck_change(stuck, window, values)));
+            changes.extend(self.surge.as_ref().and_then(|surge| surge_change(surge, window, values)));
             changes.extend(self.mix.as_ref().and_then(|mix| self.mix_change(mix, window, values)));
         }
         Some(changes)
@@ -187,6 +194,23 @@ fn stuck_change(stuck: &Stuck, window: &ColumnCounts<'_>, values: f64) -> Option
         n_window: whole(values),
         n_reference: whole(stuck.total()),
         effective_size: values,
+    })
+}
+
+fn surge_change(surge: &Surge, window: &ColumnCounts<'_>, values: f64) -> Option<Change> {
+    let Risen { bin, p_value, before, after } = surge.judge(window, values)?;
+    let sampling = 1.0 / values + 1.0 / surge.total();
+    Some(Change {
+        statistic: Statistic::Surge(bin),
+        weight: surge::WEIGHT,
+        p_value,
+        size: share_size(before, after),
+        before,
+        after,
+        margin: 1.96 * (after * (1.0 - after) * sampling).sqrt(),
+        n_window: whole(values),
+        n_reference: whole(surge.total()),
+        effective_size: surge.effective_size(values),
     })
 }
 

@@ -68,6 +68,22 @@ impl Cells {
         (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, number: last + 1, few })
     }
 
+    /// Each of these bins in a cell of its own, in their order; all others in the last one.
+    pub(super) fn apart(bins: usize, alone: impl Iterator<Item = usize>) -> Self {
+        let mut cell_of = vec![usize::MAX; bins];
+        let mut number = 0;
+        for bin in alone {
+            if let Some(cell) = cell_of.get_mut(bin) {
+                *cell = number;
+                number += 1;
+            }
+        }
+        for cell in cell_of.iter_mut().filter(|cell| **cell == usize::MAX) {
+            *cell = number;
+        }
+        Self { cell_of, number: number + 1, few: FEW }
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.number
     }

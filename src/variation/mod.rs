@@ -36,6 +36,7 @@ mod scores;
 mod shares;
 mod stored;
 mod stuck;
+mod surge;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -122,6 +123,9 @@ pub enum Statistic {
     Group(u8),
     /// The share of one bin against its neighbours; the bin that stands out the most. Only a rise counts.
     Stuck(usize),
+    /// The share of a category that is too small for a statistic of its own, by its bin; the one that rises the most. Only a rise
+    /// counts. The bin of rare categories stands for these and unseen ones together.
+    Surge(usize),
     /// The share of a category, by its bin: of those with at least 0.5 % and 20 records.
     Category(usize),
     /// The share of categories that the reference has not; only a rise counts.
@@ -138,7 +142,7 @@ impl Statistic {
     /// Whether a fall of this statistic is no change.
     #[must_use]
     pub const fn is_one_sided(self) -> bool {
-        matches!(self, Self::Below | Self::Above | Self::Stuck(_) | Self::Unseen | Self::Invalid)
+        matches!(self, Self::Below | Self::Above | Self::Stuck(_) | Self::Surge(_) | Self::Unseen | Self::Invalid)
     }
 
     /// Whether it is a share of all records; otherwise it is one of the records with a value.

@@ -40,7 +40,12 @@ impl Family {
             Statistic::Category(_) => Some(Self::RareCategory),
             Statistic::Null => Some(Self::Null),
             Statistic::Invalid => Some(Self::Invalid),
-            Statistic::Below | Statistic::Above | Statistic::Unseen | Statistic::Stuck(_) | Statistic::Mix => None,
+            Statistic::Below
+            | Statistic::Above
+            | Statistic::Unseen
+            | Statistic::Stuck(_)
+            | Statistic::Surge(_)
+            | Statistic::Mix => None,
         }
     }
 }

@@ -87,6 +87,9 @@ pub(super) struct StoredColumn {
     pub rows: Sizes,
     pub statistics: Vec<StoredStatistic>,
     pub mix: Option<StoredMix>,
+    /// Of small categories together: see [`surge`](super::surge).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surge: Option<(f64, f64)>,
 }
 
 /// One statistic.
@@ -110,6 +113,7 @@ impl StoredColumn {
             && self.rows.is_sound()
             && statistics
             && self.mix.as_ref().is_none_or(StoredMix::is_sound)
+            && self.surge.is_none_or(|(ratio, degrees)| is_amount(ratio) && (0.5..=1e7).contains(&degrees))
     }
 }
 

@@ -1,0 +1,188 @@
+//! A category that is too small for a statistic of its own and rises: half of the records on one of thousands of postcodes.
+
+use super::law::{gamma_above, normal_tail};
+use super::mix::{Cells, StoredMix};
+use super::scores::own_cells;
+use super::shares::signed_root;
+use super::theta::{Quantiles, Theta};
+use super::{ColumnCounts, Foreign, dispersion::Sizes, number, size};
+
+/// Fewer records of a window than this are no rise.
+const LEAST: f64 = 10.0;
+/// A rise by less than half does not count.
+const TOLERATED: f64 = 1.5;
+
+/// The share of a column's level that the test has.
+pub(super) const WEIGHT: f64 = 0.05;
+
+/// A category, or the rare and unseen ones together.
+#[derive(Clone, Copy)]
+struct Small {
+    bin: usize,
+    /// A second bin that belongs to it.
+    with: Option<usize>,
+    /// What another sample of the reference's size is expected to have.
+    count: f64,
+}
+
+/// The categories of a reference that are tested.
+pub(super) struct Surge {
+    small: Vec<Small>,
+    total: f64,
+    theta: Theta,
+}
+
+/// The category that rises the most beyond chance.
+pub(super) struct Risen {
+    pub bin: usize,
+    pub p_value: f64,
+    /// The shares in the reference and in the window.
+    pub before: f64,
+    pub after: f64,
+}
+
+/// The small categories of the counts of a reference; empty when there is none.
+fn small(total: &[u64]) -> Vec<Small> {
+    let counts: Vec<f64> = total.iter().map(|count| number(*count)).collect();
+    let known = counts.len().saturating_sub(2);
+    let own: Vec<usize> = own_cells(&counts, counts.iter().sum()).collect();
+    let is_small = |(bin, count): &(usize, &f64)| **count > 0.0 && own.binary_search(bin).is_err();
+    // One record more than the reference has: a category is seen before it is known.
+    let mut found: Vec<Small> = (0..)
+        .zip(&counts)
+        .take(known)
+        .filter(is_small)
+        .map(|(bin, count)| Small { bin, with: None, count: count + 1.0 })
+        .collect();
+    let rare = counts.get(known).copied().unwrap_or(0.0);
+    if rare > 0.0 {
+        // Which categories are rare was decided by their counts: in another sample it is those that are about as rare, too.
+        let positive = || counts.iter().take(known).copied().filter(|count| *count > 0.0);
+        let smallest = positive().fold(f64::INFINITY, f64::min);
+        let ties: f64 = positive().filter(|count| *count <= smallest + 1.0).sum();
+        let unseen = counts.get(known + 1).copied().unwrap_or(0.0);
+        found.push(Small { bin: known, with: Some(known + 1), count: rare + unseen + ties });
+    }
+    found
+}
+
+/// The dispersion of small categories between the windows of a reference, and its degrees of freedom; none when there is no such category
+/// or too few windows.
+pub(super) fn dispersion(total: &[u64], kept: &[u64], windows: &[&[u64]]) -> Option<(f64, f64)> {
+    let small = small(total);
+    let cells =
+        Cells::apart(total.len(), small.iter().filter(|small| small.with.is_none()).map(|small| small.bin));
+    let stored = StoredMix::fit(&cells, total, kept, windows, &Foreign::Independent);
+    (stored.dispersion > 0.0 && !small.is_empty()).then_some((stored.dispersion, stored.degrees))
+}
+
+impl Surge {
+    /// `sizes` are those of the reference's values, `dispersion` as [`dispersion`] gives it. `None` without a small category.
+    pub(super) fn new(
+        total: &[u64],
+        dispersion: Option<(f64, f64)>,
+        sizes: Sizes,
+        quantiles: &mut Quantiles,
+    ) -> Option<Self> {
+        let small = small(total);
+        let (ratio, degrees) = dispersion.unwrap_or((0.0, 1.0));
+        let theta = Theta::of_ratio(ratio, degrees, sizes, quantiles);
+        (!small.is_empty()).then(|| Self { small, total: total.iter().map(|count| number(*count)).sum(), theta })
+    }
+
+    pub(super) const fn total(&self) -> f64 {
+        self.total
+    }
+
+    pub(super) fn effective_size(&self, values: f64) -> f64 {
+        self.theta.effective_size(values)
+    }
+
+    /// `None` when no category rises.
+    pub(super) fn judge(&self, window: &ColumnCounts<'_>, values: f64) -> Option<Risen> {
+        let count = |bin: usize| window.bins.get(bin).map_or(0.0, |count| number(*count));
+        let risen = |small: Small| {
+            let found = count(small.bin) + small.with.map_or(0.0, count);
+            let (before, after) = (small.count / self.total, found / values);
+            (found >= LEAST && after > TOLERATED * before).then(|| (small, found, before, after))
+        };
+        let all = self.small.iter().copied().filter_map(risen).map(|(small, found, before, after)| {
+            let p_value = (size(self.small.len()) * self.chance(&small, found, values)).min(1.0);
+            Risen { bin: small.bin, p_value, before, after }
+        });
+        all.min_by(|left, right| left.p_value.total_cmp(&right.p_value).then(right.after.total_cmp(&left.after)))
+    }
+
+    /// The chance that one category rises as far: by the root of the likelihood ratio, and by a gamma law of the mean and the variance
+    /// of a rare share that comes in bursts.
+    fn chance(&self, small: &Small, found: f64, values: f64) -> f64 {
+        let before = (small.count / self.total).min(1.0 - 1e-9);
+        let root = signed_root(found, values, small.count, self.total).max(0.0);
+        let (relative, sampling) = (found / values / before, self.theta.sampling(values));
+        let bursts = |ratio: f64| {
+            let shape = before / ((1.0 - before) * sampling * ratio);
+            gamma_above(relative * shape, shape)
+        };
+        normal_tail(root).max(self.theta.ratios(values).average(bursts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2,000 equal categories, 10 records of each, nothing rare, nothing unseen.
+    fn uniform() -> Vec<u64> {
+        let mut counts = vec![10; 2_000];
+        counts.extend([0, 0]);
+        counts
+    }
+
+    fn surge(total: &[u64], dispersion: Option<(f64, f64)>) -> Surge {
+        let values = total.iter().sum::<u64>() as f64;
+        Surge::new(total, dispersion, Sizes::of([values / 24.0; 24].into_iter()), &mut Quantiles::default())
+            .unwrap()
+    }
+
+    fn window(bin: usize, found: u64) -> Vec<u64> {
+        let mut bins = vec![1; 2_000];
+        bins.extend([0, 0]);
+        bins[bin] = found;
+        bins
+    }
+
+    fn judged(surge: &Surge, bins: &[u64]) -> Option<Risen> {
+        let counts = ColumnCounts { bins, nulls: 0, invalid: 0 };
+        surge.judge(&counts, bins.iter().sum::<u64>() as f64)
+    }
+
+    #[test]
+    fn one_of_thousands_of_categories_that_rises_is_found() {
+        let surge = surge(&uniform(), None);
+        let risen = judged(&surge, &window(7, 200)).unwrap();
+        assert_eq!(risen.bin, 7);
+        assert!(risen.p_value < 1e-12 && risen.after > 0.09, "{}", risen.p_value);
+        assert!(judged(&surge, &window(7, 9)).is_none(), "nine records are no rise");
+    }
+
+    #[test]
+    fn what_comes_in_bursts_by_nature_is_no_rise() {
+        let calm = judged(&surge(&uniform(), Some((1.0, 46.0))), &window(7, 40)).unwrap();
+        let bursty = judged(&surge(&uniform(), Some((20.0, 46.0))), &window(7, 40)).unwrap();
+        assert!(calm.p_value < 1e-3 && bursty.p_value > 0.01, "{} {}", calm.p_value, bursty.p_value);
+    }
+
+    #[test]
+    fn rare_categories_rise_together() {
+        let mut total = vec![5; 1_000];
+        total.extend([3_000, 0]);
+        let surge = surge(&total, None);
+        let mut bins = vec![1; 1_000];
+        bins.extend([4_000, 0]);
+        assert!(judged(&surge, &bins).is_none(), "those that are as rare as the smallest may be rare by chance");
+        let mut total: Vec<u64> = (50..1_050).collect();
+        total.extend([3_000, 0]);
+        let risen = judged(&self::surge(&total, None), &bins).unwrap();
+        assert!(risen.bin == 1_000 && risen.p_value < 1e-12);
+    }
+}
