@@ -28,7 +28,8 @@ impl Decision {
     pub fn date(&mut self, window: &ClosingWindow, pane: &WindowCounts, earlier: &[Part]) {
         let Some(test) = test(window) else { return };
         let (start, end) = (window.span.key.start, window.span.end);
-        let before = earlier.iter().filter(|part| part.start < start).map(|part| (part.start, part.counts.as_ref()));
+        let before =
+            earlier.iter().filter(|part| part.start < start).map(|part| (part.start, part.counts.as_ref()));
         let panes: Vec<(EventTime, &WindowCounts)> = before.chain([(start, pane)]).collect();
         let grid = Grid { start, length: end.micros().saturating_sub(start.micros()).max(1) };
         let drifts = self.changes.iter_mut().filter(|changed| changed.kind == RuleKind::Drift);
@@ -64,7 +65,9 @@ fn onset_of(
     let followed = test.followed(column);
     let readings: Vec<(i64, Vec<Option<Reading>>)> = panes
         .iter()
-        .filter_map(|(start, counts)| Some((grid.number(*start), test.readings(&followed, counts.column(column)?))))
+        .filter_map(|(start, counts)| {
+            Some((grid.number(*start), test.readings(&followed, counts.column(column)?)))
+        })
         .collect();
     let onset_of = |(place, followed): (usize, &crate::trend::Followed)| {
         let known = |(number, readings): &(i64, Vec<Option<Reading>>)| Some((*number, (*readings.get(place)?)?));

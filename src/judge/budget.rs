@@ -64,7 +64,8 @@ impl FalseAlarms {
         match self {
             Self::PerWindow(chance) => columns / chance.max(f64::MIN_POSITIVE),
             Self::Budget { alarms, period } => {
-                let windows = period.as_seconds() / spread.every.as_seconds().max(1.0) * count(spread.series.max(1));
+                let windows =
+                    period.as_seconds() / spread.every.as_seconds().max(1.0) * count(spread.series.max(1));
                 windows.max(1.0) * columns / ((1.0 - SINGLE_WINDOWS) * alarms)
             }
         }

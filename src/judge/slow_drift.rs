@@ -52,10 +52,15 @@ impl SeriesTrend {
     /// those with too few records, are not counted; the findings are those of the windows before then.
     pub fn follow(&mut self, window: FollowedWindow<'_>, spec: &JudgeSpec) -> HashMap<String, Finding> {
         if self.version != VERSION || self.reference != window.reference {
-            *self =
-                Self { version: VERSION, reference: window.reference.to_owned(), until: None, columns: BTreeMap::new() };
+            *self = Self {
+                version: VERSION,
+                reference: window.reference.to_owned(),
+                until: None,
+                columns: BTreeMap::new(),
+            };
         }
-        let is_new = self.until.is_none_or(|until| until <= window.from) && window.counts.rows() >= spec.min_records;
+        let is_new =
+            self.until.is_none_or(|until| until <= window.from) && window.counts.rows() >= spec.min_records;
         if is_new {
             self.until = Some(window.end);
         }
@@ -101,7 +106,8 @@ impl Judgement {
     /// The lasting change of a column, in words; none unless one was found.
     #[must_use]
     pub fn lasting(&self, column: &str) -> Option<Reason> {
-        let of_column = |finding: &&Finding| finding.measure == Measure::SlowDrift && finding.subject.is_column(column);
+        let of_column =
+            |finding: &&Finding| finding.measure == Measure::SlowDrift && finding.subject.is_column(column);
         let finding = self.findings.iter().find(of_column).filter(|finding| finding.significant)?;
         let change = finding.change.as_ref()?;
         let text = format!("slow drift: {}", change.in_words(finding.measure));
@@ -122,7 +128,8 @@ impl FollowedWindow<'_> {
     /// About the start of the window of a number.
     fn start_of(&self, number: i64) -> EventTime {
         let ago = self.number().saturating_sub(number).max(0);
-        EventTime::from_micros(self.from.micros().saturating_sub(ago.saturating_mul(self.length()))).unwrap_or(self.from)
+        EventTime::from_micros(self.from.micros().saturating_sub(ago.saturating_mul(self.length())))
+            .unwrap_or(self.from)
     }
 }
 

@@ -113,7 +113,9 @@ fn a_column_of_nulls_is_undefined_for_values_and_drift_for_the_null_share() {
 
 /// Measures of a type that need a pair of distributions and nothing else.
 fn of_pairs(column_type: ColumnType) -> impl Iterator<Item = Measure> {
-    Measure::ALL.into_iter().filter(move |measure| measure.applies_to(column_type) && !measure.is_change() && !measure.has_own_budget())
+    Measure::ALL.into_iter().filter(move |measure| {
+        measure.applies_to(column_type) && !measure.is_change() && !measure.has_own_budget()
+    })
 }
 
 #[test]

@@ -5,8 +5,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::alert::{
-    AlertStatus, AlertView, AlertsEvent, ColumnOnset, ColumnScore, DriftedColumn, EpisodeWindow, EventKind, Evidence, Labels,
-    RuleKind, SendReason, Severity, WindowEvidence, WindowRef, event_body,
+    AlertStatus, AlertView, AlertsEvent, ColumnOnset, ColumnScore, DriftedColumn, EpisodeWindow, EventKind,
+    Evidence, Labels, RuleKind, SendReason, Severity, WindowEvidence, WindowRef, event_body,
 };
 use crate::challenge::{
     ChallengeState, ChallengerEvent, ColumnProgress, ComparedColumn, PairedColumn, PairedVerdict, SideWindow,
@@ -58,11 +58,7 @@ fn income() -> DriftedColumn {
         why: vec!["all values are about 0.1 times those of the baseline, as by a change of unit".to_owned()],
         window: Some(window().reference()),
         last: Some(score("income", Measure::Psi, 0.61, 2.44)),
-        onset: Some(ColumnOnset {
-            likely: at(13, 0, 0),
-            earliest: Some(at(12, 0, 0)),
-            latest: at(13, 0, 0),
-        }),
+        onset: Some(ColumnOnset { likely: at(13, 0, 0), earliest: Some(at(12, 0, 0)), latest: at(13, 0, 0) }),
         further: 0,
         url: None,
     }

@@ -97,7 +97,8 @@ impl ReferenceLevel {
         }
         let share = mean.clamp(1.0 / records, 1.0 - 1.0 / records);
         let variance = share * (1.0 - share);
-        let at_share = Self { record_variance: variance, record_skewness: (1.0 - 2.0 * share) / variance.sqrt(), ..at };
+        let at_share =
+            Self { record_variance: variance, record_skewness: (1.0 - 2.0 * share) / variance.sqrt(), ..at };
         if at_share.is_sound() { at_share } else { at }
     }
 

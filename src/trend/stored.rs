@@ -72,7 +72,13 @@ fn path(numbers: &[f32]) -> Option<Path> {
         [value] if value.is_finite() => Some(f64::from(*value)),
         _ => return None,
     };
-    Some(Path { residuals: Residuals::of(*residuals)?, rise: Bets::of(*rise)?, fall: Bets::of(*fall)?, before, level })
+    Some(Path {
+        residuals: Residuals::of(*residuals)?,
+        rise: Bets::of(*rise)?,
+        fall: Bets::of(*fall)?,
+        before,
+        level,
+    })
 }
 
 fn rounded(number: f64) -> f32 {

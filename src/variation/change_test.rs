@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{
-    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn, Source, Statistic,
-    Variation,
+    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn,
+    Source, Statistic, Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};

@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::support::{Config, Dice, World, services};
+use crate::support::{Config, Dice, World, number, services};
 
 /// Records of a window of an hour.
 const EACH: u64 = 120;
 /// Windows without a change, and all windows.
 const QUIET: i64 = 100;
+/// Windows before, of which the baseline is learned.
+const LEARNED: i64 = 48;
 const ALL: i64 = 150;
 
 fn time(hour: i64, second: u64) -> String {
@@ -65,27 +67,37 @@ fn a_rise_that_no_window_shows_alarms_says_since_when_and_survives_restarts() {
     Config::hourly(&world.topic)
         .set("judge.min_records", 50)
         .set("columns.x.thresholds.slow_drift", json!({ "warn": 0.05, "critical": 0.08 }))
+        .set("baseline.learn", LEARNED)
         .set("alert", json!({ "receivers": ["webhook"] }))
         .write(world.monitor_file());
     let mut dice = Dice(3);
-    let training: Vec<String> = (-48..0).flat_map(|at| hour(&mut dice, at, 0.0)).collect();
-    world.build_baseline(&training);
+    let training: Vec<String> = (-LEARNED..0).flat_map(|at| hour(&mut dice, at, 0.0)).collect();
     let log = log();
 
     // Stopped in the middle, and started again.
     let half = usize::try_from(QUIET + 8).unwrap();
     let daemon = world.start_daemon("a", None);
+    world.produce_in_order(&training);
+    world.wait_for("the baseline is learned", 60, async |pool| {
+        let baselines = number(pool, "select count(*) from baseline where active").await?;
+        if baselines == 1 { Ok(()) } else { Err("there is none".to_owned()) }
+    });
     world.produce_in_order(&log[..half].concat());
-    world.wait_until_closed(QUIET + 8);
+    world.wait_until_closed(LEARNED + QUIET + 8);
     assert_eq!(daemon.stop(), Some(0));
     let daemon = world.start_daemon("a", None);
     world.produce_in_order(&log[half..].concat());
-    world.wait_until_closed(ALL);
+    world.wait_until_closed(LEARNED + ALL);
 
     let stored = findings(&world);
-    let drifts = |at: i64, measure: &str| stored[&at].get(measure).is_some_and(|(verdict, _)| verdict == "critical");
-    assert!((0..QUIET).all(|at| !drifts(at, "slow_drift") && stored[&at].contains_key("slow_drift")), "{stored:?}");
-    let first = (QUIET..ALL).find(|at| drifts(*at, "slow_drift")).unwrap_or_else(|| panic!("never found: {stored:?}"));
+    let drifts =
+        |at: i64, measure: &str| stored[&at].get(measure).is_some_and(|(verdict, _)| verdict == "critical");
+    assert!(
+        (0..QUIET).all(|at| !drifts(at, "slow_drift") && stored[&at].contains_key("slow_drift")),
+        "{stored:?}"
+    );
+    let first =
+        (QUIET..ALL).find(|at| drifts(*at, "slow_drift")).unwrap_or_else(|| panic!("never found: {stored:?}"));
     assert!((first..ALL).all(|at| drifts(at, "slow_drift")), "it is kept while it lasts: {stored:?}");
     let others: Vec<(i64, &String)> = stored
         .iter()
@@ -96,10 +108,8 @@ fn a_rise_that_no_window_shows_alarms_says_since_when_and_survives_restarts() {
     assert!(others.is_empty(), "no window shows it: {others:?}");
 
     // One alert, which says since when.
-    let alerts: Vec<Value> = world
-        .runtime
-        .block_on(sqlx::query_scalar("select evidence from alert").fetch_all(&world.pool))
-        .unwrap();
+    let alerts: Vec<Value> =
+        world.runtime.block_on(sqlx::query_scalar("select evidence from alert").fetch_all(&world.pool)).unwrap();
     let [evidence] = alerts.as_slice() else { panic!("{alerts:?}") };
     let column = &evidence["drifted"][0];
     assert_eq!((&column["column"], &column["measure"]), (&json!("x"), &json!("slow_drift")), "{evidence}");
@@ -119,18 +129,17 @@ fn a_rise_that_no_window_shows_alarms_says_since_when_and_survives_restarts() {
 
     // A replay decides the same.
     let file = world.folder.path().join("log.jsonl");
-    fs::write(&file, log.concat().join("\n")).unwrap();
-    let training = world.folder.path().join("training.jsonl");
+    fs::write(&file, [training, log.concat()].concat().join("\n")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
         .args(["--config".as_ref(), world.daemon_file("a").as_os_str()])
-        .args(["replay", "--format", "json", "--monitor", "m", "--baseline"].map(OsStr::new))
-        .args([training.as_os_str(), file.as_os_str()])
+        .args(["replay", "--format", "json", "--monitor", "m"].map(OsStr::new))
+        .arg(file.as_os_str())
         .output()
         .unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let replayed = report["monitors"][0]["windows"].as_array().unwrap();
-    assert_eq!(replayed.len() as i64, ALL);
-    for (at, window) in (0..).zip(replayed) {
+    assert_eq!(replayed.len() as i64, LEARNED + ALL);
+    for (at, window) in (-LEARNED..).zip(replayed).skip(LEARNED as usize) {
         assert_eq!(window["verdict"] == "drift", drifts(at, "slow_drift"), "hour {at}: {window}");
     }
 }
