@@ -134,13 +134,10 @@ impl Bridge {
                 .stretches
                 .iter()
                 .map(|one| {
-                    let covariance =
-                        |other: &Stretch| one.below.min(other.below) * (1.0 - one.below.max(other.below));
-                    self.stretches
-                        .iter()
-                        .zip(&vector)
-                        .map(|(other, of)| other.width * covariance(other) * of)
-                        .sum()
+                    let covariance = |other: &Stretch| {
+                        one.below.min(other.below) * (1.0 - one.below.max(other.below))
+                    };
+                    self.stretches.iter().zip(&vector).map(|(other, of)| other.width * covariance(other) * of).sum()
                 })
                 .collect();
             let norm = |vector: &[f64]| -> f64 {

@@ -66,11 +66,7 @@ impl Proportions {
     /// `None` when a side is empty.
     #[must_use]
     pub fn p_value(self) -> Option<f64> {
-        if self.is_large() {
-            self.z().map(|(_, p_value)| p_value)
-        } else {
-            self.rarer().fisher().map(|(_, p_value)| p_value)
-        }
+        if self.is_large() { self.z().map(|(_, p_value)| p_value) } else { self.rarer().fisher().map(|(_, p_value)| p_value) }
     }
 
     /// The p-value of a rise: the chance of as many hits in the window or more, given all hits. `None` when a side is
@@ -157,11 +153,7 @@ impl Table {
         if x < low {
             return 0.0;
         }
-        let chance = if x <= self.mode() {
-            self.outwards(x, -1.0)
-        } else {
-            1.0 - self.outwards((x + 1.0).min(high + 1.0), 1.0)
-        };
+        let chance = if x <= self.mode() { self.outwards(x, -1.0) } else { 1.0 - self.outwards((x + 1.0).min(high + 1.0), 1.0) };
         chance.clamp(0.0, 1.0)
     }
 
@@ -171,11 +163,7 @@ impl Table {
         if x > high {
             return 0.0;
         }
-        let chance = if x > self.mode() {
-            self.outwards(x, 1.0)
-        } else {
-            1.0 - self.outwards((x - 1.0).max(low - 1.0), -1.0)
-        };
+        let chance = if x > self.mode() { self.outwards(x, 1.0) } else { 1.0 - self.outwards((x - 1.0).max(low - 1.0), -1.0) };
         chance.clamp(0.0, 1.0)
     }
 

@@ -107,10 +107,7 @@ impl BinLaw {
         let expected = all * mine;
         let deviation = (all * mine * (1.0 - mine)).sqrt();
         let is_cut = selected.least as f64 > expected - 8.0 * deviation;
-        if expected.min(all - expected) >= MANY
-            && !is_cut
-            && !sizes.smoothing_shows(deviation / expected.min(all - expected))
-        {
+        if expected.min(all - expected) >= MANY && !is_cut && !sizes.smoothing_shows(deviation / expected.min(all - expected)) {
             return Self::Normal((sum.large)(sizes, all), deviation);
         }
         let mut outcomes = Vec::new();

@@ -19,8 +19,7 @@ pub(in crate::measure) fn largest_change(pair: &Pair<'_>, groups: &Groups, chang
     let mut seen_left_out = 0.0f64;
     for (bin, (before, after)) in groups.pairs().enumerate() {
         if selection.leaves_out(bin) {
-            seen_left_out =
-                seen_left_out.max((to_float(before) / to_float(n) - to_float(after) / to_float(m)).abs());
+            seen_left_out = seen_left_out.max((to_float(before) / to_float(n) - to_float(after) / to_float(m)).abs());
         } else if before + after > 0 {
             *times.entry(before + after).or_default() += 1.0;
         }

@@ -78,10 +78,8 @@ impl<'a> Selection<'a> {
         if pair.baseline().counts().get(binning.unseen_bin()).is_some_and(|unseen| *unseen > 0) {
             return selection;
         }
-        selection.left_out = [binning.rare_bin(), binning.unseen_bin()]
-            .into_iter()
-            .filter(|bin| *bin < groups.baseline.len())
-            .collect();
+        selection.left_out =
+            [binning.rare_bin(), binning.unseen_bin()].into_iter().filter(|bin| *bin < groups.baseline.len()).collect();
         if binning.rare() == 0 {
             // With a bin that the baseline has nothing in, it did not decide: bins are those of both sides, or of the whole of
             // which this is a segment.
@@ -111,8 +109,7 @@ impl<'a> Selection<'a> {
                 let most = rare + with(fewest) * fewest + with(fewest + 1) * (fewest + 1);
                 selection.own =
                     Selected { least: fewest, share_of_least: kept / (kept + to_float(binning.rare() as u64)) };
-                selection.foreseen = [rare, most]
-                    .map(|values| Foreseen { count: to_float(values), excess: Foreseen::excess(fewest, with) });
+                selection.foreseen = [rare, most].map(|values| Foreseen { count: to_float(values), excess: Foreseen::excess(fewest, with) });
             }
         }
         selection
@@ -123,8 +120,7 @@ impl<'a> Selection<'a> {
         let last = pair.numeric_binning().map_or(0, NumericBinning::bins).saturating_sub(1);
         let is_open = |span: &Span| *span == Span::Bins(0, 0) || *span == Span::Bins(last, last);
         let spans = groups.spans.iter().zip(&groups.baseline).enumerate();
-        let left_out =
-            spans.filter(|(_, (span, before))| is_open(span) && **before == 0).map(|(bin, _)| bin).collect();
+        let left_out = spans.filter(|(_, (span, before))| is_open(span) && **before == 0).map(|(bin, _)| bin).collect();
         Self { binning: None, own: FREE, left_out, foreseen: [Foreseen::default(); 2], unseen: 0.0 }
     }
 
@@ -149,10 +145,7 @@ impl<'a> Selection<'a> {
         if self.binning.is_none() {
             // One value lies beyond either end of another sample, on average; see `share` for the table.
             let mean = to_float(self.left_out.len() as u64) * part(0.0, per_value);
-            return Some(LeftOut {
-                mean,
-                test: Test::Rise(Proportions { baseline: (1.min(n), n), window: (after, m) }),
-            });
+            return Some(LeftOut { mean, test: Test::Rise(Proportions { baseline: (1.min(n), n), window: (after, m) }) });
         }
         let unseen = self.binning.map_or(0, CategoricalBinning::unseen_bin);
         let foreseen = self.foreseen.iter().map(|foreseen| foreseen.count).fold(0.0, f64::max);

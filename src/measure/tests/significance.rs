@@ -181,9 +181,8 @@ fn new_categories_of_an_open_set_are_expected_and_those_of_a_closed_one_found() 
 fn many_values_of_one_record_count_as_one() {
     // Each record is one word, twenty times.
     let mut law = Categories::zipf(30, 8);
-    let mut repeated = |records: usize| -> Vec<String> {
-        law.draw(records).into_iter().flat_map(|word| vec![word; 20]).collect()
-    };
+    let mut repeated =
+        |records: usize| -> Vec<String> { law.draw(records).into_iter().flat_map(|word| vec![word; 20]).collect() };
     let baseline = Baseline::of(&repeated(2_000));
     let (mut alone, mut together) = (0, 0);
     for _ in 0..40 {
