@@ -21,8 +21,8 @@
 //! partitions (`app/ingest/ledger.rs`): (assignments, positions, messages, outcomes of checkpoints) to what is counted,
 //! stored and dropped. None reads a clock, a socket, a file or a database.
 //!
-//! * the core: [`record`], [`binning`], [`distribution`], [`window`], [`measure`], [`variation`], [`trend`], [`preset`], [`judge`], [`alert`],
-//!   [`retrain`], [`baseline`], [`mod@reference`], [`closing`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
+//! * the core: [`record`], [`binning`], [`distribution`], [`detector`], [`window`], [`measure`], [`variation`], [`trend`], [`preset`], [`judge`], [`alert`],
+//!   [`retrain`], [`baseline`], [`mod@reference`], [`closing`], [`detection`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
 //! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
@@ -74,6 +74,8 @@ pub mod cli;
 pub mod closing;
 pub mod compare;
 pub mod config;
+pub mod detection;
+pub mod detector;
 pub mod distribution;
 pub mod escape;
 #[cfg(debug_assertions)]

@@ -1,10 +1,13 @@
-//! Stored forms: counts and samples with a right checksum behind them, bins, offsets. What can be read is opened as a page
+//! Stored forms: counts and samples with a right checksum behind them, bins, offsets, states of detectors. What can be read is opened as a page
 //! opens it, added up, and written again.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
 
 use driftd::binning::BinningSet;
+use driftd::detector::{
+    AdwinParameters, CusumParameters, Detector, EddmParameters, HddmWParameters, KswinParameters, Parameters,
+};
 use driftd::distribution::{RecordSample, WindowCounts};
 use driftd::measure::Pair;
 use driftd::report::{column_section, window_column};
@@ -31,6 +34,24 @@ fn edited(known: &WindowCounts, edits: &[u8]) -> Vec<u8> {
         stream[place] = edit[2];
     }
     stream
+}
+
+/// A detector that was stored goes on.
+fn detect(text: &str) {
+    let parameters = [
+        Parameters::Adwin(AdwinParameters::default()),
+        Parameters::Cusum(CusumParameters::default()),
+        Parameters::Kswin(KswinParameters::default()),
+        Parameters::Eddm(EddmParameters::default()),
+        Parameters::HddmW(HddmWParameters::default()),
+    ];
+    for parameters in parameters {
+        let Ok(mut detector) = Detector::from_json(text, parameters) else { continue };
+        for index in 0..200_u8 {
+            let _outcome = detector.update(f64::from(index % 2));
+        }
+        let _again = detector.to_json();
+    }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -73,6 +94,9 @@ fuzz_target!(|data: &[u8]| {
             if let Ok(mut ranges) = serde_json::from_slice::<OffsetRanges>(bytes) {
                 let again = ranges.clone();
                 ranges.merge(&again);
+            }
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                detect(text);
             }
         }
     }

@@ -10,9 +10,9 @@ use driftd::http::{
 };
 use driftd::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnPoint,
-    ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter,
-    FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
-    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
+    ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow, Episode,
+    FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
+    SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
 };
 use uuid::Uuid;
 
@@ -99,6 +99,9 @@ impl Backend for Nothing {
     }
     async fn challenger(&self, _: &str, _: usize) -> BackendResult<Option<ChallengerView>> {
         Ok(None)
+    }
+    async fn detections(&self, _: &str, _: i64) -> BackendResult<DetectionsView> {
+        none()
     }
     async fn alerts(&self, _: Option<&str>, _: &[RowState], _: &PageRequest) -> BackendResult<Page<AlertRow>> {
         Ok(Page { items: Vec::new(), next: None })

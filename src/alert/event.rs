@@ -30,17 +30,21 @@ pub enum EventKind {
     /// A challenger is as good as its champion.
     #[serde(rename = "drift.challenger.ready")]
     ChallengerReady,
+    /// A sequential detector found a drift.
+    #[serde(rename = "drift.detected")]
+    DriftDetected,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AlertsFiring,
         Self::AlertsResolved,
         Self::AlertsDigest,
         Self::RetrainingRequested,
         Self::ChallengerWorse,
         Self::ChallengerReady,
+        Self::DriftDetected,
     ];
 
     /// The `type` as it is written.
@@ -53,6 +57,7 @@ impl EventKind {
             Self::RetrainingRequested => "drift.retraining.requested",
             Self::ChallengerWorse => "drift.challenger.worse",
             Self::ChallengerReady => "drift.challenger.ready",
+            Self::DriftDetected => "drift.detected",
         }
     }
 }

@@ -202,7 +202,7 @@ impl Judge {
         due: &[DueWindow],
     ) -> Result<usize, StoreError> {
         let monitor = &running.monitor;
-        let with = closing_of(monitor);
+        let with = closing_of(running);
         let began = Instant::now();
         let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, routing, now);
@@ -224,6 +224,10 @@ impl Judge {
                 Ok(Some(decision)) => {
                     closed += 1;
                     self.shared.metrics.window_closed(&monitor.name, decision.judgement.verdict.as_str());
+                    for detector in &decision.detected_by {
+                        self.shared.metrics.detections(&monitor.name, detector, 1);
+                        tracing::info!(monitor = %monitor.name, %detector, start = %window.key.start, "drift detected");
+                    }
                     self.report(monitor, window, &decision, "window closed");
                 }
                 Ok(None) => {}
@@ -265,7 +269,7 @@ impl Judge {
             if stop.is_cancelled() {
                 return;
             }
-            match self.store.revise_window(closing_of(monitor), &window, decide).await {
+            match self.store.revise_window(closing_of(running), &window, decide).await {
                 Ok(Some(decision)) => {
                     self.shared.metrics.window_revised(&monitor.name, decision.judgement.verdict.as_str());
                     self.report(monitor, &window, &decision, "window judged again");

@@ -1,10 +1,12 @@
 //! The counter of one monitor: messages in, additions to its windows out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::clock::clock_now;
 use super::monitors::RunningMonitor;
+use super::workers::AssignedState;
+use crate::detector::StateError;
 use crate::kafka::MessageBatch;
 use crate::record::{Decoded, DecodedBatch, Decoder, RawMessage, nearest};
 use crate::window::{BinningPins, CountingMachine, CountingSpec, MonitorDelta, Partition};
@@ -39,6 +41,24 @@ impl MonitorCounter {
             running: Arc::clone(running),
             specimen: None,
             filtered: 0,
+        }
+    }
+
+    /// Goes on where a partition that was just assigned stands.
+    pub(super) fn assign(&mut self, partition: &Partition, stored: &AssignedState) {
+        let monitor = &self.running.monitor.name;
+        self.machine.assign(partition.clone(), stored.newest.get(monitor).copied());
+        let none = BTreeMap::new();
+        let states = stored.detectors.get(monitor).unwrap_or(&none);
+        for (detector, error) in self.machine.restore_detectors(partition, states) {
+            match error {
+                StateError::Reconfigured => {
+                    tracing::info!(%monitor, %detector, %partition, "a detector was configured otherwise; it begins anew");
+                }
+                error => {
+                    tracing::warn!(%monitor, %detector, %partition, %error, "cannot read the state of a detector; it begins anew");
+                }
+            }
         }
     }
 

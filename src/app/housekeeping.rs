@@ -94,6 +94,10 @@ async fn gauges(
             scores: store.last_scores(name).await?,
             judged: judged.iter().find(|(monitor, ..)| monitor == name).map(|(_, real, wrong)| (*real, *wrong)),
         };
+        for detector in &running.monitor.detectors {
+            // From 0 on, so that the first detection is an increase.
+            shared.metrics.detections(name, &detector.spec.name, 0);
+        }
         monitors.push((name.clone(), gauges));
     }
     let now = store.clock().await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regex_lite::Regex;
 
 use crate::config::{Monitor, Parts, Settings, Topics};
+use crate::detection::DetectionRules;
 use crate::store::{Closing, SeriesLimit};
 
 /// Which topics a monitor reads.
@@ -48,10 +49,13 @@ pub struct RunningMonitor {
     pub topics: TopicMatcher,
     pub counted_as: String,
     pub parts: Parts,
+    /// Its detectors, and whom they notify.
+    pub detection: Arc<DetectionRules>,
 }
 
 /// What windows of a monitor are closed with.
-pub(super) fn closing_of(monitor: &Monitor) -> Closing<'_> {
+pub(super) fn closing_of(running: &RunningMonitor) -> Closing<'_> {
+    let monitor = &running.monitor;
     Closing {
         monitor: &monitor.name,
         sample_size: monitor.counting.sample_size,
@@ -59,6 +63,7 @@ pub(super) fn closing_of(monitor: &Monitor) -> Closing<'_> {
         references: &monitor.references,
         reach: monitor.rules.reach,
         budget_period: monitor.rules.judge.false_alarms.period(),
+        detection: &running.detection,
     }
 }
 
@@ -80,6 +85,14 @@ pub(super) fn runtime(settings: &Settings) -> Vec<Arc<RunningMonitor>> {
                 topics: TopicMatcher::new(&monitor.topics),
                 counted_as: monitor.counted_as(),
                 parts: monitor.parts(),
+                detection: Arc::new(DetectionRules {
+                    monitor: monitor.name.clone(),
+                    labels: monitor.rules.labels.clone(),
+                    receivers: monitor.rules.receivers.clone(),
+                    detectors: monitor.detectors.clone(),
+                    routing: Arc::clone(&settings.routing),
+                    external_url: settings.daemon.http.external_url.clone(),
+                }),
                 monitor,
             })
         })

@@ -13,6 +13,7 @@ use super::counter::MonitorCounter;
 use super::monitors::RunningMonitor;
 use crate::kafka::{MessageBatch, SourceCommands};
 use crate::record::EventTime;
+use crate::store::PartitionDetectors;
 use crate::window::{BinningPins, MonitorDelta, Partition};
 
 /// Pins by monitor.
@@ -20,12 +21,21 @@ pub(super) type Pins = HashMap<String, Arc<BinningPins>>;
 /// Deltas by monitor.
 pub(super) type Deltas = HashMap<String, MonitorDelta>;
 
+/// What is stored of a partition that was assigned.
+#[derive(Debug, Default)]
+pub(super) struct AssignedState {
+    /// The newest event time of each monitor.
+    pub(super) newest: HashMap<String, EventTime>,
+    /// The states of detectors, by monitor.
+    pub(super) detectors: PartitionDetectors,
+}
+
 /// Batches that wait for a counting thread at most, a thread each: what is not handed over cannot grow what is counted.
 const WAITING: usize = 2;
 
 enum Work {
     Batch(MessageBatch),
-    Assign(Partition, HashMap<String, EventTime>),
+    Assign(Partition, AssignedState),
     Repin(Arc<Pins>),
     Reset(Arc<Vec<Arc<RunningMonitor>>>, Arc<Pins>),
     Flush(oneshot::Sender<Deltas>),
@@ -102,8 +112,8 @@ impl Workers {
         self.send(self.of(&batch.partition), Work::Batch(batch));
     }
 
-    pub(super) fn assign(&self, partition: &Partition, newest: HashMap<String, EventTime>) {
-        self.send(self.of(partition), Work::Assign(partition.clone(), newest));
+    pub(super) fn assign(&self, partition: &Partition, stored: AssignedState) {
+        self.send(self.of(partition), Work::Assign(partition.clone(), stored));
     }
 
     pub(super) fn repin(&self, pins: &Arc<Pins>) {
@@ -172,10 +182,9 @@ impl Worker {
                 self.load.waiting.fetch_sub(1, Ordering::SeqCst);
                 self.load.progress.notify_one();
             }
-            Work::Assign(partition, newest) => {
+            Work::Assign(partition, stored) => {
                 for worker in &mut self.monitors {
-                    let newest = newest.get(&worker.running.monitor.name).copied();
-                    worker.machine.assign(partition.clone(), newest);
+                    worker.assign(&partition, &stored);
                 }
             }
             Work::Repin(pins) => {
@@ -191,7 +200,9 @@ impl Worker {
                     .filter_map(|running| {
                         let pins = pins.get(&running.monitor.name)?;
                         let counting = running.monitor.counting.clone();
-                        Some(MonitorCounter::new(running, counting, Arc::clone(pins)))
+                        let mut counter = MonitorCounter::new(running, counting, Arc::clone(pins));
+                        counter.machine.detect(running.monitor.record_detectors());
+                        Some(counter)
                     })
                     .collect();
             }

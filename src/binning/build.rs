@@ -166,8 +166,10 @@ fn push_cut(cuts: &mut Vec<f64>, cut: f64) {
 #[must_use]
 pub fn categorical_from_counts(counts: &BTreeMap<String, u64>, options: BuildOptions) -> Binning {
     let mut ranked: Vec<(&String, u64)> = counts.iter().map(|(category, count)| (category, *count)).collect();
-    ranked.sort_by_cached_key(|(category, count)| (Reverse(*count), category_hash(category), *category));
-    let (own, rare) = ranked.split_at(options.max_categories.min(ranked.len()));
+    ranked.sort_by_cached_key(|(category, count)| (Reverse(*count), category_hash(category)));
+    let (own, rare) = ranked.split_at_mut(options.max_categories.min(counts.len()));
+    // Which of them have bins is decided; among those, names are in order.
+    own.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(right.0)));
     let binning = CategoricalBinning::new(
         own.iter().map(|(category, _)| (*category).clone()).collect(),
         rare.iter().map(|(category, _)| category_hash(category)).collect(),
@@ -187,7 +189,8 @@ fn rare_counts(own: &[(&String, u64)], rare: &[(&String, u64)]) -> RareCounts {
     // Categories that the sample has r times have in another one the values of those it has r + 1 times; of those with as many as
     // the rarest with a bin some are left out.
     let next = with(own, fewest + 1) * (fewest + 1);
-    let foreseen = values + kept * fewest + (tied * next).checked_div(kept + tied).unwrap_or(0);
+    let missed = tied.saturating_mul(next).checked_div(kept + tied).unwrap_or(0);
+    let foreseen = values + kept * fewest + missed;
     RareCounts { values, once: with(rare, 1), twice: with(rare, 2), tied, foreseen }
 }
 

@@ -81,7 +81,7 @@ fn name(column: &ComparedColumn) -> String {
 fn measure(column: &PairedColumn) -> String {
     match (column.measure, column.effect, column.limit) {
         (Some(measure), Some(effect), Some(limit)) => {
-            format!("{} {} (drift limit {})", measure.as_str(), effect_words(effect), number(limit))
+            format!("{} effect {} (drift limit {})", measure.as_str(), effect_words(effect), number(limit))
         }
         _ => "-".to_owned(),
     }

@@ -9,6 +9,7 @@ mod compare;
 mod config;
 mod context;
 mod demo;
+mod detections;
 mod doctor;
 mod drill;
 mod error;
@@ -66,7 +67,7 @@ struct Arguments {
     #[arg(long, global = true)]
     json: bool,
     /// Use the API of the daemon at this address instead of the database; needs no configuration and no secrets.
-    /// For status, top, alerts, silences, retraining, explain, challenger, baseline list, show and activate, config show
+    /// For status, top, alerts, silences, retraining, explain, challenger, detections, baseline list, show and activate, config show
     /// [env: DRIFTD_SERVER].
     #[arg(long, global = true, value_name = "URL", help_heading = "Over the API")]
     server: Option<String>,
@@ -130,6 +131,8 @@ enum Command {
     Baseline(baseline::Arguments),
     /// Show champion and challenger side by side: the state, the columns, the last pairs of windows.
     Challenger(challenger::Arguments),
+    /// Show the sequential detectors of a monitor and the drifts that they found.
+    Detections(detections::Arguments),
     /// Compare two files, without any service: which columns drifted, how much, and why.
     Compare(compare::Arguments),
     /// Run monitors over log files, without any service: which windows and alerts they would have produced.
@@ -199,6 +202,7 @@ pub fn main() -> ExitCode {
         Command::Man(man) => shell::man(&man),
         Command::Baseline(baseline) => baseline::run(&context, baseline),
         Command::Challenger(challenger) => challenger::run(&context, &challenger),
+        Command::Detections(detections) => detections::run(&context, &detections),
         Command::Alerts(command) => alerts::run(&context, command),
         Command::Silences(command) => silences::run(&context, command),
         Command::Retraining(command) => retraining::run(&context, command),

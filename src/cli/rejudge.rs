@@ -163,6 +163,7 @@ async fn rejudge(
             windows,
             alerts,
             tally,
+            detections: Vec::new(),
         },
         reading: LogReading::new(monitor.schema.clone(), monitor.layout.clone()),
         notes,

@@ -140,6 +140,7 @@ fn replay(
         opened.push((partition, rows));
     }
     let mut machine = Replay::new(spec, baseline);
+    machine.detect(monitor.record_detectors());
     machine.announce(names.keys().cloned());
     let mut reading = LogReading::new(monitor.schema.clone(), monitor.layout.clone());
     for next in Inputs::new(opened) {

@@ -156,6 +156,8 @@ pub struct Decision {
     pub trend: Option<SeriesTrend>,
     /// The request, when there is one; it lacks the earlier windows that it rests on.
     pub request: Option<RequestDraft>,
+    /// The names of the sequential detectors that found a drift with the window. They read windows beside what is decided here.
+    pub detected_by: Vec<String>,
 }
 
 /// A running alert that goes on without a change.
@@ -302,7 +304,18 @@ pub fn decide_window(
         .collect();
     // A window that is judged again was counted.
     let trend = followed.map(|(_, trend)| trend).filter(|_| window.amends.is_none());
-    Decision { judgement, alerts, changes, refreshed, drifts_for, teaches, retrain, trend, request }
+    Decision {
+        judgement,
+        alerts,
+        changes,
+        refreshed,
+        drifts_for,
+        teaches,
+        retrain,
+        trend,
+        request,
+        detected_by: Vec::new(),
+    }
 }
 
 impl Decision {
@@ -319,6 +332,7 @@ impl Decision {
             retrain: None,
             trend: None,
             request: None,
+            detected_by: Vec::new(),
         }
     }
 

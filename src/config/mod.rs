@@ -40,6 +40,7 @@ use section::Section;
 
 use crate::alert::{OperationalLimits, Routing, Vocabulary, VocabularyError};
 use crate::challenge::challenger_labels;
+use crate::detection::detection_labels;
 use crate::record::TimeSpan;
 use crate::retention::WindowRetention;
 use crate::view::ConfiguredValue;
@@ -287,6 +288,9 @@ fn unknown_labels(routing: &Routing, monitors: &[Monitor], warnings: &mut Vec<St
         );
         if monitor.challenger.is_some() {
             known.add_labels(&challenger_labels());
+        }
+        for detector in &monitor.detectors {
+            known.add_labels(&detection_labels(&detector.spec.name));
         }
     }
     let mut found = Vec::new();

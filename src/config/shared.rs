@@ -64,6 +64,7 @@ impl Monitor {
             ("retraining", hash_of(&retraining)),
             ("baselines", hash_of(&baselines)),
             ("challenger", hash_of(&self.challenger)),
+            ("detectors", hash_of(&self.detectors)),
             ("retention", hash_of(&self.retention)),
         ])
     }

@@ -12,9 +12,9 @@ use crate::alert::{Matcher, RowState};
 use crate::report::ColumnReport;
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnPoint,
-    DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode, FindingFilter, FindingRow, Judged,
-    MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords, ScoreBoard,
-    SilenceRow, Status, WindowFilter, WindowRow,
+    DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow, Episode, FindingFilter,
+    FindingRow, Judged, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
+    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
 };
 use crate::window::OffsetRanges;
 
@@ -224,6 +224,8 @@ pub trait Backend: Send + Sync {
 
     /// Champion and challenger of a monitor, with at most so many of the newest pairs; none when it has no challenger.
     async fn challenger(&self, monitor: &str, pairs: usize) -> BackendResult<Option<ChallengerView>>;
+    /// The detectors of a monitor, and at most so many of the newest detections.
+    async fn detections(&self, monitor: &str, limit: i64) -> BackendResult<DetectionsView>;
 
     /// The baselines of a monitor, newest first.
     async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>>;

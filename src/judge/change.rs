@@ -156,12 +156,12 @@ impl<'a> ColumnChanges<'a> {
         &self,
         rule: &MeasureRule,
         before: &Distribution,
-        (test, rows): (&ChangeTest, u64),
+        test: &ChangeTest,
         level: f64,
     ) -> Option<Finding> {
         let change = self.leading(rule.measure).filter(|change| change.size.is_finite())?;
         let level = level * self.share(change);
-        let detectable = test.detectable(&self.rules.name, change.statistic, rows, level);
+        let detectable = test.detectable(&self.rules.name, change, level);
         let score = Score {
             statistic: change.after - change.before,
             p_value: Some(change.p_value),
@@ -175,7 +175,7 @@ impl<'a> ColumnChanges<'a> {
             measure: rule.measure,
             score: Some(score),
             limits: rule.limits,
-            noise_floor: None,
+            noise_floor: detectable.map(|detectable| detectable.floor),
             significant: change.p_value <= level,
             verdict: Verdict::Ok,
             change: Some(ChangeDetail {

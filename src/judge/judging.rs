@@ -128,9 +128,7 @@ pub fn judge(window: &WindowCounts, against: Option<Against<'_>>, spec: &JudgeSp
             findings.push(match (obstacle, &column.pair) {
                 (None, Some(pair)) if rule.measure.is_change() => own
                     .zip(test.as_deref())
-                    .and_then(|(changes, test)| {
-                        changes.finding(rule, pair.baseline(), (test, window.rows()), own_level)
-                    })
+                    .and_then(|(changes, test)| changes.finding(rule, pair.baseline(), test, own_level))
                     .unwrap_or_else(|| unscored(column.rules, rule, Verdict::Undefined)),
                 (None, Some(pair)) => finding(column.rules, rule, pair, level),
                 (obstacle, _) => unscored(column.rules, rule, obstacle.unwrap_or(Verdict::NoBaseline)),

@@ -12,7 +12,7 @@ use super::Pair;
 use super::law::{pearson_tail, shifted_square_tail};
 
 /// Neighbouring bins are one stretch while they hold at most one part in so many of the values and of the area.
-const STRETCHES: f64 = 10.0;
+const STRETCHES: f64 = 16.0;
 /// Steps to the largest eigenvalue.
 const STEPS: usize = 30;
 
@@ -100,7 +100,7 @@ impl Bridge {
         let square = self.pairs(absolute) * self.spread;
         // In the direction in which it varies most, the bridge has one sign: what is left is the difference of the means.
         let largest = self.pairs(|left, right| left.below * (1.0 - right.below)) * self.spread;
-        if !(largest > 0.0) {
+        if largest.is_nan() || largest <= 0.0 {
             return f64::from(u8::from(area <= 0.0));
         }
         let z = ((area * area - (square - largest).max(0.0)) / largest).max(0.0).sqrt();
@@ -134,10 +134,13 @@ impl Bridge {
                 .stretches
                 .iter()
                 .map(|one| {
-                    let covariance = |other: &Stretch| {
-                        one.below.min(other.below) * (1.0 - one.below.max(other.below))
-                    };
-                    self.stretches.iter().zip(&vector).map(|(other, of)| other.width * covariance(other) * of).sum()
+                    let covariance =
+                        |other: &Stretch| one.below.min(other.below) * (1.0 - one.below.max(other.below));
+                    self.stretches
+                        .iter()
+                        .zip(&vector)
+                        .map(|(other, of)| other.width * covariance(other) * of)
+                        .sum()
                 })
                 .collect();
             let norm = |vector: &[f64]| -> f64 {
@@ -174,7 +177,7 @@ fn of_both_ends(skewness: f64, excess: f64) -> [f64; 2] {
     if rest > 0.0 { [square.sqrt(), rest.sqrt()] } else { [skewness.abs(), -skewness.abs()] }
 }
 
-/// Stretches with a twentieth of the values or of the area each, at least.
+/// Stretches of neighbouring bins.
 fn joined(bins: &[Stretch]) -> Vec<Stretch> {
     let area: f64 = bins.iter().map(|bin| bin.width * bin.deviation()).sum();
     let mut stretches = Vec::new();

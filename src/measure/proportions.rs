@@ -45,7 +45,6 @@ impl Proportions {
     /// Fisher's exact test (1922): (sample odds ratio, two-sided p-value by the sum of all tables that are not more
     /// likely than this one). The odds ratio is infinite or NaN-free 0 at the edges. `None` when a side is empty.
     #[must_use]
-    #[expect(clippy::many_single_char_names, reason = "the cells of a table")]
     pub fn fisher(self) -> Option<(f64, f64)> {
         let (a, n, b, m) = self.sizes()?;
         let hits = a + b;
@@ -66,7 +65,11 @@ impl Proportions {
     /// `None` when a side is empty.
     #[must_use]
     pub fn p_value(self) -> Option<f64> {
-        if self.is_large() { self.z().map(|(_, p_value)| p_value) } else { self.rarer().fisher().map(|(_, p_value)| p_value) }
+        if self.is_large() {
+            self.z().map(|(_, p_value)| p_value)
+        } else {
+            self.rarer().fisher().map(|(_, p_value)| p_value)
+        }
     }
 
     /// The p-value of a rise: the chance of as many hits in the window or more, given all hits. `None` when a side is
@@ -153,7 +156,11 @@ impl Table {
         if x < low {
             return 0.0;
         }
-        let chance = if x <= self.mode() { self.outwards(x, -1.0) } else { 1.0 - self.outwards((x + 1.0).min(high + 1.0), 1.0) };
+        let chance = if x <= self.mode() {
+            self.outwards(x, -1.0)
+        } else {
+            1.0 - self.outwards((x + 1.0).min(high + 1.0), 1.0)
+        };
         chance.clamp(0.0, 1.0)
     }
 
@@ -163,7 +170,11 @@ impl Table {
         if x > high {
             return 0.0;
         }
-        let chance = if x > self.mode() { self.outwards(x, 1.0) } else { 1.0 - self.outwards((x - 1.0).max(low - 1.0), -1.0) };
+        let chance = if x > self.mode() {
+            self.outwards(x, 1.0)
+        } else {
+            1.0 - self.outwards((x - 1.0).max(low - 1.0), -1.0)
+        };
         chance.clamp(0.0, 1.0)
     }
 

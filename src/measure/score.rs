@@ -99,6 +99,7 @@ impl Measure {
 
 /// A measure of few bins. Its effect is the part of the statistic beyond what two samples of one distribution have on average:
 /// with many categories, or few values, that alone may be larger than a limit.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn of_groups(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
     let groups = pair.grouped();
     let (baseline, window) = (&groups.baseline, &groups.window);
@@ -204,6 +205,7 @@ fn with_outside(pair: &Pair<'_>, (inside, outside): (f64, f64), tail: impl Fn(f6
 
 /// A distance of means of vectors: the squared distance of two means of spread 1 is `1/n + 1/m` on average, and that of one
 /// direction at most (waves have length 1).
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn of_vectors(pair: &Pair<'_>, statistic: f64) -> Score {
     let score = pair.score_of_values(statistic);
     let spread = 1.0 / score.n_baseline as f64 + 1.0 / score.n_window as f64;

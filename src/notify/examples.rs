@@ -11,6 +11,8 @@ use crate::alert::{
 use crate::challenge::{
     ChallengeState, ChallengerEvent, ColumnProgress, ComparedColumn, PairedColumn, PairedVerdict, SideWindow,
 };
+use crate::detection::DetectionEvent;
+use crate::detector::Kind;
 use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
 use crate::record::{EventTime, Offset, TimeSpan, Timestamp};
@@ -277,6 +279,37 @@ pub fn example_challenger(worse: bool) -> ChallengerEvent {
     }
 }
 
+/// An event about a detection as it could be.
+#[must_use]
+pub fn example_detection() -> DetectionEvent {
+    DetectionEvent {
+        detection_id: Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0005),
+        detector_id: Uuid::from_u128(0x5a1e_7a11_0000_5000_8000_0000_0000_0006),
+        monitor: "credit-score".to_owned(),
+        detector: "score-adwin".to_owned(),
+        kind: Kind::Adwin,
+        column: "score".to_owned(),
+        input: "values of score".to_owned(),
+        severity: Severity::Warn,
+        at: at(14, 31, 7),
+        topic: Some("predictions".to_owned()),
+        partition: Some(0),
+        offset: Some(48_815),
+        window: None,
+        version: None,
+        segment: None,
+        end: None,
+        values: 12_832,
+        before: 0.412,
+        after: 0.633,
+        statistic: 0.221,
+        limit: 0.118,
+        others: 2,
+        url: Some("http://127.0.0.1:9464/monitors/credit-score#detections".to_owned()),
+        test: false,
+    }
+}
+
 /// The bodies of all events.
 #[must_use]
 pub fn examples() -> Vec<Value> {
@@ -291,6 +324,7 @@ pub fn examples() -> Vec<Value> {
     for event in [example_challenger(true), example_challenger(false)] {
         bodies.push(event_body(event.kind(), *at(15, 0, 11), &event));
     }
+    bodies.push(event_body(EventKind::DriftDetected, *at(15, 0, 11), &example_detection()));
     bodies
 }
 

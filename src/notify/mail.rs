@@ -5,11 +5,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::words::{
-    Readable, TEST, advice, challenger_facts, challenger_sentence, effect_words, facts, limit_words, model,
-    number, pair_lines, request_facts, segments_line, sentence, text_of,
+    DETECTION_ADVICE, Readable, TEST, advice, challenger_facts, challenger_sentence, detection_facts,
+    detection_sentence, effect_words, facts, limit_words, model, number, pair_lines, request_facts, segments_line,
+    sentence, text_of,
 };
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity, worst_and_last};
 use crate::challenge::{ChallengeState, ChallengerEvent};
+use crate::detection::DetectionEvent;
 use crate::escape::{plain, plain_lines};
 use crate::judge::Verdict;
 
@@ -79,6 +81,7 @@ fn page(told: &Readable) -> Markup {
                         (fact_table(&request_facts(request)))
                     })),
                     Readable::Challenger(event) => (challenger_card(event)),
+                    Readable::Detection(event) => (detection_card(event)),
                 }
             }
         }
@@ -100,6 +103,21 @@ fn challenger_card(event: &ChallengerEvent) -> Markup {
         p style="margin:14px 0 0" { strong { "What to do: " } (advice(event)) }
         @if let Some(url) = &event.url {
             p style="margin:14px 0 0" { a href=(url) style="color:#0969da;font-weight:600" { "Champion and challenger" } }
+        }
+    })
+}
+
+fn detection_card(event: &DetectionEvent) -> Markup {
+    let severe = event.severity == Severity::Critical;
+    card(&html! {
+        p style="margin:0 0 4px" {
+            span class=(event.severity.as_str()) style={ "font-size:12px;font-weight:700;letter-spacing:.04em;text-transform:uppercase;color:" (colour(severe)) } { "drift detected" }
+        }
+        p style="margin:0 0 12px;font-size:17px" { strong { (detection_sentence(event)) } }
+        (fact_table(&detection_facts(event)))
+        p style="margin:14px 0 0" { strong { "What to do: " } (DETECTION_ADVICE) }
+        @if let Some(url) = &event.url {
+            p style="margin:14px 0 0" { a href=(url) style="color:#0969da;font-weight:600" { "Detections" } }
         }
     })
 }

@@ -24,7 +24,7 @@ pub use email::{
     EmailOptions, EmailReceiver, EmailTransport, MailboxError, SmtpOptions, SmtpProtection, check_mailbox,
 };
 pub use error::{ExchangeError, ReachError, ReceiverBuildError};
-pub use examples::{example_alert, example_challenger, example_request, examples, test_event};
+pub use examples::{example_alert, example_challenger, example_detection, example_request, examples, test_event};
 pub use http::{HttpClient, UrlError, check_url, reached_in_the_open};
 pub use mail::{Mail, render_mail};
 pub use oauth::{OauthClient, OauthError, fetch_token};

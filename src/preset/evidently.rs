@@ -4,9 +4,9 @@ use super::histogram::{both_between, numpy_sturges, range};
 use super::{ToolScore, unknown};
 use crate::measure::law::{anderson_darling_by_table, chi_square_tail};
 use crate::measure::{
-    AndersonDarling, LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling, cramer_von_mises_by_ranks,
-    energy, epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic, mann_whitney, psi, student_t,
-    total_variation, wasserstein_of_points,
+    AndersonDarling, LogBase, Measure, Points, Proportions, Side, Smoothing, Values, anderson_darling,
+    cramer_von_mises_by_ranks, energy, epps_singleton, jensen_shannon_distance, kl, ks_p_value, ks_statistic,
+    mann_whitney, psi, student_t, total_variation, wasserstein_of_points,
 };
 use crate::record::number_of;
 

@@ -21,6 +21,7 @@ use crate::alert::{Evidence, Phase, Transition};
 use crate::baseline::{Baseline, BaselineError, UnusableColumn, learn, unlearned_columns, without_columns};
 use crate::binning::{BinningSet, BuildOptions};
 use crate::closing::DecisionRules;
+use crate::detector::DetectorSpec;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::Judgement;
 use crate::record::{DecodedBatch, EventTime, ModelSchema, TimeSpan};
@@ -28,7 +29,7 @@ use crate::reference::{ReferenceChoice, ReferencePlan};
 use crate::retrain::RetrainDecision;
 use crate::window::{
     BinningPins, CloseDecision, CountingMachine, CountingSpec, EventTimeProgress, Lengths, Membership,
-    OffsetRanges, Partition, PartitionView, Tally, Timing, WHOLE, WindowKey, WindowLength,
+    OffsetRanges, Partition, PartitionView, RecordDetection, Tally, Timing, WHOLE, WindowKey, WindowLength,
 };
 
 /// A monitor, as far as a replay needs it.
@@ -109,6 +110,7 @@ pub struct Replay {
     latest: Option<EventTime>,
     newest: BTreeMap<Partition, Option<EventTime>>,
     tally: Tally,
+    detections: Vec<RecordDetection>,
 }
 
 /// Records in the sample of a window that reasons are found in, unless the monitor keeps more.
@@ -138,7 +140,13 @@ impl Replay {
             latest: None,
             newest: BTreeMap::new(),
             tally: Tally::default(),
+            detections: Vec::new(),
         }
+    }
+
+    /// Has detectors read the records that are counted, each file by itself.
+    pub fn detect(&mut self, detectors: Vec<DetectorSpec>) {
+        self.machine.detect(detectors);
     }
 
     /// Announces the files that there are: windows wait for all of them.
@@ -207,6 +215,7 @@ impl Replay {
             windows,
             alerts,
             tally: self.tally,
+            detections: self.detections,
         })
     }
 
@@ -214,6 +223,7 @@ impl Replay {
     fn take(&mut self) {
         let delta = self.machine.take_delta();
         self.tally.merge(&delta.tally);
+        self.detections.extend(delta.detectors.detections);
         for window in delta.windows {
             if self.closed_until.is_some_and(|until| window.key.start < until) {
                 if window.key.segment == WHOLE {
@@ -348,6 +358,8 @@ pub struct Replayed {
     pub alerts: HashMap<Uuid, ReplayedAlert>,
     /// Record counts by outcome.
     pub tally: Tally,
+    /// The drifts that detectors of records found, in the order in which they were found.
+    pub detections: Vec<RecordDetection>,
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ pub use page::{STYLE, badge, key, page};
 pub use replay_html::replay_html;
 pub use replay_text::replay_text;
 pub use replayed::{
-    AlertReport, ColumnWhy, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport, replay_report,
+    AlertReport, ColumnWhy, DetectionReport, MonitorReport, Records, ReplayReport, WindowColumn, WindowReport,
+    replay_report,
 };
 pub use text::{compare_text, measure_words};
 
@@ -182,8 +183,8 @@ pub struct MeasureReport {
     pub warn: Option<f64>,
     /// The limit of drift.
     pub threshold: Option<f64>,
-    /// What chance alone may give at these sizes at most; absent for another tool's numbers, and for tests and shares, whose
-    /// p-value says it.
+    /// The effect that chance alone exceeds as rarely as the significance says, where it is known without the values; of others
+    /// the p-value alone says it. Absent for another tool's numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_floor: Option<f64>,
     /// Its verdict.

@@ -37,6 +37,10 @@ pub fn replay_html(report: &ReplayReport) -> String {
         div.pair.two[report.monitors.len() > 1] {
             @for monitor in &report.monitors { div { (alerts(monitor)) } }
         }
+        @if report.monitors.iter().any(|monitor| !monitor.detections.is_empty()) {
+            h2 { "Drifts that detectors would have found" }
+            @for monitor in &report.monitors { (detections(monitor)) }
+        }
         h2 { "Scores over time" }
         p.soft {
             "Dashed: the limit of drift; the band under it begins at the limit of a warning. Shaded: windows in which an alert fires; grey: windows without a verdict."
@@ -105,6 +109,40 @@ fn alerts(monitor: &MonitorReport) -> Markup {
         h3 { (monitor.file) }
         @if monitor.alerts.is_empty() { p.soft { "None." } }
         @for alert in &monitor.alerts { (one_alert(alert)) }
+    }
+}
+
+/// The first detections of a monitor.
+fn detections(monitor: &MonitorReport) -> Markup {
+    html! {
+        h3 { (monitor.file) }
+        div.scroll tabindex="0" role="region" aria-label=(format!("Detections of {}", monitor.file)) {
+            table {
+                @if monitor.detections.len() > ROWS { caption { "The first " (ROWS) " of " (monitor.detections.len()) } }
+                thead {
+                    tr {
+                        th scope="col" { "Event time" }
+                        th scope="col" { "Detector" }
+                        th scope="col" { "Column" }
+                        th.number scope="col" { "Before" }
+                        th.number scope="col" { "After" }
+                        th scope="col" { "Record" }
+                    }
+                }
+                tbody {
+                    @for found in monitor.detections.iter().take(ROWS) {
+                        tr {
+                            th scope="row" { (found.at) }
+                            td { (found.detector) }
+                            td { (found.column) }
+                            td.number { (number(found.before)) }
+                            td.number { (number(found.after)) }
+                            td { (found.offset) " of " (found.file) }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

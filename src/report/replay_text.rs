@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::Outcome;
 use super::replayed::{
-    ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, flapping_words, series, series_name,
-    worst_words,
+    ColumnSeries, DetectionReport, MonitorReport, ReplayReport, WindowReport, by_series, flapping_words, series,
+    series_name, worst_words,
 };
 use super::side_by_side::{SideBySide, alike_words};
 use super::text::{Colours, note, shortened, wrapped};
@@ -100,9 +100,36 @@ fn one(text: &mut String, monitor: &MonitorReport, colours: Colours) -> std::fmt
             }
         }
     }
+    detections(text, &monitor.detections)?;
     for ((version, segment), windows) in by_series(monitor) {
         writeln!(text)?;
         scores(text, &series_name(&plain(version), &plain(segment)), &windows, colours)?;
+    }
+    Ok(())
+}
+
+/// The first detections, a line each.
+fn detections(text: &mut String, found: &[DetectionReport]) -> std::fmt::Result {
+    if found.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n{}", number_of(found.len(), "detection"))?;
+    for found in found.iter().take(LISTED) {
+        let line = format!(
+            "{} at {} (record {} of {}): the {} of {} went from {} to {}",
+            plain(&found.detector),
+            found.at,
+            found.offset,
+            plain(&found.file),
+            found.kind.level(),
+            plain(&found.column),
+            number(found.before),
+            number(found.after)
+        );
+        wrapped(text, "  ", &line)?;
+    }
+    if found.len() > LISTED {
+        writeln!(text, "  ... and {} more", found.len() - LISTED)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod configurations;
 mod connect;
 mod counts_cache;
 mod deliveries;
+mod detections;
 mod episodes;
 mod export;
 mod findings;
@@ -50,6 +51,7 @@ pub use challenges::{DuePair, OpenChallenge};
 pub use checkpoint::{Checkpoint, CheckpointOutcome, Fence, MonitorCounts, PositionMove};
 pub use close::{Closing, DueWindow, OpenWindow};
 pub use connect::{StoreOptions, TlsMode, remote_host};
+pub use detections::PartitionDetectors;
 pub use episodes::JUDGED_DAYS;
 pub use export::Snapshot;
 pub use findings::FindingPlace;
@@ -225,6 +227,7 @@ fn migrations() -> Migrator {
         (21, "panes", include_str!("../../migrations/0021_panes.sql")),
         (22, "revisions", include_str!("../../migrations/0022_revisions.sql")),
         (23, "calibrated", include_str!("../../migrations/0023_calibrated.sql")),
+        (24, "detectors", include_str!("../../migrations/0024_detectors.sql")),
         (25, "slow_drift", include_str!("../../migrations/0025_slow_drift.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {

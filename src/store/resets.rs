@@ -102,6 +102,13 @@ impl Store {
             .await
             .map_err(failed(attempted))?;
         }
+        // Detectors begin anew: what they know does not end where the log is read from now.
+        sqlx::query("delete from detector_state where topic = $1 and partition = $2")
+            .bind(partition.topic.as_ref())
+            .bind(partition.partition)
+            .execute(&mut transaction)
+            .await
+            .map_err(failed(attempted))?;
         let change = json!({ "from": from, "to": to, "because": detail });
         audit::record(&mut transaction, actor, "position.reset", &partition.to_string(), change).await?;
         transaction.commit().await.map_err(failed(attempted))
@@ -163,6 +170,7 @@ impl Store {
         for statement in [
             "delete from monitor_partition where topic = $1",
             "delete from monitor_begin where topic = $1",
+            "delete from detector_state where topic = $1",
             "delete from source_partition where topic = $1",
         ] {
             sqlx::query(statement).bind(topic).execute(&mut transaction).await.map_err(failed(attempted))?;

@@ -31,16 +31,20 @@ pub struct Change {
     pub effective_size: f64,
 }
 
+/// What a ratio of small shares is worth at most: a major change. Beyond it sizes grow with Cohen's h alone, so that they can be
+/// compared with each other.
+const LARGEST_BY_RATIO: f64 = 0.5;
+
 /// The size of a change of a share: Cohen's h, or by the ratio of both shares where that says more and the difference is not tiny.
 ///
-/// `max(2 |asin sqrt after - asin sqrt before|, min((ratio - 1) / 4, 40 |after - before|))` with the larger over the smaller
+/// `max(2 |asin sqrt after - asin sqrt before|, min((ratio - 1) / 4, 40 |after - before|, 0.5))` with the larger over the smaller
 /// share. So 0.1 is reached by a ratio of 1.4 with a difference of 0.25 percentage points, 0.2 by 1.8 with 0.5 points. Shares are
 /// between 0 and 1.
 #[must_use]
 pub fn share_size(before: f64, after: f64) -> f64 {
     let cohen = 2.0 * (super::shares::arcsine(after) - super::shares::arcsine(before)).abs();
     let ratio = if before == after { 1.0 } else { before.max(after) / before.min(after) };
-    cohen.max(((ratio - 1.0) / 4.0).min(40.0 * (after - before).abs()))
+    cohen.max(((ratio - 1.0) / 4.0).min(40.0 * (after - before).abs()).min(LARGEST_BY_RATIO))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn,
-    Source, Statistic, Variation,
+    Source, Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
@@ -65,6 +65,12 @@ impl ChangeTest {
     pub fn changes(&self, window: &Distribution) -> Option<Vec<Change>> {
         self.judge.changes(window.name(), &CountsOfColumn::new(window).counts())
     }
+
+    /// What the statistic of a change of a column can show in such windows at a level of its own.
+    #[must_use]
+    pub fn detectable(&self, column: &str, change: &Change, level: f64) -> Option<Detectable> {
+        self.judge.detectable_of(column, change, level)
+    }
 }
 
 impl Variation {
@@ -94,18 +100,6 @@ impl PartialEq for ChangeTest {
     /// Two are equal when they were made of equal references.
     fn eq(&self, other: &Self) -> bool {
         self.variation == other.variation
-    }
-}
-
-impl ChangeTest {
-    /// The smallest change of a statistic of a column that a window of so many records shows with 80 % at this level.
-    #[must_use]
-    pub fn detectable(&self, column: &str, statistic: Statistic, rows: u64, level: f64) -> Option<Detectable> {
-        let is_same = |found: &Detectable| match (found.statistic, statistic) {
-            (Statistic::Stuck(_), Statistic::Stuck(_)) => true,
-            (found, asked) => found == asked,
-        };
-        self.judge.detectable(column, rows, level)?.into_iter().find(is_same)
     }
 }
 
@@ -152,8 +146,9 @@ pub fn fit(reference: &WindowCounts, windows: &[&WindowCounts], bins: Bins) -> V
 /// How many categories a distribution has exactly once.
 fn singletons(column: &Distribution) -> u64 {
     let Binning::Categorical(binning) = column.binning() else { return 0 };
-    let once = column.counts().iter().take(binning.categories().len()).filter(|count| **count == 1).count();
-    (once + binning.rare()) as u64
+    let once = column.counts().iter().take(binning.categories().len()).filter(|count| **count == 1).count() as u64;
+    // Of a binning of an earlier version all rare ones are taken for such.
+    once + binning.rare_counts().map_or(binning.rare() as u64, |counts| counts.once)
 }
 
 /// The counts of one column; of one without bins only how many values it has.

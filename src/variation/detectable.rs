@@ -1,88 +1,156 @@
-//! The smallest change that would be found: what a reference and a window size can show.
+//! What a reference and the size of a window can show: the largest change that chance may give, and the smallest that is found.
 
-use super::change::share_size;
-use super::judge::{Judge, Judged};
-use super::law::{normal_quantile_two_sided, normal_tail};
-use super::tail::lighter;
-use super::{Statistic, mix, stuck, theta};
+use super::change::{Change, share_size};
+use super::dispersion::Centre;
+use super::judge::{Judge, Judged, JudgedColumn};
+use super::law::{crossing, normal_quantile_two_sided};
+use super::scores::Observed;
+use super::{Statistic, mix, stuck};
 
 /// A statistic beyond its limit by so many standard deviations is beyond it with a chance of 80 %.
-const POWER: f64 = 0.84;
+pub(super) const POWER: f64 = 0.84;
 
-/// The smallest change of a statistic that is found with 80 %.
+/// The changes of a statistic that mark what can be seen at a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detectable {
     pub statistic: Statistic,
-    /// Of shares the difference, upwards; otherwise as [`Change::after`](super::Change::after). 1 for a share that no window of this
-    /// size shows.
+    /// The size, on the common scale, of a change whose p-value equals the level: what chance may give at most. Of a share
+    /// that no window of this size shows that of the largest change there is.
+    pub floor: f64,
+    /// The smallest change that is found with 80 %: of shares the difference, otherwise as [`Change::after`]; never negative. 1 for a
+    /// share that no window of this size shows.
     pub change: f64,
-    /// On the common scale of sizes.
+    /// Its size on the common scale.
     pub size: f64,
 }
 
+/// Which way a statistic changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+    /// Up, or down when a share cannot rise by as much.
+    Either,
+}
+
 impl Judge {
-    /// The smallest changes of a column that are found with 80 % in a window of so many records, as many of them with a value as in
-    /// the reference, when the column's level is `level` (0 to 1). `None` for a column that the reference has not.
+    /// What a column can show, statistic by statistic, in a window of so many records, as many of them with a value as in the
+    /// reference, when the column's level is `level` (0 to 1). `None` for a column that the reference has not.
     ///
-    /// Of [`Statistic::Stuck`] it is that of a bin of the usual size, given as bin 0.
+    /// Of rises, and of falls where a share cannot rise by as much; of [`Statistic::Stuck`] it is that of a bin of the usual size,
+    /// given as bin 0.
     #[must_use]
     pub fn detectable(&self, column: &str, rows: u64, level: f64) -> Option<Vec<Detectable>> {
         let column = self.column(column)?;
         let rows = super::number(rows.max(1));
-        let records = |statistic| column.records(statistic, rows);
-        let mut found: Vec<Detectable> = column
-            .statistics
-            .iter()
-            .filter(|judged| judged.theta.total() > 0.0 && records(judged.statistic) > 0.0)
-            .map(|judged| judged.detectable(records(judged.statistic), level * judged.weight))
-            .collect();
-        let values = records(Statistic::Mix);
-        if values <= 0.0 {
-            return Some(found);
+        let sums = column.statistics.iter().map(|judged| (judged.statistic, judged.weight));
+        let others = [(Statistic::Stuck(0), stuck::WEIGHT), (Statistic::Mix, mix::WEIGHT)];
+        let detectable = |(statistic, weight)| {
+            column.detectable(statistic, column.records(statistic, rows), level * weight, Direction::Either)
+        };
+        Some(sums.chain(others).filter_map(detectable).collect())
+    }
+
+    /// What the statistic of a change can show in windows of the same size at a level of its own (0 to 1), in the same
+    /// direction. `None` for a column that the reference has not.
+    #[must_use]
+    pub fn detectable_of(&self, column: &str, change: &Change, level: f64) -> Option<Detectable> {
+        let direction = if change.after < change.before { Direction::Down } else { Direction::Up };
+        self.column(column)?.detectable(change.statistic, super::number(change.n_window), level, direction)
+    }
+}
+
+impl JudgedColumn {
+    fn detectable(
+        &self,
+        statistic: Statistic,
+        records: f64,
+        level: f64,
+        direction: Direction,
+    ) -> Option<Detectable> {
+        if records <= 0.0 {
+            return None;
         }
-        if let Some(stuck) = &column.stuck {
-            let (share, change) = stuck.detectable(values, level * stuck::WEIGHT);
-            let size = share_size(share, (share + change).min(1.0));
-            found.push(Detectable { statistic: Statistic::Stuck(0), change, size });
+        match statistic {
+            Statistic::Stuck(bin) => {
+                let (before, floor, found) = self.stuck.as_ref()?.detectable(bin, records, level);
+                let (floor, size) = (share_size(before, floor), share_size(before, found));
+                Some(Detectable { statistic, floor, change: found - before, size })
+            }
+            Statistic::Mix => {
+                let (floor, size) = self.mix.as_ref()?.detectable(records, level)?;
+                Some(Detectable { statistic, floor, change: size, size })
+            }
+            _ => {
+                let judged = self.statistics.iter().find(|judged| judged.statistic == statistic)?;
+                let direction = if statistic.is_one_sided() { Direction::Up } else { direction };
+                (judged.theta.total() > 0.0).then(|| judged.detectable(records, level, direction))
+            }
         }
-        if let Some(size) = column.mix.as_ref().and_then(|mix| mix.detectable(values, level * mix::WEIGHT)) {
-            found.push(Detectable { statistic: Statistic::Mix, change: size, size });
-        }
-        Some(found)
     }
 }
 
 impl Judged {
-    fn detectable(&self, records: f64, p_value: f64) -> Detectable {
-        let ratio = self.theta.ratio(records);
-        let needed = self.needed(records, p_value) / ratio.sqrt();
-        let change = self.deviation(records) * (needed + POWER);
-        let (change, size) = match self.share() {
-            None => (change, change),
-            Some(share) => {
-                let change = change.min(1.0);
-                // A share that cannot rise by as much falls by as much.
-                let other = if share + change <= 1.0 { share + change } else { (share - change).max(0.0) };
-                (change, share_size(share, other))
-            }
+    fn detectable(&self, records: f64, level: f64, direction: Direction) -> Detectable {
+        let floor = self.floor(records, level, direction);
+        let found = floor + POWER * self.theta.ratio(records).sqrt();
+        let statistic = self.statistic;
+        let Some(before) = self.share() else {
+            let unit = self.theta.sampling(records).sqrt();
+            return Detectable { statistic, floor: floor * unit, change: found * unit, size: found * unit };
         };
-        Detectable { statistic: self.statistic, change, size }
+        if direction == Direction::Either && found > self.farthest(records, direction) {
+            return self.detectable(records, level, Direction::Down);
+        }
+        let size = |deviations| share_size(before, self.share_at(deviations, records, direction));
+        let within = found <= self.farthest(records, direction);
+        let change = if within { (self.share_at(found, records, direction) - before).abs() } else { 1.0 };
+        Detectable { statistic, floor: size(floor), change, size: size(found) }
     }
 
-    /// How many standard deviations of sampling have this chance when natural variation adds to them.
-    fn needed(&self, records: f64, p_value: f64) -> f64 {
-        let p_value = self.tail.map_or(p_value, |degrees| lighter(p_value, degrees)).clamp(1e-300, 1.0);
-        let ratios = self.theta.ratios(records);
-        let largest = ratios.iter().fold(1.0f64, |largest, ratio| largest.max(*ratio));
-        let (mut low, mut high) = (0.0, normal_quantile_two_sided(p_value) * largest.sqrt());
-        for _ in 0..60 {
-            let middle = f64::midpoint(low, high);
-            if theta::average(&ratios, |ratio| 2.0 * normal_tail(middle / ratio.sqrt())) > p_value {
-                low = middle;
-            } else {
-                high = middle;
+    /// The change whose p-value equals the level, in standard deviations of sampling.
+    fn floor(&self, records: f64, level: f64, direction: Direction) -> f64 {
+        let wanted = normal_quantile_two_sided(level);
+        let guess = wanted * self.theta.ratio(records).sqrt();
+        let farthest = self.farthest(records, direction);
+        let floor = crossing(wanted, guess.min(farthest), |deviations| {
+            normal_quantile_two_sided(self.chance_at(deviations.min(farthest), records, direction))
+        });
+        floor.max(super::judge::QUIET).min(farthest)
+    }
+
+    /// The p-value of a change by so many standard deviations of sampling.
+    fn chance_at(&self, deviations: f64, records: f64, direction: Direction) -> f64 {
+        let unit = self.theta.sampling(records).sqrt();
+        match self.centre {
+            Centre::Mean { skewness, .. } => {
+                self.chance_of_mean(direction.of(deviations * unit), skewness, records)
+            }
+            Centre::Share { count } => {
+                let sum = self.share_at(deviations, records, direction) * records;
+                self.chance_of_share(Observed { sum, of: records }, count)
             }
         }
-        high
+    }
+
+    /// The share that lies so many standard deviations of sampling from the reference's, by their arcsine.
+    fn share_at(&self, deviations: f64, records: f64, direction: Direction) -> f64 {
+        let step = direction.of(deviations * self.theta.sampling(records).sqrt() / 2.0);
+        let angle = super::shares::arcsine(self.share().unwrap_or(0.0)) + step;
+        angle.clamp(0.0, std::f64::consts::FRAC_PI_2).sin().powi(2)
+    }
+
+    /// How far a share can change at all.
+    fn farthest(&self, records: f64, direction: Direction) -> f64 {
+        let Some(before) = self.share() else { return f64::MAX };
+        let angle = super::shares::arcsine(before);
+        let way = if direction == Direction::Down { angle } else { std::f64::consts::FRAC_PI_2 - angle };
+        2.0 * way / self.theta.sampling(records).sqrt()
+    }
+}
+
+impl Direction {
+    fn of(self, size: f64) -> f64 {
+        if self == Self::Down { -size } else { size }
     }
 }

@@ -12,12 +12,12 @@ use super::scores::{Observed, Scores};
 use super::shares::{arcsine, signed_root};
 use super::stored::{StoredColumn, StoredStatistic};
 use super::stuck::{self, Stuck};
-use super::tail::heavier;
-use super::theta::{self, Quantiles, Theta};
+use super::tail::Heavy;
+use super::theta::{Quantiles, Theta};
 use super::{ColumnCounts, Kind, Statistic, Variation};
 
 /// Closer to the reference than this a change's p-value is 1.
-const QUIET: f64 = 2.0;
+pub(super) const QUIET: f64 = 2.0;
 /// At most this part of a standardised mean is explained by the skewness of the scores.
 const LARGEST_SKEW: f64 = 0.3;
 
@@ -42,11 +42,11 @@ pub(super) struct JudgedColumn {
 pub(super) struct Judged {
     pub(super) statistic: Statistic,
     pub(super) weight: f64,
-    centre: Centre,
+    pub(super) centre: Centre,
     pub(super) theta: Theta,
     bursty: bool,
-    /// Degrees of freedom of the law of window effects, where it has heavy tails.
-    pub(super) tail: Option<f64>,
+    /// The law of window effects, where it has heavy tails.
+    tail: Option<Heavy>,
 }
 
 impl Judge {
@@ -101,11 +101,12 @@ impl JudgedColumn {
         if !fits || !stored.is_sound() {
             return None;
         }
+        let heavy = variation.tail.map(Heavy::new);
         let mut judged = |stored_statistic: &StoredStatistic, weight| {
             let StoredStatistic { statistic, centre, q, degrees, bursty } = *stored_statistic;
             let sizes = if statistic.is_of_rows() { stored.rows } else { stored.values };
             let theta = Theta::new(q, degrees, sizes, variation.autocorrelation, quantiles);
-            let tail = variation.tail.filter(|_| theta.varies());
+            let tail = heavy.filter(|_| theta.varies());
             Judged { statistic, weight, centre, theta, bursty, tail }
         };
         let statistics = scores
@@ -197,13 +198,17 @@ impl Judged {
         let (p_value, size, before, after) = match self.centre {
             Centre::Mean { mean, variance, skewness } => {
                 let shift = (observed.mean() - mean) / variance.sqrt();
-                (self.p_value_of_mean(shift, skewness, records), shift.abs(), 0.0, shift)
+                let quiet = self.deviations_of_mean(shift, skewness, records) < QUIET;
+                let p_value = if quiet { 1.0 } else { self.chance_of_mean(shift, skewness, records) };
+                (p_value, shift.abs(), 0.0, shift)
             }
             Centre::Share { count } => {
                 let after = observed.mean();
                 let unchanged = self.statistic.is_one_sided() && after <= before;
                 let size = if unchanged { 0.0 } else { share_size(before, after) };
-                let p_value = if unchanged { 1.0 } else { self.p_value_of_share(observed, count, before) };
+                let (root, angle) = self.deviations_of_share(observed, count);
+                let quiet = unchanged || (root < QUIET && angle < QUIET);
+                let p_value = if quiet { 1.0 } else { self.chance_of_share(observed, count) };
                 (p_value, size, before, after)
             }
         };
@@ -239,37 +244,44 @@ impl Judged {
         matches!(self.centre, Centre::Share { .. }).then(|| self.centre.mean(self.theta.total()))
     }
 
-    fn p_value_of_mean(&self, shift: f64, skewness: f64, records: f64) -> f64 {
+    /// How many standard deviations of sampling a standardised mean lies off.
+    fn deviations_of_mean(&self, shift: f64, skewness: f64, records: f64) -> f64 {
         let z = (shift / self.theta.sampling(records).sqrt()).abs();
         let skewed = shift.signum() * skewness / records.sqrt() * (z * z - 1.0) / 6.0;
-        let z = z - skewed.max(0.0).min(LARGEST_SKEW * z);
-        if z < QUIET {
-            return 1.0;
-        }
-        let p_value = theta::average(&self.theta.ratios(records), |ratio| 2.0 * normal_tail(z / ratio.sqrt()));
-        self.with_tail(p_value)
+        z - skewed.max(0.0).min(LARGEST_SKEW * z)
     }
 
-    /// Where sampling rules, by the root of the likelihood ratio; where the variance between windows rules, by the arcsine.
-    fn p_value_of_share(&self, observed: Observed, count: f64, before: f64) -> f64 {
+    /// The chance of a standardised mean that lies as far off.
+    pub(super) fn chance_of_mean(&self, shift: f64, skewness: f64, records: f64) -> f64 {
+        let z = self.deviations_of_mean(shift, skewness, records);
+        self.with_tail(self.theta.ratios(records).average(|ratio| 2.0 * normal_tail(z / ratio.sqrt())))
+    }
+
+    /// How many standard deviations of sampling a share lies off: by the root of the likelihood ratio and by the arcsine.
+    fn deviations_of_share(&self, observed: Observed, count: f64) -> (f64, f64) {
         let Observed { sum, of: records } = observed;
         let root = signed_root(sum, records, count, self.theta.total()).abs();
+        let before = self.centre.mean(self.theta.total());
         let angle = 2.0 * (arcsine(observed.mean()) - arcsine(before)).abs() / self.theta.sampling(records).sqrt();
-        if root < QUIET && angle < QUIET {
-            return 1.0;
-        }
-        let ratios = self.theta.ratios(records);
+        (root, angle)
+    }
+
+    /// The chance of a share that lies as far off. Where sampling rules, by the root of the likelihood ratio; where the variance
+    /// between windows rules, by the arcsine.
+    pub(super) fn chance_of_share(&self, observed: Observed, count: f64) -> f64 {
+        let (root, angle) = self.deviations_of_share(observed, count);
         let chance = |ratio: f64| 2.0 * normal_tail((angle / ratio.sqrt() + (root - angle) / ratio).max(0.0));
-        let p_value = self.with_tail(theta::average(&ratios, chance).min(1.0));
-        if self.bursty { p_value.max(self.bursty_chance(observed, before)) } else { p_value }
+        let p_value = self.with_tail(self.theta.ratios(observed.of).average(chance).min(1.0));
+        if self.bursty { p_value.max(self.bursty_chance(observed)) } else { p_value }
     }
 
     fn with_tail(&self, p_value: f64) -> f64 {
-        self.tail.map_or(p_value, |degrees| heavier(p_value, degrees).min(1.0))
+        self.tail.map_or(p_value, |tail| tail.heavier(p_value))
     }
 
     /// A rare share that comes in bursts has about a gamma law, with its mean and variance.
-    fn bursty_chance(&self, observed: Observed, before: f64) -> f64 {
+    fn bursty_chance(&self, observed: Observed) -> f64 {
+        let before = self.centre.mean(self.theta.total());
         let sampling = self.theta.sampling(observed.of);
         let relative = observed.mean() / before;
         let tail = |ratio: f64| {
@@ -280,7 +292,7 @@ impl Judged {
                 gamma_below(relative * shape, shape)
             }
         };
-        (2.0 * theta::average(&self.theta.ratios(observed.of), tail)).min(1.0)
+        (2.0 * self.theta.ratios(observed.of).average(tail)).min(1.0)
     }
 }
 

@@ -71,6 +71,22 @@ pub(super) fn chi_square_quantile(chance: f64, degrees: f64) -> f64 {
     log.exp()
 }
 
+/// Where a rising function that is nearly a line through 0 reaches a value, to four digits: the secant method, from 0 and a guess.
+/// What it reaches at most where it stays below.
+pub(super) fn crossing(value: f64, guess: f64, of: impl Fn(f64) -> f64) -> f64 {
+    let (mut before, mut at) = ((0.0, 0.0), guess);
+    for _ in 0..20 {
+        let found = of(at);
+        let slope = (found - before.1) / (at - before.0);
+        if (found - value).abs() <= 1e-5 * value || slope.is_nan() || slope <= 0.0 {
+            break;
+        }
+        before = (at, found);
+        at = (at + (value - found) / slope).clamp(at / 3.0, at * 3.0);
+    }
+    at
+}
+
 /// The derivative of the digamma function: by its recurrence up to 20, then by its asymptotic series.
 pub(super) fn trigamma(value: f64) -> f64 {
     let mut value = value;

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::law::gamma_above;
+use super::detectable::POWER;
+use super::law::{crossing, gamma_above, normal_quantile_two_sided, normal_tail};
 use super::scores::own_cells;
-use super::theta::{self, NODES, Quantiles, Theta};
+use super::theta::{Quantiles, Ratios, Theta};
 use super::{Foreign, dispersion::Sizes, number, size};
 
 /// Categories with at most as many records are in one cell together with unseen ones.
@@ -196,29 +197,33 @@ impl Mix {
     }
 
     /// The chance of a value as large: a gamma law with the exact mean and the larger of both variances.
-    fn chance(&self, statistic: &Pearson, value: f64, ratios: &[f64; NODES]) -> f64 {
+    fn chance(&self, statistic: &Pearson, value: f64, ratios: &Ratios) -> f64 {
         let shape = 1.0 / statistic.squared_variation(self.variation);
-        theta::average(ratios, |ratio| gamma_above(value / ratio * shape / statistic.mean, shape)).min(1.0)
+        ratios.average(|ratio| gamma_above(value / ratio * shape / statistic.mean, shape)).min(1.0)
     }
 
-    /// The smallest size that is found with 80 % in a window of so many values, at a p-value.
-    pub(super) fn detectable(&self, values: f64, p_value: f64) -> Option<f64> {
+    /// The size whose p-value equals a level, and the smallest that is found with 80 %, in a window of so many values.
+    ///
+    /// By the cube root of a gamma variable, which is about normal (Wilson and Hilferty, 1931): within some percent of the size.
+    pub(super) fn detectable(&self, values: f64, level: f64) -> Option<(f64, f64)> {
         let total = self.theta.total();
         let expected: Vec<f64> = self.reference.iter().map(|count| count / total * values).collect();
         let statistic = Pearson::of(&expected, values, &self.reference, total)?;
-        let ratios = self.theta.ratios(values);
-        let (mut low, mut high) = (statistic.mean, statistic.mean * 1e6);
-        for _ in 0..80 {
-            let middle = f64::midpoint(low, high);
-            if self.chance(&statistic, middle, &ratios) > p_value {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        let ratio = self.theta.ratio(values);
-        let deviation = statistic.mean * statistic.squared_variation(self.variation).sqrt() * ratio;
-        Some(((high - statistic.mean * ratio + 0.84 * deviation).max(0.0) * self.theta.sampling(values)).sqrt())
+        let (ratios, ratio) = (self.theta.ratios(values), self.theta.ratio(values));
+        let variation = statistic.squared_variation(self.variation);
+        let (middle, deviation) = (1.0 - variation / 9.0, (variation / 9.0).sqrt());
+        let cube_root = |deviations: f64| (middle + deviations * deviation).max(0.0);
+        let wanted = normal_quantile_two_sided(2.0 * level);
+        let guess = (cube_root(wanted) * ratio.cbrt() - middle) / deviation;
+        let deviations = crossing(wanted, guess, |deviations| {
+            let root = cube_root(deviations);
+            let chance = ratios.average(|ratio| normal_tail((root / ratio.cbrt() - middle) / deviation));
+            normal_quantile_two_sided(2.0 * chance)
+        });
+        let sampling = self.theta.sampling(values);
+        let size = |value: f64| ((value - ratio).max(0.0) * statistic.mean * sampling).sqrt();
+        let floor = cube_root(deviations).powi(3);
+        Some((size(floor), size(floor + POWER * variation.sqrt() * ratio)))
     }
 }
 

@@ -113,9 +113,10 @@ pub enum Statistic {
     LowTail,
     /// The share of the reference's highest 2.5 %.
     HighTail,
-    /// The share below the reference's range; only a rise counts.
+    /// The share below the reference's range, which begins with the lowest bin that it has something in; of a reference with values in
+    /// the open bin that bin. Only a rise counts.
     Below,
-    /// The share above the reference's range; only a rise counts.
+    /// The share above the reference's range, likewise; only a rise counts.
     Above,
     /// The share of a tenth of the reference's values, 0 to 9. With many equal values some tenths are missing.
     Group(u8),

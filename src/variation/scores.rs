@@ -115,19 +115,23 @@ impl Scores {
             self.add(Statistic::Location, 0.25, Score::Bins(standardised(location, counts)));
             self.add(Statistic::Spread, 0.15, Score::Bins(standardised(spread, counts)));
         }
-        self.add(Statistic::Below, 0.05, Score::Range(0..1));
-        self.add(Statistic::Above, 0.05, Score::Range(bins - 1..bins));
-        // A tail that is no more than the open bin beside it is the share out of range already.
+        // What lies in the open bins is within the range of the reference for all that is known, and may be beyond it.
+        let filled = |count: &f64| *count > 0.0;
+        let lowest = counts.iter().position(filled).unwrap_or(0).max(1);
+        let highest = counts.iter().rposition(filled).unwrap_or(bins).min(bins - 2);
+        self.add(Statistic::Below, 0.05, Score::Range(0..lowest));
+        self.add(Statistic::Above, 0.05, Score::Range(highest + 1..bins));
+        // A tail that is no more than what lies beyond the range is the share out of range already.
         let low = before
             .iter()
             .zip(counts)
             .take_while(|(before, count)| *before + *count / values <= TAIL + 1e-9)
             .count();
-        if low > 1 {
+        if low > lowest {
             self.add(Statistic::LowTail, 0.05, Score::Range(0..low));
         }
         let high = before.partition_point(|before| *before < 1.0 - TAIL - 1e-9);
-        if high + 1 < bins {
+        if high <= highest {
             self.add(Statistic::HighTail, 0.05, Score::Range(high..bins));
         }
         let groups: Vec<(u8, Range<usize>)> = (0..10u8)

@@ -1,7 +1,8 @@
 //! A value that got stuck: one bin rises above its neighbours. A shift or a change of spread moves neighbours together, so the test does
 //! not see them and needs no theta.
 
-use super::law::normal_tail;
+use super::detectable::POWER;
+use super::law::{crossing, normal_quantile, normal_tail};
 use super::shares::{signed_root, squared_root_limit};
 use super::{ColumnCounts, number, size};
 
@@ -22,6 +23,8 @@ pub(super) const WEIGHT: f64 = 0.10;
 /// The bins of a reference that are tested.
 pub(super) struct Stuck {
     bins: Vec<Tested>,
+    /// A bin of the usual size.
+    usual: Tested,
     total: f64,
 }
 
@@ -53,7 +56,9 @@ impl Stuck {
                 tested.count <= LARGEST_BIN * values && tested.around <= LARGEST_NEIGHBOURHOOD * values
             })
             .collect();
-        (values > 0.0 && !bins.is_empty()).then_some(Self { bins, total: values })
+        let mean = |of: &dyn Fn(&Tested) -> f64| bins.iter().map(of).sum::<f64>() / size(bins.len());
+        let usual = Tested { bin: 0, count: mean(&|tested| tested.count), around: mean(&|tested| tested.around) };
+        (values > 0.0 && !bins.is_empty()).then_some(Self { bins, usual, total: values })
     }
 
     /// The reference's values.
@@ -80,29 +85,23 @@ impl Stuck {
         })
     }
 
-    /// The smallest rise of a bin's share that is found with 80 % in a window of so many values, at a p-value.
-    pub(super) fn detectable(&self, values: f64, p_value: f64) -> (f64, f64) {
-        let bins = size(self.bins.len());
-        let count = self.bins.iter().map(|tested| tested.count).sum::<f64>() / bins;
-        let around = self.bins.iter().map(|tested| tested.around).sum::<f64>() / bins;
-        let typical = Tested { bin: 0, count, around };
-        let needed = -super::law::normal_quantile((p_value / bins).clamp(1e-300, 0.5));
-        let rises = |rise: f64| {
-            let expected = values * (count / self.total * (1.0 - rise) + rise);
-            let least = expected - 0.84 * expected.sqrt();
-            let around = values * (around / self.total * (1.0 - rise) + rise);
-            least > 0.0 && typical.root(Tested { bin: 0, count: least, around: around.max(least) }) >= needed
-        };
-        let (mut low, mut high) = (0.0, 1.0);
-        for _ in 0..50 {
-            let middle = f64::midpoint(low, high);
-            if rises(middle) {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        (count / self.total, high)
+    /// The shares of a bin in a window of so many values: as it is in the reference, that whose p-value equals a level, and the
+    /// smallest that is found with 80 %. Of a bin that is not tested those of one of the usual size.
+    pub(super) fn detectable(&self, bin: usize, values: f64, level: f64) -> (f64, f64, f64) {
+        let tested = self.bins.binary_search_by_key(&bin, |tested| tested.bin).ok();
+        let tested = *tested.and_then(|place| self.bins.get(place)).unwrap_or(&self.usual);
+        let wanted = -normal_quantile((level / size(self.bins.len())).clamp(1e-300, 0.5));
+        let (count, around) = (tested.count / self.total * values, tested.around / self.total * values);
+        // The root of a count has about the same variance whatever it is.
+        let rise = crossing(wanted, wanted, |rise| {
+            let found = (count.sqrt() + rise).powi(2);
+            tested.root(Tested { count: found, around: around + found - count, ..tested })
+        });
+        let floor = count.sqrt() + rise;
+        // Where a count lies 0.84 of its own deviations above that.
+        let found = f64::midpoint(POWER, POWER.hypot(2.0 * floor));
+        let share = |root: f64| (root * root / values).min(1.0);
+        (tested.count / self.total, share(floor), share(found))
     }
 }
 

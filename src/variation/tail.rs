@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::law::{normal_quantile_two_sided, normal_tail, student_tail, student_upper};
+use super::law::{normal_quantile_two_sided, student_tail, student_upper};
 use super::size;
 
 /// With fewer residuals nothing is said.
@@ -71,16 +71,24 @@ pub(super) fn pooled(mut residuals: Vec<f64>) -> Option<f64> {
     (degrees < NORMAL_DEGREES).then_some(degrees)
 }
 
-/// A p-value of normal window effects as one of effects with heavy tails, never smaller. Both laws have the same quartiles.
-pub(super) fn heavier(p_value: f64, degrees: f64) -> f64 {
-    let normal = normal_quantile_two_sided(p_value);
-    p_value.max(2.0 * student_tail(normal * student_upper(0.25, degrees) / QUARTILE, degrees))
+/// The law of window effects with heavy tails.
+#[derive(Clone, Copy)]
+pub(super) struct Heavy {
+    degrees: f64,
+    /// Of a value of Student's t to that of a normal variable: both laws have the same quartiles.
+    scale: f64,
 }
 
-/// The other way round: the p-value of normal effects that becomes this one.
-pub(super) fn lighter(p_value: f64, degrees: f64) -> f64 {
-    let heavy = student_upper(p_value.clamp(1e-300, 1.0) / 2.0, degrees);
-    p_value.min(2.0 * normal_tail(heavy * QUARTILE / student_upper(0.25, degrees)))
+impl Heavy {
+    pub(super) fn new(degrees: f64) -> Self {
+        Self { degrees, scale: student_upper(0.25, degrees) / QUARTILE }
+    }
+
+    /// A p-value of normal window effects as one of these, never smaller.
+    pub(super) fn heavier(self, p_value: f64) -> f64 {
+        let normal = normal_quantile_two_sided(p_value);
+        p_value.max(2.0 * student_tail(normal * self.scale, self.degrees)).min(1.0)
+    }
 }
 
 /// The upper quartile of a normal variable.

@@ -325,6 +325,71 @@ fn what_is_detectable_is_detected() {
 }
 
 #[test]
+fn a_change_has_the_size_of_the_floor_at_its_own_p_value() {
+    let mut compared = [0; 3];
+    for natural in [0.0, 0.1] {
+        let mut simulated = Simulated { random: fastrand::Rng::with_seed(17), natural };
+        let columns: Vec<Column> = (0..COLUMNS).map(|column| simulated.column(column, 24, 400)).collect();
+        let judge = judge(fit(&columns), &columns);
+        for column in 0..COLUMNS {
+            for shift in [-0.6, -0.3, -0.2, 0.2, 0.3, 0.6] {
+                let window = simulated.window(column, 700, shift);
+                let name = column.to_string();
+                for change in judge.changes(&name, &window.get()).unwrap() {
+                    let least = if change.statistic == Statistic::Mix { 1e-9 } else { 1e-200 };
+                    if !(least..0.01).contains(&change.p_value) {
+                        continue;
+                    }
+                    let found = judge.detectable_of(&name, &change, change.p_value).unwrap();
+                    assert!(found.size >= found.floor, "{found:?} {change:?}");
+                    let (kind, accuracy) = match change.statistic {
+                        Statistic::Mix => (0, 0.05),
+                        Statistic::Stuck(_) => (1, 0.3),
+                        _ => (2, 1e-3),
+                    };
+                    compared[kind] += 1;
+                    assert!((found.floor / change.size - 1.0).abs() < accuracy, "{found:?} {change:?}");
+                }
+            }
+        }
+    }
+    assert!(compared[0] > 5 && compared[2] > 100, "{compared:?}");
+}
+
+#[test]
+fn the_range_of_a_reference_is_that_of_the_bins_it_fills() {
+    let with = |low: u64, bins: [u64; 4], high: u64| Owned {
+        bins: [&[low, 0, 0][..], &bins, &[0, 0, high]].concat(),
+        nulls: 0,
+        invalid: 0,
+    };
+    let found = |reference: &Owned, window: &Owned| {
+        let column = Column {
+            kind: Kind::Numeric,
+            total: reference.clone(),
+            windows: Vec::new(),
+            foreign: Foreign::Independent,
+        };
+        let changes = judge(fit(std::slice::from_ref(&column)), std::slice::from_ref(&column))
+            .changes("0", &window.get())
+            .unwrap();
+        let of = |statistic| changes.iter().find(|change| change.statistic == statistic).copied().unwrap();
+        [of(Statistic::Below), of(Statistic::Above)]
+            .map(|change| (change.before, change.after, change.p_value < 1e-6))
+    };
+    let within = with(0, [250; 4], 0);
+    let mut beside = within.clone();
+    beside.bins[2] = 50;
+    beside.bins[7] = 100;
+    // Beside the bins that the reference fills, though not beyond all bins.
+    assert_eq!(found(&within, &beside), [(0.0, 50.0 / 1150.0, true), (0.0, 100.0 / 1150.0, true)]);
+    // What is in an open bin may be farther out than what the reference has there.
+    let open = with(10, [250; 4], 0);
+    assert_eq!(found(&open, &beside)[0], (10.0 / 1010.0, 0.0, false));
+    assert_eq!(found(&open, &with(200, [250; 4], 0))[0], (10.0 / 1010.0, 200.0 / 1200.0, true));
+}
+
+#[test]
 fn columns_that_do_not_fit_are_left_out() {
     let mut simulated = Simulated { random: fastrand::Rng::with_seed(13), natural: 0.0 };
     let column = simulated.column(0, 8, 100);

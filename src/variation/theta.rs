@@ -34,9 +34,31 @@ static GRID: LazyLock<[(f64, f64); NODES]> = LazyLock::new(|| {
     grid
 });
 
-/// The average of a function of a node's value.
-pub(super) fn average(values: &[f64; NODES], of: impl Fn(f64) -> f64) -> f64 {
-    GRID.iter().zip(values).map(|((_, weight), value)| weight * of(*value)).sum()
+/// The weight of each node with those after it.
+static REST: LazyLock<[f64; NODES]> = LazyLock::new(|| {
+    let mut rest = GRID.map(|(_, weight)| weight);
+    let mut sum = 0.0;
+    for weight in rest.iter_mut().rev() {
+        sum += *weight;
+        *weight = sum;
+    }
+    rest
+});
+
+/// The variance of a difference over its sampling part, at each node.
+pub(super) struct Ratios {
+    nodes: [f64; NODES],
+    /// From this node on sampling is all: theta falls from node to node.
+    varying: usize,
+}
+
+impl Ratios {
+    /// The average of a function of the ratio.
+    pub(super) fn average(&self, of: impl Fn(f64) -> f64) -> f64 {
+        let varying = GRID.iter().zip(&self.nodes).take(self.varying);
+        let sum: f64 = varying.map(|((_, weight), ratio)| weight * of(*ratio)).sum();
+        REST.get(self.varying).map_or(sum, |weight| sum + weight * of(1.0))
+    }
 }
 
 /// What stands for all nodes where one number is shown.
@@ -62,6 +84,8 @@ impl Quantiles {
 #[derive(Clone, Debug)]
 pub(super) struct Theta {
     nodes: [f64; NODES],
+    /// How many of them are positive.
+    varying: usize,
     sizes: Sizes,
     /// Of the reference's own mean.
     concentration: f64,
@@ -84,7 +108,7 @@ impl Theta {
         } else {
             [0.0; NODES]
         };
-        Self { nodes, sizes, concentration: sizes.concentration * inflation }
+        Self { nodes, varying: varying(&nodes), sizes, concentration: sizes.concentration * inflation }
     }
 
     /// From a mean ratio of a statistic to its expectation, with so many degrees of freedom.
@@ -93,7 +117,7 @@ impl Theta {
         if ratio > 0.0 && sizes.mean > 0.0 {
             nodes = quantiles.of(degrees).map(|quantile| (ratio * degrees / quantile - 1.0).max(0.0) / sizes.mean);
         }
-        Self { nodes, sizes, concentration: sizes.concentration }
+        Self { nodes, varying: varying(&nodes), sizes, concentration: sizes.concentration }
     }
 
     /// The sampling variance of a window's mean less the reference's, per unit of variance between records.
@@ -105,9 +129,9 @@ impl Theta {
     ///
     /// Windows that are smaller than the reference's are treated as if the excess came from records that are alike within a window,
     /// larger ones as if whole windows moved: the more cautious of both.
-    pub(super) fn ratios(&self, records: f64) -> [f64; NODES] {
+    pub(super) fn ratios(&self, records: f64) -> Ratios {
         let factor = self.factor(records);
-        self.nodes.map(|theta| 1.0 + theta * factor)
+        Ratios { nodes: self.nodes.map(|theta| 1.0 + theta * factor), varying: self.varying }
     }
 
     /// The ratio where one number is shown.
@@ -140,6 +164,10 @@ impl Theta {
     }
 }
 
+fn varying(nodes: &[f64; NODES]) -> usize {
+    nodes.iter().take_while(|theta| **theta > 0.0).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +185,7 @@ mod tests {
         let sizes = Sizes::of([100.0; 24].into_iter());
         assert_eq!(sizes, Sizes { windows: 24, total: 2400.0, mean: 100.0, concentration: 1.0 / 24.0 });
         let theta = Theta::new(0.0, 23.0, sizes, 0.0, &mut Quantiles::default());
-        assert_eq!(theta.ratios(50.0), [1.0; NODES]);
+        assert!((theta.ratios(50.0).average(|ratio| ratio) - 1.0).abs() < 1e-12);
         assert_eq!(theta.effective_size(50.0), 50.0);
     }
 }

@@ -6,6 +6,7 @@ mod baseline;
 mod challenge;
 mod configuration;
 mod delivery;
+mod detection;
 mod distribution;
 mod export;
 mod learning;
@@ -27,6 +28,7 @@ pub use baseline::{
 pub use challenge::{ChallengeHistory, ChallengerView, ComparedPair, SHOWN_PAIRS, no_challenger};
 pub use configuration::ConfiguredValue;
 pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, DeliveryStatus};
+pub use detection::{DetectionRow, DetectionsView, DetectorProgress, DetectorView, SHOWN_DETECTIONS};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use export::{ExportedAlert, ExportedColumn, ExportedFinding, ExportedWindow};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};

@@ -189,13 +189,13 @@ pub struct FindingRow {
     pub measure: String,
     /// Raw test statistic, or null.
     pub statistic: Option<f64>,
-    /// p-value, for tests.
+    /// p-value.
     pub p_value: Option<f64>,
     /// Effect size (unitless), compared with the limits.
     pub effect: Option<f64>,
     /// Bound of the binning error of the statistic.
     pub bound: Option<f64>,
-    /// Noise floor: the effect that chance may produce at these sizes; null for measures with a p-value.
+    /// Noise floor: the effect that chance alone exceeds as rarely as the significance says; null where the p-value alone says it.
     pub noise_floor: Option<f64>,
     /// Limit of a warning; null for measures that are only shown.
     pub warn: Option<f64>,

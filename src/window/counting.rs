@@ -1,8 +1,9 @@
 //! The counting machine: (binnings, record batches) -> deltas. It reads no clock and no store.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::detecting::{DetectorState, RecordDetectors};
 use super::membership::{Membership, SeriesAssignment};
 use super::notes::{LATE, Notes};
 use super::{
@@ -10,6 +11,7 @@ use super::{
     span_in_words,
 };
 use crate::binning::BinningSet;
+use crate::detector::{DetectorSpec, StateError};
 use crate::distribution::{RecordSample, RowOrigin, WindowCounts, sample_hashes};
 use crate::record::{Absence, DecodedBatch, EventTime, RejectReason, TimeSpan};
 
@@ -64,6 +66,7 @@ pub struct CountingMachine {
     tally: Tally,
     active: BTreeSet<Partition>,
     notes: Notes,
+    detectors: RecordDetectors,
 }
 
 impl CountingMachine {
@@ -81,7 +84,23 @@ impl CountingMachine {
             tally: Tally::default(),
             active: BTreeSet::new(),
             notes: Notes::default(),
+            detectors: RecordDetectors::default(),
         }
+    }
+
+    /// Has detectors read the records that are counted.
+    pub fn detect(&mut self, detectors: Vec<DetectorSpec>) {
+        self.detectors = RecordDetectors::new(detectors);
+    }
+
+    /// Puts the detectors of a partition that was just assigned into their stored states; those without one begin anew. The
+    /// names of detectors whose state cannot be used, with the reason.
+    pub fn restore_detectors(
+        &mut self,
+        partition: &Partition,
+        stored: &BTreeMap<String, DetectorState>,
+    ) -> Vec<(String, StateError)> {
+        self.detectors.restore(partition, stored)
     }
 
     /// Forgets everything counted since the last delta and starts from stored positions: after a lost
@@ -95,6 +114,7 @@ impl CountingMachine {
         self.tally = Tally::default();
         self.active.clear();
         self.notes = Notes::default();
+        self.detectors.clear();
     }
 
     /// Examples and hints that go with the next delta.
@@ -153,12 +173,13 @@ impl CountingMachine {
     /// Bytes of what was counted since the last delta, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.detectors.bytes()
     }
 
     /// Counts the rows of a batch, all of one partition and in the order of their offsets.
     pub fn count(&mut self, batch: &DecodedBatch, partition: &Partition) {
         self.touch(partition);
+        self.detectors.read(batch, partition);
         let groups = self.group(batch, partition);
         let origin = RowOrigin { topic: &partition.topic, partition: partition.partition };
         let hashes = if self.spec.sample_size > 0 { sample_hashes(origin, batch) } else { Vec::new() };
@@ -206,6 +227,7 @@ impl CountingMachine {
             notes: std::mem::take(&mut self.notes),
             candidates: self.series.candidates(),
             turned_away: self.series.take_turned_away(),
+            detectors: self.detectors.take(),
             newest: self.newest.iter().map(|(partition, time)| (partition.clone(), *time)).collect(),
         }
     }

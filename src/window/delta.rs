@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Notes, Partition, Series, WindowKey};
+use super::{DetectorDelta, Notes, Partition, Series, WindowKey};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::record::{EventTime, Offset, RejectReason};
 
@@ -128,6 +128,8 @@ pub struct MonitorDelta {
     pub candidates: Vec<Series>,
     /// Whether there were series that found no room, and were counted with others.
     pub turned_away: bool,
+    /// What detectors that read records found, and their states.
+    pub detectors: DetectorDelta,
 }
 
 impl MonitorDelta {
@@ -144,6 +146,9 @@ impl MonitorDelta {
         self.active.extend(other.active);
         self.candidates.extend(other.candidates);
         self.turned_away |= other.turned_away;
+        // Counting threads have different partitions.
+        self.detectors.states.extend(other.detectors.states);
+        self.detectors.detections.extend(other.detectors.detections);
         for (partition, time) in other.newest {
             let newest = self.newest.entry(partition).or_insert(time);
             *newest = time.max(*newest);

@@ -4,6 +4,7 @@
 mod calendar;
 mod counting;
 mod delta;
+mod detecting;
 mod length;
 mod lengths;
 mod membership;
@@ -14,6 +15,7 @@ mod watermark;
 pub use calendar::{Calendar, Day, Once, WeeklyTime};
 pub use counting::{BinningPins, CountingMachine, CountingSpec};
 pub use delta::{MonitorDelta, OffsetRanges, Tally, WindowDelta};
+pub use detecting::{DetectorDelta, DetectorState, PartitionState, RecordDetection};
 pub(crate) use length::first_instant;
 pub use length::{CalendarUnit, WindowLength};
 pub use lengths::Lengths;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 21] = [
+const CORE: [&str; 23] = [
     "record",
     "binning",
     "distribution",
+    "detector",
     "window",
     "measure",
     "variation",
@@ -24,6 +25,7 @@ const CORE: [&str; 21] = [
     "view",
     "escape",
     "challenge",
+    "detection",
     "trend",
 ];
 const EDGES: [&str; 4] = ["kafka", "store", "notify", "http"];
@@ -101,13 +103,13 @@ const FLOORS: [&[&str]; 12] = [
     &["escape"],
     &["record"],
     &["binning", "retention"],
-    &["distribution", "trend"],
+    &["distribution", "detector", "trend"],
     &["measure", "variation", "window"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],
     &["retrain", "compare", "chart"],
     &["closing"],
-    &["replay", "challenge"],
+    &["replay", "challenge", "detection"],
     &["report"],
     &["view"],
 ];

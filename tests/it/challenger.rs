@@ -82,10 +82,10 @@ fn states(world: &World) -> Vec<String> {
         .unwrap()
 }
 
-/// The page of the challenger in a browser, where there is one.
-fn page_is_good(world: &World, path: &str) {
+/// A page of the monitor in a browser, where there is one, and the page of the monitor.
+pub fn page_is_good(world: &World, path: &str) {
     let Ok(axe) = std::env::var("DRIFTD_TEST_AXE") else {
-        skipped("the page of the challenger in a browser: DRIFTD_TEST_AXE is not set; `make test` sets it");
+        skipped("pages in a browser: DRIFTD_TEST_AXE is not set; `make test` sets it");
         return;
     };
     let mut browser = Command::new("python3");

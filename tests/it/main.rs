@@ -30,6 +30,7 @@ mod crowds;
 mod damage;
 mod deliveries;
 mod demo;
+mod detectors;
 mod disagreement;
 mod documentation;
 mod end_to_end;

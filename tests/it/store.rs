@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use driftd::alert::{ChangeKind, ChangeReason, Routing, SeriesAlerts};
 use driftd::baseline::{Baseline, build, learn, sum_of};
 use driftd::binning::{BinningSet, BuildOptions};
+use driftd::detection::DetectionRules;
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout, TimeFormat, TimeSpan,
@@ -92,6 +93,7 @@ fn checkpoint(base: i64, next: i64, delta: MonitorDelta) -> Checkpoint {
             max_future_skew: TimeSpan::minutes(5),
             delta,
             readings: Vec::new(),
+            detection: Arc::default(),
         }],
         reads: vec![("m".to_owned(), partition())],
         owner: "test".to_owned(),
@@ -248,6 +250,7 @@ fn compared_with(world: &World, store: &Store) -> Option<String> {
         let due: Vec<DueWindow> =
             open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
         let references = &monitor.references;
+        let detection = DetectionRules::default();
         let with = Closing {
             monitor: "m",
             sample_size: 100,
@@ -255,6 +258,7 @@ fn compared_with(world: &World, store: &Store) -> Option<String> {
             references,
             reach: WindowReach::Pane,
             budget_period: None,
+            detection: &detection,
         };
         let closed = store
             .close_windows(with, &due, |window, now| {

@@ -27,8 +27,8 @@ use crate::report::baseline_diff;
 use crate::store::{FindingPlace, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnInfo,
-    ColumnPoint, ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DistributionRow, Episode,
-    FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
+    ColumnPoint, ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow,
+    Episode, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
     SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
 };
 use crate::window::WHOLE;
@@ -255,6 +255,15 @@ impl Backend for StoreBackend {
         };
         let stored = self.store.challenge_history(monitor, spec, pairs).await?;
         Ok(Some(ChallengerView::new(monitor, spec, stored)))
+    }
+
+    async fn detections(&self, monitor: &str, limit: i64) -> BackendResult<DetectionsView> {
+        self.check(monitor).await?;
+        let running = self.running(monitor);
+        let configured = running.as_ref().map(|running| running.monitor.detectors.as_slice()).unwrap_or_default();
+        let progress = self.store.detector_progress(monitor).await?;
+        let found = self.store.detections(monitor, limit).await?;
+        Ok(DetectionsView::new(monitor, configured, &progress, found))
     }
 
     async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>> {

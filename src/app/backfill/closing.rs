@@ -21,7 +21,7 @@ impl Run<'_> {
         report: &mut dyn FnMut(BackfillNews<'_>),
     ) -> Result<(), BackfillError> {
         let monitor = &self.running.monitor;
-        let with = closing_of(monitor);
+        let with = closing_of(&self.running);
         // No message is sent.
         let routing = Routing::default();
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, &routing, now);

@@ -12,7 +12,7 @@ use crate::app::topics::{TopicsError, partitions_of, register};
 use crate::app::workers::Pins;
 use crate::kafka::SourceCommands;
 use crate::record::{EventTime, TimeSpan};
-use crate::store::{Store, StoreError};
+use crate::store::{PartitionDetectors, Store, StoreError};
 use crate::window::Partition;
 
 /// Looks up where to read and what to count on.
@@ -29,6 +29,8 @@ pub(super) struct Start {
     pub(super) position: FoundPosition,
     /// The newest event time of each monitor.
     pub(super) newest: HashMap<String, EventTime>,
+    /// The states of detectors.
+    pub(super) detectors: PartitionDetectors,
 }
 
 /// The start of each partition.
@@ -68,6 +70,9 @@ impl PositionLookup {
         }
         let pins = pins(&self.store, &self.monitors).await.map_err(away)?;
         let claims = self.store.claim(partitions).await.map_err(away)?;
+        // Read after the positions: states that a checkpoint moves in between do not fit them, and its move of the positions fences what
+        // is counted on them.
+        let mut detectors = self.store.detector_states(partitions).await.map_err(away)?;
         let mut positions = Positions::new();
         for partition in partitions {
             let claim = claims.get(partition).ok_or_else(|| TopicsError::NotRegistered(partition.clone()))?;
@@ -82,7 +87,8 @@ impl PositionLookup {
             let newest = newest.map(|(monitor, newest)| (monitor.clone(), *newest)).collect();
             let anchor = claim.anchor.filter(|anchor| anchor.offset < offset);
             let position = FoundPosition { offset, anchor, resets: claim.resets };
-            positions.insert(partition.clone(), Start { position, newest });
+            let detectors = detectors.remove(partition).unwrap_or_default();
+            positions.insert(partition.clone(), Start { position, newest, detectors });
         }
         self.shared.database(Ok(()));
         Ok((pins, positions))

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::monitors::{RunningMonitor, is_read, subscription};
 use super::state::Shared;
-use super::workers::{Pins, Workers};
+use super::workers::{AssignedState, Pins, Workers};
 use crate::kafka::{Beginning, KafkaError, Source, SourceCommands, SourceEvent};
 use crate::record::Offset;
 use crate::store::{FaultKind, Store};
@@ -246,8 +246,10 @@ impl Ingest {
             self.counting = true;
         }
         for Beginning { partition, .. } in &beginnings {
-            let newest = positions.remove(partition).map(|Start { newest, .. }| newest);
-            workers.assign(partition, newest.unwrap_or_default());
+            let stored = positions
+                .remove(partition)
+                .map(|Start { newest, detectors, .. }| AssignedState { newest, detectors });
+            workers.assign(partition, stored.unwrap_or_default());
         }
         if is_news {
             let at = |begin: &Beginning| format!("{}@{}", begin.partition, begin.offset);

@@ -15,7 +15,7 @@ use crate::app::workers::{Deltas, Pins};
 use crate::kafka::SourceCommands;
 use crate::record::RejectReason;
 use crate::store::{Checkpoint, CheckpointOutcome, MonitorCounts, PositionMove, Store};
-use crate::window::{Anchor, ColumnReading, Example, MonitorDelta, Partition, readings};
+use crate::window::{Anchor, ColumnReading, Example, MonitorDelta, Partition, RecordDetection, readings};
 
 /// Outcome of a checkpoint.
 pub(super) enum Stored {
@@ -67,6 +67,7 @@ impl Writer {
         if let Err(error) = self.admit(&sums).await {
             return Stored::Void(error.to_string());
         }
+        let in_force = self.shared.in_force();
         let monitors: Vec<MonitorCounts> = self
             .monitors
             .iter()
@@ -83,6 +84,12 @@ impl Writer {
                     amend: monitor.counting.amend,
                     delta,
                     readings,
+                    // Receivers and routes may have changed since; what is counted has not.
+                    detection: in_force
+                        .monitors
+                        .iter()
+                        .find(|known| known.monitor.name == monitor.name)
+                        .map_or_else(|| Arc::clone(&running.detection), |known| Arc::clone(&known.detection)),
                 })
             })
             .collect();
@@ -106,6 +113,7 @@ impl Writer {
                     self.shared.metrics.checkpoint("stored", seconds);
                     for counted in &checkpoint.monitors {
                         self.tell(counted);
+                        self.tell_detections(counted);
                     }
                     for (monitor, tally) in &tallies {
                         for (outcome, reason, count) in tally.outcomes() {
@@ -232,6 +240,23 @@ impl Writer {
         let newest = delta.newest.values().max().filter(|newest| !newest.is_plausible());
         if let Some(newest) = newest.filter(|_| self.shared.complaints.is_due(monitor, "time")) {
             tracing::warn!(%monitor, %newest, "event times are implausible; check `source.time_unit`");
+        }
+    }
+
+    /// Logs and counts what detectors found, and has the notifications sent.
+    fn tell_detections(&self, counted: &MonitorCounts) {
+        let MonitorCounts { monitor, delta, .. } = counted;
+        let found = &delta.detectors.detections;
+        for detection in found {
+            let RecordDetection { detector, column, partition, offset, time, evidence, .. } = detection;
+            self.shared.metrics.detections(monitor, detector, 1);
+            tracing::info!(
+                %monitor, %detector, %column, %partition, %offset, %time, before = evidence.before, after = evidence.after,
+                "drift detected"
+            );
+        }
+        if !found.is_empty() {
+            self.shared.outbox.notify_waiters();
         }
     }
 

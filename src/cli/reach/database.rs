@@ -17,8 +17,8 @@ use crate::retrain::{RequestState, Step};
 use crate::store::{AlertAction, Moved, Resend, Store};
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
-    RequestDetail, RequestRow, SHOWN_PAIRS, SilenceRow, Status, WindowRow, baseline_columns, distribution_rows,
-    no_challenger,
+    DetectionsView, RequestDetail, RequestRow, SHOWN_DETECTIONS, SHOWN_PAIRS, SilenceRow, Status, WindowRow,
+    baseline_columns, distribution_rows, no_challenger,
 };
 use crate::window::WHOLE;
 
@@ -186,6 +186,15 @@ impl Database {
             .ok_or_else(|| CliError::Failed(no_challenger(monitor)))?;
         let stored = self.store.challenge_history(monitor, spec, SHOWN_PAIRS).await?;
         Ok(ChallengerView::new(monitor, spec, stored))
+    }
+
+    pub(super) async fn detections(&self, monitor: &str) -> Result<DetectionsView, CliError> {
+        self.check_monitor(monitor).await?;
+        let known = self.settings.monitors.iter().find(|known| known.name == monitor);
+        let configured = known.map(|known| known.detectors.as_slice()).unwrap_or_default();
+        let progress = self.store.detector_progress(monitor).await?;
+        let found = self.store.detections(monitor, SHOWN_DETECTIONS).await?;
+        Ok(DetectionsView::new(monitor, configured, &progress, found))
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {

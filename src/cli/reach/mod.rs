@@ -18,7 +18,7 @@ use crate::report::ColumnReport;
 use crate::retrain::RequestState;
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
-    DistributionRow, Judged, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
+    DetectionsView, DistributionRow, Judged, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
 };
 
 /// The database with the configuration, or a daemon's API.
@@ -177,6 +177,11 @@ impl Reach {
     /// Champion and challenger of a monitor.
     pub(super) async fn challenger(&self, monitor: &str) -> Result<ChallengerView, CliError> {
         either!(self, challenger(monitor))
+    }
+
+    /// The detectors of a monitor and the newest detections.
+    pub(super) async fn detections(&self, monitor: &str) -> Result<DetectionsView, CliError> {
+        either!(self, detections(monitor))
     }
 
     /// The newest closed window of the whole of a monitor.

@@ -12,7 +12,8 @@ use crate::report::ColumnReport;
 use crate::retrain::RequestState;
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
-    DeliveryDetail, DeliveryRow, DistributionRow, Page, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
+    DeliveryDetail, DeliveryRow, DetectionsView, DistributionRow, Page, RequestDetail, RequestRow, SilenceRow,
+    Status, WindowRow,
 };
 
 /// Entries of a list at most.
@@ -174,6 +175,10 @@ impl Server {
 
     pub(super) async fn challenger(&self, monitor: &str) -> Result<ChallengerView, CliError> {
         self.client.get(&["monitors", monitor, "challenger"], &[]).await
+    }
+
+    pub(super) async fn detections(&self, monitor: &str) -> Result<DetectionsView, CliError> {
+        self.client.get(&["monitors", monitor, "detections"], &[]).await
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {

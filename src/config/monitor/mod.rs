@@ -2,6 +2,7 @@
 
 mod challenger;
 mod columns;
+mod detectors;
 mod false_alarms;
 mod reference;
 mod source;
@@ -15,12 +16,15 @@ use super::section::Section;
 use crate::binning::BuildOptions;
 use crate::challenge::ChallengeSpec;
 use crate::closing::DecisionRules;
+use crate::detection::ConfiguredDetector;
+use crate::detector::{DetectorSpec, Reads};
 use crate::record::{ModelSchema, RecordLayout, TimeSpan};
 use crate::reference::{ReferencePlan, volume_rules};
 use crate::retention::{Kept, Retention, RetentionOverride};
 use crate::window::{CountingSpec, Timing};
 use challenger::challenger;
 use columns::{MeasuresOfTypes, columns, judge, rows, thresholds, unknown_measures};
+use detectors::detectors;
 use reference::{BaselineSettings, baseline, check_references};
 use source::{hidden_segments, sample, segments, source};
 use window::window;
@@ -67,8 +71,19 @@ pub struct Monitor {
     pub mlflow: Option<RegisteredModel>,
     /// The version or arm that is compared with the one in use.
     pub challenger: Option<ChallengeSpec>,
+    /// Sequential detectors.
+    pub detectors: Vec<ConfiguredDetector>,
     /// What it keeps longer or shorter than others.
     pub retention: RetentionOverride,
+}
+
+impl Monitor {
+    /// The detectors that read records.
+    #[must_use]
+    pub fn record_detectors(&self) -> Vec<DetectorSpec> {
+        let specs = self.detectors.iter().map(|detector| &detector.spec);
+        specs.filter(|spec| spec.reads == Reads::Records).cloned().collect()
+    }
 }
 
 /// A model in MLflow's registry.
@@ -135,6 +150,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     }
     let mlflow = mlflow(&root.section("mlflow"));
     let challenger = challenger(root, context, &layout, schema.as_ref());
+    let detectors = detectors(root, context, schema.as_ref());
     let retention = super::retention::of_monitor(&root.section("retention"), context.retention.as_ref());
     let kept = context.retention.map(|all| all.of_monitor(&retention).counts);
     let number = schema.as_ref().map_or(0, |schema| schema.columns().len());
@@ -174,6 +190,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
         references: plan,
         mlflow,
         challenger,
+        detectors,
         retention,
         fingerprint: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(root.file.text.as_bytes())),
         name,

@@ -6,6 +6,7 @@ mod baselines;
 mod callbacks;
 mod challenger;
 mod deliveries;
+mod detections;
 mod monitors;
 mod retraining;
 mod status;
@@ -117,6 +118,7 @@ pub(super) fn routes() -> (Routes, OpenApi) {
             .routes(routes!(monitors::column))
             .routes(routes!(monitors::findings))
             .routes(routes!(challenger::show))
+            .routes(routes!(detections::show))
             .routes(routes!(baselines::list))
             .routes(routes!(baselines::diff))
             .routes(routes!(baselines::one))

@@ -181,7 +181,7 @@ fn columns(view: &ChallengerView) -> Markup {
 fn measure(column: &PairedColumn) -> String {
     match (column.measure, column.effect, column.limit) {
         (Some(measure), Some(effect), Some(limit)) => {
-            format!("{} {}, limit {}", measure.as_str(), effect_words(effect), number(limit))
+            format!("{} effect {}, limit {}", measure.as_str(), effect_words(effect), number(limit))
         }
         _ => "–".to_owned(),
     }

@@ -107,7 +107,10 @@ impl BinLaw {
         let expected = all * mine;
         let deviation = (all * mine * (1.0 - mine)).sqrt();
         let is_cut = selected.least as f64 > expected - 8.0 * deviation;
-        if expected.min(all - expected) >= MANY && !is_cut && !sizes.smoothing_shows(deviation / expected.min(all - expected)) {
+        if expected.min(all - expected) >= MANY
+            && !is_cut
+            && !sizes.smoothing_shows(deviation / expected.min(all - expected))
+        {
             return Self::Normal((sum.large)(sizes, all), deviation);
         }
         let mut outcomes = Vec::new();
@@ -146,7 +149,7 @@ impl BinLaw {
             }
         }
         let whole: f64 = outcomes.iter().map(|outcome| outcome.chance).sum();
-        if !(whole > 0.0) {
+        if whole <= 0.0 {
             // Selected as it is: the count that it has at least.
             let before = (selected.least as f64).min(all);
             let part = (sum.part)(sizes, before, all - before);

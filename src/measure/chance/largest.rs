@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use super::selection::Selection;
 use super::to_float;
+use crate::measure::law::normal_two_sided;
 use crate::measure::proportions::Table;
 use crate::measure::{Groups, Pair};
+
+/// From this variance a count is normal.
+const MANY: f64 = 10_000.0;
 
 /// The chance that the share of some bin changes by at least this much when nothing changed: the sum over bins, which is near
 /// to it where it is small. 1 without values on one side.
@@ -19,7 +23,8 @@ pub(in crate::measure) fn largest_change(pair: &Pair<'_>, groups: &Groups, chang
     let mut seen_left_out = 0.0f64;
     for (bin, (before, after)) in groups.pairs().enumerate() {
         if selection.leaves_out(bin) {
-            seen_left_out = seen_left_out.max((to_float(before) / to_float(n) - to_float(after) / to_float(m)).abs());
+            seen_left_out =
+                seen_left_out.max((to_float(before) / to_float(n) - to_float(after) / to_float(m)).abs());
         } else if before + after > 0 {
             *times.entry(before + after).or_default() += 1.0;
         }
@@ -37,6 +42,10 @@ fn of_bin(count: u64, (n, m): (u64, u64), change: f64) -> f64 {
     let (all, n, m) = (to_float(count), to_float(n), to_float(m));
     // The count of the baseline with a change of that much, either way.
     let (middle, reach) = (all * n / (n + m), change * n * m / (n + m));
+    let varies = all * n * m / (n + m).powi(2) * (1.0 - all / (n + m));
+    if varies > MANY {
+        return normal_two_sided(reach / varies.sqrt());
+    }
     let table = Table::new(all, (n, m));
     // A little slack, so that the change that was seen is one of them.
     let slack = 1e-9 * (1.0 + middle);

@@ -53,7 +53,8 @@ impl BinLaw {
 
 fn listed(outcomes: &[Outcome], tilt: f64) -> Cumulants {
     let largest = outcomes.iter().map(|one| tilt * one.offset).fold(f64::NEG_INFINITY, f64::max);
-    let chance = |one: &Outcome| if tilt == 0.0 { one.chance } else { one.chance * (tilt * one.offset - largest).exp() };
+    let chance =
+        |one: &Outcome| if tilt == 0.0 { one.chance } else { one.chance * (tilt * one.offset - largest).exp() };
     let (mut whole, mut count, mut part) = (0.0, 0.0, 0.0);
     for one in outcomes {
         let chance = chance(one);
@@ -78,7 +79,8 @@ fn listed(outcomes: &[Outcome], tilt: f64) -> Cumulants {
 
 /// Of a count that lies `shift` standard deviations from its mean on average.
 fn normal(large: Large, deviation: f64, shift: f64) -> Cumulants {
-    let counts = Cumulants { count: shift * deviation, count_count: deviation * deviation, ..Cumulants::default() };
+    let counts =
+        Cumulants { count: shift * deviation, count_count: deviation * deviation, ..Cumulants::default() };
     match large {
         Large::Square(scale) => Cumulants {
             part: scale * (1.0 + shift * shift),
@@ -153,7 +155,7 @@ impl Laws {
         let (mut tilt, mut sums) = (0.0, self.cumulants(0.0));
         for _ in 0..STEPS {
             let far = sums.count_count.sqrt();
-            if !(far > 0.0) || sums.count.abs() < 1e-6 * far {
+            if far.is_nan() || far <= 0.0 || sums.count.abs() < 1e-6 * far {
                 break;
             }
             // No step is longer than what moves the counts by some deviations.
@@ -165,7 +167,7 @@ impl Laws {
 }
 
 fn given_counts(sums: &Cumulants) -> Moments {
-    if !(sums.part > 0.0) {
+    if sums.part.is_nan() || sums.part <= 0.0 {
         return Moments::default();
     }
     let (slope, lost) = if sums.count_count > 0.0 {
@@ -177,7 +179,8 @@ fn given_counts(sums: &Cumulants) -> Moments {
     let mean = (sums.part - lost).max(0.0);
     // Variance and third cumulant have as many degrees of freedom fewer as the mean.
     let kept = (mean / sums.part).clamp(0.0, 1.0);
-    let third = sums.part_part_part - 3.0 * slope * sums.count_part_part + 3.0 * slope * slope * sums.count_count_part
+    let third = sums.part_part_part - 3.0 * slope * sums.count_part_part
+        + 3.0 * slope * slope * sums.count_count_part
         - slope.powi(3) * sums.count_count_count;
     Moments { mean, variance: (sums.part_part - sums.count_part * slope).max(0.0) * kept, third: third * kept }
 }

@@ -63,7 +63,7 @@ fn kl(sizes: &Sizes, before: f64, after: f64) -> f64 {
 fn jensen_shannon(sizes: &Sizes, before: f64, after: f64) -> f64 {
     let (p, q) = sizes.shares(before, after);
     let middle = f64::midpoint(p, q);
-    (relative(p, middle) + relative(q, middle)) / 2.0
+    f64::midpoint(relative(p, middle), relative(q, middle))
 }
 
 fn hellinger(sizes: &Sizes, before: f64, after: f64) -> f64 {

@@ -23,7 +23,7 @@ impl Foreseen {
     /// The excess where categories that the baseline has at most `least` times are left out: `with` is how many it has
     /// so many times.
     pub(in crate::measure) fn excess(least: u64, with: impl Fn(u64) -> u64) -> f64 {
-        to_float((least + 1) * (least + 2) * with(least + 2))
+        (to_float(least) + 1.0) * (to_float(least) + 2.0) * to_float(with(least.saturating_add(2)))
     }
 
     /// The table of as many independent values of the baseline as know it as well, and the window. Of a window that is larger than
@@ -78,8 +78,10 @@ impl<'a> Selection<'a> {
         if pair.baseline().counts().get(binning.unseen_bin()).is_some_and(|unseen| *unseen > 0) {
             return selection;
         }
-        selection.left_out =
-            [binning.rare_bin(), binning.unseen_bin()].into_iter().filter(|bin| *bin < groups.baseline.len()).collect();
+        selection.left_out = [binning.rare_bin(), binning.unseen_bin()]
+            .into_iter()
+            .filter(|bin| *bin < groups.baseline.len())
+            .collect();
         if binning.rare() == 0 {
             // With a bin that the baseline has nothing in, it did not decide: bins are those of both sides, or of the whole of
             // which this is a segment.
@@ -106,10 +108,12 @@ impl<'a> Selection<'a> {
             }
             // Of bins of an earlier version it is not known how many of the rarest were left out.
             None => {
-                let most = rare + with(fewest) * fewest + with(fewest + 1) * (fewest + 1);
+                let next = fewest.saturating_add(1);
+                let most = to_float(rare) + kept * to_float(fewest) + to_float(with(next)) * to_float(next);
                 selection.own =
                     Selected { least: fewest, share_of_least: kept / (kept + to_float(binning.rare() as u64)) };
-                selection.foreseen = [rare, most].map(|values| Foreseen { count: to_float(values), excess: Foreseen::excess(fewest, with) });
+                selection.foreseen =
+                    [to_float(rare), most].map(|count| Foreseen { count, excess: Foreseen::excess(fewest, with) });
             }
         }
         selection
@@ -120,7 +124,8 @@ impl<'a> Selection<'a> {
         let last = pair.numeric_binning().map_or(0, NumericBinning::bins).saturating_sub(1);
         let is_open = |span: &Span| *span == Span::Bins(0, 0) || *span == Span::Bins(last, last);
         let spans = groups.spans.iter().zip(&groups.baseline).enumerate();
-        let left_out = spans.filter(|(_, (span, before))| is_open(span) && **before == 0).map(|(bin, _)| bin).collect();
+        let left_out =
+            spans.filter(|(_, (span, before))| is_open(span) && **before == 0).map(|(bin, _)| bin).collect();
         Self { binning: None, own: FREE, left_out, foreseen: [Foreseen::default(); 2], unseen: 0.0 }
     }
 
@@ -145,7 +150,10 @@ impl<'a> Selection<'a> {
         if self.binning.is_none() {
             // One value lies beyond either end of another sample, on average; see `share` for the table.
             let mean = to_float(self.left_out.len() as u64) * part(0.0, per_value);
-            return Some(LeftOut { mean, test: Test::Rise(Proportions { baseline: (1.min(n), n), window: (after, m) }) });
+            return Some(LeftOut {
+                mean,
+                test: Test::Rise(Proportions { baseline: (1.min(n), n), window: (after, m) }),
+            });
         }
         let unseen = self.binning.map_or(0, CategoricalBinning::unseen_bin);
         let foreseen = self.foreseen.iter().map(|foreseen| foreseen.count).fold(0.0, f64::max);

@@ -30,7 +30,7 @@ pub fn chi_square_tail(value: f64, degrees: f64) -> f64 {
 /// value.
 #[must_use]
 pub fn pearson_tail(value: f64, mean: f64, variance: f64, third: f64) -> f64 {
-    if !(variance > 0.0) {
+    if variance.is_nan() || variance <= 0.0 {
         // Rounding is no difference.
         return f64::from(u8::from(value <= mean + 1e-12 * (1.0 + mean.abs())));
     }
@@ -57,7 +57,7 @@ pub fn pearson_tail(value: f64, mean: f64, variance: f64, third: f64) -> f64 {
 /// laws of Cramér-von Mises and Anderson-Darling below 0.05. Without a positive weight, whether the value is 0.
 #[must_use]
 pub fn shifted_square_tail(value: f64, largest: f64, mean: f64) -> f64 {
-    if !(largest > 0.0) {
+    if largest.is_nan() || largest <= 0.0 {
         return f64::from(u8::from(value <= 0.0));
     }
     normal_two_sided(((value - (mean - largest).max(0.0)) / largest).max(0.0).sqrt())

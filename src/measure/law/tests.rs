@@ -37,8 +37,14 @@ fn tails_stay_between_nothing_and_one_and_fall() {
 #[test]
 fn the_law_of_anderson_and_darling_has_its_published_quantiles_and_a_tail() {
     // Marsaglia and Marsaglia (2004); D'Agostino and Stephens (1986), table 4.2.
-    for (value, chance) in [(1.2479, 0.25), (1.933, 0.1), (2.492, 0.05), (3.878, 0.01), (1.0, 0.357_27), (0.5, 0.746_8)] {
-        assert!((anderson_darling_limit(value) / chance - 1.0).abs() < 0.01, "{value}: {}", anderson_darling_limit(value));
+    for (value, chance) in
+        [(1.2479, 0.25), (1.933, 0.1), (2.492, 0.05), (3.878, 0.01), (1.0, 0.357_27), (0.5, 0.746_8)]
+    {
+        assert!(
+            (anderson_darling_limit(value) / chance - 1.0).abs() < 0.01,
+            "{value}: {}",
+            anderson_darling_limit(value)
+        );
     }
     // Far out the first of its squares rules: twice its weight in the exponent, and the root of 3 by all others.
     for value in [15.0_f64, 25.0, 60.0] {

@@ -96,11 +96,11 @@ fn chance_on_rare_categories_and_few_records_is_no_change() {
     for (place, (mut law, size)) in laws.into_iter().enumerate() {
         let mut significant = [0; OF_BINS.len()];
         let repetitions = 120;
-        let mut baseline = Baseline::of(&law.draw(5_000));
+        let mut baseline = Baseline::of(&law.draw(3_000));
         for repetition in 0..repetitions {
-            if repetition % 40 == 39 {
+            if repetition % 10 == 9 {
                 // A baseline has luck of its own, in all of its windows.
-                baseline = Baseline::of(&law.draw(5_000));
+                baseline = Baseline::of(&law.draw(3_000));
             }
             let window = counted(&baseline.binnings, &law.draw(size));
             let pair = Pair::new(baseline.column(), &window.columns()[0]).unwrap();
@@ -109,7 +109,7 @@ fn chance_on_rare_categories_and_few_records_is_no_change() {
             }
         }
         let named: Vec<_> = OF_BINS.iter().map(|measure| measure.as_str()).zip(&significant).collect();
-        assert!(significant.iter().all(|count| *count <= 6), "law {place} at 1 %: {named:?} of {repetitions}");
+        assert!(significant.iter().all(|count| *count <= 7), "law {place} at 1 %: {named:?} of {repetitions}");
     }
 }
 
@@ -181,8 +181,9 @@ fn new_categories_of_an_open_set_are_expected_and_those_of_a_closed_one_found() 
 fn many_values_of_one_record_count_as_one() {
     // Each record is one word, twenty times.
     let mut law = Categories::zipf(30, 8);
-    let mut repeated =
-        |records: usize| -> Vec<String> { law.draw(records).into_iter().flat_map(|word| vec![word; 20]).collect() };
+    let mut repeated = |records: usize| -> Vec<String> {
+        law.draw(records).into_iter().flat_map(|word| vec![word; 20]).collect()
+    };
     let baseline = Baseline::of(&repeated(2_000));
     let (mut alone, mut together) = (0, 0);
     for _ in 0..40 {

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::super::words::{
-    LOOK, Readable, challenger_facts, challenger_sentence, column_line, facts, pair_lines, request_facts,
-    segments_line, sentence,
+    LOOK, Readable, challenger_facts, challenger_sentence, column_line, detection_facts, detection_sentence,
+    facts, pair_lines, request_facts, segments_line, sentence,
 };
 use super::Request;
 use crate::alert::{AlertStatus, AlertView, DriftedColumn, Severity};
@@ -116,6 +116,17 @@ pub(super) fn slack(told: &Readable) -> Request {
                 );
             }
         }
+        Readable::Detection(event) => {
+            blocks.push(section(&format!("*{}*", slack_text(&detection_sentence(event)))));
+            let print = slack_text(&small_print(&detection_facts(event)));
+            blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": print }] }));
+            if let Some(url) = &event.url {
+                let text = json!({ "type": "plain_text", "text": "Detections" });
+                blocks.push(
+                    json!({ "type": "actions", "elements": [{ "type": "button", "text": text, "url": url }] }),
+                );
+            }
+        }
     }
     let title = slack_text(&told.title());
     Request::json(
@@ -148,6 +159,7 @@ pub(super) fn teams(told: &Readable) -> Request {
     let severe = match told {
         Readable::Alerts(event) => event.severity == Severity::Critical,
         Readable::Challenger(event) => event.state == ChallengeState::Worse,
+        Readable::Detection(event) => event.severity == Severity::Critical,
         Readable::Retraining(_) => false,
     };
     let tint = if severe { "warning" } else { "accent" };
@@ -191,6 +203,13 @@ pub(super) fn teams(told: &Readable) -> Request {
             body.push(facts_of(&challenger_facts(event)));
             if let Some(url) = &event.url {
                 actions.push(json!({ "type": "Action.OpenUrl", "title": "Champion and challenger", "url": url }));
+            }
+        }
+        Readable::Detection(event) => {
+            body.push(block(card_text(&detection_sentence(event)), json!({ "separator": true })));
+            body.push(facts_of(&detection_facts(event)));
+            if let Some(url) = &event.url {
+                actions.push(json!({ "type": "Action.OpenUrl", "title": "Detections", "url": url }));
             }
         }
     }

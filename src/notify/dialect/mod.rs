@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::Outgoing;
-use super::words::{Readable, as_alert};
+use super::words::{Readable, as_alert, detection_alert};
 use crate::retrain::RequestState;
 
 /// What a receiver understands.
@@ -142,17 +142,22 @@ impl Dialect {
             Self::Training(training) => training.request(message).map(|request| vec![request]),
             _ => {
                 let told = Readable::read(&message.body).ok_or(DialectError::Unreadable)?;
-                // What knows alerts only takes a challenger as one; a state that is posted once would end by itself.
+                // What knows alerts only takes a challenger or a detection as one; a state that is posted once would end by itself.
                 let told = match (self, told) {
                     (Self::Slack | Self::Teams, told) => told,
-                    (Self::Alertmanager, Readable::Challenger(_)) => return Err(DialectError::NotForThis),
+                    (Self::Alertmanager, Readable::Challenger(_) | Readable::Detection(_)) => {
+                        return Err(DialectError::NotForThis);
+                    }
                     (_, Readable::Challenger(event)) => Readable::Alerts(as_alert(&event)),
+                    (_, Readable::Detection(event)) => Readable::Alerts(detection_alert(&event)),
                     (_, told) => told,
                 };
                 match (self, told) {
                     (Self::Slack, told) => Ok(vec![chat::slack(&told.for_people())]),
                     (Self::Teams, told) => Ok(vec![chat::teams(&told.for_people())]),
-                    (_, Readable::Retraining(_) | Readable::Challenger(_)) => Err(DialectError::NotForThis),
+                    (_, Readable::Retraining(_) | Readable::Challenger(_) | Readable::Detection(_)) => {
+                        Err(DialectError::NotForThis)
+                    }
                     (Self::PagerDuty { routing_key }, Readable::Alerts(event)) => {
                         Ok(pager::pagerduty(routing_key, &event))
                     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::notify::dialect::Dialect;
 use crate::retrain::RequestState as State;
 
-fn bodies(dialect: &Dialect, event: Value) -> Vec<Value> {
+pub(super) fn bodies(dialect: &Dialect, event: Value) -> Vec<Value> {
     let requests = dialect.requests(&outgoing(event), 1_700_000_000).unwrap();
     requests.iter().map(|request| serde_json::from_str(request.body.as_deref().unwrap()).unwrap()).collect()
 }
@@ -25,7 +25,9 @@ fn pagers_recognise_an_alert_by_its_id_over_its_whole_life() {
     );
     assert_eq!(fired["dedup_key"], over["dedup_key"]);
     assert_eq!(fired["payload"]["severity"], "critical");
-    assert!(fired["payload"]["custom_details"]["Columns"][0].as_str().unwrap().starts_with("income: psi 0.61"));
+    assert!(
+        fired["payload"]["custom_details"]["Columns"][0].as_str().unwrap().starts_with("income: psi effect 0.61")
+    );
     let opsgenie = paths(&Dialect::Opsgenie, examples().remove(1));
     assert!(
         opsgenie[0].starts_with("/v2/alerts/5a1e7a11") && opsgenie[0].ends_with("/close?identifierType=alias")

@@ -1,5 +1,6 @@
 //! Receivers against servers that misbehave on purpose, and what each of them is told.
 
+mod detections;
 mod dialects;
 mod http;
 mod smtp;

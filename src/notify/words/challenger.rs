@@ -91,7 +91,12 @@ fn pair_line(column: &ComparedColumn) -> String {
     let (last, all) = (&column.last, &column.pairs);
     let difference = match (last.measure, last.effect, last.limit) {
         (Some(measure), Some(effect), Some(limit)) => {
-            format!("; difference: {} {} (drift limit {})", measure.as_str(), effect_words(effect), number(limit))
+            format!(
+                "; difference: {} effect {} (drift limit {})",
+                measure.as_str(),
+                effect_words(effect),
+                number(limit)
+            )
         }
         _ => String::new(),
     };

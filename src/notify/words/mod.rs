@@ -2,6 +2,7 @@
 //! here, before they reach any header, markup or terminal.
 
 mod challenger;
+mod detection;
 mod merged;
 mod title;
 
@@ -12,11 +13,13 @@ use crate::alert::{
     worst_and_last,
 };
 use crate::challenge::ChallengerEvent;
+use crate::detection::DetectionEvent;
 use crate::escape::plain;
 use crate::record::{Timestamp, grouped, number_of};
 use crate::retrain::RetrainingEvent;
 
 pub(super) use challenger::{advice, as_alert, challenger_facts, challenger_sentence, pair_lines};
+pub(super) use detection::{DETECTION_ADVICE, detection_alert, detection_facts, detection_sentence};
 pub(super) use merged::apart;
 pub(super) use title::headline;
 
@@ -32,6 +35,8 @@ pub enum Readable {
     Retraining(Box<RetrainingEvent>),
     /// About a challenger.
     Challenger(Box<ChallengerEvent>),
+    /// About a drift that a sequential detector found.
+    Detection(Box<DetectionEvent>),
 }
 
 impl Readable {
@@ -46,6 +51,9 @@ impl Readable {
             }
             EventKind::ChallengerWorse | EventKind::ChallengerReady => {
                 serde_json::from_value(data).ok().map(|event| Self::Challenger(Box::new(event)))
+            }
+            EventKind::DriftDetected => {
+                serde_json::from_value(data).ok().map(|event| Self::Detection(Box::new(event)))
             }
             EventKind::AlertsFiring | EventKind::AlertsResolved | EventKind::AlertsDigest => {
                 serde_json::from_value(data).ok().map(Self::Alerts)
@@ -73,6 +81,7 @@ impl Readable {
             Self::Alerts(event) => event.test,
             Self::Retraining(request) => request.test,
             Self::Challenger(event) => event.test,
+            Self::Detection(event) => event.test,
         }
     }
 
@@ -87,6 +96,7 @@ impl Readable {
                 format!("{tag}{}", short_model(&request.monitor, &request.version, &request.segment, room))
             }
             Self::Challenger(event) => challenger::title(event),
+            Self::Detection(event) => detection::title(event),
         }
     }
 }
@@ -257,7 +267,7 @@ pub(super) fn column_line(column: &DriftedColumn) -> String {
     let moved = if moved.is_empty() { moved } else { format!("; {moved}") };
     let how = if column.strength > 0.0 { format!(", {}", worst_and_last(column)) } else { String::new() };
     format!(
-        "{}: {} {} ({} {}{how}){moved}",
+        "{}: {} effect {} ({} {}{how}){moved}",
         plain(&column.column),
         column.measure.as_str(),
         effect_words(column.effect),
@@ -309,6 +319,7 @@ pub fn text_of(told: &Readable) -> String {
             }
         }
         Readable::Challenger(event) => challenger::write_text(&mut text, event),
+        Readable::Detection(event) => detection::write_text(&mut text, event),
     }
     text
 }

@@ -1,6 +1,7 @@
 //! The report of a replay: windows, scores over time, alerts that would have fired; several monitors side by side.
 
 mod alerts;
+mod detections;
 mod series;
 mod verdict;
 
@@ -18,6 +19,7 @@ use crate::replay::{LogReading, Replayed, ReplayedWindow};
 use alerts::alerts;
 pub use alerts::{AlertReport, ColumnWhy};
 pub(super) use alerts::{flapping_words, worst_words};
+pub use detections::DetectionReport;
 pub(super) use series::{ColumnSeries, by_series, series, series_name};
 use verdict::verdict;
 
@@ -56,6 +58,9 @@ pub struct MonitorReport {
     pub notes: Vec<String>,
     /// The alerts that would have fired.
     pub alerts: Vec<AlertReport>,
+    /// The drifts that sequential detectors of records would have found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub detections: Vec<DetectionReport>,
     /// The windows in the order they closed.
     pub windows: Vec<WindowReport>,
 }
@@ -119,13 +124,15 @@ pub struct WindowColumn {
 /// The report of what monitors would have done. Each comes with its file and what was read.
 #[must_use]
 pub fn replay_report(inputs: Vec<String>, monitors: Vec<(String, LogReading, Replayed)>) -> ReplayReport {
-    let monitors: Vec<MonitorReport> =
-        monitors.into_iter().map(|(file, reading, replayed)| monitor_report(file, &reading, &replayed)).collect();
+    let monitors: Vec<MonitorReport> = monitors
+        .into_iter()
+        .map(|(file, reading, replayed)| monitor_report(file, &inputs, &reading, &replayed))
+        .collect();
     let side_by_side = SideBySide::of(&monitors);
     ReplayReport { driftd: env!("CARGO_PKG_VERSION"), format: FORMAT, inputs, monitors, side_by_side }
 }
 
-fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> MonitorReport {
+fn monitor_report(file: String, inputs: &[String], reading: &LogReading, replayed: &Replayed) -> MonitorReport {
     let windows: Vec<WindowReport> = replayed.windows.iter().map(window_report).collect();
     let alerts = alerts(replayed);
     let (verdict, summary) = verdict(reading, replayed, &windows, &alerts);
@@ -149,6 +156,7 @@ fn monitor_report(file: String, reading: &LogReading, replayed: &Replayed) -> Mo
             .chain(references(replayed))
             .collect(),
         alerts,
+        detections: detections::detections(&replayed.detections, inputs),
         windows,
     }
 }

@@ -9,11 +9,14 @@ mod positions;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::detections::write_record_detections;
 use super::notes::add_notes;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, failed};
+use crate::detection::DetectionRules;
 use crate::record::{Offset, TimeSpan};
 use crate::window::{Anchor, ColumnReading, MonitorDelta, Partition, Tally};
 pub use positions::Fence;
@@ -68,6 +71,8 @@ pub struct MonitorCounts {
     pub delta: MonitorDelta,
     /// How each of its columns was read.
     pub readings: Vec<ColumnReading>,
+    /// Its detectors, and whom they notify.
+    pub detection: Arc<DetectionRules>,
 }
 
 /// How it went.
@@ -121,6 +126,10 @@ impl Store {
             add_notes(&mut transaction, monitor, delta, example, readings).await?;
             add_tally(&mut transaction, monitor, checkpoint.shard, &tally).await?;
             tallies.insert(monitor.clone(), tally);
+        }
+        // Last: two daemons may notify people of the same detector, and the second one waits until the first has committed.
+        for MonitorCounts { delta, detection, .. } in &checkpoint.monitors {
+            write_record_detections(&mut transaction, detection, &delta.detectors).await?;
         }
         #[cfg(debug_assertions)]
         crate::faults::hit("checkpoint.before_commit");

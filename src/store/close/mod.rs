@@ -21,11 +21,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::counts_cache::CountsCache;
+use super::detections::{ReadWindow, detect_in_window};
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
+use crate::detection::DetectionRules;
 use crate::judge::SeriesTrend;
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{ReferenceChoice, ReferencePlan, RuleName};
@@ -77,6 +79,8 @@ pub struct Closing<'a> {
     pub reach: WindowReach,
     /// The period of the budget of false alarms; none for a chance per window.
     pub budget_period: Option<TimeSpan>,
+    /// Their detectors, and whom they notify.
+    pub detection: &'a DetectionRules,
 }
 
 impl Store {
@@ -295,6 +299,11 @@ async fn judge_pane(
     write_trend(connection, monitor, &window.key, &decision).await?;
     if let Some((request, notifications)) = &request {
         write_request(connection, monitor, window, request, notifications).await?;
+    }
+    if revision == 0 {
+        let read = ReadWindow { id: window.id, key: &window.key, end: window.end, counts: &closing.counts };
+        let found = detect_in_window(connection, with.detection, read).await?;
+        decision.detected_by = found.into_iter().map(|detection| detection.detector).collect();
     }
     Ok(decision)
 }

@@ -110,3 +110,26 @@ deletion!(
            and not exists (select from challenge_pair p where p.challenge_id = c.id)
          order by c.updated_at limit $2 for update of c skip locked))"
 );
+
+deletion!(
+    detections,
+    "delete from detection where id = any(array(
+         select id from detection where detected_at < now() - make_interval(secs => $1)
+         order by detected_at limit $2 for update skip locked))"
+);
+
+deletion!(
+    /// A detector of a partition or series that has records again begins anew.
+    detector_states,
+    "delete from detector_state where (monitor, detector, topic, partition, model_version, segment) in (
+         select monitor, detector, topic, partition, model_version, segment from detector_state
+         where updated_at < now() - make_interval(secs => $1)
+         order by updated_at limit $2 for update skip locked)"
+);
+
+deletion!(
+    detector_notices,
+    "delete from detector_notice where (monitor, detector) in (
+         select monitor, detector from detector_notice where notified_at < now() - make_interval(secs => $1)
+         order by notified_at limit $2 for update skip locked)"
+);

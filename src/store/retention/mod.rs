@@ -50,6 +50,12 @@ pub enum Deletion<'a> {
     Pairs { age: TimeSpan },
     /// Challenges without pairs.
     Challenges { age: TimeSpan },
+    /// Drifts that detectors found.
+    Detections { age: TimeSpan },
+    /// States of detectors that have read nothing since.
+    DetectorStates { age: TimeSpan },
+    /// When people were last notified of a detector.
+    DetectorNotices { age: TimeSpan },
     /// Counts of late records, a row of each checkpoint: those of one window are added up.
     LateRows,
 }
@@ -64,7 +70,7 @@ pub struct DeletedBatch {
 }
 
 /// The tables that retention deletes from; with a column where the row stays.
-pub const RETENTION_TABLES: [&str; 16] = [
+pub const RETENTION_TABLES: [&str; 19] = [
     "model_window.sample",
     "model_window.counts",
     "finding",
@@ -80,6 +86,9 @@ pub const RETENTION_TABLES: [&str; 16] = [
     "series",
     "challenge_pair",
     "challenge",
+    "detection",
+    "detector_state",
+    "detector_notice",
     "window_late",
 ];
 
@@ -103,6 +112,9 @@ impl Deletion<'_> {
             Self::Series { .. } => "series",
             Self::Pairs { .. } => "challenge_pair",
             Self::Challenges { .. } => "challenge",
+            Self::Detections { .. } => "detection",
+            Self::DetectorStates { .. } => "detector_state",
+            Self::DetectorNotices { .. } => "detector_notice",
             Self::LateRows => "window_late",
         }
     }
@@ -168,7 +180,7 @@ impl Store {
             "select name, pg_total_relation_size(to_regclass(name)) as bytes
              from unnest(array['model_window', 'window_delta', 'window_late', 'backfill_delta', 'finding', 'column_summary', 'baseline_segment',
                                'binning', 'series', 'alert', 'alert_change', 'retraining_request', 'notification',
-                               'delivery_attempt', 'audit']) as name
+                               'delivery_attempt', 'audit', 'detection', 'detector_state']) as name
              where to_regclass(name) is not null",
         )
         .fetch_all(&self.pool)
@@ -222,6 +234,9 @@ async fn delete(connection: &mut Session, what: Deletion<'_>) -> Result<(u64, u6
         Deletion::Series { age } => history::series(connection, age, limit).await?,
         Deletion::Pairs { age } => history::pairs(connection, age, limit).await?,
         Deletion::Challenges { age } => history::challenges(connection, age, limit).await?,
+        Deletion::Detections { age } => history::detections(connection, age, limit).await?,
+        Deletion::DetectorStates { age } => history::detector_states(connection, age, limit).await?,
+        Deletion::DetectorNotices { age } => history::detector_notices(connection, age, limit).await?,
     };
     Ok((taken, taken))
 }

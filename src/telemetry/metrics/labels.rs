@@ -27,6 +27,12 @@ pub(super) struct ChallengeLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub(super) struct DetectorLabels {
+    pub(super) monitor: String,
+    pub(super) detector: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 pub(super) struct PairLabels {
     pub(super) monitor: String,
     pub(super) outcome: &'static str,

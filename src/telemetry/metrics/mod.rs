@@ -21,7 +21,8 @@ pub use refreshed::{Gauges, MonitorGauges, PartitionGauges};
 
 use crate::challenge::ChallengeState;
 use labels::{
-    ChallengeLabels, DeliveryLabels, OutcomeLabels, PairLabels, RecordLabels, TableLabels, VerdictLabels,
+    ChallengeLabels, DeliveryLabels, DetectorLabels, OutcomeLabels, PairLabels, RecordLabels, TableLabels,
+    VerdictLabels,
 };
 use refreshed::Refreshed;
 
@@ -40,6 +41,7 @@ pub struct Metrics {
     told: Family<DeliveryLabels, Counter>,
     challenge_state: Family<ChallengeLabels, Gauge>,
     challenge_pairs: Family<PairLabels, Counter>,
+    detections: Family<DetectorLabels, Counter>,
     database_up: Gauge,
     ready: Gauge,
     paused: Gauge,
@@ -64,6 +66,7 @@ struct LabelSets {
     windows: BTreeSet<VerdictLabels>,
     challenges: BTreeSet<ChallengeLabels>,
     pairs: BTreeSet<PairLabels>,
+    detectors: BTreeSet<DetectorLabels>,
 }
 
 impl Default for Metrics {
@@ -79,6 +82,7 @@ impl Default for Metrics {
             told: Family::default(),
             challenge_state: Family::default(),
             challenge_pairs: Family::default(),
+            detections: Family::default(),
             database_up: Gauge::default(),
             ready: Gauge::default(),
             paused: Gauge::default(),
@@ -128,6 +132,11 @@ impl Default for Metrics {
             "challenger_pairs",
             "Pairs of windows of champion and challenger that this daemon compared, or could not compare",
             metrics.challenge_pairs.clone(),
+        );
+        registry.register(
+            "detections",
+            "Drifts that sequential detectors found, stored by this daemon",
+            metrics.detections.clone(),
         );
         registry.register("database_up", "1 while the database answers", metrics.database_up.clone());
         registry.register(
@@ -227,6 +236,13 @@ impl Metrics {
         self.seen().pairs.insert(labels);
     }
 
+    /// A detector found so many drifts; with 0 the detector is there.
+    pub fn detections(&self, monitor: &str, detector: &str, found: u64) {
+        let labels = DetectorLabels { monitor: monitor.to_owned(), detector: detector.to_owned() };
+        self.detections.get_or_create(&labels).inc_by(found);
+        self.seen().detectors.insert(labels);
+    }
+
     /// So many windows were merged, judged and stored together in this time.
     pub fn judging(&self, seconds: f64, windows: usize) {
         #[expect(clippy::cast_precision_loss, reason = "a batch of windows")]
@@ -296,6 +312,7 @@ impl Metrics {
             |labels: &VerdictLabels| self.windows_closed.remove(labels) | self.windows_revised.remove(labels);
         seen.windows.retain(|labels| known(&labels.monitor) || !forget(labels));
         seen.challenges.retain(|labels| known(&labels.monitor) || !self.challenge_state.remove(labels));
+        seen.detectors.retain(|labels| known(&labels.monitor) || !self.detections.remove(labels));
         seen.pairs.retain(|labels| known(&labels.monitor) || !self.challenge_pairs.remove(labels));
         drop(seen);
         refreshed.replace(gauges);

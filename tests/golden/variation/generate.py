@@ -34,7 +34,7 @@ def arcsine(p): return np.arcsin(np.sqrt(np.clip(p, 0, 1)))
 def share_size(a, b):
     if a == b: return 0.0
     ratio = max(a, b) / min(a, b) if min(a, b) > 0 else np.inf
-    return float(max(2 * abs(arcsine(a) - arcsine(b)), min((ratio - 1) / 4, 40 * abs(a - b))))
+    return float(max(2 * abs(arcsine(a) - arcsine(b)), min((ratio - 1) / 4, 40 * abs(a - b), .5)))
 
 # ---------- score functions ----------
 def numeric_scores(total):
@@ -43,10 +43,11 @@ def numeric_scores(total):
     def std(h): m = (p * h).sum(); return (h - m) / np.sqrt(max((p * (h - m) ** 2).sum(), 1e-12))
     constant = p.max() > .95
     if not constant: out["location"] = (std(np.clip(z, -2.5, 2.5)), .25); out["spread"] = (std(np.minimum(z * z, 6.25)), .15)
-    e = np.eye(len(v)); out["below"] = (e[0], .05); out["above"] = (e[-1], .05)
+    filled, place = np.flatnonzero(v), np.arange(len(v)); lowest, highest = max(filled[0], 1), min(filled[-1], len(v) - 2)
+    out["below"] = ((place < lowest).astype(float), .05); out["above"] = ((place > highest).astype(float), .05)
     low, high = cum <= .025 + 1e-9, (cum - p) >= .975 - 1e-9
-    if low.sum() > 1: out["low_tail"] = (low.astype(float), .05)
-    if high.sum() > 1: out["high_tail"] = (high.astype(float), .05)
+    if low.sum() > lowest: out["low_tail"] = (low.astype(float), .05)
+    if high.sum() > len(v) - 1 - highest: out["high_tail"] = (high.astype(float), .05)
     g = np.minimum((u * 10).astype(int), 9); present = np.unique(g)
     for i in present: out[f"group{i}"] = ((g == i).astype(float), (.55 if constant else .15) / len(present))
     return out

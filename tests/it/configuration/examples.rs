@@ -61,6 +61,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
         "[[alert.rules]]",
         "[mlflow]",
         "[challenger]",
+        "[[detectors]]",
         "[retention]",
     ];
     let spelled_out = uncommented(&text, &optional);
@@ -74,6 +75,7 @@ fn the_defaults_written_in_the_example_monitor_are_the_defaults() {
     assert!(
         monitor.challenger.is_some_and(|challenger| challenger.windows == 24 && challenger.columns == ["score"])
     );
+    assert!(monitor.detectors.iter().any(|detector| detector.spec.name == "income-level"));
     assert!(monitor.mlflow.is_some() && monitor.rules.alerts.len() == 1 && monitor.rules.labels.len() == 1);
 }
 

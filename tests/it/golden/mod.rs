@@ -4,5 +4,6 @@ mod faults;
 mod laws;
 mod presets;
 mod scipy;
+mod streaming;
 mod tables;
 mod variation;

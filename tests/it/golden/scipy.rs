@@ -72,9 +72,16 @@ fn compare(dataset: &Dataset, lines: &[Line], tally: &mut Tally) {
                 // scipy interpolates a table; ours is the limiting law, which is near it between its ends.
                 let (own, statistic) = (p_value(Measure::AndersonDarling), statistic(Measure::AndersonDarling));
                 let by_table = statistic.map(anderson_darling_by_table);
-                let is_near = |own: f64| (expected <= 0.001 && own < 0.0015) || (expected >= 0.25 && own > 0.2) || (own / expected - 1.0).abs() < 0.15;
+                let is_near = |own: f64| {
+                    (expected <= 0.001 && own < 0.0015)
+                        || (expected >= 0.25 && own > 0.2)
+                        || (own / expected - 1.0).abs() < 0.15
+                };
                 let has_ties = points.distinct() < points.sizes().map_or(0, |(n, m)| (n + m) as usize);
-                assert!(has_ties || own.is_none_or(is_near), "{window} {column}: {own:?}, by the table {expected}");
+                assert!(
+                    has_ties || own.is_none_or(is_near),
+                    "{window} {column}: {own:?}, by the table {expected}"
+                );
                 by_table
             }
             "mwu_u1" => statistic(Measure::MannWhitney),

@@ -39,7 +39,14 @@ fn prepared(world: &World) -> u64 {
         let hostile = |name| json!({ "name": name, "path": "hostile", "type": "categorical", "role": "latency" });
         let challenger =
             json!({ "by": "workingday", "champion": "0", "challenger": "1", "receivers": ["webhook"] });
-        monitor.push("columns", hostile(HTML)).push("columns", hostile(FORMULA)).set("challenger", challenger)
+        let of_records = json!({ "kind": "page_hinkley", "column": "temp", "threshold": 5.0, "receivers": ["webhook"] });
+        let of_windows = json!({ "kind": "ewma", "column": HTML, "on": "windows", "value": "null_share", "receivers": ["webhook"] });
+        monitor
+            .push("columns", hostile(HTML))
+            .push("columns", hostile(FORMULA))
+            .set("challenger", challenger)
+            .push("detectors", of_records)
+            .push("detectors", of_windows)
     });
     let all = bike_records();
     let (training, live) = all.split_at(TRAINING_ROWS);

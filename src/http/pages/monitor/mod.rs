@@ -1,5 +1,6 @@
 //! One monitor: how it stands, which columns moved, and how that went over time.
 
+mod detections;
 mod scores;
 
 use axum::extract::State;
@@ -22,8 +23,8 @@ use crate::http::extract::{Path, Query};
 use crate::record::{Timestamp, grouped};
 use crate::reference::{ReferenceChoice, RuleName};
 use crate::view::{
-    ChallengerView, Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE, ScoreBoard,
-    ScoredWindow, SeriesInfo, WindowRow,
+    ChallengerView, DetectionsView, Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE,
+    ScoreBoard, ScoredWindow, SeriesInfo, WindowRow,
 };
 use crate::window::WHOLE;
 
@@ -74,6 +75,7 @@ struct MonitorPage<'a> {
     episodes: &'a [Episode],
     side_by_side: &'a [(SeriesInfo, Vec<StripCell>)],
     challenger: Option<&'a ChallengerView>,
+    detections: &'a DetectionsView,
 }
 
 pub(super) async fn show(
@@ -88,6 +90,7 @@ pub(super) async fn show(
     let episodes = backend.episodes(&series).await?;
     let side_by_side = lines(backend.as_ref(), &detail).await?;
     let challenger = backend.challenger(&monitor, 1).await?;
+    let found = backend.detections(&monitor, 20).await?;
     let layout = PageLayout::titled(&monitor).in_part("/").seen_by(&caller).live();
     let seen = MonitorPage {
         detail: &detail,
@@ -96,6 +99,7 @@ pub(super) async fn show(
         episodes: &episodes,
         side_by_side: &side_by_side,
         challenger: challenger.as_ref(),
+        detections: &found,
     };
     Ok(page(&layout, &content(&seen)))
 }
@@ -160,6 +164,7 @@ fn content(seen: &MonitorPage<'_>) -> Markup {
             h2 { "Windows" }
             (table("Windows", &windows(seen)))
         }
+        (detections::detections(seen.detections))
         (records(monitor))
     }
 }
