@@ -127,7 +127,7 @@ impl Lasting {
         match self.found.iter_mut().find(|found| found.statistic == statistic) {
             Some(found) => {
                 let (since, before, times) = (found.since, found.before, found.times.saturating_add(1));
-                *found = LastingChange { since, before, times, ..new };
+                *found = LastingChange { since, times, before, ..new };
             }
             None => self.found.push(new),
         }

@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::support::{Config, Dice, World, services};
+use crate::support::{Config, Dice, World, number, services};
 
 /// Records of a window of an hour.
 const EACH: u64 = 120;
 /// Windows without a change, and all windows.
 const QUIET: i64 = 100;
+/// Windows before, of which the baseline is learned.
+const LEARNED: i64 = 48;
 const ALL: i64 = 150;
 
 fn time(hour: i64, second: u64) -> String {
@@ -65,22 +67,27 @@ fn a_rise_that_no_window_shows_alarms_says_since_when_and_survives_restarts() {
     Config::hourly(&world.topic)
         .set("judge.min_records", 50)
         .set("columns.x.thresholds.slow_drift", json!({ "warn": 0.05, "critical": 0.08 }))
+        .set("baseline.learn", LEARNED)
         .set("alert", json!({ "receivers": ["webhook"] }))
         .write(world.monitor_file());
     let mut dice = Dice(3);
-    let training: Vec<String> = (-48..0).flat_map(|at| hour(&mut dice, at, 0.0)).collect();
-    world.build_baseline(&training);
+    let training: Vec<String> = (-LEARNED..0).flat_map(|at| hour(&mut dice, at, 0.0)).collect();
     let log = log();
 
     // Stopped in the middle, and started again.
     let half = usize::try_from(QUIET + 8).unwrap();
     let daemon = world.start_daemon("a", None);
+    world.produce_in_order(&training);
+    world.wait_for("the baseline is learned", 60, async |pool| {
+        let baselines = number(pool, "select count(*) from baseline where active").await?;
+        if baselines == 1 { Ok(()) } else { Err("there is none".to_owned()) }
+    });
     world.produce_in_order(&log[..half].concat());
-    world.wait_until_closed(QUIET + 8);
+    world.wait_until_closed(LEARNED + QUIET + 8);
     assert_eq!(daemon.stop(), Some(0));
     let daemon = world.start_daemon("a", None);
     world.produce_in_order(&log[half..].concat());
-    world.wait_until_closed(ALL);
+    world.wait_until_closed(LEARNED + ALL);
 
     let stored = findings(&world);
     let drifts =
@@ -122,18 +129,17 @@ fn a_rise_that_no_window_shows_alarms_says_since_when_and_survives_restarts() {
 
     // A replay decides the same.
     let file = world.folder.path().join("log.jsonl");
-    fs::write(&file, log.concat().join("\n")).unwrap();
-    let training = world.folder.path().join("training.jsonl");
+    fs::write(&file, [training, log.concat()].concat().join("\n")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
         .args(["--config".as_ref(), world.daemon_file("a").as_os_str()])
-        .args(["replay", "--format", "json", "--monitor", "m", "--baseline"].map(OsStr::new))
-        .args([training.as_os_str(), file.as_os_str()])
+        .args(["replay", "--format", "json", "--monitor", "m"].map(OsStr::new))
+        .arg(file.as_os_str())
         .output()
         .unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let replayed = report["monitors"][0]["windows"].as_array().unwrap();
-    assert_eq!(replayed.len() as i64, ALL);
-    for (at, window) in (0..).zip(replayed) {
+    assert_eq!(replayed.len() as i64, LEARNED + ALL);
+    for (at, window) in (-LEARNED..).zip(replayed).skip(LEARNED as usize) {
         assert_eq!(window["verdict"] == "drift", drifts(at, "slow_drift"), "hour {at}: {window}");
     }
 }
