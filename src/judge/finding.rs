@@ -69,7 +69,8 @@ pub struct Finding {
     pub score: Option<Score>,
     /// The limits it was held against; none where it is only shown, and decides nothing.
     pub limits: Option<Thresholds>,
-    /// The effect chance alone may produce at these sizes at most; none where the p-value says it.
+    /// The effect chance alone may produce at these sizes at most: of a change measure the one whose p-value equals the level;
+    /// none where the p-value says it.
     pub noise_floor: Option<f64>,
     /// Whether chance alone does not explain it, whatever the limits.
     #[serde(default)]

@@ -195,7 +195,7 @@ pub struct FindingRow {
     pub effect: Option<f64>,
     /// Bound of the binning error of the statistic.
     pub bound: Option<f64>,
-    /// Noise floor: the effect that chance may produce at these sizes; null for measures with a p-value.
+    /// Noise floor: the effect that chance may produce at these sizes; null for tests and shares, whose p-value says it.
     pub noise_floor: Option<f64>,
     /// Limit of a warning; null for measures that are only shown.
     pub warn: Option<f64>,
