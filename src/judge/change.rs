@@ -4,11 +4,13 @@
 //! All statistics of a column share its level by their weights (Bonferroni), the columns of a window are stepped down (Holm): the
 //! column that stands out most is held against the level of all columns, the next one against that of one column less.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::why::number;
+use super::why::{number, numbers_apart};
 use super::{ColumnRules, Finding, MeasureRule, Subject, Verdict};
-use crate::binning::Binning;
+use crate::binning::{Binning, NumericBinning};
 use crate::distribution::Distribution;
 use crate::measure::{Measure, Score};
 use crate::record::{Timestamp, grouped, number_of};
@@ -179,7 +181,7 @@ impl<'a> ColumnChanges<'a> {
             significant: change.p_value <= level,
             verdict: Verdict::Ok,
             change: Some(ChangeDetail {
-                of: what(change.statistic, before),
+                of: what(change.statistic, test.bins(&self.rules.name, change.statistic), before),
                 before: change.before,
                 after: change.after,
                 margin: change.margin,
@@ -236,23 +238,40 @@ pub(super) fn measure_of(statistic: Statistic) -> Measure {
 
 /// What a statistic is about, for people; none for the column as a whole. Ends of bins are values, which are not said of a
 /// sensitive column.
-pub(super) fn what(statistic: Statistic, reference: &Distribution) -> Option<String> {
+pub(super) fn what(statistic: Statistic, bins: Option<Range<usize>>, reference: &Distribution) -> Option<String> {
+    let values = match reference.binning() {
+        Binning::Numeric(binning) if !reference.is_sensitive() => bins.map(|bins| values_in(bins, binning)),
+        _ => None,
+    };
     match (statistic, reference.binning()) {
-        (Statistic::LowTail, _) => Some("the lowest 2.5 %".to_owned()),
-        (Statistic::HighTail, _) => Some("the highest 2.5 %".to_owned()),
-        (Statistic::Group(tenth), _) => Some(format!("tenth {} of 10", tenth.saturating_add(1))),
+        (Statistic::LowTail, _) => values.or_else(|| Some("the lowest 2.5 %".to_owned())),
+        (Statistic::HighTail, _) => values.or_else(|| Some("the highest 2.5 %".to_owned())),
+        (Statistic::Group(tenth), _) => {
+            values.or_else(|| Some(format!("tenth {} of 10", tenth.saturating_add(1))))
+        }
         (Statistic::Below, _) => Some("below the range".to_owned()),
         (Statistic::Above, _) => Some("above the range".to_owned()),
         (Statistic::Category(bin) | Statistic::Surge(bin), Binning::Categorical(binning)) => {
             Some(format!("`{}`", binning.label(bin)))
         }
-        (Statistic::Stuck(bin), Binning::Numeric(binning)) if !reference.is_sensitive() => {
-            Some(match (binning.atom(bin), binning.shown_ends(bin)) {
-                (Some(value), _) => format!("value {}", number(value)),
-                (None, (Some(low), Some(high))) => format!("values from {} to {}", number(low), number(high)),
-                (None, _) => "values out of range".to_owned(),
-            })
-        }
+        (Statistic::Stuck(_), _) => values,
         _ => None,
+    }
+}
+
+/// The values in some bins side by side.
+fn values_in(bins: Range<usize>, binning: &NumericBinning) -> String {
+    let last = bins.end.saturating_sub(1);
+    if let Some(value) = binning.atom(last).filter(|_| bins.start == last) {
+        return format!("value {}", number(value));
+    }
+    match (binning.shown_ends(bins.start).0, binning.shown_ends(last).1) {
+        (Some(low), Some(high)) => {
+            let (low, high) = numbers_apart(low, high);
+            format!("values from {low} to {high}")
+        }
+        (None, Some(high)) => format!("values below {}", number(high)),
+        (Some(low), None) => format!("values from {}", number(low)),
+        (None, None) => "all values".to_owned(),
     }
 }

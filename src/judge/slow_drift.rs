@@ -218,7 +218,7 @@ fn finding(
                 Statistic::Location => Some("location".to_owned()),
                 Statistic::Spread => Some("spread".to_owned()),
                 Statistic::Null => Some("null values".to_owned()),
-                _ => what(statistic, reference),
+                _ => what(statistic, None, reference),
             },
             before,
             after,

@@ -152,3 +152,31 @@ fn a_subject_is_stored_under_a_name_that_no_other_has() {
     }
     assert!(!Subject::Rows.is_column("") && Subject::Rows.column().is_none());
 }
+
+#[test]
+fn a_change_says_which_values_it_is_about_unless_the_column_is_sensitive() {
+    let of = |sensitive: &[&str], moved: fn(u32) -> u32| {
+        let set =
+            Arc::new(BinningSet::new(binnings().columns().to_vec()).hiding(&schema().with_sensitive(sensitive)));
+        let reference = counts(&set, (0..1000).map(|index| row(index, even(index))));
+        let window = counts(&set, (0..1000).map(|index| row(moved(index), even(index))));
+        let judgement = judge(&window, Some(Against::counts(&reference)), &spec(), 0.001);
+        let found = judgement
+            .findings
+            .into_iter()
+            .find(|finding| finding.measure == Measure::GroupChange && finding.subject.is_column("x"));
+        let found = found.unwrap();
+        assert!(found.significant && found.noise_floor.unwrap() < found.score.unwrap().effect, "{found:?}");
+        found.change.unwrap().of.unwrap()
+    };
+    // The fourth tenth moves to the fifth.
+    let middle = |index| if (300..400).contains(&index) { index + 100 } else { index };
+    let (known, hidden) = (of(&[], middle), of(&["x"], middle));
+    assert!(known.starts_with("values from 300 to 4") || known.starts_with("values from 400 to 5"), "{known}");
+    assert!(hidden == "tenth 4 of 10" || hidden == "tenth 5 of 10", "{hidden}");
+    // The lowest ones move to the middle.
+    let lowest = |index| if index < 25 { index + 500 } else { index };
+    let (known, hidden) = (of(&[], lowest), of(&["x"], lowest));
+    assert!(known.starts_with("values below 2"), "{known}");
+    assert_eq!(hidden, "the lowest 2.5 %");
+}

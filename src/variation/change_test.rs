@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
     Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn,
-    Source, Variation,
+    Source, Statistic, Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
@@ -64,6 +65,12 @@ impl ChangeTest {
     #[must_use]
     pub fn changes(&self, window: &Distribution) -> Option<Vec<Change>> {
         self.judge.changes(window.name(), &CountsOfColumn::new(window).counts())
+    }
+
+    /// The bins that a statistic of a column is about, see [`Judge::bins`].
+    #[must_use]
+    pub fn bins(&self, column: &str, statistic: Statistic) -> Option<Range<usize>> {
+        self.judge.bins(column, statistic)
     }
 
     /// What the statistic of a change of a column can show in such windows at a level of its own.

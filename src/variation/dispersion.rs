@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::scores::{Moments, Observed};
 use super::shares::arcsine;
 use super::size;
+use super::stored::short;
 
 /// Shares below this are rare: when they vary, they come in bursts.
 const RARE: f64 = 0.05;
@@ -32,7 +33,8 @@ impl Sizes {
         }
         let total_or_one = if total > 0.0 { total } else { 1.0 };
         let mean = (total - squares / total_or_one).max(0.0) / (size(count) - 1.0).max(1.0);
-        Self { windows: count, total, mean, concentration: squares / (total_or_one * total_or_one) }
+        let concentration = short(squares / (total_or_one * total_or_one));
+        Self { windows: count, total, mean: short(mean), concentration }
     }
 
     /// A reference whose windows say nothing.
@@ -42,8 +44,7 @@ impl Sizes {
 }
 
 /// Where a statistic lies in the whole reference.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Centre {
     /// A mean of scores, with variance and skewness of the scores.
     Mean { mean: f64, variance: f64, skewness: f64 },
@@ -52,8 +53,12 @@ pub(super) enum Centre {
 }
 
 impl Centre {
-    pub(super) const fn of_moments(moments: Moments) -> Self {
-        Self::Mean { mean: moments.mean, variance: moments.variance, skewness: moments.skewness }
+    pub(super) fn of_moments(moments: Moments) -> Self {
+        Self::Mean {
+            mean: short(moments.mean),
+            variance: short(moments.variance),
+            skewness: short(moments.skewness),
+        }
     }
 
     /// The mean, of a reference with so many records.

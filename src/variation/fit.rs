@@ -8,7 +8,7 @@ use super::mix::{Cells, StoredMix};
 use super::outlying::{outlying, says_something};
 use super::prior::{Family, Own, Prior, priors};
 use super::scores::{Observed, Score, Scored, Scores, moments};
-use super::stored::{StoredColumn, StoredStatistic, VERSION};
+use super::stored::{StoredColumn, StoredStatistic, VERSION, short};
 use super::tail::{self, Effect};
 use super::theta::{Quantiles, Theta};
 use super::{
@@ -241,8 +241,8 @@ impl<'a> ColumnFit<'a> {
                 StoredStatistic {
                     statistic,
                     centre: *centre,
-                    q: own.ratio() * degrees + prior.degrees * prior.dispersion,
-                    degrees: degrees + prior.degrees,
+                    q: short(own.ratio() * degrees + prior.degrees * prior.dispersion),
+                    degrees: short(degrees + prior.degrees),
                     bursty: own.bursty,
                 }
             });

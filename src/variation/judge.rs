@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::change::{Change, share_size};
@@ -9,7 +10,7 @@ use super::dispersion::{Centre, Sizes};
 use super::law::{gamma_above, gamma_below, normal_tail};
 use super::mix::{self, Cells, Mix};
 use super::scores::{Observed, Scores};
-use super::shares::{arcsine, signed_root};
+use super::shares::{arcsine, signed_root, squared_root_limit};
 use super::stored::{StoredColumn, StoredStatistic};
 use super::stuck::{self, Stuck};
 use super::surge::{self, Risen, Surge};
@@ -80,6 +81,16 @@ impl Judge {
     #[must_use]
     pub fn changes(&self, column: &str, window: &ColumnCounts<'_>) -> Option<Vec<Change>> {
         self.columns.get(column)?.changes(window)
+    }
+
+    /// The bins that a statistic of a column is about: a tail, a group, a category, the bin that stands out, what lies beyond the
+    /// range. `None` of one that is about the column as a whole, and of what the reference has not.
+    #[must_use]
+    pub fn bins(&self, column: &str, statistic: Statistic) -> Option<Range<usize>> {
+        match statistic {
+            Statistic::Stuck(bin) => Some(bin..bin + 1),
+            _ => self.columns.get(column)?.scores.bins_of(statistic),
+        }
     }
 
     pub(super) fn column(&self, column: &str) -> Option<&JudgedColumn> {
@@ -230,8 +241,7 @@ impl Judged {
                 let after = observed.mean();
                 let unchanged = self.statistic.is_one_sided() && after <= before;
                 let size = if unchanged { 0.0 } else { share_size(before, after) };
-                let (root, angle) = self.deviations_of_share(observed, count);
-                let quiet = unchanged || (root < QUIET && angle < QUIET);
+                let quiet = unchanged || self.is_quiet_share(observed, count);
                 let p_value = if quiet { 1.0 } else { self.chance_of_share(observed, count) };
                 (p_value, size, before, after)
             }
@@ -281,19 +291,26 @@ impl Judged {
         self.with_tail(self.theta.ratios(records).average(|ratio| 2.0 * normal_tail(z / ratio.sqrt())))
     }
 
-    /// How many standard deviations of sampling a share lies off: by the root of the likelihood ratio and by the arcsine.
-    fn deviations_of_share(&self, observed: Observed, count: f64) -> (f64, f64) {
-        let Observed { sum, of: records } = observed;
-        let root = signed_root(sum, records, count, self.theta.total()).abs();
+    /// How many standard deviations of sampling a share lies off, by the root of the likelihood ratio.
+    fn root(&self, observed: Observed, count: f64) -> f64 {
+        signed_root(observed.sum, observed.of, count, self.theta.total()).abs()
+    }
+
+    /// Likewise, by the arcsine.
+    fn angle(&self, observed: Observed) -> f64 {
         let before = self.centre.mean(self.theta.total());
-        let angle = 2.0 * (arcsine(observed.mean()) - arcsine(before)).abs() / self.theta.sampling(records).sqrt();
-        (root, angle)
+        2.0 * (arcsine(observed.mean()) - arcsine(before)).abs() / self.theta.sampling(observed.of).sqrt()
+    }
+
+    fn is_quiet_share(&self, observed: Observed, count: f64) -> bool {
+        let limit = squared_root_limit(observed.sum, observed.of, count, self.theta.total());
+        self.angle(observed) < QUIET && (limit < QUIET * QUIET || self.root(observed, count) < QUIET)
     }
 
     /// The chance of a share that lies as far off. Where sampling rules, by the root of the likelihood ratio; where the variance
     /// between windows rules, by the arcsine.
     pub(super) fn chance_of_share(&self, observed: Observed, count: f64) -> f64 {
-        let (root, angle) = self.deviations_of_share(observed, count);
+        let (root, angle) = (self.root(observed, count), self.angle(observed));
         let chance = |ratio: f64| 2.0 * normal_tail((angle / ratio.sqrt() + (root - angle) / ratio).max(0.0));
         let p_value = self.with_tail(self.theta.ratios(observed.of).average(chance).min(1.0));
         if self.bursty { p_value.max(self.bursty_chance(observed)) } else { p_value }

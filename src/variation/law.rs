@@ -78,7 +78,7 @@ pub(super) fn crossing(value: f64, guess: f64, of: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..20 {
         let found = of(at);
         let slope = (found - before.1) / (at - before.0);
-        if (found - value).abs() <= 1e-5 * value || slope.is_nan() || slope <= 0.0 {
+        if (found - value).abs() <= 1e-4 * value || slope.is_nan() || slope <= 0.0 {
             break;
         }
         before = (at, found);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::detectable::POWER;
 use super::law::{crossing, gamma_above, normal_quantile_two_sided, normal_tail};
 use super::scores::own_cells;
+use super::stored::short;
 use super::theta::{Quantiles, Ratios, Theta};
 use super::{Foreign, dispersion::Sizes, number, size};
 
@@ -166,7 +167,7 @@ impl StoredMix {
         // The spread of few windows is uncertain, and too small more often than too large.
         let variation = squares / (count - 1.0) / mean.max(1e-9).powi(2) * (1.0 + 3.0 / count.sqrt());
         let degrees = (2.0 * count / (sampling / count).max(variation).max(1e-9)).clamp(0.5, 1e6);
-        Self { cells: reference, dispersion: mean, degrees, variation }
+        Self { cells: reference, dispersion: short(mean), degrees: short(degrees), variation: short(variation) }
     }
 }
 

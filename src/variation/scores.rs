@@ -166,6 +166,14 @@ impl Scores {
         self.add(Statistic::Unseen, 0.05, Score::Unseen);
     }
 
+    /// The bins that a statistic is the share of; `None` of one that is no share of bins side by side.
+    pub(super) fn bins_of(&self, statistic: Statistic) -> Option<Range<usize>> {
+        match &self.statistics.iter().find(|scored| scored.statistic == statistic)?.score {
+            Score::Range(bins) => Some(bins.clone()),
+            Score::Bins(_) | Score::Unseen | Score::Nulls | Score::Invalid => None,
+        }
+    }
+
     /// What a window has of each statistic, in their order. `None` when its bins are others.
     pub(super) fn observe(&self, counts: &ColumnCounts<'_>) -> Option<Vec<Observed>> {
         if counts.bins.len() != self.bins {

@@ -92,8 +92,9 @@ pub(super) struct StoredColumn {
     pub surge: Option<(f64, f64)>,
 }
 
-/// One statistic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One statistic. It is written as an array: with hundreds of them, names would be most of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub(super) struct StoredStatistic {
     pub statistic: Statistic,
     pub centre: Centre,
@@ -101,6 +102,41 @@ pub(super) struct StoredStatistic {
     pub q: f64,
     pub degrees: f64,
     pub bursty: bool,
+}
+
+/// Statistic, centre, Q, its degrees of freedom, whether it is bursty.
+type Written = (Statistic, WrittenCentre, f64, f64, bool);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenCentre {
+    Share(f64),
+    Mean(f64, f64, f64),
+}
+
+impl From<StoredStatistic> for Written {
+    fn from(stored: StoredStatistic) -> Self {
+        let centre = match stored.centre {
+            Centre::Share { count } => WrittenCentre::Share(count),
+            Centre::Mean { mean, variance, skewness } => WrittenCentre::Mean(mean, variance, skewness),
+        };
+        (stored.statistic, centre, stored.q, stored.degrees, stored.bursty)
+    }
+}
+
+impl From<Written> for StoredStatistic {
+    fn from((statistic, centre, q, degrees, bursty): Written) -> Self {
+        let centre = match centre {
+            WrittenCentre::Share(count) => Centre::Share { count },
+            WrittenCentre::Mean(mean, variance, skewness) => Centre::Mean { mean, variance, skewness },
+        };
+        Self { statistic, centre, q, degrees, bursty }
+    }
+}
+
+/// To nine significant digits: as many as differences of estimates need, and no more to store.
+pub(super) fn short(value: f64) -> f64 {
+    format!("{value:.8e}").parse().unwrap_or(value)
 }
 
 impl StoredColumn {

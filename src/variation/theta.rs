@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn windows_without_dispersion_leave_sampling_alone() {
         let sizes = Sizes::of([100.0; 24].into_iter());
-        assert_eq!(sizes, Sizes { windows: 24, total: 2400.0, mean: 100.0, concentration: 1.0 / 24.0 });
+        assert_eq!(sizes, Sizes { windows: 24, total: 2400.0, mean: 100.0, concentration: 0.041_666_666_7 });
         let theta = Theta::new(0.0, 23.0, sizes, 0.0, &mut Quantiles::default());
         assert!((theta.ratios(50.0).average(|ratio| ratio) - 1.0).abs() < 1e-12);
         assert_eq!(theta.effective_size(50.0), 50.0);
