@@ -10,16 +10,28 @@
 )]
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::hint::black_box;
+use std::io::Cursor;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use driftd::variation::{ColumnCounts, Foreign, Judge, Kind, ReferenceColumn, Variation};
+use driftd::baseline::build;
+use driftd::binning::BuildOptions;
+use driftd::distribution::WindowCounts;
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, WindowRule, judge};
+use driftd::record::table::{TableRows, json_batches};
+use driftd::record::{ColumnType, FieldPath, ModelSchema, RecordLayout};
+use driftd::variation::{
+    Bins, ChangeTest, ColumnCounts, Foreign, Judge, Kind, ReferenceColumn, Variation, fit as fit_counts,
+};
 
 const NUMERIC: usize = 18;
 const BINS: usize = 500;
 const CATEGORIES: [usize; 12] = [2, 2, 2, 5, 10, 10, 50, 50, 200, 1000, 1000, 5000];
 const RECORDS: usize = 10_000;
+/// Records of a window whose rows are counted.
+const WINDOW: u64 = 2_000;
 
 struct Column {
     name: String,
@@ -112,5 +124,67 @@ fn judging(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, judging);
+/// Rows of a window as lines of JSON; all numbers moved by `shift` of their range.
+fn lines(random: &mut fastrand::Rng, shift: f64) -> String {
+    let mut text = String::new();
+    for row in 0..WINDOW {
+        write!(text, "{{\"ts\":{}", 1_700_000_000_000u64 + row).unwrap();
+        for column in 0..NUMERIC {
+            write!(text, ",\"feature_{column}\":{:.6}", random.f64() + shift).unwrap();
+        }
+        for (column, categories) in CATEGORIES.iter().enumerate() {
+            let category = (*categories as f64 + 1.0).powf(random.f64() * (1.0 - shift)) - 1.0;
+            write!(text, ",\"category_{column}\":\"value_{}\"", category as usize).unwrap();
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+/// The whole of [`judge`] with the measures that are on by default, its findings included.
+fn whole_windows(criterion: &mut Criterion) {
+    let names: Vec<(String, ColumnType)> = (0..NUMERIC)
+        .map(|column| (format!("feature_{column}"), ColumnType::Numeric))
+        .chain((0..CATEGORIES.len()).map(|column| (format!("category_{column}"), ColumnType::Categorical)))
+        .collect();
+    let features: Vec<(&str, ColumnType)> = names.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+    let schema = ModelSchema::of_features(&features).unwrap();
+    let layout = RecordLayout { time: Some(FieldPath::parse("ts").unwrap()), ..RecordLayout::default() };
+    let rows = TableRows { schema: schema.clone(), layout, timed: false };
+    let batches = |text: &str| json_batches(Cursor::new(text.to_owned()), &rows);
+    let mut random = fastrand::Rng::with_seed(3);
+    let windows: Vec<String> = (0..24).map(|_| lines(&mut random, 0.0)).collect();
+    let (baseline, _) = build(&schema, &[], BuildOptions::default(), || batches(&windows.concat())).unwrap();
+    let count = |text: &str| {
+        let mut counts = WindowCounts::empty(Arc::clone(&baseline.binnings));
+        for item in batches(text).unwrap() {
+            let batch = item.unwrap().batch;
+            counts.count(&batch, &(0..batch.times.len() as u32).collect::<Vec<_>>());
+        }
+        counts
+    };
+    let reference = baseline.segments.get("*").unwrap();
+    let counted: Vec<WindowCounts> = windows.iter().map(|text| count(text)).collect();
+    let rules = JudgeSpec {
+        columns: names.iter().map(|(name, kind)| ColumnRules::of_type(name, *kind)).collect(),
+        min_records: 100,
+        false_alarms: FalseAlarms::PerWindow(0.001),
+        values_only: false,
+        rule: WindowRule::Columns(1),
+        rows: None,
+    };
+    for (name, parts) in [("24 windows", counted.iter().collect::<Vec<_>>()), ("a file", Vec::new())] {
+        let variation = Arc::new(fit_counts(reference, &parts, Bins::Own));
+        let test = ChangeTest::new(variation, reference);
+        let against = Against { counts: reference, test: Some(&test) };
+        for (kind, shift) in [("quiet", 0.0), ("moved", 0.1)] {
+            let window = count(&lines(&mut random, shift));
+            criterion.bench_function(&format!("judge() of a {kind} window, {name}"), |bencher| {
+                bencher.iter(|| black_box(judge(black_box(&window), Some(against), &rules, 0.001)));
+            });
+        }
+    }
+}
+
+criterion_group!(benches, judging, whole_windows);
 criterion_main!(benches);

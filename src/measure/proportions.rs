@@ -61,7 +61,7 @@ impl Proportions {
         Some((odds, Table::new(hits, (n, m)).as_unlikely_as(a)))
     }
 
-    /// The p-value of a change: Fisher's test, and the z test where every cell of the table expects [`MANY`] and both are the same.
+    /// The p-value of a change: Fisher's test, and the z test where every cell of the table expects 100,000, which is the same then.
     /// `None` when a side is empty.
     #[must_use]
     pub fn p_value(self) -> Option<f64> {
@@ -92,7 +92,7 @@ impl Proportions {
         Self { baseline: side(self.baseline), window: side(self.window) }
     }
 
-    /// Whether every cell of the table expects [`MANY`].
+    /// Whether every cell of the table expects [`MANY`] or more.
     fn is_large(self) -> bool {
         self.sizes().is_some_and(|(a, n, b, m)| {
             let rarer = (a + b).min(n + m - a - b);
