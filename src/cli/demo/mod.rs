@@ -4,6 +4,7 @@ mod data;
 mod listener;
 mod postgres;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -329,21 +330,24 @@ async fn show_outcome(
     Ok(())
 }
 
-/// What the baseline of the training data alone would have said of the same months: every season is drift.
+/// What the baseline of the training data, whose windows are known, would have said of the same months.
 async fn show_fixed(store: &Store, monitor: &Monitor) -> Result<(), CliError> {
     let fixed = Monitor { references: ReferencePlan::default(), ..monitor.clone() };
     let from = SECOND_YEAR.parse().map_err(CliError::Failed)?;
     let windows = judged_again(store, &fixed, (from, EventTime::MAX), None).await?.windows;
     let drifting: Vec<&ReplayedWindow> =
         windows.iter().filter(|window| window.judgement.verdict.drifts()).collect();
-    let is_season =
-        |window: &&&ReplayedWindow| window.judgement.columns.first().is_some_and(|column| column.column == "temp");
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for column in drifting.iter().filter_map(|window| window.judgement.columns.first()) {
+        *first.entry(&column.column).or_default() += 1;
+    }
+    let first: Vec<String> = first.iter().map(|(column, months)| format!("{column} in {months}")).collect();
     say_lines(format!(
         "\nThe same months compared with the training data (`reference = \"fixed\"`, judged again as `driftd rejudge` does it): {} of {} \
-         drift,\n{} of them by the temperature first. That is the season.",
+         drift,\nmost of all by {}. Its windows say how much months differ by nature; one month of the year before does not.",
         drifting.len(),
         windows.len(),
-        drifting.iter().filter(is_season).count(),
+        if first.is_empty() { "nothing".to_owned() } else { first.join(", ") },
     ));
     Ok(())
 }
