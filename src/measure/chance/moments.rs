@@ -10,6 +10,10 @@ use std::f64::consts::FRAC_2_PI;
 use super::bin_law::{BinLaw, Large, Outcome};
 use crate::measure::law::pearson_tail;
 
+/// Of a sum whose variance is this small a part of what it is without the condition nothing is known beside its counts.
+const DETERMINED: f64 = 0.01;
+/// Nor where the counts vary by so few values: three moments are no law of a handful of events.
+const FEW: f64 = 10.0;
 /// Steps to the tilt with which the counts add up.
 const STEPS: usize = 40;
 
@@ -115,11 +119,19 @@ pub(super) struct Moments {
     pub mean: f64,
     variance: f64,
     third: f64,
+    /// Without the condition.
+    free_variance: f64,
+    /// Of the counts.
+    of_counts: f64,
 }
 
 impl Moments {
-    /// The chance of a sum at least as large.
+    /// The chance of a sum at least as large; 1 where the counts of all bins together determine it nearly: with a value or two
+    /// in each bin, what is left is as small as what the moments neglect.
     pub(super) fn tail(&self, seen: f64) -> f64 {
+        if self.variance <= DETERMINED * self.free_variance || self.of_counts < FEW {
+            return 1.0;
+        }
         pearson_tail(seen, self.mean, self.variance, self.third)
     }
 }
@@ -182,5 +194,11 @@ fn given_counts(sums: &Cumulants) -> Moments {
     let third = sums.part_part_part - 3.0 * slope * sums.count_part_part
         + 3.0 * slope * slope * sums.count_count_part
         - slope.powi(3) * sums.count_count_count;
-    Moments { mean, variance: (sums.part_part - sums.count_part * slope).max(0.0) * kept, third: third * kept }
+    Moments {
+        mean,
+        variance: (sums.part_part - sums.count_part * slope).max(0.0) * kept,
+        third: third * kept,
+        free_variance: sums.part_part,
+        of_counts: sums.count_count,
+    }
 }

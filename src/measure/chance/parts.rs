@@ -28,11 +28,12 @@ pub(super) fn sum_of(measure: Measure) -> Option<(Sum, f64)> {
     }
 }
 
-/// The measure whose p-value a measure has. KL and Hellinger's distance jump where a bin is empty by chance, which no law of three
-/// moments follows; Jensen-Shannon's distance asks the same.
+/// The measure whose p-value a measure has. KL and Hellinger's distance jump where a bin is empty by chance, and of few values total
+/// variation is little more than the number of bins that have any, which no law of three moments follows; Jensen-Shannon's
+/// distance asks the same.
 pub(super) fn tested_by(measure: Measure) -> Measure {
     match measure {
-        Measure::Kl | Measure::Hellinger => Measure::JensenShannon,
+        Measure::Kl | Measure::Hellinger | Measure::TotalVariation => Measure::JensenShannon,
         other => other,
     }
 }

@@ -35,7 +35,7 @@ impl Foreseen {
         let variance = hits * (1.0 - hits / all) + 1.0;
         let kept = variance / (variance + self.excess);
         let together = self.excess / variance * to_float(m) / all;
-        let kept_after = kept.max(1.0 / (1.0 + together));
+        let kept_after = 1.0 / (1.0 + together);
         let side = |hits: f64, size: f64, kept: f64| {
             let size = (size * kept).round().max(1.0);
             ((hits * kept).round().min(size) as u64, size as u64)
