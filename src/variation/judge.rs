@@ -215,7 +215,7 @@ fn surge_change(surge: &Surge, window: &ColumnCounts<'_>, values: f64) -> Option
         statistic: Statistic::Surge(bin),
         weight: surge::WEIGHT,
         p_value,
-        size: share_size(before, after),
+        size: if after > before { share_size(before, after) } else { 0.0 },
         before,
         after,
         margin: 1.96 * (after * (1.0 - after) * sampling).sqrt(),

@@ -19,7 +19,7 @@ const LEAST_CELLS: usize = 4;
 const QUIET: f64 = 1.6;
 
 /// The share of a column's level that the statistic has.
-pub(super) const WEIGHT: f64 = 0.15;
+pub(super) const WEIGHT: f64 = 0.10;
 
 /// Which cell each bin of a column is in.
 pub(super) struct Cells {

@@ -12,6 +12,9 @@ const LEAST: f64 = 10.0;
 /// A rise by less than half does not count.
 const TOLERATED: f64 = 1.5;
 
+/// With as many values or fewer no category is small.
+const FEW: usize = 3;
+
 /// The share of a column's level that the test has.
 pub(super) const WEIGHT: f64 = 0.05;
 
@@ -45,6 +48,10 @@ pub(super) struct Risen {
 fn small(total: &[u64]) -> Vec<Small> {
     let counts: Vec<f64> = total.iter().map(|count| number(*count)).collect();
     let known = counts.len().saturating_sub(2);
+    // Of few values each has a statistic, or the others say what it does.
+    if counts.iter().take(known + 1).filter(|count| **count > 0.0).count() <= FEW {
+        return Vec::new();
+    }
     let own: Vec<usize> = own_cells(&counts, counts.iter().sum()).collect();
     let is_small = |(bin, count): &(usize, &f64)| **count > 0.0 && own.binary_search(bin).is_err();
     // One record more than the reference has: a category is seen before it is known.
@@ -98,17 +105,15 @@ impl Surge {
         self.theta.effective_size(values)
     }
 
-    /// `None` when no category rises.
+    /// With a p-value of 1 when no category rises; `None` without a small category.
     pub(super) fn judge(&self, window: &ColumnCounts<'_>, values: f64) -> Option<Risen> {
         let count = |bin: usize| window.bins.get(bin).map_or(0.0, |count| number(*count));
-        let risen = |small: Small| {
+        let all = self.small.iter().map(|small| {
             let found = count(small.bin) + small.with.map_or(0.0, count);
             let (before, after) = (small.count / self.total, found / values);
-            (found >= LEAST && after > TOLERATED * before).then(|| (small, found, before, after))
-        };
-        let all = self.small.iter().copied().filter_map(risen).map(|(small, found, before, after)| {
-            let p_value = (size(self.small.len()) * self.chance(&small, found, values)).min(1.0);
-            Risen { bin: small.bin, p_value, before, after }
+            let rises = found >= LEAST && after > TOLERATED * before;
+            let chance = if rises { size(self.small.len()) * self.chance(small, found, values) } else { 1.0 };
+            Risen { bin: small.bin, p_value: chance.min(1.0), before, after }
         });
         all.min_by(|left, right| left.p_value.total_cmp(&right.p_value).then(right.after.total_cmp(&left.after)))
     }
@@ -162,7 +167,7 @@ mod tests {
         let risen = judged(&surge, &window(7, 200)).unwrap();
         assert_eq!(risen.bin, 7);
         assert!(risen.p_value < 1e-12 && risen.after > 0.09, "{}", risen.p_value);
-        assert!(judged(&surge, &window(7, 9)).is_none(), "nine records are no rise");
+        assert_eq!(judged(&surge, &window(7, 9)).unwrap().p_value, 1.0, "nine records are no rise");
     }
 
     #[test]
@@ -179,7 +184,11 @@ mod tests {
         let surge = surge(&total, None);
         let mut bins = vec![1; 1_000];
         bins.extend([4_000, 0]);
-        assert!(judged(&surge, &bins).is_none(), "those that are as rare as the smallest may be rare by chance");
+        assert_eq!(
+            judged(&surge, &bins).unwrap().p_value,
+            1.0,
+            "those that are as rare as the smallest may be rare by chance"
+        );
         let mut total: Vec<u64> = (50..1_050).collect();
         total.extend([3_000, 0]);
         let risen = judged(&self::surge(&total, None), &bins).unwrap();

@@ -58,7 +58,8 @@ fn revision(world: &World, hour: u64, revision: i32) -> (i64, i64, String) {
 fn an_alert_is_raised_late_amended_and_withdrawn_and_says_so() {
     let Some(services) = services("amended windows") else { return };
     let world = World::new(&services);
-    monitor(&world).write(world.monitor_file());
+    // Long enough for all records of a part to be counted before the window is judged again.
+    monitor(&world).set("window.amend_every", "5s").write(world.monitor_file());
     let mut dice = Dice(3);
     world.build_baseline(&records(&mut dice, 0, 4_000, 0));
     let daemon = world.start_daemon("a", None);

@@ -172,7 +172,7 @@ class Column:
             tally, X = self.mix; N = self.pooled.sum(); q, m, v = (float(a[0]) for a in pearson(tally(bins), np.array([n]), X[None], np.array([N])))
             base = 1 / n + 1 / N; R = 1 + self.xtheta * (max(1, self.nbar[0] / n) + self.conc[0]) / base; a = 1 / max(v / m ** 2, self.xvar); sd = m / np.sqrt(a)
             size = float(np.sqrt(max(q - m * R[SHOWN], 0) * base))
-            out["mix"] = dict(p=min(float((WEIGHTS * stats.gamma.sf(q / R, a, scale=m / a)).sum()), 1), quiet=bool(q < m + 1.6 * sd), size=size, before=0.0, after=size, margin=float(np.sqrt(1.96 * sd * R[SHOWN] * base)), effective_size=float(1 / (1 / n + self.xtheta[SHOWN])), weight=.15)
+            out["mix"] = dict(p=min(float((WEIGHTS * stats.gamma.sf(q / R, a, scale=m / a)).sum()), 1), quiet=bool(q < m + 1.6 * sd), size=size, before=0.0, after=size, margin=float(np.sqrt(1.96 * sd * R[SHOWN] * base)), effective_size=float(1 / (1 / n + self.xtheta[SHOWN])), weight=.10)
         return out
 def mix64(j):
     m = (1 << 64) - 1; h = (j + 1) * 0x9e3779b97f4a7c15 & m; h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9 & m; h = (h ^ h >> 27) * 0x94d049bb133111eb & m
