@@ -20,6 +20,8 @@ use super::{ColumnCounts, Kind, Statistic, Variation};
 
 /// Closer to the reference than this a change's p-value is 1.
 pub(super) const QUIET: f64 = 2.0;
+/// A margin that is not known, because the numbers of a reference are beyond all bounds.
+const LARGEST_MARGIN: f64 = 1e9;
 /// At most this part of a standardised mean is explained by the skewness of the scores.
 const LARGEST_SKEW: f64 = 0.3;
 
@@ -253,7 +255,7 @@ impl Judged {
             size,
             before,
             after,
-            margin: 1.96 * self.deviation(records),
+            margin: (1.96 * self.deviation(records)).min(LARGEST_MARGIN),
             n_window: whole(records),
             n_reference: whole(total),
             effective_size: self.theta.effective_size(records),
