@@ -176,7 +176,7 @@ fn whole_windows(criterion: &mut Criterion) {
     for (name, parts) in [("24 windows", counted.iter().collect::<Vec<_>>()), ("a file", Vec::new())] {
         let variation = Arc::new(fit_counts(reference, &parts, Bins::Own));
         let test = ChangeTest::new(variation, reference);
-        let against = Against { counts: reference, test: Some(&test) };
+        let against = Against { counts: reference, test: Some(&test), lasting: None };
         for (kind, shift) in [("quiet", 0.0), ("moved", 0.1)] {
             let window = count(&lines(&mut random, shift));
             criterion.bench_function(&format!("judge() of a {kind} window, {name}"), |bencher| {

@@ -64,9 +64,12 @@ pub fn baseline_diff(before: &WindowCounts, after: &WindowCounts, rules: &JudgeS
 }
 
 fn measures(name: &str, pair: &Pair<'_>, changes: &[Change], rules: &JudgeSpec) -> Vec<MeasuredDiff> {
-    let effect = |measure: Measure| match measure.is_change() {
-        true => largest_change(changes, measure),
-        false => measure.score(pair).map(|score| score.effect),
+    let effect = |measure: Measure| {
+        if measure.is_change() {
+            largest_change(changes, measure)
+        } else {
+            measure.score(pair).map(|score| score.effect)
+        }
     };
 
     let own = rules.columns.iter().filter(|column| column.name == name).flat_map(|column| &column.measures);

@@ -199,9 +199,8 @@ impl Measure {
             }
             _ => match self.reads() {
                 Counters | Sequence => true,
-                Change => column_type == ColumnType::Numeric,
                 Groups => column_type != ColumnType::Embedding,
-                Values => column_type == ColumnType::Numeric,
+                Change | Values => column_type == ColumnType::Numeric,
                 TwoValues => !matches!(column_type, ColumnType::Numeric | ColumnType::Embedding),
                 Vectors => column_type == ColumnType::Embedding,
                 Rows => false,
