@@ -10,6 +10,7 @@ use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
 use crate::judge::{Against, Finding, JudgeSpec, Judgement, Verdict, judge, leading};
 use crate::measure::{Measure, Pair, total_variation};
 use crate::record::EventTime;
+use crate::variation::ChangeTest;
 
 /// The windows of both sides with the same start.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +123,9 @@ pub struct PairedColumn {
 pub fn compare_pair(pair: SidePair<'_>, spec: &JudgeSpec) -> Vec<PairedColumn> {
     // Pairs are few, and a challenge ends: they are no part of the monitor's budget.
     let level = spec.false_alarms.per_window();
-    let against = |side: &WindowCounts| judge(side, pair.reference.map(Against::counts), spec, level);
+    let test = pair.reference.filter(|_| spec.has_changes()).map(ChangeTest::of_sampling);
+    let reference = pair.reference.map(|counts| Against { test: test.as_ref(), ..Against::counts(counts) });
+    let against = |side: &WindowCounts| judge(side, reference, spec, level);
     let (champion, challenger) = (against(pair.champion), against(pair.challenger));
     let direct = judge(pair.challenger, Some(Against::counts(pair.champion)), spec, level);
     let columns = spec.columns.iter().map(|rules| {

@@ -16,6 +16,7 @@ pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 pub use shadow::Shadow;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,6 +30,7 @@ use crate::judge::{Against, Finding, FollowedWindow, JudgeSpec, Judgement, Serie
 use crate::record::EventTime;
 use crate::reference::{Reference, RuleName, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
+use crate::variation::ChangeTest;
 use crate::window::{WindowReach, WindowSpan};
 use evidence::{Episodes, labels_of};
 use retraining::{is_explained, retraining};
@@ -177,30 +179,36 @@ pub struct RefreshedAlert {
 }
 
 impl DecisionRules {
-    /// The accepted chance of a false finding in a window, over all its columns.
-    #[must_use]
-    pub fn level(&self, window: &ClosingWindow) -> f64 {
-        self.judge.false_alarms.level(&self.spread(window))
+    /// Drifting windows that make an alert about columns fire, of how many: those of the rule that fires soonest, which decides how sensitive
+    /// a window may be.
+    fn persistence(&self) -> (u32, u32) {
+        let of_columns = |rule: &&AlertRule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality);
+        let policies = self.alerts.iter().filter(of_columns).map(|rule| (rule.policy.windows, rule.policy.of));
+        policies.min().unwrap_or((1, 1))
+    }
+
+    /// What a window is tested against. It takes some milliseconds to learn from windows, and is left out where nothing asks for it: no
+    /// change measure, and no budget that depends on how windows follow each other.
+    fn test(&self, window: &ClosingWindow) -> Option<Arc<ChangeTest>> {
+        let follows = self.judge.false_alarms.period().is_some() && self.persistence().0 > 1;
+        let reference = window.reference.as_ref().filter(|_| follows || self.judge.has_changes());
+        reference.and_then(Reference::learned_test)
     }
 
     /// What the budget of false alarms is spread over.
-    fn spread(&self, window: &ClosingWindow) -> Spread {
-        let of_columns = |rule: &&AlertRule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality);
-        // The rule that fires soonest decides how sensitive a window may be.
-        let test = window.reference.as_ref().and_then(|reference| reference.test.as_ref());
-        let policies = self.alerts.iter().filter(of_columns).map(|rule| (rule.policy.windows, rule.policy.of));
+    fn spread(&self, window: &ClosingWindow, test: Option<&ChangeTest>) -> Spread {
         Spread {
             every: window.span.end.since(window.span.key.start),
             series: window.series,
             hypotheses: self.judge.hypotheses(),
-            persistence: policies.min().unwrap_or((1, 1)),
+            persistence: self.persistence(),
             autocorrelation: test.map_or(0.0, |test| test.variation().autocorrelation()),
         }
     }
 
     /// Follows a series over a window: its findings about slow drift by column, and where the series stands then. None where windows are not
     /// followed: they are compared with a baseline that stays the same, the first reference of the monitor.
-    fn follow(&self, window: &ClosingWindow) -> Option<(HashMap<String, Finding>, SeriesTrend)> {
+    fn follow(&self, window: &ClosingWindow, spread: &Spread) -> Option<(HashMap<String, Finding>, SeriesTrend)> {
         let reference = window.reference.as_ref()?;
         let stays = reference.choice.rule == Some(RuleName::Fixed) && reference.choice.passed_over.is_empty();
         let mut trend = window.trend.clone().filter(|_| stays)?;
@@ -212,7 +220,7 @@ impl DecisionRules {
             reference: &reference.choice.name,
             before: reference.counts.as_ref()?,
             test: reference.test.as_deref()?,
-            needed: self.judge.false_alarms.strength_needed(&self.spread(window), columns),
+            needed: self.judge.false_alarms.strength_needed(spread, columns),
         };
         Some((trend.follow(followed, &self.judge), trend))
     }
@@ -226,12 +234,14 @@ pub fn decide_window(
     routing: &Routing,
     now: EventTime,
 ) -> Decision {
-    let followed = rules.follow(window);
+    let test = rules.test(window);
+    let spread = rules.spread(window, test.as_deref());
+    let followed = rules.follow(window, &spread);
     let lasting = followed.as_ref().map(|(findings, _)| findings);
     let against = window.reference.as_ref().and_then(|reference| {
-        Some(Against { counts: reference.counts.as_ref()?, test: reference.test.as_deref(), lasting })
+        Some(Against { counts: reference.counts.as_ref()?, test: test.as_deref(), lasting })
     });
-    let level = rules.level(window);
+    let level = rules.judge.false_alarms.level(&spread);
     let mut judgement = judge(&window.counts, against, &rules.judge, level);
     let (usual, complete) = (&window.usual_rows.rows, window.evidence.complete);
     judgement.judge_rows(window.pane_rows, usual, complete, (&rules.judge, level));

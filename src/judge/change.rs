@@ -59,15 +59,13 @@ impl ChangeDetail {
     #[must_use]
     pub fn in_words(&self, measure: Measure) -> String {
         let what = self.of.as_ref().map_or(String::new(), |of| format!("{of} "));
-        let is_shift = self.lasting.as_ref().is_some_and(|lasting| !lasting.is_share);
+        let is_shift = match &self.lasting {
+            Some(lasting) => !lasting.is_share,
+            None => matches!(measure, Measure::LocationChange | Measure::SpreadChange),
+        };
         let change = match measure {
-            Measure::SlowDrift if is_shift => {
-                format!("{:+.2} sd (±{})", self.after - self.before, number(self.margin))
-            }
-            Measure::LocationChange | Measure::SpreadChange => {
-                format!("{:+.2} sd (±{})", self.after - self.before, number(self.margin))
-            }
             Measure::MixChange => return String::new(),
+            _ if is_shift => format!("{:+.2} sd (±{})", self.after - self.before, number(self.margin)),
             _ => {
                 let percent = |share: f64| format!("{} %", number(share * 100.0));
                 let margin = number(self.margin * 100.0);
@@ -115,21 +113,19 @@ fn as_number(count: u64) -> f64 {
 /// The changes of a column that its rules ask for.
 pub(super) struct ColumnChanges<'a> {
     rules: &'a ColumnRules,
-    /// The position of the column among the monitor's.
-    pub(super) place: usize,
     changes: Vec<Change>,
     /// The sum of the weights of what can be false.
     weights: f64,
 }
 
 impl<'a> ColumnChanges<'a> {
-    pub(super) fn new(rules: &'a ColumnRules, place: usize, changes: Vec<Change>) -> Self {
+    pub(super) fn new(rules: &'a ColumnRules, changes: Vec<Change>) -> Self {
         let decides = |change: &&Change| {
             let measure = measure_of(change.statistic);
             rules.measures.iter().any(|rule| rule.measure == measure && rule.limits.is_some())
         };
         let weights: f64 = changes.iter().filter(decides).map(|change| change.weight).sum();
-        Self { rules, place, changes, weights: if weights > 0.0 { weights } else { 1.0 } }
+        Self { rules, changes, weights: if weights > 0.0 { weights } else { 1.0 } }
     }
 
     /// The smallest p-value of the column, adjusted for all of its statistics: at most the level of the column when it stands out.
@@ -202,17 +198,21 @@ pub fn largest_change(changes: &[Change], measure: Measure) -> Option<f64> {
     of_measure.map(|change| change.size).reduce(f64::max)
 }
 
-/// The level of each column, by its position: `level` is that of one of `hypotheses`, of which the columns are some.
-pub(super) fn stepped_down(columns: &[ColumnChanges<'_>], level: f64) -> Vec<(usize, f64)> {
-    let mut ranked: Vec<(usize, f64)> = columns.iter().map(|column| (column.place, column.adjusted())).collect();
+/// The level of each column, by its place; `level` is that of a column by itself, and of those without changes.
+pub(super) fn stepped_down(columns: &[Option<ColumnChanges<'_>>], level: f64) -> Vec<f64> {
+    let adjusted =
+        |(place, column): (usize, &Option<ColumnChanges<'_>>)| Some((place, column.as_ref()?.adjusted()));
+    let mut ranked: Vec<(usize, f64)> = columns.iter().enumerate().filter_map(adjusted).collect();
     ranked.sort_by(|left, right| left.1.total_cmp(&right.1).then(left.0.cmp(&right.0)));
     let all = ranked.len();
     let mut stopped: Option<f64> = None;
-    let mut levels = Vec::with_capacity(all);
+    let mut levels = vec![level; columns.len()];
     for (rank, (place, adjusted)) in ranked.into_iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "some thousand columns at most")]
         let own = level * all as f64 / (all - rank) as f64;
-        levels.push((place, stopped.unwrap_or(own)));
+        if let Some(held_against) = levels.get_mut(place) {
+            *held_against = stopped.unwrap_or(own);
+        }
         if adjusted > own {
             stopped.get_or_insert(own);
         }

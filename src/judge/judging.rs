@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::change::{ColumnChanges, stepped_down};
+use super::change::{ColumnChanges, measure_of, stepped_down};
 use super::{
     ColumnJudgement, ColumnRules, Finding, JudgeSpec, Judgement, MeasureRule, Subject, Verdict, leading, movement,
 };
 use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
-use crate::measure::{Pair, noise_floor};
+use crate::measure::{Measure, Pair, noise_floor};
 use crate::variation::ChangeTest;
 
 /// What a window is judged against.
@@ -73,17 +73,16 @@ impl<'a> Compared<'a> {
     }
 
     /// The changes of the column that its rules ask for, without those that an obstacle forbids.
-    fn changes(&self, place: usize, test: &ChangeTest, spec: &JudgeSpec) -> Option<ColumnChanges<'a>> {
+    fn changes(&self, test: &ChangeTest, spec: &JudgeSpec) -> Option<ColumnChanges<'a>> {
         if !self.rules.measures.iter().any(|rule| rule.measure.is_change()) {
             return None;
         }
         let mut changes = test.changes(self.pair.as_ref()?.window())?;
         let is_asked_for = |rule: &&MeasureRule| rule.measure.is_change() && self.obstacle(rule, spec).is_none();
-        let asked_for: Vec<MeasureRule> = self.rules.measures.iter().filter(is_asked_for).copied().collect();
-        changes.retain(|change| {
-            asked_for.iter().any(|rule| rule.measure == super::change::measure_of(change.statistic))
-        });
-        Some(ColumnChanges::new(self.rules, place, changes))
+        let asked_for: Vec<Measure> =
+            self.rules.measures.iter().filter(is_asked_for).map(|rule| rule.measure).collect();
+        changes.retain(|change| asked_for.contains(&measure_of(change.statistic)));
+        Some(ColumnChanges::new(self.rules, changes))
     }
 }
 
@@ -104,19 +103,12 @@ pub fn judge(window: &WindowCounts, against: Option<Against<'_>>, spec: &JudgeSp
         Some(test) => Cow::Borrowed(test),
         None => Cow::Owned(ChangeTest::of_sampling(against.counts)),
     });
-    let changes: Vec<ColumnChanges<'_>> = match &test {
-        None => Vec::new(),
-        Some(test) => {
-            let columns = compared.iter().enumerate();
-            columns.filter_map(|(place, column)| column.changes(place, test, spec)).collect()
-        }
-    };
+    let changes: Vec<Option<ColumnChanges<'_>>> =
+        compared.iter().map(|column| column.changes(test.as_deref()?, spec)).collect();
     let levels = stepped_down(&changes, level);
     let mut findings = Vec::new();
     let mut columns = Vec::new();
-    for (place, column) in compared.iter().enumerate() {
-        let own = changes.iter().find(|changes| changes.place == place);
-        let own_level = levels.iter().find(|(other, _)| *other == place).map_or(level, |(_, level)| *level);
+    for ((column, own), own_level) in compared.iter().zip(&changes).zip(levels) {
         let first = findings.len();
         for rule in &column.rules.measures {
             if rule.measure.has_own_budget() {
@@ -127,6 +119,7 @@ pub fn judge(window: &WindowCounts, against: Option<Against<'_>>, spec: &JudgeSp
             let obstacle = blanket.or_else(|| column.obstacle(rule, spec));
             findings.push(match (obstacle, &column.pair) {
                 (None, Some(pair)) if rule.measure.is_change() => own
+                    .as_ref()
                     .zip(test.as_deref())
                     .and_then(|(changes, test)| changes.finding(rule, pair.baseline(), test, own_level))
                     .unwrap_or_else(|| unscored(column.rules, rule, Verdict::Undefined)),

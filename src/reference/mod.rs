@@ -32,7 +32,8 @@ pub struct Reference {
     pub counts: Option<WindowCounts>,
     /// The windows that it is the sum of, in order of time; empty for a stored baseline.
     pub parts: Vec<Part>,
-    /// What windows are tested against; none without counts.
+    /// What windows are tested against, of a stored baseline with counts. That of other windows is learned from them, see
+    /// [`Reference::learned_test`].
     pub test: Option<Arc<ChangeTest>>,
 }
 
@@ -45,6 +46,19 @@ impl Reference {
         let rule = Some(RuleName::Fixed);
         let choice = ReferenceChoice { rule, name, records, beyond_bins, ..ReferenceChoice::default() };
         Self { choice, counts, parts: Vec::new(), test }
+    }
+
+    /// What windows are tested against. That of a reference of windows is learned from them each time. Windows of one series that follow
+    /// each other say how much they differ by nature; other versions or segments in one window do not.
+    #[must_use]
+    pub fn learned_test(&self) -> Option<Arc<ChangeTest>> {
+        let counts = self.counts.as_ref()?;
+        let learn = || {
+            let follow_each_other = !matches!(self.choice.rule, Some(RuleName::Version | RuleName::Rest));
+            let windows = self.parts.iter().filter(|_| follow_each_other).map(|part| part.counts.as_ref());
+            Arc::new(ChangeTest::of_windows(counts, &windows.collect::<Vec<_>>()))
+        };
+        Some(self.test.clone().unwrap_or_else(learn))
     }
 
     /// What a window was compared with, of the parts that there still are, all on its bins.

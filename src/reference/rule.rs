@@ -10,7 +10,6 @@ use super::{Fit, Part, Reference, ReferenceChoice};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan, number_of, quantity};
-use crate::variation::ChangeTest;
 use crate::window::{Calendar, WHOLE, WindowKey, WindowSpan};
 
 /// The names of the rules.
@@ -182,16 +181,7 @@ impl ReferenceRule {
             passed_over: Vec::new(),
             beyond_bins: beyond_bins(&counts),
         };
-        let test = Arc::new(self.test(&counts, &parts));
-        Ok(Reference { choice, counts: Some(counts), parts, test: Some(test) })
-    }
-
-    /// What windows are tested against. Windows of one time that follow each other say how much they differ by nature; other
-    /// versions or segments in one window do not.
-    fn test(&self, counts: &WindowCounts, parts: &[Part]) -> ChangeTest {
-        let follow_each_other = !matches!(self, Self::Version(_) | Self::Rest);
-        let windows = parts.iter().filter(|_| follow_each_other).map(|part| part.counts.as_ref());
-        ChangeTest::of_windows(counts, &windows.collect::<Vec<_>>())
+        Ok(Reference { choice, counts: Some(counts), parts, test: None })
     }
 
     /// Whether windows with these starts are enough; why not otherwise.

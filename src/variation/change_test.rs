@@ -1,6 +1,7 @@
 //! Changes between counted windows and their reference: the statistics of this module on [`WindowCounts`].
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,10 +35,10 @@ impl ChangeTest {
     /// A reference of which the variation is known. Columns that do not fit the counts are left out.
     #[must_use]
     pub fn new(variation: Arc<Variation>, counts: &WindowCounts) -> Self {
-        let columns: Vec<CountsOfColumn<'_>> = counts.columns().iter().map(CountsOfColumn::new).collect();
+        let columns: HashMap<&str, CountsOfColumn<'_>> =
+            counts.columns().iter().map(|column| (column.name(), CountsOfColumn::new(column))).collect();
         let judge = Judge::new(Arc::clone(&variation), |name| {
-            let column = columns.iter().find(|column| column.distribution.name() == name)?;
-            Some(Cow::Borrowed(column.counts().bins))
+            columns.get(name).map(|column| Cow::Borrowed(column.counts().bins))
         });
         Self { judge: Arc::new(judge), variation }
     }

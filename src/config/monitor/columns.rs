@@ -20,7 +20,7 @@ const TYPES: [(&str, ColumnType); 5] = [
 ];
 
 /// Types that measures are set for: a text is watched through numeric and categorical columns.
-pub(super) const MEASURED: [(&str, ColumnType); 4] = [
+const MEASURED: [(&str, ColumnType); 4] = [
     ("numeric", ColumnType::Numeric),
     ("categorical", ColumnType::Categorical),
     ("boolean", ColumnType::Boolean),
@@ -69,13 +69,6 @@ impl MeasuresOfTypes {
         let chosen = MEASURED.iter().filter_map(of_type).collect();
         Self { chosen, shown: measures(section, "shown", None) }
     }
-}
-
-pub(super) fn unknown_measures(section: &Section<'_>) {
-    for (key, _) in MEASURED {
-        section.value(key);
-    }
-    section.finish();
 }
 
 pub(super) fn thresholds(section: &Section<'_>) -> BTreeMap<Measure, Thresholds> {

@@ -23,7 +23,7 @@ use crate::reference::{ReferencePlan, volume_rules};
 use crate::retention::{Kept, Retention, RetentionOverride};
 use crate::window::{CountingSpec, Timing};
 use challenger::challenger;
-use columns::{MeasuresOfTypes, columns, judge, rows, thresholds, unknown_measures};
+use columns::{MeasuresOfTypes, columns, judge, rows, thresholds};
 use detectors::detectors;
 use reference::{BaselineSettings, baseline, check_references};
 use source::{hidden_segments, sample, segments, source};
@@ -130,7 +130,7 @@ pub(super) fn read(root: &Section<'_>, context: &MonitorReferences<'_>) -> Optio
     let measures_section = judge_section.section("measures");
     let of_types = MeasuresOfTypes::read(&measures_section);
     let rows = rows(&measures_section, &thresholds);
-    unknown_measures(&measures_section);
+    measures_section.finish();
     let columns = columns(root, &thresholds, &of_types);
     let (schema, rules) = columns.map_or((None, Vec::new()), |(schema, rules)| (Some(schema), rules));
     if let Some(schema) = &schema {

@@ -225,6 +225,8 @@ fn listed(row: &PgRow) -> Result<OpenWindow, sqlx::Error> {
 pub(super) struct SharedReads {
     binnings: HashMap<Uuid, Arc<BinningSet>>,
     references: References,
+    /// How many series share the budget of false alarms of windows of one time.
+    series: HashMap<(EventTime, EventTime), usize>,
 }
 
 /// Closes one window. An error that is not the database's comes before anything was written.
@@ -352,7 +354,14 @@ async fn compared(
     let (reference, choice) = shared.references.resolve(connection, cache, by, &span, chosen.as_ref()).await?;
     let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
     let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
-    let series = series_of(connection, with, window).await?;
+    let series = match shared.series.get(&(window.key.start, window.end)) {
+        Some(known) => *known,
+        None => {
+            let read = series_of(connection, with, window).await?;
+            shared.series.insert((window.key.start, window.end), read);
+            read
+        }
+    };
     let evidence = WindowEvidence {
         id: Some(window.id),
         start: span.from.into(),
