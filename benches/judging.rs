@@ -83,6 +83,7 @@ fn fit(columns: &[Column]) -> Variation {
             total: counts(&column.total),
             windows: column.windows.iter().map(|window| counts(window)).collect(),
             foreign: Foreign::OnlyHere(vec![0; column.windows.len()]),
+            rare: None,
         })
         .collect();
     Variation::fit(&columns)

@@ -146,6 +146,7 @@ pub fn fit(reference: &WindowCounts, windows: &[&WindowCounts], bins: Bins) -> V
                 Bins::Own => Foreign::Singletons(singletons(column.distribution)),
                 Bins::OfOthers => Foreign::Independent,
             },
+            rare: rare(column.distribution, bins),
         })
         .collect();
     Variation::fit(&columns)
@@ -157,6 +158,23 @@ fn singletons(column: &Distribution) -> u64 {
     let once = column.counts().iter().take(binning.categories().len()).filter(|count| **count == 1).count() as u64;
     // Of a binning of an earlier version all rare ones are taken for such.
     once + binning.rare_counts().map_or(binning.rare() as u64, |counts| counts.once)
+}
+
+/// How many values of rare and unseen categories another sample of this size has on average, see [`ReferenceColumn::rare`]. What is foreseen
+/// of the whole that placed the bins holds for a segment of it in proportion.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+fn rare(column: &Distribution, bins: Bins) -> Option<f64> {
+    let Binning::Categorical(binning) = column.binning() else { return None };
+    let count = |bin: usize| column.counts().get(bin).copied().unwrap_or(0) as f64;
+    let rare = count(binning.rare_bin());
+    let expected = match bins {
+        Bins::OfOthers => rare + count(binning.unseen_bin()),
+        Bins::Own => {
+            let counts = binning.rare_counts().filter(|counts| counts.values > 0)?;
+            rare * counts.foreseen as f64 / counts.values as f64
+        }
+    };
+    Some(expected).filter(|expected| *expected > 0.0)
 }
 
 /// The counts of one column; of one without bins only how many values it has.

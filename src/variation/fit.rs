@@ -9,11 +9,10 @@ use super::outlying::{outlying, says_something};
 use super::prior::{Family, Own, Prior, priors};
 use super::scores::{Observed, Score, Scored, Scores, moments};
 use super::stored::{StoredColumn, StoredStatistic, VERSION, short};
+use super::surge::StoredSurge;
 use super::tail::{self, Effect};
 use super::theta::{Quantiles, Theta};
-use super::{
-    ColumnCounts, Foreign, Kind, LEAST_WINDOWS, ReferenceColumn, Statistic, Variation, number, size, surge,
-};
+use super::{ColumnCounts, Foreign, Kind, LEAST_WINDOWS, ReferenceColumn, Statistic, Variation, number, size};
 
 /// An incident: windows that are left out in as many columns, and in this part of them.
 const INCIDENT_COLUMNS: f64 = 3.0;
@@ -196,14 +195,17 @@ impl<'a> ColumnFit<'a> {
         Some(StoredMix::fit(&cells, total, &bins, &windows, &self.column.foreign))
     }
 
-    fn surge(&self) -> Option<(f64, f64)> {
-        if self.column.kind != Kind::Categorical || !self.learns {
+    fn small(&self) -> Option<StoredSurge> {
+        if self.column.kind != Kind::Categorical {
             return None;
         }
+        let (total, rare) = (self.column.total.bins, self.column.rare);
+        if !self.learns {
+            return Some(StoredSurge::fit(total, total, &[], rare));
+        }
         let kept: Vec<&ColumnCounts<'_>> = self.kept().collect();
-        let total = self.column.total.bins;
         let windows: Vec<&[u64]> = kept.iter().map(|window| window.bins).collect();
-        surge::dispersion(total, &summed(total.len(), &kept), &windows)
+        Some(StoredSurge::fit(total, &summed(total.len(), &kept), &windows, rare))
     }
 
     /// The statistics with what others may borrow from them.
@@ -253,7 +255,7 @@ impl<'a> ColumnFit<'a> {
             rows: self.rows,
             statistics: statistics.collect(),
             mix: self.mix.clone(),
-            surge: self.surge(),
+            small: self.small(),
         }
     }
 }

@@ -141,10 +141,7 @@ impl JudgedColumn {
             Some(_) => return None,
             None => None,
         };
-        let surge = match stored.kind {
-            Kind::Numeric => None,
-            Kind::Categorical => Surge::new(total, stored.surge, stored.values, quantiles),
-        };
+        let surge = stored.small.as_ref().and_then(|small| Surge::new(total, small, stored.values, quantiles));
         Some(Self { scores, statistics, stuck, mix, surge, values: stored.values, rows: stored.rows })
     }
 

@@ -87,6 +87,9 @@ pub struct ReferenceColumn<'a> {
     /// window with another number of bins is left out.
     pub windows: Vec<ColumnCounts<'a>>,
     pub foreign: Foreign,
+    /// How many values of rare and of unseen categories together another sample of this size has on average, where that is known: which
+    /// categories are rare in this one is partly chance.
+    pub rare: Option<f64>,
 }
 
 /// What a reference says about values that it has not: how many of them to expect when nothing changed.

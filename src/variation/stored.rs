@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dispersion::{Centre, Sizes};
 use super::mix::StoredMix;
+use super::surge::StoredSurge;
 use super::{Kind, LEAST_WINDOWS, Statistic};
 
 /// Of the stored form.
@@ -89,7 +90,7 @@ pub(super) struct StoredColumn {
     pub mix: Option<StoredMix>,
     /// Of small categories together: see [`surge`](super::surge).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub surge: Option<(f64, f64)>,
+    pub small: Option<StoredSurge>,
 }
 
 /// One statistic. It is written as an array: with hundreds of them, names would be most of what is stored.
@@ -149,7 +150,7 @@ impl StoredColumn {
             && self.rows.is_sound()
             && statistics
             && self.mix.as_ref().is_none_or(StoredMix::is_sound)
-            && self.surge.is_none_or(|(ratio, degrees)| is_amount(ratio) && (0.5..=1e7).contains(&degrees))
+            && self.small.as_ref().is_none_or(StoredSurge::is_sound)
     }
 }
 
@@ -169,6 +170,14 @@ impl StoredStatistic {
 impl Sizes {
     fn is_sound(&self) -> bool {
         is_amount(self.total) && is_amount(self.mean) && (0.0..=1.0 + 1e-9).contains(&self.concentration)
+    }
+}
+
+impl StoredSurge {
+    fn is_sound(&self) -> bool {
+        is_amount(self.dispersion)
+            && (0.5..=1e7).contains(&self.degrees)
+            && self.rare.is_none_or(|rare| is_amount(rare) && rare > 0.0)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A category that is too small for a statistic of its own and rises: half of the records on one of thousands of postcodes.
 
+use serde::{Deserialize, Serialize};
+
 use super::law::{gamma_above, normal_tail};
 use super::mix::{Cells, StoredMix};
 use super::scores::own_cells;
@@ -9,7 +11,7 @@ use super::{ColumnCounts, Foreign, dispersion::Sizes, number, size};
 
 /// Fewer records of a window than this are no rise.
 const LEAST: f64 = 10.0;
-/// A rise by less than half does not count.
+/// A rise of a single category by less than half does not count.
 const TOLERATED: f64 = 1.5;
 
 /// With as many values or fewer no category is small.
@@ -44,8 +46,29 @@ pub(super) struct Risen {
     pub after: f64,
 }
 
+/// What is stored: how small categories vary between the windows of a reference, and what rare ones are to be expected to have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct StoredSurge {
+    /// The mean ratio of Pearson's statistic of small categories to its expectation; 0 without windows.
+    pub dispersion: f64,
+    pub degrees: f64,
+    /// See [`ReferenceColumn::rare`](super::ReferenceColumn).
+    pub rare: Option<f64>,
+}
+
+impl StoredSurge {
+    /// `windows` are those that are kept, with a value; empty where there are too few.
+    pub(super) fn fit(total: &[u64], kept: &[u64], windows: &[&[u64]], rare: Option<f64>) -> Self {
+        let alone = small(total, rare).into_iter().filter(|small| small.with.is_none()).map(|small| small.bin);
+        let cells = Cells::apart(total.len(), alone);
+        let StoredMix { dispersion, degrees, .. } =
+            StoredMix::fit(&cells, total, kept, windows, &Foreign::Independent);
+        Self { dispersion, degrees, rare }
+    }
+}
+
 /// The small categories of the counts of a reference; empty when there is none.
-fn small(total: &[u64]) -> Vec<Small> {
+fn small(total: &[u64], rare_expected: Option<f64>) -> Vec<Small> {
     let counts: Vec<f64> = total.iter().map(|count| number(*count)).collect();
     let known = counts.len().saturating_sub(2);
     // Of few values each has a statistic, or the others say what it does.
@@ -63,37 +86,29 @@ fn small(total: &[u64]) -> Vec<Small> {
         .collect();
     let rare = counts.get(known).copied().unwrap_or(0.0);
     if rare > 0.0 {
-        // Which categories are rare was decided by their counts: in another sample it is those that are about as rare, too.
-        let positive = || counts.iter().take(known).copied().filter(|count| *count > 0.0);
-        let smallest = positive().fold(f64::INFINITY, f64::min);
-        let ties: f64 = positive().filter(|count| *count <= smallest + 1.0).sum();
-        let unseen = counts.get(known + 1).copied().unwrap_or(0.0);
-        found.push(Small { bin: known, with: Some(known + 1), count: rare + unseen + ties });
+        // Which categories are rare was decided by their counts. Where it is not known what another sample has of them: in that it is those
+        // that are about as rare, too.
+        let at_most = || {
+            let positive = || counts.iter().take(known).copied().filter(|count| *count > 0.0);
+            let smallest = positive().fold(f64::INFINITY, f64::min);
+            let ties: f64 = positive().filter(|count| *count <= smallest + 1.0).sum();
+            rare + counts.get(known + 1).copied().unwrap_or(0.0) + ties
+        };
+        found.push(Small { bin: known, with: Some(known + 1), count: rare_expected.unwrap_or_else(at_most) });
     }
     found
 }
 
-/// The dispersion of small categories between the windows of a reference, and its degrees of freedom; none when there is no such category
-/// or too few windows.
-pub(super) fn dispersion(total: &[u64], kept: &[u64], windows: &[&[u64]]) -> Option<(f64, f64)> {
-    let small = small(total);
-    let cells =
-        Cells::apart(total.len(), small.iter().filter(|small| small.with.is_none()).map(|small| small.bin));
-    let stored = StoredMix::fit(&cells, total, kept, windows, &Foreign::Independent);
-    (stored.dispersion > 0.0 && !small.is_empty()).then_some((stored.dispersion, stored.degrees))
-}
-
 impl Surge {
-    /// `sizes` are those of the reference's values, `dispersion` as [`dispersion`] gives it. `None` without a small category.
+    /// `sizes` are those of the reference's values. `None` without a small category.
     pub(super) fn new(
         total: &[u64],
-        dispersion: Option<(f64, f64)>,
+        stored: &StoredSurge,
         sizes: Sizes,
         quantiles: &mut Quantiles,
     ) -> Option<Self> {
-        let small = small(total);
-        let (ratio, degrees) = dispersion.unwrap_or((0.0, 1.0));
-        let theta = Theta::of_ratio(ratio, degrees, sizes, quantiles);
+        let small = small(total, stored.rare);
+        let theta = Theta::of_ratio(stored.dispersion, stored.degrees, sizes, quantiles);
         (!small.is_empty()).then(|| Self { small, total: total.iter().map(|count| number(*count)).sum(), theta })
     }
 
@@ -111,7 +126,9 @@ impl Surge {
         let all = self.small.iter().map(|small| {
             let found = count(small.bin) + small.with.map_or(0.0, count);
             let (before, after) = (small.count / self.total, found / values);
-            let rises = found >= LEAST && after > TOLERATED * before;
+            // Single categories come and go; what all rare ones have together does not.
+            let tolerated = if small.with.is_none() { TOLERATED } else { 1.0 };
+            let rises = found >= LEAST && after > tolerated * before;
             let chance = if rises { size(self.small.len()) * self.chance(small, found, values) } else { 1.0 };
             Risen { bin: small.bin, p_value: chance.min(1.0), before, after }
         });
@@ -143,10 +160,10 @@ mod tests {
         counts
     }
 
-    fn surge(total: &[u64], dispersion: Option<(f64, f64)>) -> Surge {
+    fn surge(total: &[u64], dispersion: f64, rare: Option<f64>) -> Surge {
+        let stored = StoredSurge { dispersion, degrees: 46.0, rare };
         let values = total.iter().sum::<u64>() as f64;
-        Surge::new(total, dispersion, Sizes::of([values / 24.0; 24].into_iter()), &mut Quantiles::default())
-            .unwrap()
+        Surge::new(total, &stored, Sizes::of([values / 24.0; 24].into_iter()), &mut Quantiles::default()).unwrap()
     }
 
     fn window(bin: usize, found: u64) -> Vec<u64> {
@@ -163,7 +180,7 @@ mod tests {
 
     #[test]
     fn one_of_thousands_of_categories_that_rises_is_found() {
-        let surge = surge(&uniform(), None);
+        let surge = surge(&uniform(), 0.0, None);
         let risen = judged(&surge, &window(7, 200)).unwrap();
         assert_eq!(risen.bin, 7);
         assert!(risen.p_value < 1e-12 && risen.after > 0.09, "{}", risen.p_value);
@@ -172,8 +189,8 @@ mod tests {
 
     #[test]
     fn what_comes_in_bursts_by_nature_is_no_rise() {
-        let calm = judged(&surge(&uniform(), Some((1.0, 46.0))), &window(7, 40)).unwrap();
-        let bursty = judged(&surge(&uniform(), Some((20.0, 46.0))), &window(7, 40)).unwrap();
+        let calm = judged(&surge(&uniform(), 1.0, None), &window(7, 40)).unwrap();
+        let bursty = judged(&surge(&uniform(), 20.0, None), &window(7, 40)).unwrap();
         assert!(calm.p_value < 1e-3 && bursty.p_value > 0.01, "{} {}", calm.p_value, bursty.p_value);
     }
 
@@ -181,7 +198,7 @@ mod tests {
     fn rare_categories_rise_together() {
         let mut total = vec![5; 1_000];
         total.extend([3_000, 0]);
-        let surge = surge(&total, None);
+        let surge = self::surge(&total, 0.0, None);
         let mut bins = vec![1; 1_000];
         bins.extend([4_000, 0]);
         assert_eq!(
@@ -189,9 +206,14 @@ mod tests {
             1.0,
             "those that are as rare as the smallest may be rare by chance"
         );
+        let foreseen = judged(&self::surge(&total, 0.0, Some(3_200.0)), &bins).unwrap();
+        assert!(
+            foreseen.bin == 1_000 && foreseen.p_value < 1e-12,
+            "unless it is known what another sample has of them"
+        );
         let mut total: Vec<u64> = (50..1_050).collect();
         total.extend([3_000, 0]);
-        let risen = judged(&self::surge(&total, None), &bins).unwrap();
+        let risen = judged(&self::surge(&total, 0.0, None), &bins).unwrap();
         assert!(risen.bin == 1_000 && risen.p_value < 1e-12);
     }
 }

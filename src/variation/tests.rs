@@ -51,6 +51,7 @@ fn fit(columns: &[Column]) -> Variation {
             total: column.total.get(),
             windows: column.windows.iter().map(Owned::get).collect(),
             foreign: column.foreign.clone(),
+            rare: None,
         })
         .collect();
     Variation::fit(&columns)

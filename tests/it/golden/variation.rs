@@ -113,6 +113,7 @@ fn fit(case: &Case) -> Judge {
             kind: column.kind,
             total: column.total.get(),
             windows: column.windows.iter().map(Counts::get).collect(),
+            rare: None,
             foreign: match &column.foreign {
                 Expected::OnlyHere(records) => Foreign::OnlyHere(records.clone()),
                 Expected::Singletons(categories) => Foreign::Singletons(*categories),
