@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::documentation::assert_documented;
-use crate::support::{Config, Dice, World, file, number, services, skipped};
+use crate::support::{Config, Dice, World, check, file, number, services, skipped};
 
 /// Records of a side in an hour.
 const EACH: u64 = 120;
@@ -163,23 +163,17 @@ fn mistakes_in_the_section_are_all_reported_with_what_is_allowed() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("monitors.d")).unwrap();
     let daemon = "[kafka]\nbrokers = \"b\"\n[postgres]\nurl = \"postgres://h/d\"\n";
-    let check = |more: &str| {
+    let said = |more: &str| {
         fs::write(folder.path().join("driftd.toml"), daemon).unwrap();
         let monitor = format!(
             "name = \"m\"\n[source]\ntopics = [\"t\"]\n[[columns]]\nname = \"score\"\ntype = \"numeric\"\n{more}"
         );
         fs::write(folder.path().join("monitors.d/m.toml"), monitor).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
-            .arg("--config")
-            .arg(folder.path().join("driftd.toml"))
-            .arg("check")
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+        check(folder.path())
     };
     let section = "[challenger]\nchampion = \"3\"\nchallenger = \"3\"\nwindows = 2\nfor = 5\ncolumns = [\"scor\"]\n\
                    receivers = [\"nobody\"]\nshadwo = true\n";
-    let (code, text) = check(section);
+    let (text, code) = said(section);
     assert_eq!(code, Some(78), "{text}");
     for part in [
         "`challenger.champion`: compares model versions, and records have none",
@@ -193,7 +187,7 @@ fn mistakes_in_the_section_are_all_reported_with_what_is_allowed() {
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
-    let (code, text) = check("[challenger]\nby = \"arn\"\n[[segments]]\nname = \"arm\"\n");
+    let (text, code) = said("[challenger]\nby = \"arn\"\n[[segments]]\nname = \"arm\"\n");
     assert_eq!(code, Some(78), "{text}");
     for part in [
         "`challenger.by`: `arn` is not a segment column of this monitor",
@@ -203,8 +197,8 @@ fn mistakes_in_the_section_are_all_reported_with_what_is_allowed() {
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
-    let (code, text) =
-        check("[challenger]\nby = \"arm\"\nchampion = \"a\"\nchallenger = \"b\"\n[[segments]]\nname = \"arm\"\n");
+    let (text, code) =
+        said("[challenger]\nby = \"arm\"\nchampion = \"a\"\nchallenger = \"b\"\n[[segments]]\nname = \"arm\"\n");
     assert_eq!(code, Some(0), "{text}");
 }
 

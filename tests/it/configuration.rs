@@ -12,23 +12,10 @@ use driftd::config;
 use driftd::record::TimeSpan;
 use serde_json::{Value, json};
 
-use crate::support::{Config, edit};
+use crate::support::{Config, check, edit};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// What `driftd check` prints about a folder, with the folder's name taken out, and its exit code.
-fn check(folder: &Path) -> (String, Option<i32>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
-        .arg("--config")
-        .arg(folder.join("driftd.toml"))
-        .arg("check")
-        .env_remove("DRIFTD_KAFKA__BROKERS")
-        .output()
-        .unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (text.replace(&folder.display().to_string(), "/etc/driftd"), output.status.code())
 }
 
 #[test]

@@ -4,8 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::check;
-use crate::support::Config;
+use crate::support::{Config, check};
 
 #[test]
 fn ages_that_contradict_each_other_are_mistakes_at_the_key_that_was_written() {

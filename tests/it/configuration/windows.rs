@@ -4,8 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::check;
-use crate::support::Config;
+use crate::support::{Config, check};
 
 #[test]
 fn lengths_that_are_none_and_limits_that_say_nothing_are_mistakes_with_what_is_allowed() {

@@ -1,32 +1,25 @@
 //! Mistakes in `[[detectors]]`.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::Config;
+use crate::support::{Config, check};
 
 #[test]
 fn mistakes_in_detectors_are_all_reported_with_what_is_allowed() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("monitors.d")).unwrap();
     Config::daemon().write(folder.path().join("driftd.toml"));
-    let check = |detectors: &[Value]| {
+    let said = |detectors: &[Value]| {
         let monitor = Config::hourly("t")
             .categorical("city")
             .push("columns", json!({ "name": "income", "type": "numeric", "sensitive": true }));
         let monitor = detectors.iter().fold(monitor, |monitor, detector| monitor.push("detectors", detector));
         monitor.write(folder.path().join("monitors.d/m.toml"));
-        let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
-            .arg("--config")
-            .arg(folder.path().join("driftd.toml"))
-            .arg("check")
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+        check(folder.path())
     };
-    let (code, text) = check(&[
+    let (text, code) = said(&[
         json!({ "kind": "adwim", "column": "x" }),
         json!({ "column": "x" }),
         json!({ "kind": "adwin", "column": "y", "delta": 2.0, "detla": 1 }),
@@ -60,9 +53,9 @@ fn mistakes_in_detectors_are_all_reported_with_what_is_allowed() {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
     let twice = json!({ "kind": "adwin", "column": "x" });
-    let (code, text) = check(&[twice.clone(), twice]);
+    let (text, code) = said(&[twice.clone(), twice]);
     assert!(code == Some(78) && text.contains("`x-adwin` is the name of another detector"), "{text}");
-    let (code, text) = check(&[
+    let (text, code) = said(&[
         json!({ "kind": "adwin", "column": "x" }),
         json!({ "kind": "ewma", "column": "income", "on": "windows", "value": "null_share" }),
         json!({ "kind": "hddm_w", "column": "city", "on": "windows", "value": "category_share", "category": "b" }),

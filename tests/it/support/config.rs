@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde::Serialize;
 use serde_json::json;
@@ -31,7 +32,6 @@ impl Config {
         Self(Value::Table(Table::new()))
     }
 
-    /// What a file has.
     /// A monitor of windows of an hour, with the column `x`, that close as soon as they can.
     pub fn hourly(topic: &str) -> Self {
         Self::monitor("m", topic)
@@ -42,6 +42,7 @@ impl Config {
             .numeric("x")
     }
 
+    /// What a file has.
     pub fn read(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -143,4 +144,17 @@ fn within<'a>(place: &'a mut Value, part: &str) -> &'a mut Value {
 
 fn is_named(entry: &Value, name: &str) -> bool {
     entry.get("name").and_then(Value::as_str) == Some(name)
+}
+
+/// What `driftd check` prints about a folder, with the folder's name taken out, and its exit code.
+pub fn check(folder: &Path) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_driftd"))
+        .arg("--config")
+        .arg(folder.join("driftd.toml"))
+        .arg("check")
+        .env_remove("DRIFTD_KAFKA__BROKERS")
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (text.replace(&folder.display().to_string(), "/etc/driftd"), output.status.code())
 }

@@ -16,7 +16,7 @@ mod world;
 
 pub use authority::Authority;
 pub use cluster::Cluster;
-pub use config::{Config, edit};
+pub use config::{Config, check, edit};
 pub use database::number;
 pub use http::{Answer, Http};
 pub use kafka::{SecuredKafka, USER};
