@@ -1,8 +1,8 @@
 //! KSWIN: a Kolmogorov-Smirnov test of the newest values of a window against a sample of its older ones (Raab, Heusinger,
 //! Schleif: Reactive soft prototype computing for concept drift streams, 2020).
 //!
-//! The sample is drawn by a hash of the number of the value, not by a generator: the same values give the same drifts on every
-//! daemon. River draws with a generator of Python, so single drifts differ and their rate does not.
+//! A hash of the value's index selects the sample, so every daemon finds the same drifts in the same values. River selects it with
+//! a random generator: single drifts differ from those found here, their rate does not.
 
 use std::collections::VecDeque;
 
