@@ -164,9 +164,10 @@ impl Distribution {
         bins.count(binning, array, rows, &mut Misses { absent, absences });
     }
 
-    /// Counts rows that do not have this column at all.
-    pub(super) fn count_missing(&mut self, rows: u64) {
-        if let Some(counter) = self.absent.get_mut(Absence::Missing as usize - 1) {
+    /// Counts rows without a value.
+    pub(super) fn count_absent(&mut self, absence: Absence, rows: u64) {
+        let place = (absence as usize).checked_sub(1);
+        if let Some(counter) = place.and_then(|place| self.absent.get_mut(place)) {
             *counter = counter.saturating_add(rows);
         }
     }

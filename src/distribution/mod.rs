@@ -23,7 +23,7 @@ pub use unseen::UnseenCategories;
 use std::sync::Arc;
 
 use crate::binning::BinningSet;
-use crate::record::DecodedBatch;
+use crate::record::{Absence, DecodedBatch};
 
 /// Fewer values than this place no bins and get no verdict, however many records there are.
 pub const MIN_VALUES: u64 = 30;
@@ -70,6 +70,19 @@ impl WindowCounts {
         Self { binnings, rows: 0, columns }
     }
 
+    /// Counts of which nothing is known but these, such as simulated ones: of each column the count of each bin, and how many
+    /// records have no value. A column has as many records as the one that has most.
+    #[must_use]
+    pub fn of_bins(binnings: Arc<BinningSet>, columns: &[(Vec<u64>, u64)]) -> Self {
+        let mut counts = Self::empty(binnings);
+        for (distribution, (bins, nulls)) in counts.columns.iter_mut().zip(columns) {
+            distribution.bins.add_counts(bins);
+            distribution.count_absent(Absence::Null, *nulls);
+        }
+        counts.rows = counts.columns.iter().map(Distribution::rows).max().unwrap_or(0);
+        counts
+    }
+
     /// The binnings everything is counted on.
     #[must_use]
     pub fn binnings(&self) -> &Arc<BinningSet> {
@@ -107,7 +120,7 @@ impl WindowCounts {
             };
             match index.and_then(|index| Some((batch.batch.columns().get(index)?, batch.absences.get(index)?))) {
                 Some((array, absences)) => distribution.count(array.as_ref(), absences, rows),
-                None => distribution.count_missing(rows.len() as u64),
+                None => distribution.count_absent(Absence::Missing, rows.len() as u64),
             }
         }
     }

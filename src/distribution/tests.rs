@@ -73,8 +73,16 @@ proptest! {
         for distribution in whole.columns() {
             prop_assert_eq!(distribution.rows(), rows.len() as u64, "every record is counted once");
         }
-        let back = WindowCounts::from_ipc(&whole.to_ipc().unwrap(), binnings).unwrap();
+        let back = WindowCounts::from_ipc(&whole.to_ipc().unwrap(), Arc::clone(&binnings)).unwrap();
         prop_assert_eq!(&whole, &back);
+        if !universal {
+            let bins: Vec<_> = whole.columns().iter().map(|own| (own.counts().to_vec(), own.nulls())).collect();
+            let again = WindowCounts::of_bins(binnings, &bins);
+            prop_assert_eq!(again.rows(), whole.rows());
+            for (own, again) in whole.columns().iter().zip(again.columns()) {
+                prop_assert_eq!((own.counts(), own.nulls(), own.rows()), (again.counts(), again.nulls(), again.rows()));
+            }
+        }
     }
 
     #[test]

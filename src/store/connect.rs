@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection as _, PgConnection};
 
-use super::counts_cache::CountsCache;
+use super::decoded::Decoded;
 use super::session::Pool;
 use super::{Store, StoreError};
 
@@ -127,7 +127,7 @@ impl Store {
             })
             .after_release(|connection, _| Box::pin(answers(connection)))
             .connect_lazy_with(connect);
-        Ok(Self { pool: Pool::new(pool, deadline), counts: CountsCache::default() })
+        Ok(Self { pool: Pool::new(pool, deadline), decoded: Decoded::default() })
     }
 }
 

@@ -10,7 +10,7 @@ mod checkpoint;
 mod close;
 mod configurations;
 mod connect;
-mod counts_cache;
+mod decoded;
 mod deliveries;
 mod detections;
 mod episodes;
@@ -198,7 +198,7 @@ const CLOSE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: session::Pool,
-    counts: counts_cache::CountsCache,
+    decoded: decoded::Decoded,
 }
 
 /// The schema's history, part of the program.

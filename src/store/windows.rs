@@ -276,7 +276,7 @@ impl Store {
                 let panes: Option<Vec<i64>> = stored.try_get("judged_panes").map_err(failed(attempted))?;
                 let panes = panes.unwrap_or_default();
                 let parts =
-                    close::parts_again(&mut connection, (&self.counts, monitor), &panes, &binnings).await?;
+                    close::parts_again(&mut connection, (&self.decoded, monitor), &panes, &binnings).await?;
                 if parts.len() < panes.len() {
                     return Err(StoreError::CountsDeleted { window: id });
                 }
@@ -304,7 +304,7 @@ impl Store {
     ) -> Result<Option<Reference>, StoreError> {
         let is_selected = |choice: &ReferenceChoice| choice.rule.is_some_and(|rule| rule != RuleName::Fixed);
         let Some(mut choice) = choice.filter(is_selected) else { return Ok(None) };
-        let parts = close::parts_again(connection, (&self.counts, monitor), &choice.ids, binnings).await?;
+        let parts = close::parts_again(connection, (&self.decoded, monitor), &choice.ids, binnings).await?;
         if parts.len() < choice.ids.len() {
             let deleted = choice.ids.len() - parts.len();
             choice.name = format!("{}; the counts of {deleted} of them were deleted since", choice.name);

@@ -151,10 +151,15 @@ impl<'a> ColumnFit<'a> {
             .zip(observed)
             .map(|((scored, count), windows)| match (&scored.score, &self.column.foreign) {
                 (Score::Bins(scores), _) => Centre::of_moments(moments(scores, bins)),
-                (Score::Unseen, Foreign::Singletons(once)) if !self.learns => {
-                    Centre::Share { count: (count.sum + number(*once)).min(count.of) }
+                (Score::Unseen, foreign) if !self.learns => {
+                    let once = match foreign {
+                        Foreign::Singletons(once) => number(*once),
+                        Foreign::OnlyHere(_) => 0.0,
+                        Foreign::Independent => once(self.column.total.bins),
+                    };
+                    Centre::Share { count: (count.sum + once).min(count.of) }
                 }
-                (Score::Unseen, Foreign::Singletons(_) | Foreign::OnlyHere(_)) => {
+                (Score::Unseen, _) => {
                     let kept = windows.iter().zip(&self.left_out).filter(|(_, left_out)| !**left_out);
                     let sum = kept.map(|(window, _)| window.sum).sum::<f64>();
                     Centre::Share { count: sum.max(count.sum).min(count.of) }
@@ -187,19 +192,20 @@ impl<'a> ColumnFit<'a> {
         let total = self.column.total.bins;
         let cells = Cells::of(total)?;
         if !self.learns {
-            return Some(StoredMix::fit(&cells, total, total, &[], &self.column.foreign));
+            return Some(StoredMix::fit(&cells, total, total, &[]));
         }
         let kept: Vec<&ColumnCounts<'_>> = self.kept().collect();
         let bins = summed(total.len(), &kept);
         let windows: Vec<&[u64]> = kept.iter().map(|window| window.bins).collect();
-        Some(StoredMix::fit(&cells, total, &bins, &windows, &self.column.foreign))
+        Some(StoredMix::fit(&cells, total, &bins, &windows))
     }
 
     fn small(&self) -> Option<StoredSurge> {
         if self.column.kind != Kind::Categorical {
             return None;
         }
-        let (total, rare) = (self.column.total.bins, self.column.rare);
+        let (total, rare) =
+            (self.column.total.bins, (self.column.rare, self.column.foreign != Foreign::Independent));
         if !self.learns {
             return Some(StoredSurge::fit(total, total, &[], rare));
         }
@@ -229,24 +235,41 @@ impl<'a> ColumnFit<'a> {
             .map(|((scored, centre), own)| (scored, centre, own))
     }
 
+    /// Q and its degrees of freedom, each with what is borrowed from other columns, of a statistic in the windows that are kept.
+    fn dispersion(
+        &self,
+        place: usize,
+        autocorrelation: f64,
+        priors: &BTreeMap<Family, Prior>,
+    ) -> Option<(f64, f64)> {
+        let (scored, centre) = (self.scores.statistics.get(place)?, self.centres.get(place)?);
+        let own = self.own.get(place)?;
+        let family = Family::of(scored.statistic, centre.mean(self.sizes(scored.statistic).total));
+        let prior = family.filter(|_| !own.bursty).and_then(|family| priors.get(&family)).copied();
+        let (prior, degrees) = (prior.unwrap_or_default(), degrees(own.windows, autocorrelation));
+        Some((own.ratio() * degrees + prior.degrees * prior.dispersion, degrees + prior.degrees))
+    }
+
     fn stored(&self, autocorrelation: f64, priors: &BTreeMap<Family, Prior>) -> StoredColumn {
+        let place_of =
+            |statistic: Statistic| self.scores.statistics.iter().position(|scored| scored.statistic == statistic);
+        let dispersion = |place: usize| self.dispersion(place, autocorrelation, priors);
         let statistics =
             self.scores.statistics.iter().zip(&self.centres).enumerate().map(|(place, (scored, centre))| {
-                let statistic = scored.statistic;
-                let Some(own) = self.own.get(place) else {
-                    return StoredStatistic { statistic, centre: *centre, q: 0.0, degrees: 1.0, bursty: false };
+                let (statistic, centre) = (scored.statistic, *centre);
+                let Some(own) = dispersion(place) else {
+                    return StoredStatistic { statistic, centre, q: 0.0, degrees: 1.0, bursty: false };
                 };
-                let family =
-                    Family::of(statistic, centre.mean(self.sizes(statistic).total)).filter(|_| !own.bursty);
-                let prior = family.and_then(|family| priors.get(&family)).copied().unwrap_or_default();
-                let degrees = degrees(own.windows, autocorrelation);
-                StoredStatistic {
-                    statistic,
-                    centre: *centre,
-                    q: short(own.ratio() * degrees + prior.degrees * prior.dispersion),
-                    degrees: short(degrees + prior.degrees),
-                    bursty: own.bursty,
-                }
+                // The reference has nothing beyond its range that could vary. What lies there comes in such bursts as the tail beside it.
+                let tail = match statistic {
+                    Statistic::Below => place_of(Statistic::LowTail),
+                    Statistic::Above => place_of(Statistic::HighTail),
+                    _ => None,
+                };
+                let tail = tail.and_then(dispersion).filter(|(q, degrees)| q / degrees > own.0 / own.1);
+                let (q, degrees) = tail.unwrap_or(own);
+                let bursty = self.own.get(place).is_some_and(|own| own.bursty);
+                StoredStatistic { statistic, centre, q: short(q), degrees: short(degrees), bursty }
             });
         StoredColumn {
             kind: self.column.kind,
@@ -276,24 +299,33 @@ fn observed(column: &ReferenceColumn<'_>, scores: &Scores) -> Vec<Vec<Observed>>
     statistics
 }
 
-/// For each window the records of categories that are in no other one.
+/// For each window the records of categories that are in no other one: what a further window has of categories that are in none.
 fn only_here(column: &ReferenceColumn<'_>) -> Vec<f64> {
-    let windows = &column.windows;
-    match &column.foreign {
-        Foreign::Independent => vec![0.0; windows.len()],
+    let (windows, total) = (&column.windows, column.total.bins);
+    let rare_of =
+        |bins: &[u64]| bins.len().checked_sub(2).and_then(|bin| bins.get(bin)).map_or(0.0, |count| number(*count));
+    // Of rare categories, which share a bin, those that the reference has once are in one window.
+    let rare_once = match &column.foreign {
         Foreign::OnlyHere(records) if records.len() == windows.len() => {
-            records.iter().map(|records| number(*records)).collect()
+            return records.iter().map(|records| number(*records)).collect();
         }
-        Foreign::OnlyHere(_) | Foreign::Singletons(_) => windows
-            .iter()
-            .map(|window| {
-                let known = window.bins.len().saturating_sub(2);
-                let alone =
-                    window.bins.iter().zip(column.total.bins).take(known).filter(|(here, all)| here == all);
-                alone.map(|(here, _)| number(*here)).sum()
-            })
-            .collect(),
-    }
+        Foreign::Singletons(all) => (number(*all) - once(total)).max(0.0) / rare_of(total).max(1.0),
+        Foreign::OnlyHere(_) | Foreign::Independent => 0.0,
+    };
+    windows
+        .iter()
+        .map(|window| {
+            let known = window.bins.len().saturating_sub(2);
+            let alone = window.bins.iter().zip(total).take(known).filter(|(here, all)| here == all);
+            alone.map(|(here, _)| number(*here)).sum::<f64>() + rare_once * rare_of(window.bins)
+        })
+        .collect()
+}
+
+/// How many categories with a bin of their own are there once.
+fn once(total: &[u64]) -> f64 {
+    let known = total.len().saturating_sub(2);
+    size(total.iter().take(known).filter(|count| **count == 1).count())
 }
 
 fn summed(bins: usize, windows: &[&ColumnCounts<'_>]) -> Vec<u64> {

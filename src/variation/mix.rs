@@ -7,7 +7,7 @@ use super::law::{crossing, gamma_above, normal_quantile_two_sided, normal_tail};
 use super::scores::own_cells;
 use super::stored::short;
 use super::theta::{Quantiles, Ratios, Theta};
-use super::{Foreign, dispersion::Sizes, number, size};
+use super::{dispersion::Sizes, number, size};
 
 /// Categories with at most as many records are in one cell together with unseen ones.
 const FEW: f64 = 10.0;
@@ -25,8 +25,8 @@ pub(super) const WEIGHT: f64 = 0.10;
 pub(super) struct Cells {
     cell_of: Vec<usize>,
     number: usize,
-    /// The largest count in the cell of rare and unseen categories.
-    few: f64,
+    /// The largest count in the cell of rare and unseen categories; none where counts did not decide what is in it.
+    few: Option<f64>,
 }
 
 impl Cells {
@@ -66,7 +66,7 @@ impl Cells {
         for cell in cell_of.iter_mut().filter(|cell| **cell == usize::MAX) {
             *cell = last;
         }
-        (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, number: last + 1, few })
+        (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, number: last + 1, few: Some(few) })
     }
 
     /// Each of these bins in a cell of its own, in their order; all others in the last one.
@@ -82,7 +82,7 @@ impl Cells {
         for cell in cell_of.iter_mut().filter(|cell| **cell == usize::MAX) {
             *cell = number;
         }
-        Self { cell_of, number: number + 1, few: FEW }
+        Self { cell_of, number: number + 1, few: None }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -104,17 +104,15 @@ impl Cells {
     ///
     /// Categories that a sample has at most `few` times have in another sample the records of those it has once to one more
     /// time (Good and Turing). Their own counts are too low for the unseen ones among them.
-    fn reference(&self, total: &[u64], kept: &[u64], foreign: &Foreign) -> Vec<f64> {
+    fn reference(&self, total: &[u64], kept: &[u64]) -> Vec<f64> {
         let mut tally = self.tally(kept);
-        if *foreign != Foreign::Independent
-            && let Some(last) = tally.last_mut()
-        {
+        if let Some((last, few)) = tally.last_mut().zip(self.few) {
             let known = total.len().saturating_sub(2);
             *last += total
                 .iter()
                 .zip(kept)
                 .take(known)
-                .filter(|(total, _)| number(**total) == self.few + 1.0)
+                .filter(|(total, _)| number(**total) == few + 1.0)
                 .map(|(_, kept)| number(*kept))
                 .sum::<f64>();
         }
@@ -145,8 +143,8 @@ pub(super) struct StoredMix {
 
 impl StoredMix {
     /// `windows` are those that are kept, with a value.
-    pub(super) fn fit(cells: &Cells, total: &[u64], kept: &[u64], windows: &[&[u64]], foreign: &Foreign) -> Self {
-        let reference = cells.reference(total, kept, foreign);
+    pub(super) fn fit(cells: &Cells, total: &[u64], kept: &[u64], windows: &[&[u64]]) -> Self {
+        let reference = cells.reference(total, kept);
         let values: f64 = kept.iter().map(|count| number(*count)).sum();
         let mut ratios = Vec::with_capacity(windows.len());
         let mut sampling = 0.0;

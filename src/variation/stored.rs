@@ -178,6 +178,7 @@ impl StoredSurge {
         is_amount(self.dispersion)
             && (0.5..=1e7).contains(&self.degrees)
             && self.rare.is_none_or(|rare| is_amount(rare) && rare > 0.0)
+            && is_amount(self.together)
     }
 }
 

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::law::{gamma_above, normal_tail};
 use super::mix::{Cells, StoredMix};
 use super::scores::own_cells;
-use super::shares::signed_root;
+use super::shares::{arcsine, signed_root};
+use super::stored::short;
 use super::theta::{Quantiles, Theta};
-use super::{ColumnCounts, Foreign, dispersion::Sizes, number, size};
+use super::{ColumnCounts, dispersion::Sizes, number, size};
 
 /// Fewer records of a window than this are no rise.
 const LEAST: f64 = 10.0;
@@ -35,6 +36,8 @@ pub(super) struct Surge {
     small: Vec<Small>,
     total: f64,
     theta: Theta,
+    /// That of rare and unseen categories together.
+    theta_together: Theta,
 }
 
 /// The category that rises the most beyond chance.
@@ -54,16 +57,59 @@ pub(super) struct StoredSurge {
     pub degrees: f64,
     /// See [`ReferenceColumn::rare`](super::ReferenceColumn).
     pub rare: Option<f64>,
+    /// Q of the share that rare and unseen categories have together; 0 without windows, and of references of earlier versions.
+    #[serde(default)]
+    pub together: f64,
 }
 
 impl StoredSurge {
-    /// `windows` are those that are kept, with a value; empty where there are too few.
-    pub(super) fn fit(total: &[u64], kept: &[u64], windows: &[&[u64]], rare: Option<f64>) -> Self {
+    /// `windows` are those that are kept, with a value; empty where there are too few. `chosen` says whether the counts of the reference
+    /// decided which categories are rare.
+    pub(super) fn fit(
+        total: &[u64],
+        kept: &[u64],
+        windows: &[&[u64]],
+        (rare, chosen): (Option<f64>, bool),
+    ) -> Self {
         let alone = small(total, rare).into_iter().filter(|small| small.with.is_none()).map(|small| small.bin);
         let cells = Cells::apart(total.len(), alone);
-        let StoredMix { dispersion, degrees, .. } =
-            StoredMix::fit(&cells, total, kept, windows, &Foreign::Independent);
-        Self { dispersion, degrees, rare }
+        let StoredMix { dispersion, degrees, .. } = StoredMix::fit(&cells, total, kept, windows);
+        let together = Together::of(kept, windows, chosen);
+        let rare = rare.map(|rare| if chosen { rare.max(short(together.records)) } else { rare });
+        Self { dispersion, degrees, rare, together: together.q }
+    }
+}
+
+/// What rare and unseen categories have together in windows that did not decide which these are.
+struct Together {
+    /// In all windows.
+    records: f64,
+    /// Q of their share, by its arcsine: the weighted sum of squares over the sampling variance.
+    q: f64,
+}
+
+impl Together {
+    /// In each window the categories that are rare in the others: what is common in one window alone is rare in the next one.
+    fn of(kept: &[u64], windows: &[&[u64]], chosen: bool) -> Self {
+        let (known, number_of_windows) = (kept.len().saturating_sub(2), size(windows.len()));
+        let smallest = kept.iter().take(known).filter(|count| **count > 0).min().copied().unwrap_or(0);
+        let least = if chosen { number(smallest) * (1.0 - 1.0 / number_of_windows.max(1.0)) } else { 0.0 };
+        let of = |window: &&[u64]| {
+            let foreign: f64 = window.iter().skip(known).map(|count| number(*count)).sum();
+            let others = window.iter().zip(kept).take(known).map(|(here, all)| (number(*here), number(*all)));
+            let here: f64 = others.filter(|(here, all)| all - here < least).map(|(here, _)| here).sum();
+            (foreign + here, window.iter().map(|count| number(*count)).sum::<f64>())
+        };
+        let windows: Vec<(f64, f64)> = windows.iter().map(of).filter(|(_, values)| *values > 0.0).collect();
+        let (records, values) =
+            windows.iter().fold((0.0, 0.0), |sum, window| (sum.0 + window.0, sum.1 + window.1));
+        if records <= 0.0 {
+            return Self { records: 0.0, q: 0.0 };
+        }
+        let centre = arcsine(records / values);
+        let q =
+            windows.iter().map(|(rare, values)| 4.0 * values * (arcsine(rare / values) - centre).powi(2)).sum();
+        Self { records, q: short(q) }
     }
 }
 
@@ -109,7 +155,10 @@ impl Surge {
     ) -> Option<Self> {
         let small = small(total, stored.rare);
         let theta = Theta::of_ratio(stored.dispersion, stored.degrees, sizes, quantiles);
-        (!small.is_empty()).then(|| Self { small, total: total.iter().map(|count| number(*count)).sum(), theta })
+        let degrees = (size(sizes.windows) - 1.0).max(1.0);
+        let theta_together = Theta::of_ratio(stored.together / degrees, degrees, sizes, quantiles);
+        let total = total.iter().map(|count| number(*count)).sum();
+        (!small.is_empty()).then_some(Self { small, total, theta, theta_together })
     }
 
     pub(super) const fn total(&self) -> f64 {
@@ -140,12 +189,13 @@ impl Surge {
     fn chance(&self, small: &Small, found: f64, values: f64) -> f64 {
         let before = (small.count / self.total).min(1.0 - 1e-9);
         let root = signed_root(found, values, small.count, self.total).max(0.0);
-        let (relative, sampling) = (found / values / before, self.theta.sampling(values));
+        let theta = if small.with.is_some() { &self.theta_together } else { &self.theta };
+        let (relative, sampling) = (found / values / before, theta.sampling(values));
         let bursts = |ratio: f64| {
             let shape = before / ((1.0 - before) * sampling * ratio);
             gamma_above(relative * shape, shape)
         };
-        normal_tail(root).max(self.theta.ratios(values).average(bursts))
+        normal_tail(root).max(theta.ratios(values).average(bursts))
     }
 }
 
@@ -161,7 +211,7 @@ mod tests {
     }
 
     fn surge(total: &[u64], dispersion: f64, rare: Option<f64>) -> Surge {
-        let stored = StoredSurge { dispersion, degrees: 46.0, rare };
+        let stored = StoredSurge { dispersion, degrees: 46.0, rare, together: 0.0 };
         let values = total.iter().sum::<u64>() as f64;
         Surge::new(total, &stored, Sizes::of([values / 24.0; 24].into_iter()), &mut Quantiles::default()).unwrap()
     }

@@ -117,6 +117,18 @@ impl Bins {
         }
     }
 
+    /// Adds counts by bin of which nothing more is known; nothing on bins that are not numbered.
+    pub(super) fn add_counts(&mut self, counts: &[u64]) {
+        let sums = match self {
+            Self::Numeric(numeric) => &mut numeric.counts,
+            Self::Categories(categories) => &mut categories.counts,
+            Self::Universal(_) | Self::Vectors(_) => return,
+        };
+        for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            add_count(sums, bin, *count);
+        }
+    }
+
     /// Adds counts of the same binning.
     pub(super) fn add(&mut self, other: &Self) {
         match (self, other) {

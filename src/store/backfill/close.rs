@@ -111,7 +111,7 @@ impl Store {
         let mut shared = SharedReads::default();
         for window in made {
             let verdict =
-                close_quietly(&mut transaction, (&mut shared, &self.counts), with, window, &decide).await?;
+                close_quietly(&mut transaction, (&mut shared, &self.decoded), with, window, &decide).await?;
             outcome.closed += 1;
             outcome.drifting += u64::from(verdict.drifts());
         }

@@ -20,7 +20,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::counts_cache::CountsCache;
+use super::decoded::Decoded;
 use super::detections::{ReadWindow, detect_in_window};
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
@@ -36,7 +36,7 @@ use panes::{earlier_parts, reach_back};
 pub(super) use quiet::close_quietly;
 use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on, series_of};
 pub(super) use read::{binning, merge_deltas};
-use reference::{References, usual_rows};
+use reference::{ChosenBaselines, resolve, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline, test_of};
 use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_trend, write_window};
 
@@ -139,7 +139,7 @@ impl Store {
         let mut shared = SharedReads::default();
         let mut closed = Vec::with_capacity(due.len());
         for window in due {
-            match close_one(&mut transaction, (&mut shared, &self.counts), with, window, &decide).await {
+            match close_one(&mut transaction, (&mut shared, &self.decoded), with, window, &decide).await {
                 // The transaction cannot go on after an error of the database.
                 Err(error @ StoreError::Database { .. }) => return Err(error),
                 outcome => closed.push(outcome),
@@ -223,8 +223,7 @@ fn listed(row: &PgRow) -> Result<OpenWindow, sqlx::Error> {
 /// What windows that are closed together have in common.
 #[derive(Default)]
 pub(super) struct SharedReads {
-    binnings: HashMap<Uuid, Arc<BinningSet>>,
-    references: References,
+    baselines: ChosenBaselines,
     /// How many series share the budget of false alarms of windows of one time.
     series: HashMap<(EventTime, EventTime), usize>,
 }
@@ -232,7 +231,7 @@ pub(super) struct SharedReads {
 /// Closes one window. An error that is not the database's comes before anything was written.
 async fn close_one(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &CountsCache),
+    (shared, cache): (&mut SharedReads, &Decoded),
     with: Closing<'_>,
     due: &DueWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
@@ -240,7 +239,7 @@ async fn close_one(
     let Closing { monitor, sample_size, .. } = with;
     let window = &due.window;
     let Some((alerts, trend)) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
-    let Some(binnings) = lock_window(connection, monitor, window, &mut shared.binnings).await? else {
+    let Some(binnings) = lock_window(connection, monitor, window, cache).await? else {
         return Ok(None);
     };
     let merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
@@ -265,7 +264,7 @@ struct JudgedPane {
 /// Judges the window that ends with a pane, and writes what follows.
 async fn judge_pane(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &CountsCache),
+    (shared, cache): (&mut SharedReads, &Decoded),
     with: Closing<'_>,
     pane: JudgedPane,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
@@ -289,7 +288,7 @@ async fn judge_pane(
         None => None,
     };
     if decision.asks_for_onsets(&closing) {
-        let earlier = earlier_parts(connection, (shared, cache), monitor, (window, &merged)).await?;
+        let earlier = earlier_parts(connection, (cache, monitor), (window, &merged)).await?;
         decision.date(&closing, &merged.counts, &earlier);
     }
     let judged = (with, baseline, &choice);
@@ -332,13 +331,13 @@ async fn clock(connection: &mut Session) -> Result<EventTime, StoreError> {
 /// baseline, where they fit.
 async fn compared(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &CountsCache),
+    (shared, cache): (&mut SharedReads, &Decoded),
     with: Closing<'_>,
     (DueWindow { window, missing }, revision): (&DueWindow, i32),
     (merged, binnings): (&mut Merged, &Arc<BinningSet>),
 ) -> Result<Compared, StoreError> {
     let monitor = with.monitor;
-    let chosen = shared.references.choose(connection, monitor, binnings).await?;
+    let chosen = shared.baselines.choose(connection, cache, monitor, binnings).await?;
     if let Some(chosen) = &chosen {
         chosen.fit.apply(&mut merged.counts, &chosen.bins);
     }
@@ -349,9 +348,9 @@ async fn compared(
         merged.ranges.clone(),
         missing.is_empty(),
     );
-    reach_back(connection, &mut shared.references, (cache, monitor), with.reach, &mut gathered).await?;
+    reach_back(connection, (cache, monitor), with.reach, &mut gathered).await?;
     let Gathered { span, counts, offsets, complete, ids } = gathered;
-    let (reference, choice) = shared.references.resolve(connection, cache, by, &span, chosen.as_ref()).await?;
+    let (reference, choice) = resolve(connection, cache, by, &span, chosen.as_ref()).await?;
     let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
     let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
     let series = match shared.series.get(&(window.key.start, window.end)) {

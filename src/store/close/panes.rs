@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlx::Row as _;
 
+use super::OpenWindow;
 use super::read::Merged;
-use super::reference::References;
-use super::{OpenWindow, SharedReads};
+use super::reference::parts_of;
 use crate::binning::BinningSet;
 use crate::closing::{EarlierPane, Gathered, ONSET_WINDOWS};
 use crate::reference::Part;
-use crate::store::counts_cache::CountsCache;
+use crate::store::decoded::Decoded;
 use crate::store::selection::{SelectedWindow, WindowSelection, at_most};
 use crate::store::session::Session;
 use crate::store::{StoreError, damaged, failed, timestamp};
@@ -21,8 +21,7 @@ use crate::window::{MOST_PANES, OffsetRanges, WindowReach};
 /// Takes in the closed panes of the series of a window that it reaches back to.
 pub(super) async fn reach_back(
     connection: &mut Session,
-    references: &mut References,
-    (cache, monitor): (&CountsCache, &str),
+    (cache, monitor): (&Decoded, &str),
     reach: WindowReach,
     window: &mut Gathered,
 ) -> Result<(), StoreError> {
@@ -43,7 +42,7 @@ pub(super) async fn reach_back(
         taken
     });
     let bins = Arc::clone(window.counts.binnings());
-    let earlier = earlier_panes(connection, references, (cache, monitor), selected, &bins).await?;
+    let earlier = earlier_panes(connection, (cache, monitor), selected, &bins).await?;
     window.reach_back(reach, earlier);
     Ok(())
 }
@@ -51,8 +50,7 @@ pub(super) async fn reach_back(
 /// The closed panes before a window in which the onset of its drift is looked for, in order of time.
 pub(super) async fn earlier_parts(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &CountsCache),
-    monitor: &str,
+    (cache, monitor): (&Decoded, &str),
     (window, merged): (&OpenWindow, &Merged),
 ) -> Result<Vec<Part>, StoreError> {
     let key = &window.key;
@@ -61,15 +59,14 @@ pub(super) async fn earlier_parts(
     let mut selected = earlier.latest(connection, at_most(ONSET_WINDOWS)).await?;
     selected.reverse();
     let bins = merged.counts.binnings();
-    let parts = shared.references.parts(connection, (cache, monitor), selected, bins).await?;
+    let parts = parts_of(connection, (cache, monitor), selected, bins).await?;
     Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
 }
 
 /// Panes with all that is known of them, in the order given.
 async fn earlier_panes(
     connection: &mut Session,
-    references: &mut References,
-    (cache, monitor): (&CountsCache, &str),
+    (cache, monitor): (&Decoded, &str),
     selected: Vec<SelectedWindow>,
     bins: &Arc<BinningSet>,
 ) -> Result<Vec<EarlierPane>, StoreError> {
@@ -89,7 +86,7 @@ async fn earlier_panes(
         let complete: Option<bool> = row.try_get("complete").map_err(failed(attempted))?;
         details.insert(id, (ranges, complete.unwrap_or(true)));
     }
-    let parts = references.parts(connection, (cache, monitor), selected, bins).await?;
+    let parts = parts_of(connection, (cache, monitor), selected, bins).await?;
     let pane = |part: Part| {
         let (offsets, complete) = details.remove(&part.id?)?;
         Some(EarlierPane { part, offsets, complete })

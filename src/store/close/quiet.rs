@@ -7,14 +7,14 @@ use super::{Closing, Compared, DueWindow, OpenWindow, SharedReads, clock, compar
 use crate::closing::{ClosingWindow, Decision};
 use crate::judge::Verdict;
 use crate::record::EventTime;
-use crate::store::counts_cache::CountsCache;
+use crate::store::decoded::Decoded;
 use crate::store::session::Session;
 use crate::store::{StoreError, failed};
 
 /// Closes a window that was made in this transaction.
 pub(in crate::store) async fn close_quietly(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &CountsCache),
+    (shared, cache): (&mut SharedReads, &Decoded),
     with: Closing<'_>,
     window: OpenWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
@@ -25,7 +25,7 @@ pub(in crate::store) async fn close_quietly(
         .fetch_one(&mut *connection)
         .await
         .map_err(failed(attempted))?;
-    let binnings = known_binning(connection, counted_on, &mut shared.binnings).await?;
+    let binnings = known_binning(connection, counted_on, cache).await?;
     let due = DueWindow { window, missing: Vec::new() };
     let mut merged = merge_deltas(connection, due.window.id, &binnings, with.sample_size).await?;
     let Compared { before, choice, baseline, closing } =

@@ -15,6 +15,7 @@ use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::SeriesTrend;
 use crate::record::EventTime;
+use crate::store::decoded::Decoded;
 use crate::store::session::Session;
 use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
 use crate::window::{OffsetRanges, WindowKey, WindowSpan};
@@ -72,7 +73,7 @@ pub(super) async fn lock_window(
     connection: &mut Session,
     monitor: &str,
     window: &OpenWindow,
-    binnings: &mut HashMap<Uuid, Arc<BinningSet>>,
+    kept: &Decoded,
 ) -> Result<Option<Arc<BinningSet>>, StoreError> {
     let row = sqlx::query(
         "select binning_id from model_window w where id = $1 and status = 'open'
@@ -91,20 +92,20 @@ pub(super) async fn lock_window(
     .map_err(failed("lock a window"))?;
     let Some(row) = row else { return Ok(None) };
     let id: Uuid = row.try_get("binning_id").map_err(failed("lock a window"))?;
-    known_binning(connection, id, binnings).await.map(Some)
+    known_binning(connection, id, kept).await.map(Some)
 }
 
-/// Bins, which are read once.
+/// Bins, which are read and decoded once.
 pub(super) async fn known_binning(
     connection: &mut Session,
     id: Uuid,
-    known: &mut HashMap<Uuid, Arc<BinningSet>>,
+    kept: &Decoded,
 ) -> Result<Arc<BinningSet>, StoreError> {
-    if let Some(known) = known.get(&id) {
-        return Ok(Arc::clone(known));
+    if let Some(known) = kept.bins(id) {
+        return Ok(known);
     }
     let read = binning(connection, id).await?;
-    known.insert(id, Arc::clone(&read));
+    kept.keep_bins(&read);
     Ok(read)
 }
 

@@ -7,14 +7,14 @@ use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::read::{binning, known_binning, merge_deltas};
+use super::read::{known_binning, merge_deltas};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::reference::{
     Fit, Part, Reference, ReferenceChoice, ReferencePlan, ReferenceRule, Resolution, RowsOfWindow, Selection,
     Unusable, UsualRows,
 };
-use crate::store::counts_cache::CountsCache;
+use crate::store::decoded::Decoded;
 use crate::store::selection::{READ_TOGETHER, SelectedWindow, WindowSelection, at_most, closed_counts};
 use crate::store::session::Session;
 use crate::store::{StoreError, damaged, failed};
@@ -29,162 +29,151 @@ pub(super) struct ChosenBaseline {
     pub(super) fit: Fit,
 }
 
-/// What windows that are closed together are compared with; each baseline is read and decoded once.
+/// The baselines of windows that are closed together, by the bins that these were counted on.
 #[derive(Default)]
-pub(super) struct References {
-    /// By the bins that windows were counted on.
-    chosen: HashMap<Uuid, Option<ChosenBaseline>>,
-    /// By baseline and segment.
-    read: HashMap<(Uuid, String), Reference>,
-    binnings: HashMap<Uuid, Arc<BinningSet>>,
-}
+pub(super) struct ChosenBaselines(HashMap<Uuid, Option<ChosenBaseline>>);
 
-impl References {
+impl ChosenBaselines {
     /// The active baseline of a monitor where the counts fit its bins; otherwise the newest baseline on the bins they were made
     /// on: the one that was active when the window was opened, or a later one like it.
     pub(super) async fn choose(
         &mut self,
         connection: &mut Session,
+        cache: &Decoded,
         monitor: &str,
         counted_on: &Arc<BinningSet>,
     ) -> Result<Option<ChosenBaseline>, StoreError> {
-        if let Some(known) = self.chosen.get(&counted_on.id()) {
+        if let Some(known) = self.0.get(&counted_on.id()) {
             return Ok(known.clone());
         }
-        let chosen = choose(connection, monitor, counted_on).await?;
-        self.chosen.insert(counted_on.id(), chosen.clone());
+        let chosen = choose(connection, cache, monitor, counted_on).await?;
+        self.0.insert(counted_on.id(), chosen.clone());
         Ok(chosen)
     }
+}
 
-    /// The reference by the first rule that gives one, and how it was chosen.
-    pub(super) async fn resolve(
-        &mut self,
-        connection: &mut Session,
-        cache: &CountsCache,
-        (monitor, plan): (&str, &ReferencePlan),
-        window: &WindowSpan,
-        chosen: Option<&ChosenBaseline>,
-    ) -> Result<(Option<Reference>, ReferenceChoice), StoreError> {
-        let mut tried = Resolution::default();
-        for rule in &plan.rules {
-            let found = match chosen {
-                None => Err(Unusable::no_baseline()),
-                Some(chosen) => self.by_rule(connection, cache, (monitor, plan, rule), window, chosen).await?,
-            };
-            match found {
-                Ok(reference) => return Ok(tried.found(reference)),
-                Err(reason) => tried.pass_over(rule.name(), &reason),
-            }
-        }
-        // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
-        if let Some(chosen) = chosen
-            && data_is_broken(connection, monitor, &window.key).await?
-        {
-            return Ok(tried.found(self.of_segment(connection, chosen, &window.key.segment).await?));
-        }
-        Ok(tried.nothing())
-    }
-
-    async fn by_rule(
-        &mut self,
-        connection: &mut Session,
-        cache: &CountsCache,
-        (monitor, plan, rule): (&str, &ReferencePlan, &ReferenceRule),
-        window: &WindowSpan,
-        chosen: &ChosenBaseline,
-    ) -> Result<Result<Reference, Unusable>, StoreError> {
-        let selection = match rule.selection(window) {
-            Ok(Some(selection)) => selection,
-            Ok(None) => return self.of_segment(connection, chosen, &window.key.segment).await.map(Ok),
-            Err(reason) => return Ok(Err(reason)),
+/// The reference by the first rule that gives one, and how it was chosen.
+pub(super) async fn resolve(
+    connection: &mut Session,
+    cache: &Decoded,
+    (monitor, plan): (&str, &ReferencePlan),
+    window: &WindowSpan,
+    chosen: Option<&ChosenBaseline>,
+) -> Result<(Option<Reference>, ReferenceChoice), StoreError> {
+    let mut tried = Resolution::default();
+    for rule in &plan.rules {
+        let found = match chosen {
+            None => Err(Unusable::no_baseline()),
+            Some(chosen) => by_rule(connection, cache, (monitor, plan, rule), window, chosen).await?,
         };
-        let selected = select(connection, WindowSelection::closed, (monitor, plan), window, &selection).await?;
-        let parts = self.parts(connection, (cache, monitor), selected, &chosen.bins).await?;
-        Ok(rule.reference(&window.key, &chosen.bins, parts, plan.min_records))
-    }
-
-    /// The counts of a chosen baseline for a segment.
-    async fn of_segment(
-        &mut self,
-        connection: &mut Session,
-        chosen: &ChosenBaseline,
-        segment: &str,
-    ) -> Result<Reference, StoreError> {
-        let key = (chosen.baseline, segment.to_owned());
-        if let Some(known) = self.read.get(&key) {
-            return Ok(known.clone());
+        match found {
+            Ok(reference) => return Ok(tried.found(reference)),
+            Err(reason) => tried.pass_over(rule.name(), &reason),
         }
-        let read = stored_baseline(connection, chosen.baseline, segment, &chosen.bins).await?;
-        self.read.insert(key, read.clone());
-        Ok(read)
     }
+    // Otherwise nothing could be said that ends the alert, whose windows are in no reference.
+    if let Some(chosen) = chosen
+        && data_is_broken(connection, monitor, &window.key).await?
+    {
+        return Ok(tried.found(of_segment(connection, cache, chosen, &window.key.segment).await?));
+    }
+    Ok(tried.nothing())
+}
 
-    /// Selected windows with their counts.
-    pub(super) async fn parts(
-        &mut self,
-        connection: &mut Session,
-        (cache, monitor): (&CountsCache, &str),
-        selected: Vec<SelectedWindow>,
-        bins: &Arc<BinningSet>,
-    ) -> Result<Vec<Part>, StoreError> {
-        let mut counts: HashMap<i64, Arc<WindowCounts>> = selected
-            .iter()
-            .filter_map(|window| Some((window.id, cache.get((window.id, window.revision))?)))
-            .collect();
-        let missing: Vec<&SelectedWindow> =
-            selected.iter().filter(|window| !counts.contains_key(&window.id)).collect();
-        // What another daemon closes between these statements has no deltas any more, and counts instead.
-        let mut closed_meanwhile = Vec::new();
-        for window in missing.iter().filter(|window| window.is_open) {
-            let binnings = self.binning(connection, window.binning, bins).await?;
-            let merged = merge_deltas(connection, window.id, &binnings, 0).await?;
-            if merged.counts.rows() > 0 {
-                counts.insert(window.id, Arc::new(merged.counts));
-            } else {
-                closed_meanwhile.push(window.id);
-            }
-        }
-        let again = if closed_meanwhile.is_empty() {
-            Vec::new()
+async fn by_rule(
+    connection: &mut Session,
+    cache: &Decoded,
+    (monitor, plan, rule): (&str, &ReferencePlan, &ReferenceRule),
+    window: &WindowSpan,
+    chosen: &ChosenBaseline,
+) -> Result<Result<Reference, Unusable>, StoreError> {
+    let selection = match rule.selection(window) {
+        Ok(Some(selection)) => selection,
+        Ok(None) => return of_segment(connection, cache, chosen, &window.key.segment).await.map(Ok),
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let selected = select(connection, WindowSelection::closed, (monitor, plan), window, &selection).await?;
+    let parts = parts_of(connection, (cache, monitor), selected, &chosen.bins).await?;
+    Ok(rule.reference(&window.key, &chosen.bins, parts, plan.min_records))
+}
+
+/// Selected windows with their counts.
+pub(super) async fn parts_of(
+    connection: &mut Session,
+    (cache, monitor): (&Decoded, &str),
+    selected: Vec<SelectedWindow>,
+    bins: &Arc<BinningSet>,
+) -> Result<Vec<Part>, StoreError> {
+    let mut counts: HashMap<i64, Arc<WindowCounts>> = selected
+        .iter()
+        .filter_map(|window| Some((window.id, cache.counts((window.id, window.revision))?)))
+        .collect();
+    let missing: Vec<&SelectedWindow> =
+        selected.iter().filter(|window| !counts.contains_key(&window.id)).collect();
+    // What another daemon closes between these statements has no deltas any more, and counts instead.
+    let mut closed_meanwhile = Vec::new();
+    for window in missing.iter().filter(|window| window.is_open) {
+        let binnings = binning(connection, cache, window.binning, bins).await?;
+        let merged = merge_deltas(connection, window.id, &binnings, 0).await?;
+        if merged.counts.rows() > 0 {
+            counts.insert(window.id, Arc::new(merged.counts));
         } else {
-            WindowSelection::these(monitor, &closed_meanwhile).oldest(connection, MOST).await?
-        };
-        let mut closed: HashMap<Uuid, Vec<i64>> = HashMap::new();
-        let revisions: HashMap<i64, i32> =
-            selected.iter().chain(&again).map(|window| (window.id, window.revision)).collect();
-        let is_closed = |window: &&SelectedWindow| !window.is_open;
-        for window in missing.into_iter().filter(is_closed).chain(again.iter().filter(is_closed)) {
-            closed.entry(window.binning).or_default().push(window.id);
+            closed_meanwhile.push(window.id);
         }
-        for (binning, ids) in closed {
-            let binnings = self.binning(connection, binning, bins).await?;
-            for ids in ids.chunks(READ_TOGETHER) {
-                for (id, read) in readable_counts(connection, ids, &binnings).await? {
-                    let read = Arc::new(read);
-                    // One that is judged again meanwhile is kept under the revision before, and read again when that is asked for.
-                    cache.put((id, revisions.get(&id).copied().unwrap_or_default()), &read);
-                    counts.insert(id, read);
-                }
+    }
+    let again = if closed_meanwhile.is_empty() {
+        Vec::new()
+    } else {
+        WindowSelection::these(monitor, &closed_meanwhile).oldest(connection, MOST).await?
+    };
+    let mut closed: HashMap<Uuid, Vec<i64>> = HashMap::new();
+    let revisions: HashMap<i64, i32> =
+        selected.iter().chain(&again).map(|window| (window.id, window.revision)).collect();
+    let is_closed = |window: &&SelectedWindow| !window.is_open;
+    for window in missing.into_iter().filter(is_closed).chain(again.iter().filter(is_closed)) {
+        closed.entry(window.binning).or_default().push(window.id);
+    }
+    for (binning, ids) in closed {
+        let binnings = self::binning(connection, cache, binning, bins).await?;
+        for ids in ids.chunks(READ_TOGETHER) {
+            for (id, read) in readable_counts(connection, ids, &binnings).await? {
+                let read = Arc::new(read);
+                // One that is judged again meanwhile is kept under the revision before, and read again when that is asked for.
+                cache.keep_counts((id, revisions.get(&id).copied().unwrap_or_default()), &read);
+                counts.insert(id, read);
             }
         }
-        let part = |window: SelectedWindow| {
-            let counts = counts.get(&window.id).cloned()?;
-            Some(Part { id: Some(window.id), start: window.start, end: window.end, counts })
-        };
-        Ok(selected.into_iter().filter_map(part).collect())
     }
+    let part = |window: SelectedWindow| {
+        let counts = counts.get(&window.id).cloned()?;
+        Some(Part { id: Some(window.id), start: window.start, end: window.end, counts })
+    };
+    Ok(selected.into_iter().filter_map(part).collect())
+}
 
-    async fn binning(
-        &mut self,
-        connection: &mut Session,
-        id: Uuid,
-        known: &Arc<BinningSet>,
-    ) -> Result<Arc<BinningSet>, StoreError> {
-        if id == known.id() {
-            return Ok(Arc::clone(known));
-        }
-        known_binning(connection, id, &mut self.binnings).await
+/// The counts of a chosen baseline for a segment.
+async fn of_segment(
+    connection: &mut Session,
+    cache: &Decoded,
+    chosen: &ChosenBaseline,
+    segment: &str,
+) -> Result<Reference, StoreError> {
+    if let Some(known) = cache.baseline(chosen.baseline, segment) {
+        return Ok(Reference::clone(&known));
     }
+    let read = Arc::new(stored_baseline(connection, chosen.baseline, segment, &chosen.bins).await?);
+    cache.keep_baseline(chosen.baseline, segment, &read);
+    Ok(Reference::clone(&read))
+}
+
+/// Bins, which may be those at hand.
+async fn binning(
+    connection: &mut Session,
+    cache: &Decoded,
+    id: Uuid,
+    at_hand: &Arc<BinningSet>,
+) -> Result<Arc<BinningSet>, StoreError> {
+    if id == at_hand.id() { Ok(Arc::clone(at_hand)) } else { known_binning(connection, id, cache).await }
 }
 
 /// The counts of closed windows. One whose counts are damaged is in no reference, and keeps no other window from being judged.
@@ -212,7 +201,7 @@ async fn readable_counts(
 /// Windows that a reference was made of, as far as they are still there, with their counts on the bins of the window.
 pub(in crate::store) async fn parts_again(
     connection: &mut Session,
-    (cache, monitor): (&CountsCache, &str),
+    (cache, monitor): (&Decoded, &str),
     ids: &[i64],
     bins: &Arc<BinningSet>,
 ) -> Result<Vec<Part>, StoreError> {
@@ -222,7 +211,7 @@ pub(in crate::store) async fn parts_again(
     let selected = WindowSelection::these(monitor, ids).oldest(connection, MOST).await?;
     // What was deleted is missing on every daemon, whatever its cache has.
     let selected = selected.into_iter().filter(|window| window.has_counts).collect();
-    let parts = References::default().parts(connection, (cache, monitor), selected, bins).await?;
+    let parts = parts_of(connection, (cache, monitor), selected, bins).await?;
     Ok(parts.into_iter().filter_map(|part| part.on(bins)).collect())
 }
 
@@ -342,6 +331,7 @@ async fn data_is_broken(connection: &mut Session, monitor: &str, key: &WindowKey
 
 async fn choose(
     connection: &mut Session,
+    cache: &Decoded,
     monitor: &str,
     counted_on: &Arc<BinningSet>,
 ) -> Result<Option<ChosenBaseline>, StoreError> {
@@ -356,8 +346,7 @@ async fn choose(
     .await
     .map_err(failed(attempted))?;
     for (baseline, bins) in candidates {
-        let bins =
-            if bins == counted_on.id() { Arc::clone(counted_on) } else { binning(connection, bins).await? };
+        let bins = binning(connection, cache, bins, counted_on).await?;
         if let Some(fit) = Fit::of(counted_on, &bins) {
             return Ok(Some(ChosenBaseline { baseline, bins, fit }));
         }

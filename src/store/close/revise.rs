@@ -13,7 +13,7 @@ use crate::closing::{Amends, ClosingWindow, Decision};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{Judgement, Verdict};
 use crate::record::{EventTime, TimeSpan};
-use crate::store::counts_cache::CountsCache;
+use crate::store::decoded::Decoded;
 use crate::store::findings::judged;
 use crate::store::session::Session;
 use crate::store::{Store, StoreError, bigint, count, damaged, failed, named, timestamp};
@@ -60,7 +60,7 @@ impl Store {
     ) -> Closed {
         let mut transaction = self.pool.begin().await.map_err(failed("begin judging a window again"))?;
         let mut shared = SharedReads::default();
-        let decision = revise(&mut transaction, (&mut shared, &self.counts), with, window, decide).await?;
+        let decision = revise(&mut transaction, (&mut shared, &self.decoded), with, window, decide).await?;
         #[cfg(debug_assertions)]
         crate::faults::hit("revise.before_commit");
         transaction.commit().await.map_err(failed("commit a window that was judged again"))?;
@@ -72,7 +72,7 @@ impl Store {
 
 async fn revise(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &CountsCache),
+    (shared, cache): (&mut SharedReads, &Decoded),
     with: Closing<'_>,
     window: &OpenWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,

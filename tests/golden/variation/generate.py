@@ -86,6 +86,8 @@ class Column:
                 if self.learns: sums[:, j] += only[~self.dropped]
                 else: sums[0, j] += only.sum()
             elif "singletons" in foreign: sums[0, j] += foreign["singletons"]
+            elif self.learns: sums[:, j] += np.where(windows[:, :-2] == total[None, :-2], windows[:, :-2], 0).sum(1)[~self.dropped]
+            else: sums[0, j] += (total[:-2] == 1).sum()
             sums = np.minimum(sums, n)
         self.names, self.H = names, H; self.weight = [scored[a][1] for a in scored] + [.10]; self.is_share = np.array([a not in ("location", "spread") for a in names])
         self.X = sums.sum(0); self.mean = self.X / np.maximum(self.tot, 1); self.var = self.mean * (1 - self.mean); self.skew = np.zeros(S)
@@ -118,10 +120,14 @@ class Column:
     def degrees(self, r): return max((self.k - 1) * (1 - r * r) / (1 + r * r), 1)
     def set_theta(self, r, prior):
         nu = self.degrees(r); L = (1 + r) / (1 - r); self.c = self.conc * L
+        found = {}
         for j, a in enumerate(self.names):
             d0, D0 = (0, 1) if self.bursty[j] else prior.get(family(a, self.mean[j]), (0, 1))
-            q = self.Q[j] / (self.k - 1) * nu + d0 * D0
-            self.theta[:, j] = np.maximum(q / chi_square_quantiles(nu + d0) - 1, 0) / self.nbar[j] / max(1 - L / self.k, .2) if self.nbar[j] > 0 else 0
+            found[a] = self.Q[j] / (self.k - 1) * nu + d0 * D0, nu + d0
+        for j, a in enumerate(self.names):
+            q, f = found[a]; tail = found.get({"below": "low_tail", "above": "high_tail"}.get(a))
+            if tail and tail[0] / tail[1] > q / f: q, f = tail
+            self.theta[:, j] = np.maximum(q / chi_square_quantiles(f) - 1, 0) / self.nbar[j] / max(1 - L / self.k, .2) if self.nbar[j] > 0 else 0
     # ---- Pearson's statistic over cells
     def fit_mix(self, C):
         t = self.total.astype(float); known, N = t[:-2], t.sum(); self.mix = None
@@ -134,7 +140,7 @@ class Column:
         if cells < 4: return
         tally = lambda A: np.stack([np.bincount(cell, r, cells) for r in np.atleast_2d(A).astype(float)])
         X = tally(self.pooled)[0]
-        if "independent" not in self.foreign: X[-1] += self.pooled[:-2][known == few + 1].sum()
+        X[-1] += self.pooled[:-2][known == few + 1].sum()
         self.mix = (tally, X); self.xtheta = np.zeros(len(CHANCES)); self.xvar = 0.0; N = self.pooled.sum()
         if not self.learns: return
         c, n = tally(C), C.sum(1); q, m, v = pearson(c, n, X - c, N - n); ratio = q / m
