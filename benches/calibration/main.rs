@@ -56,8 +56,6 @@ fn main() {
     let wanted = |name: &str| arguments.iter().any(|argument| argument == name);
     let all = !parts.iter().any(|(name, _)| wanted(name));
     for (_, part) in parts.iter().filter(|(name, _)| all || wanted(name)) {
-        let begun = std::time::Instant::now();
         part(size);
-        eprintln!("{:.0} s", begun.elapsed().as_secs_f64());
     }
 }

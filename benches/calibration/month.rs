@@ -9,7 +9,7 @@ use driftd::baseline::Baseline;
 use driftd::config::{Monitor, load_monitor};
 use driftd::distribution::RecordSample;
 use driftd::record::{EventTime, TimeSpan};
-use driftd::replay::{CountedWindow, Judging, JudgingSpec};
+use driftd::replay::{CountedWindow, Judging, JudgingSpec, ReplayedWindow};
 use driftd::window::{OffsetRanges, WindowKey};
 use statrs::distribution::{ContinuousCDF as _, Gamma};
 
@@ -86,13 +86,18 @@ impl Month {
         }]);
     }
 
-    /// The windows with which alerts fired, from 0.
-    fn fired(self) -> Vec<i64> {
+    /// The windows with which alerts fired, from 0, and what drifted in each.
+    fn fired(self) -> Vec<(i64, Vec<String>)> {
         let (windows, _) = self.judging.finish();
         let fires = |changes: &[driftd::alert::Transition]| {
             changes.iter().any(|transition| transition.change.kind == ChangeKind::Firing)
         };
-        (0..).zip(windows).filter(|(_, window)| fires(&window.changes)).map(|(place, _)| place).collect()
+        let drifting = |window: &ReplayedWindow| {
+            let findings = window.judgement.findings.iter().filter(|finding| finding.verdict.drifts());
+            findings.map(|finding| format!("{} {}", finding.subject.name(), finding.measure.as_str())).collect()
+        };
+        let fired = (0..).zip(windows).filter(|(_, window)| fires(&window.changes));
+        fired.map(|(place, window)| (place, drifting(&window))).collect()
     }
 }
 
@@ -114,9 +119,10 @@ pub fn alerts(size: Size) {
     let sources = [Source::Windows(24), Source::Windows(168)];
     let columns = quiet::columns();
     header(&["data", "reference", RULES[0].0, RULES[1].0].map(str::to_owned));
-    let mut seed = 300;
+    let (mut seed, mut causes) = (300, Vec::new());
     for (name, kind) in kinds {
         for source in sources {
+            let mut findings: BTreeMap<String, u64> = BTreeMap::new();
             let shown = RULES.map(|(_, rule)| {
                 seed += 1;
                 let monitor = monitor(&columns, rule);
@@ -128,13 +134,23 @@ pub fn alerts(size: Size) {
                         let counts = stream.window(&month.reference.grids, RECORDS);
                         month.judge(&counts);
                     }
-                    month.fired().len() as u64
+                    month.fired()
                 });
-                per_month(&counts)
+                for (_, drifting) in counts.iter().flatten() {
+                    for finding in drifting {
+                        *findings.entry(finding.clone()).or_default() += 1;
+                    }
+                }
+                per_month(&counts.iter().map(|fired| fired.len() as u64).collect::<Vec<_>>())
             });
             println!("| {name} | {} | {} |", source.name(), shown.join(" | "));
+            let mut findings: Vec<(String, u64)> = findings.into_iter().collect();
+            findings.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            let most = findings.iter().take(6).map(|(finding, count)| format!("{finding} {count}"));
+            causes.push(format!("* {name}, {}: {}", source.name(), most.collect::<Vec<_>>().join(", ")));
         }
     }
+    println!("\nWhat drifted in the windows with which alerts fired:\n\n{}", causes.join("\n"));
 }
 
 /// A mean of counts with its exact interval (Garwood, 1936), bold where all of it lies above 1.
@@ -196,7 +212,7 @@ pub fn delays(size: Size) {
                         }
                         month.judge(&counts);
                     }
-                    month.fired().into_iter().find(|window| *window >= BEFORE).map(|window| window - BEFORE)
+                    month.fired().into_iter().map(|(window, _)| window - BEFORE).find(|delay| *delay >= 0)
                 });
                 let within = |windows: i64| {
                     let found = first.iter().flatten().filter(|delay| **delay < windows).count();

@@ -129,32 +129,30 @@ pub fn monitors(size: Size) {
         ("daily rhythm of 0.3 sd, same hour", Kind::Daily(0.3), true),
     ];
     let columns = columns();
-    let rows: Vec<_> =
-        kinds.iter().flat_map(|kind| size.records.iter().map(move |records| (*kind, *records))).collect();
-    let settings: Vec<Setting> = rows
-        .iter()
-        .flat_map(|((_, kind, same_hour), records)| {
-            SOURCES.map(|source| Setting { kind: *kind, same_hour: *same_hour, records: *records, source })
-        })
-        .collect();
-    let numbered = settings.into_iter().zip(1..).collect();
-    let cells = side_by_side(numbered, |(setting, seed)| cell(&columns, setting, size, seed));
     header(&names(&["data", "records"]));
-    for (((name, ..), records), cells) in rows.iter().zip(cells.chunks(SOURCES.len())) {
-        let shown = cells.iter().map(|cell| {
-            let (one, tenth) = (cell.significant.against(LEVEL), cell.tenth.against(LEVEL / 10.0));
-            format!("{one} / {tenth} / {}", percent(cell.drift.share()))
-        });
-        println!("| {name} | {records} | {} |", shown.collect::<Vec<_>>().join(" | "));
-    }
-    println!();
-    for (((name, ..), records), cells) in rows.iter().zip(cells.chunks(SOURCES.len())) {
-        for (cell, source) in cells.iter().zip(SOURCES) {
-            if let Some(most) = cell.most() {
-                println!("* {name}, {records} records, {}: {most}", source.name());
-            }
+    let (mut seed, mut causes) = (0, Vec::new());
+    for (name, kind, same_hour) in kinds {
+        for records in size.records.iter().copied() {
+            let settings = SOURCES.map(|source| {
+                seed += 1;
+                (Setting { kind, same_hour, records, source }, seed)
+            });
+            let cells = side_by_side(settings.to_vec(), |(setting, seed)| cell(&columns, setting, size, seed));
+            let shown = cells.iter().map(|cell| {
+                let (one, tenth) = (cell.significant.against(LEVEL), cell.tenth.against(LEVEL / 10.0));
+                format!("{one} / {tenth} / {}", percent(cell.drift.share()))
+            });
+            println!("| {name} | {records} | {} |", shown.collect::<Vec<_>>().join(" | "));
+            causes.extend(broken(&format!("{name}, {records} records"), &cells));
         }
     }
+    println!("\n{}", causes.join("\n"));
+}
+
+/// What is significant in cells that break the promise.
+fn broken(row: &str, cells: &[Cell]) -> Vec<String> {
+    let most = cells.iter().zip(SOURCES).filter_map(|(cell, source)| Some((source, cell.most()?)));
+    most.map(|(source, most)| format!("* {row}, {}: {most}", source.name())).collect()
 }
 
 /// One column of categories by itself.
@@ -171,29 +169,20 @@ pub fn categories(size: Size) {
     }
     laws.push(("2 of 1 % and 99 %".to_owned(), vec![0.01, 0.99]));
     laws.push(("2 of 0.1 % and 99.9 %".to_owned(), vec![0.001, 0.999]));
-    let rows: Vec<_> =
-        laws.iter().flat_map(|law| size.records.iter().map(move |records| (law, *records))).collect();
-    let settings = rows.iter().flat_map(|((_, weights), records)| {
-        SOURCES.map(|source| {
-            let setting = Setting { kind: Kind::Independent, same_hour: false, records: *records, source };
-            (weights.clone(), setting)
-        })
-    });
-    let numbered = settings.zip(10_000..).collect();
-    let cells = side_by_side(numbered, |((weights, setting), seed)| {
-        cell(&[Column::categories("category", weights)], setting, size, seed)
-    });
     header(&names(&["categories", "records"]));
-    for (((name, _), records), cells) in rows.iter().zip(cells.chunks(SOURCES.len())) {
-        let shown: Vec<String> = cells.iter().map(|cell| cell.significant.against(LEVEL)).collect();
-        println!("| {name} | {records} | {} |", shown.join(" | "));
-    }
-    println!();
-    for (((name, _), records), cells) in rows.iter().zip(cells.chunks(SOURCES.len())) {
-        for (cell, source) in cells.iter().zip(SOURCES) {
-            if let Some(most) = cell.most() {
-                println!("* {name}, {records} records, {}: {most}", source.name());
-            }
+    let (mut seed, mut causes) = (10_000, Vec::new());
+    for (name, weights) in &laws {
+        let columns = [Column::categories("category", weights.iter().copied())];
+        for records in size.records.iter().copied() {
+            let settings = SOURCES.map(|source| {
+                seed += 1;
+                (Setting { kind: Kind::Independent, same_hour: false, records, source }, seed)
+            });
+            let cells = side_by_side(settings.to_vec(), |(setting, seed)| cell(&columns, setting, size, seed));
+            let shown: Vec<String> = cells.iter().map(|cell| cell.significant.against(LEVEL)).collect();
+            println!("| {name} | {records} | {} |", shown.join(" | "));
+            causes.extend(broken(&format!("{name}, {records} records"), &cells));
         }
     }
+    println!("\n{}", causes.join("\n"));
 }

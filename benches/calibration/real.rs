@@ -390,7 +390,7 @@ fn peers(series: &Series, data: &RecordBatch, windows: &[RecordBatch]) -> Vec<Ve
     for verdicts in &mut all {
         verdicts.messages = verdicts.windows.iter().filter(|(_, drifted, _)| *drifted).count();
         let is_on = verdicts.windows.last().is_some_and(|(_, drifted, _)| *drifted);
-        verdicts.ends = if is_on { "drifted" } else { "not drifted" }.to_owned();
+        if is_on { "drifted" } else { "not drifted" }.clone_into(&mut verdicts.ends);
     }
     all
 }

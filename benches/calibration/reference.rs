@@ -96,7 +96,9 @@ impl Reference {
             }
         };
         let mut counts = WindowCounts::empty(Arc::clone(&binnings));
-        windows.iter().for_each(|window| counts.merge(window).unwrap());
+        for window in &windows {
+            counts.merge(window).unwrap();
+        }
         let parts: Vec<&WindowCounts> = if source == Source::File { vec![] } else { windows.iter().collect() };
         let bins = if matches!(source, Source::Windows(_)) { Bins::OfOthers } else { Bins::Own };
         let test = ChangeTest::new(Arc::new(fit(&counts, &parts, bins)), &counts);

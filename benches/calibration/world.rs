@@ -294,7 +294,9 @@ impl<'a> Stream<'a> {
                 shares[to] += moved;
             }
             Some(Change::New(share)) => {
-                shares.iter_mut().for_each(|own| *own *= 1.0 - share);
+                for own in &mut shares {
+                    *own *= 1.0 - share;
+                }
                 *shares.last_mut().unwrap() += share;
             }
             _ => {}

@@ -10,6 +10,7 @@ use crate::judge::why::Reason;
 use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, RECORDS, Verdict, leading};
 use crate::measure::{Measure, Score};
 use crate::record::{EventTime, Timestamp};
+use crate::variation::NaturalVariation;
 use crate::window::OffsetRanges;
 
 /// A window, as evidence names it.
@@ -225,6 +226,9 @@ pub struct Evidence {
     /// Records in the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_records: Option<u64>,
+    /// What is known of how windows of the baseline differ by nature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub natural_variation: Option<NaturalVariation>,
     /// Columns judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<usize>,

@@ -220,7 +220,7 @@ pub(super) async fn store_baseline(
 fn tell_built(summary: &BaselineSummary, report: &BuildReport, baseline: &Baseline) {
     say(line(summary));
     if let Some(test) = baseline.tests.get(WHOLE) {
-        say(format!("what is more than chance will be told by {}", test.variation().in_words()));
+        say(format!("natural variation: {}", test.variation().known()));
     }
     for (reason, count, example) in report.rejected.iter() {
         say(format!("warning: {} could not be read ({reason}); {example}", number_of(count, "row")));

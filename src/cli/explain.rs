@@ -91,6 +91,9 @@ async fn finding(reach: &Reach, monitor: &str, window: &str, column: &str) -> Re
         number_of(row.rows, "record"),
         plain(&row.compared_with().unwrap_or(name)),
     ));
+    if let Some(known) = row.natural_variation() {
+        say(known);
+    }
     if !reasons.is_empty() {
         say(format!("not used: {}", plain(&reasons)));
     }

@@ -145,6 +145,8 @@ fn evidence_of(
     }
     evidence.baseline = window.reference.as_ref().and_then(|reference| reference.choice.in_words());
     evidence.baseline_records = Some(judged.judgement.n_baseline);
+    evidence.natural_variation =
+        window.reference.as_ref().and_then(|reference| reference.choice.natural_variation);
     evidence
 }
 

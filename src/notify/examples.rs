@@ -17,6 +17,7 @@ use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
 use crate::record::{EventTime, Offset, TimeSpan, Timestamp};
 use crate::retrain::{RetrainingEvent, evidence_pack};
+use crate::variation::NaturalVariation;
 use crate::window::{OffsetRanges, Partition};
 
 /// A time of the day of the examples, 2026-11-21.
@@ -156,6 +157,7 @@ pub fn example_alert(status: AlertStatus) -> AlertView {
             window: Some(window()),
             baseline: Some("baseline version 1 (train.parquet)".to_owned()),
             baseline_records: Some(50_000),
+            natural_variation: Some(NaturalVariation::of_windows(24)),
             columns: Some(12),
             drifted: vec![income()],
             warned: vec![country()],

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, Timestamp};
-use crate::variation::ChangeTest;
+use crate::variation::{ChangeTest, NaturalVariation};
 
 /// What one window is compared with.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,12 +53,21 @@ impl Reference {
     #[must_use]
     pub fn learned_test(&self) -> Option<Arc<ChangeTest>> {
         let counts = self.counts.as_ref()?;
-        let learn = || {
-            let follow_each_other = !matches!(self.choice.rule, Some(RuleName::Version | RuleName::Rest));
-            let windows = self.parts.iter().filter(|_| follow_each_other).map(|part| part.counts.as_ref());
-            Arc::new(ChangeTest::of_windows(counts, &windows.collect::<Vec<_>>()))
-        };
+        let learn = || Arc::new(ChangeTest::of_windows(counts, &self.windows().collect::<Vec<_>>()));
         Some(self.test.clone().unwrap_or_else(learn))
+    }
+
+    /// The windows that say how much they differ by nature.
+    fn windows(&self) -> impl Iterator<Item = &WindowCounts> {
+        let follow_each_other = !matches!(self.choice.rule, Some(RuleName::Version | RuleName::Rest));
+        self.parts.iter().filter(move |_| follow_each_other).map(|part| part.counts.as_ref())
+    }
+
+    /// What is known of how its windows differ; none without counts.
+    fn natural_variation(&self) -> Option<NaturalVariation> {
+        self.counts.as_ref()?;
+        let of_parts = || NaturalVariation::of_windows(self.windows().filter(|window| window.rows() > 0).count());
+        Some(self.test.as_ref().map_or_else(of_parts, |test| test.variation().known()))
     }
 
     /// What a window was compared with, of the parts that there still are, all on its bins.
@@ -110,6 +119,9 @@ pub struct ReferenceChoice {
     /// Columns of which more than a tenth of the reference lies outside the bins: not compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beyond_bins: Vec<String>,
+    /// What is known of how its windows differ; none of windows that were judged by earlier versions, and without a reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub natural_variation: Option<NaturalVariation>,
 }
 
 impl ReferenceChoice {
@@ -153,6 +165,7 @@ impl Resolution {
     #[must_use]
     pub fn found(self, mut reference: Reference) -> (Option<Reference>, ReferenceChoice) {
         reference.choice.passed_over = self.0;
+        reference.choice.natural_variation = reference.natural_variation();
         let choice = reference.choice.clone();
         (Some(reference), choice)
     }

@@ -180,6 +180,7 @@ impl ReferenceRule {
             ids: parts.iter().filter_map(|part| part.id).collect(),
             passed_over: Vec::new(),
             beyond_bins: beyond_bins(&counts),
+            natural_variation: None,
         };
         Ok(Reference { choice, counts: Some(counts), parts, test: None })
     }

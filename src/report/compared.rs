@@ -39,7 +39,7 @@ pub fn compare_report(
     let mut notes = notes;
     notes.extend(reading_notes(comparison, spec));
     if comparison.tool.is_none() && spec.judge.has_changes() {
-        notes.push(format!("what is more than chance is told by {}", comparison.test.variation().in_words()));
+        notes.push(format!("natural variation of the baseline: {}", comparison.test.variation().known()));
     }
     if let Some(tool) = &comparison.tool {
         notes.push(match tool.preset.dataset_rule() {

@@ -30,30 +30,35 @@ struct Kinds {
     baselines: Kept<(Uuid, String), Reference>,
 }
 
-struct Kept<K: Hash + Eq, V>(Mutex<(LruCache<K, (Arc<V>, usize)>, usize)>);
+struct Kept<K: Hash + Eq, V>(Mutex<Values<K, V>>);
+
+/// Values, each with its size, and the sum of these.
+struct Values<K: Hash + Eq, V> {
+    values: LruCache<K, (Arc<V>, usize)>,
+    bytes: usize,
+}
 
 impl<K: Hash + Eq, V> Default for Kept<K, V> {
     fn default() -> Self {
-        Self(Mutex::new((LruCache::unbounded(), 0)))
+        Self(Mutex::new(Values { values: LruCache::unbounded(), bytes: 0 }))
     }
 }
 
 impl<K: Hash + Eq, V> Kept<K, V> {
     fn get(&self, key: &K) -> Option<Arc<V>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0.get(key).map(|(value, _)| Arc::clone(value))
+        kept.values.get(key).map(|(value, _)| Arc::clone(value))
     }
 
     fn put(&self, key: K, value: &Arc<V>, bytes: usize) {
-        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (values, sum) = &mut *guard;
-        *sum += bytes;
-        if let Some((_, before)) = values.put(key, (Arc::clone(value), bytes)) {
-            *sum = sum.saturating_sub(before);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += bytes;
+        if let Some((_, before)) = kept.values.put(key, (Arc::clone(value), bytes)) {
+            kept.bytes = kept.bytes.saturating_sub(before);
         }
-        while *sum > BUDGET {
-            let Some((_, (_, least))) = values.pop_lru() else { break };
-            *sum = sum.saturating_sub(least);
+        while kept.bytes > BUDGET {
+            let Some((_, (_, least))) = kept.values.pop_lru() else { break };
+            kept.bytes = kept.bytes.saturating_sub(least);
         }
     }
 }
@@ -122,7 +127,7 @@ mod tests {
         assert!(kept.counts((0, 0)).is_some(), "it was asked for last");
         assert!(kept.counts((1, 0)).is_none() && kept.counts((room + 1, 0)).is_some());
         kept.keep_counts((room + 1, 0), &counts);
-        assert!(kept.0.counts.0.lock().unwrap().1 <= BUDGET);
+        assert!(kept.0.counts.0.lock().unwrap().bytes <= BUDGET);
     }
 
     #[test]

@@ -7,12 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
-    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, LEAST_WINDOWS, ReferenceColumn,
-    Source, Statistic, Variation,
+    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, ReferenceColumn, Statistic, Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
-use crate::record::number_of;
 use crate::trend::Reading;
 
 /// A reference that windows are tested against: its counts, and how its own windows differ from each other.
@@ -78,23 +76,6 @@ impl ChangeTest {
     #[must_use]
     pub fn detectable(&self, column: &str, change: &Change, level: f64) -> Option<Detectable> {
         self.judge.detectable_of(column, change, level)
-    }
-}
-
-impl Variation {
-    /// What is known of how windows of the reference differ, in words.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        match self.source() {
-            Source::Sampling => "sampling noise alone: the reference has no windows".to_owned(),
-            Source::Learning => format!(
-                "sampling noise alone: {} are too few to learn how they differ, {LEAST_WINDOWS} are needed",
-                number_of(self.windows() as u64, "window"),
-            ),
-            Source::Windows => {
-                format!("natural variation learned from {}", number_of(self.windows() as u64, "window"))
-            }
-        }
     }
 }
 

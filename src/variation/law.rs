@@ -41,6 +41,12 @@ pub(super) fn gamma_below(value: f64, shape: f64) -> f64 {
     if value <= 0.0 { 0.0 } else { checked_gamma_lr(shape, value).unwrap_or(1.0) }
 }
 
+/// The chance that a variable with mean 1, whose inverse has a gamma law, exceeds a value, by its squared coefficient of variation.
+pub(super) fn inverse_gamma_above(value: f64, variation: f64) -> f64 {
+    let shape = 2.0 + 1.0 / variation;
+    if value <= 0.0 { 1.0 } else { gamma_below((shape - 1.0) / value, shape) }
+}
+
 /// The value that a chi-square variable lies below with a chance, which is below 1.
 ///
 /// Newton's method for the logarithms of both: the logarithm of the distribution function is concave in that of the value, so that the

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::detectable::POWER;
-use super::law::{crossing, gamma_above, normal_quantile_two_sided, normal_tail};
+use super::law::{crossing, gamma_above, inverse_gamma_above, normal_quantile_two_sided, normal_tail};
 use super::scores::own_cells;
 use super::stored::short;
 use super::theta::{Quantiles, Ratios, Theta};
@@ -103,8 +103,9 @@ impl Cells {
     /// What the cells have in the reference, whose `total` decided about the cells and whose `kept` windows count.
     ///
     /// Categories that a sample has at most `few` times have in another sample the records of those it has once to one more
-    /// time (Good and Turing). Their own counts are too low for the unseen ones among them.
-    fn reference(&self, total: &[u64], kept: &[u64]) -> Vec<f64> {
+    /// time (Good and Turing). Their own counts are too low for the unseen ones among them. Windows that vary say it as well, and more
+    /// where categories come in bursts: what each has of the categories that the others together have at most `few` times.
+    fn reference(&self, total: &[u64], kept: &[u64], windows: &[&[u64]]) -> Vec<f64> {
         let mut tally = self.tally(kept);
         if let Some((last, few)) = tally.last_mut().zip(self.few) {
             let known = total.len().saturating_sub(2);
@@ -115,6 +116,14 @@ impl Cells {
                 .filter(|(total, _)| number(**total) == few + 1.0)
                 .map(|(_, kept)| number(*kept))
                 .sum::<f64>();
+            let others = few * (1.0 - 1.0 / size(windows.len()).max(1.0));
+            let of = |window: &&[u64]| -> f64 {
+                let bins = window.iter().zip(kept).zip(0..);
+                let few =
+                    bins.filter(|((here, all), bin)| *bin >= known || number(**all) - number(**here) <= others);
+                few.map(|((here, _), _)| number(*here)).sum()
+            };
+            *last = last.max(windows.iter().map(of).sum());
         }
         tally
     }
@@ -144,7 +153,7 @@ pub(super) struct StoredMix {
 impl StoredMix {
     /// `windows` are those that are kept, with a value.
     pub(super) fn fit(cells: &Cells, total: &[u64], kept: &[u64], windows: &[&[u64]]) -> Self {
-        let reference = cells.reference(total, kept);
+        let reference = cells.reference(total, kept, windows);
         let values: f64 = kept.iter().map(|count| number(*count)).sum();
         let mut ratios = Vec::with_capacity(windows.len());
         let mut sampling = 0.0;
@@ -211,10 +220,18 @@ impl Mix {
         })
     }
 
-    /// The chance of a value as large: a gamma law with the exact mean and the larger of both variances.
+    /// The chance of a value as large, by the exact mean and the larger of both variances. Sampling has a gamma law. What windows add
+    /// comes from few categories of one window and has heavier tails, those of an inverse gamma law; of both each has its part of the
+    /// variance.
     fn chance(&self, statistic: &Pearson, value: f64, ratios: &Ratios) -> f64 {
-        let shape = 1.0 / statistic.squared_variation(self.variation);
-        ratios.average(|ratio| gamma_above(value / ratio * shape / statistic.mean, shape)).min(1.0)
+        let variation = statistic.squared_variation(self.variation);
+        let shape = 1.0 / variation;
+        let chance = |ratio: f64| {
+            let relative = value / ratio / statistic.mean;
+            gamma_above(relative * shape, shape) / ratio
+                + inverse_gamma_above(relative, variation) * (1.0 - 1.0 / ratio)
+        };
+        ratios.average(chance).min(1.0)
     }
 
     /// The size whose p-value equals a level, and the smallest that is found with 80 %, in a window of so many values.
@@ -232,7 +249,11 @@ impl Mix {
         let guess = (cube_root(wanted) * ratio.cbrt() - middle) / deviation;
         let deviations = crossing(wanted, guess, |deviations| {
             let root = cube_root(deviations);
-            let chance = ratios.average(|ratio| normal_tail((root / ratio.cbrt() - middle) / deviation));
+            let chance = ratios.average(|ratio| {
+                let relative = root / ratio.cbrt();
+                normal_tail((relative - middle) / deviation) / ratio
+                    + inverse_gamma_above(relative.powi(3), variation) * (1.0 - 1.0 / ratio)
+            });
             normal_quantile_two_sided(2.0 * chance)
         });
         let sampling = self.theta.sampling(values);

@@ -28,6 +28,7 @@ mod dispersion;
 mod fit;
 mod followed;
 mod judge;
+mod known;
 mod law;
 mod mix;
 mod outlying;
@@ -47,6 +48,7 @@ pub use change_test::{Bins, ChangeTest, fit};
 pub use detectable::Detectable;
 pub use followed::FollowedColumn;
 pub use judge::Judge;
+pub use known::NaturalVariation;
 pub use stored::{Source, Variation};
 
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dispersion::{Centre, Sizes};
 use super::mix::StoredMix;
 use super::surge::StoredSurge;
-use super::{Kind, LEAST_WINDOWS, Statistic};
+use super::{Kind, Statistic};
 
 /// Of the stored form.
 pub(super) const VERSION: u32 = 1;
@@ -29,7 +29,7 @@ pub struct Variation {
 }
 
 /// Where a reference's natural variation is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The reference has no windows, or one: sampling noise alone.
@@ -45,16 +45,6 @@ impl Variation {
     #[must_use]
     pub const fn windows(&self) -> usize {
         self.windows
-    }
-
-    /// Where the variation is from.
-    #[must_use]
-    pub const fn source(&self) -> Source {
-        match self.windows {
-            0 | 1 => Source::Sampling,
-            few if few < LEAST_WINDOWS => Source::Learning,
-            _ => Source::Windows,
-        }
     }
 
     /// The correlation of successive windows, 0 to 0.9; 0 when it is within chance.

@@ -71,7 +71,8 @@ impl StoredSurge {
         windows: &[&[u64]],
         (rare, chosen): (Option<f64>, bool),
     ) -> Self {
-        let alone = small(total, rare).into_iter().filter(|small| small.with.is_none()).map(|small| small.bin);
+        let alone =
+            small(total, rare, 1.0).into_iter().filter(|small| small.with.is_none()).map(|small| small.bin);
         let cells = Cells::apart(total.len(), alone);
         let StoredMix { dispersion, degrees, .. } = StoredMix::fit(&cells, total, kept, windows);
         let together = Together::of(kept, windows, chosen);
@@ -113,8 +114,8 @@ impl Together {
     }
 }
 
-/// The small categories of the counts of a reference; empty when there is none.
-fn small(total: &[u64], rare_expected: Option<f64>) -> Vec<Small> {
+/// The small categories of the counts of a reference, of which `burst` records come together; empty when there is none.
+fn small(total: &[u64], rare_expected: Option<f64>, burst: f64) -> Vec<Small> {
     let counts: Vec<f64> = total.iter().map(|count| number(*count)).collect();
     let known = counts.len().saturating_sub(2);
     // Of few values each has a statistic, or the others say what it does.
@@ -123,12 +124,12 @@ fn small(total: &[u64], rare_expected: Option<f64>) -> Vec<Small> {
     }
     let own: Vec<usize> = own_cells(&counts, counts.iter().sum()).collect();
     let is_small = |(bin, count): &(usize, &f64)| **count > 0.0 && own.binary_search(bin).is_err();
-    // One record more than the reference has: a category is seen before it is known.
+    // One burst of records more than the reference has: a category is seen before it is known.
     let mut found: Vec<Small> = (0..)
         .zip(&counts)
         .take(known)
         .filter(is_small)
-        .map(|(bin, count)| Small { bin, with: None, count: count + 1.0 })
+        .map(|(bin, count)| Small { bin, with: None, count: count + burst.max(1.0) })
         .collect();
     let rare = counts.get(known).copied().unwrap_or(0.0);
     if rare > 0.0 {
@@ -153,7 +154,7 @@ impl Surge {
         sizes: Sizes,
         quantiles: &mut Quantiles,
     ) -> Option<Self> {
-        let small = small(total, stored.rare);
+        let small = small(total, stored.rare, stored.dispersion);
         let theta = Theta::of_ratio(stored.dispersion, stored.degrees, sizes, quantiles);
         let degrees = (size(sizes.windows) - 1.0).max(1.0);
         let theta_together = Theta::of_ratio(stored.together / degrees, degrees, sizes, quantiles);

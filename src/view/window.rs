@@ -131,7 +131,14 @@ impl WindowRow {
         }
     }
 
-    /// The same in a cell of a table.
+    /// What is known of how windows of the reference differ, as it is said in a sentence; none where that is not stored.
+    #[must_use]
+    pub fn natural_variation(&self) -> Option<String> {
+        let known = self.reference.as_ref()?.natural_variation?;
+        Some(format!("natural variation: {known}"))
+    }
+
+    /// What it was compared with in a cell of a table.
     #[must_use]
     pub fn reference_in_short(&self) -> Option<String> {
         if self.status == WindowState::Open {

@@ -122,6 +122,7 @@ fn against_baseline(seen: &ColumnPage<'_>, detail: &ColumnDetail) -> Markup {
         p {
             (number_of(detail.window.rows, "record"))
             @if let Some(reference) = detail.window.compared_with() { ", compared with " (reference) }
+            @if let Some(known) = detail.window.natural_variation() { "; " (known) }
             @if let Some(reasons) = not_used(&detail.window) { "; not used: " (reasons) }
             @if let Some(why) = detail.window.reference.as_ref().and_then(|choice| choice.why_not_compared(seen.column)) { "; not compared: " (why) }
             @if detail.window.complete == Some(false) { "; incomplete: not all partitions had passed its end" }

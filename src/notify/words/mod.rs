@@ -196,6 +196,9 @@ pub(super) fn facts(alert: &AlertView) -> Vec<(&'static str, String)> {
     if let Some(baseline) = evidence.baseline.as_deref().filter(|baseline| !baseline.is_empty()) {
         facts.push(("Reference", plain(baseline)));
     }
+    if let Some(known) = &evidence.natural_variation {
+        facts.push(("Natural variation", known.to_string()));
+    }
     if alert.kind == RuleKind::Operational {
         facts.push(("Since", time(alert.fired_at)));
     } else {

@@ -154,6 +154,7 @@ fn monitor_report(file: String, inputs: &[String], reading: &LogReading, replaye
             .chain(replayed.unlearned.iter().map(ToString::to_string))
             .chain(gaps(replayed))
             .chain(references(replayed))
+            .chain(natural_variation(replayed))
             .collect(),
         alerts,
         detections: detections::detections(&replayed.detections, inputs),
@@ -193,6 +194,12 @@ fn references(replayed: &Replayed) -> Option<String> {
         ),
     };
     Some(format!("References: {}{beyond}.", parts.join(", ")))
+}
+
+/// What was known of how windows differ by nature when the last one was judged.
+fn natural_variation(replayed: &Replayed) -> Option<String> {
+    let known = replayed.windows.iter().rev().find_map(|window| window.reference.natural_variation)?;
+    Some(format!("Natural variation: {known}."))
 }
 
 fn window_report(window: &ReplayedWindow) -> WindowReport {

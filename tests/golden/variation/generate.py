@@ -141,6 +141,9 @@ class Column:
         tally = lambda A: np.stack([np.bincount(cell, r, cells) for r in np.atleast_2d(A).astype(float)])
         X = tally(self.pooled)[0]
         X[-1] += self.pooled[:-2][known == few + 1].sum()
+        if self.learns:
+            low = self.pooled[None] - C <= few * (1 - 1 / len(C)); low[:, -2:] = True
+            X[-1] = max(X[-1], np.where(low, C, 0).sum())
         self.mix = (tally, X); self.xtheta = np.zeros(len(CHANCES)); self.xvar = 0.0; N = self.pooled.sum()
         if not self.learns: return
         c, n = tally(C), C.sum(1); q, m, v = pearson(c, n, X - c, N - n); ratio = q / m
@@ -178,7 +181,7 @@ class Column:
             tally, X = self.mix; N = self.pooled.sum(); q, m, v = (float(a[0]) for a in pearson(tally(bins), np.array([n]), X[None], np.array([N])))
             base = 1 / n + 1 / N; R = 1 + self.xtheta * (max(1, self.nbar[0] / n) + self.conc[0]) / base; a = 1 / max(v / m ** 2, self.xvar); sd = m / np.sqrt(a)
             size = float(np.sqrt(max(q - m * R[SHOWN], 0) * base))
-            out["mix"] = dict(p=min(float((WEIGHTS * stats.gamma.sf(q / R, a, scale=m / a)).sum()), 1), quiet=bool(q < m + 1.6 * sd), size=size, before=0.0, after=size, margin=float(np.sqrt(1.96 * sd * R[SHOWN] * base)), effective_size=float(1 / (1 / n + self.xtheta[SHOWN])), weight=.10)
+            out["mix"] = dict(p=min(float((WEIGHTS * (stats.gamma.sf(q / R, a, scale=m / a) / R + stats.invgamma.sf(q / R / m, 2 + a, scale=1 + a) * (1 - 1 / R))).sum()), 1), quiet=bool(q < m + 1.6 * sd), size=size, before=0.0, after=size, margin=float(np.sqrt(1.96 * sd * R[SHOWN] * base)), effective_size=float(1 / (1 / n + self.xtheta[SHOWN])), weight=.10)
         return out
 def mix64(j):
     m = (1 << 64) - 1; h = (j + 1) * 0x9e3779b97f4a7c15 & m; h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9 & m; h = (h ^ h >> 27) * 0x94d049bb133111eb & m

@@ -386,7 +386,8 @@ fn windows(seen: &MonitorPage<'_>) -> Markup {
 /// What a window was compared with in full, and why not with what comes first.
 fn reference_title(window: &WindowRow) -> String {
     let reasons = window.reference.as_ref().map(ReferenceChoice::reasons).unwrap_or_default();
-    let parts = [window.compared_with().unwrap_or_default(), reasons];
+    let parts =
+        [window.compared_with().unwrap_or_default(), window.natural_variation().unwrap_or_default(), reasons];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
