@@ -9,6 +9,7 @@ mod delivery;
 mod detection;
 mod distribution;
 mod export;
+mod false_alarms;
 mod learning;
 mod monitor;
 mod reading;
@@ -20,7 +21,8 @@ mod summary;
 mod table;
 mod window;
 
-pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
+pub use crate::alert::Judged;
+pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry};
 pub use audit::AuditEntry;
 pub use baseline::{
     BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, Period, Promotion, baseline_columns,
@@ -31,6 +33,10 @@ pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, Deliver
 pub use detection::{DetectionRow, DetectionsView, DetectorProgress, DetectorView, SHOWN_DETECTIONS};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use export::{ExportedAlert, ExportedColumn, ExportedFinding, ExportedWindow};
+pub use false_alarms::{
+    AcceptedLimitsView, AccountView, AlarmCounts, BudgetState, ColumnAlarms, FalseAlarmFacts, FalseAlarmsView,
+    LimitsView, PersonsDecision, ProposalView, RateView,
+};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
 pub use reading::{FilterSeen, NotCounted, Reading, UnreadableColumn};

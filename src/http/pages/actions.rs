@@ -6,6 +6,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::PageResult;
+use super::words::monitor_at;
+use crate::account::LimitsStep;
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::api::{comment, new_silence};
@@ -100,6 +102,45 @@ pub(super) async fn cancel(
     Form(fields): Form<Fields>,
 ) -> PageResult {
     change_request(&backend, request, RetrainingChange::Cancel, &caller.name, &fields).await
+}
+
+async fn change_limits(
+    backend: &SharedBackend,
+    (monitor, limits): (&str, Uuid),
+    step: LimitsStep,
+    caller: &str,
+    fields: &Fields,
+) -> PageResult {
+    let words = comment(&fields.comment)?;
+    backend.change_limits(monitor, limits, step, caller, &words).await?;
+    Ok(back(&format!("{}#false-alarms", monitor_at(monitor))))
+}
+
+pub(super) async fn accept_limits(
+    State(backend): State<SharedBackend>,
+    Path((monitor, limits)): Path<(String, Uuid)>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_limits(&backend, (&monitor, limits), LimitsStep::Accept, &caller.name, &fields).await
+}
+
+pub(super) async fn dismiss_limits(
+    State(backend): State<SharedBackend>,
+    Path((monitor, limits)): Path<(String, Uuid)>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_limits(&backend, (&monitor, limits), LimitsStep::Dismiss, &caller.name, &fields).await
+}
+
+pub(super) async fn withdraw_limits(
+    State(backend): State<SharedBackend>,
+    Path((monitor, limits)): Path<(String, Uuid)>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_limits(&backend, (&monitor, limits), LimitsStep::Withdraw, &caller.name, &fields).await
 }
 
 pub(super) async fn send_again(
