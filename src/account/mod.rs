@@ -15,7 +15,7 @@ pub use proposal::{Alarm, Carried, Obstacle, Outcome, Proposal, ProposalBasis, c
 use crate::alert::Judged;
 use crate::judge::FalseAlarms;
 use crate::judge::why::number;
-use crate::record::{TimeSpan, number_of};
+use crate::record::{TimeSpan, number_of, quantity};
 
 /// Alerts that fired, by what people said about them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Account {
         Self { observed, allowed, rate, standing }
     }
 
-    /// Whether the budget was kept, in one sentence.
+    /// Whether the budget was kept, in words.
     #[must_use]
     pub fn sentence(&self) -> String {
         let alarms = self.observed.alarms;
@@ -133,30 +133,31 @@ impl Account {
             (least, most) if least == most => number_of(least, "false alarm"),
             (least, most) => format!("{least} to {}", number_of(most, "false alarm")),
         };
+        let wrong = format!("{wrong} in {}", in_words(self.observed.time));
         let allows = format!("the budget allows {}", number(self.allowed));
+        let untold = "Whether the budget is kept cannot be told";
         match self.standing {
-            Standing::Kept => format!("Budget kept: {wrong}, and {allows}."),
+            Standing::Kept => format!("Budget kept: {wrong}; {allows}."),
             Standing::Exceeded => {
-                format!("Budget exceeded: {wrong}, and {allows}; that is more than chance explains.")
+                format!("Budget exceeded: {wrong}; {allows}. Chance does not explain the difference.")
             }
-            Standing::NoWindows => {
-                "Whether the budget is kept cannot be told: no window has been judged.".to_owned()
+            Standing::NoWindows => format!("{untold}: no window has been judged."),
+            Standing::TooShort => format!("{untold} yet: {wrong}; {allows}."),
+            Standing::NotJudged => {
+                let alerts = quantity(alarms.not_judged, "alert is", "alerts are");
+                format!("{untold}: {wrong}, because {alerts} not judged; {allows}.")
             }
-            Standing::TooShort => {
-                format!("Whether the budget is kept cannot be told yet: {wrong}, and {allows} in so short a time.")
-            }
-            Standing::NotJudged => format!(
-                "Whether the budget is kept cannot be told: {wrong}, because {} not judged, and {allows}.",
-                match alarms.not_judged {
-                    1 => "one alert is".to_owned(),
-                    more => format!("{} are", number_of(more, "alert")),
-                }
-            ),
-            Standing::MayBeChance => {
-                format!("Whether the budget is kept cannot be told: {wrong}, and {allows}; chance explains that.")
-            }
+            Standing::MayBeChance => format!("{untold}: {wrong}; {allows}. Chance explains the difference."),
         }
     }
+}
+
+/// A length of time in its largest unit of which there are two at least.
+fn in_words(time: TimeSpan) -> String {
+    let seconds = time.as_seconds();
+    let units = [(86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= 2.0 * unit).unwrap_or((1.0, "seconds"));
+    format!("{} {name}", number(seconds / unit))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

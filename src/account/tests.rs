@@ -27,7 +27,7 @@ fn a_budget_is_held_against_the_time_that_was_judged() {
     let rate = account.rate.unwrap();
     assert!((rate.lower - 0.0253 / 2.0).abs() < 1e-4 && (rate.upper - 5.5716 / 2.0).abs() < 1e-4, "{rate:?}");
     assert_eq!(account.standing, Standing::Kept);
-    assert_eq!(account.sentence(), "Budget kept: 1 false alarm, and the budget allows 2.");
+    assert_eq!(account.sentence(), "Budget kept: 1 false alarm in 60 days; the budget allows 2.");
     let per_window = Account::new(observed(10, alarms(0, 0, 1)), FalseAlarms::PerWindow(0.01));
     assert!((per_window.allowed - 2.4).abs() < 1e-12);
     assert!((per_window.rate.unwrap().upper - 5.5716 / 240.0).abs() < 1e-4, "{per_window:?}");
@@ -43,7 +43,7 @@ fn what_cannot_be_told_is_said_with_its_reason() {
     let account = Account::new(observed(30, alarms(0, 1, 2)), FalseAlarms::DEFAULT);
     assert_eq!(
         account.sentence(),
-        "Whether the budget is kept cannot be told: 1 to 3 false alarms, because 2 alerts are not judged, and the budget allows 1."
+        "Whether the budget is kept cannot be told: 1 to 3 false alarms in 30 days, because 2 alerts are not judged; the budget allows 1."
     );
 }
 
@@ -59,7 +59,7 @@ fn a_budget_is_exceeded_when_chance_does_not_explain_what_people_said() {
     assert_eq!(account.standing, Standing::Exceeded);
     assert_eq!(
         account.sentence(),
-        "Budget exceeded: 1 false alarm, and the budget allows 0.01667; that is more than chance explains."
+        "Budget exceeded: 1 false alarm in 12 hours; the budget allows 0.01667. Chance does not explain the difference."
     );
 }
 

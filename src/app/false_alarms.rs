@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::account::{Alarm, LimitChoice, LimitDecision, LimitsStep, Proposal, ProposalBasis, proposals};
 use crate::config::Monitor;
+use crate::judge::FalseAlarms;
 use crate::record::{EventTime, TimeSpan};
 use crate::store::{AccountScope, Store, StoreError};
 use crate::view::{AccountView, FalseAlarmFacts, FalseAlarmsView};
@@ -25,12 +26,14 @@ pub async fn false_alarms(
     let decided = store.decided_limits(name).await?;
     let alarms = alarms(store, name, monitor).await?;
     let proposals = monitor.map_or_else(Vec::new, |monitor| proposed(monitor, &alarms, &decided));
-    let recent = recent(store, name, monitor).await?;
     let budget = monitor.map(|monitor| monitor.rules.judge.false_alarms);
+    let period = budget.and_then(FalseAlarms::period).unwrap_or(RECENT).max(RECENT);
+    let recent = recent(store, (name, monitor), (period, budget)).await?;
     let (observed, first) = store.observed(scope(name, monitor, None)).await?;
     let stored = AccountView::new(observed, (first, recent.until.map(|until| *until)), budget);
     let facts = FalseAlarmFacts {
         monitor: name,
+        period,
         judge: monitor.map(|monitor| &monitor.rules.judge),
         alarms: &alarms,
         proposals: &proposals,
@@ -39,10 +42,12 @@ pub async fn false_alarms(
     Ok(FalseAlarmsView::new(facts, recent, stored))
 }
 
-/// The account of the last 30 days of event time, or of the period of the budget if it is longer.
-async fn recent(store: &Store, name: &str, monitor: Option<&Monitor>) -> Result<AccountView, StoreError> {
-    let budget = monitor.map(|monitor| monitor.rules.judge.false_alarms);
-    let period = budget.and_then(crate::judge::FalseAlarms::period).unwrap_or(RECENT).max(RECENT);
+/// The account of a time before the end of the last judged window.
+async fn recent(
+    store: &Store,
+    (name, monitor): (&str, Option<&Monitor>),
+    (period, budget): (TimeSpan, Option<FalseAlarms>),
+) -> Result<AccountView, StoreError> {
     let until = store.newest_judged(scope(name, monitor, None)).await?;
     // Before the first judged window there is nothing to count from.
     let since = until.map(|until| until.shifted(-period));

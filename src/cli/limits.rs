@@ -9,7 +9,7 @@ use crate::account::LimitsStep;
 use crate::escape::plain;
 use crate::judge::why::{effect_words, number};
 use crate::record::number_of;
-use crate::view::{AccountView, FalseAlarmsView};
+use crate::view::{AccountView, FalseAlarmsView, LimitsView};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -101,8 +101,8 @@ fn the_one(view: &FalseAlarmsView, prefix: &str, step: LimitsStep) -> Result<Uui
 fn show(view: &FalseAlarmsView) {
     say(format!("monitor {}", plain(&view.monitor)));
     say(format!("budget  {}", view.budget.as_deref().unwrap_or("not known: the monitor is not configured here")));
-    account("recent", &view.recent);
-    account("stored", &view.stored);
+    account(&format!("last {}", view.period), &view.recent);
+    account("all that is stored", &view.stored);
     if !view.columns.is_empty() {
         say("");
         let wide = view.columns.iter().map(|column| column.column.chars().count()).max();
@@ -145,7 +145,7 @@ fn show(view: &FalseAlarmsView) {
         }
     }
     for limits in &view.accepted {
-        let configured = limits.configured.map_or("none".to_owned(), |limits| limits.in_words());
+        let configured = limits.configured.map_or_else(|| "none".to_owned(), LimitsView::in_words);
         say(format!(
             "accepted {}  {} {}: {} (configured: {configured}), by {} at {}: {}",
             short(limits.id),
@@ -168,14 +168,14 @@ fn show(view: &FalseAlarmsView) {
 }
 
 fn account(name: &str, account: &AccountView) {
-    say(format!("{name}  {}", account.sentence));
+    say(format!("{name}: {}", account.sentence));
     let counts = account.alerts;
     let since = account.from.map_or(String::new(), |from| format!(" from {from}"));
     let rate = account.rate.as_ref().map_or("rate not known".to_owned(), |rate| {
         format!("{} to {} false alarms per {} (95 %)", number(rate.lower), number(rate.upper), rate.per)
     });
     say(format!(
-        "        {}{since}; alerts: {} real, {} false, {} not judged; {rate}",
+        "  {}{since}; alerts: {} real, {} false, {} not judged; {rate}",
         number_of(account.windows, "judged window"),
         counts.real,
         counts.false_alarm,

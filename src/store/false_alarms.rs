@@ -9,7 +9,7 @@ use super::{Store, StoreError, count, event_time, failed, named_if_any, timestam
 use crate::account::{Alarm, Alarms, Carried, Observed};
 use crate::alert::{AlertRule, Judged, Severity};
 use crate::closing::Shadow;
-use crate::judge::Subject;
+use crate::judge::{RECORDS, Subject};
 use crate::measure::Measure;
 use crate::record::{EventTime, TimeSpan};
 
@@ -36,8 +36,8 @@ impl AccountScope<'_> {
 }
 
 const READ: &str = "read the account of false alarms";
-/// Windows of an alert that are looked at: its first ones, which made it fire.
-const WINDOWS: i64 = 400;
+/// Windows of an alert that are looked at: its first ones, which made it fire. Its evidence has the largest effects of all.
+const WINDOWS: i64 = 100;
 
 impl Store {
     /// The end of the newest window with a verdict; none before the first. Windows of backfills are left out here and below: they raise no
@@ -106,7 +106,8 @@ impl Store {
     }
 
     /// Alerts that fired, those that people judged before others and newer ones before older ones, with what carried each by its rule: of
-    /// alerts whose rule is not known, what drifted. Newest first.
+    /// alerts whose rule is not known, what drifted. Newest first. What findings no longer say, the evidence of the alert does: of each column
+    /// one measure.
     ///
     /// # Errors
     /// When the database is unavailable.
@@ -140,10 +141,20 @@ impl Store {
                  where a.id = any(w.drifts_for) and f.effect is not null
                    and (a.column_name is null or f.column_name = a.column_name)
                    and (f.verdict = 'critical' or f.verdict = 'warn' and a.warns)
-                 group by a.id, f.column_name, f.measure)
-             select a.id, a.rule, a.judged, c.column_name as subject, c.measure, c.effects[1] as largest,
-                    coalesce(c.effects[a.needed], c.effects[cardinality(c.effects)]) as holds
-             from fired a left join carried c on c.id = a.id
+                 group by a.id, f.column_name, f.measure),
+             remembered as (
+                 select a.id, case when c->>'column' = $10 then '' else c->>'column' end as column_name, c->>'measure' as measure,
+                        max((c->'effect')::float8) as effect
+                 from fired a join alert e on e.id = a.id
+                 cross join lateral (
+                     select * from jsonb_path_query(e.evidence, '$.drifted[*] ? (@.effect.type() == \"number\")')
+                     union all
+                     select * from jsonb_path_query(e.evidence, '$.warned[*] ? (@.effect.type() == \"number\")') where a.warns) m(c)
+                 where c->>'column' is not null and c->>'measure' is not null
+                 group by 1, 2, 3)
+             select a.id, a.rule, a.judged, c.column_name as subject, c.measure, greatest(c.effects[1], c.effect) as largest,
+                    coalesce(c.effects[a.needed], c.effects[cardinality(c.effects)], c.effect) as holds
+             from fired a left join (carried full join remembered using (id, column_name, measure)) c on c.id = a.id
              order by a.since desc, a.id, c.column_name, c.measure",
         )
         .bind(scope.monitor)
@@ -155,6 +166,7 @@ impl Store {
         .bind(rules.iter().map(|rule| i32::try_from(rule.policy.windows).unwrap_or(i32::MAX)).collect::<Vec<_>>())
         .bind(limit)
         .bind(WINDOWS)
+        .bind(RECORDS)
         .fetch_all(&self.pool)
         .await
         .map_err(failed(READ))?;

@@ -1,332 +1,13 @@
-//! The account of false alarms of a monitor, proposals of wider limits, and the limits that people accepted.
-
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+//! False alarms of a monitor: the account, proposals of wider limits, accepted limits.
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use crate::account::{
-    Account, Alarm, Alarms, LimitChoice, LimitDecision, Observed, Obstacle, Proposal, Standing, carrying_columns,
-};
-use crate::escape::plain;
-use crate::judge::why::{effect_words, number};
-use crate::judge::{FalseAlarms, JudgeSpec, Subject};
-use crate::measure::Thresholds;
-use crate::record::{EventTime, Timestamp};
-
-/// Alerts by what people judged them to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct AlarmCounts {
-    /// Judged real.
-    pub real: u64,
-    /// Judged a false alarm.
-    pub false_alarm: u64,
-    /// Not judged.
-    pub not_judged: u64,
-}
-
-impl From<Alarms> for AlarmCounts {
-    fn from(Alarms { real, wrong, not_judged }: Alarms) -> Self {
-        Self { real, false_alarm: wrong, not_judged }
-    }
-}
-
-/// Whether the budget of false alarms was kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BudgetState {
-    /// Kept, even if all alerts that are not judged were false.
-    Kept,
-    /// Exceeded by more than chance explains, by the alerts that were judged false alarms alone.
-    Exceeded,
-    /// Cannot be told; `sentence` has the reason.
-    Unknown,
-}
-
-impl BudgetState {
-    /// The name in answers and style sheets.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Kept => "kept",
-            Self::Exceeded => "exceeded",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// A 95 % interval of the rate of false alarms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct RateView {
-    /// Lower bound: of the alerts that were judged false alarms.
-    pub lower: f64,
-    /// Upper bound: of these and all that are not judged.
-    pub upper: f64,
-    /// What the rate is per, as in the budget: `30 days`, `window`.
-    pub per: String,
-}
-
-/// The account of a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct AccountView {
-    /// Event time from which windows and alerts are counted, RFC 3339; null before the first judged window.
-    pub from: Option<Timestamp>,
-    /// End of the last judged window, RFC 3339; null before the first.
-    pub until: Option<Timestamp>,
-    /// Windows with a verdict, of all versions and segments.
-    pub windows: u64,
-    /// Event time that they cover, in seconds; of windows with the same start it counts once.
-    pub observed_seconds: f64,
-    /// Alerts about drift that fired.
-    pub alerts: AlarmCounts,
-    /// False alarms that the budget allows in the same time; null if the monitor is not configured on this daemon.
-    pub allowed: Option<f64>,
-    /// Rate of false alarms; null without a judged window.
-    pub rate: Option<RateView>,
-    /// Whether the budget was kept.
-    pub budget: BudgetState,
-    /// The same in words.
-    pub sentence: String,
-}
-
-impl AccountView {
-    /// What was counted, from a time on, held against the budget if it is known.
-    #[must_use]
-    pub fn new(
-        observed: Observed,
-        (from, until): (Option<EventTime>, Option<EventTime>),
-        budget: Option<FalseAlarms>,
-    ) -> Self {
-        let account = budget.map(|budget| (Account::new(observed, budget), budget));
-        let rate = account.and_then(|(account, budget)| {
-            let text = budget.to_string();
-            let per = text.split_once(" per ").map_or("window", |(_, per)| per).to_owned();
-            account.rate.map(|rate| RateView { lower: rate.lower, upper: rate.upper, per })
-        });
-        let state = account.map_or(BudgetState::Unknown, |(account, _)| match account.standing {
-            Standing::Kept => BudgetState::Kept,
-            Standing::Exceeded => BudgetState::Exceeded,
-            _ => BudgetState::Unknown,
-        });
-        let unknown = "Whether the budget is kept cannot be told: the monitor is not configured here.";
-        Self {
-            from: from.map(Timestamp::from),
-            until: until.map(Timestamp::from),
-            windows: observed.windows,
-            observed_seconds: observed.time.as_seconds(),
-            alerts: observed.alarms.into(),
-            allowed: account.map(|(account, _)| account.allowed),
-            rate,
-            budget: state,
-            sentence: account.map_or_else(|| unknown.to_owned(), |(account, _)| account.sentence()),
-        }
-    }
-}
-
-/// Alerts that a column carried: its measures drifted in their windows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ColumnAlarms {
-    /// Column name; `(records)` for the number of records.
-    pub column: String,
-    /// Its alerts.
-    pub alerts: AlarmCounts,
-}
-
-/// Limits of the effect of a measure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct LimitsView {
-    /// At or above it: warn.
-    pub warn: f64,
-    /// At or above it: drift.
-    pub critical: f64,
-}
-
-impl From<Thresholds> for LimitsView {
-    fn from(Thresholds { warn, critical }: Thresholds) -> Self {
-        Self { warn, critical }
-    }
-}
-
-impl LimitsView {
-    /// For people: `warn 0.1, drift 0.2`.
-    #[must_use]
-    pub fn in_words(self) -> String {
-        format!("warn {}, drift {}", number(self.warn), number(self.critical))
-    }
-}
-
-/// Who decided about limits, when and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct PersonsDecision {
-    /// Who.
-    pub by: String,
-    /// When, RFC 3339.
-    pub at: Timestamp,
-    /// Why.
-    pub comment: String,
-}
-
-impl From<&LimitDecision> for PersonsDecision {
-    fn from(decision: &LimitDecision) -> Self {
-        Self { by: decision.actor.clone(), at: decision.at.into(), comment: decision.comment.clone() }
-    }
-}
-
-/// A proposal of wider limits for a measure that carried a false alarm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ProposalView {
-    /// Proposal ID; another one when other limits are proposed.
-    pub id: Uuid,
-    /// Column name; `(records)` for the number of records.
-    pub column: String,
-    /// Measure.
-    pub measure: String,
-    /// Limits that hold now.
-    pub limits: LimitsView,
-    /// Wider limits; null if there are none, see `obstacle`.
-    pub proposed: Option<LimitsView>,
-    /// Why no wider limits can be proposed.
-    pub obstacle: Option<String>,
-    /// Largest effect in a window of the false alarms.
-    pub largest_effect: f64,
-    /// The false alarms it rests on.
-    pub alerts: Vec<Uuid>,
-    /// Stored false alarms that would not have fired with these limits.
-    pub prevents: u64,
-    /// Of `alerts`, those that would not have fired with all proposals together.
-    pub prevents_together: u64,
-    /// Stored alerts judged real that would not have fired with these limits.
-    pub misses: u64,
-    /// Stored alerts that are not judged and would not have fired with these limits.
-    pub not_judged: u64,
-    /// Who dismissed these limits, or wider ones; null if nobody did.
-    pub dismissed: Option<PersonsDecision>,
-}
-
-impl ProposalView {
-    fn new(proposal: &Proposal, decided: &[LimitDecision]) -> Self {
-        let dismissal = decided.iter().find(|decision| {
-            let limits = &decision.limits;
-            let is_as_wide = |wider: &Thresholds| limits.limits.or_wider(*wider) == limits.limits;
-            decision.choice == LimitChoice::Dismissed
-                && (&limits.subject, limits.measure) == (&proposal.subject, proposal.measure)
-                && proposal.wider.as_ref().is_ok_and(is_as_wide)
-        });
-        Self {
-            id: proposal.id,
-            column: proposal.subject.name().to_owned(),
-            measure: proposal.measure.as_str().to_owned(),
-            limits: proposal.today.into(),
-            proposed: proposal.wider.ok().map(LimitsView::from),
-            obstacle: proposal.wider.err().map(|obstacle| in_words(obstacle, proposal.largest)),
-            largest_effect: proposal.largest,
-            alerts: proposal.rests_on.clone(),
-            prevents: proposal.outcome.prevents,
-            prevents_together: proposal.outcome.prevents_together,
-            misses: proposal.outcome.misses,
-            not_judged: proposal.outcome.not_judged,
-            dismissed: dismissal.map(PersonsDecision::from),
-        }
-    }
-
-    /// Whether a person is to decide about it.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.proposed.is_some() && self.dismissed.is_none()
-    }
-
-    /// What it would do, in words: `prevents 1 of 2 false alarms (2 with all proposals), misses no real alert`.
-    #[must_use]
-    pub fn outcome_in_words(&self) -> String {
-        let all = self.alerts.len() as u64;
-        let alarms = if all == 1 { "false alarm" } else { "false alarms" };
-        let mut text = format!("prevents {} of {all} {alarms}", self.prevents.min(all));
-        if self.prevents_together > self.prevents {
-            let _infallible = write!(text, " ({} with all proposals)", self.prevents_together);
-        }
-        let _infallible = match self.misses {
-            0 => write!(text, ", misses no real alert"),
-            misses => write!(text, ", misses {misses} real"),
-        };
-        if self.not_judged > 0 {
-            let _infallible = write!(text, ", suppresses {} not judged", self.not_judged);
-        }
-        text
-    }
-}
-
-fn in_words(obstacle: Obstacle, largest: f64) -> String {
-    match obstacle {
-        Obstacle::RealAlert { alert, effect } => {
-            let id = alert.to_string();
-            let short = id.get(..8).unwrap_or_default();
-            format!(
-                "limits cannot separate them: the false alarms have effects up to {}, and alert {short}, which was judged real, has {}",
-                effect_words(largest),
-                effect_words(effect)
-            )
-        }
-        Obstacle::BeyondMeasure => {
-            format!(
-                "no effect would reach a limit above {}: the measure would decide nothing",
-                effect_words(largest)
-            )
-        }
-    }
-}
-
-/// Limits that a person accepted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct AcceptedLimitsView {
-    /// ID, that of the proposal.
-    pub id: Uuid,
-    /// Column name; `(records)` for the number of records.
-    pub column: String,
-    /// Measure.
-    pub measure: String,
-    /// Accepted limits.
-    pub limits: LimitsView,
-    /// Configured limits; null if the measure decides nothing in the configuration, or the monitor is not configured on this daemon.
-    pub configured: Option<LimitsView>,
-    /// Limits that hold: the wider of both; null without configured ones.
-    pub in_force: Option<LimitsView>,
-    /// Why accepted limits have no effect, or only in part; null if they hold.
-    pub note: Option<String>,
-    /// The false alarms it rests on.
-    pub alerts: Vec<Uuid>,
-    /// Who accepted them.
-    pub accepted: PersonsDecision,
-}
-
-impl AcceptedLimitsView {
-    fn new(decision: &LimitDecision, configured: Option<&JudgeSpec>) -> Self {
-        let limits = &decision.limits;
-        let configured = configured.and_then(|judge| judge.limits_of(&limits.subject, limits.measure));
-        let in_force = configured.map(|configured| configured.or_wider(limits.limits));
-        let note = match (configured, in_force) {
-            (Some(configured), Some(in_force)) if configured == in_force => {
-                Some("no effect: the configured limits are at least as wide")
-            }
-            (Some(_), Some(in_force)) if in_force != limits.limits => {
-                Some("the configuration has one of the limits wider, which holds")
-            }
-            (None, _) => Some("no effect: the measure decides nothing in the configuration"),
-            _ => None,
-        };
-        Self {
-            id: decision.id,
-            column: limits.subject.name().to_owned(),
-            measure: limits.measure.as_str().to_owned(),
-            limits: limits.limits.into(),
-            configured: configured.map(LimitsView::from),
-            in_force: in_force.map(LimitsView::from),
-            note: note.map(str::to_owned),
-            alerts: decision.alerts.clone(),
-            accepted: decision.into(),
-        }
-    }
-}
+use super::account::{AccountView, ColumnAlarms};
+use super::limits::{AcceptedLimitsView, ProposalView, toml};
+use crate::account::{Alarm, LimitChoice, LimitDecision, Proposal};
+use crate::judge::JudgeSpec;
+use crate::record::TimeSpan;
+use crate::retention::Kept;
 
 /// False alarms of a monitor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -335,7 +16,9 @@ pub struct FalseAlarmsView {
     pub monitor: String,
     /// Budget of false alarms, such as `1 per 30 days`; null if the monitor is not configured on this daemon.
     pub budget: Option<String>,
-    /// The last 30 days of event time, or the period of the budget if it is longer.
+    /// Time that `recent` is about: 30 days, or the period of the budget if it is longer.
+    pub period: String,
+    /// The last time of this length before the end of the last judged window, in event time.
     pub recent: AccountView,
     /// All that is stored.
     pub stored: AccountView,
@@ -354,6 +37,8 @@ pub struct FalseAlarmsView {
 pub struct FalseAlarmFacts<'a> {
     /// Name of the monitor.
     pub monitor: &'a str,
+    /// The time that the recent account is about.
+    pub period: TimeSpan,
     /// Its limits as configured; none if it is not configured here.
     pub judge: Option<&'a JudgeSpec>,
     /// Alerts with what carried them.
@@ -367,15 +52,16 @@ impl FalseAlarmsView {
     /// From what is stored.
     #[must_use]
     pub fn new(facts: FalseAlarmFacts<'_>, recent: AccountView, stored: AccountView) -> Self {
-        let FalseAlarmFacts { monitor, judge, alarms, proposals, decided } = facts;
+        let FalseAlarmFacts { monitor, period, judge, alarms, proposals, decided } = facts;
         let is_accepted = |decision: &&LimitDecision| decision.choice == LimitChoice::Accepted;
         let accepted = decided.iter().filter(is_accepted);
         Self {
             monitor: monitor.to_owned(),
             budget: judge.map(|judge| judge.false_alarms.to_string()),
+            period: Kept::For(period).to_string(),
             recent,
             stored,
-            columns: columns(alarms),
+            columns: ColumnAlarms::all(alarms),
             proposals: proposals.iter().map(|proposal| ProposalView::new(proposal, decided)).collect(),
             accepted: accepted.clone().map(|decision| AcceptedLimitsView::new(decision, judge)).collect(),
             toml: judge.and_then(|judge| toml(accepted, judge)),
@@ -386,142 +72,5 @@ impl FalseAlarmsView {
     #[must_use]
     pub fn open_proposals(&self) -> usize {
         self.proposals.iter().filter(|proposal| proposal.is_open()).count()
-    }
-}
-
-fn columns(alarms: &[Alarm]) -> Vec<ColumnAlarms> {
-    let mut by_column: BTreeMap<&str, Alarms> = BTreeMap::new();
-    for alarm in alarms {
-        for column in carrying_columns(alarm) {
-            by_column.entry(column).or_default().add(alarm.judged);
-        }
-    }
-    let mut columns: Vec<ColumnAlarms> = by_column
-        .into_iter()
-        .map(|(column, alarms)| ColumnAlarms { column: column.to_owned(), alerts: alarms.into() })
-        .collect();
-    let rank = |counts: AlarmCounts| (counts.false_alarm, counts.not_judged, counts.real);
-    columns.sort_by(|left, right| rank(right.alerts).cmp(&rank(left.alerts)).then(left.column.cmp(&right.column)));
-    columns
-}
-
-/// The limits that hold because they were accepted, for the file of the monitor.
-fn toml<'a>(accepted: impl Iterator<Item = &'a LimitDecision>, judge: &JudgeSpec) -> Option<String> {
-    let mut tables: BTreeMap<&str, String> = BTreeMap::new();
-    for LimitDecision { limits, .. } in accepted {
-        let Some(configured) = judge.limits_of(&limits.subject, limits.measure) else { continue };
-        let Thresholds { warn, critical } = configured.or_wider(limits.limits);
-        if (Thresholds { warn, critical }) == configured {
-            continue;
-        }
-        let table = tables.entry(limits.subject.as_stored()).or_insert_with(|| match &limits.subject {
-            Subject::Rows => "[judge.thresholds]\n".to_owned(),
-            Subject::Column(name) => {
-                format!("# In the entry of the column `{}`:\n[columns.thresholds]\n", plain(name))
-            }
-        });
-        let line = format!("{} = {{ warn = {warn:?}, critical = {critical:?} }}\n", limits.measure.as_str());
-        table.push_str(&line);
-    }
-    let text = tables.into_values().collect::<Vec<_>>().join("\n");
-    (!text.is_empty()).then_some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::judge::{AcceptedLimits, ColumnRules, WindowRule};
-    use crate::measure::Measure;
-    use crate::record::ColumnType;
-
-    fn judge() -> JudgeSpec {
-        JudgeSpec {
-            columns: vec![ColumnRules::of_type("x", ColumnType::Numeric)],
-            min_records: 100,
-            false_alarms: FalseAlarms::DEFAULT,
-            values_only: false,
-            rule: WindowRule::Columns(1),
-            rows: None,
-        }
-    }
-
-    fn decision(choice: LimitChoice, measure: Measure, warn: f64, critical: f64) -> LimitDecision {
-        LimitDecision {
-            id: Uuid::from_u128(1),
-            choice,
-            limits: AcceptedLimits {
-                subject: Subject::Column("x".to_owned()),
-                measure,
-                limits: Thresholds { warn, critical },
-            },
-            alerts: Vec::new(),
-            actor: "ada".to_owned(),
-            comment: String::new(),
-            at: EventTime::default(),
-        }
-    }
-
-    #[test]
-    fn accepted_limits_say_what_holds_and_how_to_move_them_into_the_file() {
-        let judge = judge();
-        let accepted = [
-            decision(LimitChoice::Accepted, Measure::LocationChange, 0.18, 0.35),
-            decision(LimitChoice::Accepted, Measure::GroupChange, 0.05, 0.1),
-            decision(LimitChoice::Accepted, Measure::SpreadChange, 0.05, 0.4),
-            decision(LimitChoice::Accepted, Measure::Psi, 1.0, 2.0),
-            decision(LimitChoice::Dismissed, Measure::StuckChange, 1.0, 2.0),
-        ];
-        let facts =
-            FalseAlarmFacts { monitor: "m", judge: Some(&judge), alarms: &[], proposals: &[], decided: &accepted };
-        let account = || AccountView::new(Observed::default(), (None, None), Some(FalseAlarms::DEFAULT));
-        let view = FalseAlarmsView::new(facts, account(), account());
-        assert_eq!(
-            view.toml.unwrap(),
-            "# In the entry of the column `x`:\n[columns.thresholds]\n\
-             location_change = { warn = 0.18, critical = 0.35 }\nspread_change = { warn = 0.1, critical = 0.4 }\n"
-        );
-        let notes: Vec<Option<&str>> = view.accepted.iter().map(|limits| limits.note.as_deref()).collect();
-        let expected = [
-            None,
-            Some("no effect: the configured limits are at least as wide"),
-            Some("the configuration has one of the limits wider, which holds"),
-            Some("no effect: the measure decides nothing in the configuration"),
-        ];
-        assert_eq!(notes, expected);
-        assert_eq!(view.accepted[2].in_force, Some(LimitsView { warn: 0.1, critical: 0.4 }));
-    }
-
-    fn proposal(critical: f64) -> Proposal {
-        Proposal {
-            id: Uuid::from_u128(2),
-            subject: Subject::Column("x".to_owned()),
-            measure: Measure::LocationChange,
-            today: Thresholds { warn: 0.1, critical: 0.2 },
-            wider: Ok(Thresholds { warn: critical / 2.0, critical }),
-            largest: 0.3,
-            rests_on: vec![Uuid::from_u128(3)],
-            outcome: crate::account::Outcome { prevents_together: 1, ..Default::default() },
-        }
-    }
-
-    #[test]
-    fn a_dismissed_proposal_is_open_again_when_wider_limits_are_needed() {
-        let dismissed = [decision(LimitChoice::Dismissed, Measure::LocationChange, 0.17, 0.34)];
-        assert!(!ProposalView::new(&proposal(0.34), &dismissed).is_open());
-        assert!(!ProposalView::new(&proposal(0.3), &dismissed).is_open());
-        assert!(ProposalView::new(&proposal(0.4), &dismissed).is_open());
-        let accepted = [decision(LimitChoice::Accepted, Measure::LocationChange, 0.17, 0.34)];
-        let view = ProposalView::new(&proposal(0.34), &accepted);
-        assert!(view.is_open());
-        assert_eq!(
-            view.outcome_in_words(),
-            "prevents 0 of 1 false alarm (1 with all proposals), misses no real alert"
-        );
-    }
-
-    #[test]
-    fn without_a_configuration_nothing_is_claimed() {
-        let account = AccountView::new(Observed::default(), (None, None), None);
-        assert_eq!((account.budget, account.allowed, account.rate), (BudgetState::Unknown, None, None));
     }
 }

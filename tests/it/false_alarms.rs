@@ -113,12 +113,11 @@ fn accepted_limits_prevent_the_same_false_alarm_on_all_daemons_until_they_are_wi
     let b = second(&stage.world);
     the_account_is_shown(&stage, &alert);
     let proposals = ids(&stage.view("a", &[]), "proposals");
-    assert!(proposals.len() > 1, "location and groups of the column");
+    assert!(proposals.len() > 2, "location, spread and groups of the column");
     only_an_admin_accepts(&stage, &proposals);
-    // On one daemon, over its API; the others by the command.
     accepted_over_the_api(&stage, &proposals[0]);
     dismissed_and_accepted_by_the_command(&stage, &proposals[1..]);
-    page_is_good(&stage.world, "/monitors/m");
+    accepted_on_the_page(&stage, &proposals[2..]);
 
     // Two daemons judge, then the one alone that was asked nothing.
     stage.hours(&[120, 0]);
@@ -138,6 +137,7 @@ fn accepted_limits_prevent_the_same_false_alarm_on_all_daemons_until_they_are_wi
     assert_eq!(stage.fired(), 2, "the configured limits hold again");
     assert_eq!(stage.rejudged().0, Some(3));
     what_was_done_is_in_the_audit_log(&stage, accepted.len());
+    alerts_are_remembered_longer_than_findings(&stage, proposals.len());
     assert_eq!(a.stop(), Some(0));
 }
 
@@ -187,9 +187,12 @@ fn the_account_is_shown(stage: &Stage, alert: &str) {
         assert_eq!((&proposal["prevents_together"], &proposal["misses"]), (&json!(1), &json!(0)), "{proposal}");
     }
     let (_, page) = stage.world.get("a", "/monitors/m");
-    for part in
-        ["Budget exceeded: 1 false alarm", "Proposed limits", "location_change", &format!("/alerts/{alert}")]
-    {
+    for part in [
+        "Budget exceeded: 1 false alarm in 5 hours",
+        "Proposed limits",
+        "location_change",
+        &format!("/alerts/{alert}"),
+    ] {
         assert!(page.contains(part), "no `{part}` in {page}");
     }
     // This daemon was started after the person had said it, and reads the account at once.
@@ -262,10 +265,23 @@ fn dismissed_and_accepted_by_the_command(stage: &Stage, proposals: &[String]) {
     assert!(said.contains("dismissed by cli:"), "{said}");
     let view = stage.view("a", &[]);
     assert_eq!(view["proposals"][0]["dismissed"]["comment"], "seen", "{view}");
-    let all: Vec<&str> = proposals.iter().map(String::as_str).collect();
-    assert!(command("accept", &all).contains("accepted, for windows that are judged from now on"));
+    // A page with everything on it: proposals, one that was dismissed, accepted limits.
+    page_is_good(&stage.world, "/monitors/m");
+    assert!(command("accept", &[&proposals[0]]).contains("accepted, for windows that are judged from now on"));
     let (code, said) = stage.world.attempt("a", &["limits", "accept", "--monitor", "m", "ffffffff"]);
     assert!(code == Some(1) && said.contains("has no proposal `ffffffff`"), "{said}");
+}
+
+/// The form of the page that accepts all proposals; pages of other sites cannot send it.
+fn accepted_on_the_page(stage: &Stage, proposals: &[String]) {
+    let http = stage.world.http("a");
+    let post = |origin: &str| {
+        let request = http.request(Method::POST, "/monitors/m/limits").header("origin", origin);
+        http.send(request.form(&[("accept", proposals.join(",").as_str()), ("comment", "all of them")]))
+    };
+    assert_eq!(post("https://evil.example").status, 403);
+    let Answer { status, text, headers } = post(&http.base);
+    assert_eq!((status, headers["location"].to_str().unwrap()), (303, "/monitors/m#false-alarms"), "{text}");
     assert_eq!(stage.view("a", &[])["proposals"], json!([]));
 }
 
@@ -310,4 +326,15 @@ fn what_was_done_is_in_the_audit_log(stage: &Stage, accepted: usize) {
     assert_eq!(first["detail"]["comment"], "a campaign, harmless");
     let withdrawn = of("limits.withdraw")[0];
     assert_eq!(withdrawn["detail"]["comment"], "it was real after all", "{withdrawn}");
+}
+
+/// Findings are deleted before alerts: the evidence of an alert names one measure of each column then.
+fn alerts_are_remembered_longer_than_findings(stage: &Stage, proposals: usize) {
+    let before = stage.view("a", &[])["proposals"].clone();
+    assert_eq!(before.as_array().unwrap().len(), proposals, "{before}");
+    stage.world.runtime.block_on(sqlx::query("delete from finding").execute(&stage.world.pool)).unwrap();
+    let after = stage.view("a", &[])["proposals"].clone();
+    let [left] = after.as_array().unwrap().as_slice() else { panic!("{after}") };
+    let same = before.as_array().unwrap().iter().find(|proposal| proposal["measure"] == left["measure"]).unwrap();
+    assert_eq!((&left["id"], &left["proposed"]), (&same["id"], &same["proposed"]), "{after}");
 }

@@ -100,6 +100,7 @@ async fn pages_take_roles_and_strangers_are_sent_to_log_in() {
         (Method::POST, "/deliveries/00000000-0000-0000-0000-000000000001/replay", Role::Operator),
         (Method::POST, "/monitors/m/baselines", Role::Admin),
         (Method::POST, "/monitors/m/baselines/2/activate", Role::Admin),
+        (Method::POST, "/monitors/m/limits", Role::Admin),
         (Method::POST, "/monitors/m/limits/00000000-0000-0000-0000-000000000001/accept", Role::Admin),
         (Method::POST, "/monitors/m/limits/00000000-0000-0000-0000-000000000001/dismiss", Role::Admin),
         (Method::POST, "/monitors/m/limits/00000000-0000-0000-0000-000000000001/withdraw", Role::Admin),

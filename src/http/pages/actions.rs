@@ -13,6 +13,7 @@ use crate::http::access::Caller;
 use crate::http::api::{comment, new_silence};
 use crate::http::backend::{RequestedAlertChange, RetrainingChange};
 use crate::http::extract::{Form, Path};
+use crate::http::problem::Problem;
 use crate::view::Judged;
 
 /// The fields of all forms.
@@ -123,6 +124,30 @@ pub(super) async fn accept_limits(
     Form(fields): Form<Fields>,
 ) -> PageResult {
     change_limits(&backend, (&monitor, limits), LimitsStep::Accept, &caller.name, &fields).await
+}
+
+/// Several proposals.
+#[derive(Deserialize)]
+pub(super) struct Proposals {
+    /// Their ids, with commas between them.
+    accept: String,
+    #[serde(default)]
+    comment: String,
+}
+
+pub(super) async fn accept_all_limits(
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    caller: Caller,
+    Form(given): Form<Proposals>,
+) -> PageResult {
+    let words = comment(&given.comment)?;
+    let bad = |_| Problem::bad("`accept` must have IDs of proposals, with commas between them");
+    let ids: Vec<Uuid> = given.accept.split(',').map(str::parse).collect::<Result<_, _>>().map_err(bad)?;
+    for id in ids {
+        backend.change_limits(&monitor, id, LimitsStep::Accept, &caller.name, &words).await?;
+    }
+    Ok(back(&format!("{}#false-alarms", monitor_at(&monitor))))
 }
 
 pub(super) async fn dismiss_limits(

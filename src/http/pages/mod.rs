@@ -78,6 +78,7 @@ pub(super) fn routes() -> Routes {
         admin: Router::new()
             .route("/monitors/{monitor}/baselines", post(baselines::promote))
             .route("/monitors/{monitor}/baselines/{version}/activate", post(baselines::activate))
+            .route("/monitors/{monitor}/limits", post(actions::accept_all_limits))
             .route("/monitors/{monitor}/limits/{limits}/accept", post(actions::accept_limits))
             .route("/monitors/{monitor}/limits/{limits}/dismiss", post(actions::dismiss_limits))
             .route("/monitors/{monitor}/limits/{limits}/withdraw", post(actions::withdraw_limits)),

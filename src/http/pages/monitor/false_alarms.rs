@@ -7,7 +7,7 @@ use super::super::words::{encoded, monitor_at, time};
 use crate::http::access::Caller;
 use crate::judge::why::{effect_words, number};
 use crate::record::grouped;
-use crate::view::{AcceptedLimitsView, AccountView, ColumnAlarms, FalseAlarmsView, ProposalView};
+use crate::view::{AcceptedLimitsView, AccountView, ColumnAlarms, FalseAlarmsView, LimitsView, ProposalView};
 
 /// Columns in the table; all of them are in the API.
 const LISTED: usize = 15;
@@ -24,6 +24,7 @@ pub(super) fn false_alarms(view: &FalseAlarmsView, caller: &Caller) -> Markup {
         @if let Some(budget) = &view.budget { p.soft { "Budget: " (budget) ". People judge alerts on the pages of the alerts; those that nobody judged may be false." } }
         (table("Account of false alarms", &account(view)))
         @if !view.columns.is_empty() {
+            h3 { "Columns that carried alerts" }
             (table("Columns that carried alerts", &columns(&view.columns)))
         }
         h3 { "Proposed limits" }
@@ -31,6 +32,7 @@ pub(super) fn false_alarms(view: &FalseAlarmsView, caller: &Caller) -> Markup {
             p.soft { "No wider limits are proposed: " @if others.is_empty() { "no stored alert that was judged a false alarm would fire again." } @else { "see below." } }
         }
         @for proposal in open.iter().take(PROPOSED) { (card(view, proposal, caller)) }
+        @if open.len() > 1 && may_administer(caller) { (accept_all(view, &open)) }
         @if open.len() > PROPOSED { p.soft { "The other " (open.len() - PROPOSED) " proposals are in the API." } }
         @if !others.is_empty() {
             ul {
@@ -64,16 +66,16 @@ fn account(view: &FalseAlarmsView) -> Markup {
         thead {
             tr {
                 th scope="col" { "Time" }
-                th.number scope="col" { "Windows judged" }
-                th.number scope="col" { "Alerts" }
+                th.number.wide scope="col" { "Windows judged" }
+                th.number.wide scope="col" { "Alerts" }
                 th.number scope="col" { "Real" }
                 th.number scope="col" { "False" }
                 th.number scope="col" { "Not judged" }
-                th.number scope="col" { "Budget" }
+                th.number scope="col" { "Allowed" }
                 th scope="col" { "Rate (95 %)" }
             }
         }
-        tbody { (row("recent", &view.recent)) (row("all stored", &view.stored)) }
+        tbody { (row(&format!("last {}", view.period), &view.recent)) (row("all that is stored", &view.stored)) }
     }
 }
 
@@ -82,13 +84,13 @@ fn row(name: &str, account: &AccountView) -> Markup {
     html! {
         tr {
             th scope="row" { (name) @if let Some(from) = account.from { ", from " (time(from)) } }
-            td.number { (grouped(account.windows)) }
-            td.number { (grouped(counts.real + counts.false_alarm + counts.not_judged)) }
+            td.number.wide { (grouped(account.windows)) }
+            td.number.wide { (grouped(counts.real + counts.false_alarm + counts.not_judged)) }
             td.number { (grouped(counts.real)) }
             td.number { (grouped(counts.false_alarm)) }
             td.number { (grouped(counts.not_judged)) }
             td.number { (account.allowed.map_or("–".to_owned(), number)) }
-            td { @if let Some(rate) = &account.rate { (number(rate.lower)) " to " (number(rate.upper)) " per " (rate.per) } @else { "not known" } }
+            td.words { @if let Some(rate) = &account.rate { (number(rate.lower)) " to " (number(rate.upper)) " per " (rate.per) } @else { "not known" } }
         }
     }
 }
@@ -97,7 +99,7 @@ fn columns(columns: &[ColumnAlarms]) -> Markup {
     html! {
         thead {
             tr {
-                th scope="col" { "Column that carried alerts" }
+                th scope="col" { "Column" }
                 th.number scope="col" { "False" }
                 th.number scope="col" { "Not judged" }
                 th.number scope="col" { "Real" }
@@ -160,6 +162,24 @@ fn card(view: &FalseAlarmsView, proposal: &ProposalView, caller: &Caller) -> Mar
     }
 }
 
+/// A form that accepts all proposals, as they are shown.
+fn accept_all(view: &FalseAlarmsView, open: &[&ProposalView]) -> Markup {
+    let ids: Vec<String> = open.iter().map(|proposal| proposal.id.to_string()).collect();
+    html! {
+        div.forms {
+            form method="post" action=(format!("{}/limits", monitor_at(&view.monitor))) {
+                fieldset {
+                    legend { "All " (open.len()) " proposals" }
+                    input type="hidden" name="accept" value=(ids.join(","));
+                    label for="why-all" { "Comment" }
+                    input type="text" id="why-all" name="comment" maxlength="1000";
+                    button { "Accept all" }
+                }
+            }
+        }
+    }
+}
+
 /// A proposal that nobody is to decide about.
 fn closed(view: &FalseAlarmsView, proposal: &ProposalView, caller: &Caller) -> Markup {
     html! {
@@ -187,7 +207,7 @@ fn accepted(view: &FalseAlarmsView, caller: &Caller) -> Markup {
             tr {
                 th scope="col" { "Column" }
                 th scope="col" { "Measure" }
-                th scope="col" { "Configured" }
+                th.wide scope="col" { "Configured" }
                 th scope="col" { "Accepted" }
                 th scope="col" { "By" }
                 th scope="col" data-fixed="" { "Withdraw" }
@@ -203,7 +223,7 @@ fn accepted_row(view: &FalseAlarmsView, limits: &AcceptedLimitsView, caller: &Ca
         tr {
             th.name scope="row" { (limits.column) }
             td { code { (limits.measure) } }
-            td { (limits.configured.map_or_else(|| "none".to_owned(), |limits| limits.in_words())) }
+            td.wide { (limits.configured.map_or_else(|| "none".to_owned(), LimitsView::in_words)) }
             td.words { (limits.limits.in_words()) @if let Some(note) = &limits.note { " (" (note) ")" } }
             td.words {
                 (limits.accepted.by) ", " (time(limits.accepted.at))
