@@ -12,7 +12,7 @@ use crate::view::{AccountView, FalseAlarmFacts, FalseAlarmsView};
 /// The time that the account is kept of, where the period of the budget is not longer.
 const RECENT: TimeSpan = TimeSpan::days(30);
 /// Alerts that proposals are computed from at most.
-const ALARMS: i64 = 300;
+const ALARMS: i64 = 200;
 
 /// The account of a monitor by its name, with its configuration if there is one.
 ///

@@ -37,7 +37,7 @@ impl AccountScope<'_> {
 
 const READ: &str = "read the account of false alarms";
 /// Windows of an alert that are looked at: its first ones, which made it fire. Its evidence has the largest effects of all.
-const WINDOWS: i64 = 100;
+const WINDOWS: i64 = 50;
 
 impl Store {
     /// The end of the newest window with a verdict; none before the first. Windows of backfills are left out here and below: they raise no

@@ -22,7 +22,7 @@ pub struct FalseAlarmsView {
     pub recent: AccountView,
     /// All that is stored.
     pub stored: AccountView,
-    /// Columns that carried alerts, those with most false alarms first: of at most 300 stored alerts, judged ones before others.
+    /// Columns that carried alerts, those with most false alarms first: of at most 200 stored alerts, judged ones before others.
     pub columns: Vec<ColumnAlarms>,
     /// Proposals, by column and measure, dismissed ones included.
     pub proposals: Vec<ProposalView>,

@@ -267,7 +267,18 @@ fn dismissed_and_accepted_by_the_command(stage: &Stage, proposals: &[String]) {
     assert_eq!(view["proposals"][0]["dismissed"]["comment"], "seen", "{view}");
     // A page with everything on it: proposals, one that was dismissed, accepted limits.
     page_is_good(&stage.world, "/monitors/m");
-    assert!(command("accept", &[&proposals[0]]).contains("accepted, for windows that are judged from now on"));
+    // The same over the API of the other daemon: everybody may look, only an admin may accept.
+    let (base, folder) = (stage.world.http("b").base, stage.world.folder.path());
+    let over_the_api = |who: &str, arguments: &[&str]| {
+        let token = folder.join(format!("{who}.token")).display().to_string();
+        stage.world.attempt("a", &[&["--server", &base, "--token-file", &token, "limits"], arguments].concat())
+    };
+    assert_eq!(over_the_api("grafana", &["list", "--monitor", "m"]), (Some(0), said));
+    let accept = ["accept", "--monitor", "m", &proposals[0]];
+    let (code, said) = over_the_api("on-call", &accept);
+    assert!(code == Some(1) && said.contains("role"), "{said}");
+    let (code, said) = over_the_api("platform", &accept);
+    assert!(code == Some(0) && said.contains("accepted, for windows that are judged from now on"), "{said}");
     let (code, said) = stage.world.attempt("a", &["limits", "accept", "--monitor", "m", "ffffffff"]);
     assert!(code == Some(1) && said.contains("has no proposal `ffffffff`"), "{said}");
 }

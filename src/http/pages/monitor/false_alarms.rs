@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::layout::{may_administer, table};
-use super::super::words::{encoded, monitor_at, time};
+use super::super::words::{encoded, monitor_at, number_of, time};
 use crate::http::access::Caller;
 use crate::judge::why::{effect_words, number};
 use crate::record::grouped;
@@ -31,9 +31,10 @@ pub(super) fn false_alarms(view: &FalseAlarmsView, caller: &Caller) -> Markup {
         @if open.is_empty() {
             p.soft { "No wider limits are proposed: " @if others.is_empty() { "no stored alert that was judged a false alarm would fire again." } @else { "see below." } }
         }
-        @for proposal in open.iter().take(PROPOSED) { (card(view, proposal, caller)) }
-        @if open.len() > 1 && may_administer(caller) { (accept_all(view, &open)) }
-        @if open.len() > PROPOSED { p.soft { "The other " (open.len() - PROPOSED) " proposals are in the API." } }
+        @let shown = open.get(..PROPOSED).unwrap_or(&open);
+        @for proposal in shown { (card(view, proposal, caller)) }
+        @if shown.len() > 1 && may_administer(caller) { (accept_all(view, shown)) }
+        @if open.len() > shown.len() { p.soft { "The API lists the other " (open.len() - shown.len()) " proposals." } }
         @if !others.is_empty() {
             ul {
                 @for proposal in others.iter().take(PROPOSED) {
@@ -162,14 +163,14 @@ fn card(view: &FalseAlarmsView, proposal: &ProposalView, caller: &Caller) -> Mar
     }
 }
 
-/// A form that accepts all proposals, as they are shown.
+/// A form that accepts all proposals that are shown.
 fn accept_all(view: &FalseAlarmsView, open: &[&ProposalView]) -> Markup {
     let ids: Vec<String> = open.iter().map(|proposal| proposal.id.to_string()).collect();
     html! {
         div.forms {
             form method="post" action=(format!("{}/limits", monitor_at(&view.monitor))) {
                 fieldset {
-                    legend { "All " (open.len()) " proposals" }
+                    legend { (number_of(open.len(), "proposal")) }
                     input type="hidden" name="accept" value=(ids.join(","));
                     label for="why-all" { "Comment" }
                     input type="text" id="why-all" name="comment" maxlength="1000";
