@@ -74,18 +74,23 @@ async fn step(reach: &Reach, wanted: &Step, step: LimitsStep) -> Result<(), CliE
 
 /// The proposal, or the decision, whose id begins so.
 fn the_one(view: &FalseAlarmsView, prefix: &str, step: LimitsStep) -> Result<Uuid, CliError> {
-    let proposed = view.proposals.iter().map(|proposal| proposal.id);
-    let dismissed = view.proposals.iter().filter(|proposal| proposal.dismissed.is_some());
-    let mut known: Vec<Uuid> = match step {
-        LimitsStep::Accept | LimitsStep::Dismiss => proposed.collect(),
+    // Each as it is listed, and what the step is about: a dismissal may be about an earlier proposal.
+    let mut known: Vec<(Uuid, Uuid)> = match step {
+        LimitsStep::Accept | LimitsStep::Dismiss => {
+            view.proposals.iter().map(|proposal| (proposal.id, proposal.id)).collect()
+        }
         LimitsStep::Withdraw => {
-            view.accepted.iter().map(|limits| limits.id).chain(dismissed.map(|proposal| proposal.id)).collect()
+            let dismissed = view.proposals.iter().filter_map(|proposal| {
+                let dismissal = proposal.dismissed.as_ref()?;
+                Some((proposal.id, dismissal.id))
+            });
+            view.accepted.iter().map(|limits| (limits.id, limits.id)).chain(dismissed).collect()
         }
     };
     let wanted = prefix.to_lowercase();
-    known.retain(|id| id.to_string().starts_with(&wanted));
+    known.retain(|(listed, _)| listed.to_string().starts_with(&wanted));
     match known.as_slice() {
-        [id] => Ok(*id),
+        [(_, id)] => Ok(*id),
         [] => {
             let what =
                 if step == LimitsStep::Withdraw { "no accepted or dismissed limits" } else { "no proposal" };

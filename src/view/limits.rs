@@ -39,6 +39,8 @@ impl LimitsView {
 /// Who decided about limits, when and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PersonsDecision {
+    /// ID by which it is withdrawn: that of the proposal that the person decided about.
+    pub id: Uuid,
     /// Who.
     pub by: String,
     /// When, RFC 3339.
@@ -49,7 +51,12 @@ pub struct PersonsDecision {
 
 impl From<&LimitDecision> for PersonsDecision {
     fn from(decision: &LimitDecision) -> Self {
-        Self { by: decision.actor.clone(), at: decision.at.into(), comment: decision.comment.clone() }
+        Self {
+            id: decision.id,
+            by: decision.actor.clone(),
+            at: decision.at.into(),
+            comment: decision.comment.clone(),
+        }
     }
 }
 
@@ -308,7 +315,12 @@ mod tests {
     fn a_dismissed_proposal_is_open_again_when_wider_limits_are_needed() {
         let dismissed = [decision(LimitChoice::Dismissed, Measure::LocationChange, 0.17, 0.34)];
         assert!(!ProposalView::new(&proposal(0.34), &dismissed).is_open());
-        assert!(!ProposalView::new(&proposal(0.3), &dismissed).is_open());
+        let narrower = ProposalView::new(&proposal(0.3), &dismissed);
+        assert_eq!(
+            narrower.dismissed.map(|decision| decision.id),
+            Some(dismissed[0].id),
+            "by which it is withdrawn"
+        );
         assert!(ProposalView::new(&proposal(0.4), &dismissed).is_open());
         let accepted = [decision(LimitChoice::Accepted, Measure::LocationChange, 0.17, 0.34)];
         let view = ProposalView::new(&proposal(0.34), &accepted);
