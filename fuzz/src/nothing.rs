@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use driftd::account::LimitsStep;
 use driftd::alert::RowState;
 use driftd::http::{
     Access, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
@@ -11,8 +12,8 @@ use driftd::http::{
 use driftd::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnPoint,
     ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow, Episode,
-    FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
-    SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
+    FalseAlarmsView, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail,
+    RequestRow, SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
 };
 use uuid::Uuid;
 
@@ -78,6 +79,19 @@ impl Backend for Nothing {
     }
     async fn episodes(&self, _: &SeriesQuery) -> BackendResult<Vec<Episode>> {
         Ok(Vec::new())
+    }
+    async fn false_alarms(&self, _: &str) -> BackendResult<FalseAlarmsView> {
+        none()
+    }
+    async fn change_limits(
+        &self,
+        _: &str,
+        _: Uuid,
+        _: LimitsStep,
+        _: &str,
+        _: &str,
+    ) -> BackendResult<FalseAlarmsView> {
+        none()
     }
     async fn baselines(&self, _: &str) -> BackendResult<Vec<BaselineSummary>> {
         Ok(Vec::new())

@@ -10,6 +10,7 @@ mod change;
 mod event;
 mod evidence;
 mod group;
+mod judged;
 mod lifecycle;
 mod matcher;
 mod message;
@@ -31,6 +32,7 @@ pub use evidence::{
     WindowEvidence, WindowRef,
 };
 pub use group::{Group, GroupStep, LastTold, Member, SendReason, decide_group};
+pub use judged::Judged;
 pub use lifecycle::{
     AlertPolicy, AlertState, Calm, Episode, Lessons, Level, MAX_DAMPING, Phase, Severity, WindowLevel,
 };

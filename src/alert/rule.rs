@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{AlertPolicy, Level, Severity};
-use crate::judge::{ColumnJudgement, Finding, Judgement, Verdict, WindowRule};
+use crate::judge::{ColumnJudgement, Finding, Judgement, Subject, Verdict, WindowRule};
 use crate::measure::Measure;
 
 /// What an alert of a rule is about.
@@ -92,11 +92,14 @@ impl AlertRule {
     /// Whether a finding is one it looks at.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
-        self.measures.contains(&finding.measure)
-            && self
-                .columns
-                .as_ref()
-                .is_none_or(|columns| columns.iter().any(|column| finding.subject.is_column(column)))
+        self.looks_at(&finding.subject, finding.measure)
+    }
+
+    /// Whether it looks at a measure of a subject.
+    #[must_use]
+    pub fn looks_at(&self, subject: &Subject, measure: Measure) -> bool {
+        let asked = |columns: &Vec<String>| columns.iter().any(|column| subject.is_column(column));
+        self.measures.contains(&measure) && self.columns.as_ref().is_none_or(asked)
     }
 
     /// What a judged window says. Windows that say nothing about drift (too few records, no baseline, undefined) give

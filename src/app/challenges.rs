@@ -53,11 +53,13 @@ async fn compare(
 ) -> Result<bool, StoreError> {
     let rules = &running.monitor.rules;
     let monitor = running.monitor.name.as_str();
+    let accepted = store.accepted_limits(monitor).await?;
+    let judge = rules.judge.with_accepted(&accepted);
     let decider = Decider {
         monitor,
         labels: &rules.labels,
         receivers: &rules.receivers,
-        judge: &rules.judge,
+        judge: &judge,
         spec,
         routing: &in_force.routing,
         external_url: in_force.external_url.as_deref(),

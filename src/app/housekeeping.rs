@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::accounts::Accounts;
 use super::monitors::RunningMonitor;
 use super::stalls::Stalls;
 use super::state::Shared;
@@ -33,6 +34,7 @@ pub(super) async fn run(
     // The first look is at once: what appears after it is new, and read from its beginning.
     let mut wait = Duration::ZERO;
     let mut stalls = Stalls::default();
+    let mut accounts = Accounts::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -45,7 +47,8 @@ pub(super) async fn run(
         let looked = async {
             let status = shared.status(&store).await?;
             stalls.look(&commands, &status.partitions).await;
-            gauges(&store, &commands, &shared, reader_timeout, &status).await
+            accounts.refresh(&store, &shared).await?;
+            gauges(&store, &commands, &shared, (reader_timeout, &accounts), &status).await
         };
         match looked.await {
             Ok(()) => shared.database(Ok(())),
@@ -70,7 +73,7 @@ async fn gauges(
     store: &Store,
     commands: &SourceCommands,
     shared: &Shared,
-    reader_timeout: TimeSpan,
+    (reader_timeout, accounts): (TimeSpan, &Accounts),
     status: &Status,
 ) -> Result<(), StoreError> {
     let judged = store.judged_alerts().await?;
@@ -93,6 +96,7 @@ async fn gauges(
             window_end: end.map(|window| seconds(*window.end, EventTime::default())),
             scores: store.last_scores(name).await?,
             judged: judged.iter().find(|(monitor, ..)| monitor == name).map(|(_, real, wrong)| (*real, *wrong)),
+            account: accounts.of(name),
         };
         for detector in &running.monitor.detectors {
             // From 0 on, so that the first detection is an increase.

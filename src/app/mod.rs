@@ -1,6 +1,7 @@
 //! The application: builds everything that can fail, then runs. Edges do not know each other; what passes
 //! between them passes here.
 
+mod accounts;
 mod backend;
 mod backfill;
 mod callbacks;
@@ -9,6 +10,7 @@ mod clock;
 mod close_windows;
 mod counter;
 mod dispatch;
+mod false_alarms;
 mod housekeeping;
 mod ingest;
 mod learn;
@@ -28,6 +30,7 @@ mod workers;
 
 pub use backfill::{BackfillEnd, BackfillError, BackfillNews, BackfillRequest, InputFile, backfill};
 pub use clock::clock_now;
+pub use false_alarms::{change_limits, false_alarms};
 pub use monitors::TopicMatcher;
 pub use retention::{DeletedRows, RetentionPlan, delete_old};
 pub use status::{status, vocabulary};

@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod export;
 mod files;
+mod limits;
 mod measures;
 mod migrate;
 mod monitor;
@@ -67,7 +68,7 @@ struct Arguments {
     #[arg(long, global = true)]
     json: bool,
     /// Use the API of the daemon at this address instead of the database; needs no configuration and no secrets.
-    /// For status, top, alerts, silences, retraining, explain, challenger, detections, baseline list, show and activate, config show
+    /// For status, top, alerts, silences, limits, retraining, explain, challenger, detections, baseline list, show and activate, config show
     /// [env: DRIFTD_SERVER].
     #[arg(long, global = true, value_name = "URL", help_heading = "Over the API")]
     server: Option<String>,
@@ -116,6 +117,9 @@ enum Command {
     /// List and end silences.
     #[command(subcommand)]
     Silences(silences::Command),
+    /// Show the account of false alarms of a monitor; accept, dismiss and withdraw wider limits.
+    #[command(subcommand)]
+    Limits(limits::Command),
     /// List, show, approve and cancel retraining requests.
     #[command(subcommand)]
     Retraining(retraining::Command),
@@ -205,6 +209,7 @@ pub fn main() -> ExitCode {
         Command::Detections(detections) => detections::run(&context, &detections),
         Command::Alerts(command) => alerts::run(&context, command),
         Command::Silences(command) => silences::run(&context, command),
+        Command::Limits(command) => limits::run(&context, command),
         Command::Retraining(command) => retraining::run(&context, command),
         Command::Positions(command) => positions::run(&context, command),
         Command::Notify(command) => notify::run(&context, &command),

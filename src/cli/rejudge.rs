@@ -1,5 +1,6 @@
 //! `driftd rejudge`
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -117,8 +118,12 @@ async fn rejudge(
     let name = baselines.first().map(|(name, _)| name.clone());
     let unlearned = baselines.first().map(|(_, baseline)| unlearned_columns(&monitor.schema, baseline));
     let unlearned = unlearned.unwrap_or_default();
+    // As the daemon judges the next window.
+    let accepted = store.accepted_limits(&monitor.name).await?;
+    let rules = monitor.rules.with_accepted(&accepted);
+    let widened = matches!(rules, Cow::Owned(_));
     let spec = JudgingSpec {
-        rules: monitor.rules.clone(),
+        rules: rules.into_owned(),
         references: monitor.references.clone(),
         silence: monitor.silence_of_series(),
     };
@@ -151,7 +156,13 @@ async fn rejudge(
     })
     .await?;
     let (windows, alerts) = judging.finish();
-    let notes = vec![differences(&windows, &verdicts)];
+    let mut notes = vec![differences(&windows, &verdicts)];
+    if widened {
+        notes.push(format!(
+            "Limits that were accepted are used, beside those of the file: driftd limits list --monitor {}.",
+            monitor.name
+        ));
+    }
     let monitor_name = monitor.name.clone();
     Ok(Rejudged {
         file: short_name(Path::new(&monitor.file)),

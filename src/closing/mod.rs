@@ -15,6 +15,7 @@ pub use onset::ONSET_WINDOWS;
 pub use retraining::{RequestDraft, RetrainingRequest, request_notifications};
 pub use shadow::Shadow;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -26,7 +27,9 @@ use crate::alert::{
     SeriesStep, Transition, WindowEvidence,
 };
 use crate::distribution::{RecordSample, WindowCounts};
-use crate::judge::{Against, Finding, FollowedWindow, JudgeSpec, Judgement, SeriesTrend, Spread, judge};
+use crate::judge::{
+    AcceptedLimits, Against, Finding, FollowedWindow, JudgeSpec, Judgement, SeriesTrend, Spread, judge,
+};
 use crate::record::EventTime;
 use crate::reference::{Reference, RuleName, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
@@ -78,6 +81,8 @@ pub struct ClosingWindow {
     pub usual_rows: UsualRows,
     /// Versions and segments of the monitor that have windows: they share the budget of false alarms.
     pub series: usize,
+    /// Wider limits that people accepted, of the whole monitor.
+    pub accepted: Vec<AcceptedLimits>,
     /// The states of the series' alerts before.
     pub alerts: SeriesAlerts,
     /// Whether an alert says that the monitor's input is broken.
@@ -179,6 +184,15 @@ pub struct RefreshedAlert {
 }
 
 impl DecisionRules {
+    /// The rules with the limits that people accepted.
+    #[must_use]
+    pub fn with_accepted(&self, accepted: &[AcceptedLimits]) -> Cow<'_, Self> {
+        match self.judge.with_accepted(accepted) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            Cow::Owned(judge) => Cow::Owned(Self { judge, ..self.clone() }),
+        }
+    }
+
     /// Drifting windows that make an alert about columns fire, of how many: those of the rule that fires soonest, which decides how sensitive
     /// a window may be.
     fn persistence(&self) -> (u32, u32) {
@@ -234,6 +248,8 @@ pub fn decide_window(
     routing: &Routing,
     now: EventTime,
 ) -> Decision {
+    let rules = rules.with_accepted(&window.accepted);
+    let rules = rules.as_ref();
     let test = rules.test(window);
     let spread = rules.spread(window, test.as_deref());
     let followed = rules.follow(window, &spread);

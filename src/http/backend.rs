@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::Probe;
 use super::access::Access;
+use crate::account::LimitsStep;
 use crate::alert::{Matcher, RowState};
 use crate::report::ColumnReport;
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnPoint,
-    DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow, Episode, FindingFilter,
-    FindingRow, Judged, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow, SampledRecords,
-    ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
+    DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow, Episode, FalseAlarmsView,
+    FindingFilter, FindingRow, Judged, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
+    SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
 };
 use crate::window::OffsetRanges;
 
@@ -226,6 +227,18 @@ pub trait Backend: Send + Sync {
     async fn challenger(&self, monitor: &str, pairs: usize) -> BackendResult<Option<ChallengerView>>;
     /// The detectors of a monitor, and at most so many of the newest detections.
     async fn detections(&self, monitor: &str, limit: i64) -> BackendResult<DetectionsView>;
+
+    /// False alarms of a monitor, proposals of wider limits, and accepted limits.
+    async fn false_alarms(&self, monitor: &str) -> BackendResult<FalseAlarmsView>;
+    /// Accepts or dismisses a proposal, or withdraws what was decided about one.
+    async fn change_limits(
+        &self,
+        monitor: &str,
+        id: Uuid,
+        step: LimitsStep,
+        actor: &str,
+        comment: &str,
+    ) -> BackendResult<FalseAlarmsView>;
 
     /// The baselines of a monitor, newest first.
     async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>>;

@@ -1,7 +1,10 @@
 //! How often a monitor may alarm although nothing changed, and what that leaves for one window.
 
+use std::fmt;
+
 use super::{ColumnRules, JudgeSpec};
 use crate::record::TimeSpan;
+use crate::retention::Kept;
 
 /// How many false alarms are accepted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +90,17 @@ impl FalseAlarms {
         match self {
             Self::PerWindow(chance) => chance,
             Self::Budget { .. } => Self::DEFAULT_PER_WINDOW,
+        }
+    }
+}
+
+/// `1 per 30 days`, `0.001 per window`.
+impl fmt::Display for FalseAlarms {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PerWindow(chance) => write!(formatter, "{chance} per window"),
+            // A period is shown as other times of configurations are.
+            Self::Budget { alarms, period } => write!(formatter, "{alarms} per {}", Kept::For(*period)),
         }
     }
 }
@@ -184,6 +198,12 @@ mod tests {
         assert!((needed - 4.0 * 720.0 * 2.0 * 30.0).abs() < 1e-6, "{needed}");
         assert_eq!(FalseAlarms::PerWindow(0.001).strength_needed(&spread(2, (1, 1)), 30), 30_000.0);
         assert_eq!(FalseAlarms::PerWindow(1.0).strength_needed(&spread(2, (1, 1)), 1), LEAST_STRENGTH);
+    }
+
+    #[test]
+    fn a_budget_is_written_as_people_say_it() {
+        assert_eq!(FalseAlarms::DEFAULT.to_string(), "1 per 30 days");
+        assert_eq!(FalseAlarms::PerWindow(0.001).to_string(), "0.001 per window");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! that limit and at or above the lower one is a warning; *moved* is either. See [`Verdict::drifts`] and
 //! [`Verdict::moved`].
 
+mod accepted;
 mod budget;
 mod change;
 mod finding;
@@ -19,6 +20,7 @@ mod verdict;
 mod volume;
 pub mod why;
 
+pub use accepted::AcceptedLimits;
 pub use budget::{FalseAlarms, Spread};
 pub use change::{ChangeDetail, LastingDetail, largest_change};
 pub use finding::{Finding, RECORDS, Subject, leading, strength};

@@ -76,9 +76,9 @@ impl WindowRule {
     #[must_use]
     pub fn verdict(self, columns: &[ColumnJudgement]) -> Verdict {
         let of = |wanted: fn(Verdict) -> bool| columns.iter().filter(|column| wanted(column.verdict)).count();
-        if self.met(of(Verdict::drifts), columns.len()) {
+        if self.is_met(of(Verdict::drifts), columns.len()) {
             Verdict::Critical
-        } else if self.met(of(Verdict::moved), columns.len()) {
+        } else if self.is_met(of(Verdict::moved), columns.len()) {
             Verdict::Warn
         } else if of(Verdict::is_judged) == 0 {
             Verdict::Undefined
@@ -87,8 +87,10 @@ impl WindowRule {
         }
     }
 
+    /// Whether so many of all columns are enough.
+    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a few thousand columns at most")]
-    fn met(self, count: usize, all: usize) -> bool {
+    pub fn is_met(self, count: usize, all: usize) -> bool {
         match self {
             _ if count == 0 => false,
             Self::Columns(needed) => count >= needed,

@@ -207,6 +207,7 @@ impl Judging {
             reference,
             usual_rows,
             series: self.series_within(end),
+            accepted: Vec::new(),
             rested_on: self.rested_on(&alerts),
             alerts,
             feed_broken: false,

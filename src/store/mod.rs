@@ -15,11 +15,13 @@ mod deliveries;
 mod detections;
 mod episodes;
 mod export;
+mod false_alarms;
 mod findings;
 mod groups;
 mod hint;
 mod learning;
 mod lengths;
+mod limits;
 mod listener;
 mod membership;
 mod notes;
@@ -54,6 +56,7 @@ pub use connect::{StoreOptions, TlsMode, remote_host};
 pub use detections::PartitionDetectors;
 pub use episodes::JUDGED_DAYS;
 pub use export::Snapshot;
+pub use false_alarms::AccountScope;
 pub use findings::FindingPlace;
 pub use groups::{Decided, Telling, WaitingGroup};
 pub use membership::SeriesLimit;
@@ -229,6 +232,7 @@ fn migrations() -> Migrator {
         (23, "calibrated", include_str!("../../migrations/0023_calibrated.sql")),
         (24, "detectors", include_str!("../../migrations/0024_detectors.sql")),
         (25, "slow_drift", include_str!("../../migrations/0025_slow_drift.sql")),
+        (26, "accepted_limits", include_str!("../../migrations/0026_accepted_limits.sql")),
     ];
     let migration = |(version, name, text): (i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -6,7 +6,7 @@ mod metrics;
 mod traces;
 
 pub use complaints::Complaints;
-pub use metrics::{Gauges, Metrics, MonitorGauges, PartitionGauges};
+pub use metrics::{AccountGauges, Gauges, Metrics, MonitorGauges, PartitionGauges};
 pub use traces::finish_traces;
 
 use std::io::IsTerminal as _;

@@ -6,7 +6,7 @@ use super::DeliveryStatus;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::alert::{AlertView, RowState, Severity};
+use crate::alert::{AlertView, Judged, RowState, Severity};
 use crate::record::Timestamp;
 
 /// Which alerts to list.
@@ -16,42 +16,6 @@ pub struct AlertFilter {
     pub monitor: Option<String>,
     /// Those that are over, too.
     pub all: bool,
-}
-
-/// What people found out about an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Judged {
-    /// Something was the matter.
-    Real,
-    /// Nothing was.
-    FalseAlarm,
-}
-
-impl Judged {
-    /// The name in tables and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Real => "real",
-            Self::FalseAlarm => "false_alarm",
-        }
-    }
-
-    /// A sentence.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Real => "Judged a real problem.",
-            Self::FalseAlarm => "Judged a false alarm.",
-        }
-    }
-
-    /// The one of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Real, Self::FalseAlarm].into_iter().find(|judged| judged.as_str() == name)
-    }
 }
 
 /// An alert with the state of its row.

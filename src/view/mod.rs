@@ -1,5 +1,6 @@
 //! What is shown: plain data that the store fills in, and the API, the pages and the command line show.
 
+mod account;
 mod alert;
 mod audit;
 mod baseline;
@@ -9,7 +10,9 @@ mod delivery;
 mod detection;
 mod distribution;
 mod export;
+mod false_alarms;
 mod learning;
+mod limits;
 mod monitor;
 mod reading;
 mod record;
@@ -20,7 +23,9 @@ mod summary;
 mod table;
 mod window;
 
-pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry, Judged};
+pub use crate::alert::Judged;
+pub use account::{AccountView, AlarmCounts, BudgetState, ColumnAlarms, RateView};
+pub use alert::{AlertDetail, AlertFilter, AlertRow, DeliveryEntry, Episode, HistoryEntry};
 pub use audit::AuditEntry;
 pub use baseline::{
     BaselineColumn, BaselineDetail, BaselineDiff, BaselineSummary, Period, Promotion, baseline_columns,
@@ -31,7 +36,9 @@ pub use delivery::{Attempt, DeliveryDetail, DeliveryFilter, DeliveryRow, Deliver
 pub use detection::{DetectionRow, DetectionsView, DetectorProgress, DetectorView, SHOWN_DETECTIONS};
 pub use distribution::{BinKind, DistributionRow, distribution_rows};
 pub use export::{ExportedAlert, ExportedColumn, ExportedFinding, ExportedWindow};
+pub use false_alarms::{FalseAlarmFacts, FalseAlarmsView};
 pub use learning::{Learning, SEGMENT_ADVICE, SegmentWithoutBaseline};
+pub use limits::{AcceptedLimitsView, LimitsView, PersonsDecision, ProposalView};
 pub use monitor::{ColumnInfo, MonitorDetail, MonitorState, MonitorView, OpenAlerts, SeriesInfo};
 pub use reading::{FilterSeen, NotCounted, Reading, UnreadableColumn};
 pub use record::{GrownGroup, SampledRecord, SampledRecords, sampled_records};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CORE: [&str; 23] = [
+const CORE: [&str; 24] = [
     "record",
     "binning",
     "distribution",
@@ -14,6 +14,7 @@ const CORE: [&str; 23] = [
     "preset",
     "judge",
     "alert",
+    "account",
     "retrain",
     "retention",
     "baseline",
@@ -107,7 +108,7 @@ const FLOORS: [&[&str]; 12] = [
     &["measure", "variation", "window"],
     &["preset", "judge", "baseline", "reference"],
     &["alert"],
-    &["retrain", "compare", "chart"],
+    &["account", "retrain", "compare", "chart"],
     &["closing"],
     &["replay", "challenge", "detection"],
     &["report"],

@@ -36,6 +36,7 @@ mod documentation;
 mod end_to_end;
 mod episodes;
 mod export;
+mod false_alarms;
 mod files;
 mod golden;
 mod listener;

@@ -51,6 +51,7 @@ fn expected(method: &Method, path: &str) -> Option<Role> {
         ("POST", "/api/v1/mlflow" | "/api/v1/retraining/{request}") => None,
         (_, path) if path.ends_with("/records") => Some(Role::Operator),
         ("GET", _) => Some(Role::Viewer),
+        (_, path) if path.contains("/limits/") => Some(Role::Admin),
         (_, path) if path.contains("/baselines") => Some(Role::Admin),
         _ => Some(Role::Operator),
     }
@@ -99,6 +100,10 @@ async fn pages_take_roles_and_strangers_are_sent_to_log_in() {
         (Method::POST, "/deliveries/00000000-0000-0000-0000-000000000001/replay", Role::Operator),
         (Method::POST, "/monitors/m/baselines", Role::Admin),
         (Method::POST, "/monitors/m/baselines/2/activate", Role::Admin),
+        (Method::POST, "/monitors/m/limits", Role::Admin),
+        (Method::POST, "/monitors/m/limits/00000000-0000-0000-0000-000000000001/accept", Role::Admin),
+        (Method::POST, "/monitors/m/limits/00000000-0000-0000-0000-000000000001/dismiss", Role::Admin),
+        (Method::POST, "/monitors/m/limits/00000000-0000-0000-0000-000000000001/withdraw", Role::Admin),
         (Method::POST, "/logout", Role::Viewer),
         (Method::GET, "/metrics", Role::Viewer),
     ] {

@@ -3,12 +3,15 @@
 use uuid::Uuid;
 
 use super::StoreBackend;
-use crate::app::callbacks;
+use crate::account::LimitsStep;
+use crate::app::{callbacks, false_alarms};
 use crate::config::Monitor;
 use crate::http::{Backend as _, BackendError, BackendResult, NewSilence, RequestedAlertChange, RetrainingChange};
 use crate::retrain::Step;
 use crate::store::{AlertAction, Moved, Resend};
-use crate::view::{AlertRow, BaselineSummary, DeliveryDetail, Promotion, RequestDetail, SilenceRow};
+use crate::view::{
+    AlertRow, BaselineSummary, DeliveryDetail, FalseAlarmsView, Promotion, RequestDetail, SilenceRow,
+};
 
 /// Makes a baseline of windows.
 pub(super) async fn promote(
@@ -36,6 +39,20 @@ pub(super) async fn activate(
     backend.store.activate_baseline(monitor, version, actor).await?;
     tracing::info!(monitor, version, actor, "baseline activated");
     Ok(backend.store.baseline_summary(monitor, version).await?)
+}
+
+/// Decides about a proposal of wider limits, or withdraws a decision. All daemons judge the next window accordingly.
+pub(super) async fn change_limits(
+    backend: &StoreBackend,
+    monitor: &str,
+    (id, step): (Uuid, LimitsStep),
+    (actor, comment): (&str, &str),
+) -> BackendResult<FalseAlarmsView> {
+    backend.check(monitor).await?;
+    let running = backend.configured(monitor)?;
+    false_alarms::change_limits(&backend.store, &running.monitor, (id, step), (actor, comment)).await?;
+    tracing::info!(monitor, %id, actor, step = step.as_str(), "decision about limits stored");
+    backend.false_alarms(monitor).await
 }
 
 /// Acknowledges or resolves an alert, and notes whether it was right.

@@ -11,10 +11,12 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::callbacks;
+use super::false_alarms::false_alarms;
 use super::housekeeping::watermark;
 use super::monitors::RunningMonitor;
 use super::overview::view;
 use super::state::Shared;
+use crate::account::LimitsStep;
 use crate::alert::RowState;
 use crate::http::{
     Access, Backend, BackendError, BackendResult, Callback, CallbackOutcome, ColumnDetail, NewSilence,
@@ -28,8 +30,9 @@ use crate::store::{FindingPlace, Store, StoreError};
 use crate::view::{
     AlertDetail, AlertRow, AuditEntry, BaselineDetail, BaselineDiff, BaselineSummary, ChallengerView, ColumnInfo,
     ColumnPoint, ConfiguredValue, DeliveryDetail, DeliveryFilter, DeliveryRow, DetectionsView, DistributionRow,
-    Episode, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion, RequestDetail, RequestRow,
-    SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow, baseline_columns, distribution_rows,
+    Episode, FalseAlarmsView, FindingFilter, FindingRow, MonitorDetail, MonitorView, Page, Promotion,
+    RequestDetail, RequestRow, SampledRecords, ScoreBoard, SilenceRow, Status, WindowFilter, WindowRow,
+    baseline_columns, distribution_rows,
 };
 use crate::window::WHOLE;
 use cursor::{bad_cursor, number, place};
@@ -264,6 +267,23 @@ impl Backend for StoreBackend {
         let progress = self.store.detector_progress(monitor).await?;
         let found = self.store.detections(monitor, limit).await?;
         Ok(DetectionsView::new(monitor, configured, &progress, found))
+    }
+
+    async fn false_alarms(&self, monitor: &str) -> BackendResult<FalseAlarmsView> {
+        self.check(monitor).await?;
+        let running = self.running(monitor);
+        Ok(false_alarms(&self.store, monitor, running.as_ref().map(|running| &running.monitor)).await?)
+    }
+
+    async fn change_limits(
+        &self,
+        monitor: &str,
+        id: Uuid,
+        step: LimitsStep,
+        actor: &str,
+        comment: &str,
+    ) -> BackendResult<FalseAlarmsView> {
+        changes::change_limits(self, monitor, (id, step), (actor, comment)).await
     }
 
     async fn baselines(&self, monitor: &str) -> BackendResult<Vec<BaselineSummary>> {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{AlertStep, Compared, RequestStep, StoredBaseline};
+use crate::account::LimitsStep;
 use crate::alert::Matcher;
 use crate::app::{self, store_options};
 use crate::cli::{CliError, Context, actor};
@@ -17,8 +18,8 @@ use crate::retrain::{RequestState, Step};
 use crate::store::{AlertAction, Moved, Resend, Store};
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
-    DetectionsView, RequestDetail, RequestRow, SHOWN_DETECTIONS, SHOWN_PAIRS, SilenceRow, Status, WindowRow,
-    baseline_columns, distribution_rows, no_challenger,
+    DetectionsView, FalseAlarmsView, RequestDetail, RequestRow, SHOWN_DETECTIONS, SHOWN_PAIRS, SilenceRow, Status,
+    WindowRow, baseline_columns, distribution_rows, no_challenger,
 };
 use crate::window::WHOLE;
 
@@ -195,6 +196,25 @@ impl Database {
         let progress = self.store.detector_progress(monitor).await?;
         let found = self.store.detections(monitor, SHOWN_DETECTIONS).await?;
         Ok(DetectionsView::new(monitor, configured, &progress, found))
+    }
+
+    pub(super) async fn false_alarms(&self, monitor: &str) -> Result<FalseAlarmsView, CliError> {
+        self.check_monitor(monitor).await?;
+        let known = self.settings.monitors.iter().find(|known| known.name == monitor);
+        Ok(app::false_alarms(&self.store, monitor, known).await?)
+    }
+
+    pub(super) async fn change_limits(
+        &self,
+        monitor: &str,
+        id: Uuid,
+        step: LimitsStep,
+        comment: &str,
+    ) -> Result<(), CliError> {
+        let known = self.settings.monitors.iter().find(|known| known.name == monitor).ok_or_else(|| {
+            CliError::Failed(format!("monitor `{monitor}` is not configured: its limits are not known"))
+        })?;
+        Ok(app::change_limits(&self.store, known, (id, step), (&actor(), comment)).await?)
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {

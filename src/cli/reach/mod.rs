@@ -12,13 +12,15 @@ pub(super) use database::Database;
 use server::Server;
 
 use super::{CliError, Context};
+use crate::account::LimitsStep;
 use crate::alert::Matcher;
 use crate::config::Settings;
 use crate::report::ColumnReport;
 use crate::retrain::RequestState;
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
-    DetectionsView, DistributionRow, Judged, RequestDetail, RequestRow, SilenceRow, Status, WindowRow,
+    DetectionsView, DistributionRow, FalseAlarmsView, Judged, RequestDetail, RequestRow, SilenceRow, Status,
+    WindowRow,
 };
 
 /// The database with the configuration, or a daemon's API.
@@ -182,6 +184,21 @@ impl Reach {
     /// The detectors of a monitor and the newest detections.
     pub(super) async fn detections(&self, monitor: &str) -> Result<DetectionsView, CliError> {
         either!(self, detections(monitor))
+    }
+
+    /// False alarms of a monitor, proposals of wider limits, and accepted limits.
+    pub(super) async fn false_alarms(&self, monitor: &str) -> Result<FalseAlarmsView, CliError> {
+        either!(self, false_alarms(monitor))
+    }
+
+    pub(super) async fn change_limits(
+        &self,
+        monitor: &str,
+        id: Uuid,
+        step: LimitsStep,
+        comment: &str,
+    ) -> Result<(), CliError> {
+        either!(self, change_limits(monitor, id, step, comment))
     }
 
     /// The newest closed window of the whole of a monitor.

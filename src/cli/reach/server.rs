@@ -6,14 +6,15 @@ use uuid::Uuid;
 
 use super::client::{Client, ServerOptions};
 use super::{AlertStep, Compared, RequestStep, StoredBaseline};
+use crate::account::LimitsStep;
 use crate::alert::Matcher;
 use crate::cli::CliError;
 use crate::report::ColumnReport;
 use crate::retrain::RequestState;
 use crate::view::{
     AlertDetail, AlertFilter, AlertRow, BaselineDetail, BaselineSummary, ChallengerView, ConfiguredValue,
-    DeliveryDetail, DeliveryRow, DetectionsView, DistributionRow, Page, RequestDetail, RequestRow, SilenceRow,
-    Status, WindowRow,
+    DeliveryDetail, DeliveryRow, DetectionsView, DistributionRow, FalseAlarmsView, Page, RequestDetail,
+    RequestRow, SilenceRow, Status, WindowRow,
 };
 
 /// Entries of a list at most.
@@ -179,6 +180,22 @@ impl Server {
 
     pub(super) async fn detections(&self, monitor: &str) -> Result<DetectionsView, CliError> {
         self.client.get(&["monitors", monitor, "detections"], &[]).await
+    }
+
+    pub(super) async fn false_alarms(&self, monitor: &str) -> Result<FalseAlarmsView, CliError> {
+        self.client.get(&["monitors", monitor, "false-alarms"], &[]).await
+    }
+
+    pub(super) async fn change_limits(
+        &self,
+        monitor: &str,
+        id: Uuid,
+        step: LimitsStep,
+        comment: &str,
+    ) -> Result<(), CliError> {
+        let path = ["monitors", monitor, "limits", &id.to_string(), step.as_str()];
+        let _changed: FalseAlarmsView = self.client.post(&path, &json!({ "comment": comment })).await?;
+        Ok(())
     }
 
     pub(super) async fn last_window(&self, monitor: &str) -> Result<Option<WindowRow>, CliError> {

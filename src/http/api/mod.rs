@@ -7,6 +7,7 @@ mod callbacks;
 mod challenger;
 mod deliveries;
 mod detections;
+mod false_alarms;
 mod monitors;
 mod retraining;
 mod status;
@@ -119,6 +120,7 @@ pub(super) fn routes() -> (Routes, OpenApi) {
             .routes(routes!(monitors::findings))
             .routes(routes!(challenger::show))
             .routes(routes!(detections::show))
+            .routes(routes!(false_alarms::show))
             .routes(routes!(baselines::list))
             .routes(routes!(baselines::diff))
             .routes(routes!(baselines::one))
@@ -146,8 +148,14 @@ pub(super) fn routes() -> (Routes, OpenApi) {
             .routes(routes!(retraining::approve))
             .routes(routes!(retraining::cancel)),
     );
-    let admin =
-        plain(OpenApiRouter::new().routes(routes!(baselines::promote)).routes(routes!(baselines::activate)));
+    let admin = plain(
+        OpenApiRouter::new()
+            .routes(routes!(baselines::promote))
+            .routes(routes!(baselines::activate))
+            .routes(routes!(false_alarms::accept))
+            .routes(routes!(false_alarms::dismiss))
+            .routes(routes!(false_alarms::withdraw)),
+    );
     let signed =
         plain(OpenApiRouter::new().routes(routes!(callbacks::progress)).routes(routes!(callbacks::mlflow)));
     let components = described.components.get_or_insert_with(Default::default);

@@ -6,11 +6,14 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::PageResult;
+use super::words::monitor_at;
+use crate::account::LimitsStep;
 use crate::http::SharedBackend;
 use crate::http::access::Caller;
 use crate::http::api::{comment, new_silence};
 use crate::http::backend::{RequestedAlertChange, RetrainingChange};
 use crate::http::extract::{Form, Path};
+use crate::http::problem::Problem;
 use crate::view::Judged;
 
 /// The fields of all forms.
@@ -100,6 +103,69 @@ pub(super) async fn cancel(
     Form(fields): Form<Fields>,
 ) -> PageResult {
     change_request(&backend, request, RetrainingChange::Cancel, &caller.name, &fields).await
+}
+
+async fn change_limits(
+    backend: &SharedBackend,
+    (monitor, limits): (&str, Uuid),
+    step: LimitsStep,
+    caller: &str,
+    fields: &Fields,
+) -> PageResult {
+    let words = comment(&fields.comment)?;
+    backend.change_limits(monitor, limits, step, caller, &words).await?;
+    Ok(back(&format!("{}#false-alarms", monitor_at(monitor))))
+}
+
+pub(super) async fn accept_limits(
+    State(backend): State<SharedBackend>,
+    Path((monitor, limits)): Path<(String, Uuid)>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_limits(&backend, (&monitor, limits), LimitsStep::Accept, &caller.name, &fields).await
+}
+
+/// Several proposals.
+#[derive(Deserialize)]
+pub(super) struct Proposals {
+    /// Their ids, with commas between them.
+    accept: String,
+    #[serde(default)]
+    comment: String,
+}
+
+pub(super) async fn accept_all_limits(
+    State(backend): State<SharedBackend>,
+    Path(monitor): Path<String>,
+    caller: Caller,
+    Form(given): Form<Proposals>,
+) -> PageResult {
+    let words = comment(&given.comment)?;
+    let bad = |_| Problem::bad("`accept` must have IDs of proposals, with commas between them");
+    let ids: Vec<Uuid> = given.accept.split(',').map(str::parse).collect::<Result<_, _>>().map_err(bad)?;
+    for id in ids {
+        backend.change_limits(&monitor, id, LimitsStep::Accept, &caller.name, &words).await?;
+    }
+    Ok(back(&format!("{}#false-alarms", monitor_at(&monitor))))
+}
+
+pub(super) async fn dismiss_limits(
+    State(backend): State<SharedBackend>,
+    Path((monitor, limits)): Path<(String, Uuid)>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_limits(&backend, (&monitor, limits), LimitsStep::Dismiss, &caller.name, &fields).await
+}
+
+pub(super) async fn withdraw_limits(
+    State(backend): State<SharedBackend>,
+    Path((monitor, limits)): Path<(String, Uuid)>,
+    caller: Caller,
+    Form(fields): Form<Fields>,
+) -> PageResult {
+    change_limits(&backend, (&monitor, limits), LimitsStep::Withdraw, &caller.name, &fields).await
 }
 
 pub(super) async fn send_again(

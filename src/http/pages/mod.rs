@@ -77,7 +77,11 @@ pub(super) fn routes() -> Routes {
             .route("/deliveries/{delivery}/replay", post(actions::send_again)),
         admin: Router::new()
             .route("/monitors/{monitor}/baselines", post(baselines::promote))
-            .route("/monitors/{monitor}/baselines/{version}/activate", post(baselines::activate)),
+            .route("/monitors/{monitor}/baselines/{version}/activate", post(baselines::activate))
+            .route("/monitors/{monitor}/limits", post(actions::accept_all_limits))
+            .route("/monitors/{monitor}/limits/{limits}/accept", post(actions::accept_limits))
+            .route("/monitors/{monitor}/limits/{limits}/dismiss", post(actions::dismiss_limits))
+            .route("/monitors/{monitor}/limits/{limits}/withdraw", post(actions::withdraw_limits)),
         ..Routes::default()
     }
 }

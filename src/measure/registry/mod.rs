@@ -108,6 +108,14 @@ pub struct Thresholds {
     pub critical: f64,
 }
 
+impl Thresholds {
+    /// The wider of both, each limit by itself.
+    #[must_use]
+    pub fn or_wider(self, other: Self) -> Self {
+        Self { warn: self.warn.max(other.warn), critical: self.critical.max(other.critical) }
+    }
+}
+
 /// What a measure reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
@@ -178,6 +186,16 @@ impl Measure {
     #[must_use]
     pub fn range(self) -> &'static str {
         self.entry().range
+    }
+
+    /// The largest effect that it can have; none where there is none.
+    #[must_use]
+    pub fn largest_effect(self) -> Option<f64> {
+        self.range()
+            .rsplit(' ')
+            .next()
+            .and_then(|last| last.parse().ok())
+            .filter(|largest: &f64| largest.is_finite())
     }
 
     /// Whether exchanging baseline and window leaves the effect as it is.

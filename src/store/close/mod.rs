@@ -22,13 +22,14 @@ use uuid::Uuid;
 
 use super::decoded::Decoded;
 use super::detections::{ReadWindow, detect_in_window};
+use super::limits::accepted_limits;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
 use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
 use crate::detection::DetectionRules;
-use crate::judge::SeriesTrend;
+use crate::judge::{AcceptedLimits, SeriesTrend};
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::{ReferenceChoice, ReferencePlan, RuleName};
 use crate::window::{Partition, WindowKey, WindowReach};
@@ -226,6 +227,8 @@ pub(super) struct SharedReads {
     baselines: ChosenBaselines,
     /// How many series share the budget of false alarms of windows of one time.
     series: HashMap<(EventTime, EventTime), usize>,
+    /// Wider limits that people accepted for the monitor.
+    accepted: Option<Vec<AcceptedLimits>>,
 }
 
 /// Closes one window. An error that is not the database's comes before anything was written.
@@ -361,6 +364,10 @@ async fn compared(
             read
         }
     };
+    let accepted = match &shared.accepted {
+        Some(read) => read.clone(),
+        None => shared.accepted.insert(accepted_limits(connection, monitor).await?).clone(),
+    };
     let evidence = WindowEvidence {
         id: Some(window.id),
         start: span.from.into(),
@@ -380,6 +387,7 @@ async fn compared(
         reference,
         usual_rows,
         series,
+        accepted,
         alerts: SeriesAlerts::default(),
         feed_broken: false,
         requested: Vec::new(),

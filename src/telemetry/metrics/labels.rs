@@ -68,6 +68,12 @@ pub(super) struct JudgedLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct BoundLabels {
+    pub(super) monitor: String,
+    pub(super) bound: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct StateLabels {
     pub(super) state: &'static str,
 }

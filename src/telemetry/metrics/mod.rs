@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-pub use refreshed::{Gauges, MonitorGauges, PartitionGauges};
+pub use refreshed::{AccountGauges, Gauges, MonitorGauges, PartitionGauges};
 
 use crate::challenge::ChallengeState;
 use labels::{

@@ -5,7 +5,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Float;
-use super::labels::{ColumnLabels, JudgedLabels, MonitorLabels, PartitionLabels, ReceiverLabels, StateLabels};
+use super::labels::{
+    BoundLabels, ColumnLabels, JudgedLabels, MonitorLabels, PartitionLabels, ReceiverLabels, StateLabels,
+};
 use crate::view::OutboxDepth;
 
 /// What is read at one refresh.
@@ -42,6 +44,25 @@ pub struct MonitorGauges {
     pub scores: Vec<(String, f32)>,
     /// Alerts that people found to be real, and false alarms.
     pub judged: Option<(u64, u64)>,
+    /// The account of false alarms.
+    pub account: Option<AccountGauges>,
+}
+
+/// The account of false alarms of a monitor over the last 30 days of event time, or the period of its budget if that is longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AccountGauges {
+    /// Windows with a verdict.
+    pub windows: u64,
+    /// Alerts about drift that fired: judged real, judged a false alarm, not judged.
+    pub alerts: [u64; 3],
+    /// False alarms that the budget allows in this time.
+    pub allowed: f64,
+    /// The 95 % interval of the rate of false alarms per period of the budget; none without a judged window.
+    pub rate: Option<(f64, f64)>,
+    /// Proposals of wider limits that a person is to decide about.
+    pub proposed: u64,
+    /// Accepted limits.
+    pub accepted: u64,
 }
 
 /// How far a partition has been counted.
@@ -71,6 +92,12 @@ pub(super) struct Refreshed {
     scores: Family<ColumnLabels, Float>,
     judged: Family<JudgedLabels, Gauge>,
     false_alarms: Family<MonitorLabels, Float>,
+    account_windows: Family<MonitorLabels, Gauge>,
+    account_alerts: Family<JudgedLabels, Gauge>,
+    account_allowed: Family<MonitorLabels, Float>,
+    account_rate: Family<BoundLabels, Float>,
+    limits_proposed: Family<MonitorLabels, Gauge>,
+    limits_accepted: Family<MonitorLabels, Gauge>,
     lag: Family<PartitionLabels, Gauge>,
     event_lag: Family<PartitionLabels, Float>,
     outbox_pending: Family<ReceiverLabels, Gauge>,
@@ -142,6 +169,32 @@ impl Refreshed {
             "Share of false alarms among the alerts of the last 90 days that people judged",
             self.false_alarms.clone(),
         );
+        registry.register(
+            "account_windows",
+            "Judged windows in the account of false alarms: of the last 30 days of event time, or the period of the budget if it is longer",
+            self.account_windows.clone(),
+        );
+        registry.register(
+            "account_alerts",
+            "Alerts about drift that fired in the time of the account, by what people judged them to be",
+            self.account_alerts.clone(),
+        );
+        registry.register(
+            "account_false_alarms_allowed",
+            "False alarms that the budget allows in the time of the account",
+            self.account_allowed.clone(),
+        );
+        registry.register(
+            "account_false_alarm_rate",
+            "Bounds of the 95 % interval of the rate of false alarms, per period of the budget or per window",
+            self.account_rate.clone(),
+        );
+        registry.register(
+            "limits_proposed",
+            "Proposals of wider limits that nobody has decided about",
+            self.limits_proposed.clone(),
+        );
+        registry.register("limits_accepted", "Accepted limits", self.limits_accepted.clone());
         registry.register("database_connections", "Connections to the database", self.connections.clone());
     }
 
@@ -182,6 +235,12 @@ impl Refreshed {
         self.scores.clear();
         self.judged.clear();
         self.false_alarms.clear();
+        self.account_windows.clear();
+        self.account_alerts.clear();
+        self.account_allowed.clear();
+        self.account_rate.clear();
+        self.limits_proposed.clear();
+        self.limits_accepted.clear();
         self.lag.clear();
         self.event_lag.clear();
         self.outbox_pending.clear();
@@ -216,6 +275,26 @@ impl Refreshed {
             #[expect(clippy::cast_precision_loss, reason = "some dozen alerts")]
             let share = wrong as f64 / (real + wrong).max(1) as f64;
             self.false_alarms.get_or_create(&labels).set(share);
+        }
+        if let Some(account) = &gauges.account {
+            self.set_account(labels, account);
+        }
+    }
+
+    fn set_account(&self, labels: MonitorLabels, account: &AccountGauges) {
+        self.account_windows.get_or_create(&labels).set(whole(account.windows));
+        self.account_allowed.get_or_create(&labels).set(account.allowed);
+        self.limits_proposed.get_or_create(&labels).set(whole(account.proposed));
+        self.limits_accepted.get_or_create(&labels).set(whole(account.accepted));
+        let MonitorLabels { monitor } = labels;
+        for (judged, number) in ["real", "false_alarm", "not_judged"].into_iter().zip(account.alerts) {
+            let labels = JudgedLabels { monitor: monitor.clone(), judged };
+            self.account_alerts.get_or_create(&labels).set(whole(number));
+        }
+        if let Some((lower, upper)) = account.rate {
+            for (bound, value) in [("lower", lower), ("upper", upper)] {
+                self.account_rate.get_or_create(&BoundLabels { monitor: monitor.clone(), bound }).set(value);
+            }
         }
     }
 }

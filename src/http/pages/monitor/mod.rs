@@ -1,6 +1,7 @@
 //! One monitor: how it stands, which columns moved, and how that went over time.
 
 mod detections;
+mod false_alarms;
 mod scores;
 
 use axum::extract::State;
@@ -23,8 +24,8 @@ use crate::http::extract::{Path, Query};
 use crate::record::{Timestamp, grouped};
 use crate::reference::{ReferenceChoice, RuleName};
 use crate::view::{
-    ChallengerView, DetectionsView, Episode, MonitorDetail, MonitorView, NotCounted, Reading, SEGMENT_ADVICE,
-    ScoreBoard, ScoredWindow, SeriesInfo, WindowRow,
+    ChallengerView, DetectionsView, Episode, FalseAlarmsView, MonitorDetail, MonitorView, NotCounted, Reading,
+    SEGMENT_ADVICE, ScoreBoard, ScoredWindow, SeriesInfo, WindowRow,
 };
 use crate::window::WHOLE;
 
@@ -76,6 +77,8 @@ struct MonitorPage<'a> {
     side_by_side: &'a [(SeriesInfo, Vec<StripCell>)],
     challenger: Option<&'a ChallengerView>,
     detections: &'a DetectionsView,
+    false_alarms: &'a FalseAlarmsView,
+    caller: &'a Caller,
 }
 
 pub(super) async fn show(
@@ -91,6 +94,7 @@ pub(super) async fn show(
     let side_by_side = lines(backend.as_ref(), &detail).await?;
     let challenger = backend.challenger(&monitor, 1).await?;
     let found = backend.detections(&monitor, 20).await?;
+    let account = backend.false_alarms(&monitor).await?;
     let layout = PageLayout::titled(&monitor).in_part("/").seen_by(&caller).live();
     let seen = MonitorPage {
         detail: &detail,
@@ -100,6 +104,8 @@ pub(super) async fn show(
         side_by_side: &side_by_side,
         challenger: challenger.as_ref(),
         detections: &found,
+        false_alarms: &account,
+        caller: &caller,
     };
     Ok(page(&layout, &content(&seen)))
 }
@@ -165,6 +171,7 @@ fn content(seen: &MonitorPage<'_>) -> Markup {
             (table("Windows", &windows(seen)))
         }
         (detections::detections(seen.detections))
+        (false_alarms::false_alarms(seen.false_alarms, seen.caller))
         (records(monitor))
     }
 }
