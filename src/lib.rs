@@ -23,7 +23,8 @@
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`detector`], [`window`], [`measure`], [`variation`], [`trend`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`mod@reference`], [`closing`], [`detection`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
-//! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`report`] and
+//! * on top of it, as pure: [`compare`] (two files), [`replay`] (logs, window by window) and [`calibration`] (a reference against itself)
+//!   run the same machines, [`report`] and
 //!   [`chart`] say what they found, [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
 //! * around them: [`config`] (files to checked settings), [`app`] (wiring and tasks), [`supervisor`],
@@ -68,6 +69,7 @@ pub mod alert;
 pub mod app;
 pub mod baseline;
 pub mod binning;
+pub mod calibration;
 pub mod challenge;
 pub mod chart;
 pub mod cli;

@@ -3,6 +3,7 @@
 mod alerts;
 mod backfill;
 mod baseline;
+mod calibrate;
 mod challenger;
 mod check;
 mod compare;
@@ -137,6 +138,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Run monitors over log files, without any service: which windows and alerts they would have produced.
     Replay(replay::Arguments),
+    /// Rehearse a monitor on windows that are normal: how often it would alarm for nothing, what it would find, which settings fit better.
+    Calibrate(calibrate::Arguments),
     /// Read the past of a monitor into stored windows, beside live reading: from its topics or from files. Changes no alert and sends
     /// nothing. Run again, it continues where it stopped.
     Backfill(backfill::Arguments),
@@ -214,6 +217,7 @@ pub fn main() -> ExitCode {
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Backfill(past) => return finish(backfill::run(&context, &past)),
         Command::Replay(logs) => return finish(replay::run(&context, &logs)),
+        Command::Calibrate(reference) => return finish(calibrate::run(&context, &reference)),
         Command::Rejudge(windows) => return finish(rejudge::run(&context, &windows)),
         Command::Measures => measures::run(),
     };
