@@ -48,12 +48,12 @@ fn suggestions(report: &CalibrationReport) -> Markup {
     html! {
         @if !report.suggestions.is_empty() {
             h2 { "Suggestions" }
-            @for suggestion in &report.suggestions {
+            @for (index, suggestion) in report.suggestions.iter().enumerate() {
                 section.column {
                     p { (suggestion.text) }
                     @if let Some(toml) = &suggestion.toml {
                         @if let Some(column) = &suggestion.column { p.soft { "Below the [[columns]] of " (column) ":" } }
-                        div.scroll tabindex="0" role="region" aria-label="Lines of the monitor file" { pre { (toml.trim_end()) } }
+                        div.scroll tabindex="0" role="region" aria-label=(format!("Lines of suggestion {}", index + 1)) { pre { (toml.trim_end()) } }
                     }
                 }
             }
@@ -185,7 +185,6 @@ fn columns(name: &str, series: &SeriesReport) -> Markup {
                         th.number scope="col" { "False" }
                         th.number scope="col" { "Warned" }
                         th scope="col" { "Smallest change found as drift with 80 %, in " (number_of(series.usual_records, "record")) }
-                        th scope="col" { "Remarks" }
                     }
                 }
                 tbody { @for column in &series.columns { (one_column(column)) } }
@@ -201,11 +200,9 @@ fn one_column(column: &ColumnCalibration) -> Markup {
             td.name { (column.name) }
             td.number { (count(column.false_windows.count)) }
             td.number { (count(column.warned)) }
-            td { @if !column.power.is_empty() { (smallest(&column.power)) } }
-            td.soft {
-                @for line in column.remarks.iter().cloned().chain(falsely(column)) {
-                    div { (line) }
-                }
+            td {
+                @if !column.power.is_empty() { (smallest(&column.power)) }
+                @for line in column.remarks.iter().cloned().chain(falsely(column)) { div.soft { (line) } }
             }
         }
     }

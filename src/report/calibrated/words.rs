@@ -2,6 +2,7 @@
 
 use super::{ColumnCalibration, PowerReport, RateReport, SeriesReport};
 use crate::calibration::{Budget, Division, NotRehearsed, Rehearsal, Standing};
+use crate::judge::why::number;
 use crate::judge::{Bound, FalseAlarms};
 use crate::record::{TimeSpan, grouped, listed, number_of, quantity};
 use crate::variation::LEAST_WINDOWS;
@@ -182,7 +183,7 @@ pub(super) fn short(value: f64) -> String {
         return grouped(format!("{value:.0}"));
     }
     let scale = 10f64.powf(1.0 - value.abs().log10().floor());
-    crate::judge::why::number((value * scale).round() / scale)
+    number((value * scale).round() / scale)
 }
 
 /// A share in percent, to two digits.
@@ -213,6 +214,8 @@ fn one(power: &PowerReport) -> Option<String> {
         _ => power.of.as_ref().map_or_else(String::new, |of| format!("{of} ")),
     };
     Some(match (power.after, power.before) {
+        (None, _) if power.measure == "location_change" => "no shift".to_owned(),
+        (None, _) if power.measure == "spread_change" => "no change of spread".to_owned(),
         (None, _) => format!("{what}no change"),
         (Some(after), Some(before)) => format!("{what}{} to {}", percent(before), percent(after)),
         (Some(after), None) if power.measure == "spread_change" => format!("{what}x{}", short(after)),
@@ -254,19 +257,17 @@ pub(super) fn limited(series: &SeriesReport) -> Vec<String> {
 /// What a column finds falsely, by measure.
 pub(super) fn falsely(column: &ColumnCalibration) -> Vec<String> {
     let words = |found: &super::FalseFindingsReport| {
-        let parts = [(found.drifts, "drift"), (found.warns, "warning")];
-        let parts: Vec<String> = parts
-            .into_iter()
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, what)| number_of(number, what))
-            .collect();
         let change = if found.change.is_empty() { String::new() } else { format!(" ({})", found.change) };
+        let windows = match (found.drifts, found.warns) {
+            (0, warns) => format!("warns in {}", number_of(warns, "window")),
+            (drifts, 0) => format!("drifts in {}", number_of(drifts, "window")),
+            (drifts, warns) => format!("drifts in {}, warns in {}", number_of(drifts, "window"), grouped(warns)),
+        };
         format!(
-            "{}: {}, effect up to {}{change}, limit {}",
+            "{} {windows}, effect up to {}{change}, limit {}",
             found.measure,
-            parts.join(" and "),
             short(found.largest),
-            crate::judge::why::number(found.threshold)
+            number(found.threshold)
         )
     };
     column.findings.iter().map(words).collect()
