@@ -145,8 +145,11 @@ struct Tried {
 
 impl Tried {
     fn of(judged: &[ReplayedWindow]) -> Self {
-        let drifts: Vec<bool> =
-            judged.iter().filter(is_judged).map(|window| window.judgement.verdict.drifts()).collect();
+        let drifts: Vec<bool> = judged
+            .iter()
+            .filter(|window| is_judged(window))
+            .map(|window| window.judgement.verdict.drifts())
+            .collect();
         let starts = judged.chunk_by(|left, right| left.key.start == right.key.start);
         let alerts = starts.filter(|windows| windows.iter().any(fires)).count();
         Self { false_windows: Rate::of_windows(&drifts), alerts }

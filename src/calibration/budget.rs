@@ -64,7 +64,7 @@ impl Budget {
         let mut starts: BTreeMap<EventTime, Seen> = BTreeMap::new();
         for window in judged {
             let seen = starts.entry(window.key.start).or_default();
-            seen.judged += usize::from(is_judged(&window));
+            seen.judged += usize::from(is_judged(window));
             seen.drifts |= window.judgement.verdict.drifts();
             seen.fires |= fires(window);
         }

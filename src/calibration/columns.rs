@@ -168,7 +168,7 @@ fn false_findings(name: &str, replayed: &[&ReplayedWindow]) -> Vec<FalseFindings
             known.change = change_words(finding);
         }
     }
-    found.sort_by(|left, right| (right.drifts, right.warns).cmp(&(left.drifts, left.warns)));
+    found.sort_by_key(|found| std::cmp::Reverse((found.drifts, found.warns)));
     found
 }
 
@@ -190,12 +190,12 @@ impl Facts<'_> {
         let Some(column) = self.total.and_then(|total| total.column(&self.rules.name)) else {
             return vec![Remark::Never("the windows were counted without it".to_owned())];
         };
-        let any_judged = self.replayed.iter().any(|window| is_judged(&window));
+        let any_judged = self.replayed.iter().any(|window| is_judged(window));
         if judged == 0 && any_judged {
             return vec![Remark::Never(self.why_never(column))];
         }
         // Where no window was judged at all, that is said of the series; what is wrong with the column itself is said here.
-        let mut remarks: Vec<Remark> = self.obstacle(column).map(Remark::Never).into_iter().collect();
+        let mut remarks: Vec<Remark> = Self::obstacle(column).map(Remark::Never).into_iter().collect();
         if remarks.is_empty() {
             remarks.extend(only_value(column).map(|()| Remark::Constant));
             remarks.extend(identifier(column));
@@ -211,7 +211,7 @@ impl Facts<'_> {
     }
 
     /// What keeps a column from being judged in any window.
-    fn obstacle(&self, column: &Distribution) -> Option<String> {
+    fn obstacle(column: &Distribution) -> Option<String> {
         if column.rows() == 0 {
             None
         } else if column.present() == 0 && column.invalid() > 0 {
@@ -224,7 +224,7 @@ impl Facts<'_> {
     }
 
     fn why_never(&self, column: &Distribution) -> String {
-        if let Some(obstacle) = self.obstacle(column) {
+        if let Some(obstacle) = Self::obstacle(column) {
             return obstacle;
         }
         if column.lies_beyond_bins() {

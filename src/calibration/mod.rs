@@ -132,7 +132,7 @@ fn reach_of(spec: &RehearsalSpec, reference: &ReferenceWindows) -> TimeSpan {
 }
 
 /// Whether a window has a verdict about drift.
-fn is_judged(window: &&ReplayedWindow) -> bool {
+fn is_judged(window: &ReplayedWindow) -> bool {
     window.judgement.verdict.is_judged()
 }
 

@@ -79,10 +79,12 @@ impl Powers {
         let (level, columns) = known.powers(series, series.every(), records);
         Self { level, autocorrelation: known.test.variation().autocorrelation(), columns }
     }
+}
 
+impl LongerWindows {
     /// What longer windows would find, as far as enough of them can be put together. Nothing of windows that overlap, or that are compared
     /// with earlier windows: their reference would be another one.
-    pub(super) fn longer(&self, series: &Series<'_>, windows: &[&CountedWindow]) -> Vec<LongerWindows> {
+    pub(super) fn all(series: &Series<'_>, windows: &[&CountedWindow]) -> Vec<Self> {
         if series.held_out.is_none() || !series.rules.reach.is_pane() {
             return Vec::new();
         }

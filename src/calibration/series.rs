@@ -121,7 +121,7 @@ impl Series<'_> {
             .iter()
             .filter(|window| window.key.version == *version && window.key.segment == *segment)
             .collect();
-        let judged: Vec<&ReplayedWindow> = replayed.iter().copied().filter(is_judged).collect();
+        let judged: Vec<&ReplayedWindow> = replayed.iter().copied().filter(|window| is_judged(window)).collect();
         let sizes: Vec<u64> = replayed.iter().map(|window| window.judgement.n_window).collect();
         let records = Sizes {
             least: sizes.iter().copied().min().unwrap_or(0),
@@ -157,7 +157,7 @@ impl Series<'_> {
             all: replayed.iter().map(|window| rehearsed(window)).collect(),
             autocorrelation: powers.autocorrelation,
             columns,
-            longer: powers.longer(self, &counted),
+            longer: LongerWindows::all(self, &counted),
         }
     }
 

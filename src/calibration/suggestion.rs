@@ -207,12 +207,10 @@ fn limits(column: &ColumnRehearsal) -> Option<Suggestion> {
             (finding.measure, rounded_up(critical * part).min(critical), critical)
         })
         .collect();
-    let lines: String = wider
-        .iter()
-        .map(|(measure, warn, critical)| {
-            format!("{} = {{ warn = {warn}, critical = {critical} }}\n", measure.as_str())
-        })
-        .collect();
+    let line = |(measure, warn, critical): &(Measure, f64, f64)| {
+        format!("{} = {{ warn = {warn}, critical = {critical} }}\n", measure.as_str())
+    };
+    let lines: Vec<String> = wider.iter().map(line).collect();
     let (about, table) = if column.name == RECORDS {
         ("The number of records".to_owned(), "[judge.thresholds]\n")
     } else {
@@ -227,7 +225,7 @@ fn limits(column: &ColumnRehearsal) -> Option<Suggestion> {
             grouped(column.false_windows.count),
             grouped(column.false_windows.of)
         ),
-        toml: Some(format!("{table}{lines}")),
+        toml: Some(format!("{table}{}", lines.concat())),
     })
 }
 

@@ -97,13 +97,17 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, CliErr
 
 /// Says what is meant where a log was given as a monitor.
 fn as_input(error: CliError, named: &str) -> CliError {
-    let is_log = Path::new(named).is_file() && !named.ends_with(".toml");
+    let is_log = Path::new(named).is_file() && !is_toml(named);
     if !is_log {
         return error;
     }
     CliError::Usage(format!(
         "`{named}` is no monitor but a log\nhint: --monitor takes the name or the file of a monitor: driftd calibrate --monitor m.toml {named}"
     ))
+}
+
+fn is_toml(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 /// Windows, and what is to be said of where they come from.
@@ -124,11 +128,12 @@ fn report(monitor: &Monitor, rehearsed: Rehearsed, arguments: &Arguments) -> Res
         ];
         let chosen: Vec<String> = chosen.into_iter().flatten().collect();
         let which = if chosen.is_empty() { String::new() } else { format!(" {}", chosen.join(", ")) };
-        let notes = notes.iter().map(|note| format!("\nnote: {note}")).collect::<String>();
+        let notes: Vec<String> = notes.iter().map(|note| format!("\nnote: {note}")).collect();
         return Err(CliError::Failed(format!(
-            "{}: there is no window{which} in {}{notes}",
+            "{}: there is no window{which} in {}{}",
             monitor.name,
-            inputs.join(", ")
+            inputs.join(", "),
+            notes.concat()
         )));
     }
     let spec = RehearsalSpec {

@@ -64,7 +64,7 @@ struct Arguments {
     /// (DRIFTD_KAFKA__GROUP), which overrides the file.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value, conflicts_with = "server")]
     set: Vec<(String, String)>,
-    /// JSON output; for `compare` and `replay` the same as `--format json`.
+    /// JSON output; for `compare`, `replay`, `rejudge` and `calibrate` the same as `--format json`.
     #[arg(long, global = true)]
     json: bool,
     /// Use the API of the daemon at this address instead of the database; needs no configuration and no secrets.

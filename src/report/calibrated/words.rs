@@ -201,11 +201,11 @@ pub(super) fn interval(rate: &RateReport) -> String {
 
 /// The smallest change of a column in a few words: "0.24 sd, spread x1.3, nulls 1 % to 3.1 %".
 pub(super) fn smallest(powers: &[PowerReport]) -> String {
-    let parts: Vec<String> = powers.iter().filter_map(one).collect();
+    let parts: Vec<String> = powers.iter().map(one).collect();
     if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
 }
 
-fn one(power: &PowerReport) -> Option<String> {
+fn one(power: &PowerReport) -> String {
     let what = match power.measure {
         "location_change" => String::new(),
         "spread_change" => "spread ".to_owned(),
@@ -213,14 +213,14 @@ fn one(power: &PowerReport) -> Option<String> {
         "unseen_change" => "unseen values ".to_owned(),
         _ => power.of.as_ref().map_or_else(String::new, |of| format!("{of} ")),
     };
-    Some(match (power.after, power.before) {
+    match (power.after, power.before) {
         (None, _) if power.measure == "location_change" => "no shift".to_owned(),
         (None, _) if power.measure == "spread_change" => "no change of spread".to_owned(),
         (None, _) => format!("{what}no change"),
         (Some(after), Some(before)) => format!("{what}{} to {}", percent(before), percent(after)),
         (Some(after), None) if power.measure == "spread_change" => format!("{what}x{}", short(after)),
         (Some(after), None) => format!("{what}{} sd", short(after)),
-    })
+    }
 }
 
 /// Columns that are named in a sentence.

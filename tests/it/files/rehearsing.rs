@@ -160,7 +160,7 @@ fn suggested_lines_are_lines_of_a_monitor_file() {
         }
         for name in ["temp", "windspeed", "weathersit", "holiday"] {
             let kind = if matches!(name, "temp" | "windspeed") { "numeric" } else { "categorical" };
-            text.push_str(&format!("[[columns]]\nname = \"{name}\"\ntype = \"{kind}\"\n"));
+            text.extend(["[[columns]]\nname = \"", name, "\"\ntype = \"", kind, "\"\n"]);
             if column.as_deref() == Some(name) {
                 text.push_str(&lines);
             }
