@@ -68,8 +68,7 @@ impl Trials<'_> {
         let has_false = is_clear || (rate.count >= MANY_FALSE && rate.rate > self.budget.level);
         let mut found = Vec::new();
         if (has_false || self.is_limited()) && self.held_out.is_some() && self.spec.rules.reach.is_pane() {
-            found
-                .extend(references(self.spec, self.reference).into_iter().map(|rule| self.reference(&rule, &now)));
+            found.extend(references(self.spec, self.series).into_iter().map(|rule| self.reference(&rule, &now)));
         }
         found.extend(more_patient(self.rules).filter(|_| has_false).map(|rules| self.patience(rules, &now)));
         found
@@ -170,12 +169,10 @@ fn more_patient(rules: &DecisionRules) -> Option<DecisionRules> {
 }
 
 /// References of earlier windows that such windows can have: seasons of which there are enough cycles, and the last windows.
-fn references(spec: &RehearsalSpec, reference: &ReferenceWindows) -> Vec<ReferenceRule> {
+fn references(spec: &RehearsalSpec, series: &[SeriesRehearsal]) -> Vec<ReferenceRule> {
     let length = spec.length.span();
-    let (Some(first), Some(last)) = (reference.windows.first(), reference.windows.last()) else {
-        return Vec::new();
-    };
-    let time = last.end.since(first.key.start);
+    let Some(first) = series.first() else { return Vec::new() };
+    let time = first.to.since(first.from);
     let zone = spec.length.calendar().and_then(|(_, zone)| TimeZone::get(zone).ok()).unwrap_or(TimeZone::UTC);
     let season = |same: Same| {
         let slot = same.slot();
@@ -191,8 +188,7 @@ fn references(spec: &RehearsalSpec, reference: &ReferenceWindows) -> Vec<Referen
     };
     let seasons = [Same::HourOfDay, Same::HourOfWeek, Same::DayOfWeek].into_iter().filter_map(season);
     let (windows, at_least) = ROLLING;
-    let rolling =
-        (reference.windows.len() >= 2 * windows as usize).then_some(ReferenceRule::Rolling { windows, at_least });
+    let rolling = (first.windows >= 2 * windows as usize).then_some(ReferenceRule::Rolling { windows, at_least });
     seasons.chain(rolling).collect()
 }
 

@@ -1,13 +1,15 @@
 //! What a rehearsal says of each column: what it finds falsely, what it would find, and whether it can be judged at all.
 
 use super::held_out::sum;
+use std::collections::HashMap;
+
 use super::interval::{Rate, number};
 use super::series::Series;
-use super::{Powers, is_judged, median};
+use super::{Powers, median};
 use crate::baseline::why_not_learned;
 use crate::binning::Binning;
-use crate::distribution::{Distribution, MIN_VALUES, WindowCounts};
-use crate::judge::{ColumnJudgement, ColumnRules, Finding, Power, RECORDS, Verdict};
+use crate::distribution::{Distribution, MIN_VALUES};
+use crate::judge::{ColumnRules, Finding, Power, RECORDS, Verdict};
 use crate::measure::{Measure, Thresholds};
 use crate::record::{grouped, number_of};
 use crate::replay::{CountedWindow, ReplayedWindow};
@@ -85,33 +87,24 @@ impl ColumnRehearsal {
         let judge = &series.rules.judge;
         let part = judge.level_of_one(powers.level);
         let total = sum(&counted.iter().map(|window| &window.counts).collect::<Vec<_>>());
+        let said = Said::of(replayed);
         let of_column = |(rules, power): (&ColumnRules, &Vec<Power>)| {
-            let verdict = |window: &&ReplayedWindow| {
-                let columns = &window.judgement.columns;
-                let own = |column: &&ColumnJudgement| column.column == rules.name;
-                columns.iter().find(own).map_or(Verdict::Undefined, |column| column.verdict)
-            };
-            let column = Self::of(&rules.name, replayed, part, verdict);
-            let facts = Facts { rules, total: total.as_ref(), counted, replayed, min_records: judge.min_records };
-            Self { power: power.clone(), remarks: facts.remarks(column.judged), ..column }
+            let column = Self::of(&rules.name, &said, part);
+            let findings = said.findings(&rules.name);
+            let total = total.as_ref().and_then(|total| total.column(&rules.name));
+            let facts = Facts { rules, total, counted, findings, min_records: judge.min_records };
+            let remarks = facts.remarks(column.judged, said.with_columns);
+            Self { power: power.clone(), remarks, ..column }
         };
         let mut columns: Vec<Self> = judge.columns.iter().zip(&powers.columns).map(of_column).collect();
         if judge.rows.is_some() {
-            let verdict = |window: &&ReplayedWindow| {
-                window.judgement.rows().map_or(Verdict::Undefined, |finding| finding.verdict)
-            };
-            columns.push(Self::of(RECORDS, replayed, part, verdict));
+            columns.push(Self::of(RECORDS, &said, part));
         }
         columns
     }
 
-    fn of(
-        name: &str,
-        replayed: &[&ReplayedWindow],
-        part: f64,
-        verdict: impl Fn(&&ReplayedWindow) -> Verdict,
-    ) -> Self {
-        let verdicts: Vec<Verdict> = replayed.iter().map(verdict).filter(|verdict| verdict.is_judged()).collect();
+    fn of(name: &str, said: &Said<'_>, part: f64) -> Self {
+        let verdicts = said.verdicts.get(name).map(Vec::as_slice).unwrap_or_default();
         let drifts: Vec<bool> = verdicts.iter().map(|verdict| verdict.drifts()).collect();
         Self {
             name: name.to_owned(),
@@ -119,7 +112,7 @@ impl ColumnRehearsal {
             false_windows: Rate::of_windows(&drifts),
             warned: verdicts.iter().filter(|verdict| **verdict == Verdict::Warn).count(),
             part,
-            findings: false_findings(name, replayed),
+            findings: false_findings(said.findings(name)),
             power: Vec::new(),
             remarks: Vec::new(),
         }
@@ -138,11 +131,42 @@ impl ColumnRehearsal {
     }
 }
 
-/// The findings about a subject that drift or warn, by measure.
-fn false_findings(name: &str, replayed: &[&ReplayedWindow]) -> Vec<FalseFindings> {
+/// What was said of each subject, by its name.
+struct Said<'a> {
+    /// Verdicts about drift.
+    verdicts: HashMap<&'a str, Vec<Verdict>>,
+    findings: HashMap<&'a str, Vec<&'a Finding>>,
+    /// Windows with a verdict on any column.
+    with_columns: usize,
+}
+
+impl<'a> Said<'a> {
+    fn of(replayed: &[&'a ReplayedWindow]) -> Self {
+        let mut said = Self { verdicts: HashMap::new(), findings: HashMap::new(), with_columns: 0 };
+        for window in replayed {
+            let columns = window.judgement.columns.iter().map(|column| (column.column.as_str(), column.verdict));
+            let judged: Vec<(&str, Verdict)> = columns.filter(|(_, verdict)| verdict.is_judged()).collect();
+            said.with_columns += usize::from(!judged.is_empty());
+            let rows = window.judgement.rows().map(|finding| (RECORDS, finding.verdict));
+            for (name, verdict) in judged.into_iter().chain(rows.filter(|(_, verdict)| verdict.is_judged())) {
+                said.verdicts.entry(name).or_default().push(verdict);
+            }
+            for finding in &window.judgement.findings {
+                said.findings.entry(finding.subject.name()).or_default().push(finding);
+            }
+        }
+        said
+    }
+
+    fn findings(&self, name: &str) -> &[&'a Finding] {
+        self.findings.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// The findings that drift or warn, by measure.
+fn false_findings(findings: &[&Finding]) -> Vec<FalseFindings> {
     let mut found: Vec<FalseFindings> = Vec::new();
-    let findings = replayed.iter().flat_map(|window| &window.judgement.findings);
-    for finding in findings.filter(|finding| finding.subject.name() == name && finding.verdict.moved()) {
+    for finding in findings.iter().filter(|finding| finding.verdict.moved()) {
         let Some((limits, effect)) = finding.limits.zip(finding.score.map(|score| score.effect)) else { continue };
         let place = found.iter().position(|known| known.measure == finding.measure);
         let place = place.unwrap_or_else(|| {
@@ -179,19 +203,20 @@ fn change_words(finding: &Finding) -> String {
 /// What is known of a column over all windows.
 struct Facts<'a> {
     rules: &'a ColumnRules,
-    total: Option<&'a WindowCounts>,
+    /// Its counts in all of them; none when they were counted without it.
+    total: Option<&'a Distribution>,
     counted: &'a [&'a CountedWindow],
-    replayed: &'a [&'a ReplayedWindow],
+    findings: &'a [&'a Finding],
     min_records: u64,
 }
 
 impl Facts<'_> {
-    fn remarks(&self, judged: usize) -> Vec<Remark> {
-        let Some(column) = self.total.and_then(|total| total.column(&self.rules.name)) else {
+    /// `with_columns`: in how many windows any column was judged.
+    fn remarks(&self, judged: usize, with_columns: usize) -> Vec<Remark> {
+        let Some(column) = self.total else {
             return vec![Remark::Never("the windows were counted without it".to_owned())];
         };
-        let any_judged = self.replayed.iter().any(|window| is_judged(window));
-        if judged == 0 && any_judged {
+        if judged == 0 && with_columns > 0 {
             return vec![Remark::Never(self.why_never(column))];
         }
         // Where no window was judged at all, that is said of the series; what is wrong with the column itself is said here.
@@ -199,12 +224,9 @@ impl Facts<'_> {
         if remarks.is_empty() {
             remarks.extend(only_value(column).map(|()| Remark::Constant));
             remarks.extend(identifier(column));
-            remarks.extend(self.never_computed());
+            remarks.extend(self.never_computed().filter(|_| judged > 0));
             // A window whose number of records alone is judged has no verdict on any column.
-            let has_columns = |window: &&&ReplayedWindow| {
-                window.judgement.columns.iter().any(|column| column.verdict.is_judged())
-            };
-            let without = self.replayed.iter().filter(has_columns).count().saturating_sub(judged);
+            let without = with_columns.saturating_sub(judged);
             remarks.extend((without > 0).then_some(Remark::OftenTooFew { windows: without }));
         }
         remarks
@@ -246,17 +268,14 @@ impl Facts<'_> {
     /// Measures that decide, and have no number in any window that was judged.
     fn never_computed(&self) -> Option<Remark> {
         let has_number = |measure: Measure| {
-            let findings = self.replayed.iter().flat_map(|window| &window.judgement.findings);
-            findings
-                .filter(|finding| finding.measure == measure && finding.subject.is_column(&self.rules.name))
-                .any(|finding| finding.score.is_some())
+            let mut own = self.findings.iter().filter(|finding| finding.measure == measure);
+            own.any(|finding| finding.score.is_some())
         };
-        let any = self.replayed.iter().any(|window| is_judged(window));
         let decides = self.rules.measures.iter().filter(|rule| rule.limits.is_some());
         // Of change measures some have no statistic by nature: a column of one value has no location.
         let never: Vec<Measure> = decides
             .map(|rule| rule.measure)
-            .filter(|measure| any && !measure.is_change() && !has_number(*measure))
+            .filter(|measure| !measure.is_change() && !has_number(*measure))
             .collect();
         (!never.is_empty()).then_some(Remark::NeverComputed(never))
     }
@@ -282,7 +301,10 @@ fn identifier(column: &Distribution) -> Option<Remark> {
     let values = column.present();
     let share = number(distinct) / number(usize::try_from(values).unwrap_or(usize::MAX)).max(1.0);
     let is_large = distinct > usize::try_from(MIN_VALUES).unwrap_or(usize::MAX);
-    (is_large && share >= IDENTIFIER).then_some(Remark::Identifier { distinct: distinct as u64, values })
+    // Of a segment it is not known how many of the values it has.
+    let is_whole = distinct as u64 <= values;
+    (is_large && is_whole && share >= IDENTIFIER)
+        .then_some(Remark::Identifier { distinct: distinct as u64, values })
 }
 
 impl std::fmt::Display for Remark {

@@ -155,9 +155,11 @@ fn first(parts: &[String]) -> String {
 fn of_time(whole: &SeriesRehearsal, budget: &Budget) -> Option<Suggestion> {
     let pattern = whole.pattern(budget.every)?;
     let moved = whole.moved().filter(|window| window.verdict.drifts());
+    let third = TimeSpan::from_micros(whole.to.since(whole.from).micros() / 3);
+    let (first, last) = (whole.from.shifted(third), whole.to.shifted(-third));
     let (option, time) = match pattern {
-        Pattern::AtTheEnd => ("--to", moved.map(|window| window.start).min()?),
-        Pattern::AtTheBeginning => ("--from", moved.map(|window| window.end).max()?),
+        Pattern::AtTheEnd => ("--to", moved.map(|window| window.start).filter(|start| *start >= last).min()?),
+        Pattern::AtTheBeginning => ("--from", moved.map(|window| window.end).filter(|end| *end <= first).max()?),
         _ => return None,
     };
     Some(Suggestion {

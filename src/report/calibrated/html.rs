@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::words::{falsely, interval, limited, percent, rates, short, smallest};
+use super::words::{falsely, interval, limited, percent, rates, short, smallest, smallest_of};
 use super::{CalibrationReport, ColumnCalibration, PowerReport, SeriesReport};
 use crate::chart::{StripCell, condensed, strip, strip_key};
 use crate::judge::Verdict;
@@ -201,7 +201,7 @@ fn one_column(column: &ColumnCalibration) -> Markup {
             td.number { (count(column.false_windows.count)) }
             td.number { (count(column.warned)) }
             td {
-                @if !column.power.is_empty() { (smallest(&column.power)) }
+                (smallest_of(column))
                 @for line in column.remarks.iter().cloned().chain(falsely(column)) { div.soft { (line) } }
             }
         }

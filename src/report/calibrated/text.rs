@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{falsely, interval, limited, percent, rates, short, smallest};
+use super::words::{falsely, interval, limited, percent, rates, short, smallest_of};
 use super::{CalibrationReport, ColumnCalibration, SeriesReport};
 use crate::escape::{plain, plain_lines};
 use crate::record::{grouped, listed, number_of};
@@ -118,7 +118,7 @@ fn one_series(text: &mut String, series: &SeriesReport, colours: Colours) -> std
 
 fn one_column(text: &mut String, column: &ColumnCalibration, colours: Colours) -> std::fmt::Result {
     let count = |number: usize| if column.judged == 0 { "-".to_owned() } else { grouped(number) };
-    let change = if column.power.is_empty() { String::new() } else { plain(&smallest(&column.power)) };
+    let change = plain(&smallest_of(column));
     let lead = format!(
         "  {:>5} {:>5}  {:<NAME$} ",
         count(column.false_windows.count),

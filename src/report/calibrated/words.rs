@@ -3,7 +3,7 @@
 use super::{ColumnCalibration, PowerReport, RateReport, SeriesReport};
 use crate::calibration::{Budget, Division, NotRehearsed, Rehearsal, Standing};
 use crate::judge::why::number;
-use crate::judge::{Bound, FalseAlarms};
+use crate::judge::{Bound, FalseAlarms, RECORDS};
 use crate::record::{TimeSpan, grouped, listed, number_of, quantity};
 use crate::variation::LEAST_WINDOWS;
 use crate::window::span_in_words;
@@ -201,8 +201,16 @@ pub(super) fn interval(rate: &RateReport) -> String {
 
 /// The smallest change of a column in a few words: "0.24 sd, spread x1.3, nulls 1 % to 3.1 %".
 pub(super) fn smallest(powers: &[PowerReport]) -> String {
-    let parts: Vec<String> = powers.iter().map(one).collect();
-    if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
+    powers.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The same of a column; where it has none, why.
+pub(super) fn smallest_of(column: &ColumnCalibration) -> String {
+    let is_column = column.name != RECORDS && column.judged > 0;
+    if column.power.is_empty() && is_column {
+        return "not known: no change measure decides".to_owned();
+    }
+    smallest(&column.power)
 }
 
 fn one(power: &PowerReport) -> String {
