@@ -57,6 +57,8 @@ pub(super) struct Trials<'a> {
     pub(super) judged: &'a [ReplayedWindow],
     pub(super) series: &'a [SeriesRehearsal],
     pub(super) budget: &'a Budget,
+    /// How many series share the budget.
+    pub(super) sharing: usize,
 }
 
 impl Trials<'_> {
@@ -85,8 +87,13 @@ impl Trials<'_> {
         let windows = self.reference.windows.get(skipped..).unwrap_or_default();
         let plan = ReferencePlan { rules: vec![rule.clone()], ..self.spec.references.clone() };
         let spec = RehearsalSpec { references: plan, ..self.spec.clone() };
-        let running =
-            Running { rules: self.rules.clone(), plan: &spec.references, silence: spec.silence, held_out: None };
+        let running = Running {
+            rules: self.rules.clone(),
+            plan: &spec.references,
+            silence: spec.silence,
+            held_out: None,
+            chosen: &self.reference.chosen,
+        };
         let judged = running.run(windows);
         let tried = Tried::of(&judged);
         let finds = self.finds(&spec, &judged);
@@ -110,7 +117,7 @@ impl Trials<'_> {
             reference: self.reference,
             judged,
             held_out: None,
-            number: self.series.len(),
+            number: self.sharing,
         };
         let powers = Powers::new(&series, &counted, first.usual);
         let pairs = first.columns.iter().zip(&powers.columns);
@@ -122,8 +129,13 @@ impl Trials<'_> {
     }
 
     fn patience(&self, rules: DecisionRules, now: &Tried) -> Alternative {
-        let running =
-            Running { rules, plan: &self.spec.references, silence: self.spec.silence, held_out: self.held_out };
+        let running = Running {
+            rules,
+            plan: &self.spec.references,
+            silence: self.spec.silence,
+            held_out: self.held_out,
+            chosen: &self.reference.chosen,
+        };
         let tried = Tried::of(&running.run(&self.reference.windows));
         Alternative {
             name: "an alert after 2 of 3 windows".to_owned(),

@@ -34,7 +34,7 @@ pub use powers::{LongerWindows, Powers};
 pub use run::Division;
 pub use series::{NotRehearsed, RehearsedWindow, SeriesRehearsal, Sizes};
 pub use suggestion::{Suggestion, Topic};
-pub use windows::{Collecting, MOST_COUNTS, ReferenceWindows};
+pub use windows::{Chosen, Collecting, MOST_COUNTS, ReferenceWindows};
 
 use crate::closing::DecisionRules;
 use crate::record::TimeSpan;
@@ -91,11 +91,14 @@ pub fn rehearse(spec: &RehearsalSpec, reference: &ReferenceWindows) -> Rehearsal
         plan: &spec.references,
         silence: spec.silence,
         held_out: held_out.as_ref(),
+        chosen: &reference.chosen,
     };
     let judged = running.run(windows);
-    let all = series_of(windows);
+    let mut all = series_of(windows);
+    let sharing = all.len();
+    all.retain(|(version, segment)| reference.chosen.takes(version, segment));
     let together =
-        Series { spec, rules: &rules, reference, judged: &judged, held_out: held_out.as_ref(), number: all.len() };
+        Series { spec, rules: &rules, reference, judged: &judged, held_out: held_out.as_ref(), number: sharing };
     let series: Vec<SeriesRehearsal> = all.iter().map(|series| together.rehearsal(series)).collect();
     let budget = Budget::of(&rules, &judged, &series, spec.length.span());
     let trials = Trials {
@@ -106,6 +109,7 @@ pub fn rehearse(spec: &RehearsalSpec, reference: &ReferenceWindows) -> Rehearsal
         judged: &judged,
         series: &series,
         budget: &budget,
+        sharing,
     };
     let alternatives = trials.alternatives();
     let suggestions = suggestion::suggestions(spec, &series, &budget, &alternatives);

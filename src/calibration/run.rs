@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::held_out::HeldOut;
+use super::windows::Chosen;
 use crate::alert::ChangeKind;
 use crate::baseline::Baseline;
 use crate::closing::DecisionRules;
@@ -43,6 +44,8 @@ pub(super) struct Running<'a> {
     pub(super) silence: TimeSpan,
     /// What windows are judged against; otherwise the rules of the plan select it.
     pub(super) held_out: Option<&'a HeldOut>,
+    /// Whose windows are given back.
+    pub(super) chosen: &'a Chosen,
 }
 
 /// What is judged when single windows are rehearsed: nothing that is followed over windows, no retraining, nobody to tell.
@@ -69,7 +72,9 @@ impl Running<'_> {
                 None => judging.judge(of_start.to_vec()),
             }
         }
-        judging.finish().0
+        let mut judged = judging.finish().0;
+        judged.retain(|window| self.chosen.takes(&window.key.version, &window.key.segment));
+        judged
     }
 }
 

@@ -27,6 +27,23 @@ pub struct ReferenceWindows {
     pub(super) earlier: usize,
     /// Windows that are in no reference, because they overlap a calendar.
     pub(super) excluded: usize,
+    pub(super) chosen: Chosen,
+}
+
+/// The series that are reported. The others are judged as well: they share the budget, and may be references.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// This model version; all without one.
+    pub version: Option<String>,
+    /// This segment; all without one.
+    pub segment: Option<String>,
+}
+
+impl Chosen {
+    pub(super) fn takes(&self, version: &str, segment: &str) -> bool {
+        let is_wanted = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
+        is_wanted(&self.version, version) && is_wanted(&self.segment, segment)
+    }
 }
 
 impl ReferenceWindows {
@@ -38,13 +55,19 @@ impl ReferenceWindows {
         windows.retain(|window| plan.admits(window.key.start, window.end));
         let excluded = all - windows.len();
         windows.sort_by(|left, right| order(&left.key).cmp(&order(&right.key)));
-        Self { windows, bins, earlier: 0, excluded }
+        Self { windows, bins, earlier: 0, excluded, chosen: Chosen::default() }
     }
 
-    /// Whether there is no window.
+    /// Reports some series only.
+    #[must_use]
+    pub fn only(self, chosen: Chosen) -> Self {
+        Self { chosen, ..self }
+    }
+
+    /// Whether there is no window of the series that are reported.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.windows.is_empty()
+        !self.windows.iter().any(|window| self.chosen.takes(&window.key.version, &window.key.segment))
     }
 
     /// Takes note of starts of windows that were left out before.

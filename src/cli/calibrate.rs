@@ -10,7 +10,7 @@ use super::reach::Reach;
 use super::rejudge::each_start;
 use super::{CliError, Context, with_reach};
 use crate::baseline::{Baseline, learn, place_bins};
-use crate::calibration::{Collecting, MOST_COUNTS, ReferenceWindows, RehearsalSpec, rehearse};
+use crate::calibration::{Chosen, Collecting, MOST_COUNTS, ReferenceWindows, RehearsalSpec, rehearse};
 use crate::config::Monitor;
 use crate::record::table::{ReadError, ReadItem, TableRows};
 use crate::record::{EventTime, TimeSpan, number_of, quantity};
@@ -38,10 +38,10 @@ pub(super) struct Arguments {
     /// Windows that start before this time. Default: all.
     #[arg(long, value_name = "TIME")]
     to: Option<EventTime>,
-    /// Windows of this model version only.
+    /// Report this model version only. The others share the budget all the same.
     #[arg(long = "model-version", value_name = "VERSION")]
     version: Option<String>,
-    /// Windows of this segment only, such as country=DE; `*` is the whole.
+    /// Report this segment only, such as country=DE; `*` is the whole. The others share the budget all the same.
     #[arg(long, value_name = "SEGMENT")]
     segment: Option<String>,
     /// Output format. Default: the extension of --output, otherwise text.
@@ -67,10 +67,9 @@ impl Arguments {
         Ok((from, to))
     }
 
-    /// Whether a window is of the version and segment that are asked for.
-    fn takes(&self, window: &CountedWindow) -> bool {
-        let is_wanted = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
-        is_wanted(&self.version, &window.key.version) && is_wanted(&self.segment, &window.key.segment)
+    /// The series that are asked for.
+    fn chosen(&self) -> Chosen {
+        Chosen { version: self.version.clone(), segment: self.segment.clone() }
     }
 }
 
@@ -119,6 +118,7 @@ struct Rehearsed {
 
 fn report(monitor: &Monitor, rehearsed: Rehearsed, arguments: &Arguments) -> Result<CalibrationReport, CliError> {
     let Rehearsed { windows, inputs, notes } = rehearsed;
+    let windows = windows.only(arguments.chosen());
     if windows.is_empty() {
         let chosen = [
             arguments.from.map(|from| format!("from {from}")),
@@ -221,7 +221,7 @@ fn of_files(
     let notes = reading.notes(collecting.tally());
     let (windows, left_out) = collecting.finish();
     let (from, to) = period;
-    let is_wanted = |window: &CountedWindow| (from..to).contains(&window.key.start) && arguments.takes(window);
+    let is_wanted = |window: &CountedWindow| (from..to).contains(&window.key.start);
     let windows: Vec<CountedWindow> = windows.into_iter().filter(is_wanted).collect();
     let windows = ReferenceWindows::new(windows, Bins::Own, &monitor.references).without_earlier(left_out);
     Ok(Rehearsed { windows, inputs: names(), notes })
@@ -244,8 +244,7 @@ fn of_store(context: &Context, arguments: &Arguments, monitor: &Monitor) -> Resu
         let left_out = limited(&mut period, monitor.schema.columns().len());
         let mut windows: Vec<CountedWindow> = Vec::new();
         each_start(store, &period, false, |of_start| {
-            let wanted = of_start.into_iter().map(|stored| stored.window).filter(|window| arguments.takes(window));
-            windows.extend(wanted);
+            windows.extend(of_start.into_iter().map(|stored| stored.window));
         })
         .await?;
         let baselines = store.baselines_for(&monitor.name, &period).await?;

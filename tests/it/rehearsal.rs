@@ -66,6 +66,7 @@ fn stored_windows_are_rehearsed_as_the_log_they_come_from() {
     let (_, text) = calibrate(&["--segment", "country=DE", "--from", &time(8, 0)]);
     let some = json(&text);
     assert_eq!((names(&some), &some["series"][0]["windows"]), (vec!["country=DE".to_owned()], &json!(12)));
+    assert!((level(&some) / level(&stored) - 1.0).abs() < 1e-9, "the others share the budget all the same");
     let (code, said) = calibrate(&["--model-version", "7"]);
     assert!(
         code == Some(1) && said.contains("there is no window of version `7` in stored windows from"),
