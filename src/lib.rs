@@ -23,8 +23,9 @@
 //!
 //! * the core: [`record`], [`binning`], [`distribution`], [`detector`], [`window`], [`measure`], [`variation`], [`trend`], [`preset`], [`judge`], [`alert`],
 //!   [`retrain`], [`baseline`], [`mod@reference`], [`closing`], [`detection`], [`retention`]; [`escape`] is how text from data is shown, by all of them;
-//! * on top of it, as pure: [`compare`] (two files) and [`replay`] (logs, window by window) run the same machines, [`account`] holds false alarms
-//!   against their budget, [`report`] and [`chart`] say what they found, [`view`] is what is shown of what is stored;
+//! * on top of it, as pure: [`compare`] (two files), [`replay`] (logs, window by window) and [`calibration`] (a reference against itself)
+//!   run the same machines, [`account`] holds false alarms against their budget, [`report`] and [`chart`] say what they found,
+//!   [`view`] is what is shown of what is stored;
 //! * the edges, which never import each other: [`kafka`], [`store`], [`notify`], [`http`];
 //! * around them: [`config`] (files to checked settings), [`app`] (wiring and tasks), [`supervisor`],
 //!   [`telemetry`], [`cli`].
@@ -69,6 +70,7 @@ pub mod alert;
 pub mod app;
 pub mod baseline;
 pub mod binning;
+pub mod calibration;
 pub mod challenge;
 pub mod chart;
 pub mod cli;

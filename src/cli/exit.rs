@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Commands that say more than "done" and "failed", by the path of their names.
-const OWN: [(&str, &str); 13] = [
+const OWN: [(&str, &str); 14] = [
     (
         "compare",
         "0 no drift, or warnings alone; 3 drift; 1 no verdict (too few rows, nothing to compare) or failed; 2 usage",
@@ -11,6 +11,10 @@ const OWN: [(&str, &str); 13] = [
     (
         "replay",
         "0 no alert would have fired; 3 alerts would have fired; 1 nothing could be judged, or failed; 2 usage; 78 errors in a monitor",
+    ),
+    (
+        "calibrate",
+        "0 the budget of false alarms is kept, or the windows cannot tell; 3 it is broken; 1 no window could be judged, or failed; 2 usage; 69 database unavailable; 78 errors in a monitor or the configuration",
     ),
     (
         "backfill",

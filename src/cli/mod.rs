@@ -3,6 +3,7 @@
 mod alerts;
 mod backfill;
 mod baseline;
+mod calibrate;
 mod challenger;
 mod check;
 mod compare;
@@ -64,7 +65,7 @@ struct Arguments {
     /// (DRIFTD_KAFKA__GROUP), which overrides the file.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value, conflicts_with = "server")]
     set: Vec<(String, String)>,
-    /// JSON output; for `compare` and `replay` the same as `--format json`.
+    /// JSON output; for `compare`, `replay`, `rejudge` and `calibrate` the same as `--format json`.
     #[arg(long, global = true)]
     json: bool,
     /// Use the API of the daemon at this address instead of the database; needs no configuration and no secrets.
@@ -141,6 +142,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Run monitors over log files, without any service: which windows and alerts they would have produced.
     Replay(replay::Arguments),
+    /// Rehearse a monitor on windows that are normal: how often it would alarm for nothing, what it would find, which settings fit better.
+    Calibrate(calibrate::Arguments),
     /// Read the past of a monitor into stored windows, beside live reading: from its topics or from files. Changes no alert and sends
     /// nothing. Run again, it continues where it stopped.
     Backfill(backfill::Arguments),
@@ -219,6 +222,7 @@ pub fn main() -> ExitCode {
         Command::Compare(files) => return finish(compare::run(&files)),
         Command::Backfill(past) => return finish(backfill::run(&context, &past)),
         Command::Replay(logs) => return finish(replay::run(&context, &logs)),
+        Command::Calibrate(reference) => return finish(calibrate::run(&context, &reference)),
         Command::Rejudge(windows) => return finish(rejudge::run(&context, &windows)),
         Command::Measures => measures::run(),
     };

@@ -12,6 +12,11 @@ fn as_file(text: &str) -> Option<PathBuf> {
     looks.then(|| path.to_owned())
 }
 
+/// Whether a file is meant, and not the name of a configured monitor.
+pub(super) fn is_file(text: &str) -> bool {
+    as_file(text).is_some()
+}
+
 /// The monitor of a name or a file. The configuration is read for names alone.
 pub(super) fn monitor(context: &Context, text: &str) -> Result<Monitor, CliError> {
     match as_file(text) {

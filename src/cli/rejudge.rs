@@ -182,7 +182,7 @@ async fn rejudge(
 }
 
 /// Reads the windows of a period, a few starts at a time, and hands them on start by start.
-async fn each_start(
+pub(super) async fn each_start(
     store: &Store,
     period: &StoredPeriod,
     with_samples: bool,

@@ -30,7 +30,7 @@ use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{
     AcceptedLimits, Against, Finding, FollowedWindow, JudgeSpec, Judgement, SeriesTrend, Spread, judge,
 };
-use crate::record::EventTime;
+use crate::record::{EventTime, TimeSpan};
 use crate::reference::{Reference, RuleName, UsualRows};
 use crate::retrain::{RetrainDecision, RetrainPolicy};
 use crate::variation::ChangeTest;
@@ -211,9 +211,15 @@ impl DecisionRules {
 
     /// What the budget of false alarms is spread over.
     fn spread(&self, window: &ClosingWindow, test: Option<&ChangeTest>) -> Spread {
+        self.spread_over(window.span.end.since(window.span.key.start), window.series, test)
+    }
+
+    /// What the budget of false alarms is spread over where a window ends every so often, in so many series, and is tested so.
+    #[must_use]
+    pub fn spread_over(&self, every: TimeSpan, series: usize, test: Option<&ChangeTest>) -> Spread {
         Spread {
-            every: window.span.end.since(window.span.key.start),
-            series: window.series,
+            every,
+            series,
             hypotheses: self.judge.hypotheses(),
             persistence: self.persistence(),
             autocorrelation: test.map_or(0.0, |test| test.variation().autocorrelation()),

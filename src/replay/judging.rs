@@ -156,7 +156,25 @@ impl Judging {
     pub fn judge(&mut self, windows: Vec<CountedWindow>) {
         self.remember_panes(&windows);
         for window in windows {
-            self.judge_one(window);
+            self.judge_one(window, None);
+        }
+    }
+
+    /// As [`Self::judge`], each window against a reference that is given instead of one by the rules of the monitor. A window without
+    /// one has no verdict.
+    pub fn judge_against(
+        &mut self,
+        windows: Vec<CountedWindow>,
+        reference: impl Fn(&WindowKey) -> Option<Reference>,
+    ) {
+        self.remember_panes(&windows);
+        for window in windows {
+            let given = Resolution::default();
+            let given = match reference(&window.key) {
+                Some(reference) => given.found(reference),
+                None => given.nothing(),
+            };
+            self.judge_one(window, Some(given));
         }
     }
 
@@ -171,7 +189,7 @@ impl Judging {
         window
     }
 
-    fn judge_one(&mut self, mut pane: CountedWindow) {
+    fn judge_one(&mut self, mut pane: CountedWindow, given: Option<(Option<Reference>, ReferenceChoice)>) {
         let (id, key, end, is_whole) = (pane.id, pane.key.clone(), pane.end, pane.is_whole);
         let series = (key.version.clone(), key.segment.clone());
         let alerts = self.alerts.remove(&series).unwrap_or_default();
@@ -193,8 +211,8 @@ impl Judging {
             revision: 0,
             offsets,
         };
-        let (reference, choice) =
-            self.reference(&span, chosen.map(|(_, name, baseline)| (name.as_str(), baseline)));
+        let (reference, choice) = given
+            .unwrap_or_else(|| self.reference(&span, chosen.map(|(_, name, baseline)| (name.as_str(), baseline))));
         let usual_rows =
             if is_whole { self.history.usual_rows(&span, reference.as_ref()) } else { UsualRows::default() };
         let from = span.from;

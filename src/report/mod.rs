@@ -1,6 +1,7 @@
-//! Reports: what a comparison (or a replay) found, as data, as text for a terminal and as one HTML file.
+//! Reports: what a comparison, a replay or a rehearsal found, as data, as text for a terminal and as one HTML file.
 
 mod baselines;
+mod calibrated;
 mod columns;
 mod compared;
 mod gaps;
@@ -15,6 +16,11 @@ mod summary;
 mod text;
 
 pub use baselines::{ColumnDiff, MeasuredDiff, baseline_diff};
+pub use calibrated::{
+    AlertRateReport, AlternativeReport, BudgetReport, CalibrationReport, ColumnCalibration, FalseFindingsReport,
+    FindsReport, LongerReport, MovedReport, PowerReport, RateReport, RecordsReport, SeriesReport,
+    SuggestionReport, calibrate_html, calibrate_text, calibration_report,
+};
 pub use compared::{compare_report, window_column};
 pub use html::{column_section, compare_html};
 pub use page::{STYLE, badge, key, page};

@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{
-    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, ReferenceColumn, Statistic, Variation,
+    Change, ColumnCounts, Detectable, FollowedColumn, Foreign, Judge, Kind, Means, ReferenceColumn, Statistic,
+    Variation,
 };
 use crate::binning::Binning;
 use crate::distribution::{Distribution, WindowCounts};
@@ -70,6 +71,18 @@ impl ChangeTest {
     #[must_use]
     pub fn bins(&self, column: &str, statistic: Statistic) -> Option<Range<usize>> {
         self.judge.bins(column, statistic)
+    }
+
+    /// What the statistics of a column have in a window of so many records, see [`Judge::means`].
+    #[must_use]
+    pub fn means(&self, column: &str, rows: u64) -> Option<Vec<Means>> {
+        self.judge.means(column, rows)
+    }
+
+    /// What one statistic of a column can show in a window of so many records, see [`Judge::detectable_by`].
+    #[must_use]
+    pub fn detectable_by(&self, column: &str, statistic: Statistic, rows: u64, level: f64) -> Option<Detectable> {
+        self.judge.detectable_by(column, statistic, rows, level)
     }
 
     /// What the statistic of a change of a column can show in such windows at a level of its own.

@@ -2,7 +2,7 @@
 
 use super::change::{Change, share_size};
 use super::dispersion::Centre;
-use super::judge::{Judge, Judged, JudgedColumn};
+use super::judge::{Judge, Judged, JudgedColumn, whole};
 use super::law::{crossing, normal_quantile_two_sided};
 use super::scores::Observed;
 use super::{Statistic, mix, stuck};
@@ -22,6 +22,20 @@ pub struct Detectable {
     pub change: f64,
     /// Its size on the common scale.
     pub size: f64,
+}
+
+/// What a statistic of a column has to show a change with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Means {
+    pub statistic: Statistic,
+    /// Its share of the column's level, see [`Change::weight`].
+    pub weight: f64,
+    /// The share in the reference; `None` for what is no share.
+    pub before: Option<f64>,
+    /// The records of a window that it is about.
+    pub records: u64,
+    /// How many independent records these are worth; `None` for what has no natural variation of its own.
+    pub effective_size: Option<f64>,
 }
 
 /// Which way a statistic changes.
@@ -49,6 +63,42 @@ impl Judge {
             column.detectable(statistic, column.records(statistic, rows), level * weight, Direction::Either)
         };
         Some(sums.chain(others).filter_map(detectable).collect())
+    }
+
+    /// What the statistics of a column have in a window of so many records, as many of them with a value as in the reference. `None`
+    /// for a column that the reference has not.
+    #[must_use]
+    pub fn means(&self, column: &str, rows: u64) -> Option<Vec<Means>> {
+        let column = self.column(column)?;
+        let rows = super::number(rows.max(1));
+        let judged = column.statistics.iter().filter(|judged| judged.theta.total() > 0.0);
+        let sums = judged.map(|judged| {
+            let records = column.records(judged.statistic, rows);
+            Means {
+                statistic: judged.statistic,
+                weight: judged.weight,
+                before: judged.share(),
+                records: whole(records),
+                effective_size: (records > 0.0).then(|| judged.theta.effective_size(records)),
+            }
+        });
+        let others = column.others().into_iter().map(|(statistic, weight)| Means {
+            statistic,
+            weight,
+            before: None,
+            records: whole(column.records(statistic, rows)),
+            effective_size: None,
+        });
+        Some(sums.chain(others).collect())
+    }
+
+    /// What one statistic of a column can show in a window of so many records at a level of its own (0 to 1), as
+    /// [`Self::detectable`]. `None` for a column or a statistic that the reference has not.
+    #[must_use]
+    pub fn detectable_by(&self, column: &str, statistic: Statistic, rows: u64, level: f64) -> Option<Detectable> {
+        let column = self.column(column)?;
+        let records = column.records(statistic, super::number(rows.max(1)));
+        column.detectable(statistic, records, level, Direction::Either)
     }
 
     /// What the statistic of a change can show in windows of the same size at a level of its own (0 to 1), in the same

@@ -178,6 +178,14 @@ impl JudgedColumn {
         })
     }
 
+    /// The statistics that are no sums, with their weights.
+    pub(super) fn others(&self) -> Vec<(Statistic, f64)> {
+        let stuck = self.stuck.as_ref().map(|_| (Statistic::Stuck(0), stuck::WEIGHT));
+        let surge = self.surge.as_ref().map(|_| (Statistic::Surge(0), surge::WEIGHT));
+        let mix = self.mix.as_ref().map(|_| (Statistic::Mix, mix::WEIGHT));
+        [stuck, surge, mix].into_iter().flatten().collect()
+    }
+
     /// How many of a window's records a statistic is about, as far as the reference tells.
     pub(super) fn records(&self, statistic: Statistic, rows: f64) -> f64 {
         if statistic.is_of_rows() || self.rows.total <= 0.0 {
@@ -342,6 +350,6 @@ impl Judged {
     clippy::cast_sign_loss,
     reason = "the conversion saturates, as it should"
 )]
-const fn whole(records: f64) -> u64 {
+pub(super) const fn whole(records: f64) -> u64 {
     records as u64
 }

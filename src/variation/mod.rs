@@ -45,7 +45,7 @@ mod theta;
 
 pub use change::{Change, share_size};
 pub use change_test::{Bins, ChangeTest, fit};
-pub use detectable::Detectable;
+pub use detectable::{Detectable, Means};
 pub use followed::FollowedColumn;
 pub use judge::Judge;
 pub use known::NaturalVariation;

@@ -45,6 +45,7 @@ mod operations;
 mod positions;
 mod practice;
 mod references;
+mod rehearsal;
 mod retention;
 mod roles;
 mod secured;

@@ -1,8 +1,9 @@
-//! `driftd compare` and `driftd replay` as a user runs them, on files of every format and on damaged ones.
+//! `driftd compare`, `driftd replay` and `driftd calibrate` as a user runs them, on files of every format and on damaged ones.
 
 mod comparing;
 mod identifiers;
 mod notes;
+mod rehearsing;
 mod replaying;
 
 use std::fs::File;
