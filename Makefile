@@ -1,4 +1,4 @@
-.PHONY: demo test nemesis lint bench fuzz deny help
+.PHONY: demo test nemesis lint bench study fuzz deny help
 
 help: ## Show this help
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ lint: ## Formatting, lints and documentation
 
 bench: ## Decode, count and merge, per record and per value; judge windows by natural variation
 	cargo bench --locked --bench counting --bench judging
+
+study: ## What alarms mean: false alarms and power, simulated and on real series (docs/calibration.md); FULL=1 for the size shown there
+	cargo bench --locked --bench calibration -- $(if $(FULL),full) $(PARTS)
 
 # Seconds for each target, and which targets.
 SECONDS ?= 60

@@ -281,9 +281,16 @@ impl<'a> Stream<'a> {
             return (bins, nulls);
         }
         let nulls = self.nulls(column, records, conditions, change);
+        let is_numeric = self.columns[column].is_numeric();
+        // Effects on categories are in their shares alone.
+        let latents = if is_numeric || conditions.spread_of_shares == 0.0 {
+            conditions
+        } else {
+            Conditions { shift: 0.0, scale: 1.0, ..conditions }
+        };
         let mut shares = match change {
-            Some(Change::Numbers(parts)) => grid.shares(|bound| share_below(parts, conditions, bound)),
-            _ => grid.shares(|bound| below((bound - conditions.shift) / conditions.scale)),
+            Some(Change::Numbers(parts)) => grid.shares(|bound| share_below(parts, latents, bound)),
+            _ => grid.shares(|bound| below((bound - latents.shift) / latents.scale)),
         };
         match change {
             Some(Change::Moves(from, to, share)) => {
@@ -301,7 +308,7 @@ impl<'a> Stream<'a> {
             }
             _ => {}
         }
-        if !self.columns[column].is_numeric() {
+        if !is_numeric {
             shares = self.varied(&shares, conditions.spread_of_shares);
         }
         (self.multinomial(records - nulls, &shares), nulls)

@@ -10,7 +10,7 @@ use crate::judge::why::Reason;
 use crate::judge::{ColumnJudgement, Finding, Judgement, Movement, RECORDS, Verdict, leading};
 use crate::measure::{Measure, Score};
 use crate::record::{EventTime, Timestamp};
-use crate::variation::NaturalVariation;
+use crate::reference::NaturalVariation;
 use crate::window::OffsetRanges;
 
 /// A window, as evidence names it.

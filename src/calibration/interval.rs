@@ -1,6 +1,8 @@
 //! What few windows say about a rate: exact intervals, and how many more windows it would take to know.
 
-use statrs::distribution::{Beta, ContinuousCDF as _, Gamma};
+use statrs::distribution::{Beta, ContinuousCDF as _};
+
+use crate::account::Interval;
 
 /// What an interval misses on either side: 95 % intervals.
 const MISSED: f64 = 0.025;
@@ -81,8 +83,8 @@ impl AlertRate {
     #[must_use]
     pub fn new(alerts: usize, periods: f64) -> Self {
         let periods = periods.max(f64::MIN_POSITIVE);
-        let (low, high) = poisson(number(alerts));
-        Self { alerts, periods, rate: number(alerts) / periods, low: low / periods, high: high / periods }
+        let seen = Interval::of_count(alerts as u64, alerts as u64).scaled(1.0 / periods);
+        Self { alerts, periods, rate: number(alerts) / periods, low: seen.lower, high: seen.upper }
     }
 
     /// Over how many periods, in all, no further alert has to fire until the interval lies below the accepted number of alerts per period.
@@ -117,15 +119,6 @@ impl Rate {
         }
         Some(far)
     }
-}
-
-/// The 95 % interval of the mean of a Poisson law of which a number was seen, which does not have to be whole.
-fn poisson(seen: f64) -> (f64, f64) {
-    let quantile = |shape: f64, chance: f64, otherwise: f64| {
-        Gamma::new(shape, 1.0).map_or(otherwise, |law| law.inverse_cdf(chance))
-    };
-    let low = if seen > 0.0 { quantile(seen, MISSED, 0.0) } else { 0.0 };
-    (low, quantile(seen + 1.0, 1.0 - MISSED, f64::INFINITY))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of windows")]

@@ -14,6 +14,7 @@ use crate::config::Monitor;
 use crate::escape::plain;
 use crate::record::table::TableRows;
 use crate::record::{ColumnRole, RecordLayout, nearest, number_of};
+use crate::reference::NaturalVariation;
 use crate::store::Store;
 use crate::view::BaselineSummary;
 use crate::window::WHOLE;
@@ -220,7 +221,7 @@ pub(super) async fn store_baseline(
 fn tell_built(summary: &BaselineSummary, report: &BuildReport, baseline: &Baseline) {
     say(line(summary));
     if let Some(test) = baseline.tests.get(WHOLE) {
-        say(format!("natural variation: {}", test.variation().known()));
+        say(format!("natural variation: {}", NaturalVariation::of_windows(test.variation().windows())));
     }
     for (reason, count, example) in report.rejected.iter() {
         say(format!("warning: {} could not be read ({reason}); {example}", number_of(count, "row")));

@@ -16,8 +16,8 @@ use crate::detector::Kind;
 use crate::judge::{Movement, Verdict};
 use crate::measure::Measure;
 use crate::record::{EventTime, Offset, TimeSpan, Timestamp};
+use crate::reference::NaturalVariation;
 use crate::retrain::{RetrainingEvent, evidence_pack};
-use crate::variation::NaturalVariation;
 use crate::window::{OffsetRanges, Partition};
 
 /// A time of the day of the examples, 2026-11-21.

@@ -2,6 +2,7 @@
 //! stored baseline, or a sum of other windows that a rule selects.
 
 mod history;
+mod natural_variation;
 mod rule;
 mod season;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 mod volume;
 
 pub use history::History;
+pub use natural_variation::NaturalVariation;
 pub use rule::{ReferencePlan, ReferenceRule, RuleName, Selection, Unusable};
 pub use season::{Same, Season, TimeRange};
 pub use volume::{RowsOfWindow, UsualRows, volume_rules};
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::binning::BinningSet;
 use crate::distribution::WindowCounts;
 use crate::record::{EventTime, Timestamp};
-use crate::variation::{ChangeTest, NaturalVariation};
+use crate::variation::ChangeTest;
 
 /// What one window is compared with.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +69,8 @@ impl Reference {
     fn natural_variation(&self) -> Option<NaturalVariation> {
         self.counts.as_ref()?;
         let of_parts = || NaturalVariation::of_windows(self.windows().filter(|window| window.rows() > 0).count());
-        Some(self.test.as_ref().map_or_else(of_parts, |test| test.variation().known()))
+        let of_test = |test: &Arc<ChangeTest>| NaturalVariation::of_windows(test.variation().windows());
+        Some(self.test.as_ref().map_or_else(of_parts, of_test))
     }
 
     /// What a window was compared with, of the parts that there still are, all on its bins.

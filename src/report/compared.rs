@@ -14,6 +14,7 @@ use crate::judge::{Finding, Verdict, movement};
 use crate::measure::{Pair, Side};
 use crate::preset::DatasetRule;
 use crate::record::{ColumnType, number_of};
+use crate::reference::NaturalVariation;
 
 /// The report of a comparison. `notes` are remarks of the caller, such as columns that were not compared.
 #[must_use]
@@ -39,7 +40,10 @@ pub fn compare_report(
     let mut notes = notes;
     notes.extend(reading_notes(comparison, spec));
     if comparison.tool.is_none() && spec.judge.has_changes() {
-        notes.push(format!("natural variation of the baseline: {}", comparison.test.variation().known()));
+        notes.push(format!(
+            "natural variation of the baseline: {}",
+            NaturalVariation::of_windows(comparison.test.variation().windows())
+        ));
     }
     if let Some(tool) = &comparison.tool {
         notes.push(match tool.preset.dataset_rule() {

@@ -151,13 +151,11 @@ impl<'a> ColumnFit<'a> {
             .zip(observed)
             .map(|((scored, count), windows)| match (&scored.score, &self.column.foreign) {
                 (Score::Bins(scores), _) => Centre::of_moments(moments(scores, bins)),
-                (Score::Unseen, foreign) if !self.learns => {
-                    let once = match foreign {
-                        Foreign::Singletons(once) => number(*once),
-                        Foreign::OnlyHere(_) => 0.0,
-                        Foreign::Independent => once(self.column.total.bins),
-                    };
-                    Centre::Share { count: (count.sum + once).min(count.of) }
+                (Score::Unseen, Foreign::Singletons(once)) if !self.learns => {
+                    Centre::Share { count: (count.sum + number(*once)).min(count.of) }
+                }
+                (Score::Unseen, Foreign::Independent) if !self.learns => {
+                    Centre::Share { count: (count.sum + once(self.column.total.bins)).min(count.of) }
                 }
                 (Score::Unseen, _) => {
                     let kept = windows.iter().zip(&self.left_out).filter(|(_, left_out)| !**left_out);

@@ -28,7 +28,7 @@ impl Judge {
     pub fn followed(&self, column: &str) -> FollowedColumn {
         let variation = self.variation();
         let stored = variation.columns.get(column).filter(|_| self.column(column).is_some());
-        let Some(stored) = stored.filter(|_| variation.known().source == Source::Windows) else {
+        let Some(stored) = stored.filter(|_| variation.source() == Source::Windows) else {
             return FollowedColumn::default();
         };
         let mut followed = FollowedColumn::default();

@@ -28,7 +28,6 @@ mod dispersion;
 mod fit;
 mod followed;
 mod judge;
-mod known;
 mod law;
 mod mix;
 mod outlying;
@@ -48,7 +47,6 @@ pub use change_test::{Bins, ChangeTest, fit};
 pub use detectable::{Detectable, Means};
 pub use followed::FollowedColumn;
 pub use judge::Judge;
-pub use known::NaturalVariation;
 pub use stored::{Source, Variation};
 
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::dispersion::{Centre, Sizes};
 use super::mix::StoredMix;
 use super::surge::StoredSurge;
-use super::{Kind, Statistic};
+use super::{Kind, LEAST_WINDOWS, Statistic};
 
 /// Of the stored form.
 pub(super) const VERSION: u32 = 1;
@@ -29,7 +29,7 @@ pub struct Variation {
 }
 
 /// Where a reference's natural variation is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The reference has no windows, or one: sampling noise alone.
@@ -45,6 +45,16 @@ impl Variation {
     #[must_use]
     pub const fn windows(&self) -> usize {
         self.windows
+    }
+
+    /// What this number of windows says.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        match self.windows {
+            0 | 1 => Source::Sampling,
+            few if few < LEAST_WINDOWS => Source::Learning,
+            _ => Source::Windows,
+        }
     }
 
     /// The correlation of successive windows, 0 to 0.9; 0 when it is within chance.

@@ -280,7 +280,7 @@ fn a_reference_without_enough_windows_says_so() {
     {
         let column = simulated.column(0, windows, 300);
         let judge = judge(fit(std::slice::from_ref(&column)), std::slice::from_ref(&column));
-        assert_eq!((judge.variation().windows(), judge.variation().known().source), (windows, source));
+        assert_eq!((judge.variation().windows(), judge.variation().source()), (windows, source));
         let changes = judge.changes("0", &column.windows[0].get()).unwrap();
         let location = changes.iter().find(|change| change.statistic == Statistic::Location).unwrap();
         assert_eq!(location.effective_size < 250.0, source == Source::Windows, "{location:?}");

@@ -181,7 +181,7 @@ fn changes_agree_with_an_independent_implementation() {
             2..6 => Source::Learning,
             _ => Source::Windows,
         };
-        assert_eq!(variation.known().source, source);
+        assert_eq!(variation.source(), source);
         for column in &case.columns {
             assert_eq!(variation.left_out(&column.name), Some(column.left_out), "{} {}", case.name, column.name);
             for (number, window) in column.judged.iter().enumerate() {

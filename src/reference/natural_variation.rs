@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LEAST_WINDOWS, Source, Variation};
 use crate::record::number_of;
+use crate::variation::LEAST_WINDOWS;
 
 /// What is known of the natural variation of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct NaturalVariation {
-    /// Where it is from.
-    pub source: Source,
+    /// Whether it has windows enough to learn from; otherwise only sampling noise counts as natural.
+    pub known: bool,
     /// The windows of the reference.
     pub windows: u32,
 }
@@ -20,36 +20,21 @@ impl NaturalVariation {
     /// Of a reference with so many windows.
     #[must_use]
     pub fn of_windows(windows: usize) -> Self {
-        let source = match windows {
-            0 | 1 => Source::Sampling,
-            few if few < LEAST_WINDOWS => Source::Learning,
-            _ => Source::Windows,
-        };
-        Self { source, windows: u32::try_from(windows).unwrap_or(u32::MAX) }
+        Self { known: windows >= LEAST_WINDOWS, windows: u32::try_from(windows).unwrap_or(u32::MAX) }
     }
 }
 
 impl fmt::Display for NaturalVariation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let windows = number_of(u64::from(self.windows), "window");
-        match self.source {
-            Source::Sampling => {
-                formatter.write_str("not known, sampling noise alone: the reference has no windows")
-            }
-            Source::Learning => write!(
+        match (self.known, self.windows) {
+            (true, _) => write!(formatter, "learned from {windows}"),
+            (false, 0 | 1) => formatter.write_str("not known, sampling noise alone: the reference has no windows"),
+            (false, _) => write!(
                 formatter,
                 "not known, sampling noise alone: {windows} are too few to learn from, {LEAST_WINDOWS} are needed"
             ),
-            Source::Windows => write!(formatter, "learned from {windows}"),
         }
-    }
-}
-
-impl Variation {
-    /// What is known of it, for people.
-    #[must_use]
-    pub fn known(&self) -> NaturalVariation {
-        NaturalVariation::of_windows(self.windows())
     }
 }
 
