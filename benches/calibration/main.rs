@@ -4,6 +4,7 @@
 //!     cargo bench --bench calibration                       # the quick size
 //!     cargo bench --bench calibration -- full               # the size of docs/calibration.md
 //!     cargo bench --bench calibration -- full quiet power   # some parts of it
+//!     cargo bench --bench calibration -- quiet data=daily   # with data whose name contains the word
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -33,10 +34,12 @@ pub struct Size {
     pub windows: u64,
     /// Records per window.
     pub records: &'static [u64],
+    /// Of data whose name contains this; empty: of all.
+    pub data: &'static str,
 }
 
-const QUICK: Size = Size { references: 5, windows: 20, records: &[200, 1_000] };
-const FULL: Size = Size { references: 10, windows: 50, records: &[200, 1_000, 10_000, 100_000] };
+const QUICK: Size = Size { references: 5, windows: 20, records: &[200, 1_000], data: "" };
+const FULL: Size = Size { references: 10, windows: 50, records: &[200, 1_000, 10_000, 100_000], data: "" };
 
 /// A part of the study.
 type Part = fn(Size);
@@ -44,6 +47,8 @@ type Part = fn(Size);
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let size = if arguments.iter().any(|argument| argument == "full") { FULL } else { QUICK };
+    let data = arguments.iter().find_map(|argument| argument.strip_prefix("data="));
+    let size = Size { data: data.map_or("", |data| String::from(data).leak()), ..size };
     let parts: [(&str, Part); 7] = [
         ("quiet", quiet::monitors),
         ("categories", quiet::categories),

@@ -120,7 +120,7 @@ pub fn alerts(size: Size) {
     let columns = quiet::columns();
     header(&["data", "reference", RULES[0].0, RULES[1].0].map(str::to_owned));
     let (mut seed, mut causes) = (300, Vec::new());
-    for (name, kind) in kinds {
+    for (name, kind) in kinds.into_iter().filter(|(name, _)| name.contains(size.data)) {
         for source in sources {
             let mut findings: BTreeMap<String, u64> = BTreeMap::new();
             let shown = RULES.map(|(_, rule)| {

@@ -113,7 +113,7 @@ pub fn beside_peers(size: Size) {
         ("effects of 0.15 sd", Kind::Effects(0.15)),
     ];
     let mut seed = 100;
-    for (name, kind) in kinds {
+    for (name, kind) in kinds.into_iter().filter(|(name, _)| name.contains(size.data)) {
         for records in size.records.iter().copied().filter(|records| (1_000..=10_000).contains(records)) {
             for source in [Source::Windows(24), Source::Windows(168)] {
                 seed += 1;
@@ -145,16 +145,16 @@ pub fn beside_peers(size: Size) {
 }
 
 pub fn by_default(size: Size) {
+    let few = Size { references: size.references.div_ceil(2), windows: size.windows.div_ceil(2), ..size };
     println!("\n## Changes found by default\n");
     println!(
         "30 columns, one of which changes; independent records; {} references with {} windows of each change. In percent of windows, at the level of `driftd compare` (0.001 per window): warning or drift / drift.",
-        size.references, size.windows
+        few.references, few.windows
     );
     let sources = [Source::Windows(24), Source::TimedFile, Source::File];
     let records: Vec<u64> = size.records.iter().copied().filter(|records| *records <= 10_000).collect();
     let columns: Vec<(u64, Source)> =
         records.iter().flat_map(|records| sources.map(|source| (*records, source))).collect();
-    let few = Size { references: size.references.div_ceil(2), windows: size.windows.div_ceil(2), ..size };
     let found: Vec<Vec<Found>> = columns
         .iter()
         .zip(200..)

@@ -132,11 +132,16 @@ pub fn monitors(size: Size) {
     header(&names(&["data", "records"]));
     let (mut seed, mut causes) = (0, Vec::new());
     for (name, kind, same_hour) in kinds {
-        for records in size.records.iter().copied() {
+        // Records that follow each other are drawn one by one.
+        let most = if matches!(kind, Kind::Alike(_)) { 10_000 } else { u64::MAX };
+        for records in size.records.iter().copied().filter(|records| *records <= most) {
             let settings = SOURCES.map(|source| {
                 seed += 1;
                 (Setting { kind, same_hour, records, source }, seed)
             });
+            if !name.contains(size.data) {
+                continue;
+            }
             let cells = side_by_side(settings.to_vec(), |(setting, seed)| cell(&columns, setting, size, seed));
             let shown = cells.iter().map(|cell| {
                 let (one, tenth) = (cell.significant.against(LEVEL), cell.tenth.against(LEVEL / 10.0));
