@@ -9,7 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use driftd::baseline::build;
 use driftd::binning::BuildOptions;
-use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, WindowRule, judge};
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, judge};
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, Decoded, EventTime, FieldPath, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout,
@@ -127,18 +127,11 @@ fn counting(criterion: &mut Criterion) {
             driftd::distribution::WindowCounts::from_ipc(&bytes, Arc::clone(&baseline.binnings)).unwrap()
         });
     });
-    let rules = JudgeSpec {
-        columns: schema
-            .columns()
-            .iter()
-            .map(|column| ColumnRules::of_type(&column.name, column.column_type))
-            .collect(),
-        min_records: 100,
-        false_alarms: FalseAlarms::PerWindow(0.001),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    };
+    let rules = JudgeSpec::new(
+        schema.columns().iter().map(|column| ColumnRules::of_type(&column.name, column.column_type)).collect(),
+        100,
+        FalseAlarms::PerWindow(0.001),
+    );
     group.bench_function("judge", |bencher| {
         bencher.iter(|| {
             black_box(judge(&window.counts, baseline.segments.get("*").map(Against::counts), &rules, 0.001))

@@ -19,7 +19,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use driftd::baseline::build;
 use driftd::binning::BuildOptions;
 use driftd::distribution::WindowCounts;
-use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, WindowRule, judge};
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, judge};
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{ColumnType, FieldPath, ModelSchema, RecordLayout};
 use driftd::variation::{
@@ -166,14 +166,11 @@ fn whole_windows(criterion: &mut Criterion) {
     };
     let reference = baseline.segments.get("*").unwrap();
     let counted: Vec<WindowCounts> = windows.iter().map(|text| count(text)).collect();
-    let rules = JudgeSpec {
-        columns: names.iter().map(|(name, kind)| ColumnRules::of_type(name, *kind)).collect(),
-        min_records: 100,
-        false_alarms: FalseAlarms::PerWindow(0.001),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    };
+    let rules = JudgeSpec::new(
+        names.iter().map(|(name, kind)| ColumnRules::of_type(name, *kind)).collect(),
+        100,
+        FalseAlarms::PerWindow(0.001),
+    );
     for (name, parts) in [("24 windows", counted.iter().collect::<Vec<_>>()), ("a file", Vec::new())] {
         let variation = Arc::new(fit_counts(reference, &parts, Bins::Own));
         let test = ChangeTest::new(variation, reference);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use driftd::account::Interval;
 use driftd::alert::ChangeKind;
 use driftd::baseline::Baseline;
 use driftd::config::{Monitor, load_monitor};
@@ -11,7 +12,6 @@ use driftd::distribution::RecordSample;
 use driftd::record::{EventTime, TimeSpan};
 use driftd::replay::{CountedWindow, Judging, JudgingSpec, ReplayedWindow};
 use driftd::window::{OffsetRanges, WindowKey};
-use statrs::distribution::{ContinuousCDF as _, Gamma};
 
 use crate::Size;
 use crate::changes::{Changed, changes, columns};
@@ -155,13 +155,12 @@ pub fn alerts(size: Size) {
 
 /// A mean of counts with its exact interval (Garwood, 1936), bold where all of it lies above 1.
 fn per_month(counts: &[u64]) -> String {
-    let (months, sum) = (counts.len() as f64, counts.iter().sum::<u64>() as f64);
-    let quantile = |shape: f64, place: f64| Gamma::new(shape, 1.0).unwrap().inverse_cdf(place) / months;
-    let low = if sum == 0.0 { 0.0 } else { quantile(sum, 0.025) };
-    let high = quantile(sum + 1.0, 0.975);
-    let mean = if low > 1.0 { format!("**{:.2}**", sum / months) } else { format!("{:.2}", sum / months) };
+    let (months, sum) = (counts.len() as f64, counts.iter().sum::<u64>());
+    let Interval { lower, upper } = Interval::of_count(sum, sum).scaled(1.0 / months);
+    let mean = format!("{:.2}", sum as f64 / months);
+    let mean = if lower > 1.0 { format!("**{mean}**") } else { mean };
     let silent = counts.iter().filter(|count| **count == 0).count();
-    format!("{mean} ({low:.2} to {high:.2}); {silent} of {}", counts.len())
+    format!("{mean} ({lower:.2} to {upper:.2}); {silent} of {}", counts.len())
 }
 
 /// Changes that a month is searched for.

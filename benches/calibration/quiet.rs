@@ -63,7 +63,7 @@ impl Cell {
 
     /// The findings that are there most often, for cells that break the promise.
     fn most(&self) -> Option<String> {
-        if self.significant.interval().0 <= LEVEL {
+        if self.significant.at_least() <= LEVEL {
             return None;
         }
         let mut findings: Vec<(&String, &u64)> = self.findings.iter().collect();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use driftd::binning::{Binning, BinningSet, BuildOptions, categorical_from_counts, numeric_from_values};
 use driftd::distribution::WindowCounts;
-use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, WindowRule, judge};
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, judge};
 use driftd::record::ColumnType;
-use driftd::variation::{Bins, ChangeTest, fit};
+use driftd::variation::{Bins, ChangeTest};
 
 use crate::world::{Column, Grid, Law, Records, Stream, bounds_of};
 
@@ -95,13 +95,10 @@ impl Reference {
                 blocks.iter().map(counted).collect()
             }
         };
-        let mut counts = WindowCounts::empty(Arc::clone(&binnings));
-        for window in &windows {
-            counts.merge(window).unwrap();
-        }
+        let counts = WindowCounts::sum(&windows).unwrap().unwrap();
         let parts: Vec<&WindowCounts> = if source == Source::File { vec![] } else { windows.iter().collect() };
         let bins = if matches!(source, Source::Windows(_)) { Bins::OfOthers } else { Bins::Own };
-        let test = ChangeTest::new(Arc::new(fit(&counts, &parts, bins)), &counts);
+        let test = ChangeTest::learned(&counts, &parts, bins);
         Self { binnings, grids, counts, windows, test }
     }
 
@@ -121,14 +118,7 @@ pub fn spec(columns: &[Column]) -> JudgeSpec {
         let column_type = if column.is_numeric() { ColumnType::Numeric } else { ColumnType::Categorical };
         ColumnRules::new(column.name.clone(), column_type, None, Some(&[]), |_| None)
     };
-    JudgeSpec {
-        columns: columns.iter().map(rules).collect(),
-        min_records: 30,
-        false_alarms: FalseAlarms::PerWindow(0.01),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    }
+    JudgeSpec::new(columns.iter().map(rules).collect(), 30, FalseAlarms::PerWindow(0.01))
 }
 
 /// The p-value of a window that was judged at a level: that of the finding that stands out most, over all columns and measures.

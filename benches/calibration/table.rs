@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use statrs::distribution::{Beta, ContinuousCDF as _};
+use driftd::account::Interval;
 
 pub fn header(names: &[String]) {
     println!("\n| {} |\n|{}", names.join(" | "), " --- |".repeat(names.len()));
@@ -47,18 +47,15 @@ impl Rate {
         self.seen as f64 / self.of.max(1) as f64
     }
 
-    /// The ends of the exact 95 % interval (Clopper and Pearson, 1934).
-    pub fn interval(self) -> (f64, f64) {
-        let (seen, rest) = (self.seen as f64, (self.of - self.seen) as f64);
-        let low = if self.seen == 0 { 0.0 } else { Beta::new(seen, rest + 1.0).unwrap().inverse_cdf(0.025) };
-        let high = if rest == 0.0 { 1.0 } else { Beta::new(seen + 1.0, rest).unwrap().inverse_cdf(0.975) };
-        (low, high)
+    /// The least share that the exact 95 % interval has.
+    pub fn at_least(self) -> f64 {
+        Interval::of_share(self.seen as f64, self.of as f64).lower
     }
 
     /// In percent; in bold where the whole interval lies above what was promised.
     pub fn against(self, promised: f64) -> String {
         let shown = percent(self.share());
-        if self.interval().0 > promised { format!("**{shown}**") } else { shown }
+        if self.at_least() > promised { format!("**{shown}**") } else { shown }
     }
 }
 

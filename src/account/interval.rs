@@ -1,6 +1,6 @@
-//! How far an expected number can be from the number that was counted.
+//! How far an expected number, or a share, can be from what was counted.
 
-use statrs::distribution::{ContinuousCDF, Gamma};
+use statrs::distribution::{Beta, ContinuousCDF, Gamma};
 
 /// Bounds of what can be expected, both finite and not negative.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,20 @@ impl Interval {
         Self {
             lower: if least == 0 { 0.0 } else { quantile(least, EACH_SIDE) },
             upper: quantile(most.max(least).saturating_add(1), 1.0 - EACH_SIDE),
+        }
+    }
+
+    /// The exact 95 % interval of a share of which `some` of `all` were seen (Clopper and Pearson 1934); neither has to be whole. From 0 to 1
+    /// without any.
+    #[must_use]
+    pub fn of_share(some: f64, all: f64) -> Self {
+        let quantile = |first: f64, second: f64, probability: f64, otherwise: f64| {
+            Beta::new(first, second).map_or(otherwise, |law| law.inverse_cdf(probability))
+        };
+        let others = (all - some).max(0.0);
+        Self {
+            lower: if some > 0.0 { quantile(some, others + 1.0, EACH_SIDE, 0.0) } else { 0.0 },
+            upper: if others > 0.0 { quantile(some + 1.0, others, 1.0 - EACH_SIDE, 1.0) } else { 1.0 },
         }
     }
 

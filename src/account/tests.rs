@@ -74,15 +74,15 @@ const GROUP: Measure = Measure::GroupChange;
 
 fn spec() -> JudgeSpec {
     JudgeSpec {
-        columns: ["x", "y"].map(|name| ColumnRules::of_type(name, ColumnType::Numeric)).to_vec(),
-        min_records: 100,
-        false_alarms: FalseAlarms::DEFAULT,
-        values_only: false,
-        rule: WindowRule::Columns(1),
         rows: Some(MeasureRule {
             measure: Measure::RowCount,
             limits: Some(Measure::RowCount.default_thresholds()),
         }),
+        ..JudgeSpec::new(
+            ["x", "y"].map(|name| ColumnRules::of_type(name, ColumnType::Numeric)).to_vec(),
+            100,
+            FalseAlarms::DEFAULT,
+        )
     }
 }
 

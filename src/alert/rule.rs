@@ -52,6 +52,12 @@ impl RuleKind {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
+
+    /// Whether it is about columns of windows.
+    #[must_use]
+    pub fn is_about_columns(self) -> bool {
+        matches!(self, Self::Drift | Self::DataQuality)
+    }
 }
 
 /// A rule of a monitor.

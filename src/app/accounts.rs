@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::false_alarms::false_alarms;
+use super::false_alarms::gauges;
 use super::state::Shared;
 use crate::store::{Store, StoreError};
 use crate::telemetry::AccountGauges;
-use crate::view::FalseAlarmsView;
 
 /// Between two readings.
 const EVERY: Duration = Duration::from_mins(1);
@@ -27,9 +26,8 @@ impl Accounts {
         }
         let mut read = HashMap::new();
         for running in shared.monitors() {
-            let name = &running.monitor.name;
-            let view = false_alarms(store, name, Some(&running.monitor)).await?;
-            read.insert(name.clone(), gauges(&view));
+            let monitor = &running.monitor;
+            read.insert(monitor.name.clone(), gauges(store, monitor).await?);
         }
         *self = Self { read_at: Some(Instant::now()), by_monitor: read };
         Ok(())
@@ -38,17 +36,5 @@ impl Accounts {
     /// That of a monitor; none before it was read.
     pub(super) fn of(&self, monitor: &str) -> Option<AccountGauges> {
         self.by_monitor.get(monitor).copied()
-    }
-}
-
-fn gauges(view: &FalseAlarmsView) -> AccountGauges {
-    let counts = view.recent.alerts;
-    AccountGauges {
-        windows: view.recent.windows,
-        alerts: [counts.real, counts.false_alarm, counts.not_judged],
-        allowed: view.recent.allowed.unwrap_or_default(),
-        rate: view.recent.rate.as_ref().map(|rate| (rate.lower, rate.upper)),
-        proposed: view.open_proposals() as u64,
-        accepted: view.accepted.len() as u64,
     }
 }

@@ -7,7 +7,8 @@ use crate::config::Monitor;
 use crate::judge::FalseAlarms;
 use crate::record::{EventTime, TimeSpan};
 use crate::store::{AccountScope, Store, StoreError};
-use crate::view::{AccountView, FalseAlarmFacts, FalseAlarmsView};
+use crate::telemetry::AccountGauges;
+use crate::view::{AccountView, FalseAlarmFacts, FalseAlarmsView, ProposalView};
 
 /// The time that the account is kept of, where the period of the budget is not longer.
 const RECENT: TimeSpan = TimeSpan::days(30);
@@ -27,13 +28,12 @@ pub async fn false_alarms(
     let alarms = alarms(store, name, monitor).await?;
     let proposals = monitor.map_or_else(Vec::new, |monitor| proposed(monitor, &alarms, &decided));
     let budget = monitor.map(|monitor| monitor.rules.judge.false_alarms);
-    let period = budget.and_then(FalseAlarms::period).unwrap_or(RECENT).max(RECENT);
-    let recent = recent(store, (name, monitor), (period, budget)).await?;
+    let recent = recent(store, (name, monitor), budget).await?;
     let (observed, first) = store.observed(scope(name, monitor, None)).await?;
     let stored = AccountView::new(observed, (first, recent.until.map(|until| *until)), budget);
     let facts = FalseAlarmFacts {
         monitor: name,
-        period,
+        period: period_of(budget),
         judge: monitor.map(|monitor| &monitor.rules.judge),
         alarms: &alarms,
         proposals: &proposals,
@@ -42,15 +42,41 @@ pub async fn false_alarms(
     Ok(FalseAlarmsView::new(facts, recent, stored))
 }
 
-/// The account of a time before the end of the last judged window.
+/// What metrics have of the account: nothing that all of the history is read for.
+pub(super) async fn gauges(store: &Store, monitor: &Monitor) -> Result<AccountGauges, StoreError> {
+    let name = &monitor.name;
+    let decided = store.decided_limits(name).await?;
+    let alarms = alarms(store, name, Some(monitor)).await?;
+    let proposals = proposed(monitor, &alarms, &decided);
+    let open = proposals.iter().filter(|proposal| ProposalView::new(proposal, &decided).is_open());
+    let accepted = decided.iter().filter(|decision| decision.choice == LimitChoice::Accepted);
+    let budget = monitor.rules.judge.false_alarms;
+    let recent = recent(store, (name, Some(monitor)), Some(budget)).await?;
+    let counts = recent.alerts;
+    Ok(AccountGauges {
+        windows: recent.windows,
+        alerts: [counts.real, counts.false_alarm, counts.not_judged],
+        allowed: recent.allowed.unwrap_or_default(),
+        rate: recent.rate.map(|rate| (rate.lower, rate.upper)),
+        proposed: open.count() as u64,
+        accepted: accepted.count() as u64,
+    })
+}
+
+/// The time before the end of the last judged window that the account is kept of.
+fn period_of(budget: Option<FalseAlarms>) -> TimeSpan {
+    budget.and_then(FalseAlarms::period).unwrap_or(RECENT).max(RECENT)
+}
+
+/// The account of that time.
 async fn recent(
     store: &Store,
     (name, monitor): (&str, Option<&Monitor>),
-    (period, budget): (TimeSpan, Option<FalseAlarms>),
+    budget: Option<FalseAlarms>,
 ) -> Result<AccountView, StoreError> {
     let until = store.newest_judged(scope(name, monitor, None)).await?;
     // Before the first judged window there is nothing to count from.
-    let since = until.map(|until| until.shifted(-period));
+    let since = until.map(|until| until.shifted(-period_of(budget)));
     let (observed, first) = store.observed(scope(name, monitor, since)).await?;
     Ok(AccountView::new(observed, (first, until), budget))
 }

@@ -25,7 +25,7 @@ use crate::binning::{
 use crate::distribution::{MergeError, WindowCounts};
 use crate::record::table::{ReadBatch, ReadError, ReadItem};
 use crate::record::{ColumnType, DecodedBatch, ModelSchema, Rejections};
-use crate::variation::{Bins, ChangeTest, fit};
+use crate::variation::{Bins, ChangeTest};
 use crate::window::WHOLE;
 
 /// Beyond this many values of a column, bins are placed by a uniform sample of them; counts stay exact.
@@ -71,8 +71,7 @@ fn tests_of(
 ) -> BTreeMap<String, Arc<ChangeTest>> {
     let test = |(segment, counts): (&String, &WindowCounts)| {
         let own = windows.iter().filter(|(of, _)| of == segment).map(|(_, counts)| counts);
-        let variation = fit(counts, &own.collect::<Vec<_>>(), bins);
-        (segment.clone(), Arc::new(ChangeTest::new(Arc::new(variation), counts)))
+        (segment.clone(), Arc::new(ChangeTest::learned(counts, &own.collect::<Vec<_>>(), bins)))
     };
     segments.iter().map(test).collect()
 }

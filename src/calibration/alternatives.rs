@@ -9,7 +9,6 @@ use super::powers::{Powers, smaller};
 use super::run::{Running, fires};
 use super::series::{Series, SeriesRehearsal};
 use super::{ReferenceWindows, RehearsalSpec, is_judged};
-use crate::alert::RuleKind;
 use crate::closing::DecisionRules;
 use crate::judge::{Bound, Power};
 use crate::record::TimeSpan;
@@ -170,8 +169,7 @@ impl Tried {
 /// Alerts that need two windows of three, where they need one now; none where they need more already.
 fn more_patient(rules: &DecisionRules) -> Option<DecisionRules> {
     let mut rules = rules.clone();
-    let of_columns =
-        rules.alerts.iter_mut().filter(|rule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality));
+    let of_columns = rules.alerts.iter_mut().filter(|rule| rule.kind.is_about_columns());
     let mut changed = false;
     for rule in of_columns.filter(|rule| rule.policy.of == 1) {
         (rule.policy.windows, rule.policy.of) = (2, 3);

@@ -12,7 +12,7 @@ use crate::distribution::WindowCounts;
 use crate::record::{EventTime, TimeSpan};
 use crate::reference::Reference;
 use crate::replay::CountedWindow;
-use crate::variation::{Bins, ChangeTest, LEAST_WINDOWS, fit};
+use crate::variation::{Bins, ChangeTest, LEAST_WINDOWS};
 use crate::window::{Series, WindowKey};
 
 /// Up to so many windows each is a fold of its own.
@@ -80,21 +80,11 @@ fn reference(others: &[&WindowCounts], bins: Bins) -> Option<Reference> {
         return None;
     }
     let counts = sum(others)?;
-    let test = Arc::new(test(&counts, others, bins));
+    let test = Arc::new(ChangeTest::learned(&counts, others, bins));
     Some(Reference::baseline("the other windows".to_owned(), Some(counts), Some(test)))
-}
-
-/// What windows are tested against when these are the reference.
-pub(super) fn test(counts: &WindowCounts, windows: &[&WindowCounts], bins: Bins) -> ChangeTest {
-    ChangeTest::new(Arc::new(fit(counts, windows, bins)), counts)
 }
 
 /// The sum of counts on the same bins; none without any.
 pub(super) fn sum(counts: &[&WindowCounts]) -> Option<WindowCounts> {
-    let (first, rest) = counts.split_first()?;
-    let mut sum = WindowCounts::clone(first);
-    for counts in rest {
-        sum.merge(counts).ok()?;
-    }
-    Some(sum)
+    WindowCounts::sum(counts.iter().copied()).ok().flatten()
 }

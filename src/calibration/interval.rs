@@ -1,11 +1,7 @@
 //! What few windows say about a rate: exact intervals, and how many more windows it would take to know.
 
-use statrs::distribution::{Beta, ContinuousCDF as _};
-
 use crate::account::Interval;
 
-/// What an interval misses on either side: 95 % intervals.
-const MISSED: f64 = 0.025;
 /// It is not said that more windows than these are needed.
 const MOST_WINDOWS: f64 = 1e8;
 
@@ -34,7 +30,7 @@ impl Rate {
         let count = has.iter().filter(|has| **has).count();
         let (some, all) = (number(count), number(has.len()));
         let alike = alike(has);
-        let (low, high) = clopper_pearson(some / alike, all / alike);
+        let Interval { lower: low, upper: high } = Interval::of_share(some / alike, all / alike);
         let rate = if has.is_empty() { 0.0 } else { some / all };
         Self { count, of: has.len(), rate, low, high, alike }
     }
@@ -52,17 +48,6 @@ fn alike(has: &[bool]) -> f64 {
     let products = has.iter().zip(has.iter().skip(1)).map(|(before, after)| off(*before) * off(*after));
     let correlation = (products.sum::<f64>() / variance).clamp(0.0, 0.95);
     (1.0 + correlation) / (1.0 - correlation)
-}
-
-/// The 95 % interval of a share of which `some` of `all` were seen; neither has to be whole. From 0 to 1 without any.
-fn clopper_pearson(some: f64, all: f64) -> (f64, f64) {
-    let quantile = |first: f64, second: f64, chance: f64, otherwise: f64| {
-        Beta::new(first, second).map_or(otherwise, |law| law.inverse_cdf(chance))
-    };
-    let others = (all - some).max(0.0);
-    let low = if some > 0.0 { quantile(some, others + 1.0, MISSED, 0.0) } else { 0.0 };
-    let high = if others > 0.0 { quantile(some + 1.0, others, 1.0 - MISSED, 1.0) } else { 1.0 };
-    (low, high)
 }
 
 /// Alerts over a time, with the exact 95 % interval of their number by the law of Poisson.
@@ -100,7 +85,7 @@ impl Rate {
     #[must_use]
     pub fn windows_needed(&self, accepted: f64) -> Option<f64> {
         let some = number(self.count) / self.alike;
-        let is_kept = |all: f64| clopper_pearson(some, all / self.alike).1 <= accepted;
+        let is_kept = |all: f64| Interval::of_share(some, all / self.alike).upper <= accepted;
         let mut far = number(self.of).max(1.0);
         while !is_kept(far) {
             far *= 2.0;

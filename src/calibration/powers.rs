@@ -1,6 +1,6 @@
 //! What windows of the usual size would find, and longer ones.
 
-use super::held_out::{sum, test};
+use super::held_out::sum;
 use super::series::Series;
 use crate::distribution::WindowCounts;
 use crate::judge::{Power, power};
@@ -44,7 +44,7 @@ struct Known {
 impl Known {
     fn of(windows: &[&WindowCounts], bins: Bins, follow_each_other: bool) -> Option<Self> {
         let counts = sum(windows)?;
-        let test = test(&counts, if follow_each_other { windows } else { &[] }, bins);
+        let test = ChangeTest::learned(&counts, if follow_each_other { windows } else { &[] }, bins);
         Some(Self { counts, test })
     }
 

@@ -11,7 +11,7 @@ use crate::measure::Measure;
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, EventTime, FieldPath, ModelSchema, RecordLayout, TimeFormat, TimeUnit};
 use crate::reference::{ReferenceRule, RuleName};
-use crate::variation::Bins;
+use crate::variation::{Bins, ChangeTest};
 use crate::window::{Calendar, CountingSpec, Once, Partition, WindowReach};
 
 const HOUR: i64 = 3_600;
@@ -34,14 +34,11 @@ impl Dice {
 const COLUMNS: [(&str, ColumnType); 2] = [("x", ColumnType::Numeric), ("k", ColumnType::Categorical)];
 
 fn spec(columns: &[(&str, ColumnType)], false_alarms: FalseAlarms) -> RehearsalSpec {
-    let judge = JudgeSpec {
-        columns: columns.iter().map(|(name, column_type)| ColumnRules::of_type(name, *column_type)).collect(),
-        min_records: 100,
+    let judge = JudgeSpec::new(
+        columns.iter().map(|(name, column_type)| ColumnRules::of_type(name, *column_type)).collect(),
+        100,
         false_alarms,
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    };
+    );
     RehearsalSpec {
         rules: DecisionRules {
             monitor: "m".into(),
@@ -146,7 +143,7 @@ fn what_is_found_with_80_percent_is_found_about_as_often() {
     let counts: Vec<&crate::distribution::WindowCounts> =
         both.windows.iter().take(40).map(|window| &window.counts).collect();
     let sum = held_out::sum(&counts).unwrap();
-    let test = held_out::test(&sum, &counts, Bins::OfOthers);
+    let test = ChangeTest::learned(&sum, &counts, Bins::OfOthers);
     let drifts = both.windows[40..].iter().filter(|window| {
         let against = crate::judge::Against { counts: &sum, test: Some(&test), lasting: None };
         let judged = crate::judge::judge(&window.counts, Some(against), &spec.rules.judge, 0.05);

@@ -4,7 +4,7 @@ use super::*;
 use crate::alert::{EventKind, Labels, Routing};
 use crate::binning::{Binning, BinningSet, BuildOptions, CategoricalBinning, numeric_from_values};
 use crate::distribution::WindowCounts;
-use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec};
 use crate::measure::Measure;
 use crate::record::{ColumnType, EventTime, ModelSchema, TimeSpan, batch_of};
 
@@ -22,14 +22,11 @@ fn bins(shift: f64) -> Arc<BinningSet> {
 
 fn judge_spec() -> JudgeSpec {
     let rules = |name: &str, column_type| ColumnRules::of_type(name, column_type);
-    JudgeSpec {
-        columns: vec![rules("score", ColumnType::Numeric), rules("kind", ColumnType::Categorical)],
-        min_records: 50,
-        false_alarms: FalseAlarms::PerWindow(0.001),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    }
+    JudgeSpec::new(
+        vec![rules("score", ColumnType::Numeric), rules("kind", ColumnType::Categorical)],
+        50,
+        FalseAlarms::PerWindow(0.001),
+    )
 }
 
 fn spec() -> ChallengeSpec {

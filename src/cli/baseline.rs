@@ -221,7 +221,7 @@ pub(super) async fn store_baseline(
 fn tell_built(summary: &BaselineSummary, report: &BuildReport, baseline: &Baseline) {
     say(line(summary));
     if let Some(test) = baseline.tests.get(WHOLE) {
-        say(format!("natural variation: {}", NaturalVariation::of_windows(test.variation().windows())));
+        say(format!("natural variation: {}", NaturalVariation::of(test)));
     }
     for (reason, count, example) in report.rejected.iter() {
         say(format!("warning: {} could not be read ({reason}); {example}", number_of(count, "row")));

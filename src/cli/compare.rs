@@ -12,7 +12,7 @@ use super::{CliError, say_as_is};
 use crate::binning::BuildOptions;
 use crate::compare::{CompareError, CompareSpec, OpenFile, compare};
 use crate::escape::plain_json;
-use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, JudgeSpec};
 use crate::measure::{Measure, Thresholds};
 use crate::preset::Preset;
 use crate::record::misspelt;
@@ -249,12 +249,8 @@ fn spec(arguments: &Arguments, chosen: &ComparedColumns) -> Result<CompareSpec, 
         schema: chosen.schema.clone(),
         integers: chosen.integers.clone(),
         judge: JudgeSpec {
-            columns,
-            min_records: arguments.min_rows,
-            false_alarms: FalseAlarms::PerWindow(arguments.false_alarms),
             values_only: arguments.values_only,
-            rule: WindowRule::Columns(1),
-            rows: None,
+            ..JudgeSpec::new(columns, arguments.min_rows, FalseAlarms::PerWindow(arguments.false_alarms))
         },
         build: BuildOptions::default(),
         exact: arguments.exact,

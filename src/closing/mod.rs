@@ -196,8 +196,8 @@ impl DecisionRules {
     /// Drifting windows that make an alert about columns fire, of how many: those of the rule that fires soonest, which decides how sensitive
     /// a window may be.
     fn persistence(&self) -> (u32, u32) {
-        let of_columns = |rule: &&AlertRule| matches!(rule.kind, RuleKind::Drift | RuleKind::DataQuality);
-        let policies = self.alerts.iter().filter(of_columns).map(|rule| (rule.policy.windows, rule.policy.of));
+        let of_columns = self.alerts.iter().filter(|rule| rule.kind.is_about_columns());
+        let policies = of_columns.map(|rule| (rule.policy.windows, rule.policy.of));
         policies.min().unwrap_or((1, 1))
     }
 

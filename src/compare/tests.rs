@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::judge::why::Cause;
-use crate::judge::{ColumnRules, FalseAlarms, MeasureRule, WindowRule};
+use crate::judge::{ColumnRules, FalseAlarms, MeasureRule};
 use crate::record::table::{TableRows, json_batches};
 use crate::record::{ColumnType, RecordLayout};
 use crate::report::{Both, CompareReport, compare_html, compare_report, compare_text};
@@ -45,14 +45,7 @@ fn spec(exact: bool) -> CompareSpec {
             .collect(),
     });
     CompareSpec {
-        judge: JudgeSpec {
-            columns: columns.collect(),
-            min_records: 30,
-            false_alarms: FalseAlarms::PerWindow(0.001),
-            values_only: false,
-            rule: WindowRule::Columns(1),
-            rows: None,
-        },
+        judge: JudgeSpec::new(columns.collect(), 30, FalseAlarms::PerWindow(0.001)),
         integers: vec![false; 3],
         schema,
         build: BuildOptions::default(),

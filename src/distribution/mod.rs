@@ -148,6 +148,20 @@ impl WindowCounts {
         self.columns.iter().map(Distribution::largest).max().unwrap_or(0).max(self.rows)
     }
 
+    /// The sum of counts; none of no counts.
+    ///
+    /// # Errors
+    /// As [`Self::merge`].
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Result<Option<Self>, MergeError> {
+        let mut all = all.into_iter();
+        let Some(first) = all.next() else { return Ok(None) };
+        let mut sum = first.clone();
+        for counts in all {
+            sum.merge(counts)?;
+        }
+        Ok(Some(sum))
+    }
+
     /// Adds other counts to these.
     ///
     /// # Errors

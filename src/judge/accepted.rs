@@ -57,20 +57,16 @@ impl JudgeSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{ColumnRules, FalseAlarms, WindowRule};
+    use crate::judge::{ColumnRules, FalseAlarms};
     use crate::record::ColumnType;
 
     fn spec() -> JudgeSpec {
         JudgeSpec {
-            columns: vec![ColumnRules::of_type("x", ColumnType::Numeric)],
-            min_records: 100,
-            false_alarms: FalseAlarms::DEFAULT,
-            values_only: false,
-            rule: WindowRule::Columns(1),
             rows: Some(MeasureRule {
                 measure: Measure::RowCount,
                 limits: Some(Measure::RowCount.default_thresholds()),
             }),
+            ..JudgeSpec::new(vec![ColumnRules::of_type("x", ColumnType::Numeric)], 100, FalseAlarms::DEFAULT)
         }
     }
 

@@ -137,7 +137,7 @@ impl<'a> ColumnChanges<'a> {
 
     /// The part of the column's level that a statistic has.
     fn share(&self, change: &Change) -> f64 {
-        (change.weight / self.weights).clamp(1e-9, 1.0)
+        part(change.weight, self.weights)
     }
 
     /// Of the statistics of a measure the one that says most.
@@ -189,6 +189,11 @@ impl<'a> ColumnChanges<'a> {
         };
         Some(Finding { verdict: finding.verdict_with(1.0), ..finding })
     }
+}
+
+/// The part of the level of a column that a statistic of some weight has, where all have weights of this sum.
+pub(super) fn part(weight: f64, weights: f64) -> f64 {
+    (weight / weights.max(f64::MIN_POSITIVE)).clamp(1e-9, 1.0)
 }
 
 /// The size of the largest change by a measure; none without one.

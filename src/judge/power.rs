@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{Continuous as _, ContinuousCDF as _, Normal};
 
 use super::ColumnRules;
-use super::change::{measure_of, what};
+use super::change::{measure_of, part, what};
 use crate::distribution::Distribution;
 use crate::measure::{Measure, Thresholds};
 use crate::variation::{ChangeTest, Detectable, Means, Statistic, share_size};
@@ -87,7 +87,7 @@ pub fn power(
             Shown::Never => false,
         })
         .filter_map(|(means, limits)| {
-            let own = level * (means.weight / weights.max(f64::MIN_POSITIVE)).clamp(1e-9, 1.0);
+            let own = level * part(means.weight, weights);
             let detectable = test.detectable_by(&rules.name, means.statistic, rows, own)?;
             let bins = test.bins(&rules.name, means.statistic);
             Some(of_statistic(means, *limits, detectable, what(means.statistic, bins, reference)))
@@ -143,19 +143,7 @@ fn factor_of_spread(size: f64) -> Option<f64> {
     let square = 3.0 * inside - 2.0 * density * (CUT.powi(3) + 3.0 * CUT) + CUT.powi(4) * (1.0 - inside);
     let deviation = (square - mean(1.0).powi(2)).sqrt();
     let reaches = |factor: f64| (mean(factor) - mean(1.0)) / deviation >= size;
-    let (mut near, mut far) = (1.0, WIDEST);
-    if !reaches(far) {
-        return None;
-    }
-    for _ in 0..60 {
-        let middle = f64::midpoint(near, far);
-        if reaches(middle) {
-            far = middle;
-        } else {
-            near = middle;
-        }
-    }
-    Some(far)
+    reaches(WIDEST).then(|| first(1.0, WIDEST, reaches))
 }
 
 /// Beyond this factor nearly all scores are cut.
@@ -166,7 +154,11 @@ fn share_after(before: f64, size: f64) -> Option<f64> {
     let reaches = |end: f64| share_size(before, end) >= size;
     let end = [1.0, 0.0].into_iter().find(|end| reaches(*end))?;
     // The size grows with the distance.
-    let (mut near, mut far) = (before, end);
+    Some(first(before, end, reaches))
+}
+
+/// Where something is reached between a place where it is not and one where it is.
+fn first(mut near: f64, mut far: f64, reaches: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = f64::midpoint(near, far);
         if reaches(middle) {
@@ -175,7 +167,7 @@ fn share_after(before: f64, size: f64) -> Option<f64> {
             near = middle;
         }
     }
-    Some(far)
+    far
 }
 
 #[cfg(test)]

@@ -115,3 +115,12 @@ pub struct JudgeSpec {
     /// The limits of the number of records; none when it is not judged.
     pub rows: Option<MeasureRule>,
 }
+
+impl JudgeSpec {
+    /// Rules of columns alone: absent values count, one column that drifts makes the window drift, and the number of records is not judged.
+    #[must_use]
+    pub fn new(columns: Vec<ColumnRules>, min_records: u64, false_alarms: FalseAlarms) -> Self {
+        let rule = WindowRule::Columns(1);
+        Self { columns, min_records, false_alarms, values_only: false, rule, rows: None }
+    }
+}

@@ -31,14 +31,11 @@ fn row(x: u32, k: &str) -> String {
 
 fn spec() -> JudgeSpec {
     let rules = |name: &str, column_type| ColumnRules::of_type(name, column_type);
-    JudgeSpec {
-        columns: vec![rules("x", ColumnType::Numeric), rules("k", ColumnType::Categorical)],
-        min_records: 100,
-        false_alarms: FalseAlarms::PerWindow(0.001),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    }
+    JudgeSpec::new(
+        vec![rules("x", ColumnType::Numeric), rules("k", ColumnType::Categorical)],
+        100,
+        FalseAlarms::PerWindow(0.001),
+    )
 }
 
 fn even(index: u32) -> &'static str {

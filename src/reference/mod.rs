@@ -69,8 +69,7 @@ impl Reference {
     fn natural_variation(&self) -> Option<NaturalVariation> {
         self.counts.as_ref()?;
         let of_parts = || NaturalVariation::of_windows(self.windows().filter(|window| window.rows() > 0).count());
-        let of_test = |test: &Arc<ChangeTest>| NaturalVariation::of_windows(test.variation().windows());
-        Some(self.test.as_ref().map_or_else(of_parts, of_test))
+        Some(self.test.as_deref().map_or_else(of_parts, NaturalVariation::of))
     }
 
     /// What a window was compared with, of the parts that there still are, all on its bins.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::record::number_of;
-use crate::variation::LEAST_WINDOWS;
+use crate::variation::{ChangeTest, LEAST_WINDOWS};
 
 /// What is known of the natural variation of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -17,6 +17,12 @@ pub struct NaturalVariation {
 }
 
 impl NaturalVariation {
+    /// Of a reference that windows are tested against.
+    #[must_use]
+    pub fn of(test: &ChangeTest) -> Self {
+        Self::of_windows(test.variation().windows())
+    }
+
     /// Of a reference with so many windows.
     #[must_use]
     pub fn of_windows(windows: usize) -> Self {

@@ -245,17 +245,9 @@ pub(super) fn beyond_bins(counts: &WindowCounts) -> Vec<String> {
 
 /// The sum of all parts.
 pub(super) fn sum(parts: &[Part]) -> Result<WindowCounts, Unusable> {
-    let mut rest = parts.iter();
-    let mut counts = match rest.next() {
-        Some(first) => WindowCounts::clone(&first.counts),
-        None => return Err(Unusable::because("no window was selected")),
-    };
-    for part in rest {
-        counts
-            .merge(&part.counts)
-            .map_err(|error| Unusable::because(format!("its windows do not add up: {error}")))?;
-    }
-    Ok(counts)
+    let sum = WindowCounts::sum(parts.iter().map(|part| part.counts.as_ref()));
+    sum.map_err(|error| Unusable::because(format!("its windows do not add up: {error}")))?
+        .ok_or_else(|| Unusable::because("no window was selected"))
 }
 
 /// Windows beyond those that a rolling reference needs, in place of excluded ones.

@@ -44,14 +44,11 @@ fn spec(learn: Option<u32>) -> ReplaySpec {
         },
         rules: DecisionRules {
             monitor: "m".into(),
-            judge: JudgeSpec {
-                columns: vec![ColumnRules::of_type("x", ColumnType::Numeric)],
-                min_records: 100,
-                false_alarms: FalseAlarms::PerWindow(0.001),
-                values_only: false,
-                rule: WindowRule::Columns(1),
-                rows: None,
-            },
+            judge: JudgeSpec::new(
+                vec![ColumnRules::of_type("x", ColumnType::Numeric)],
+                100,
+                FalseAlarms::PerWindow(0.001),
+            ),
             alerts: AlertRule::defaults(
                 Severity::Critical,
                 AlertPolicy { windows: 2, of: 2, ..AlertPolicy::default() },

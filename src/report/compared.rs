@@ -40,10 +40,7 @@ pub fn compare_report(
     let mut notes = notes;
     notes.extend(reading_notes(comparison, spec));
     if comparison.tool.is_none() && spec.judge.has_changes() {
-        notes.push(format!(
-            "natural variation of the baseline: {}",
-            NaturalVariation::of_windows(comparison.test.variation().windows())
-        ));
+        notes.push(format!("natural variation of the baseline: {}", NaturalVariation::of(&comparison.test)));
     }
     if let Some(tool) = &comparison.tool {
         notes.push(match tool.preset.dataset_rule() {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::page::{badge, key, page};
+use super::page::{badge, key, page, table};
 use super::text::{p_words, shortened, smallest, within_noise};
 use super::{ColumnReport, CompareReport, MeasureReport, Outcome, Summary};
 use crate::chart::{distribution, thumbnail};
@@ -43,35 +43,33 @@ fn content(report: &CompareReport) -> Markup {
 
 fn ranking(report: &CompareReport) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Columns" {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Column" }
-                        th scope="col" { "Verdict" }
-                        th scope="col" { "Distributions" }
-                        th.number.wide scope="col" { "Baseline" }
-                        th.number.wide scope="col" { "Window" }
-                        th scope="col" { "Measure" }
-                    }
+        (table("Columns", &html! {
+            thead {
+                tr {
+                    th scope="col" { "Column" }
+                    th scope="col" { "Verdict" }
+                    th scope="col" { "Distributions" }
+                    th.number.wide scope="col" { "Baseline" }
+                    th.number.wide scope="col" { "Window" }
+                    th scope="col" { "Measure" }
                 }
-                tbody {
-                    @for (index, column) in report.columns.iter().enumerate() {
-                        tr {
-                            td.name {
-                                @if index < MAX_CHARTS { a href=(format!("#c{index}")) { (column.name) } } @else { (column.name) }
-                            }
-                            td { (badge(column.verdict)) }
-                            td { (thumbnail(&column.distribution)) }
-                            @let (before, after) = places(column);
-                            td.number.wide { (before) }
-                            td.number.wide { (after) }
-                            td.measure { @if let Some(measure) = column.leading() { (short(measure)) } }
+            }
+            tbody {
+                @for (index, column) in report.columns.iter().enumerate() {
+                    tr {
+                        td.name {
+                            @if index < MAX_CHARTS { a href=(format!("#c{index}")) { (column.name) } } @else { (column.name) }
                         }
+                        td { (badge(column.verdict)) }
+                        td { (thumbnail(&column.distribution)) }
+                        @let (before, after) = places(column);
+                        td.number.wide { (before) }
+                        td.number.wide { (after) }
+                        td.measure { @if let Some(measure) = column.leading() { (short(measure)) } }
                     }
                 }
             }
-        }
+        }))
     }
 }
 
@@ -166,45 +164,43 @@ fn sentence(column: &ColumnReport) -> String {
 fn measures(column: &ColumnReport) -> Markup {
     let value = |number: Option<f64>| number.map_or("–".to_owned(), crate::judge::why::number);
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(format!("Measures of {}", column.name)) {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Measure" }
-                        th.number scope="col" { "Value" }
-                        th.number scope="col" { "p" }
-                        th.number scope="col" { "Limit of drift" }
-                        th scope="col" { "Verdict" }
-                        th.wide scope="col" { "Computed on" }
-                    }
+        (table(&format!("Measures of {}", column.name), &html! {
+            thead {
+                tr {
+                    th scope="col" { "Measure" }
+                    th.number scope="col" { "Value" }
+                    th.number scope="col" { "p" }
+                    th.number scope="col" { "Limit of drift" }
+                    th scope="col" { "Verdict" }
+                    th.wide scope="col" { "Computed on" }
                 }
-                tbody {
-                    @for measure in &column.measures {
-                        tr {
-                            th scope="row" { (measure.measure) }
-                            td.number {
-                                (value(measure.statistic))
-                                @if let Some(effect) = measure.effect.filter(|effect| measure.statistic.is_some_and(|statistic| (statistic - effect).abs() > 1e-12)) {
-                                    br; span.soft { "effect " (number(effect)) }
-                                }
+            }
+            tbody {
+                @for measure in &column.measures {
+                    tr {
+                        th scope="row" { (measure.measure) }
+                        td.number {
+                            (value(measure.statistic))
+                            @if let Some(effect) = measure.effect.filter(|effect| measure.statistic.is_some_and(|statistic| (statistic - effect).abs() > 1e-12)) {
+                                br; span.soft { "effect " (number(effect)) }
                             }
-                            td.number { (measure.p_value.map_or_else(|| "–".to_owned(), smallest)) }
-                            td.number {
-                                (value(measure.threshold))
-                                @if let Some(warn) = measure.warn.filter(|warn| measure.threshold.is_some_and(|limit| *warn < limit)) {
-                                    br; span.soft { "warns from " (number(warn)) }
-                                }
-                            }
-                            td {
-                                @if measure.verdict == Outcome::Ok { (measure.verdict_in_words()) } @else { (badge(measure.verdict)) }
-                                @if let Some(words) = within_noise(measure) { br; span.soft { (words) } }
-                            }
-                            td.wide.soft { (measure.detail) }
                         }
+                        td.number { (measure.p_value.map_or_else(|| "–".to_owned(), smallest)) }
+                        td.number {
+                            (value(measure.threshold))
+                            @if let Some(warn) = measure.warn.filter(|warn| measure.threshold.is_some_and(|limit| *warn < limit)) {
+                                br; span.soft { "warns from " (number(warn)) }
+                            }
+                        }
+                        td {
+                            @if measure.verdict == Outcome::Ok { (measure.verdict_in_words()) } @else { (badge(measure.verdict)) }
+                            @if let Some(words) = within_noise(measure) { br; span.soft { (words) } }
+                        }
+                        td.wide.soft { (measure.detail) }
                     }
                 }
             }
-        }
+        }))
     }
 }
 

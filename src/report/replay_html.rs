@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Outcome;
-use super::page::{badge, page};
+use super::page::{badge, page, table};
 use super::replayed::{
     AlertReport, ColumnSeries, MonitorReport, ReplayReport, WindowReport, by_series, flapping_words, series,
     series_name, worst_words,
@@ -49,7 +49,7 @@ pub fn replay_html(report: &ReplayReport) -> String {
             @for (index, monitor) in report.monitors.iter().enumerate() { div { (charts(index, monitor)) } }
         }
         h2 { "Window by window" }
-        @for monitor in &report.monitors { (table(monitor)) }
+        @for monitor in &report.monitors { (windows(monitor)) }
     };
     page(&title, &content)
 }
@@ -74,31 +74,29 @@ fn side_by_side(report: &ReplayReport, differences: &SideBySide) -> Markup {
     html! {
         h2 { "Where they differ" }
         @if !different.is_empty() {
-            div.scroll tabindex="0" role="region" aria-label="Windows in which the monitors differ" {
-                table {
-                    @if left_out > 0 { caption { "The last " (ROWS) " of " (different.len()) } }
-                    thead {
-                        tr {
-                            th scope="col" { "Window from" }
-                            th scope="col" { "To" }
-                            th scope="col" { "Of" }
-                            @for monitor in &report.monitors { th scope="col" { (monitor.file) } }
-                        }
+            (table("Windows in which the monitors differ", &html! {
+                @if left_out > 0 { caption { "The last " (ROWS) " of " (different.len()) } }
+                thead {
+                    tr {
+                        th scope="col" { "Window from" }
+                        th scope="col" { "To" }
+                        th scope="col" { "Of" }
+                        @for monitor in &report.monitors { th scope="col" { (monitor.file) } }
                     }
-                    tbody {
-                        @for window in different.iter().skip(left_out) {
-                            tr {
-                                th scope="row" { (window.start) }
-                                td { (window.end) }
-                                td { (series_name(&window.version, &window.segment)) }
-                                @for cell in &window.monitors {
-                                    td { @if let Some(said) = cell { (said.words()) } @else { "no window" } }
-                                }
+                }
+                tbody {
+                    @for window in different.iter().skip(left_out) {
+                        tr {
+                            th scope="row" { (window.start) }
+                            td { (window.end) }
+                            td { (series_name(&window.version, &window.segment)) }
+                            @for cell in &window.monitors {
+                                td { @if let Some(said) = cell { (said.words()) } @else { "no window" } }
                             }
                         }
                     }
                 }
-            }
+            }))
         }
         p.soft { (alike_words(differences.alike)) }
     }
@@ -116,33 +114,31 @@ fn alerts(monitor: &MonitorReport) -> Markup {
 fn detections(monitor: &MonitorReport) -> Markup {
     html! {
         h3 { (monitor.file) }
-        div.scroll tabindex="0" role="region" aria-label=(format!("Detections of {}", monitor.file)) {
-            table {
-                @if monitor.detections.len() > ROWS { caption { "The first " (ROWS) " of " (monitor.detections.len()) } }
-                thead {
-                    tr {
-                        th scope="col" { "Event time" }
-                        th scope="col" { "Detector" }
-                        th scope="col" { "Column" }
-                        th.number scope="col" { "Before" }
-                        th.number scope="col" { "After" }
-                        th scope="col" { "Record" }
-                    }
+        (table(&format!("Detections of {}", monitor.file), &html! {
+            @if monitor.detections.len() > ROWS { caption { "The first " (ROWS) " of " (monitor.detections.len()) } }
+            thead {
+                tr {
+                    th scope="col" { "Event time" }
+                    th scope="col" { "Detector" }
+                    th scope="col" { "Column" }
+                    th.number scope="col" { "Before" }
+                    th.number scope="col" { "After" }
+                    th scope="col" { "Record" }
                 }
-                tbody {
-                    @for found in monitor.detections.iter().take(ROWS) {
-                        tr {
-                            th scope="row" { (found.at) }
-                            td { (found.detector) }
-                            td { (found.column) }
-                            td.number { (number(found.before)) }
-                            td.number { (number(found.after)) }
-                            td { (found.offset) " of " (found.file) }
-                        }
+            }
+            tbody {
+                @for found in monitor.detections.iter().take(ROWS) {
+                    tr {
+                        th scope="row" { (found.at) }
+                        td { (found.detector) }
+                        td { (found.column) }
+                        td.number { (number(found.before)) }
+                        td.number { (number(found.after)) }
+                        td { (found.offset) " of " (found.file) }
                     }
                 }
             }
-        }
+        }))
     }
 }
 
@@ -235,35 +231,33 @@ fn marks(windows: &[&WindowReport]) -> Vec<TimeMark> {
 /// Windows in the table.
 const ROWS: usize = 1_000;
 
-fn table(monitor: &MonitorReport) -> Markup {
+fn windows(monitor: &MonitorReport) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(format!("Windows of {}", monitor.file)) {
-            table {
-                caption { (monitor.monitor) ", " (monitor.file) @if monitor.windows.len() > ROWS { ", the last " (ROWS) " of " (monitor.windows.len()) } }
-                thead {
-                    tr {
-                        th scope="col" { "Window from" }
-                        th scope="col" { "Of" }
-                        th.number scope="col" { "Records" }
-                        th scope="col" { "Verdict" }
-                        th scope="col" { "Alert" }
-                        th scope="col" { "Columns that drifted" }
-                    }
+        (table(&format!("Windows of {}", monitor.file), &html! {
+            caption { (monitor.monitor) ", " (monitor.file) @if monitor.windows.len() > ROWS { ", the last " (ROWS) " of " (monitor.windows.len()) } }
+            thead {
+                tr {
+                    th scope="col" { "Window from" }
+                    th scope="col" { "Of" }
+                    th.number scope="col" { "Records" }
+                    th scope="col" { "Verdict" }
+                    th scope="col" { "Alert" }
+                    th scope="col" { "Columns that drifted" }
                 }
-                tbody {
-                    @for window in monitor.windows.iter().skip(monitor.windows.len().saturating_sub(ROWS)) {
-                        tr {
-                            th scope="row" { (window.start) }
-                            td { (series_name(&window.version, &window.segment)) }
-                            td.number { (grouped(window.rows)) }
-                            td { (badge(window.verdict)) }
-                            td { (window.alert_words()) }
-                            td.name { (drifted(window)) }
-                        }
+            }
+            tbody {
+                @for window in monitor.windows.iter().skip(monitor.windows.len().saturating_sub(ROWS)) {
+                    tr {
+                        th scope="row" { (window.start) }
+                        td { (series_name(&window.version, &window.segment)) }
+                        td.number { (grouped(window.rows)) }
+                        td { (badge(window.verdict)) }
+                        td { (window.alert_words()) }
+                        td.name { (drifted(window)) }
                     }
                 }
             }
-        }
+        }))
     }
 }
 

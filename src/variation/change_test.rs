@@ -42,16 +42,22 @@ impl ChangeTest {
         Self { judge: Arc::new(judge), variation }
     }
 
+    /// A reference of which these windows, in order of time, say how they differ; see [`fit`].
+    #[must_use]
+    pub fn learned(counts: &WindowCounts, windows: &[&WindowCounts], bins: Bins) -> Self {
+        Self::new(Arc::new(fit(counts, windows, bins)), counts)
+    }
+
     /// A reference of which no window is known: sampling noise alone.
     #[must_use]
     pub fn of_sampling(counts: &WindowCounts) -> Self {
-        Self::new(Arc::new(fit(counts, &[], Bins::Own)), counts)
+        Self::learned(counts, &[], Bins::Own)
     }
 
     /// A reference that is the sum of these windows, in order of time, on the bins of another baseline.
     #[must_use]
     pub fn of_windows(counts: &WindowCounts, windows: &[&WindowCounts]) -> Self {
-        Self::new(Arc::new(fit(counts, windows, Bins::OfOthers)), counts)
+        Self::learned(counts, windows, Bins::OfOthers)
     }
 
     /// How the windows of the reference differ.

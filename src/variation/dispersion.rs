@@ -110,19 +110,26 @@ impl Series {
         }
     }
 
+    /// A sum over the windows, weighted by their records.
+    fn sum(&self, of: impl Fn(&Point) -> f64) -> f64 {
+        self.points.iter().map(|point| point.records * of(point)).sum()
+    }
+
+    /// Cochran's Q.
+    pub(super) fn q(&self) -> f64 {
+        self.sum(|point| (point.value - self.centre).powi(2)) / self.unit
+    }
+
     pub(super) fn dispersion(&self) -> Dispersion {
-        let sum = |of: &dyn Fn(&Point) -> f64| -> f64 {
-            self.points.iter().map(|point| point.records * of(point)).sum()
-        };
         let windows = size(self.points.len());
-        let mut q = sum(&|point| (point.value - self.centre).powi(2)) / self.unit;
+        let mut q = self.q();
         let mut bursty = false;
         if let Some(share) = self.share.filter(|share| *share > 0.0 && *share < RARE) {
-            let pearson = sum(&|point| (point.raw - share).powi(2)) / (share * (1.0 - share));
+            let pearson = self.sum(|point| (point.raw - share).powi(2)) / (share * (1.0 - share));
             bursty = q.max(pearson) > BURSTY * (windows - 1.0);
             if bursty {
                 // The arcsine of a rare share hardly sees bursts, which lie above the centre.
-                let above = 2.0 * sum(&|point| (point.value - self.centre).max(0.0).powi(2)) / self.unit;
+                let above = 2.0 * self.sum(|point| (point.value - self.centre).max(0.0).powi(2)) / self.unit;
                 q = q.max(pearson).max(above);
             }
         }

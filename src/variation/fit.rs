@@ -258,7 +258,7 @@ impl<'a> ColumnFit<'a> {
                 let Some(own) = dispersion(place) else {
                     return StoredStatistic { statistic, centre, q: 0.0, degrees: 1.0, bursty: false };
                 };
-                // The reference has nothing beyond its range that could vary. What lies there comes in such bursts as the tail beside it.
+                // The reference has no records beyond its range, so it cannot say how they vary between windows: at least as the tail next to it does.
                 let tail = match statistic {
                     Statistic::Below => place_of(Statistic::LowTail),
                     Statistic::Above => place_of(Statistic::HighTail),

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::dispersion::{Centre, Series, Sizes};
 use super::law::{gamma_above, normal_tail};
 use super::mix::{Cells, StoredMix};
-use super::scores::own_cells;
-use super::shares::{arcsine, signed_root};
+use super::scores::{Observed, own_cells};
+use super::shares::signed_root;
 use super::stored::short;
 use super::theta::{Quantiles, Theta};
-use super::{ColumnCounts, dispersion::Sizes, number, size};
+use super::{ColumnCounts, number, size};
 
 /// Fewer records of a window than this are no rise.
 const LEAST: f64 = 10.0;
@@ -92,24 +93,19 @@ struct Together {
 impl Together {
     /// In each window the categories that are rare in the others: what is common in one window alone is rare in the next one.
     fn of(kept: &[u64], windows: &[&[u64]], chosen: bool) -> Self {
-        let (known, number_of_windows) = (kept.len().saturating_sub(2), size(windows.len()));
+        let known = kept.len().saturating_sub(2);
         let smallest = kept.iter().take(known).filter(|count| **count > 0).min().copied().unwrap_or(0);
-        let least = if chosen { number(smallest) * (1.0 - 1.0 / number_of_windows.max(1.0)) } else { 0.0 };
+        let least = if chosen { number(smallest) * (1.0 - 1.0 / size(windows.len()).max(1.0)) } else { 0.0 };
         let of = |window: &&[u64]| {
             let foreign: f64 = window.iter().skip(known).map(|count| number(*count)).sum();
             let others = window.iter().zip(kept).take(known).map(|(here, all)| (number(*here), number(*all)));
             let here: f64 = others.filter(|(here, all)| all - here < least).map(|(here, _)| here).sum();
-            (foreign + here, window.iter().map(|count| number(*count)).sum::<f64>())
+            Observed { sum: foreign + here, of: window.iter().map(|count| number(*count)).sum() }
         };
-        let windows: Vec<(f64, f64)> = windows.iter().map(of).filter(|(_, values)| *values > 0.0).collect();
-        let (records, values) =
-            windows.iter().fold((0.0, 0.0), |sum, window| (sum.0 + window.0, sum.1 + window.1));
-        if records <= 0.0 {
-            return Self { records: 0.0, q: 0.0 };
-        }
-        let centre = arcsine(records / values);
-        let q =
-            windows.iter().map(|(rare, values)| 4.0 * values * (arcsine(rare / values) - centre).powi(2)).sum();
+        let windows: Vec<Observed> = windows.iter().map(of).collect();
+        let total = |of: fn(&Observed) -> f64| windows.iter().map(of).sum::<f64>();
+        let (records, values) = (total(|window| window.sum), total(|window| window.of));
+        let q = Series::of(&Centre::Share { count: records }, values, &windows, &[]).q();
         Self { records, q: short(q) }
     }
 }

@@ -92,7 +92,9 @@ pub struct ProposalView {
 }
 
 impl ProposalView {
-    pub(super) fn new(proposal: &Proposal, decided: &[LimitDecision]) -> Self {
+    /// A proposal, and whether a person dismissed it or one as wide.
+    #[must_use]
+    pub fn new(proposal: &Proposal, decided: &[LimitDecision]) -> Self {
         let dismissal = decided.iter().find(|decision| {
             let limits = &decision.limits;
             let is_as_wide = |wider: &Thresholds| limits.limits.or_wider(*wider) == limits.limits;
@@ -240,19 +242,12 @@ pub(super) fn toml<'a>(accepted: impl Iterator<Item = &'a LimitDecision>, judge:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{AcceptedLimits, ColumnRules, FalseAlarms, WindowRule};
+    use crate::judge::{AcceptedLimits, ColumnRules, FalseAlarms};
     use crate::measure::Measure;
     use crate::record::{ColumnType, EventTime};
 
     fn judge() -> JudgeSpec {
-        JudgeSpec {
-            columns: vec![ColumnRules::of_type("x", ColumnType::Numeric)],
-            min_records: 100,
-            false_alarms: FalseAlarms::DEFAULT,
-            values_only: false,
-            rule: WindowRule::Columns(1),
-            rows: None,
-        }
+        JudgeSpec::new(vec![ColumnRules::of_type("x", ColumnType::Numeric)], 100, FalseAlarms::DEFAULT)
     }
 
     fn decision(choice: LimitChoice, measure: Measure, warn: f64, critical: f64) -> LimitDecision {

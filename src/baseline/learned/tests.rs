@@ -4,7 +4,7 @@ use super::*;
 use crate::baseline::learn;
 use crate::binning::{BinningSet, BuildOptions, numeric_from_values};
 use crate::distribution::WindowCounts;
-use crate::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, Verdict, WindowRule, judge};
+use crate::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, Judgement, Verdict, judge};
 use crate::record::batch_of;
 
 fn schema(column_type: ColumnType) -> ModelSchema {
@@ -24,14 +24,7 @@ fn window(
 }
 
 fn judged(column_type: ColumnType, window: &WindowCounts, baseline: &Baseline) -> Judgement {
-    let spec = JudgeSpec {
-        columns: vec![ColumnRules::of_type("x", column_type)],
-        min_records: 100,
-        false_alarms: FalseAlarms::PerWindow(0.001),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    };
+    let spec = JudgeSpec::new(vec![ColumnRules::of_type("x", column_type)], 100, FalseAlarms::PerWindow(0.001));
     judge(window, baseline.segments.get(WHOLE).map(Against::counts), &spec, 0.001)
 }
 

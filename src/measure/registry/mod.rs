@@ -184,18 +184,15 @@ impl Measure {
 
     /// The range of its effect, in words.
     #[must_use]
-    pub fn range(self) -> &'static str {
-        self.entry().range
+    pub fn range(self) -> String {
+        let (least, largest) = self.entry().range;
+        if largest.is_finite() { format!("{least} to {largest}") } else { format!("{least} to infinity") }
     }
 
     /// The largest effect that it can have; none where there is none.
     #[must_use]
     pub fn largest_effect(self) -> Option<f64> {
-        self.range()
-            .rsplit(' ')
-            .next()
-            .and_then(|last| last.parse().ok())
-            .filter(|largest: &f64| largest.is_finite())
+        Some(self.entry().range.1).filter(|largest| largest.is_finite())
     }
 
     /// Whether exchanging baseline and window leaves the effect as it is.

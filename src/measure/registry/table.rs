@@ -14,8 +14,8 @@ pub(super) struct Entry {
     pub(super) warn: f64,
     pub(super) critical: f64,
     pub(super) symmetric: bool,
-    /// Of the effect.
-    pub(super) range: &'static str,
+    /// The least and the largest effect.
+    pub(super) range: (f64, f64),
     pub(super) about: &'static str,
 }
 
@@ -25,7 +25,7 @@ const fn entry(
     reads: Reads,
     (warn, critical): (f64, f64),
     symmetric: bool,
-    range: &'static str,
+    range: (f64, f64),
     about: &'static str,
 ) -> Entry {
     Entry { measure, name, reads, warn, critical, symmetric, range, about }
@@ -42,7 +42,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.1, 0.25),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Population stability index, natural log.",
     ),
     entry(
@@ -51,7 +51,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.05, 0.125),
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Kullback-Leibler divergence of the window from the baseline, natural log.",
     ),
     entry(
@@ -60,17 +60,17 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.1, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Jensen-Shannon distance, log base 2.",
     ),
-    entry(Measure::Hellinger, "hellinger", Groups, (0.1, 0.2), true, "0 to 1", "Hellinger distance."),
+    entry(Measure::Hellinger, "hellinger", Groups, (0.1, 0.2), true, (0.0, 1.0), "Hellinger distance."),
     entry(
         Measure::TotalVariation,
         "total_variation",
         Groups,
         (0.1, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Total variation distance: the share of values that changed bins.",
     ),
     entry(
@@ -79,7 +79,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.1, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Largest change of one bin's share.",
     ),
     entry(
@@ -88,7 +88,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.1, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Chi-square test of homogeneity; the effect is Cramér's V.",
     ),
     entry(
@@ -97,7 +97,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.1, 0.2),
         true,
-        "0 to 1.18",
+        (0.0, 1.18),
         "Likelihood-ratio test of homogeneity; the effect is the root of statistic over records.",
     ),
     entry(
@@ -106,17 +106,17 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Groups,
         (0.1, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Cramér's V, with the p-value of the chi-square test.",
     ),
-    entry(Measure::Ks, "ks", Values, (0.1, 0.2), true, "0 to 1", "Kolmogorov-Smirnov statistic."),
+    entry(Measure::Ks, "ks", Values, (0.1, 0.2), true, (0.0, 1.0), "Kolmogorov-Smirnov statistic."),
     entry(
         Measure::Wasserstein,
         "wasserstein",
         Values,
         (0.1, 0.25),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Wasserstein-1 distance in the unit of the column; the effect in standard deviations of the baseline.",
     ),
     entry(
@@ -125,7 +125,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.25),
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Wasserstein-1 distance in standard deviations of the baseline.",
     ),
     entry(
@@ -134,7 +134,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.05, 0.1),
         true,
-        "0 to 0.58",
+        (0.0, 0.58),
         "Cramér-von Mises test; the effect is the root of the mean squared gap of the cumulative distributions.",
     ),
     entry(
@@ -143,7 +143,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.25),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Anderson-Darling test; as Cramér-von Mises, with more weight on the tails.",
     ),
     entry(
@@ -152,7 +152,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.2),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Energy distance; the effect in roots of the baseline's standard deviation.",
     ),
     entry(
@@ -161,7 +161,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Mann-Whitney U test; the effect is the rank-biserial correlation.",
     ),
     entry(
@@ -170,7 +170,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.25),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Student's t test; the effect is Cohen's d.",
     ),
     entry(
@@ -179,7 +179,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.25),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Welch's t test; the effect is Cohen's d.",
     ),
     entry(
@@ -188,7 +188,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.25),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Levene's test of spreads about the median; the effect is the logarithm of their ratio.",
     ),
     entry(
@@ -197,7 +197,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         TwoValues,
         (0.05, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Two-proportion z test, pooled; the effect is the change of the share.",
     ),
     entry(
@@ -206,7 +206,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         TwoValues,
         (0.05, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Fisher's exact test; the statistic is the odds ratio, the effect the change of the share.",
     ),
     entry(
@@ -215,7 +215,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.2),
         true,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Epps-Singleton test of characteristic functions; the effect is the root of statistic over records.",
     ),
     entry(
@@ -224,7 +224,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.1, 0.25),
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Movement of the mean in standard deviations of the baseline.",
     ),
     entry(
@@ -233,7 +233,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Values,
         (0.25, 0.5),
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Largest movement of the 5, 25, 50, 75 and 95 % quantiles in standard deviations of the baseline.",
     ),
     entry(
@@ -242,7 +242,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Counters,
         (0.05, 0.2),
         true,
-        "0 to 1",
+        (0.0, 1.0),
         "Change of the share of null and missing values.",
     ),
     entry(
@@ -251,7 +251,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Counters,
         (0.01, 0.05),
         false,
-        "0 to 1",
+        (0.0, 1.0),
         "Rise of the share of NaN, infinite and wrongly typed values.",
     ),
     entry(
@@ -260,7 +260,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Counters,
         (0.01, 0.05),
         false,
-        "0 to 1",
+        (0.0, 1.0),
         "Rise of the share of categories the baseline does not know.",
     ),
     entry(
@@ -269,7 +269,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Counters,
         (0.01, 0.05),
         false,
-        "0 to 1",
+        (0.0, 1.0),
         "Rise of the share of values outside the baseline's range.",
     ),
     entry(
@@ -278,7 +278,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Vectors,
         (0.1, 0.25),
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Distance of the mean vectors of embeddings, in spreads of the baseline.",
     ),
     entry(
@@ -287,7 +287,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Vectors,
         (0.1, 0.2),
         false,
-        "0 to 1.41",
+        (0.0, 1.41),
         "Maximum mean discrepancy of embeddings, Gaussian kernel by random Fourier features.",
     ),
     entry(
@@ -296,7 +296,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Rows,
         (2.0, 4.0),
         true,
-        "1 to infinity",
+        (1.0, f64::INFINITY),
         "Records of the window: the factor by which they differ from those of earlier windows.",
     ),
     entry(
@@ -305,7 +305,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Shift of the location of numbers in standard deviations of normal scores.",
     ),
     entry(
@@ -314,7 +314,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Change of the spread of numbers: about 1.4 times the logarithm of the ratio of standard deviations.",
     ),
     entry(
@@ -323,7 +323,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Largest change of the share of a tenth or a tail of numbers.",
     ),
     entry(
@@ -332,7 +332,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Rise of the share of a single value among its neighbours: a stuck sensor, a default.",
     ),
     entry(
@@ -341,7 +341,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Rise of the share of numbers outside the reference's range.",
     ),
     entry(
@@ -350,7 +350,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Largest change of the share of a category.",
     ),
     entry(
@@ -359,7 +359,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         (0.1, 0.5),
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Change of the mix of categories, many small changes together: the root of Pearson's chi-square per record, beyond chance.",
     ),
     entry(
@@ -368,7 +368,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Rise of the share of categories that the reference does not have, beyond what is to be expected.",
     ),
     entry(
@@ -377,7 +377,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Change of the share of null and missing values, on the scale of changes.",
     ),
     entry(
@@ -386,7 +386,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Change,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Rise of the share of NaN, infinite and wrongly typed values, on the scale of changes.",
     ),
     entry(
@@ -395,7 +395,7 @@ pub(super) const REGISTRY: [Entry; NUMBER] = [
         Sequence,
         CHANGE,
         false,
-        "0 to infinity",
+        (0.0, f64::INFINITY),
         "Lasting change of location, spread, the largest categories or nulls that many windows show together, on the scale of changes.",
     ),
 ];

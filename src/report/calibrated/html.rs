@@ -7,7 +7,7 @@ use super::{CalibrationReport, ColumnCalibration, PowerReport, SeriesReport};
 use crate::chart::{StripCell, condensed, strip, strip_key};
 use crate::judge::Verdict;
 use crate::record::{grouped, listed, number_of, plural};
-use crate::report::page::page;
+use crate::report::page::{page, table};
 use crate::report::replayed::series_name;
 
 /// Series that are shown.
@@ -65,31 +65,29 @@ fn alternatives(report: &CalibrationReport) -> Markup {
     html! {
         @if !report.alternatives.is_empty() {
             h2 { "Other settings on the same windows" }
-            div.scroll tabindex="0" role="region" aria-label="Other settings" {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Setting" }
-                            th.number scope="col" { "False windows" }
-                            th.number scope="col" { "Rate" }
-                            th.number scope="col" { "Alerts" }
-                            th scope="col" { "Finds smaller changes of" }
-                        }
+            (table("Other settings", &html! {
+                thead {
+                    tr {
+                        th scope="col" { "Setting" }
+                        th.number scope="col" { "False windows" }
+                        th.number scope="col" { "Rate" }
+                        th.number scope="col" { "Alerts" }
+                        th scope="col" { "Finds smaller changes of" }
                     }
-                    tbody {
-                        @for other in &report.alternatives {
-                            tr {
-                                th scope="row" { (other.name) }
-                                td.number { (grouped(other.false_windows.count)) " of " (grouped(other.false_windows.of)) }
-                                td.number { (percent(other.false_windows.rate)) }
-                                td.number { (grouped(other.alerts)) }
-                                @let names: Vec<&str> = other.finds.iter().map(|found| found.column.as_str()).collect();
-                                td.name { (listed(&names, NAMED)) }
-                            }
+                }
+                tbody {
+                    @for other in &report.alternatives {
+                        tr {
+                            th scope="row" { (other.name) }
+                            td.number { (grouped(other.false_windows.count)) " of " (grouped(other.false_windows.of)) }
+                            td.number { (percent(other.false_windows.rate)) }
+                            td.number { (grouped(other.alerts)) }
+                            @let names: Vec<&str> = other.finds.iter().map(|found| found.column.as_str()).collect();
+                            td.name { (listed(&names, NAMED)) }
                         }
                     }
                 }
-            }
+            }))
         }
     }
 }
@@ -146,50 +144,46 @@ fn cell(verdict: Verdict) -> StripCell {
 
 fn rate_table(name: &str, series: &SeriesReport) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(format!("False windows of {name}")) {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "What" }
-                        th.number scope="col" { "Windows" }
-                        th.number scope="col" { "Rate" }
-                        th.number scope="col" { "95 % interval" }
-                        th scope="col" { "Accepted" }
-                    }
-                }
-                tbody {
-                    @for (what, rate, accepted) in rates(series) {
-                        tr {
-                            th scope="row" { (what) }
-                            td.number { (grouped(rate.count)) " of " (grouped(rate.of)) }
-                            td.number { (percent(rate.rate)) }
-                            td.number { (interval(&rate)) }
-                            td { (accepted) }
-                        }
-                    }
-                    tr { th scope="row" { "windows with a warning" } td.number { (grouped(series.warned)) } td {} td {} td {} }
-                    tr { th scope="row" { "windows with which an alert fires" } td.number { (grouped(series.alerts)) } td {} td {} td {} }
+        (table(&format!("False windows of {name}"), &html! {
+            thead {
+                tr {
+                    th scope="col" { "What" }
+                    th.number scope="col" { "Windows" }
+                    th.number scope="col" { "Rate" }
+                    th.number scope="col" { "95 % interval" }
+                    th scope="col" { "Accepted" }
                 }
             }
-        }
+            tbody {
+                @for (what, rate, accepted) in rates(series) {
+                    tr {
+                        th scope="row" { (what) }
+                        td.number { (grouped(rate.count)) " of " (grouped(rate.of)) }
+                        td.number { (percent(rate.rate)) }
+                        td.number { (interval(&rate)) }
+                        td { (accepted) }
+                    }
+                }
+                tr { th scope="row" { "windows with a warning" } td.number { (grouped(series.warned)) } td {} td {} td {} }
+                tr { th scope="row" { "windows with which an alert fires" } td.number { (grouped(series.alerts)) } td {} td {} td {} }
+            }
+        }))
     }
 }
 
 fn columns(name: &str, series: &SeriesReport) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label=(format!("Columns of {name}")) {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Column" }
-                        th.number scope="col" { "False" }
-                        th.number scope="col" { "Warned" }
-                        th scope="col" { "Smallest change found as drift with 80 %, in " (number_of(series.usual_records, "record")) }
-                    }
+        (table(&format!("Columns of {name}"), &html! {
+            thead {
+                tr {
+                    th scope="col" { "Column" }
+                    th.number scope="col" { "False" }
+                    th.number scope="col" { "Warned" }
+                    th scope="col" { "Smallest change found as drift with 80 %, in " (number_of(series.usual_records, "record")) }
                 }
-                tbody { @for column in &series.columns { (one_column(column)) } }
             }
-        }
+            tbody { @for column in &series.columns { (one_column(column)) } }
+        }))
     }
 }
 
@@ -213,31 +207,29 @@ fn moved(name: &str, series: &SeriesReport) -> Markup {
         @if !series.moved.is_empty() {
             details {
                 summary { (number_of(series.moved.len(), "window")) " of " (name) " that drift or warn" }
-                div.scroll tabindex="0" role="region" aria-label=(format!("Windows of {name} that drift or warn")) {
-                    table {
-                        @if series.moved.len() > LISTED { caption { "The first " (LISTED) " of " (series.moved.len()) } }
-                        thead {
-                            tr {
-                                th scope="col" { "Window from" }
-                                th.number scope="col" { "Records" }
-                                th scope="col" { "Verdict" }
-                                th scope="col" { "Alert" }
-                                th scope="col" { "Columns" }
-                            }
+                (table(&format!("Windows of {name} that drift or warn"), &html! {
+                    @if series.moved.len() > LISTED { caption { "The first " (LISTED) " of " (series.moved.len()) } }
+                    thead {
+                        tr {
+                            th scope="col" { "Window from" }
+                            th.number scope="col" { "Records" }
+                            th scope="col" { "Verdict" }
+                            th scope="col" { "Alert" }
+                            th scope="col" { "Columns" }
                         }
-                        tbody {
-                            @for window in series.moved.iter().take(LISTED) {
-                                tr {
-                                    th scope="row" { (window.start) }
-                                    td.number { (grouped(window.records)) }
-                                    td { span class=(format!("badge {}", window.verdict)) { (window.verdict) } }
-                                    td { @if window.alert { "fires" } }
-                                    td.name { (listed(&window.columns, NAMED)) }
-                                }
+                    }
+                    tbody {
+                        @for window in series.moved.iter().take(LISTED) {
+                            tr {
+                                th scope="row" { (window.start) }
+                                td.number { (grouped(window.records)) }
+                                td { span class=(format!("badge {}", window.verdict)) { (window.verdict) } }
+                                td { @if window.alert { "fires" } }
+                                td.name { (listed(&window.columns, NAMED)) }
                             }
                         }
                     }
-                }
+                }))
             }
         }
     }
@@ -259,26 +251,24 @@ fn longer(name: &str, series: &SeriesReport) -> Markup {
         @if !times.is_empty() {
             details {
                 summary { "Smallest changes of " (name) " in longer windows" }
-                div.scroll tabindex="0" role="region" aria-label=(format!("Smallest changes of {name} in longer windows")) {
-                    table {
-                        thead {
-                            tr {
-                                th scope="col" { "Column" }
-                                th scope="col" { (number_of(series.usual_records, "record")) }
-                                @for (times, records) in &times { th scope="col" { (times) " times as long, " (number_of(*records, "record")) } }
-                            }
+                (table(&format!("Smallest changes of {name} in longer windows"), &html! {
+                    thead {
+                        tr {
+                            th scope="col" { "Column" }
+                            th scope="col" { (number_of(series.usual_records, "record")) }
+                            @for (times, records) in &times { th scope="col" { (times) " times as long, " (number_of(*records, "record")) } }
                         }
-                        tbody {
-                            @for column in series.columns.iter().filter(|column| !column.power.is_empty()) {
-                                tr {
-                                    td.name { (column.name) }
-                                    td { (smallest(&column.power)) }
-                                    @for (times, _) in &times { td { (smallest(&of(column, *times))) } }
-                                }
+                    }
+                    tbody {
+                        @for column in series.columns.iter().filter(|column| !column.power.is_empty()) {
+                            tr {
+                                td.name { (column.name) }
+                                td { (smallest(&column.power)) }
+                                @for (times, _) in &times { td { (smallest(&of(column, *times))) } }
                             }
                         }
                     }
-                }
+                }))
             }
         }
     }

@@ -13,7 +13,7 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use driftd::baseline::build;
 use driftd::binning::{BinningSet, BuildOptions};
 use driftd::distribution::{IpcError, RecordSample, RowOrigin, WindowCounts, sample_hashes};
-use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, MeasureRule, WindowRule, judge};
+use driftd::judge::{Against, ColumnRules, FalseAlarms, JudgeSpec, MeasureRule, judge};
 use driftd::measure::{Measure, Pair};
 use driftd::record::table::{ReadItem, TableRows, json_batches};
 use driftd::record::{Column, ColumnRole, ColumnType, Derivation, FieldPath, ModelSchema, RecordLayout};
@@ -99,14 +99,7 @@ fn every_measure() -> JudgeSpec {
         let rule = |measure: Measure| MeasureRule { measure, limits: Some(measure.default_thresholds()) };
         ColumnRules { name: column.name.clone(), measures: measures.map(rule).collect() }
     };
-    JudgeSpec {
-        columns: schema().columns().iter().map(rules).collect(),
-        min_records: 30,
-        false_alarms: FalseAlarms::PerWindow(0.001),
-        values_only: false,
-        rule: WindowRule::Columns(1),
-        rows: None,
-    }
+    JudgeSpec::new(schema().columns().iter().map(rules).collect(), 30, FalseAlarms::PerWindow(0.001))
 }
 
 /// Everything that a page, a report, the next checkpoint and the end of a window do with counts.
