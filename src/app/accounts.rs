@@ -8,33 +8,35 @@ use super::state::Shared;
 use crate::store::{Store, StoreError};
 use crate::telemetry::AccountGauges;
 
-/// Between two readings.
+/// Between two readings of the account of a monitor that has judged windows.
 const EVERY: Duration = Duration::from_mins(1);
 
 /// The accounts of all monitors, as they were when they were read last.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    read_at: Option<Instant>,
-    by_monitor: HashMap<String, AccountGauges>,
+    by_monitor: HashMap<String, (Instant, AccountGauges)>,
 }
 
 impl Accounts {
-    /// Reads them again when they are old.
+    /// Reads those that are old again. Those without a judged window cost little and are always read:
+    /// the account then appears together with the first verdict.
     pub(super) async fn refresh(&mut self, store: &Store, shared: &Shared) -> Result<(), StoreError> {
-        if self.read_at.is_some_and(|at| at.elapsed() < EVERY) {
-            return Ok(());
-        }
-        let mut read = HashMap::new();
-        for running in shared.monitors() {
+        let running = shared.monitors();
+        self.by_monitor.retain(|name, _| running.iter().any(|running| running.monitor.name == *name));
+        for running in running {
             let monitor = &running.monitor;
-            read.insert(monitor.name.clone(), gauges(store, monitor).await?);
+            let is_known =
+                self.by_monitor.get(&monitor.name).is_some_and(|(at, read)| read.windows > 0 && at.elapsed() < EVERY);
+            if !is_known {
+                let read = gauges(store, monitor).await?;
+                self.by_monitor.insert(monitor.name.clone(), (Instant::now(), read));
+            }
         }
-        *self = Self { read_at: Some(Instant::now()), by_monitor: read };
         Ok(())
     }
 
     /// That of a monitor; none before it was read.
     pub(super) fn of(&self, monitor: &str) -> Option<AccountGauges> {
-        self.by_monitor.get(monitor).copied()
+        self.by_monitor.get(monitor).map(|(_, read)| *read)
     }
 }

@@ -78,10 +78,11 @@ pub(super) fn metrics_are_as_prometheus_wants_them(seen: &Http<'_>) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let scrape = loop {
         let (_, text) = seen.get("/metrics");
-        if text.contains("driftd_drift_score{") && text.contains("driftd_false_alarm_ratio{") {
+        let wanted = ["driftd_drift_score{", "driftd_false_alarm_ratio{", "driftd_account_false_alarm_rate{"];
+        if wanted.iter().all(|wanted| text.contains(wanted)) {
             break text;
         }
-        assert!(Instant::now() < deadline, "{text}");
+        assert!(Instant::now() < deadline, "not all of {wanted:?} in {text}");
         std::thread::sleep(Duration::from_millis(200));
     };
     let saved = seen.world.folder.path().join("scrape.prom");
