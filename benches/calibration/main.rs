@@ -39,7 +39,7 @@ pub struct Size {
 }
 
 const QUICK: Size = Size { references: 5, windows: 20, records: &[200, 1_000], data: "" };
-const FULL: Size = Size { references: 10, windows: 50, records: &[200, 1_000, 10_000, 100_000], data: "" };
+const FULL: Size = Size { references: 25, windows: 20, records: &[200, 1_000, 10_000, 100_000], data: "" };
 
 /// A part of the study.
 type Part = fn(Size);

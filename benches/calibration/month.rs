@@ -43,8 +43,12 @@ fn monitor(columns: &[Column], alerts: &str) -> Monitor {
         std::thread::current().id()
     ));
     std::fs::write(&file, text).unwrap();
-    let monitor = load_monitor(&file).unwrap_or_else(|error| panic!("{error}"));
+    let mut monitor = load_monitor(&file).unwrap_or_else(|error| panic!("{error}"));
     std::fs::remove_file(&file).unwrap();
+    // Measures that are only shown decide nothing.
+    for column in &mut monitor.rules.judge.columns {
+        column.measures.retain(|rule| rule.limits.is_some());
+    }
     monitor
 }
 

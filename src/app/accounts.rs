@@ -25,8 +25,10 @@ impl Accounts {
         self.by_monitor.retain(|name, _| running.iter().any(|running| running.monitor.name == *name));
         for running in running {
             let monitor = &running.monitor;
-            let is_known =
-                self.by_monitor.get(&monitor.name).is_some_and(|(at, read)| read.windows > 0 && at.elapsed() < EVERY);
+            let is_known = self
+                .by_monitor
+                .get(&monitor.name)
+                .is_some_and(|(at, read)| read.windows > 0 && at.elapsed() < EVERY);
             if !is_known {
                 let read = gauges(store, monitor).await?;
                 self.by_monitor.insert(monitor.name.clone(), (Instant::now(), read));

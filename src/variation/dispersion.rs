@@ -10,7 +10,7 @@ use super::stored::short;
 /// Shares below this are rare: when they vary, they come in bursts.
 const RARE: f64 = 0.05;
 /// From this dispersion on a rare share is bursty.
-const BURSTY: f64 = 3.0;
+pub(super) const BURSTY: f64 = 3.0;
 
 /// The sizes of a reference's windows, summed up. Only windows with a record count.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

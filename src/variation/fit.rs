@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::autocorrelation::{VARIES, degrees, pooled};
-use super::dispersion::{Centre, Dispersion, Series, Sizes};
+use super::dispersion::{BURSTY, Centre, Dispersion, Series, Sizes};
 use super::mix::{Cells, StoredMix};
 use super::outlying::{outlying, says_something};
 use super::prior::{Family, Own, Prior, priors};
@@ -205,11 +205,11 @@ impl<'a> ColumnFit<'a> {
         let (total, rare) =
             (self.column.total.bins, (self.column.rare, self.column.foreign != Foreign::Independent));
         if !self.learns {
-            return Some(StoredSurge::fit(total, total, &[], rare));
+            return Some(StoredSurge::fit(total, &[], rare));
         }
         let kept: Vec<&ColumnCounts<'_>> = self.kept().collect();
         let windows: Vec<&[u64]> = kept.iter().map(|window| window.bins).collect();
-        Some(StoredSurge::fit(total, &summed(total.len(), &kept), &windows, rare))
+        Some(StoredSurge::fit(&summed(total.len(), &kept), &windows, rare))
     }
 
     /// The statistics with what others may borrow from them.
@@ -252,21 +252,26 @@ impl<'a> ColumnFit<'a> {
         let place_of =
             |statistic: Statistic| self.scores.statistics.iter().position(|scored| scored.statistic == statistic);
         let dispersion = |place: usize| self.dispersion(place, autocorrelation, priors);
+        let small = self.small();
         let statistics =
             self.scores.statistics.iter().zip(&self.centres).enumerate().map(|(place, (scored, centre))| {
                 let (statistic, centre) = (scored.statistic, *centre);
                 let Some(own) = dispersion(place) else {
                     return StoredStatistic { statistic, centre, q: 0.0, degrees: 1.0, bursty: false };
                 };
-                // The reference has no records beyond its range, so it cannot say how they vary between windows: at least as the tail next to it does.
-                let tail = match statistic {
-                    Statistic::Below => place_of(Statistic::LowTail),
-                    Statistic::Above => place_of(Statistic::HighTail),
+                // Of what the reference has next to nothing of, it cannot say how it varies between windows: at least as what is next to it does.
+                let beside = match statistic {
+                    Statistic::Below => place_of(Statistic::LowTail).and_then(dispersion),
+                    Statistic::Above => place_of(Statistic::HighTail).and_then(dispersion),
+                    Statistic::Unseen => {
+                        small.as_ref().map(|small| (small.dispersion * small.degrees, small.degrees))
+                    }
                     _ => None,
                 };
-                let tail = tail.and_then(dispersion).filter(|(q, degrees)| q / degrees > own.0 / own.1);
-                let (q, degrees) = tail.unwrap_or(own);
-                let bursty = self.own.get(place).is_some_and(|own| own.bursty);
+                let beside = beside.filter(|(q, degrees)| q / degrees > own.0 / own.1);
+                let (q, degrees) = beside.unwrap_or(own);
+                let bursty = self.own.get(place).is_some_and(|own| own.bursty)
+                    || (statistic == Statistic::Unseen && q > BURSTY * degrees);
                 StoredStatistic { statistic, centre, q: short(q), degrees: short(degrees), bursty }
             });
         StoredColumn {
@@ -276,7 +281,7 @@ impl<'a> ColumnFit<'a> {
             rows: self.rows,
             statistics: statistics.collect(),
             mix: self.mix.clone(),
-            small: self.small(),
+            small,
         }
     }
 }

@@ -25,8 +25,8 @@ pub(super) const WEIGHT: f64 = 0.10;
 pub(super) struct Cells {
     cell_of: Vec<usize>,
     number: usize,
-    /// The largest count in the cell of rare and unseen categories; none where counts did not decide what is in it.
-    few: Option<f64>,
+    /// The largest count in the cell of rare and unseen categories.
+    few: f64,
 }
 
 impl Cells {
@@ -66,23 +66,7 @@ impl Cells {
         for cell in cell_of.iter_mut().filter(|cell| **cell == usize::MAX) {
             *cell = last;
         }
-        (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, number: last + 1, few: Some(few) })
-    }
-
-    /// Each of these bins in a cell of its own, in their order; all others in the last one.
-    pub(super) fn apart(bins: usize, alone: impl Iterator<Item = usize>) -> Self {
-        let mut cell_of = vec![usize::MAX; bins];
-        let mut number = 0;
-        for bin in alone {
-            if let Some(cell) = cell_of.get_mut(bin) {
-                *cell = number;
-                number += 1;
-            }
-        }
-        for cell in cell_of.iter_mut().filter(|cell| **cell == usize::MAX) {
-            *cell = number;
-        }
-        Self { cell_of, number: number + 1, few: None }
+        (last + 1 >= LEAST_CELLS).then_some(Self { cell_of, number: last + 1, few })
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -107,7 +91,8 @@ impl Cells {
     /// where categories come in bursts: what each has of the categories that the others together have at most `few` times.
     fn reference(&self, total: &[u64], kept: &[u64], windows: &[&[u64]]) -> Vec<f64> {
         let mut tally = self.tally(kept);
-        if let Some((last, few)) = tally.last_mut().zip(self.few) {
+        if let Some(last) = tally.last_mut() {
+            let few = self.few;
             let known = total.len().saturating_sub(2);
             *last += total
                 .iter()

@@ -21,6 +21,7 @@
 //! | six windows or more | of the windows | [`Source::Windows`] |
 
 mod autocorrelation;
+mod bursts;
 mod change;
 mod change_test;
 mod detectable;

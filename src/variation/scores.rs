@@ -15,7 +15,7 @@ const TAIL: f64 = 0.025;
 /// With more of its values in one bin a column is a constant with exceptions; its location and spread mean nothing.
 const CONSTANT: f64 = 0.95;
 /// A category has a statistic of its own from this share on.
-const OWN_SHARE: f64 = 0.005;
+pub(super) const OWN_SHARE: f64 = 0.005;
 /// And from as many records on.
 const OWN_COUNT: f64 = 20.0;
 
@@ -207,9 +207,14 @@ impl Scores {
 
 /// The bins of categories that are large enough for a statistic of their own. The last two bins, rare and unseen ones, are none.
 pub(super) fn own_cells(counts: &[f64], values: f64) -> impl Iterator<Item = usize> {
-    let least = (OWN_SHARE * values).max(OWN_COUNT);
+    let least = least_of_own(values);
     let known = counts.len().saturating_sub(2);
     (0..).zip(counts).take(known).filter(move |(_, count)| **count >= least).map(|(bin, _)| bin)
+}
+
+/// The records of the smallest category with a statistic of its own, of so many.
+pub(super) const fn least_of_own(values: f64) -> f64 {
+    (OWN_SHARE * values).max(OWN_COUNT)
 }
 
 /// Moments of scores over counted records.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bursts::Bursts;
 use super::dispersion::{Centre, Series, Sizes};
 use super::law::{gamma_above, normal_tail};
-use super::mix::{Cells, StoredMix};
 use super::scores::{Observed, own_cells};
 use super::shares::signed_root;
 use super::stored::short;
@@ -53,7 +53,7 @@ pub(super) struct Risen {
 /// What is stored: how small categories vary between the windows of a reference, and what rare ones are to be expected to have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct StoredSurge {
-    /// The mean ratio of Pearson's statistic of small categories to its expectation; 0 without windows.
+    /// How many records of a window come together, on average: the variance of small shares over that of sampling; 0 without windows.
     pub dispersion: f64,
     pub degrees: f64,
     /// See [`ReferenceColumn::rare`](super::ReferenceColumn).
@@ -66,16 +66,8 @@ pub(super) struct StoredSurge {
 impl StoredSurge {
     /// `windows` are those that are kept, with a value; empty where there are too few. `chosen` says whether the counts of the reference
     /// decided which categories are rare.
-    pub(super) fn fit(
-        total: &[u64],
-        kept: &[u64],
-        windows: &[&[u64]],
-        (rare, chosen): (Option<f64>, bool),
-    ) -> Self {
-        let alone =
-            small(total, rare, 1.0).into_iter().filter(|small| small.with.is_none()).map(|small| small.bin);
-        let cells = Cells::apart(total.len(), alone);
-        let StoredMix { dispersion, degrees, .. } = StoredMix::fit(&cells, total, kept, windows);
+    pub(super) fn fit(kept: &[u64], windows: &[&[u64]], (rare, chosen): (Option<f64>, bool)) -> Self {
+        let Bursts { dispersion, degrees } = Bursts::of(kept, windows);
         let together = Together::of(kept, windows, chosen);
         let rare = rare.map(|rare| if chosen { rare.max(short(together.records)) } else { rare });
         Self { dispersion, degrees, rare, together: together.q }
