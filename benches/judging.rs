@@ -171,15 +171,21 @@ fn whole_windows(criterion: &mut Criterion) {
         100,
         FalseAlarms::PerWindow(0.001),
     );
+    let mut deciding = rules.clone();
+    for column in &mut deciding.columns {
+        column.measures.retain(|rule| rule.limits.is_some());
+    }
     for (name, parts) in [("24 windows", counted.iter().collect::<Vec<_>>()), ("a file", Vec::new())] {
         let variation = Arc::new(fit_counts(reference, &parts, Bins::Own));
         let test = ChangeTest::new(variation, reference);
         let against = Against { counts: reference, test: Some(&test), lasting: None };
         for (kind, shift) in [("quiet", 0.0), ("moved", 0.1)] {
             let window = count(&lines(&mut random, shift));
-            criterion.bench_function(&format!("judge() of a {kind} window, {name}"), |bencher| {
-                bencher.iter(|| black_box(judge(black_box(&window), Some(against), &rules, 0.001)));
-            });
+            for (what, rules) in [("", &rules), (", verdict alone", &deciding)] {
+                criterion.bench_function(&format!("judge() of a {kind} window, {name}{what}"), |bencher| {
+                    bencher.iter(|| black_box(judge(black_box(&window), Some(against), rules, 0.001)));
+                });
+            }
         }
     }
 }

@@ -200,16 +200,16 @@ impl NumericBinning {
 
     /// Where offsets of a bin are measured from and the size of one step.
     fn ruler(&self, bin: usize) -> (f64, f64) {
+        let ends = self.ends(bin);
+        if let (Some(low), Some(high)) = ends {
+            return (low, (high - low) / STEPS);
+        }
         let first = self.cuts.first().copied().unwrap_or(0.0);
         let last = self.cuts.last().copied().unwrap_or(0.0);
         let range = last - first;
         // A constant baseline has no width of its own to measure outliers with.
         let open = if range > first.abs().max(last.abs()) * 1e-6 { range } else { first.abs().max(1.0) };
-        match self.ends(bin) {
-            (Some(low), Some(high)) => (low, (high - low) / STEPS),
-            (Some(low), None) => (low, open / STEPS),
-            (None, _) => (first, open / STEPS),
-        }
+        (ends.0.unwrap_or(first), open / STEPS)
     }
 
     /// The offset of a value in its bin, in whole steps; saturates far beyond the open ends.

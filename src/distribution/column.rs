@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::Array;
 
 use super::bins::{Bins, Misses, NumericCounts};
+use super::derived::Derived;
 use super::total;
 use super::unseen::UnseenCategories;
 use crate::binning::{Binning, BinningSet, Level};
@@ -18,6 +19,15 @@ pub struct Distribution {
     column: usize,
     pub(super) bins: Bins,
     pub(super) absent: [u64; Absence::ALL.len()],
+    pub(super) derived: DerivedNumbers,
+}
+
+/// What is asked for again and again, and costs a walk over all bins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct DerivedNumbers {
+    present: Derived<u64>,
+    /// Mean and deviation.
+    pub place: Derived<Option<(f64, Option<f64>)>>,
 }
 
 impl Distribution {
@@ -27,7 +37,7 @@ impl Distribution {
         let own = binnings.columns().get(column);
         let is_sensitive = own.is_some_and(|(name, _)| binnings.is_sensitive(name));
         let bins = Bins::empty(own.map(|(_, binning)| binning), is_sensitive);
-        Self { binnings, column, bins, absent: [0; Absence::ALL.len()] }
+        Self { binnings, column, bins, absent: [0; Absence::ALL.len()], derived: DerivedNumbers::default() }
     }
 
     /// The column's name.
@@ -108,7 +118,13 @@ impl Distribution {
     /// Values that are there.
     #[must_use]
     pub fn present(&self) -> u64 {
-        self.bins.present()
+        *self.derived.present.get_or(|| self.bins.present())
+    }
+
+    /// The bins, to be changed.
+    pub(super) fn bins_mut(&mut self) -> &mut Bins {
+        self.derived = DerivedNumbers::default();
+        &mut self.bins
     }
 
     /// Bytes in memory, roughly.
@@ -156,9 +172,26 @@ impl Distribution {
         }
     }
 
+    /// The sums of all bins, in their order, as [`Self::bin_sum`] has them; empty on other binnings.
+    pub(crate) fn bin_sums(&self) -> impl Iterator<Item = f64> + '_ {
+        let numeric = match (&self.bins, self.binning()) {
+            (Bins::Numeric(numeric), Binning::Numeric(binning)) => Some((numeric, binning)),
+            _ => None,
+        };
+        numeric.into_iter().flat_map(move |(NumericCounts { counts, offsets, .. }, binning)| {
+            let last = counts.len().saturating_sub(1);
+            let sums = counts.as_slice().iter().zip(offsets.as_slice()).enumerate();
+            sums.map(move |(bin, (count, offset))| {
+                let open = (bin == 0 || bin == last).then(|| self.bin_sum(bin)).flatten();
+                open.unwrap_or_else(|| binning.sum(bin, *count, *offset))
+            })
+        })
+    }
+
     /// Counts the given rows of an array of the column's type.
     pub(super) fn count(&mut self, array: &dyn Array, absences: &[Absence], rows: &[u32]) {
-        let Self { binnings, column, bins, absent } = self;
+        let Self { binnings, column, bins, absent, derived } = self;
+        *derived = DerivedNumbers::default();
         let binning = binnings.columns().get(*column).map(|(_, binning)| binning);
         let rows = rows.iter().map(|row| *row as usize).filter(|row| *row < array.len());
         bins.count(binning, array, rows, &mut Misses { absent, absences });
@@ -175,7 +208,7 @@ impl Distribution {
     /// Adds the counts of an aligned distribution; callers go through [`super::WindowCounts::merge`].
     pub(super) fn add(&mut self, other: &Self) {
         debug_assert!(self.is_aligned_with(other), "merging is checked by the window");
-        self.bins.add(&other.bins);
+        self.bins_mut().add(&other.bins);
         add_all(&mut self.absent, &other.absent);
     }
 
@@ -201,7 +234,8 @@ impl Distribution {
     pub fn rebinned(&self, binnings: &Arc<BinningSet>, column: usize) -> Self {
         let binning = binnings.columns().get(column).map(|(_, binning)| binning);
         let bins = self.bins.rebinned(self.binning(), binning);
-        Self { binnings: Arc::clone(binnings), column, bins, absent: self.absent }
+        let derived = DerivedNumbers::default();
+        Self { binnings: Arc::clone(binnings), column, bins, absent: self.absent, derived }
     }
 }
 

@@ -126,7 +126,7 @@ impl WindowCounts {
                 counts.columns.get_mut(row.column).ok_or(damaged("a column outside the binning set"))?;
             match row.kind.absence() {
                 Some(place) => row.add_to(distribution.absent.get_mut(place))?,
-                None => distribution.bins.read(&row, &mut heavy)?,
+                None => distribution.bins_mut().read(&row, &mut heavy)?,
             }
         }
         if counts.largest() > MAX_COUNT {

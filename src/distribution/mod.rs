@@ -5,6 +5,7 @@
 
 mod bins;
 mod column;
+mod derived;
 mod detail;
 mod ipc;
 mod moments;
@@ -76,7 +77,7 @@ impl WindowCounts {
     pub fn of_bins(binnings: Arc<BinningSet>, columns: &[(Vec<u64>, u64)]) -> Self {
         let mut counts = Self::empty(binnings);
         for (distribution, (bins, nulls)) in counts.columns.iter_mut().zip(columns) {
-            distribution.bins.add_counts(bins);
+            distribution.bins_mut().add_counts(bins);
             distribution.count_absent(Absence::Null, *nulls);
         }
         counts.rows = counts.columns.iter().map(Distribution::rows).max().unwrap_or(0);

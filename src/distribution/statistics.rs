@@ -87,7 +87,7 @@ impl Distribution {
     /// driftd do not say it.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        self.place().map(|(mean, _)| mean)
+        self.known_place().map(|(mean, _)| mean)
     }
 
     /// The population standard deviation of a numeric column; `None` as for [`Self::mean`]. It is that of the values, not
@@ -95,10 +95,14 @@ impl Distribution {
     /// values lie beyond the range.
     #[must_use]
     pub fn deviation(&self) -> Option<f64> {
-        self.place().and_then(|(_, deviation)| deviation)
+        self.known_place().and_then(|(_, deviation)| deviation)
     }
 
-    fn place(&self) -> Option<(f64, Option<f64>)> {
+    fn known_place(&self) -> Option<(f64, Option<f64>)> {
+        *self.derived.place.get_or(|| self.computed_place())
+    }
+
+    fn computed_place(&self) -> Option<(f64, Option<f64>)> {
         let found = if let Some(groups) = self.groups() {
             together(&groups).map(|(mean, deviation)| (mean, Some(deviation)))
         } else {

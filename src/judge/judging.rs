@@ -169,7 +169,9 @@ fn unscored(rules: &ColumnRules, rule: &MeasureRule, verdict: Verdict) -> Findin
 }
 
 fn finding(rules: &ColumnRules, rule: &MeasureRule, pair: &Pair<'_>, significance: f64) -> Finding {
-    let Some(score) = rule.measure.score(pair).filter(|score| score.effect.is_finite()) else {
+    // What decides nothing needs no p-value: the findings about changes say what chance explains.
+    let score = if rule.limits.is_some() { rule.measure.score(pair) } else { rule.measure.distance(pair) };
+    let Some(score) = score.filter(|score| score.effect.is_finite()) else {
         return unscored(rules, rule, Verdict::Undefined);
     };
     let floor = noise_floor(rule.measure, &score, significance);

@@ -78,16 +78,22 @@ fn largest_change(before: &Distribution, after: &Distribution) -> Option<(String
         count * 2 > after.counts().get(binning.unseen_bin()).copied().unwrap_or(0)
             && before.counts().get(binning.unseen_bin()) == Some(&0)
     });
-    let changes =
-        before.counts().iter().zip(after.counts()).enumerate().filter_map(|(bin, (left, right))| match &unseen {
-            Some((name, count)) if bin == binning.unseen_bin() => Some((name.clone(), 0.0, share(*count, m)?)),
-            _ => Some((binning.label(bin).to_owned(), share(*left, n)?, share(*right, m)?)),
-        });
+    let shares = |bin: usize| {
+        let count = |column: &Distribution| column.counts().get(bin).copied();
+        match &unseen {
+            Some((_, count)) if bin == binning.unseen_bin() => Some((0.0, share(*count, m)?)),
+            _ => Some((share(count(before)?, n)?, share(count(after)?, m)?)),
+        }
+    };
     // Of equals the one that is most frequent in the baseline.
-    changes.max_by(|left, right| {
-        let moved = |(_, before, after): &(String, f64, f64)| (after - before).abs();
-        moved(left).total_cmp(&moved(right)).then_with(|| left.1.total_cmp(&right.1))
-    })
+    let (bin, (left, right)) = (0..before.counts().len()).filter_map(|bin| Some((bin, shares(bin)?))).max_by(
+        |(_, left), (_, right)| {
+            let moved = |(before, after): &(f64, f64)| (after - before).abs();
+            moved(left).total_cmp(&moved(right)).then_with(|| left.0.total_cmp(&right.0))
+        },
+    )?;
+    let name = unseen.filter(|_| bin == binning.unseen_bin()).map(|(name, _)| name);
+    Some((name.unwrap_or_else(|| binning.label(bin).to_owned()), left, right))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

@@ -84,10 +84,20 @@ fn an_effect_within_the_noise_of_a_small_window_is_ok() {
     let baseline = counts(&binnings, (0..1000).map(|index| row(index, even(index))));
     // 100 records can have a PSI above 0.1 by chance alone.
     let window = counts(&binnings, (0..100).map(|index| row((index * 37 + index * index) % 1000, even(index))));
-    let judgement = judge(&window, Some(Against::counts(&baseline)), &spec(), 0.001);
-    let psi = judgement.findings.iter().find(|finding| finding.measure == Measure::Psi).unwrap();
-    assert!(!psi.significant && psi.score.unwrap().p_value.unwrap() > 1e-4, "{psi:?}");
-    assert_eq!(psi.verdict, Verdict::Ok, "{psi:?}");
+    let psi = |spec: &JudgeSpec| {
+        let judgement = judge(&window, Some(Against::counts(&baseline)), spec, 0.001);
+        judgement.findings.into_iter().find(|finding| finding.measure == Measure::Psi).unwrap()
+    };
+    let chosen = |name: &str, column_type| {
+        ColumnRules::new(name.to_owned(), column_type, Some(&[Measure::Psi]), None, |_| None)
+    };
+    let chosen = JudgeSpec { columns: vec![chosen("x", ColumnType::Numeric)], ..spec() };
+    let decides = psi(&chosen);
+    assert!(!decides.significant && decides.score.unwrap().p_value.unwrap() > 1e-4, "{decides:?}");
+    assert_eq!(decides.verdict, Verdict::Ok, "{decides:?}");
+    let shown = psi(&spec());
+    assert_eq!(shown.score.map(|score| score.effect), decides.score.map(|score| score.effect));
+    assert_eq!((shown.score.unwrap().p_value, shown.significant), (None, false), "what decides nothing has none");
 }
 
 #[test]

@@ -209,13 +209,18 @@ impl<'a> Pair<'a> {
         let last = counts.len().saturating_sub(1);
         let mut before: u64 = 0;
         let mut current: Option<u64> = None;
+        // A decile, and from how many values on the next one begins.
+        let (mut decile, mut next) = (0, total.div_ceil(GROUPS));
         for (bin, (count, other)) in counts.iter().zip(self.window.counts()).enumerate() {
             let open = bin == 0 || bin == last;
             let large = count.saturating_mul(GROUPS) > total;
             // The decile in which the bin's mass begins, as the builder cuts them; what lies below all of the
             // baseline is not of the first.
-            let below = before == 0 && *count == 0;
-            let decile = if below { u64::MAX } else { (before * GROUPS).checked_div(total).unwrap_or(0) };
+            while before >= next && decile < GROUPS {
+                decile += 1;
+                next = (total * (decile + 1)).div_ceil(GROUPS);
+            }
+            let decile = if before == 0 && *count == 0 { u64::MAX } else { decile };
             let alone = open || large;
             if alone || current != Some(decile) || !groups.extend(*count, *other, bin) {
                 groups.push(*count, *other, Span::Bins(bin, bin));

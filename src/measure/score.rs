@@ -20,6 +20,16 @@ impl Measure {
     /// side.
     #[must_use]
     pub fn score(self, pair: &Pair<'_>) -> Option<Score> {
+        self.computed(pair, Wanted::All)
+    }
+
+    /// As [`Self::score`]; distances without a p-value, which takes longer than the distance. For what is shown and decides nothing.
+    #[must_use]
+    pub fn distance(self, pair: &Pair<'_>) -> Option<Score> {
+        self.computed(pair, Wanted::Distance)
+    }
+
+    fn computed(self, pair: &Pair<'_>, wanted: Wanted) -> Option<Score> {
         let score = match self {
             Self::Psi
             | Self::Kl
@@ -29,12 +39,12 @@ impl Measure {
             | Self::LInfinity
             | Self::ChiSquare
             | Self::GTest
-            | Self::CramersV => of_groups(self, pair),
+            | Self::CramersV => of_groups(self, pair, wanted),
             Self::MeanDistance => mean_distance(pair).map(|statistic| of_vectors(pair, statistic)),
             Self::Mmd => fourier_mmd(pair).map(|statistic| of_vectors(pair, statistic)),
             Self::ZProportions | Self::FisherExact => of_two_values(self, pair),
             Self::Ks => of_ks(pair),
-            Self::Wasserstein | Self::WassersteinNormed => of_area(self, pair),
+            Self::Wasserstein | Self::WassersteinNormed => of_area(self, pair, wanted),
             // Of no pair of columns: see `row_count`; of more than a pair: see `crate::variation`.
             Self::RowCount => None,
             _ if matches!(self.reads(), Reads::Change | Reads::Sequence) => None,
@@ -97,10 +107,18 @@ impl Measure {
     }
 }
 
+/// What is asked of a measure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    /// Of distances no p-value.
+    Distance,
+}
+
 /// A measure of few bins. Its effect is the part of the statistic beyond what two samples of one distribution have on average:
 /// with many categories, or few values, that alone may be larger than a limit.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn of_groups(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
+fn of_groups(measure: Measure, pair: &Pair<'_>, wanted: Wanted) -> Option<Score> {
     let groups = pair.grouped();
     let (baseline, window) = (&groups.baseline, &groups.window);
     let total = groups.totals().map(|(n, m)| (n + m) as f64)?;
@@ -119,19 +137,22 @@ fn of_groups(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
         Measure::CramersV => chi_square(baseline, window, false)?.effect,
         _ => chi_square(baseline, window, false)?.statistic,
     };
-    let chance = chance::chance(measure, pair, &groups)?;
-    let beyond = |value: f64| (value - chance.mean).max(0.0);
+    let chance = chance::Chance::of(measure, pair, &groups)?;
+    let is_test = matches!(measure, Measure::ChiSquare | Measure::GTest | Measure::CramersV);
+    let mean = chance.mean();
+    let beyond = |value: f64| (value - mean).max(0.0);
     let effect = match measure {
         Measure::Psi | Measure::Kl => beyond(statistic),
         Measure::JensenShannon => (beyond(statistic * statistic * LN_2) / LN_2).sqrt(),
         Measure::Hellinger => beyond(statistic * statistic).sqrt(),
         // Of a distance that chance and change make together the squares add up.
-        Measure::TotalVariation => (statistic * statistic - chance.mean * chance.mean).max(0.0).sqrt(),
+        Measure::TotalVariation => (statistic * statistic - mean * mean).max(0.0).sqrt(),
         // As Bergsma (2013) has it.
         Measure::CramersV => (beyond(statistic * statistic * total) / total).sqrt(),
         _ => (beyond(statistic) / total).sqrt(),
     };
-    Some(Score { p_value: Some(chance.p_value), effect, ..groups.score(statistic) })
+    let p_value = (is_test || wanted == Wanted::All).then(|| chance.p_value());
+    Some(Score { p_value, effect, ..groups.score(statistic) })
 }
 
 fn of_two_values(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
@@ -173,14 +194,18 @@ fn of_ks(pair: &Pair<'_>) -> Option<Score> {
 
 /// The area between the cumulative distributions. Values beyond the range of the baseline count in its p-value as far as there
 /// are more of them than chance gives: one value of 1e12 moves the mean of a thousand, and means nothing.
-fn of_area(measure: Measure, pair: &Pair<'_>) -> Option<Score> {
+fn of_area(measure: Measure, pair: &Pair<'_>, wanted: Wanted) -> Option<Score> {
     let (inside, outside) = wasserstein_parts(pair)?;
     let distance = inside + outside;
     let effect = Scale::of_pair(pair)?.normed(distance);
     let statistic = if measure == Measure::Wasserstein { distance } else { effect };
+    let score = Score { effect, ..pair.score_of_values(statistic) };
+    if wanted == Wanted::Distance {
+        return Some(score);
+    }
     let bridge = Bridge::of(pair)?;
     let p_value = with_outside(pair, (inside, outside), |area| bridge.area_tail(area));
-    Some(Score { effect, p_value: Some(p_value), ..pair.score_of_values(statistic) })
+    Some(Score { p_value: Some(p_value), ..score })
 }
 
 fn of_energy(pair: &Pair<'_>, points: &Points) -> Option<Score> {

@@ -1,7 +1,6 @@
 //! Wasserstein-1 distance (earth mover's distance).
 
 use super::{Pair, Points};
-use crate::distribution::Distribution;
 
 /// The area between the two cumulative distributions of samples, in the unit of the column. `None` when one side has
 /// no value.
@@ -44,26 +43,29 @@ pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
     let last = baseline.counts().iter().rposition(filled)?;
     let mut gap = 0.0;
     let (mut inside, mut outside) = (0.0, 0.0);
-    for (bin, (left, right)) in baseline.counts().iter().zip(window.counts()).enumerate() {
+    let counts = baseline.counts().iter().zip(window.counts());
+    let sums = baseline.bin_sums().zip(window.bin_sums());
+    for (bin, ((left, right), sums)) in counts.zip(sums).enumerate() {
         let before = gap;
         left_sum += left;
         right_sum += right;
         gap = left_sum as f64 / n - right_sum as f64 / m;
         match binning.ends(bin) {
             (Some(low), Some(high)) => {
-                let steps = [
-                    BinRise::of(baseline, bin, *left as f64 / n, (low, high)),
-                    BinRise::of(window, bin, *right as f64 / m, (low, high)),
+                let mean = |sum: f64, count: u64| {
+                    if count > 0 { (sum / count as f64).clamp(low, high) } else { f64::midpoint(low, high) }
+                };
+                let sides = [
+                    Rise { by: *left as f64 / n, mean: mean(sums.0, *left) },
+                    Rise { by: *right as f64 / m, mean: mean(sums.1, *right) },
                 ];
-                let area = within(before, steps, (low, high));
+                let area = within(before, sides, (low, high));
                 *if (first..=last).contains(&bin) { &mut inside } else { &mut outside } += area;
             }
             (None, Some(end)) | (Some(end), None) => {
                 // The mean distance of what lies beyond, each side over its own size.
-                let beyond = |column: &Distribution, count: u64, size: f64| {
-                    column.bin_sum(bin).map_or(0.0, |sum| (sum - end * count as f64).abs() / size)
-                };
-                outside += (beyond(baseline, *left, n) - beyond(window, *right, m)).abs();
+                let beyond = |sum: f64, count: u64, size: f64| (sum - end * count as f64).abs() / size;
+                outside += (beyond(sums.0, *left, n) - beyond(sums.1, *right, m)).abs();
             }
             (None, None) => {}
         }
@@ -71,43 +73,60 @@ pub(super) fn wasserstein_parts(pair: &Pair<'_>) -> Option<(f64, f64)> {
     Some((inside, outside))
 }
 
-/// How the cumulative distribution of a side rises within a bin: by how much, and between which values.
+/// How the cumulative distribution of a side rises within a bin: by how much, and around which value.
 #[derive(Clone, Copy)]
-struct BinRise {
-    rise: f64,
+struct Rise {
+    by: f64,
+    mean: f64,
+}
+
+impl Rise {
+    /// The area under it up to the end of the bin.
+    fn area(self, high: f64) -> f64 {
+        self.by * (high - self.mean)
+    }
+
+    /// The values are spread evenly around their mean, as far as the bin goes.
+    fn spread(self, (low, high): (f64, f64)) -> Slope {
+        let reach = (self.mean - low).min(high - self.mean);
+        Slope { by: self.by, from: self.mean - reach, to: self.mean + reach }
+    }
+}
+
+/// A rise by so much between two values.
+#[derive(Clone, Copy)]
+struct Slope {
+    by: f64,
     from: f64,
     to: f64,
 }
 
-impl BinRise {
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-    fn of(column: &Distribution, bin: usize, rise: f64, (low, high): (f64, f64)) -> Self {
-        let count = column.counts().get(bin).copied().unwrap_or(0);
-        let mean = column.bin_sum(bin).filter(|_| count > 0).map(|sum| sum / count as f64);
-        let mean = mean.unwrap_or_else(|| f64::midpoint(low, high)).clamp(low, high);
-        let reach = (mean - low).min(high - mean);
-        Self { rise, from: mean - reach, to: mean + reach }
-    }
-
+impl Slope {
     /// How much of the rise happens at one value.
     fn jump(self, value: f64) -> f64 {
-        if self.from == self.to && value == self.to { self.rise } else { 0.0 }
+        if self.from == self.to && value == self.to { self.by } else { 0.0 }
     }
 
     /// How much of the rise has happened at a value, what happens at it included.
     fn at(self, value: f64) -> f64 {
         if value >= self.to {
-            self.rise
+            self.by
         } else if value <= self.from {
             0.0
         } else {
-            self.rise * (value - self.from) / (self.to - self.from)
+            self.by * (value - self.from) / (self.to - self.from)
         }
     }
 }
 
 /// The area between two cumulative distributions within a bin, which are apart by `gap` where it begins.
-fn within(gap: f64, [left, right]: [BinRise; 2], (low, high): (f64, f64)) -> f64 {
+fn within(gap: f64, [left, right]: [Rise; 2], ends: (f64, f64)) -> f64 {
+    let (low, high) = ends;
+    if gap >= right.by || -gap >= left.by {
+        // One of both is above the other in all of the bin: how its values are spread does not matter.
+        return (gap.mul_add(high - low, left.area(high)) - right.area(high)).abs();
+    }
+    let (left, right) = (left.spread(ends), right.spread(ends));
     let mut corners = [low, left.from, left.to, right.from, right.to, high];
     corners.sort_unstable_by(f64::total_cmp);
     let at = |value: f64| gap + left.at(value) - right.at(value);

@@ -171,7 +171,7 @@ impl JudgedColumn {
             size: mixed.size,
             before: 0.0,
             after: mixed.size,
-            margin: mixed.margin,
+            margin: mixed.margin.min(LARGEST_MARGIN),
             n_window: whole(values),
             n_reference: whole(self.values.total),
             effective_size: mixed.effective_size,

@@ -158,7 +158,7 @@ impl StoredStatistic {
     fn is_sound(&self, total: f64) -> bool {
         let centre = match self.centre {
             Centre::Mean { mean, variance, skewness } => {
-                mean.is_finite() && (1e-12..1e12).contains(&variance) && skewness.is_finite()
+                mean.is_finite() && (1e-12..1e30).contains(&variance) && skewness.is_finite()
             }
             // Sums of floats in another order.
             Centre::Share { count } => (0.0..=total * (1.0 + 1e-9)).contains(&count),

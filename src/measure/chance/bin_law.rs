@@ -65,8 +65,9 @@ pub(super) enum Large {
 const MANY: f64 = 40.0;
 /// What is small against a standard deviation.
 const SMALL: f64 = 0.1;
-/// Steps to a standard deviation where there are so many counts.
-const FINE: f64 = 2.0;
+/// Steps to a standard deviation where there are so many counts, without a selection and with one: a smooth law is summed up to
+/// 3e-9 by steps of a standard deviation, a cut one is not.
+const FINE: [f64; 2] = [1.0, 2.0];
 /// From this many counts to a step on the chance of the next is computed by itself.
 const FAR: f64 = 16.0;
 
@@ -125,7 +126,8 @@ impl BinLaw {
         };
         // From the likeliest count towards both ends; of many counts some are enough.
         let mode = ((all + 1.0) * mine).floor().min(all);
-        let step = (deviation / FINE).floor().max(1.0);
+        let [smooth, cut] = FINE;
+        let step = (deviation / if is_cut { cut } else { smooth }).floor().max(1.0);
         let (first, odds) = (binomial_mass(mode, all, mine), mine / (1.0 - mine));
         for direction in [1.0, -1.0] {
             let (mut before, mut chance) = (mode, 1.0);

@@ -23,46 +23,59 @@ use super::{Groups, Measure, Pair, Proportions};
 use bin_law::{BinLaw, Selected, Sizes, Sum};
 use moments::{Laws, Moments};
 use parts::{sum_of, tested_by};
-use selection::Selection;
-
-/// What chance gives a sum over bins.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Chance {
-    /// The sum that two samples of one distribution have on average.
-    pub mean: f64,
-    /// The chance of a sum at least as large as the one that was seen.
-    pub p_value: f64,
-}
+use selection::{LeftOut, Selection};
 
 /// What chance gives the sum that a measure of few bins is computed from: PSI and KL as they are; the squares of Jensen-Shannon's
 /// (in nats) and Hellinger's distance; total variation as it is; the statistics of Pearson's and of the likelihood-ratio test.
-/// `None` for other measures and without values on one side.
-pub(super) fn chance(measure: Measure, pair: &Pair<'_>, groups: &Groups) -> Option<Chance> {
-    let selection = Selection::of(pair, groups);
-    let own: Vec<OwnBin> = groups
-        .pairs()
-        .enumerate()
-        .filter(|(bin, (before, after))| before + after > 0 && !selection.leaves_out(*bin))
-        .map(|(bin, (before, after))| OwnBin { before, after, selected: selection.of_bin(bin) })
-        .collect();
-    let design_effect = pair.design_effect();
-    let (sum, half) = sum_of(measure)?;
-    let filled = groups.pairs().filter(|(before, after)| before + after > 0).count();
-    let sizes = Sizes::of(groups.totals()?, half, filled);
-    let left_out = selection.left_out(groups, |before, after| (sum.part)(&sizes, before, after));
-    let laws = laws(&sum, &sizes, &own);
-    let moments = laws.moments();
-    let mean =
-        moments.mean * sum.spread_by(design_effect) + left_out.as_ref().map_or(0.0, |left_out| left_out.mean);
-    // Whether own bins keep their shares among each other, and whether all of them together keep theirs.
-    let p_own = if left_out.is_none() && tested_by(measure) == measure && own.len() > 2 {
-        let seen = sum_over(&sum, &sizes, &own) / sum.spread_by(design_effect);
-        tail(&laws, own.len(), seen, || moments)
-    } else {
-        p_value_of(tested_by(measure), &own, design_effect)
-    };
-    let p_value = left_out.map_or(p_own, |left_out| (2.0 * p_own.min(left_out.p_value(design_effect))).min(1.0));
-    Some(Chance { mean, p_value })
+pub(super) struct Chance {
+    measure: Measure,
+    sum: Sum,
+    sizes: Sizes,
+    own: Vec<OwnBin>,
+    laws: Laws,
+    moments: Moments,
+    left_out: Option<LeftOut>,
+    design_effect: f64,
+}
+
+impl Chance {
+    /// `None` for other measures and without values on one side.
+    pub(super) fn of(measure: Measure, pair: &Pair<'_>, groups: &Groups) -> Option<Self> {
+        let selection = Selection::of(pair, groups);
+        let own: Vec<OwnBin> = groups
+            .pairs()
+            .enumerate()
+            .filter(|(bin, (before, after))| before + after > 0 && !selection.leaves_out(*bin))
+            .map(|(bin, (before, after))| OwnBin { before, after, selected: selection.of_bin(bin) })
+            .collect();
+        let (sum, half) = sum_of(measure)?;
+        let filled = groups.pairs().filter(|(before, after)| before + after > 0).count();
+        let sizes = Sizes::of(groups.totals()?, half, filled);
+        let left_out = selection.left_out(groups, |before, after| (sum.part)(&sizes, before, after));
+        let laws = laws(&sum, &sizes, &own);
+        let moments = laws.moments();
+        Some(Self { measure, sum, sizes, own, laws, moments, left_out, design_effect: pair.design_effect() })
+    }
+
+    /// The sum that two samples of one distribution have on average.
+    pub(super) fn mean(&self) -> f64 {
+        let left_out = self.left_out.as_ref().map_or(0.0, |left_out| left_out.mean);
+        self.moments.mean * self.sum.spread_by(self.design_effect) + left_out
+    }
+
+    /// The chance of a sum at least as large as the one that was seen.
+    pub(super) fn p_value(&self) -> f64 {
+        let Self { measure, sum, sizes, own, laws, moments, left_out, design_effect } = self;
+        // Whether own bins keep their shares among each other, and whether all of them together keep theirs.
+        let p_own = if left_out.is_none() && tested_by(*measure) == *measure && own.len() > 2 {
+            let seen = sum_over(sum, sizes, own) / sum.spread_by(*design_effect);
+            tail(laws, own.len(), seen, || *moments)
+        } else {
+            p_value_of(tested_by(*measure), own, *design_effect)
+        };
+        let both = |left_out: &LeftOut| (2.0 * p_own.min(left_out.p_value(*design_effect))).min(1.0);
+        left_out.as_ref().map_or(p_own, both)
+    }
 }
 
 /// A bin that is not left out, with both counts.
