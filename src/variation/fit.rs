@@ -271,7 +271,9 @@ impl<'a> ColumnFit<'a> {
                 let beside = beside.filter(|(q, degrees)| q / degrees > own.0 / own.1);
                 let (q, degrees) = beside.unwrap_or(own);
                 let bursty = self.own.get(place).is_some_and(|own| own.bursty)
-                    || (statistic == Statistic::Unseen && q > BURSTY * degrees);
+                    || (statistic == Statistic::Unseen
+                        && q > BURSTY * degrees
+                        && centre.mean(self.values.total) > 0.0);
                 StoredStatistic { statistic, centre, q: short(q), degrees: short(degrees), bursty }
             });
         StoredColumn {

@@ -98,6 +98,7 @@ class Column:
         self.y = np.where(self.is_share, arcsine(y), y); self.centre = np.where(self.is_share, arcsine(self.mean), self.mean); self.unit = np.where(self.is_share, .25, self.var)
         self.nbar = (self.tot - (n ** 2).sum(0) / np.maximum(self.tot, 1)) / max(self.k - 1, 1); self.conc = (n ** 2).sum(0) / np.maximum(self.tot, 1) ** 2
         self.theta = np.zeros((len(CHANCES), S)); self.c = self.conc; self.bursty = np.zeros(S, bool); self.tail = np.inf
+        self.bursts = bursts(C) if self.learns and kind == "categorical" else None
         if self.learns: self.disperse()
         self.pooled = pooled
         if kind == "categorical": self.fit_mix(C)
@@ -125,8 +126,9 @@ class Column:
             d0, D0 = (0, 1) if self.bursty[j] else prior.get(family(a, self.mean[j]), (0, 1))
             found[a] = self.Q[j] / (self.k - 1) * nu + d0 * D0, nu + d0
         for j, a in enumerate(self.names):
-            q, f = found[a]; tail = found.get({"below": "low_tail", "above": "high_tail"}.get(a))
-            if tail and tail[0] / tail[1] > q / f: q, f = tail
+            q, f = found[a]; beside = self.bursts if a == "unseen" else found.get({"below": "low_tail", "above": "high_tail"}.get(a))
+            if beside and beside[0] / beside[1] > q / f: q, f = beside
+            if a == "unseen": self.bursty[j] |= q > 3 * f and self.mean[j] > 0
             self.theta[:, j] = np.maximum(q / chi_square_quantiles(f) - 1, 0) / self.nbar[j] / max(1 - L / self.k, .2) if self.nbar[j] > 0 else 0
     # ---- Pearson's statistic over cells
     def fit_mix(self, C):
@@ -183,6 +185,16 @@ class Column:
             size = float(np.sqrt(max(q - m * R[SHOWN], 0) * base))
             out["mix"] = dict(p=min(float((WEIGHTS * (stats.gamma.sf(q / R, a, scale=m / a) / R + stats.invgamma.sf(q / R / m, 2 + a, scale=1 + a) * (1 - 1 / R))).sum()), 1), quiet=bool(q < m + 1.6 * sd), size=size, before=0.0, after=size, margin=float(np.sqrt(1.96 * sd * R[SHOWN] * base)), effective_size=float(1 / (1 / n + self.xtheta[SHOWN])), weight=.10)
         return out
+def bursts(C):
+    """Q and degrees of freedom of small categories: how often two records of a window are of the same one, of those that are small in the other windows."""
+    K = C.sum(0)[:-2]; n = C.sum(1); N = n.sum(); C = C[:, :-2]; others = K - C
+    small = (C > 0) & (others < np.maximum(.005 * (N - n), 20)[:, None])
+    same = np.where(small, C * (C - 1 - (n - 1)[:, None] * others / np.maximum(N - n, 1)[:, None]), 0).sum(1); possible = np.where(small, C, 0).sum(1) * np.maximum(n - 1, 0)
+    k, B = len(C), possible.sum()
+    if k < 3 or B <= 0: return 0.0, 1.0
+    theta = same.sum() / B; mean = n.sum() / k; D = max(1 + mean * theta, 0)
+    relative = mean ** 2 * ((same - theta * possible) ** 2).sum() / B ** 2 * k / (k - 1) * (1 + 3 / np.sqrt(k)) / max(D, 1e-9) ** 2
+    nu = min(max(2 / max(relative, 1e-9), .5), 1e6); return D * nu, nu
 def mix64(j):
     m = (1 << 64) - 1; h = (j + 1) * 0x9e3779b97f4a7c15 & m; h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9 & m; h = (h ^ h >> 27) * 0x94d049bb133111eb & m
     return h ^ h >> 31
