@@ -24,8 +24,10 @@ use crate::window::{CloseDecision, EventTimeProgress};
 const BATCH: i64 = 500;
 /// What the brokers said this lately about their partitions is not asked again.
 const FRESH: Duration = Duration::from_secs(1);
-/// Windows closed in one transaction: checkpoints that add to one of them wait for all of them.
+/// Windows closed in one transaction at most: checkpoints that add to one of them wait for all of them.
 const TOGETHER: usize = 50;
+/// How long a transaction goes on with further windows, for the same reason.
+const WITHIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     store: Store,
@@ -64,6 +66,14 @@ pub(super) async fn run(
             () = tokio::time::sleep(interval) => {}
         }
     }
+}
+
+/// What came of closing windows in one transaction.
+struct ClosedTogether {
+    /// How many windows it took, from the first on.
+    looked_at: usize,
+    /// How many of them were closed.
+    closed: usize,
 }
 
 struct Judge {
@@ -124,28 +134,39 @@ impl Judge {
         if !waiting.is_empty() {
             self.store.mark_due(&waiting).await?;
         }
-        let mut closed = 0;
-        // Of a backlog, windows that begin after those that a baseline is learned from are judged by it: so it is looked for
-        // before the first window of each start, and not only when all that is due was closed.
-        for same_start in due.chunk_by(|left, right| left.window.key.start == right.window.key.start) {
-            self.learn(monitor).await?;
-            for together in same_start.chunks(TOGETHER) {
-                if stop.is_cancelled() {
-                    return Ok(false);
-                }
-                closed += self.close(running, routing, together).await?;
+        let (mut closed, mut is_settled, mut learned_before) = (0, false, None);
+        let mut rest = due.as_slice();
+        while let Some(next) = rest.first() {
+            if stop.is_cancelled() {
+                return Ok(false);
             }
+            // Of a backlog, windows that begin after those that a baseline is learned from are judged by it: so it is looked for
+            // before the first window of each start, and not only when all that is due was closed. Once nothing is to be learned,
+            // windows of several starts share a transaction.
+            let start = next.window.key.start;
+            if !is_settled && learned_before != Some(start) {
+                is_settled = self.learn(monitor).await?;
+                learned_before = Some(start);
+            }
+            let together =
+                rest.iter().take(TOGETHER).take_while(|due| is_settled || due.window.key.start == start);
+            let together = rest.get(..together.count()).unwrap_or(rest);
+            let outcome = self.close(running, routing, together).await?;
+            closed += outcome.closed;
+            rest = rest.get(outcome.looked_at..).unwrap_or_default();
         }
-        if closed > 0 {
+        if closed > 0 && !is_settled {
             self.learn(monitor).await?;
         }
         Ok(full && closed > 0)
     }
 
-    /// Learns a baseline, if one is due.
-    async fn learn(&self, monitor: &Monitor) -> Result<(), StoreError> {
-        match learn_baseline(&self.store, monitor).await? {
-            Learning::NotDue => {}
+    /// Learns a baseline, if one is due. Whether none is to be learned any more, whatever windows close.
+    async fn learn(&self, monitor: &Monitor) -> Result<bool, StoreError> {
+        let learning = learn_baseline(&self.store, monitor).await?;
+        let is_settled = matches!(learning, Learning::Settled | Learning::Learned { .. });
+        match learning {
+            Learning::Settled | Learning::NotDue => {}
             Learning::Unreadable(columns) => {
                 if self.shared.complaints.is_due(&monitor.name, "learn") {
                     tracing::warn!(
@@ -164,7 +185,7 @@ impl Judge {
                 }
             }
         }
-        Ok(())
+        Ok(is_settled)
     }
 
     async fn progress(&self, running: &RunningMonitor) -> Result<EventTimeProgress, StoreError> {
@@ -193,32 +214,32 @@ impl Judge {
         }
     }
 
-    /// Closes windows of one start; how many were closed. When the database refuses them together, each alone, so that what
+    /// Closes windows in one transaction, the first of them at least. When the database refuses them together, each alone, so that what
     /// is wrong with one does not keep the others from being judged.
     async fn close(
         &self,
         running: &RunningMonitor,
         routing: &Routing,
         due: &[DueWindow],
-    ) -> Result<usize, StoreError> {
+    ) -> Result<ClosedTogether, StoreError> {
         let monitor = &running.monitor;
         let with = closing_of(running);
         let began = Instant::now();
         let span = tracing::debug_span!("close_windows", monitor = %monitor.name, windows = due.len());
         let decide = |closing: &ClosingWindow, now| decide_window(closing, &monitor.rules, routing, now);
-        let outcomes = match self.store.close_windows(with, due, decide).instrument(span).await {
+        let outcomes = match self.store.close_windows(with, due, WITHIN, decide).instrument(span).await {
             Err(error) if !error.is_transient() && due.len() > 1 => {
                 tracing::warn!(monitor = %monitor.name, %error, "cannot close windows in one transaction; closing them one by one");
                 let mut closed = 0;
                 for one in due.chunks(1) {
-                    closed += Box::pin(self.close(running, routing, one)).await?;
+                    closed += Box::pin(self.close(running, routing, one)).await?.closed;
                 }
-                return Ok(closed);
+                return Ok(ClosedTogether { looked_at: due.len(), closed });
             }
             Err(error) if !error.is_transient() => vec![Err(error)],
             outcomes => outcomes?,
         };
-        let mut closed = 0;
+        let (looked_at, mut closed) = (outcomes.len(), 0);
         for (DueWindow { window, .. }, outcome) in due.iter().zip(outcomes) {
             match outcome {
                 Ok(Some(decision)) => {
@@ -246,7 +267,7 @@ impl Judge {
         if closed > 0 {
             self.shared.windows_closed.notify_waiters();
         }
-        Ok(closed)
+        Ok(ClosedTogether { looked_at, closed })
     }
 
     /// Judges windows again that have late records. What fails is tried again with the next look.

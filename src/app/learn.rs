@@ -12,7 +12,9 @@ use crate::store::{Store, StoreError};
 
 /// What came of looking for windows to learn a baseline from.
 pub(super) enum Learning {
-    /// There is a baseline, none is to be learned, or there are too few closed windows.
+    /// There is a baseline, or none is to be learned: windows that close do not change that.
+    Settled,
+    /// There are too few closed windows.
     NotDue,
     /// These columns have no or almost no valid values in the closed windows.
     Unreadable(Vec<String>),
@@ -31,9 +33,9 @@ pub(super) enum Learning {
 /// Learns a baseline from the first closed windows, if that is asked for and there is none. Where some column was not read
 /// in them, the latest windows are taken as soon as it is.
 pub(super) async fn learn_baseline(store: &Store, monitor: &Monitor) -> Result<Learning, StoreError> {
-    let Some(windows) = monitor.learn else { return Ok(Learning::NotDue) };
+    let Some(windows) = monitor.learn else { return Ok(Learning::Settled) };
     if !store.baselines(&monitor.name).await?.is_empty() {
-        return Ok(Learning::NotDue);
+        return Ok(Learning::Settled);
     }
     let universal = Arc::new(BinningSet::universal(&monitor.schema));
     let Some(mut counted) = store.windows_to_learn_from(&monitor.name, &universal, windows, false).await? else {

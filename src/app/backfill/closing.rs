@@ -62,7 +62,7 @@ impl Run<'_> {
     /// Learns a baseline, if one is due.
     async fn learn(&self, report: &mut dyn FnMut(BackfillNews<'_>)) -> Result<(), BackfillError> {
         match learn_baseline(self.store, &self.running.monitor).await? {
-            Learning::NotDue => {}
+            Learning::Settled | Learning::NotDue => {}
             Learning::Unreadable(columns) => report(BackfillNews::Note(format!(
                 "no baseline is learned: no or almost no valid values in the closed windows of {}",
                 listed(&columns, NAMED)

@@ -114,7 +114,7 @@ impl Store {
                 .await
                 .map_err(failed("store the state of an alert"))?;
         } else {
-            store_states(&mut transaction, owner, &states).await?;
+            store_states(&mut transaction, owner, &states, None).await?;
         }
         let transition = Transition { rule: rule.to_owned(), column: column.map(str::to_owned), change };
         let changed = later_change(transition, view.clone());

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::alert::{AlertChange, AlertView, GroupKey, SeriesAlerts, Severity, Transition, derived_id};
 use crate::closing::{ChangedAlert, RefreshedAlert};
+use crate::judge::SeriesTrend;
 use crate::store::session::Session;
 use crate::store::{StoreError, failed, timestamp};
 
@@ -60,6 +61,9 @@ pub(in crate::store) async fn write_changes(
 
 /// Has the groups of alerts looked at.
 async fn wake_groups(connection: &mut Session, alerts: &[Uuid]) -> Result<(), StoreError> {
+    if alerts.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
         "update alert_group set due_at = now() where id in (
              select g.id from alert_group g join alert_group_member m on m.group_id = g.id
@@ -187,20 +191,25 @@ async fn join_group(connection: &mut Session, id: Uuid, group: &GroupKey, alert:
     Ok(())
 }
 
-/// Stores the states of a series' alerts; its row is locked.
+/// Stores the states of a series' alerts, and where it stands if windows were judged; its row is locked.
 pub(in crate::store) async fn store_states(
     connection: &mut Session,
     owner: Owner<'_>,
     alerts: &SeriesAlerts,
+    trend: Option<&SeriesTrend>,
 ) -> Result<(), StoreError> {
-    sqlx::query("update series set alerts = $4 where monitor = $1 and model_version = $2 and segment = $3")
-        .bind(owner.monitor)
-        .bind(owner.version)
-        .bind(owner.segment)
-        .bind(Json(alerts))
-        .execute(connection)
-        .await
-        .map_err(failed("store the state of an alert"))?;
+    sqlx::query(
+        "update series set alerts = $4, slow_drift = coalesce($5, slow_drift)
+         where monitor = $1 and model_version = $2 and segment = $3",
+    )
+    .bind(owner.monitor)
+    .bind(owner.version)
+    .bind(owner.segment)
+    .bind(Json(alerts))
+    .bind(trend.map(Json))
+    .execute(connection)
+    .await
+    .map_err(failed("store the state of a series"))?;
     Ok(())
 }
 
@@ -230,5 +239,5 @@ pub(in crate::store) async fn refresh_alerts(
         .map_err(failed("refresh an alert"))?;
     }
     let news: Vec<Uuid> = refreshed.iter().filter(|alert| alert.has_news).map(|alert| alert.id).collect();
-    if news.is_empty() { Ok(()) } else { wake_groups(connection, &news).await }
+    wake_groups(connection, &news).await
 }

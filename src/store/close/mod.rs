@@ -1,45 +1,45 @@
 //! Closing windows: merge, judge, tell, in one transaction. Any daemon may do it; no leader is needed.
 //!
-//! The row of the series is locked first (`skip locked`: somebody else at it is as good), so the windows of a
-//! series are judged one after the other, in order. Then the window itself: that waits for checkpoints which
-//! are adding to it, and makes later ones see it closed.
+//! The rows of the series are locked first (`skip locked`: somebody else at it is as good), so the windows of a
+//! series are judged one after the other, in order. Then the windows themselves: that waits for checkpoints which
+//! are adding to them, and makes later ones see them closed.
 
+mod compared;
+mod locked;
 mod panes;
 mod quiet;
 mod read;
 mod reference;
 mod revise;
+mod shared;
 mod write;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use uuid::Uuid;
 
 use super::decoded::Decoded;
 use super::detections::{ReadWindow, detect_in_window};
-use super::limits::accepted_limits;
 use super::session::Session;
 use super::{Store, StoreError, bigint, damaged, event_time, failed, timestamp};
-use crate::alert::{SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
-use crate::closing::{Amends, ClosingWindow, Decision, Gathered};
+use crate::closing::{Amends, ClosingWindow, Decision};
 use crate::detection::DetectionRules;
-use crate::judge::{AcceptedLimits, SeriesTrend};
 use crate::record::{EventTime, TimeSpan};
-use crate::reference::{ReferenceChoice, ReferencePlan, RuleName};
+use crate::reference::ReferencePlan;
 use crate::window::{Partition, WindowKey, WindowReach};
-use panes::{earlier_parts, reach_back};
+use compared::{Compared, compared};
+use locked::{Locked, SeriesState};
+use panes::earlier_parts;
 pub(super) use quiet::close_quietly;
-use read::{Merged, earlier_windows, feed_is_broken, lock_series, lock_window, requests_of, rested_on, series_of};
+use read::{Circumstances, Merged, earlier_windows, known_binning, rested_on};
 pub(super) use read::{binning, merge_deltas};
-use reference::{ChosenBaselines, resolve, usual_rows};
 pub(super) use reference::{parts_again, stored_baseline, test_of};
-use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_trend, write_window};
+pub(super) use shared::SharedReads;
+use write::{Pane, write_alerts, write_findings, write_request, write_summaries, write_window};
 
 /// A window that may be due: to be closed, or to be judged again.
 #[derive(Clone, Debug)]
@@ -125,8 +125,9 @@ impl Store {
     }
 
     /// Closes windows of a monitor in one transaction: `decide` is called for each with everything counted in it and the clock
-    /// of the database. Returns the outcome of each, in the order given; one whose stored counts are damaged does not keep the others
-    /// from being closed.
+    /// of the database. Returns the outcome of each, in the order given; one whose stored counts are damaged does not keep those of
+    /// other series from being closed. Checkpoints that add to one of the windows wait for the transaction: after the time of `within`
+    /// it takes no further window, and there are fewer outcomes than windows, but one at least.
     ///
     /// # Errors
     /// When the database is away or refuses something; nothing changed then.
@@ -134,18 +135,26 @@ impl Store {
         &self,
         with: Closing<'_>,
         due: &[DueWindow],
+        within: Duration,
         decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
     ) -> Result<Vec<Closed>, StoreError> {
         let mut transaction = self.pool.begin().await.map_err(failed("begin closing windows"))?;
+        let mut locked = Locked::lock(&mut transaction, with.monitor, due).await?;
+        let since = Instant::now();
         let mut shared = SharedReads::default();
         let mut closed = Vec::with_capacity(due.len());
         for window in due {
-            match close_one(&mut transaction, (&mut shared, &self.decoded), with, window, &decide).await {
+            if !closed.is_empty() && since.elapsed() >= within {
+                break;
+            }
+            let kept = (&mut locked, &mut shared, &self.decoded);
+            match close_one(&mut transaction, kept, with, window, &decide).await {
                 // The transaction cannot go on after an error of the database.
                 Err(error @ StoreError::Database { .. }) => return Err(error),
                 outcome => closed.push(outcome),
             }
         }
+        locked.store(&mut transaction, with.monitor).await?;
         #[cfg(debug_assertions)]
         crate::faults::hit("close.before_commit");
         transaction.commit().await.map_err(failed("commit closed windows"))?;
@@ -221,42 +230,29 @@ fn listed(row: &PgRow) -> Result<OpenWindow, sqlx::Error> {
     Ok(OpenWindow { id: row.try_get("id")?, key, end, due_for: row.try_get("due_for")? })
 }
 
-/// What windows that are closed together have in common.
-#[derive(Default)]
-pub(super) struct SharedReads {
-    baselines: ChosenBaselines,
-    /// How many series share the budget of false alarms of windows of one time.
-    series: HashMap<(EventTime, EventTime), usize>,
-    /// Wider limits that people accepted for the monitor.
-    accepted: Option<Vec<AcceptedLimits>>,
-}
-
 /// Closes one window. An error that is not the database's comes before anything was written.
 async fn close_one(
     connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &Decoded),
+    (locked, shared, cache): (&mut Locked, &mut SharedReads, &Decoded),
     with: Closing<'_>,
     due: &DueWindow,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Option<Decision>, StoreError> {
-    let Closing { monitor, sample_size, .. } = with;
     let window = &due.window;
-    let Some((alerts, trend)) = lock_series(connection, monitor, &window.key).await? else { return Ok(None) };
-    let Some(binnings) = lock_window(connection, monitor, window, cache).await? else {
-        return Ok(None);
-    };
-    let merged = merge_deltas(connection, window.id, &binnings, sample_size).await?;
-    let pane = JudgedPane { due: due.clone(), alerts, trend, merged, binnings, revision: 0, amends: None };
-    judge_pane(connection, (shared, cache), with, pane, decide).await.map(Some)
+    let Some((counted_on, series)) = locked.take(window)? else { return Ok(None) };
+    let binnings = known_binning(connection, counted_on, cache).await?;
+    let merged = merge_deltas(connection, window.id, &binnings, with.sample_size).await?;
+    let pane = JudgedPane { due: due.clone(), series, merged, binnings, revision: 0, amends: None };
+    let decision = judge_pane(connection, (shared, cache), with, pane, decide).await?;
+    locked.judged(&window.key, &decision);
+    Ok(Some(decision))
 }
 
 /// A pane with all that was counted in it; its row and that of its series are locked.
 struct JudgedPane {
     due: DueWindow,
-    /// The states of the series' alerts before.
-    alerts: SeriesAlerts,
     /// Where the series stands after the windows before.
-    trend: SeriesTrend,
+    series: SeriesState,
     merged: Merged,
     /// The bins that it was counted on.
     binnings: Arc<BinningSet>,
@@ -264,7 +260,7 @@ struct JudgedPane {
     amends: Option<Amends>,
 }
 
-/// Judges the window that ends with a pane, and writes what follows.
+/// Judges the window that ends with a pane, and writes what follows, but for where its series stands then.
 async fn judge_pane(
     connection: &mut Session,
     (shared, cache): (&mut SharedReads, &Decoded),
@@ -272,17 +268,18 @@ async fn judge_pane(
     pane: JudgedPane,
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Result<Decision, StoreError> {
-    let JudgedPane { due, alerts, trend, mut merged, binnings, revision, amends } = pane;
+    let JudgedPane { due, series: SeriesState { alerts, trend }, mut merged, binnings, revision, amends } = pane;
     let (monitor, window) = (with.monitor, &due.window);
     let Compared { before, choice, baseline, mut closing } =
         compared(connection, (shared, cache), with, (&due, revision), (&mut merged, &binnings)).await?;
-    (closing.requested, closing.requests) = requests_of(connection, monitor).await?;
+    let Circumstances { now, feed_broken, requested, requests } =
+        shared.circumstances(connection, monitor).await?;
+    (closing.feed_broken, closing.requested, closing.requests) = (feed_broken, requested, requests);
     closing.rested_on = rested_on(connection, &alerts).await?;
-    closing.feed_broken = feed_is_broken(connection, monitor).await?;
     closing.alerts = alerts;
     closing.amends = amends;
     closing.trend = Some(trend);
-    let mut decision = decide(&closing, clock(connection).await?);
+    let mut decision = decide(&closing, now);
     let request = match decision.request.take() {
         Some(draft) => {
             let earlier = earlier_windows(connection, monitor, &closing.span, draft.alert()).await?;
@@ -300,8 +297,8 @@ async fn judge_pane(
     write_summaries(connection, window.id, &closing).await?;
     write_findings(connection, window.id, &decision).await?;
     write_alerts(connection, monitor, window, (revision, &decision)).await?;
-    write_trend(connection, monitor, &window.key, &decision).await?;
     if let Some((request, notifications)) = &request {
+        shared.forget_requests();
         write_request(connection, monitor, window, request, notifications).await?;
     }
     if revision == 0 {
@@ -310,91 +307,4 @@ async fn judge_pane(
         decision.detected_by = found.into_iter().map(|detection| detection.detector).collect();
     }
     Ok(decision)
-}
-
-/// What a window is compared with.
-struct Compared {
-    /// The ids of the panes before its last one.
-    before: Vec<i64>,
-    choice: ReferenceChoice,
-    /// The baseline, when that is the reference.
-    baseline: Option<Uuid>,
-    /// The window, as if its series had no alert and no request yet.
-    closing: ClosingWindow,
-}
-
-/// The clock of the database.
-async fn clock(connection: &mut Session) -> Result<EventTime, StoreError> {
-    let now: DateTime<Utc> =
-        sqlx::query_scalar("select now()").fetch_one(connection).await.map_err(failed("read the clock"))?;
-    Ok(event_time(now))
-}
-
-/// Adds up the panes of a window, and chooses what it is compared with. What was counted in its last pane is then on the bins of its
-/// baseline, where they fit.
-async fn compared(
-    connection: &mut Session,
-    (shared, cache): (&mut SharedReads, &Decoded),
-    with: Closing<'_>,
-    (DueWindow { window, missing }, revision): (&DueWindow, i32),
-    (merged, binnings): (&mut Merged, &Arc<BinningSet>),
-) -> Result<Compared, StoreError> {
-    let monitor = with.monitor;
-    let chosen = shared.baselines.choose(connection, cache, monitor, binnings).await?;
-    if let Some(chosen) = &chosen {
-        chosen.fit.apply(&mut merged.counts, &chosen.bins);
-    }
-    let by = (monitor, with.references);
-    let mut gathered = Gathered::of_pane(
-        (window.key.clone(), window.end),
-        merged.counts.clone(),
-        merged.ranges.clone(),
-        missing.is_empty(),
-    );
-    reach_back(connection, (cache, monitor), with.reach, &mut gathered).await?;
-    let Gathered { span, counts, offsets, complete, ids } = gathered;
-    let (reference, choice) = resolve(connection, cache, by, &span, chosen.as_ref()).await?;
-    let baseline = chosen.filter(|_| choice.rule == Some(RuleName::Fixed)).map(|chosen| chosen.baseline);
-    let usual_rows = usual_rows(connection, by, &span, reference.as_ref()).await?;
-    let series = match shared.series.get(&(window.key.start, window.end)) {
-        Some(known) => *known,
-        None => {
-            let read = series_of(connection, with, window).await?;
-            shared.series.insert((window.key.start, window.end), read);
-            read
-        }
-    };
-    let accepted = match &shared.accepted {
-        Some(read) => read.clone(),
-        None => shared.accepted.insert(accepted_limits(connection, monitor).await?).clone(),
-    };
-    let evidence = WindowEvidence {
-        id: Some(window.id),
-        start: span.from.into(),
-        end: window.end.into(),
-        records: counts.rows(),
-        late_records: 0,
-        complete,
-        revision: revision.unsigned_abs(),
-        offsets,
-    };
-    let closing = ClosingWindow {
-        span,
-        counts,
-        pane_rows: merged.counts.rows(),
-        sample: merged.sample.clone(),
-        evidence,
-        reference,
-        usual_rows,
-        series,
-        accepted,
-        alerts: SeriesAlerts::default(),
-        feed_broken: false,
-        requested: Vec::new(),
-        requests: Vec::new(),
-        rested_on: HashMap::new(),
-        amends: None,
-        trend: None,
-    };
-    Ok(Compared { before: ids, choice, baseline, closing })
 }

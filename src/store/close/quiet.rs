@@ -1,9 +1,10 @@
 //! Closing a window of the past: judged and stored as any other, without a change to alerts, a message or a request. Alerts are
 //! about what happens now.
 
+use super::compared::{Compared, compared};
 use super::read::{known_binning, merge_deltas};
 use super::write::{Pane, write_findings, write_summaries, write_window};
-use super::{Closing, Compared, DueWindow, OpenWindow, SharedReads, clock, compared};
+use super::{Closing, DueWindow, OpenWindow, SharedReads};
 use crate::closing::{ClosingWindow, Decision};
 use crate::judge::Verdict;
 use crate::record::EventTime;
@@ -30,7 +31,8 @@ pub(in crate::store) async fn close_quietly(
     let mut merged = merge_deltas(connection, due.window.id, &binnings, with.sample_size).await?;
     let Compared { before, choice, baseline, closing } =
         compared(connection, (shared, cache), with, (&due, 0), (&mut merged, &binnings)).await?;
-    let decision = decide(&closing, clock(connection).await?).without_alerts();
+    let now = shared.circumstances(connection, with.monitor).await?.now;
+    let decision = decide(&closing, now).without_alerts();
     let pane = Pane { merged: &merged, before: &before, revision: 0 };
     write_window(connection, &due, &pane, (with, baseline, &choice), &closing, &decision).await?;
     write_summaries(connection, due.window.id, &closing).await?;

@@ -1,4 +1,4 @@
-//! What closing needs to know: locks, the merged deltas, the baseline, the history.
+//! What closing needs to know: the merged deltas, the bins, the history.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,37 +13,11 @@ use super::{Closing, OpenWindow};
 use crate::alert::{Evidence, SeriesAlerts, WindowEvidence};
 use crate::binning::BinningSet;
 use crate::distribution::{RecordSample, WindowCounts};
-use crate::judge::SeriesTrend;
 use crate::record::EventTime;
 use crate::store::decoded::Decoded;
 use crate::store::session::Session;
 use crate::store::{StoreError, count, damaged, event_time, failed, timestamp};
-use crate::window::{OffsetRanges, WindowKey, WindowSpan};
-
-pub(super) async fn lock_series(
-    connection: &mut Session,
-    monitor: &str,
-    key: &WindowKey,
-) -> Result<Option<(SeriesAlerts, SeriesTrend)>, StoreError> {
-    let state: Option<(Value, Option<Value>)> = sqlx::query_as(
-        "select alerts, slow_drift from series where monitor = $1 and model_version = $2 and segment = $3
-         for no key update skip locked",
-    )
-    .bind(monitor)
-    .bind(&key.version)
-    .bind(&key.segment)
-    .fetch_optional(connection)
-    .await
-    .map_err(failed("lock a series"))?;
-    let Some((alerts, trend)) = state else { return Ok(None) };
-    let alerts = damaged("the state of an alert", serde_json::from_value(alerts))?;
-    let trend = trend.map(serde_json::from_value::<SeriesTrend>).transpose().unwrap_or_else(|error| {
-        let WindowKey { version, segment, .. } = key;
-        tracing::warn!(monitor, version, segment, %error, "the state of slow drift is damaged: it begins anew");
-        None
-    });
-    Ok(Some((alerts, trend.unwrap_or_default())))
-}
+use crate::window::{OffsetRanges, WindowSpan};
 
 /// How many series share the budget of false alarms: those of the monitor with a window that starts within its period before the
 /// end of this one.
@@ -66,33 +40,6 @@ pub(super) async fn series_of(
     .await
     .map_err(failed("count versions and segments"))?;
     Ok(usize::try_from(number).unwrap_or(1).max(1))
-}
-
-/// Locks an open window that is the oldest of its series: the bins it was counted on.
-pub(super) async fn lock_window(
-    connection: &mut Session,
-    monitor: &str,
-    window: &OpenWindow,
-    kept: &Decoded,
-) -> Result<Option<Arc<BinningSet>>, StoreError> {
-    let row = sqlx::query(
-        "select binning_id from model_window w where id = $1 and status = 'open'
-         and not exists (select from model_window older
-                         where older.monitor = $2 and older.model_version = $3 and older.segment = $4
-                           and older.status = 'open' and older.starts_at < $5)
-         for update",
-    )
-    .bind(window.id)
-    .bind(monitor)
-    .bind(&window.key.version)
-    .bind(&window.key.segment)
-    .bind(timestamp(window.key.start))
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(failed("lock a window"))?;
-    let Some(row) = row else { return Ok(None) };
-    let id: Uuid = row.try_get("binning_id").map_err(failed("lock a window"))?;
-    known_binning(connection, id, kept).await.map(Some)
 }
 
 /// Bins, which are read and decoded once.
@@ -135,63 +82,62 @@ pub(in crate::store) async fn merge_deltas(
         .fetch_all(connection)
         .await
         .map_err(failed("read deltas"))?;
-    let mut merged = Merged {
-        counts: WindowCounts::empty(Arc::clone(binnings)),
-        sample: RecordSample::new(sample_size),
-        ranges: OffsetRanges::default(),
-    };
+    let mut sum: Option<WindowCounts> = None;
+    let mut sample = RecordSample::new(sample_size);
+    let mut ranges = OffsetRanges::default();
     let of = |what: &str| format!("{what} of the open window {window}");
     for row in rows {
         let counts: &[u8] = row.try_get("counts").map_err(failed("read deltas"))?;
         let delta = damaged(&of("a delta"), WindowCounts::from_ipc(counts, Arc::clone(binnings)))?;
-        damaged(&of("a delta"), merged.counts.merge(&delta))?;
-        let ranges: Value = row.try_get("ranges").map_err(failed("read deltas"))?;
-        merged.ranges.merge(&damaged(&of("the offsets of a delta"), serde_json::from_value(ranges))?);
-        let sample: Option<&[u8]> = row.try_get("sample").map_err(failed("read deltas"))?;
-        if let Some(bytes) = sample {
-            merged.sample.merge(&damaged(&of("a sample"), RecordSample::from_ipc(bytes, sample_size))?);
+        match &mut sum {
+            None => sum = Some(delta),
+            Some(sum) => damaged(&of("a delta"), sum.merge(&delta))?,
+        }
+        let read: Value = row.try_get("ranges").map_err(failed("read deltas"))?;
+        ranges.merge(&damaged(&of("the offsets of a delta"), serde_json::from_value(read))?);
+        let read: Option<&[u8]> = row.try_get("sample").map_err(failed("read deltas"))?;
+        if let Some(bytes) = read {
+            sample.merge(&damaged(&of("a sample"), RecordSample::from_ipc(bytes, sample_size))?);
         }
     }
-    Ok(merged)
+    let counts = sum.unwrap_or_else(|| WindowCounts::empty(Arc::clone(binnings)));
+    Ok(Merged { counts, sample, ranges })
 }
 
-/// The episodes of a monitor that asked for a retraining, and the ends of the windows behind the requests. One that a
-/// person called off counts neither against cool-down nor against budgets.
-pub(super) async fn requests_of(
+/// What windows of a monitor are decided by beside what was counted.
+#[derive(Clone, Debug)]
+pub(super) struct Circumstances {
+    /// The clock of the database, when the transaction began.
+    pub(super) now: EventTime,
+    /// Whether an open alert says that the input of the monitor is broken.
+    pub(super) feed_broken: bool,
+    /// The episodes that asked for a retraining.
+    pub(super) requested: Vec<Uuid>,
+    /// The ends of the windows behind the requests. One that a person called off counts neither against cool-down nor against
+    /// budgets.
+    pub(super) requests: Vec<EventTime>,
+}
+
+pub(super) async fn circumstances_of(
     connection: &mut Session,
     monitor: &str,
-) -> Result<(Vec<Uuid>, Vec<EventTime>), StoreError> {
-    let rows = sqlx::query("select alert_id, window_end, state from retraining_request where monitor = $1")
+) -> Result<Circumstances, StoreError> {
+    let attempted = "read the circumstances of a window";
+    let (now, feed_broken, requested, requests): (DateTime<Utc>, bool, Vec<Uuid>, Vec<DateTime<Utc>>) =
+        sqlx::query_as(
+            "select now(),
+                    exists (select from alert where monitor = $1 and kind = 'operational'
+                            and state in ('firing', 'acknowledged') and rule = any($2)),
+                    array(select alert_id from retraining_request where monitor = $1),
+                    array(select window_end from retraining_request where monitor = $1 and state <> 'cancelled')",
+        )
         .bind(monitor)
-        .fetch_all(connection)
+        .bind(crate::alert::BROKEN_FEED.to_vec())
+        .fetch_one(connection)
         .await
-        .map_err(failed("read retraining requests"))?;
-    let mut alerts = Vec::new();
-    let mut ends = Vec::new();
-    for row in rows {
-        let read = || -> Result<(Uuid, DateTime<Utc>, String), sqlx::Error> {
-            Ok((row.try_get("alert_id")?, row.try_get("window_end")?, row.try_get("state")?))
-        };
-        let (alert, end, state) = read().map_err(failed("read retraining requests"))?;
-        alerts.push(alert);
-        if state != "cancelled" {
-            ends.push(event_time(end));
-        }
-    }
-    Ok((alerts, ends))
-}
-
-/// Whether an open alert says that the input of a monitor is broken.
-pub(super) async fn feed_is_broken(connection: &mut Session, monitor: &str) -> Result<bool, StoreError> {
-    sqlx::query_scalar(
-        "select exists (select from alert where monitor = $1 and kind = 'operational'
-                        and state in ('firing', 'acknowledged') and rule = any($2))",
-    )
-    .bind(monitor)
-    .bind(crate::alert::BROKEN_FEED.to_vec())
-    .fetch_one(connection)
-    .await
-    .map_err(failed("read operational alerts"))
+        .map_err(failed(attempted))?;
+    let requests = requests.into_iter().map(event_time).collect();
+    Ok(Circumstances { now: event_time(now), feed_broken, requested, requests })
 }
 
 /// What the running alerts of a series rested on before.

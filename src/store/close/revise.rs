@@ -7,12 +7,14 @@ use sqlx::Row as _;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::read::{Merged, binning, lock_series, merge_deltas};
+use super::locked::lock_series_of;
+use super::read::{Merged, binning, merge_deltas};
 use super::{Closed, Closing, DueWindow, JudgedPane, OpenWindow, SharedReads, judge_pane, listed};
 use crate::closing::{Amends, ClosingWindow, Decision};
 use crate::distribution::{RecordSample, WindowCounts};
 use crate::judge::{Judgement, Verdict};
 use crate::record::{EventTime, TimeSpan};
+use crate::store::alerts::{Owner, store_states};
 use crate::store::decoded::Decoded;
 use crate::store::findings::judged;
 use crate::store::session::Session;
@@ -78,7 +80,7 @@ async fn revise(
     decide: impl Fn(&ClosingWindow, EventTime) -> Decision,
 ) -> Closed {
     let attempted = "judge a window again";
-    let Some((alerts, trend)) = lock_series(connection, with.monitor, &window.key).await? else { return Ok(None) };
+    let Some(series) = lock_series_of(connection, with.monitor, &window.key).await? else { return Ok(None) };
     let row = sqlx::query(
         "select binning_id, counts, sample, ranges, missing, rows, verdict, revision, teaches, drifts_for, closed_at, revised_at
          from model_window where id = $1 and status = 'closed' and counts is not null for update",
@@ -131,14 +133,15 @@ async fn revise(
     remember(connection, window.id, count(row.try_get("rows").map_err(failed(attempted))?), verdict).await?;
     let pane = JudgedPane {
         due: DueWindow { window: window.clone(), missing: missing.map_or(Vec::new(), |Json(missing)| missing) },
-        alerts,
-        trend,
+        series,
         merged,
         binnings: bins,
         revision: revision.saturating_add(1),
         amends: Some(amends),
     };
     let decision = judge_pane(connection, (shared, cache), with, pane, decide).await?;
+    let owner = Owner { monitor: with.monitor, version: &window.key.version, segment: &window.key.segment };
+    store_states(connection, owner, &decision.alerts, decision.trend.as_ref()).await?;
     amend_ended(connection, window, &drifted_for, &decision).await?;
     if has_late {
         // Windows that reach back over this pane have its late records, too.

@@ -10,12 +10,11 @@ use crate::closing::{ClosingWindow, Decision, Notification, RetrainingRequest};
 use crate::judge::Judgement;
 use crate::reference::ReferenceChoice;
 use crate::retrain::RetrainDecision;
-use crate::store::alerts::{By, Owner, refresh_alerts, store_states, write_changes};
+use crate::store::alerts::{By, Owner, refresh_alerts, write_changes};
 use crate::store::outbox::put_notification;
 use crate::store::session::Session;
 use crate::store::{StoreError, bigint, damaged, failed, timestamp};
 use crate::view::{letter_of, summaries};
-use crate::window::WindowKey;
 
 /// The pane that closes, and those before it that belong to the window.
 pub(super) struct Pane<'a> {
@@ -38,7 +37,8 @@ pub(super) async fn write_window(
     let reaches_back = !before.is_empty();
     let (columns, scores, verdicts) = scores(&decision.judgement);
     sqlx::query(
-        "update model_window set status = 'closed', closed_at = coalesce(closed_at, now()), rows = $2, counts = $3, sample = $4,
+        "with merged as (delete from window_delta where window_id = $1)
+         update model_window set status = 'closed', closed_at = coalesce(closed_at, now()), rows = $2, counts = $3, sample = $4,
                 ranges = $5, complete = $6, missing = $7, verdict = $8, retrain_decision = $9, teaches = $10,
                 columns = $11, scores = $12, verdicts = $13, configuration = $14, drifts_for = $15, binning_id = $16,
                 baseline_id = $17, reference = $18, judged_from = $19, judged_rows = $20, judged_panes = $21,
@@ -67,14 +67,9 @@ pub(super) async fn write_window(
     .bind(reaches_back.then(|| bigint(closing.counts.rows())))
     .bind(reaches_back.then_some(*before))
     .bind(revision)
-    .execute(&mut *connection)
+    .execute(connection)
     .await
     .map_err(failed("close a window"))?;
-    sqlx::query("delete from window_delta where window_id = $1")
-        .bind(window.id)
-        .execute(connection)
-        .await
-        .map_err(failed("close a window"))?;
     Ok(())
 }
 
@@ -175,29 +170,9 @@ pub(super) async fn write_alerts(
     (revision, decision): (i32, &Decision),
 ) -> Result<(), StoreError> {
     let owner = Owner { monitor, version: &window.key.version, segment: &window.key.segment };
-    store_states(connection, owner, &decision.alerts).await?;
     let by = By { actor: "driftd", detail: "", window: Some(window.id), revision };
     write_changes(connection, owner, &decision.changes, by).await?;
     refresh_alerts(connection, &decision.refreshed).await?;
-    Ok(())
-}
-
-/// Stores where a series stands after a window.
-pub(super) async fn write_trend(
-    connection: &mut Session,
-    monitor: &str,
-    key: &WindowKey,
-    decision: &Decision,
-) -> Result<(), StoreError> {
-    let Some(trend) = &decision.trend else { return Ok(()) };
-    sqlx::query("update series set slow_drift = $4 where monitor = $1 and model_version = $2 and segment = $3")
-        .bind(monitor)
-        .bind(&key.version)
-        .bind(&key.segment)
-        .bind(Json(trend))
-        .execute(connection)
-        .await
-        .map_err(failed("store slow drift"))?;
     Ok(())
 }
 

@@ -213,7 +213,7 @@ impl Store {
             changes.push(later_change(transition, alert));
         }
         let owner = Owner { monitor, version, segment };
-        store_states(&mut transaction, owner, &states).await?;
+        store_states(&mut transaction, owner, &states, None).await?;
         let by = By { actor: "driftd", detail, window: None, revision: 0 };
         write_changes(&mut transaction, owner, &changes, by).await?;
         transaction.commit().await.map_err(failed(attempted))

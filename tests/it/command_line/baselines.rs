@@ -70,6 +70,12 @@ fn the_backlog_after_the_learned_windows_is_judged_and_learning_shows_its_progre
         "every window after them is judged: {whole:?}"
     );
     crate::support::assert_windows_are_true(&world, live);
+    let transactions = world.runtime.block_on(number(
+        &world.pool,
+        "select count(distinct closed_at) from (
+             select closed_at from model_window where segment = '*' order by starts_at limit 6) learned",
+    ));
+    assert_eq!(transactions, Ok(6), "a baseline is looked for between the windows that it is learned from");
     let status = world.driftd(&["status"]);
     assert!(status.contains("learned from the first 6 windows") && !status.contains("learning:"), "{status}");
     world.wait_for("the gauges", 20, async |_| {
