@@ -39,7 +39,7 @@ fn dying_at_the_commit_points_and_at_random_moments_leaves_the_counts_true() {
         "checkpoint.before_commit:3",
         "checkpoint.after_commit:3",
         "close.before_commit:1",
-        "close.after_commit:2",
+        "close.after_commit:1",
     ];
     let mut produced = 0;
     let share = live.len() / 2 / points.len();
