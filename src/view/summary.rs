@@ -1,11 +1,13 @@
 //! Where the columns of a window lie: what charts over time are drawn from.
 
+use std::borrow::Cow;
+
 use arrow::array::AsArray as _;
 use arrow::datatypes::Float64Type;
 use serde::Serialize;
 
 use crate::binning::Binning;
-use crate::distribution::{Distribution, Located, RecordSample, WindowCounts};
+use crate::distribution::{Distribution, Located, RecordSample, UnseenCategories, WindowCounts};
 use crate::judge::why::finer_quantiles;
 use crate::measure::{Points, Side};
 
@@ -93,18 +95,22 @@ fn quantiles(column: &Distribution, sample: &RecordSample) -> Option<[Option<f64
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "shares, for charts")]
 fn categories(column: &Distribution, binning: &crate::binning::CategoricalBinning) -> Vec<(String, f32)> {
     let present = column.present().max(1) as f64;
-    let mut counts: Vec<(String, u64)> = column
-        .counts()
-        .iter()
-        .enumerate()
-        .filter(|(bin, count)| **count > 0 && *bin != binning.unseen_bin())
-        .map(|(bin, count)| (binning.label(bin).to_owned(), *count))
-        .collect();
+    let known = column.counts().iter().enumerate();
+    let known = known.filter(|(bin, count)| **count > 0 && *bin != binning.unseen_bin());
+    let mut counts: Vec<(Cow<'_, str>, u64)> =
+        known.map(|(bin, count)| (Cow::Borrowed(binning.label(bin)), *count)).collect();
     // Unseen ones by their names, as far as these are kept.
-    counts.extend(column.unseen().into_iter().flat_map(crate::distribution::UnseenCategories::heaviest));
-    counts.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
-    counts.truncate(TOP);
-    counts.into_iter().map(|(name, count)| (name, (count as f64 / present) as f32)).collect()
+    let unseen = column.unseen().into_iter().flat_map(UnseenCategories::heaviest);
+    counts.extend(unseen.map(|(name, count)| (Cow::Owned(name), count)));
+    let most_first = |left: &(Cow<'_, str>, u64), right: &(Cow<'_, str>, u64)| {
+        right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0))
+    };
+    if counts.len() > TOP {
+        counts.select_nth_unstable_by(TOP, most_first);
+        counts.truncate(TOP);
+    }
+    counts.sort_unstable_by(most_first);
+    counts.into_iter().map(|(name, count)| (name.into_owned(), (count as f64 / present) as f32)).collect()
 }
 
 #[cfg(test)]
