@@ -148,9 +148,9 @@ impl Judge {
                 is_settled = self.learn(monitor).await?;
                 learned_before = Some(start);
             }
-            let together =
-                rest.iter().take(TOGETHER).take_while(|due| is_settled || due.window.key.start == start);
-            let together = rest.get(..together.count()).unwrap_or(rest);
+            let number = rest.iter().take(TOGETHER).take_while(|due| is_settled || due.window.key.start == start);
+            let number = whole_starts(rest, number.count());
+            let together = rest.get(..number).unwrap_or(rest);
             let outcome = self.close(running, routing, together).await?;
             closed += outcome.closed;
             rest = rest.get(outcome.looked_at..).unwrap_or_default();
@@ -319,6 +319,17 @@ impl Judge {
     }
 }
 
+/// How many of the first windows, at most so many, are those of whole starts, so that there is one message about windows of one start.
+/// A start with more windows is parted.
+fn whole_starts(due: &[DueWindow], at_most: usize) -> usize {
+    let start_at = |place: usize| due.get(place).map(|due| due.window.key.start);
+    let next = start_at(at_most);
+    match (0..at_most).rev().find(|place| start_at(*place) != next) {
+        Some(last) if next.is_some() => last + 1,
+        _ => at_most,
+    }
+}
+
 /// What happened to which alert; none when nothing did.
 fn alerts_in_words(decision: &Decision) -> Option<String> {
     let one = |changed: &crate::closing::ChangedAlert| {
@@ -328,4 +339,34 @@ fn alerts_in_words(decision: &Decision) -> Option<String> {
     };
     let changes: Vec<String> = decision.changes.iter().map(one).collect();
     (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::EventTime;
+    use crate::window::WindowKey;
+
+    #[test]
+    fn a_start_is_parted_only_when_it_alone_is_too_large() {
+        let due = |hours: &[i64]| -> Vec<DueWindow> {
+            let window = |hour: &i64| {
+                let start = EventTime::default().shifted(TimeSpan::hours(*hour));
+                let key = WindowKey { version: String::new(), segment: "*".to_owned(), start };
+                let window = OpenWindow { id: 1, key, end: start.shifted(TimeSpan::hours(1)), due_for: None };
+                DueWindow { window, missing: Vec::new() }
+            };
+            hours.iter().map(window).collect()
+        };
+        for (hours, at_most, expected) in [
+            (&[0, 0, 1, 1, 2][..], 5, 5),
+            (&[0, 0, 1, 1, 2], 4, 4),
+            (&[0, 0, 1, 1, 2], 3, 2),
+            (&[0, 0, 0, 1], 2, 2),
+            (&[0], 1, 1),
+            (&[], 0, 0),
+        ] {
+            assert_eq!(whole_starts(&due(hours), at_most), expected, "{hours:?}, at most {at_most}");
+        }
+    }
 }

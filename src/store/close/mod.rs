@@ -126,8 +126,9 @@ impl Store {
 
     /// Closes windows of a monitor in one transaction: `decide` is called for each with everything counted in it and the clock
     /// of the database. Returns the outcome of each, in the order given; one whose stored counts are damaged does not keep those of
-    /// other series from being closed. Checkpoints that add to one of the windows wait for the transaction: after the time of `within`
-    /// it takes no further window, and there are fewer outcomes than windows, but one at least.
+    /// other series from being closed. Windows of one start close together, for one message about all of them. Windows of the next start do
+    /// not join once there is news to send, or after the time of `within`, since checkpoints that add to one of the windows wait for the
+    /// transaction: then there are fewer outcomes than windows.
     ///
     /// # Errors
     /// When the database is away or refuses something; nothing changed then.
@@ -143,15 +144,23 @@ impl Store {
         let since = Instant::now();
         let mut shared = SharedReads::default();
         let mut closed = Vec::with_capacity(due.len());
+        let (mut start, mut has_news) = (None, false);
         for window in due {
-            if !closed.is_empty() && since.elapsed() >= within {
+            let begins = window.window.key.start;
+            if start.replace(begins).is_some_and(|before| before != begins)
+                && (has_news || since.elapsed() >= within)
+            {
                 break;
             }
             let kept = (&mut locked, &mut shared, &self.decoded);
             match close_one(&mut transaction, kept, with, window, &decide).await {
                 // The transaction cannot go on after an error of the database.
                 Err(error @ StoreError::Database { .. }) => return Err(error),
-                outcome => closed.push(outcome),
+                outcome => {
+                    has_news |=
+                        outcome.as_ref().is_ok_and(|closed| closed.as_ref().is_some_and(Decision::has_news));
+                    closed.push(outcome);
+                }
             }
         }
         locked.store(&mut transaction, with.monitor).await?;
