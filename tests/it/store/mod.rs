@@ -1,24 +1,23 @@
 //! The two transactions everything hangs on, called directly on a real PostgreSQL.
 
+mod closing;
+
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use driftd::alert::{ChangeKind, ChangeReason, Routing, SeriesAlerts};
+use driftd::alert::{ChangeKind, ChangeReason, SeriesAlerts};
 use driftd::baseline::{Baseline, build, learn, sum_of};
 use driftd::binning::{BinningSet, BuildOptions};
-use driftd::detection::DetectionRules;
 use driftd::record::table::{TableRows, json_batches};
 use driftd::record::{
     ColumnType, EventTime, JsonDecoder, ModelSchema, Offset, RawMessage, RecordLayout, TimeFormat, TimeSpan,
     TimeUnit,
 };
-use driftd::store::{
-    Checkpoint, CheckpointOutcome, Closing, DueWindow, LiveBegin, MonitorCounts, NewBaseline, PositionMove, Store,
-};
+use driftd::store::{Checkpoint, CheckpointOutcome, LiveBegin, MonitorCounts, NewBaseline, PositionMove, Store};
 use driftd::window::{
     BinningPins, CountingMachine, CountingSpec, Lengths, Membership, MonitorDelta, Partition, WindowKey,
-    WindowLength, WindowReach,
+    WindowLength,
 };
 
 use crate::support::{World, number, services};
@@ -240,156 +239,14 @@ fn counts_on_other_bins_than_the_window_was_opened_on_are_not_stored() {
     assert_eq!(pins.open[&key].id(), universal().id());
 }
 
-/// An open window of a series, with records that were counted in it.
-fn open_window(world: &World, segment: &str, hour: i64, counts: &[u8]) {
-    let query = sqlx::query(
-        "with s as (insert into series (monitor, model_version, segment) values ('m', '', $1) on conflict do nothing),
-              w as (insert into model_window (monitor, model_version, segment, starts_at, ends_at, binning_id)
-                    values ('m', '', $1, timestamptz '2026-11-01 00:00Z' + make_interval(hours => $2::int),
-                            timestamptz '2026-11-01 01:00Z' + make_interval(hours => $2::int), $3) returning id)
-         insert into window_delta (window_id, rows, counts, ranges) select id, 50, $4, '[]' from w",
-    );
-    let query = query.bind(segment).bind(hour).bind(universal().id()).bind(counts);
-    world.runtime.block_on(query.execute(&world.pool)).unwrap();
-}
-
-/// Closes what is open, as far as one transaction takes it: what became of each window, by segment and hour.
-fn close_what_is_open(world: &World, store: &Store, within: Duration) -> Vec<(String, i64, &'static str)> {
-    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/monitors.d/example.toml");
-    let monitor = driftd::config::load_monitor(&example).unwrap();
-    world.runtime.block_on(async {
-        let open = store.open_windows("m", EventTime::MAX, 10).await.unwrap();
-        let due: Vec<DueWindow> =
-            open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
-        let detection = DetectionRules::default();
-        let with = Closing {
-            monitor: "m",
-            sample_size: 100,
-            configuration: "",
-            references: &monitor.references,
-            reach: WindowReach::Pane,
-            budget_period: None,
-            detection: &detection,
-        };
-        let decide = |window: &driftd::closing::ClosingWindow, now| {
-            driftd::closing::decide_window(window, &monitor.rules, &Routing::default(), now)
-        };
-        let outcomes = store.close_windows(with, &due, within, decide).await.unwrap();
-        let named = |outcome: &Result<Option<_>, _>| match outcome {
-            Ok(Some(_)) => "closed",
-            Ok(None) => "left",
-            Err(_) => "damaged",
-        };
-        let hour = |due: &DueWindow| due.window.key.start.micros().rem_euclid(24 * HOUR) / HOUR;
-        let each = due.iter().zip(&outcomes);
-        each.map(|(due, outcome)| (due.window.key.segment.clone(), hour(due), named(outcome))).collect()
-    })
-}
-
-fn became<'a>(outcomes: &'a [(String, i64, &'static str)]) -> Vec<(&'a str, i64, &'static str)> {
-    outcomes.iter().map(|(segment, hour, outcome)| (segment.as_str(), *hour, *outcome)).collect()
-}
-
-#[test]
-fn windows_of_several_starts_close_together_in_their_order_and_only_the_series_of_a_damaged_one_waits() {
-    let Some(services) = services("closing together") else { return };
-    let world = World::new(&services);
-    let store = store(&world);
-    let counts = delta(universal(), 50).windows.remove(0).counts.to_ipc().unwrap();
-    // In the opposite order: ids do not follow starts.
-    for hour in (0..3).rev() {
-        open_window(&world, "*", hour, &counts);
-        open_window(&world, "a=1", hour, if hour == 1 { b"damaged" } else { &counts });
-    }
-    let outcomes = close_what_is_open(&world, &store, Duration::MAX);
-    let expected = [
-        ("*", 0, "closed"),
-        ("a=1", 0, "closed"),
-        ("*", 1, "closed"),
-        ("a=1", 1, "damaged"),
-        ("*", 2, "closed"),
-        ("a=1", 2, "left"),
-    ];
-    assert_eq!(became(&outcomes), expected);
-    let stored = |query: &'static str| world.runtime.block_on(number(&world.pool, query)).unwrap();
-    assert_eq!(stored("select count(*) from model_window where status = 'closed' and rows = 50"), 4);
-    assert_eq!(stored("select count(distinct closed_at) from model_window"), 1, "one transaction");
-    assert_eq!(stored("select count(*) from window_delta"), 2, "what is open keeps its records");
-    // Each series stands where its last closed window left it.
-    let newest_whole = "select (alerts->>'newest')::bigint / 3600000000 % 24 from series where segment = '*'";
-    let newest_segment = "select (alerts->>'newest')::bigint / 3600000000 % 24 from series where segment = 'a=1'";
-    assert_eq!((stored(newest_whole), stored(newest_segment)), (2, 0));
-}
-
-#[test]
-fn a_transaction_takes_no_further_window_after_its_time() {
-    let Some(services) = services("closing in time") else { return };
-    let world = World::new(&services);
-    let store = store(&world);
-    let counts = delta(universal(), 50).windows.remove(0).counts.to_ipc().unwrap();
-    for hour in 0..3 {
-        open_window(&world, "*", hour, &counts);
-    }
-    for hour in 0..3 {
-        assert_eq!(became(&close_what_is_open(&world, &store, Duration::ZERO)), [("*", hour, "closed")]);
-    }
-    assert!(close_what_is_open(&world, &store, Duration::ZERO).is_empty());
-}
-
-#[test]
-fn the_windows_of_a_series_that_somebody_else_has_locked_are_left_to_them() {
-    let Some(services) = services("a locked series") else { return };
-    let world = World::new(&services);
-    let store = store(&world);
-    let counts = delta(universal(), 50).windows.remove(0).counts.to_ipc().unwrap();
-    for hour in 0..2 {
-        open_window(&world, "*", hour, &counts);
-        open_window(&world, "a=1", hour, &counts);
-    }
-    let lock = world.runtime.block_on(async {
-        let mut transaction = world.pool.begin().await.unwrap();
-        let lock = "select from series where segment = '*' for no key update";
-        sqlx::query(lock).execute(&mut *transaction).await.unwrap();
-        transaction
-    });
-    let outcomes = close_what_is_open(&world, &store, Duration::MAX);
-    let expected = [("*", 0, "left"), ("a=1", 0, "closed"), ("*", 1, "left"), ("a=1", 1, "closed")];
-    assert_eq!(became(&outcomes), expected);
-    world.runtime.block_on(lock.rollback()).unwrap();
-    let outcomes = close_what_is_open(&world, &store, Duration::MAX);
-    assert_eq!(became(&outcomes), [("*", 0, "closed"), ("*", 1, "closed")]);
-}
-
 /// The first hour is closed: what it was compared with.
 fn compared_with(world: &World, store: &Store) -> Option<String> {
-    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/monitors.d/example.toml");
-    let monitor = driftd::config::load_monitor(&example).unwrap();
-    let told = std::sync::Mutex::new(None);
-    world.runtime.block_on(async {
-        let open = store.open_windows("m", EventTime::MAX, 10).await.unwrap();
-        let due: Vec<DueWindow> =
-            open.into_iter().map(|window| DueWindow { window, missing: Vec::new() }).collect();
-        let references = &monitor.references;
-        let detection = DetectionRules::default();
-        let with = Closing {
-            monitor: "m",
-            sample_size: 100,
-            configuration: "",
-            references,
-            reach: WindowReach::Pane,
-            budget_period: None,
-            detection: &detection,
-        };
-        let closed = store
-            .close_windows(with, &due, Duration::MAX, |window, now| {
-                *told.lock().unwrap() = window.reference.as_ref().map(|reference| reference.choice.name.clone());
-                driftd::closing::decide_window(window, &monitor.rules, &Routing::default(), now)
-            })
-            .await
-            .unwrap();
-        assert!(closed.iter().all(|closed| matches!(closed, Ok(Some(_)))), "{closed:?}");
+    let compared_with = Mutex::new(None);
+    let outcomes = closing::close_what_is_open(world, store, Duration::MAX, |window| {
+        *compared_with.lock().unwrap() = window.reference.as_ref().map(|reference| reference.choice.name.clone());
     });
-    told.into_inner().unwrap()
+    assert!(outcomes.iter().all(|(.., outcome)| *outcome == "closed"), "{outcomes:?}");
+    compared_with.into_inner().unwrap()
 }
 
 #[test]
@@ -475,12 +332,12 @@ fn an_alert_that_fired_before_an_upgrade_goes_on_after_it() {
     let Some(services) = services("upgrade") else { return };
     let world = World::new(&services);
     let run = |text: &'static str| world.runtime.block_on(sqlx::raw_sql(text).execute(&world.pool)).unwrap();
-    run(include_str!("../../migrations/0001_spine.sql"));
+    run(include_str!("../../../migrations/0001_spine.sql"));
     run("insert into series values ('m', '1', '*', '{\"state\": \"firing\", \"id\": \"00000000-0000-0000-0000-000000000007\",
              \"since\": 5, \"windows\": 2, \"quiet\": 0, \"severity\": \"critical\"}'), ('m', '1', 'a=b', default);
          insert into alert (id, monitor, model_version, segment, state, severity, since)
          values ('00000000-0000-0000-0000-000000000007', 'm', '1', '*', 'firing', 'critical', now())");
-    run(include_str!("../../migrations/0002_alerts.sql"));
+    run(include_str!("../../../migrations/0002_alerts.sql"));
     let stored: Vec<serde_json::Value> = world
         .runtime
         .block_on(sqlx::query_scalar("select alerts from series order by segment").fetch_all(&world.pool))
