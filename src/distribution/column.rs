@@ -19,15 +19,7 @@ pub struct Distribution {
     column: usize,
     pub(super) bins: Bins,
     pub(super) absent: [u64; Absence::ALL.len()],
-    pub(super) derived: DerivedNumbers,
-}
-
-/// What is asked for again and again, and costs a walk over all bins.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct DerivedNumbers {
-    present: Derived<u64>,
-    /// Mean and deviation.
-    pub place: Derived<Option<(f64, Option<f64>)>>,
+    pub(super) derived: Derived,
 }
 
 impl Distribution {
@@ -37,7 +29,7 @@ impl Distribution {
         let own = binnings.columns().get(column);
         let is_sensitive = own.is_some_and(|(name, _)| binnings.is_sensitive(name));
         let bins = Bins::empty(own.map(|(_, binning)| binning), is_sensitive);
-        Self { binnings, column, bins, absent: [0; Absence::ALL.len()], derived: DerivedNumbers::default() }
+        Self { binnings, column, bins, absent: [0; Absence::ALL.len()], derived: Derived::default() }
     }
 
     /// The column's name.
@@ -118,12 +110,12 @@ impl Distribution {
     /// Values that are there.
     #[must_use]
     pub fn present(&self) -> u64 {
-        *self.derived.present.get_or(|| self.bins.present())
+        *self.derived.present.get_or_init(|| self.bins.present())
     }
 
     /// The bins, to be changed.
     pub(super) fn bins_mut(&mut self) -> &mut Bins {
-        self.derived = DerivedNumbers::default();
+        self.derived = Derived::default();
         &mut self.bins
     }
 
@@ -191,7 +183,7 @@ impl Distribution {
     /// Counts the given rows of an array of the column's type.
     pub(super) fn count(&mut self, array: &dyn Array, absences: &[Absence], rows: &[u32]) {
         let Self { binnings, column, bins, absent, derived } = self;
-        *derived = DerivedNumbers::default();
+        *derived = Derived::default();
         let binning = binnings.columns().get(*column).map(|(_, binning)| binning);
         let rows = rows.iter().map(|row| *row as usize).filter(|row| *row < array.len());
         bins.count(binning, array, rows, &mut Misses { absent, absences });
@@ -234,7 +226,7 @@ impl Distribution {
     pub fn rebinned(&self, binnings: &Arc<BinningSet>, column: usize) -> Self {
         let binning = binnings.columns().get(column).map(|(_, binning)| binning);
         let bins = self.bins.rebinned(self.binning(), binning);
-        let derived = DerivedNumbers::default();
+        let derived = Derived::default();
         Self { binnings: Arc::clone(binnings), column, bins, absent: self.absent, derived }
     }
 }

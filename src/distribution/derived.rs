@@ -1,26 +1,18 @@
-//! What follows from counts, and costs more than to keep it.
+//! Numbers that follow from counts and cost a walk over all bins: they are computed when they are first needed, and kept.
 
 use std::sync::OnceLock;
 
-/// A value that is computed when it is asked for first. Whoever changes what it follows from puts an empty one in its place. It is no
-/// part of what it follows from: two of them are always equal.
-#[derive(Clone, Debug)]
-pub(super) struct Derived<T>(OnceLock<T>);
-
-impl<T> Default for Derived<T> {
-    fn default() -> Self {
-        Self(OnceLock::new())
-    }
+/// Computed numbers of one column. Every change of its counts replaces them by empty ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Derived {
+    pub present: OnceLock<u64>,
+    /// Mean and deviation.
+    pub place: OnceLock<Option<(f64, Option<f64>)>>,
 }
 
-impl<T> PartialEq for Derived<T> {
+/// Equal counts are equal, whatever was computed of them.
+impl PartialEq for Derived {
     fn eq(&self, _: &Self) -> bool {
         true
-    }
-}
-
-impl<T> Derived<T> {
-    pub(super) fn get_or(&self, compute: impl FnOnce() -> T) -> &T {
-        self.0.get_or_init(compute)
     }
 }

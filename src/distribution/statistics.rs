@@ -99,7 +99,7 @@ impl Distribution {
     }
 
     fn known_place(&self) -> Option<(f64, Option<f64>)> {
-        *self.derived.place.get_or(|| self.computed_place())
+        *self.derived.place.get_or_init(|| self.computed_place())
     }
 
     fn computed_place(&self) -> Option<(f64, Option<f64>)> {
