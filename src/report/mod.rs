@@ -23,7 +23,7 @@ pub use calibrated::{
 };
 pub use compared::{compare_report, window_column};
 pub use html::{column_section, compare_html};
-pub use page::{STYLE, badge, key, page};
+pub use page::{STYLE, badge, key, page, scrolling};
 pub use replay_html::replay_html;
 pub use replay_text::replay_text;
 pub use replayed::{

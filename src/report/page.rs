@@ -31,9 +31,15 @@ pub fn page(title: &str, content: &Markup) -> String {
     crate::escape::plain_lines(&document.into_string()).into_owned()
 }
 
-/// A table that scrolls by itself where the page is narrow; `label` says what it is of.
+/// Content that scrolls by itself where the page is narrow; `label` says what it is.
+#[must_use]
+pub fn scrolling(label: &str, content: &Markup) -> Markup {
+    html! { div.scroll tabindex="0" role="region" aria-label=(label) { (content) } }
+}
+
+/// A table that scrolls; `label` says what it is of.
 pub(super) fn table(label: &str, content: &Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(label) { table { (content) } } }
+    scrolling(label, &html! { table { (content) } })
 }
 
 /// A verdict as a badge: a word, not only a colour.

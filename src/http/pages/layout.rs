@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, html};
 use super::assets;
 use crate::escape::plain_lines;
 use crate::http::access::{Caller, Role};
+use crate::report::scrolling;
 
 /// Around a page's content.
 #[derive(Clone, Debug, Default)]
@@ -113,5 +114,5 @@ pub(super) fn trail(steps: &[(&str, &str)], here: &str) -> Markup {
 
 /// A table that scrolls by itself where it is too wide.
 pub(super) fn table(label: &str, content: &Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(label) { table.sortable { (content) } } }
+    scrolling(label, &html! { table.sortable { (content) } })
 }

@@ -7,7 +7,7 @@ use super::{CalibrationReport, ColumnCalibration, PowerReport, SeriesReport};
 use crate::chart::{StripCell, condensed, strip, strip_key};
 use crate::judge::Verdict;
 use crate::record::{grouped, listed, number_of, plural};
-use crate::report::page::{page, table};
+use crate::report::page::{page, scrolling, table};
 use crate::report::replayed::series_name;
 
 /// Series that are shown.
@@ -53,7 +53,7 @@ fn suggestions(report: &CalibrationReport) -> Markup {
                     p { (suggestion.text) }
                     @if let Some(toml) = &suggestion.toml {
                         @if let Some(column) = &suggestion.column { p.soft { "Below the [[columns]] of " (column) ":" } }
-                        div.scroll tabindex="0" role="region" aria-label=(format!("Lines of suggestion {}", index + 1)) { pre { (toml.trim_end()) } }
+                        (scrolling(&format!("Lines of suggestion {}", index + 1), &html! { pre { (toml.trim_end()) } }))
                     }
                 }
             }
