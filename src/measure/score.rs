@@ -23,7 +23,8 @@ impl Measure {
         self.computed(pair, Wanted::All)
     }
 
-    /// As [`Self::score`]; distances without a p-value, which takes longer than the distance. For what is shown and decides nothing.
+    /// As [`Self::score`], without the p-value of distances whose p-value takes longer than the distance. For what is shown and decides
+    /// nothing.
     #[must_use]
     pub fn distance(self, pair: &Pair<'_>) -> Option<Score> {
         self.computed(pair, Wanted::Distance)
